@@ -1,0 +1,124 @@
+/**
+ * Makes sure that what the tests need from Debian is there: a Python with pyzmq and numpy (the sender), and on a machine
+ * that is not arm64 an emulator and the arm64 libraries (the compiled executable for the Raspberry Pi).
+ *
+ * Packages are installed with apt-get where that is allowed without asking: as root, or with a `sudo` that wants no
+ * password. The arm64 libraries are only unpacked into `.cache/arm64-sysroot`: apt works on directories of its own for
+ * them, so nothing is installed and the machine's list of architectures stays as it is. What cannot be had is named, and
+ * the tests that need it are skipped; with `CI=true` that is a failure (exit status 1).
+ *
+ * @module
+ */
+
+import { mkdir, mkdtemp, readdir, rename, rm, symlink } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { CHECKOUT, has, remedy, SYSROOT, type Part } from "../test/support/available.ts";
+
+/** Which Debian packages supply a part. */
+const PACKAGES: Partial<Record<Part, readonly string[]>> = {
+  python: ["python3-zmq", "python3-numpy"],
+  qemu: ["qemu-user-static"],
+};
+
+/** What the executable loads: the C library, and Bun's and libzmq's C++ libraries. */
+const SYSROOT_PACKAGES = ["libc6", "libstdc++6", "libgcc-s1"] as const;
+
+/** Runs a command with its output in ours. @throws {Error} When it does not exit with 0. */
+async function run(command: readonly string[], cwd = CHECKOUT): Promise<void> {
+  console.log(`test-deps: ${command.join(" ")}`);
+  const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
+  const child = Bun.spawn([...command], { cwd, env, stdin: "ignore", stdout: "inherit", stderr: "inherit" });
+  const status = await child.exited;
+  if (status !== 0) throw new Error(`Cannot run ${command.join(" ")}: exit status ${status}`);
+}
+
+/** The words before `apt-get` that make it work; null where it would ask for a password or is not there. */
+function asRoot(): readonly string[] | null {
+  if (Bun.which("apt-get") === null) return null;
+  if (process.getuid?.() === 0) return [];
+  const sudo = Bun.which("sudo");
+  if (sudo === null) return null;
+  const allowed = Bun.spawnSync([sudo, "-n", "true"], { stdout: "ignore", stderr: "ignore" }).success;
+  return allowed ? [sudo, "-n", "env", "DEBIAN_FRONTEND=noninteractive"] : null;
+}
+
+/** Installs the packages of all parts that are not there. */
+async function installPackages(parts: readonly Part[]): Promise<void> {
+  const packages = parts.flatMap((part) => PACKAGES[part] ?? []);
+  if (packages.length === 0) return;
+  const root = asRoot();
+  if (root === null) return;
+  // Another apt on the machine may hold the lock for a while: a CI's own set-up, or the nightly upgrade.
+  const apt = [...root, "apt-get", "-q", "-o", "DPkg::Lock::Timeout=300"];
+  await run([...apt, "update"]);
+  await run([...apt, "install", "--yes", "--no-install-recommends", ...packages]);
+}
+
+/**
+ * Settings that make apt-get work for arm64 in a directory of its own, with the machine's package sources and proxies.
+ * They are read last, which is the only way to empty a list that a file of the machine fills.
+ */
+function aptConfig(folder: string): string {
+  return `
+Dir::State "${folder}/state";
+Dir::State::status "${folder}/status";
+Dir::Cache "${folder}/cache";
+APT::Architecture "arm64";
+#clear APT::Architectures;
+APT::Architectures { "arm64"; };
+// The user _apt may have no way into the checkout.
+APT::Sandbox::User "";
+Acquire::Languages "none";
+#clear APT::Update::Pre-Invoke;
+#clear APT::Update::Post-Invoke;
+#clear APT::Update::Post-Invoke-Success;
+`;
+}
+
+/** Downloads the arm64 libraries and unpacks them into {@link SYSROOT}. */
+async function makeSysroot(): Promise<void> {
+  if (Bun.which("apt-get") === null || Bun.which("dpkg") === null) return;
+  await mkdir(dirname(SYSROOT), { recursive: true });
+  const folder = await mkdtemp(join(dirname(SYSROOT), "apt-"));
+  try {
+    await mkdir(join(folder, "state/lists/partial"), { recursive: true });
+    await mkdir(join(folder, "cache/archives/partial"), { recursive: true });
+    await Bun.write(join(folder, "status"), "");
+    const config = join(folder, "apt.conf");
+    await Bun.write(config, aptConfig(folder));
+    await run(["apt-get", "-q", "-c", config, "update"], folder);
+    await run(["apt-get", "-q", "-c", config, "download", ...SYSROOT_PACKAGES], folder);
+
+    const unpacked = join(folder, "sysroot");
+    // From trixie on the packages hold no `lib`, which is a link into `usr` that another package makes.
+    await mkdir(join(unpacked, "usr/lib"), { recursive: true });
+    const debs = (await readdir(folder)).filter((name) => name.endsWith(".deb"));
+    for (const deb of debs) await run(["dpkg", "-x", deb, unpacked], folder);
+    if (!(await readdir(unpacked)).includes("lib")) await symlink("usr/lib", join(unpacked, "lib"));
+    // Renamed when complete: a run that is broken off leaves nothing that looks like a sysroot.
+    await rm(SYSROOT, { recursive: true, force: true });
+    await rename(unpacked, SYSROOT);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** Says why something could not be made; what is missing is looked at afterwards. */
+function tell(error: unknown): void {
+  console.error(`test-deps: ${error instanceof Error ? error.message : String(error)}`);
+}
+
+const wanted: readonly Part[] = ["python", "qemu", "sysroot"];
+const missingAtFirst = wanted.filter((part) => !has(part));
+await installPackages(missingAtFirst).catch(tell);
+if (missingAtFirst.includes("sysroot")) await makeSysroot().catch(tell);
+
+const missing = missingAtFirst.filter((part) => !has(part, true));
+for (const part of missing) console.error(`test-deps: missing: ${remedy(part)}`);
+if (missing.length > 0) {
+  const inCI = process.env["CI"] === "true";
+  console.error(
+    inCI ? "test-deps: CI=true, so this is a failure" : "test-deps: tests that need it are skipped",
+  );
+  process.exitCode = inCI ? 1 : 0;
+}

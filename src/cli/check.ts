@@ -1,0 +1,23 @@
+/**
+ * `imagehub check`: are the settings right, and which are in force?
+ *
+ * @module
+ */
+
+import { type LoadedSettings, loadSettings } from "../config/load.ts";
+import { formatSettings } from "../config/print.ts";
+import { EXIT, type ExitStatus } from "../errors.ts";
+import type { SettingsOptions } from "./program.ts";
+
+/** Prints the settings in force, as YAML. @throws {FatalError} where they are wrong */
+export function check(options: SettingsOptions): ExitStatus {
+  const loaded = loadFor(options);
+  const where = loaded.file ?? `no file at ${loaded.place}, built-in defaults`;
+  process.stdout.write(`# Settings: ${where}\n${formatSettings(loaded)}`);
+  return EXIT.ok;
+}
+
+/** Loads the settings as the options of the command line say. @throws {FatalError} */
+export function loadFor({ path, config, port, data }: SettingsOptions): LoadedSettings {
+  return loadSettings({ path, config, env: process.env, overrides: { port, data_directory: data } });
+}

@@ -1,0 +1,103 @@
+/**
+ * The command line: what can be typed, and which command that runs.
+ *
+ * @module
+ */
+
+import { Command, CommanderError, Option } from "commander";
+import { EXIT, type ExitStatus, FatalError } from "../errors.ts";
+import { COMMIT, VERSION } from "../version.ts";
+import { check } from "./check.ts";
+import { run } from "./run.ts";
+import { send } from "./send.ts";
+
+/** What `--path` and the other options of the settings give. */
+export interface SettingsOptions {
+  readonly path?: string;
+  readonly config?: string;
+  readonly port?: string;
+  readonly data?: string;
+}
+
+/** What `send` was asked for. */
+export interface SendOptions {
+  readonly node?: string;
+  readonly view?: string;
+  readonly event?: string;
+  readonly to: string;
+  readonly raw?: boolean;
+  readonly timeout: string;
+}
+
+/**
+ * Runs the program.
+ *
+ * @param args what stands behind the program's name
+ * @returns what the process is to exit with
+ */
+export async function main(args: readonly string[]): Promise<ExitStatus> {
+  let status: ExitStatus = EXIT.ok;
+  const program = new Command("imagehub")
+    .description("Receives and stores the images and event messages of many camera nodes.")
+    .option("-V, --version", "print the versions of the hub, Bun and libzmq")
+    .exitOverride()
+    .showHelpAfterError("(imagehub --help lists the commands and options)");
+
+  withSettings(program.command("run", { isDefault: true }))
+    .description("run the hub until Ctrl-C or SIGTERM; the default command")
+    .action(async (options: SettingsOptions) => {
+      status = await run(options);
+    });
+
+  withSettings(program.command("check"))
+    .description("check the settings and print those in force, without running")
+    .action((options: SettingsOptions) => {
+      status = check(options);
+    });
+
+  program
+    .command("send")
+    .description("send images or an event to a hub, as a camera node would, and say how it went")
+    .argument("[files...]", "images to send: JPEG, or any picture with --raw")
+    .option("--node <name>", "name of the node that the images are from")
+    .option("--view <name>", "name of the camera on that node")
+    .option("--event <text>", 'text of an event to send, such as "Garage|Temp|76 F"')
+    .option("--to <endpoint>", "the hub: tcp://HOST:PORT, or HOST", "tcp://127.0.0.1:5555")
+    .option("--raw", "send the pixels as an OpenCV array instead of the file")
+    .option("--timeout <seconds>", "how long to wait for the connection, and for each answer", "10")
+    .action(async (files: string[], options: SendOptions) => {
+      status = await send(files, options);
+    });
+
+  try {
+    if (args[0] === "--version" || args[0] === "-V") return await printVersion();
+    await program.parseAsync(args, { from: "user" });
+    return status;
+  } catch (error) {
+    // Commander has printed its own errors, and help that was asked for is none.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+    if (!(error instanceof FatalError)) throw error;
+    process.stderr.write(`${error.message}\n`);
+    return error.status;
+  }
+}
+
+function withSettings(command: Command): Command {
+  return command
+    .addOption(
+      new Option(
+        "--path <dir>",
+        "directory of imagehub.yaml, and of the data (default: home directory)",
+      ).conflicts("config"),
+    )
+    .option("--config <file>", "settings file, instead of imagehub.yaml in the directory")
+    .option("--port <number>", "TCP port to listen on (default: 5555)")
+    .option("--data <dir>", "data directory (default: imagehub_data beside imagehub.yaml)");
+}
+
+async function printVersion(): Promise<ExitStatus> {
+  // Only here and in `send` does this thread need the library, so it is loaded only here and there.
+  const { zmqVersion } = await import("../zmq/libzmq.ts");
+  process.stdout.write(`imagehub ${VERSION} (${COMMIT}), Bun ${Bun.version}, libzmq ${zmqVersion()}\n`);
+  return EXIT.ok;
+}

@@ -1,0 +1,98 @@
+/**
+ * The sender's end: a REQ socket that says what it waits for.
+ *
+ * @module
+ */
+
+import {
+  type Context,
+  MessageArray,
+  type Monitor,
+  MonitorEvent,
+  Poller,
+  type Socket,
+  SocketOption,
+  SocketType,
+} from "../zmq/libzmq.ts";
+import type { Frames } from "./frames.ts";
+
+/** The hub did not connect, or did not answer, in time. */
+export class HubUnreachable extends Error {
+  override readonly name = "HubUnreachable";
+
+  constructor(readonly stage: "connection" | "answer") {
+    super(`No ${stage} in time`);
+  }
+}
+
+/** How often the connection's events are looked at, in milliseconds. */
+const POLL_MS = 50;
+
+/** A sender, as imagezmq's. */
+export class Requester implements Disposable {
+  private readonly socket: Socket;
+  private readonly monitor: Monitor;
+  private readonly frames = new MessageArray(1);
+
+  constructor(
+    context: Context,
+    private readonly endpoint: string,
+  ) {
+    this.socket = context.socket(SocketType.req);
+    this.socket.set(SocketOption.linger, 0);
+    this.socket.set(SocketOption.ipv6, 1);
+    this.monitor = this.socket.monitor();
+  }
+
+  /**
+   * Connects, and waits until both ends have greeted each other.
+   *
+   * @throws {HubUnreachable} when the first attempt failed, or after `timeoutMs`
+   */
+  connect(timeoutMs: number): void {
+    const end = performance.now() + timeoutMs;
+    const poller = new Poller([this.monitor.socket]);
+    this.socket.connect(this.endpoint);
+    while (performance.now() < end) {
+      poller.wait(POLL_MS);
+      for (let next = this.monitor.next(); next !== undefined; next = this.monitor.next()) {
+        if (next.event === MonitorEvent.handshakeSucceeded) return;
+        if (FAILURES.has(next.event)) throw new HubUnreachable("connection");
+      }
+    }
+    throw new HubUnreachable("connection");
+  }
+
+  /** Sends a request and waits for its reply. @throws {HubUnreachable} after `timeoutMs` */
+  request([header, payload]: Frames, timeoutMs: number): { reply: string; milliseconds: number } {
+    const start = performance.now();
+    const reply = this.frames.at(0);
+    const poller = new Poller([this.socket]);
+    this.socket.send(header, true);
+    this.socket.send(payload, false);
+    for (;;) {
+      const left = start + timeoutMs - performance.now();
+      if (left <= 0) throw new HubUnreachable("answer");
+      poller.wait(Math.ceil(left));
+      if (this.socket.tryReceive(reply)) break;
+    }
+    const milliseconds = performance.now() - start;
+    const text = reply.bytes().toString();
+    while (reply.more) this.socket.receiveRest(reply);
+    return { reply: text, milliseconds };
+  }
+
+  [Symbol.dispose](): void {
+    this.monitor[Symbol.dispose]();
+    this.socket[Symbol.dispose]();
+  }
+}
+
+/** Events that say that an attempt to connect came to nothing. */
+const FAILURES: ReadonlySet<number> = new Set([
+  MonitorEvent.connectRetried,
+  MonitorEvent.disconnected,
+  MonitorEvent.handshakeFailedNoDetail,
+  MonitorEvent.handshakeFailedProtocol,
+  MonitorEvent.handshakeFailedAuth,
+]);

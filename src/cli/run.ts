@@ -1,0 +1,114 @@
+/**
+ * `imagehub run`: the hub itself, from its first line in the log to its last.
+ *
+ * @module
+ */
+
+import { basename } from "node:path";
+import { readdirSync } from "node:fs";
+import { differences, formatSettings } from "../config/print.ts";
+import type { LoadedSettings } from "../config/load.ts";
+import { EXIT, type ExitStatus, FatalError } from "../errors.ts";
+import { Hub } from "../hub.ts";
+import { createLogger, type Log } from "../log.ts";
+import { COMMIT, VERSION } from "../version.ts";
+import { loadFor } from "./check.ts";
+import type { SettingsOptions } from "./program.ts";
+
+/** When a stop that hangs is ended, in milliseconds: after the receiver's own bound, and before 10 s are over. */
+const STOP_MS_MAX = 9500;
+
+/**
+ * Runs a hub until SIGTERM or Ctrl-C.
+ *
+ * @throws {FatalError} where the settings are wrong
+ */
+export async function run(options: SettingsOptions): Promise<ExitStatus> {
+  const loaded = loadFor(options);
+  const { settings } = loaded;
+  const { log_level: level, log_format: format } = settings;
+  const log = createLogger({
+    level,
+    format,
+    env: process.env,
+    stdout: process.stdout,
+    stderr: process.stderr,
+  });
+  if (settings.print_settings) process.stdout.write(formatSettings(loaded));
+  logStart(log, loaded);
+  try {
+    const hub = new Hub(settings, log);
+    const signal = stopOnSignal(hub, log);
+    log.info(`Listening on ${await hub.start()}`);
+    if (isEmpty(`${settings.data_directory}/images`)) {
+      log.info(`Nothing is stored yet. To send a first image: ${sendCommand(settings.port)}`);
+    }
+    const unanswered = await Promise.race([hub.stopped, signal.overdue]);
+    if (unanswered > 0) {
+      throw new FatalError(
+        EXIT.failure,
+        `Stopped while ${unanswered} requests still waited for the disk: not answered`,
+      );
+    }
+    log.info("Stopped, all that had arrived is stored and answered");
+    return EXIT.ok;
+  } catch (error) {
+    if (!(error instanceof FatalError)) throw error;
+    log.error(error.message);
+    return error.status;
+  } finally {
+    await log.flush();
+  }
+}
+
+function logStart(log: Log, loaded: LoadedSettings): void {
+  if (loaded.file === undefined)
+    log.info(`No settings file at ${loaded.place}: built-in defaults are in force`);
+  log.info(`imagehub ${VERSION} (${COMMIT}) starts`, {
+    ...(loaded.file !== undefined && { settings: loaded.file }),
+    ...differences(loaded),
+    data_directory: loaded.settings.data_directory,
+  });
+}
+
+/**
+ * Stops the hub at the first SIGTERM or Ctrl-C; a second Ctrl-C ends the process at once.
+ *
+ * @returns a promise that fails when the stop takes too long
+ */
+function stopOnSignal(hub: Hub, log: Log): { overdue: Promise<never> } {
+  const overdue = Promise.withResolvers<never>();
+  let stopping = false;
+  const stop = (signal: NodeJS.Signals): void => {
+    if (stopping) {
+      if (signal === "SIGINT") process.exit(EXIT.failure);
+      return;
+    }
+    stopping = true;
+    log.info(`${signal}: stopping`);
+    hub.stop();
+    setTimeout(
+      () => overdue.reject(new FatalError(EXIT.failure, "The disk stalls: stopped without it")),
+      STOP_MS_MAX,
+    );
+  };
+  process.on("SIGTERM", stop);
+  process.on("SIGINT", stop);
+  return { overdue: overdue.promise };
+}
+
+function isEmpty(directory: string): boolean {
+  try {
+    return readdirSync(directory).length === 0;
+  } catch {
+    return true;
+  }
+}
+
+/** A command that a person can type as it stands, for the program as it was started here. */
+function sendCommand(port: number): string {
+  const fromSource = basename(process.execPath).startsWith("bun");
+  const program = fromSource ? "npx bun src/main.ts" : process.execPath;
+  const image = fromSource ? "test/fixtures/Barn-2021-04-19T23.43.20.867255.jpg" : "photo.jpg";
+  return `${program} send ${image} --node Barn --to tcp://127.0.0.1:${port}`;
+}

@@ -1,0 +1,170 @@
+/**
+ * `imagehub send`: what a person uses to see whether a hub can be reached and answers, in place of `telnet data1 5555`.
+ *
+ * @module
+ */
+
+import { connect } from "node:net";
+import { readFileSync } from "node:fs";
+import { basename } from "node:path";
+import { EXIT, type ExitStatus, FatalError } from "../errors.ts";
+import { eventFrames, type Frames, jpegFrames, rawFrames } from "./frames.ts";
+import type { SendOptions } from "./program.ts";
+import { HubUnreachable, Requester } from "./requester.ts";
+
+const PORT = 5555;
+
+/** One thing to send: what it is called on the screen, and its frames. */
+interface Item {
+  readonly title: string;
+  readonly frames: Frames;
+}
+
+/**
+ * Sends files or an event, and prints how each went.
+ *
+ * @throws {FatalError} where a file cannot be sent, the hub does not answer, or it answers anything but OK
+ */
+export async function send(files: readonly string[], options: SendOptions): Promise<ExitStatus> {
+  const timeoutMs = Number(options.timeout) * 1000;
+  if (!(timeoutMs > 0 && timeoutMs <= 3_600_000)) {
+    throw new FatalError(
+      EXIT.usage,
+      `--timeout is "${options.timeout}", must be seconds, above 0 and at most 3600`,
+    );
+  }
+  const { host, port } = parseEndpoint(options.to);
+  const items = await collect(files, options);
+  const endpoint = `tcp://${host}:${port}`;
+
+  // Only now, so that a mistake on the command line does not need the library to be told.
+  const { Context } = await import("../zmq/libzmq.ts");
+  using context = new Context();
+  using requester = new Requester(context, endpoint);
+  let refused = 0;
+  try {
+    requester.connect(timeoutMs);
+    print(`Connected to ${endpoint}`);
+    for (const { title, frames } of items) {
+      const { reply, milliseconds } = requester.request(frames, timeoutMs);
+      print(`${title}: ${reply}, answered in ${milliseconds.toFixed(1)} ms`);
+      if (reply !== "OK") refused++;
+    }
+  } catch (error) {
+    if (!(error instanceof HubUnreachable)) throw error;
+    throw new FatalError(EXIT.unanswered, await explain(error, host, port, timeoutMs), { cause: error });
+  }
+  if (refused > 0)
+    throw new FatalError(EXIT.refused, `The hub refused ${refused} of ${items.length}; its log says more`);
+  return EXIT.ok;
+}
+
+/** Reads what is to be sent. @throws {FatalError} */
+async function collect(files: readonly string[], { node, view, event, raw }: SendOptions): Promise<Item[]> {
+  if (event !== undefined) {
+    if (files.length > 0) throw new FatalError(EXIT.usage, "Either files or --event can be sent, not both");
+    if (!event.includes("|")) {
+      throw new FatalError(
+        EXIT.usage,
+        `--event is "${event}", must have a | in it, such as "Garage|Temp|76 F"; without one it is a test image`,
+      );
+    }
+    return [{ title: event, frames: eventFrames(event) }];
+  }
+  if (files.length === 0)
+    throw new FatalError(EXIT.usage, "There is nothing to send: name a file, or give --event");
+  if (node === undefined)
+    throw new FatalError(EXIT.usage, "--node is missing: the name of the node that the images are from");
+  const from = view === undefined ? node : `${node} ${view}`;
+  if (from.includes("|"))
+    throw new FatalError(
+      EXIT.usage,
+      `The name "${from}" has a | in it, which separates the fields of the text`,
+    );
+
+  const items: Item[] = [];
+  for (const file of files)
+    items.push({ title: basename(file), frames: await imageFrames(file, from, raw === true) });
+  return items;
+}
+
+async function imageFrames(file: string, from: string, raw: boolean): Promise<Frames> {
+  let bytes: Uint8Array;
+  try {
+    bytes = readFileSync(file);
+  } catch (cause) {
+    throw new FatalError(EXIT.usage, `Cannot read ${file}: ${(cause as Error).message}`, { cause });
+  }
+  if (!raw) {
+    if (bytes[0] === 0xff && bytes[1] === 0xd8) return jpegFrames(`${from}|jpg|`, bytes);
+    throw new FatalError(
+      EXIT.usage,
+      `${file} is not a JPEG; with --raw any picture can be sent, as an array of its pixels`,
+    );
+  }
+  try {
+    return await rawFrames(`${from}|image|`, bytes);
+  } catch (cause) {
+    throw new FatalError(
+      EXIT.usage,
+      `${file} is not a picture that can be read: ${(cause as Error).message}`,
+      { cause },
+    );
+  }
+}
+
+/** `tcp://HOST:PORT`, or less of it. @throws {FatalError} */
+function parseEndpoint(text: string): { host: string; port: number } {
+  const match = /^(?:tcp:\/\/)?(\[[0-9a-f:.%\w]+\]|[^:/\s]+)(?::(\d{1,5}))?$/i.exec(text);
+  const port = Number(match?.[2] ?? PORT);
+  if (!match || port < 1 || port > 65_535) {
+    throw new FatalError(EXIT.usage, `--to is "${text}", must be tcp://HOST:PORT, such as tcp://data1:5555`);
+  }
+  return { host: match[1]!, port };
+}
+
+/** What failed, and what to look at. A TCP connection of its own finds out what libzmq does not tell. */
+async function explain(
+  { stage }: HubUnreachable,
+  host: string,
+  port: number,
+  timeoutMs: number,
+): Promise<string> {
+  const where = `tcp://${host}:${port}`;
+  if (stage === "answer") {
+    return `${where} took the request and did not answer within ${timeoutMs / 1000} s: its disk may stall; see the log of the hub there`;
+  }
+  const code = await probe(host.replace(/^\[|\]$/g, ""), port, timeoutMs);
+  switch (code) {
+    case undefined:
+      return `${where} takes connections but does not speak ZeroMQ, or refuses this sender: is it the hub that listens there? (sudo ss -tlnp on that machine)`;
+    case "ECONNREFUSED":
+      return `Cannot connect to ${where}: nothing listens on port ${port} there; is the hub running? (systemctl status imagehub)`;
+    case "ENOTFOUND":
+    case "EAI_AGAIN":
+      return `Cannot connect to ${where}: no machine is known by the name ${host}`;
+    case "EHOSTUNREACH":
+    case "ENETUNREACH":
+      return `Cannot connect to ${where}: there is no way to that machine; is it switched on, and in the same network?`;
+    default:
+      return `Cannot connect to ${where} (${code}): is the machine switched on, and does a firewall let port ${port} through?`;
+  }
+}
+
+/** @returns the code of the error, or undefined when a TCP connection was made */
+async function probe(host: string, port: number, timeoutMs: number): Promise<string | undefined> {
+  const result = Promise.withResolvers<string | undefined>();
+  const socket = connect({ host, port, timeout: Math.min(timeoutMs, 3000) });
+  socket.once("connect", () => result.resolve(undefined));
+  socket.once("timeout", () => result.resolve("ETIMEDOUT"));
+  socket.once("error", (error: NodeJS.ErrnoException) => result.resolve(error.code ?? error.message));
+  try {
+    return await result.promise;
+  } finally {
+    socket.destroy();
+  }
+}
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`);
+}

@@ -1,0 +1,69 @@
+/**
+ * What the layers of settings have in common: their values with where they came from, trees of keys, and the wording
+ * of a refusal.
+ *
+ * @module
+ */
+
+import type { Setting } from "./schema.ts";
+
+/** Which layer a value came from. */
+export type Source = "default" | "file" | "environment" | "command line";
+
+/** Where a value came from. */
+export interface Origin {
+  readonly source: Source;
+  /** `FILE:LINE`, the variable or the option; nothing for a default. */
+  readonly detail?: string;
+}
+
+/** One layer's values by setting, and what is wrong with it. */
+export interface Layer {
+  readonly values: ReadonlyMap<Setting, { readonly value: unknown; readonly origin: Origin }>;
+  readonly problems: readonly string[];
+}
+
+/** A group of settings: keys and what stands under them. */
+export type Group = Record<string, unknown>;
+
+/** Whether a value has keys. */
+export const isGroup = (value: unknown): value is Group => typeof value === "object" && value !== null;
+
+/** What stands at the end of `keys`, or `undefined` where one of them is missing. */
+export function getAt(tree: unknown, keys: readonly string[]): unknown {
+  return keys.reduce(
+    (value, key) => (isGroup(value) && Object.hasOwn(value, key) ? value[key] : undefined),
+    tree,
+  );
+}
+
+/** Puts a value at the end of `keys`. @throws {Error} where the group it belongs to is missing, which is a bug. */
+export function setAt(tree: Group, keys: readonly string[], value: unknown): void {
+  const group = getAt(tree, keys.slice(0, -1));
+  const last = keys.at(-1);
+  if (!isGroup(group) || last === undefined) throw new Error(`There is no setting ${keys.join(".")}`);
+  group[last] = value;
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  EACCES: "permission denied",
+  EISDIR: "it is a directory",
+  ELOOP: "too many symbolic links",
+  ENOENT: "no such file or directory",
+  ENOTDIR: "part of its path is not a directory",
+};
+
+/** The code of a system error, such as `ENOENT`. */
+export const errorCode = (error: unknown): string =>
+  error instanceof Error && "code" in error ? String(error.code) : String(error);
+
+/** A system error in words. */
+export const errorReason = (error: unknown): string => REASONS[errorCode(error)] ?? errorCode(error);
+
+/** Ends the message about an unknown name. */
+export const guess = (name: string | undefined): string =>
+  name === undefined ? "" : `; did you mean ${name}?`;
+
+/** The message about a value against its rule. `shown` is how the value is written, or `empty`. */
+export const wrongValue = (name: string, shown: string, rule: string): string =>
+  shown === "empty" ? `${name} has no value, must be ${rule}` : `${name} is ${shown}, must be ${rule}`;

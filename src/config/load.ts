@@ -1,0 +1,180 @@
+/**
+ * Brings the settings together: defaults, then the file, then the environment, then the command line; the later one
+ * wins. Every layer is checked on its own, so that a wrong value is refused also where another layer hides it, and
+ * all that is wrong is told at once.
+ *
+ * @module
+ */
+
+import { statSync } from "node:fs";
+import { homedir } from "node:os";
+import path from "node:path";
+import { EXIT, FatalError } from "../errors.ts";
+import { readFileLayer, readText } from "./file.ts";
+import {
+  type Layer,
+  type Origin,
+  type Source,
+  errorReason,
+  getAt,
+  guess,
+  setAt,
+  wrongValue,
+} from "./layer.ts";
+import { nearest } from "./nearest.ts";
+import { SETTINGS, VARIABLE_PREFIX, type Setting, type Settings, defaultSettings } from "./schema.ts";
+import { parseScalar, shownString, shownText } from "./yaml.ts";
+
+/** Name of the settings file in the home directory or in that of `--path`. */
+const SETTINGS_FILE = "imagehub.yaml";
+
+/** Variables that start with {@link VARIABLE_PREFIX} and are no settings. */
+const VARIABLES_ALLOWED: ReadonlySet<string> = new Set<string>();
+
+/** Values from the command line, as they were typed or already converted. `undefined` sets nothing. */
+type Overrides = { readonly [Key in keyof Settings]?: Settings[Key] | string | undefined };
+
+/** What settings are loaded from. */
+export interface LoadRequest {
+  /** Directory that holds imagehub.yaml, which may be missing there. Default: the home directory. */
+  readonly path?: string | undefined;
+  /** A settings file, which has to be there. Not together with `path`. */
+  readonly config?: string | undefined;
+  /** The environment; `HOME` is the home directory. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Values from the command line. */
+  readonly overrides?: Overrides;
+  /** Directory that relative paths of the command line start from. Default: the current one. */
+  readonly cwd?: string;
+}
+
+/** Checked settings and how they came about. */
+export interface LoadedSettings {
+  readonly settings: Settings;
+  /** The settings as they would be if nothing set them. */
+  readonly defaults: Settings;
+  /** The file that was read, absolute; `undefined` where there is none at `place`. */
+  readonly file: string | undefined;
+  /** Where the file was looked for, absolute. */
+  readonly place: string;
+  /** Where each value came from, by the name of the setting. */
+  readonly origins: ReadonlyMap<string, Origin>;
+}
+
+/** Checks a value that may still be text as it was typed. */
+function readValue(setting: Setting, given: unknown, name: string): { value?: unknown; problem?: string } {
+  const asGiven = setting.type.safeParse(given);
+  if (asGiven.success) return { value: asGiven.data };
+  const scalar = typeof given === "string" ? parseScalar(given) : given;
+  const asScalar = setting.type.safeParse(scalar);
+  if (asScalar.success) return { value: asScalar.data };
+  const shown = typeof scalar === "string" ? shownString(scalar) : shownText(String(given));
+  return { problem: wrongValue(name, shown, setting.rule) };
+}
+
+function readTypedLayer(source: Source, given: readonly (readonly [Setting, string, unknown])[]): Layer {
+  const values = new Map<Setting, { value: unknown; origin: Origin }>();
+  const problems: string[] = [];
+  for (const [setting, name, raw] of given) {
+    const { value, problem } = readValue(setting, raw, name);
+    if (problem === undefined) values.set(setting, { value, origin: { source, detail: name } });
+    else problems.push(problem);
+  }
+  return { values, problems };
+}
+
+/** An empty variable counts as not set: that is how unit files and shells unset one. */
+function readEnvironment(env: LoadRequest["env"]): Layer {
+  const byVariable = new Map(SETTINGS.map((setting) => [setting.variable, setting]));
+  const given: [Setting, string, unknown][] = [];
+  const unknown: string[] = [];
+  for (const [name, value] of Object.entries(env).toSorted(([a], [b]) => (a < b ? -1 : 1))) {
+    if (!name.startsWith(VARIABLE_PREFIX) || !value || VARIABLES_ALLOWED.has(name)) continue;
+    const setting = byVariable.get(name);
+    if (setting) {
+      given.push([setting, name, value]);
+      continue;
+    }
+    // The prefix is right already, so it must not make strangers look alike.
+    const tails = [...byVariable.keys()].map((variable) => variable.slice(VARIABLE_PREFIX.length));
+    const tail = nearest(name.slice(VARIABLE_PREFIX.length), tails);
+    unknown.push(`${shownText(name)} is not a setting${guess(tail && VARIABLE_PREFIX + tail)}`);
+  }
+  const layer = readTypedLayer("environment", given);
+  return { values: layer.values, problems: [...unknown, ...layer.problems] };
+}
+
+function readCommandLine(overrides: Overrides): Layer {
+  const given = SETTINGS.map((setting) => [setting, setting.option, getAt(overrides, setting.path)] as const);
+  return readTypedLayer(
+    "command line",
+    given.filter(([, , value]) => value !== undefined),
+  );
+}
+
+function findPlace(request: LoadRequest, home: string, cwd: string): { place: string; problem?: string } {
+  const { config, path: directory } = request;
+  if (config !== undefined) {
+    const place = path.resolve(cwd, config);
+    return directory === undefined ? { place } : { place, problem: "Give --config or --path, not both" };
+  }
+  if (directory === undefined) return { place: path.resolve(cwd, home, SETTINGS_FILE) };
+  const place = path.resolve(cwd, directory, SETTINGS_FILE);
+  try {
+    // A directory mistyped must not become one with defaults and a data directory of its own.
+    if (statSync(path.dirname(place)).isDirectory()) return { place };
+    return { place, problem: `--path is ${shownString(directory)}, must be a directory` };
+  } catch (error) {
+    return { place, problem: `Cannot read ${path.dirname(place)}: ${errorReason(error)}` };
+  }
+}
+
+function resolvePath(text: string, base: string, home: string): string {
+  if (text === "~" || text.startsWith("~/")) return path.join(home, text.slice(1));
+  return path.resolve(base, text);
+}
+
+/**
+ * Loads and checks the settings.
+ *
+ * Relative paths start from the directory of the settings file, whether that is there or not; those of the command
+ * line start from the current directory.
+ *
+ * @throws {FatalError} with the status `EXIT.config` and one line for each problem: a file named and not there, one
+ * that cannot be read or is not YAML, unknown keys and variables, and values against their rules.
+ */
+export function loadSettings(request: LoadRequest): LoadedSettings {
+  const home = request.env["HOME"] || homedir();
+  const cwd = request.cwd ?? process.cwd();
+  const { place, problem: placeProblem } = findPlace(request, home, cwd);
+  const { text, problem: readProblem } =
+    placeProblem === undefined ? readText(place, request.config === undefined) : {};
+
+  const layers: Layer[] = [
+    { values: new Map(), problems: [placeProblem, readProblem].filter((problem) => problem !== undefined) },
+    ...(text === undefined ? [] : [readFileLayer(place, text)]),
+    readEnvironment(request.env),
+    readCommandLine(request.overrides ?? {}),
+  ];
+  const problems = layers.flatMap((layer) => layer.problems);
+  if (problems.length > 0) throw new FatalError(EXIT.config, problems.join("\n"));
+
+  const settings = defaultSettings();
+  const defaults = defaultSettings();
+  const origins = new Map<string, Origin>();
+  for (const setting of SETTINGS) {
+    const found = layers.findLast((layer) => layer.values.has(setting))?.values.get(setting);
+    const origin: Origin = found?.origin ?? { source: "default" };
+    origins.set(setting.name, origin);
+    const value = found ? found.value : getAt(defaults, setting.path);
+    const directory = path.dirname(place);
+    if (setting.isPath) {
+      const base = origin.source === "command line" ? cwd : directory;
+      setAt(settings, setting.path, resolvePath(String(value), base, home));
+      setAt(defaults, setting.path, resolvePath(String(getAt(defaults, setting.path)), directory, home));
+    } else {
+      setAt(settings, setting.path, value);
+    }
+  }
+  return { settings, defaults, file: text === undefined ? undefined : place, place, origins };
+}

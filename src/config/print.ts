@@ -1,0 +1,46 @@
+/**
+ * Shows settings to people: all of them as YAML, or those that differ from the defaults.
+ *
+ * @module
+ */
+
+import { isDeepStrictEqual } from "node:util";
+import { stringify } from "yaml";
+import { getAt } from "./layer.ts";
+import type { LoadedSettings } from "./load.ts";
+import { ROOT_KEY, SETTINGS } from "./schema.ts";
+
+/** A value on one line, quoted wherever a reader of YAML 1.1 could take it for something else. */
+function inline(value: unknown): string {
+  const options = { version: "1.1", blockQuote: false, collectionStyle: "flow", lineWidth: 0 } as const;
+  return stringify(value, options).trimEnd();
+}
+
+/**
+ * The settings in effect as the text of a settings file, which loads to the same settings again. A value that is not
+ * a default has a comment that tells where it came from.
+ */
+export function formatSettings(loaded: LoadedSettings): string {
+  const lines = [`${ROOT_KEY}:`];
+  let group: readonly string[] = [];
+  for (const setting of SETTINGS) {
+    const above = setting.path.slice(0, -1);
+    above.forEach((key, depth) => {
+      if (key !== group[depth]) lines.push(`${"  ".repeat(depth + 1)}${key}:`);
+    });
+    group = above;
+    const { source, detail } = loaded.origins.get(setting.name) ?? { source: "default" };
+    const comment = source === "default" ? "" : ` # ${source} ${detail ?? ""}`.replaceAll(/\p{Cc}/gu, "?");
+    const indent = "  ".repeat(setting.path.length);
+    lines.push(`${indent}${setting.path.at(-1)}: ${inline(getAt(loaded.settings, setting.path))}${comment}`);
+  }
+  return `${lines.join("\n")}\n`;
+}
+
+/** The settings that differ from the defaults, by name, for a line of the log. */
+export function differences(loaded: LoadedSettings): Record<string, unknown> {
+  const differing = SETTINGS.map(
+    ({ name, path }) => [name, getAt(loaded.settings, path), getAt(loaded.defaults, path)] as const,
+  ).filter(([, value, standard]) => !isDeepStrictEqual(value, standard));
+  return Object.fromEntries(differing.map(([name, value]) => [name, value]));
+}

@@ -1,0 +1,183 @@
+/**
+ * The settings: their keys, defaults, rules and one-line descriptions. Nothing here reads a file or the environment.
+ *
+ * A setting is added by one entry in a shape below. Its environment variable, its name in messages and its line in
+ * the printed settings follow from the key; the commented `imagehub.yaml` has to gain it too, which a test checks.
+ *
+ * @module
+ */
+
+import { isIP } from "node:net";
+import * as z from "zod";
+
+/** Most images a queue may be told to hold. */
+const QUEUE_IMAGES_MAX = 100_000;
+/** Longest patience: a week. */
+const PATIENCE_MINUTES_MAX = 7 * 24 * 60;
+/** Most writer threads. */
+const WRITERS_MAX = 64;
+/** Longest name of an interface, IFNAMSIZ of Linux without its closing zero. */
+const INTERFACE_NAME_MAX = 15;
+
+const ACKS = ["stored", "received", "synced"] as const;
+const LOG_LEVELS = ["error", "warn", "info", "debug"] as const;
+const LOG_FORMATS = ["auto", "text", "journal", "json"] as const;
+
+/** What is known about a setting beside its type. */
+interface Details {
+  /** What it is for, in one line without a full stop. */
+  readonly description: string;
+  /** What a value has to be; completes the sentence "must be …". */
+  readonly rule: string;
+  /** The option of the command line that sets it, where that is not the key with dashes. */
+  readonly option?: string;
+  /** Whether the value is a path, made absolute on loading. */
+  readonly isPath?: boolean;
+}
+
+type Shape = Readonly<Record<string, z.ZodType>>;
+
+const detailsOf = new WeakMap<z.ZodType, Details>();
+const shapeOf = new WeakMap<z.ZodType, Shape>();
+
+function setting<T extends z.ZodType>(type: T, details: Details): T {
+  detailsOf.set(type, details);
+  return type;
+}
+
+/** A group of settings. Left out, or with nothing in it, it is all defaults. */
+function section<T extends Shape>(shape: T) {
+  const type = z.preprocess((value) => value ?? {}, z.strictObject(shape)).prefault({});
+  shapeOf.set(type, shape);
+  return type;
+}
+
+const oneOf = (words: readonly string[]): string => `${words.slice(0, -1).join(", ")} or ${words.at(-1)}`;
+
+/** 0, 1 and nothing are what Python takes for a truth value, so files written for the Python hub may hold them. */
+const truth = z.preprocess((value) => (value === 1 ? true : (value ?? 0) === 0 ? false : value), z.boolean());
+
+function isBindable(text: string): boolean {
+  if (text === "*" || isIP(text) !== 0) return true;
+  // Digits and dots alone are an address gone wrong, though an interface could bear such a name.
+  if (/^[\d.]+$/.test(text)) return false;
+  return text.length <= INTERFACE_NAME_MAX && /^[\w.@-]+$/.test(text);
+}
+
+const hubShape = {
+  queuemax: setting(z.int().min(1).max(QUEUE_IMAGES_MAX).default(500), {
+    description: "Images taken in and not yet written, at most; while there are as many, senders wait",
+    rule: `a whole number from 1 to ${QUEUE_IMAGES_MAX}`,
+  }),
+  patience: setting(z.number().positive().max(PATIENCE_MINUTES_MAX).default(10), {
+    description: "Minutes without any message before a notice is logged, and again every so many minutes",
+    rule: `a number above 0, at most ${PATIENCE_MINUTES_MAX} (a week)`,
+  }),
+  data_directory: setting(
+    z
+      .string()
+      .regex(/^\P{Cc}+$/u)
+      .default("imagehub_data"),
+    {
+      description: "Where images and event logs are kept",
+      rule: "a path: absolute, relative to the directory of imagehub.yaml, or from the home directory with ~/",
+      option: "--data",
+      isPath: true,
+    },
+  ),
+  max_images_write: setting(z.int().min(0).default(5000), {
+    description: "Images stored in the folder of one date, at most",
+    rule: "a whole number, 0 or more",
+  }),
+  print_settings: setting(truth.default(false), {
+    description: "Print the settings at start",
+    rule: "true or false",
+  }),
+  port: setting(z.int().min(1).max(65_535).default(5555), {
+    description: "TCP port that cameras send to",
+    rule: "a whole number from 1 to 65535",
+  }),
+  bind: setting(z.string().refine(isBindable).default("*"), {
+    description: "Where to listen",
+    rule: '"*" (all interfaces), an IP address or the name of an interface',
+  }),
+  writers: setting(z.int().min(1).max(WRITERS_MAX).default(2), {
+    description: "Threads that write images",
+    rule: `a whole number from 1 to ${WRITERS_MAX}`,
+  }),
+  ack: setting(z.enum(ACKS).default("stored"), {
+    description:
+      "When a sender gets its OK: stored, once the file stands under its name; received, at once, as the " +
+      "Python hub did; synced, once the disk has confirmed it",
+    rule: oneOf(ACKS),
+  }),
+  jpeg_quality: setting(z.int().min(1).max(100).default(95), {
+    description:
+      "Quality of the JPEG files made from raw images; those that arrive as JPEG are kept as they are",
+    rule: "a whole number from 1 to 100",
+  }),
+  log_level: setting(z.enum(LOG_LEVELS).default("info"), {
+    description: "The least important lines that the hub still prints about its own work",
+    rule: oneOf(LOG_LEVELS),
+  }),
+  log_format: setting(z.enum(LOG_FORMATS).default("auto"), {
+    description:
+      "How those lines look: text, for people; journal, with priorities for systemd; json, one object a line; " +
+      "auto, journal where systemd reads them and text elsewhere",
+    rule: oneOf(LOG_FORMATS),
+  }),
+};
+
+const hubSection = section(hubShape);
+
+/** The top-level key of imagehub.yaml that all settings stand under. */
+export const ROOT_KEY = "hub";
+
+/** The schema of a whole settings file. Unknown keys are refused at every level. */
+export const fileSchema = z.strictObject({ [ROOT_KEY]: hubSection });
+
+/** The settings as the hub uses them, by the names of the keys. `data_directory` is absolute once loaded. */
+export type Settings = z.output<typeof hubSection>;
+
+/** One setting, as the loader and the printer see it. */
+export interface Setting extends Details {
+  /** The keys that lead to it below {@link ROOT_KEY}, such as `["port"]`. */
+  readonly path: readonly string[];
+  /** The path with dots, such as `port`. */
+  readonly name: string;
+  /** The environment variable that sets it, such as `IMAGEHUB_PORT`. */
+  readonly variable: string;
+  /** The option of the command line that sets it, such as `--port`. */
+  readonly option: string;
+  /** Checks one value. `undefined` gives the default. */
+  readonly type: z.ZodType;
+}
+
+/** What every environment variable of the hub starts with. */
+export const VARIABLE_PREFIX = "IMAGEHUB_";
+
+function listSettings(shape: Shape, above: readonly string[]): Setting[] {
+  return Object.entries(shape).flatMap(([key, type]) => {
+    const path = [...above, key];
+    const inner = shapeOf.get(type);
+    if (inner) return listSettings(inner, path);
+    const details = detailsOf.get(type);
+    if (!details) throw new Error(`Setting ${path.join(".")} has no description`);
+    return [
+      {
+        option: `--${path.join("-").replaceAll("_", "-")}`,
+        ...details,
+        path,
+        name: path.join("."),
+        variable: VARIABLE_PREFIX + path.join("_").toUpperCase(),
+        type,
+      },
+    ];
+  });
+}
+
+/** All settings, in the order in which they are documented and printed. */
+export const SETTINGS: readonly Setting[] = listSettings(hubShape, []);
+
+/** The settings as they are where nothing sets them; `data_directory` is still relative. */
+export const defaultSettings = (): Settings => hubSection.parse({});

@@ -1,0 +1,43 @@
+/**
+ * The errors that a caller tells apart, and the exit status each ends the program with.
+ *
+ * @module
+ */
+
+/**
+ * Exit statuses of the program. The values above 63 are those of sysexits.h, which systemd prints by name.
+ * The README lists them.
+ */
+export const EXIT = {
+  /** All went well; a stop by SIGTERM or Ctrl-C that answered all it had taken. */
+  ok: 0,
+  /** Something failed that has no status of its own. */
+  failure: 1,
+  /** The command line is wrong (EX_USAGE). */
+  usage: 64,
+  /** The address is in use, not of this machine, or not allowed (EX_UNAVAILABLE). */
+  bind: 69,
+  /** The data directory cannot be made or written (EX_CANTCREAT). */
+  data: 73,
+  /** `send`: the hub did not answer in time (EX_TEMPFAIL). */
+  unanswered: 75,
+  /** `send`: the hub answered, and not with OK (EX_PROTOCOL). */
+  refused: 76,
+  /** The settings are wrong (EX_CONFIG). */
+  config: 78,
+} as const;
+
+/** One of the values of {@link EXIT}. */
+export type ExitStatus = (typeof EXIT)[keyof typeof EXIT];
+
+/** Ends the program with a message for a person, without a stack trace. */
+export class FatalError extends Error {
+  override readonly name = "FatalError";
+  /** What the process exits with. */
+  readonly status: ExitStatus;
+
+  constructor(status: ExitStatus, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.status = status;
+  }
+}

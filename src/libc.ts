@@ -1,0 +1,345 @@
+/**
+ * The few calls of the C library that the hub makes itself: those on the way of an image, where `node:fs` costs
+ * more than all of libzmq, and those that `node:fs` does not have (`O_TMPFILE`, `linkat`, `renameat2`,
+ * `localtime_r`, `eventfd`, `memfd_create`). Everything else uses `node:fs`.
+ *
+ * Together with `zmq/libzmq.ts` this is the only file that knows pointers and errno. Paths go in as strings, data as an
+ * address and a length, and what fails throws a {@link SystemError}.
+ *
+ * @module
+ */
+
+import { dlopen, FFIType, type Pointer, read } from "bun:ffi";
+import { constants as fs } from "node:fs";
+import { constants as os } from "node:os";
+
+const { symbols: c } = dlopen("libc.so.6", {
+  __errno_location: { args: [], returns: FFIType.ptr },
+  clock_gettime: { args: [FFIType.i32, FFIType.ptr], returns: FFIType.i32 },
+  close: { args: [FFIType.i32], returns: FFIType.i32 },
+  eventfd: { args: [FFIType.u32, FFIType.i32], returns: FFIType.i32 },
+  fsync: { args: [FFIType.i32], returns: FFIType.i32 },
+  ftruncate: { args: [FFIType.i32, FFIType.i64], returns: FFIType.i32 },
+  getpeername: { args: [FFIType.i32, FFIType.ptr, FFIType.ptr], returns: FFIType.i32 },
+  linkat: { args: [FFIType.i32, FFIType.ptr, FFIType.i32, FFIType.ptr, FFIType.i32], returns: FFIType.i32 },
+  localtime_r: { args: [FFIType.ptr, FFIType.ptr], returns: FFIType.ptr },
+  lseek: { args: [FFIType.i32, FFIType.i64, FFIType.i32], returns: FFIType.i64_fast },
+  memcpy: { args: [FFIType.ptr, FFIType.ptr, FFIType.u64], returns: FFIType.ptr },
+  memfd_create: { args: [FFIType.ptr, FFIType.u32], returns: FFIType.i32 },
+  // open(2) takes its mode as a variable argument; on x86-64 and on AArch64 Linux it travels as a named one would.
+  open: { args: [FFIType.ptr, FFIType.i32, FFIType.u32], returns: FFIType.i32 },
+  read: { args: [FFIType.i32, FFIType.ptr, FFIType.u64], returns: FFIType.i64_fast },
+  renameat2: {
+    args: [FFIType.i32, FFIType.ptr, FFIType.i32, FFIType.ptr, FFIType.u32],
+    returns: FFIType.i32,
+  },
+  tzset: { args: [], returns: FFIType.void },
+  unlink: { args: [FFIType.ptr], returns: FFIType.i32 },
+  write: { args: [FFIType.i32, FFIType.ptr, FFIType.u64], returns: FFIType.i64_fast },
+});
+
+/** An address in this process's memory, as a number. */
+export type Address = number;
+
+const AT_FDCWD = -100;
+const AT_SYMLINK_FOLLOW = 0x400;
+const RENAME_NOREPLACE = 1;
+const CLOCK_REALTIME = 0;
+const SEEK_END = 2;
+const MFD_CLOEXEC = 1;
+const EFD_CLOEXEC = 0o2000000;
+const EFD_NONBLOCK = 0o4000;
+const O_CLOEXEC = 0o2000000;
+/** linux/fcntl.h: `__O_TMPFILE | O_DIRECTORY`, and O_DIRECTORY is not the same number on x86-64 and on AArch64. */
+const O_TMPFILE = 0o20000000 | fs.O_DIRECTORY;
+
+/** A call of the C library that failed. */
+export class SystemError extends Error {
+  override readonly name = "SystemError";
+  /** The C function, e.g. `write`. */
+  readonly syscall: string;
+  /** The number the C library left in errno. */
+  readonly errno: number;
+  /** Its name, e.g. `ENOSPC`. */
+  readonly code: string;
+
+  constructor(syscall: string, errno: number, path?: string) {
+    const code = errnoName(errno);
+    super(`${errnoText(code)} (${syscall}${path === undefined ? "" : ` ${path}`}: ${code})`);
+    this.syscall = syscall;
+    this.errno = errno;
+    this.code = code;
+  }
+}
+
+const ERRNO_NAMES = new Map(Object.entries(os.errno).map(([name, number]) => [number, name]));
+
+/** What a person is told for the failures that storing files meets; others go by their name alone. */
+const ERRNO_TEXTS: Readonly<Record<string, string>> = {
+  EACCES: "permission denied",
+  EDQUOT: "disk quota exceeded",
+  EIO: "input/output error of the disk",
+  EMFILE: "too many open files",
+  ENAMETOOLONG: "name too long",
+  ENOENT: "no such file or directory",
+  ENOSPC: "no space left on the device",
+  ENOTDIR: "not a directory",
+  EROFS: "read-only file system",
+};
+
+function errnoName(errno: number): string {
+  return ERRNO_NAMES.get(errno) ?? `errno ${errno}`;
+}
+
+function errnoText(code: string): string {
+  return ERRNO_TEXTS[code] ?? "system call failed";
+}
+
+function errno(): number {
+  return read.i32(c.__errno_location() as Pointer, 0);
+}
+
+/** Longest path that Linux takes, its closing NUL included: PATH_MAX. */
+const PATH_BYTES_MAX = 4096;
+
+/**
+ * A path as C wants it, in memory that stays where it is. Two are enough: no call here takes more than two paths, and
+ * each thread has its own copy of this module.
+ */
+class PathBuffer {
+  private readonly bytes = Buffer.alloc(PATH_BYTES_MAX);
+
+  set(path: string): Buffer {
+    // Characters take up to 3 bytes each in UTF-8, so only a path that may be too long is measured.
+    if (path.length * 3 >= PATH_BYTES_MAX && Buffer.byteLength(path) >= PATH_BYTES_MAX) {
+      throw new SystemError("path", os.errno.ENAMETOOLONG, path);
+    }
+    const end = this.bytes.write(path);
+    this.bytes[end] = 0;
+    return this.bytes;
+  }
+}
+
+const pathA = new PathBuffer();
+const pathB = new PathBuffer();
+
+/** `open(path, O_TMPFILE | O_WRONLY)`: a file without a name in `directory`. @throws {SystemError} */
+export function openUnnamed(directory: string, mode: number): number {
+  return checked("open", c.open(pathA.set(directory), O_TMPFILE | fs.O_WRONLY | O_CLOEXEC, mode), directory);
+}
+
+/** `open(path, O_CREAT | O_EXCL | O_WRONLY)`: a new file. @throws {SystemError} EEXIST where there is one */
+export function openNew(path: string, mode: number): number {
+  const flags = fs.O_CREAT | fs.O_EXCL | fs.O_WRONLY | O_CLOEXEC;
+  return checked("open", c.open(pathA.set(path), flags, mode), path);
+}
+
+/** `open(path, O_WRONLY | O_APPEND)`: a file that must be there. @throws {SystemError} ENOENT where there is none */
+export function openAppend(path: string): number {
+  return checked("open", c.open(pathA.set(path), fs.O_WRONLY | fs.O_APPEND | O_CLOEXEC, 0), path);
+}
+
+/** `open(path, O_RDONLY | O_DIRECTORY)`. @throws {SystemError} */
+function openDirectory(path: string): number {
+  return checked("open", c.open(pathA.set(path), fs.O_RDONLY | fs.O_DIRECTORY | O_CLOEXEC, 0), path);
+}
+
+/** `close(fd)`. @throws {SystemError} e.g. EIO or ENOSPC, which some file systems report only now */
+export function close(fd: number): void {
+  checked("close", c.close(fd));
+}
+
+/** Writes all `length` bytes at `address`, with as many calls of `write(2)` as that takes. @throws {SystemError} */
+export function writeAll(fd: number, address: Address, length: number): void {
+  writeInParts(length, (done) => c.write(fd, (address + done) as Pointer, length - done) as number);
+}
+
+/** Writes all of `bytes`. @throws {SystemError} */
+export function writeBytes(fd: number, bytes: Uint8Array): void {
+  writeInParts(
+    bytes.byteLength,
+    (done) => c.write(fd, bytes.subarray(done), bytes.byteLength - done) as number,
+  );
+}
+
+function writeInParts(length: number, writeFrom: (done: number) => number): void {
+  let done = 0;
+  while (done < length) {
+    const written = writeFrom(done);
+    if (written > 0) {
+      done += written;
+    } else if (written === 0) {
+      throw new SystemError("write", os.errno.EIO);
+    } else if (errno() !== os.errno.EINTR) {
+      throw new SystemError("write", errno());
+    }
+  }
+}
+
+/** `fsync(fd)`. A failure is final: the kernel may have dropped the pages it could not write. @throws {SystemError} */
+export function fsync(fd: number): void {
+  checked("fsync", c.fsync(fd));
+}
+
+/** Makes the entries of a directory durable: `fsync` on the directory itself. @throws {SystemError} */
+export function fsyncDirectory(path: string): void {
+  const fd = openDirectory(path);
+  try {
+    fsync(fd);
+  } finally {
+    c.close(fd);
+  }
+}
+
+/** `lseek(fd, 0, SEEK_END)`: the file's size in bytes. @throws {SystemError} */
+export function sizeOf(fd: number): number {
+  return checked("lseek", c.lseek(fd, 0, SEEK_END) as number);
+}
+
+/** `ftruncate(fd, size)`. @throws {SystemError} */
+export function truncate(fd: number, size: number): void {
+  checked("ftruncate", c.ftruncate(fd, size));
+}
+
+/** Gives the open unnamed file `fd` its name (open(2), under O_TMPFILE). @throws {SystemError} EEXIST: never replaces */
+export function linkUnnamed(fd: number, path: string): void {
+  const from = pathA.set(`/proc/self/fd/${fd}`);
+  checked("linkat", c.linkat(AT_FDCWD, from, AT_FDCWD, pathB.set(path), AT_SYMLINK_FOLLOW), path);
+}
+
+/** `linkat`: a second name for a file. @throws {SystemError} EEXIST: never replaces */
+export function link(from: string, to: string): void {
+  checked("linkat", c.linkat(AT_FDCWD, pathA.set(from), AT_FDCWD, pathB.set(to), 0), to);
+}
+
+/** `renameat2(…, RENAME_NOREPLACE)`. @throws {SystemError} EEXIST: never replaces; EINVAL: not on this file system */
+export function renameNew(from: string, to: string): void {
+  const result = c.renameat2(AT_FDCWD, pathA.set(from), AT_FDCWD, pathB.set(to), RENAME_NOREPLACE);
+  checked("renameat2", result, to);
+}
+
+/** `unlink(path)`; a file that is not there is no error. @throws {SystemError} */
+export function unlink(path: string): void {
+  if (c.unlink(pathA.set(path)) < 0 && errno() !== os.errno.ENOENT)
+    throw new SystemError("unlink", errno(), path);
+}
+
+/** Copies `length` bytes from an address outside the JavaScript heap to the start of `target`. */
+export function copyTo(target: Uint8Array, address: Address, length: number): void {
+  if (length > target.byteLength) throw new RangeError(`Cannot copy ${length} bytes to ${target.byteLength}`);
+  if (length > 0) c.memcpy(target, address as Pointer, length);
+}
+
+/** sockaddr_storage, and in it: the family, the port in network order, and where the address of each family begins. */
+const SOCKADDR_BYTES = 128;
+const AF_INET = 2;
+const AF_INET6 = 10;
+
+/**
+ * `getpeername(2)`: where a connection is from.
+ *
+ * @returns e.g. `192.168.86.41:50122` or `[fe80::1]:50122`; undefined where it is gone
+ */
+export function peerAddress(fd: number): string | undefined {
+  const address = new DataView(new ArrayBuffer(SOCKADDR_BYTES));
+  const length = new Uint32Array([SOCKADDR_BYTES]);
+  if (c.getpeername(fd, new Uint8Array(address.buffer), length) < 0) return undefined;
+  const port = address.getUint16(2);
+  switch (address.getUint16(0, true)) {
+    case AF_INET:
+      return `${ipv4(address, 4)}:${port}`;
+    case AF_INET6: {
+      const groups = Array.from({ length: 8 }, (_, at) => address.getUint16(8 + 2 * at));
+      // An IPv4 sender on a socket that takes both kinds: ::ffff:a.b.c.d.
+      if (groups.slice(0, 5).every((group) => group === 0) && groups[5] === 0xffff)
+        return `${ipv4(address, 20)}:${port}`;
+      return `[${new URL(`http://[${groups.map((group) => group.toString(16)).join(":")}]`).hostname.slice(1, -1)}]:${port}`;
+    }
+    default:
+      return undefined;
+  }
+}
+
+function ipv4(address: DataView, at: number): string {
+  return [0, 1, 2, 3].map((byte) => address.getUint8(at + byte)).join(".");
+}
+
+const timespec = new BigInt64Array(2);
+const timespecWords = new Int32Array(timespec.buffer);
+
+/** `clock_gettime(CLOCK_REALTIME)`: microseconds since 1970 UTC; it steps when the clock is set. */
+export function realtimeMicros(): number {
+  c.clock_gettime(CLOCK_REALTIME, timespec);
+  // The low word of the seconds is enough until 2106, read unsigned; both targets are little-endian.
+  const seconds = timespecWords[0]! >>> 0;
+  return seconds * 1_000_000 + Math.floor(timespecWords[2]! / 1000);
+}
+
+/** struct tm of glibc: nine ints, then the offset and the name of the zone. */
+const TM_BYTES = 56;
+const tm = new Int32Array(TM_BYTES / Int32Array.BYTES_PER_ELEMENT);
+const timeT = new BigInt64Array(1);
+
+/** A second in local time: year, month 1–12, day 1–31, hour, minute, second. */
+export type CivilTime = readonly [
+  year: number,
+  month: number,
+  day: number,
+  hour: number,
+  minute: number,
+  second: number,
+];
+
+/**
+ * `localtime_r(3)`, as Python's `datetime.now()` uses it: the system's own zone data, which `apt` keeps current over
+ * the years, in place of the copy inside the runtime. A changed `/etc/localtime` counts from the next call.
+ *
+ * @param seconds since 1970 UTC
+ */
+export function localTime(seconds: number): CivilTime {
+  timeT[0] = BigInt(seconds);
+  c.tzset();
+  c.localtime_r(timeT, tm);
+  return [tm[5]! + 1900, tm[4]! + 1, tm[3]!, tm[2]!, tm[1]!, tm[0]!];
+}
+
+/** `eventfd(2)`: one thread wakes another that waits in a poll. */
+export class EventFd {
+  private readonly value = new BigUint64Array(1);
+
+  /** @param fd of an event that {@link EventFd.create} made, perhaps in another thread */
+  constructor(readonly fd: number) {}
+
+  /** @throws {SystemError} */
+  static create(): EventFd {
+    return new EventFd(checked("eventfd", c.eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)));
+  }
+
+  /** Makes the descriptor readable. */
+  signal(): void {
+    this.value[0] = 1n;
+    c.write(this.fd, this.value, 8);
+  }
+
+  /** Makes the descriptor unreadable again; nothing to take is no error. */
+  clear(): void {
+    c.read(this.fd, this.value, 8);
+  }
+}
+
+/**
+ * A file that lives in memory alone and holds `bytes`.
+ *
+ * @returns its path under /proc, good for as long as this process lives
+ * @throws {SystemError}
+ */
+export function memoryFile(name: string, bytes: Uint8Array): string {
+  const fd = checked("memfd_create", c.memfd_create(pathA.set(name), MFD_CLOEXEC));
+  writeBytes(fd, bytes);
+  return `/proc/self/fd/${fd}`;
+}
+
+function checked(syscall: string, result: number, path?: string): number {
+  if (result < 0) throw new SystemError(syscall, errno(), path);
+  return result;
+}

@@ -1,0 +1,165 @@
+/**
+ * A REP socket that can have many requests in hand at once: a ROUTER that keeps each request's envelope beside its frames
+ * until it is answered.
+ *
+ * libzmq's own REP answers one request before it receives the next, and drops the next client's reply when a peer
+ * that sent no delimiter goes away. Envelopes are checked here, and a request without one is answered all the same.
+ *
+ * @module
+ */
+
+import {
+  type Context,
+  type Message,
+  MessageArray,
+  type Socket,
+  SocketOption,
+  SocketType,
+} from "../zmq/libzmq.ts";
+
+/** Longest frame 1, in bytes. */
+const HEADER_BYTES_MAX = 64 * 1024;
+
+/** Most frames between the routing id and the empty delimiter: one for each proxy on the way. */
+const HOPS_MAX = 8;
+
+/** How long replies on their way are waited for when the socket is closed, in milliseconds. */
+const LINGER_MS = 1000;
+
+const EMPTY = new Uint8Array(0);
+
+/** A request as it came. */
+export interface Received {
+  /** Frame 1; good until the next receive. Not there where the frames are not two, or it is too long. */
+  readonly header: Uint8Array | undefined;
+  /** Why there is no header. */
+  readonly malformed: string;
+}
+
+/** Messages of a request that is in hand: the routing id of its sender, and frame 2. */
+const MESSAGES_PER_PLACE = 2;
+const ROUTING_ID = 0;
+const PAYLOAD = 1;
+
+/** The socket that faces the senders. A request in hand has a place, a number that the caller chooses. */
+export class ReplySocket implements Disposable {
+  /** For a poller. */
+  readonly socket: Socket;
+  private readonly messages: MessageArray;
+  private readonly scratch = new MessageArray(1);
+  private readonly headerBytes = Buffer.alloc(HEADER_BYTES_MAX);
+  /** Frames from the routing id to the delimiter, for the few requests that have any; by place. */
+  private readonly hops = new Map<number, readonly Uint8Array[]>();
+
+  /** @param places requests that can be in hand at once */
+  constructor(context: Context, places: number) {
+    this.messages = new MessageArray(places * MESSAGES_PER_PLACE);
+    this.socket = context.socket(SocketType.router);
+    this.socket.set(SocketOption.linger, LINGER_MS);
+  }
+
+  /** Frame 2 of the request at this place. */
+  payload(place: number): Message {
+    return this.messages.at(place * MESSAGES_PER_PLACE + PAYLOAD);
+  }
+
+  /**
+   * Receives a request, without waiting. It is in hand at this place until it was answered.
+   *
+   * @returns undefined when there is none
+   */
+  receive(place: number): Received | undefined {
+    if (!this.socket.tryReceive(this.routingId(place))) return undefined;
+    const frame = this.scratch.at(0);
+    if (!this.receiveEnvelope(place, frame)) return malformed("the request has no empty delimiter frame");
+
+    // The delimiter is in `frame`, and whatever follows is the request itself.
+    if (!frame.more) return malformed("the request has no frames, 2 were expected");
+    this.socket.receiveRest(frame);
+    const headerLength = frame.size;
+    if (headerLength <= HEADER_BYTES_MAX) frame.copyTo(this.headerBytes);
+    if (!frame.more) return malformed("the request has 1 frame, 2 were expected");
+
+    const payload = this.payload(place);
+    this.socket.receiveRest(payload);
+    if (payload.more)
+      return malformed(`the request has ${2 + this.skipRest(payload)} frames, 2 were expected`);
+    if (headerLength > HEADER_BYTES_MAX) {
+      return malformed(`frame 1 has ${headerLength} bytes, more than ${HEADER_BYTES_MAX}`);
+    }
+    return { header: this.headerBytes.subarray(0, headerLength), malformed: "" };
+  }
+
+  /** The address of the sender of the request at this place, which is not answered yet, e.g. `192.168.86.41`. */
+  peerAddress(place: number): string {
+    const address = this.routingId(place).property("Peer-Address") ?? "an unknown address";
+    return address.replace(/^::ffff:/, "");
+  }
+
+  /** Sends the reply to the request at this place. The request stays in hand. */
+  reply(place: number, reply: Uint8Array): void {
+    const { socket } = this;
+    socket.sendMessage(this.routingId(place), true);
+    const hops = this.hops.get(place);
+    if (hops !== undefined) {
+      this.hops.delete(place);
+      for (const hop of hops) socket.send(hop, true);
+    } else {
+      socket.send(EMPTY, true);
+    }
+    socket.send(reply, false);
+  }
+
+  /** Forgets the request at this place. */
+  release(place: number): void {
+    this.payload(place).clear();
+  }
+
+  private routingId(place: number): Message {
+    return this.messages.at(place * MESSAGES_PER_PLACE + ROUTING_ID);
+  }
+
+  /**
+   * Receives up to the delimiter, into `frame`.
+   *
+   * @returns false where there is no delimiter; the request has been received whole then
+   */
+  private receiveEnvelope(place: number, frame: Message): boolean {
+    if (!this.routingId(place).more) return this.answerWithoutDelimiter(place);
+    this.socket.receiveRest(frame);
+    if (frame.size === 0) return true;
+
+    const hops: Uint8Array[] = [];
+    while (frame.size > 0) {
+      if (hops.length === HOPS_MAX || !frame.more) {
+        this.skipRest(frame);
+        return this.answerWithoutDelimiter(place);
+      }
+      hops.push(frame.bytes());
+      this.socket.receiveRest(frame);
+    }
+    this.hops.set(place, [...hops, EMPTY]);
+    return true;
+  }
+
+  /** Such a request is answered as it was asked, without a delimiter. */
+  private answerWithoutDelimiter(place: number): false {
+    this.hops.set(place, []);
+    return false;
+  }
+
+  /** Receives and drops what follows a frame. @returns how many frames that were */
+  private skipRest(frame: Message): number {
+    let skipped = 0;
+    for (; frame.more; skipped++) this.socket.receiveRest(frame);
+    return skipped;
+  }
+
+  [Symbol.dispose](): void {
+    this.socket[Symbol.dispose]();
+  }
+}
+
+function malformed(reason: string): Received {
+  return { header: undefined, malformed: reason };
+}

@@ -1,0 +1,160 @@
+/**
+ * What a sender asks for: the meaning of a request's text, and whether its two frames fit each other.
+ *
+ * Frame 1 is JSON as imagezmq makes it: `{"msg": "Barn Door|jpg|moving"}`, with `dtype` and `shape` where frame 2 is a numpy
+ * array instead of a JPEG file. The text is `node view|type|anything`. Other than the Python hub, which looks at the first
+ * letter of the type, the whole type counts: `intruder` and `Humidity` are events.
+ *
+ * @module
+ */
+
+import { imageName, oneLine } from "./store/names.ts";
+
+/** Longest text of an event, in bytes of UTF-8. imagenode's own stay below 200. */
+export const TEXT_BYTES_MAX = 4096;
+
+/** Largest width and height that a JPEG can have, in pixels (ITU T.81, B.2.2, less what libjpeg keeps for itself). */
+const JPEG_SIDE_MAX = 65_500;
+
+/** A raw array as OpenCV holds it: rows from the top, 8 bits a channel, channels in the order B, G, R. */
+export interface RawShape {
+  readonly height: number;
+  readonly width: number;
+  /** 1 is gray, 3 is BGR. */
+  readonly channels: 1 | 3;
+}
+
+/** A request that makes sense. `node` is field 0 of the text, on one line. */
+export type Request =
+  | { readonly kind: "test" }
+  | { readonly kind: "heartbeat"; readonly node: string }
+  | { readonly kind: "event"; readonly node: string; readonly text: string }
+  /** `name` is what the file name starts with; `raw` is there where frame 2 is an array to be encoded. */
+  | {
+      readonly kind: "image";
+      readonly node: string;
+      readonly name: string;
+      readonly raw: RawShape | undefined;
+    };
+
+/** A request that makes no sense. The message is the reason in the reply `ERROR <reason>`, and on one line. */
+export class RequestError extends Error {
+  override readonly name = "RequestError";
+}
+
+const utf8 = new TextDecoder("utf-8", { fatal: true });
+
+/**
+ * Reads a request.
+ *
+ * @param header frame 1
+ * @param payloadBytes the length of frame 2
+ * @throws {RequestError}
+ */
+export function parseRequest(header: Uint8Array, payloadBytes: number): Request {
+  const fields = parseHeader(header);
+  const { msg: text } = fields;
+  if (text === undefined) throw new RequestError("frame 1 has no msg");
+  if (typeof text !== "string") throw new RequestError("msg in frame 1 is not a string");
+  const array = parseArray(fields, payloadBytes);
+
+  const [node, type] = splitText(text);
+  if (type === undefined) return { kind: "test" };
+  switch (type.trim().toLowerCase()) {
+    case "heartbeat":
+      return { kind: "heartbeat", node };
+    case "jpg":
+    case "image":
+      if (payloadBytes === 0) throw new RequestError("frame 2 is empty, an image was expected");
+      return { kind: "image", node, name: imageName(node), raw: array && rawShape(array) };
+    default:
+      return { kind: "event", node, text: eventText(text) };
+  }
+}
+
+/** The fields before and after the first `|`; the second is not there where the text has no `|`. */
+function splitText(text: string): [node: string, type: string | undefined] {
+  const first = text.indexOf("|");
+  if (first < 0) return [text, undefined];
+  const second = text.indexOf("|", first + 1);
+  return [oneLine(text.slice(0, first)).trim(), text.slice(first + 1, second < 0 ? text.length : second)];
+}
+
+function eventText(text: string): string {
+  const line = oneLine(text);
+  if (line.length * 3 > TEXT_BYTES_MAX && Buffer.byteLength(line) > TEXT_BYTES_MAX) {
+    throw new RequestError(`the text is longer than ${TEXT_BYTES_MAX} bytes`);
+  }
+  return line;
+}
+
+function parseHeader(header: Uint8Array): Record<string, unknown> {
+  let value: unknown;
+  try {
+    value = JSON.parse(utf8.decode(header));
+  } catch (cause) {
+    throw new RequestError("frame 1 is not JSON in UTF-8", { cause });
+  }
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw new RequestError("frame 1 is not a JSON object");
+  }
+  return value as Record<string, unknown>;
+}
+
+/** A numpy array as its header describes it. `shape` may have any number of dimensions. */
+interface NumpyArray {
+  readonly dtype: string;
+  readonly shape: readonly number[];
+}
+
+/**
+ * The array that frame 2 holds, or undefined where the header speaks of none.
+ *
+ * @throws {RequestError} where dtype and shape do not fit each other or the bytes
+ */
+function parseArray({ dtype, shape }: Record<string, unknown>, bytes: number): NumpyArray | undefined {
+  if (dtype === undefined && shape === undefined) return undefined;
+  if (typeof dtype !== "string") throw new RequestError("dtype in frame 1 is not a string");
+  if (!Array.isArray(shape) || !shape.every((side) => Number.isSafeInteger(side) && side >= 0)) {
+    throw new RequestError("shape in frame 1 is not a list of whole numbers");
+  }
+  const items = shape.reduce((product: number, side: number) => product * side, 1);
+  const itemBytes = itemSize(dtype);
+  if (itemBytes !== undefined && items * itemBytes !== bytes) {
+    throw new RequestError(
+      `frame 2 has ${bytes} bytes, ${dtype} of shape [${shape}] takes ${items * itemBytes}`,
+    );
+  }
+  return { dtype, shape };
+}
+
+/**
+ * Bytes of one item of a numpy dtype, for the plain numbers (`uint8`, `float64`, `<i4`, `bool`) that its `str()` names;
+ * undefined for the others, which only an event can carry, and there frame 2 does not count.
+ */
+function itemSize(dtype: string): number | undefined {
+  if (dtype === "bool") return 1;
+  const bits = /^(?:u?int|float|complex)(8|16|32|64|128|256)$/.exec(dtype)?.[1];
+  if (bits !== undefined) return Number(bits) / 8;
+  const bytes = /^[<>=|]?[biufc](\d{1,2})$/.exec(dtype)?.[1];
+  return bytes === undefined ? undefined : Number(bytes);
+}
+
+/** @throws {RequestError} where the array is no picture that a JPEG can hold */
+function rawShape({ dtype, shape }: NumpyArray): RawShape {
+  if (dtype !== "uint8" && dtype !== "|u1" && dtype !== "u1") {
+    throw new RequestError(`an image of dtype ${oneLine(dtype).slice(0, 40)} cannot be stored, only uint8`);
+  }
+  const [height = 0, width = 0, channels = 1] = shape;
+  if (shape.length < 2 || shape.length > 3 || (channels !== 1 && channels !== 3)) {
+    throw new RequestError(
+      `an image of shape [${shape.slice(0, 8)}] cannot be stored, only [height, width] or [height, width, 3]`,
+    );
+  }
+  if (height < 1 || width < 1 || height > JPEG_SIDE_MAX || width > JPEG_SIDE_MAX) {
+    throw new RequestError(
+      `an image of ${width} x ${height} pixels cannot be stored, a JPEG has 1 to ${JPEG_SIDE_MAX} a side`,
+    );
+  }
+  return { height, width, channels };
+}

@@ -1,0 +1,109 @@
+/**
+ * How many images each date folder has, and whether it may have more (`max_images_write`).
+ *
+ * The count is the folder's own: it is read from the folder when its day is first met, so it survives a restart. All
+ * writers share it.
+ *
+ * @module
+ */
+
+import { mkdirSync, readdirSync } from "node:fs";
+import type { LocalTime } from "../clock.ts";
+import { SharedLock } from "../threads/lock.ts";
+import { Integer, type Shared } from "../threads/shared.ts";
+
+/** Days that are kept at once: around midnight there are two, and a clock that is set back and forth finds its day again. */
+const DAYS = 4;
+
+/** A record of a day: its number YYYYMMDD (0: none), its images, and whether it was said that it is full. */
+const RECORD = 3;
+const DAY = 0;
+const IMAGES = 1;
+const SAID_FULL = 2;
+
+/** Whether an image may be stored. `firstOver` is `over` for the first time in this folder since the start. */
+export type Permit = "granted" | "over" | "firstOver";
+
+/** The date folders under one directory. Each thread has its own object over the same shared memory. */
+export class DateFolders {
+  private readonly records: Int32Array<SharedArrayBuffer>;
+  private readonly lock: SharedLock;
+
+  /**
+   * @param directory `<data_directory>/images`
+   * @param imagesMax images that one folder may have
+   */
+  constructor(
+    private readonly directory: string,
+    private readonly imagesMax: number,
+    shared: Shared,
+  ) {
+    this.records = shared.integers.subarray(Integer.dateFolders, Integer.dateFolders + DAYS * RECORD);
+    this.lock = new SharedLock(shared.integers, Integer.dateFoldersLock);
+  }
+
+  /** The folder of a day. */
+  path(time: LocalTime): string {
+    return `${this.directory}/${time.date}`;
+  }
+
+  /**
+   * Takes one image's place in the folder of its day, and makes the folder when it is not there.
+   *
+   * @throws {Error} of node:fs, where the folder cannot be read or made
+   */
+  reserve(time: LocalTime): Permit {
+    return this.lock.hold(() => {
+      const { records } = this;
+      const record = this.find(time.day) ?? this.open(time);
+      if (records[record + IMAGES]! < this.imagesMax) {
+        records[record + IMAGES]!++;
+        return "granted";
+      }
+      const said = records[record + SAID_FULL]!;
+      records[record + SAID_FULL] = 1;
+      return said === 0 ? "firstOver" : "over";
+    });
+  }
+
+  /** Gives back a place that was not used after all. */
+  release(time: LocalTime): void {
+    this.lock.hold(() => {
+      const record = this.find(time.day);
+      if (record !== undefined) this.records[record + IMAGES]!--;
+    });
+  }
+
+  /** Forgets what it knows of a day, because its folder is gone. */
+  forget(time: LocalTime): void {
+    this.lock.hold(() => {
+      const record = this.find(time.day);
+      if (record !== undefined) this.records[record + DAY] = 0;
+    });
+  }
+
+  private find(day: number): number | undefined {
+    for (let record = 0; record < this.records.length; record += RECORD) {
+      if (this.records[record + DAY] === day) return record;
+    }
+    return undefined;
+  }
+
+  /** Reads a day's folder, in place of the earliest day known. */
+  private open(time: LocalTime): number {
+    const folder = this.path(time);
+    mkdirSync(folder, { recursive: true });
+    const images = readdirSync(folder).filter(
+      (name) => name.endsWith(".jpg") && !name.startsWith("."),
+    ).length;
+    const { records } = this;
+    let earliest = 0;
+    for (let record = RECORD; record < records.length; record += RECORD) {
+      if (records[record + DAY]! < records[earliest + DAY]!) earliest = record;
+    }
+    records[earliest + DAY] = time.day;
+    records[earliest + IMAGES] = images;
+    records[earliest + SAID_FULL] = 0;
+    return earliest;
+  }
+}

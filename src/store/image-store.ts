@@ -1,0 +1,67 @@
+/**
+ * Puts images where readers look for them: `images/2018-12-30/Barn-Door-2018-12-30T23.13.31.620992.jpg`.
+ *
+ * @module
+ */
+
+import type { Calendar, LocalTime } from "../clock.ts";
+import { fsyncDirectory, SystemError } from "../libc.ts";
+import type { DateFolders, Permit } from "./date-folders.ts";
+import { imageFileName } from "./names.ts";
+import { WholeFileWriter } from "./whole-file.ts";
+
+const SECOND = 1_000_000;
+
+/** Stores images, each whole or not at all, and never one over another. */
+export class ImageStore {
+  private readonly files: WholeFileWriter;
+
+  /** @param durable whether an image is on the disk, and its name too, when `store` returns */
+  constructor(
+    private readonly folders: DateFolders,
+    private readonly calendar: Calendar,
+    private readonly durable: boolean,
+  ) {
+    this.files = new WholeFileWriter(durable);
+  }
+
+  /**
+   * Stores an image.
+   *
+   * @param name what the file name starts with, see `names.ts`
+   * @param micros when it was received, in microseconds since 1970 UTC; where that name is taken, the next free
+   *   microsecond of the same second names it
+   * @param writeTo puts its bytes into an open file
+   * @returns "granted" when it stands; else its day's folder is full and it was not stored
+   * @throws {SystemError} and it does not stand
+   */
+  store(name: string, micros: number, writeTo: (fd: number) => void): Permit {
+    const time = this.calendar.local(micros);
+    const permit = this.folders.reserve(time);
+    if (permit !== "granted") return permit;
+    try {
+      this.write(name, time, micros, writeTo);
+      return permit;
+    } catch (error) {
+      this.folders.release(time);
+      if (!(error instanceof SystemError) || error.code !== "ENOENT") throw error;
+    }
+    // Someone removed the folder: its count is gone with it.
+    this.folders.forget(time);
+    const again = this.folders.reserve(time);
+    if (again === "granted") this.write(name, time, micros, writeTo);
+    return again;
+  }
+
+  private write(name: string, time: LocalTime, micros: number, writeTo: (fd: number) => void): void {
+    const folder = this.folders.path(time);
+    const second = micros - (micros % SECOND);
+    let fraction = micros % SECOND;
+    this.files.create(folder, writeTo, () => {
+      const path = `${folder}/${imageFileName(name, time, second + fraction)}`;
+      fraction = (fraction + 1) % SECOND;
+      return path;
+    });
+    if (this.durable) fsyncDirectory(folder);
+  }
+}

@@ -1,0 +1,81 @@
+/**
+ * What a writer does with a slot: stores the image or the event in it, and puts the outcome there.
+ *
+ * @module
+ */
+
+import { Calendar, type Clock } from "../clock.ts";
+import type { Settings } from "../config/schema.ts";
+import { writeAll, writeBytes } from "../libc.ts";
+import type { RawShape } from "../request.ts";
+import type { Shared } from "../threads/shared.ts";
+import { Kind, Outcome, type Slot } from "../threads/slot.ts";
+import { DateFolders } from "./date-folders.ts";
+import { EventLog } from "./event-log.ts";
+import { ImageStore } from "./image-store.ts";
+import { encodeJpeg } from "./jpeg.ts";
+
+/** The notice in the event log when a date folder has all the images it may have. */
+export const MAX_IMAGES_NOTICE = "Max images written. Writing stopped.";
+
+/** The data directory, as one writer sees it. */
+export class Store {
+  private readonly calendar: Calendar;
+  private readonly images: ImageStore;
+  private readonly events: EventLog;
+  private readonly jpegQuality: number;
+
+  constructor(settings: Settings, shared: Shared, clock: Clock) {
+    const durable = settings.ack === "synced";
+    this.calendar = new Calendar(clock);
+    const folders = new DateFolders(`${settings.data_directory}/images`, settings.max_images_write, shared);
+    this.images = new ImageStore(folders, this.calendar, durable);
+    this.events = new EventLog(`${settings.data_directory}/logs`, this.calendar, shared, durable);
+    this.jpegQuality = settings.jpeg_quality;
+  }
+
+  /**
+   * Stores what is in the slot, and leaves the outcome in it. It never throws.
+   *
+   * @returns a promise only where an array has to be encoded first
+   */
+  handle(slot: Slot): void | Promise<void> {
+    try {
+      switch (slot.kind) {
+        case Kind.jpeg:
+          return this.storeImage(slot, (fd) => writeAll(fd, slot.payloadAddress, slot.payloadBytes));
+        case Kind.raw:
+          return this.encodeAndStore(slot);
+        default:
+          this.events.append(slot.text);
+          slot.outcome = Outcome.stored;
+      }
+    } catch (error) {
+      fail(slot, error);
+    }
+  }
+
+  private async encodeAndStore(slot: Slot): Promise<void> {
+    try {
+      const jpeg = await encodeJpeg(slot.payloadAddress, slot.shape as RawShape, this.jpegQuality);
+      this.storeImage(slot, (fd) => writeBytes(fd, jpeg));
+    } catch (error) {
+      fail(slot, error);
+    }
+  }
+
+  private storeImage(slot: Slot, writeTo: (fd: number) => void): void {
+    const permit = this.images.store(slot.text, slot.micros, writeTo);
+    slot.outcome = permit === "granted" ? Outcome.stored : Outcome.overCap;
+    if (permit === "firstOver") {
+      const time = this.calendar.local(slot.micros);
+      // Once for each folder, also when the hub was started again since.
+      if (!this.events.contains(MAX_IMAGES_NOTICE, time)) this.events.append(MAX_IMAGES_NOTICE);
+    }
+  }
+}
+
+function fail(slot: Slot, error: unknown): void {
+  slot.text = error instanceof Error ? error.message : String(error);
+  slot.outcome = Outcome.failed;
+}

@@ -1,0 +1,40 @@
+/**
+ * A lock that threads share, for the little that writers have in common.
+ *
+ * @module
+ */
+
+const FREE = 0;
+const HELD = 1;
+/** Held, and somebody may be waiting. */
+const CONTENDED = 2;
+
+/** A mutex in shared memory (the third one of Drepper, "Futexes Are Tricky"). It is not reentrant. */
+export class SharedLock {
+  /** @param index of the integer that is the lock; 0 is free */
+  constructor(
+    private readonly integers: Int32Array<SharedArrayBuffer>,
+    private readonly index: number,
+  ) {}
+
+  /** Runs `action` while no other thread runs one under this lock. */
+  hold<T>(action: () => T): T {
+    this.acquire();
+    try {
+      return action();
+    } finally {
+      this.release();
+    }
+  }
+
+  private acquire(): void {
+    const { integers, index } = this;
+    if (Atomics.compareExchange(integers, index, FREE, HELD) === FREE) return;
+    while (Atomics.exchange(integers, index, CONTENDED) !== FREE) Atomics.wait(integers, index, CONTENDED);
+  }
+
+  private release(): void {
+    const { integers, index } = this;
+    if (Atomics.exchange(integers, index, FREE) === CONTENDED) Atomics.notify(integers, index, 1);
+  }
+}

@@ -1,0 +1,40 @@
+/**
+ * What the threads of the hub say to each other by `postMessage`: little, and never on the way of an image. That goes
+ * through the queue.
+ *
+ * @module
+ */
+
+import type { LogLevel } from "../log.ts";
+import type { Settings } from "../config/schema.ts";
+import type { Shared } from "./shared.ts";
+
+/** The first and only message to a thread: all that it needs. */
+export interface ThreadStart {
+  readonly settings: Settings;
+  readonly shared: Shared;
+  /** The event that wakes the receiver, as a file descriptor. */
+  readonly wakeFd: number;
+  readonly version: string;
+}
+
+/** A line for the log. */
+export interface LogMessage {
+  readonly type: "log";
+  readonly level: LogLevel;
+  readonly message: string;
+  readonly fields?: Record<string, unknown>;
+}
+
+/** From a writer. */
+export type WriterMessage = { readonly type: "ready" } | LogMessage;
+
+/** From the receiver. */
+export type ReceiverMessage =
+  /** It listens. */
+  | { readonly type: "bound"; readonly endpoint: string }
+  /** It does not, and ends. `code` is the errno's name where that is one of the system's. */
+  | { readonly type: "bindFailed"; readonly endpoint: string; readonly code: string; readonly reason: string }
+  /** It has stopped; `unanswered` requests were taken in and neither stored nor answered in time. */
+  | { readonly type: "stopped"; readonly unanswered: number }
+  | LogMessage;

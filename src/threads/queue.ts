@@ -1,0 +1,130 @@
+/**
+ * The queue between the receiver and the writers: slots that wait to be stored, and slots that are done.
+ *
+ * It is a pair of rings in shared memory in place of inproc sockets, because then no message is handed through libzmq a
+ * second time, any idle writer takes the next slot (a writer whose disk stalls holds up nothing but its own), and
+ * nobody makes a system call while all are busy. A slot number is in one ring at most, so the rings cannot overflow.
+ *
+ * @module
+ */
+
+import type { EventFd } from "../libc.ts";
+import { Integer, type Shared } from "./shared.ts";
+
+/** What {@link RequestQueue.take} gives when there is no slot. */
+export const Take = {
+  /** The time is up. */
+  nothing: -1,
+  /** The hub stops: there will be no more. */
+  end: -2,
+} as const;
+
+/** Either end of the queue; each thread has its own over the same memory. */
+export class RequestQueue {
+  private readonly integers: Int32Array<SharedArrayBuffer>;
+  private readonly work: Int32Array<SharedArrayBuffer>;
+  private readonly done: Int32Array<SharedArrayBuffer>;
+  /** The receiver's next place in the ring of what is done. */
+  private doneHead = 0;
+
+  /** @param wake what the receiver polls */
+  constructor(
+    shared: Shared,
+    private readonly wake: EventFd,
+  ) {
+    this.integers = shared.integers;
+    this.work = shared.work;
+    this.done = shared.done;
+  }
+
+  /** Receiver: hands a slot to the writers. */
+  put(slot: number): void {
+    const { integers, work } = this;
+    const tail = integers[Integer.workTail]!;
+    work[position(tail, work.length)] = slot;
+    Atomics.store(integers, Integer.workTail, (tail + 1) | 0);
+    if (Atomics.load(integers, Integer.idleWriters) > 0) Atomics.notify(integers, Integer.workTail, 1);
+  }
+
+  /** Receiver: tells `writers` writers that there will be no more. */
+  end(writers: number): void {
+    for (let index = 0; index < writers; index++) this.put(Take.end);
+  }
+
+  /** Writer: the next slot, or one of {@link Take} after `timeoutMs` (Infinity: waits for ever). */
+  take(timeoutMs: number): number {
+    const { integers, work } = this;
+    for (;;) {
+      const head = Atomics.load(integers, Integer.workHead);
+      const tail = Atomics.load(integers, Integer.workTail);
+      if (head !== tail) {
+        if (Atomics.compareExchange(integers, Integer.workHead, head, (head + 1) | 0) === head) {
+          // The place is not used again before this slot has come back, so it can be read after it was claimed.
+          return Atomics.load(work, position(head, work.length));
+        }
+        continue;
+      }
+      // Counted before it looks at the tail a last time (inside wait), so that put() either sees the writer or changes
+      // the tail that wait() compares.
+      Atomics.add(integers, Integer.idleWriters, 1);
+      const woken = Atomics.wait(integers, Integer.workTail, tail, timeoutMs);
+      Atomics.sub(integers, Integer.idleWriters, 1);
+      if (woken === "timed-out") return Take.nothing;
+    }
+  }
+
+  /** Writer: gives a slot back, with its outcome in it. */
+  giveBack(slot: number): void {
+    const { integers, done } = this;
+    const place = Atomics.add(integers, Integer.doneTail, 1);
+    // Zero is an empty place.
+    Atomics.store(done, position(place, done.length), slot + 1);
+    this.wakeReceiver();
+  }
+
+  /** Receiver: the next slot that is done, or -1. */
+  takeDone(): number {
+    const { done } = this;
+    const place = position(this.doneHead, done.length);
+    const slot = Atomics.load(done, place) - 1;
+    if (slot < 0) return -1;
+    done[place] = 0;
+    this.doneHead = (this.doneHead + 1) | 0;
+    return slot;
+  }
+
+  /**
+   * Receiver: about to sleep in its poll; whoever gives a slot back or says stop from now on wakes it. `awake` must follow.
+   *
+   * @returns false when a slot is done already
+   */
+  fallAsleep(): boolean {
+    Atomics.store(this.integers, Integer.receiverAsleep, 1);
+    return Atomics.load(this.done, position(this.doneHead, this.done.length)) === 0;
+  }
+
+  /** Receiver: woke up. */
+  awake(): void {
+    Atomics.store(this.integers, Integer.receiverAsleep, 0);
+  }
+
+  /** Any thread: asks the receiver to stop. */
+  stop(): void {
+    Atomics.store(this.integers, Integer.stopping, 1);
+    this.wakeReceiver();
+  }
+
+  /** Whether the hub is to stop. */
+  get stopping(): boolean {
+    return Atomics.load(this.integers, Integer.stopping) !== 0;
+  }
+
+  private wakeReceiver(): void {
+    if (Atomics.exchange(this.integers, Integer.receiverAsleep, 0) !== 0) this.wake.signal();
+  }
+}
+
+/** Tickets count on through all 32 bits and wrap around; a ring's length is a power of two, so its places go on in turn. */
+function position(ticket: number, length: number): number {
+  return ticket & (length - 1);
+}

@@ -1,0 +1,39 @@
+/**
+ * The thread of the receiver.
+ *
+ * @module
+ */
+
+import { constants as os } from "node:os";
+import { Calendar, systemClock } from "../clock.ts";
+import { EventFd } from "../libc.ts";
+import { Receiver, type Report } from "../receiver/receiver.ts";
+import { checkZmqVersion, ZmqError } from "../zmq/libzmq.ts";
+import type { ReceiverMessage, ThreadStart } from "./messages.ts";
+import { RequestQueue } from "./queue.ts";
+
+declare const self: Worker;
+
+const post = (message: ReceiverMessage): void => self.postMessage(message);
+const report: Report = (level, message, fields = {}) => post({ type: "log", level, message, fields });
+
+self.onmessage = ({ data }: MessageEvent<ThreadStart>) => {
+  const { settings, shared, wakeFd, version } = data;
+  checkZmqVersion();
+  const wake = new EventFd(wakeFd);
+  const queue = new RequestQueue(shared, wake);
+  const calendar = new Calendar(systemClock);
+  const receiver = new Receiver({ settings, shared, queue, wake, calendar, version, report });
+  const host = settings.bind.includes(":") ? `[${settings.bind}]` : settings.bind;
+  const endpoint = `tcp://${host}:${settings.port}`;
+  try {
+    receiver.bind(endpoint);
+  } catch (error) {
+    if (!(error instanceof ZmqError)) throw error;
+    const code = Object.entries(os.errno).find(([, number]) => number === error.errno)?.[0] ?? "";
+    post({ type: "bindFailed", endpoint, code, reason: error.message });
+    return;
+  }
+  post({ type: "bound", endpoint });
+  post({ type: "stopped", unanswered: receiver.run() });
+};

@@ -1,0 +1,81 @@
+/**
+ * The memory that the threads of one hub share.
+ *
+ * One thread owns each thing at a time: a slot belongs to the receiver while it is free or answered, to the queue while it
+ * waits, and to the writer that took it. The receiver alone changes the counters, and others read them.
+ *
+ * @module
+ */
+
+import { SLOT_BYTES } from "./slot.ts";
+
+/** Most writers that a hub can have. */
+export const WRITERS_MAX = 64;
+
+/** One cache line: threads that write to integers on different lines do not slow each other down. */
+const LINE_INTS = 16;
+
+/** Where the single integers stand in {@link Shared.integers}. */
+export const Integer = {
+  /** Queue: next place to take work from, next place to put it, and how many writers wait for some. */
+  workHead: 0 * LINE_INTS,
+  workTail: 1 * LINE_INTS,
+  idleWriters: 2 * LINE_INTS,
+  /** Queue: next place to put what is done, and whether the receiver sleeps. */
+  doneTail: 3 * LINE_INTS,
+  receiverAsleep: 4 * LINE_INTS,
+  /** 1 when the hub is to stop. */
+  stopping: 5 * LINE_INTS,
+  /** Event log: its lock, and the day (YYYYMMDD) that the log now belongs to; 0 when that is not known. */
+  eventLogLock: 6 * LINE_INTS,
+  eventLogDay: 6 * LINE_INTS + 1,
+  /** Date folders: their lock, then what `store/date-folders.ts` knows of each. */
+  dateFoldersLock: 7 * LINE_INTS,
+  dateFolders: 8 * LINE_INTS,
+} as const;
+
+const INTEGERS = 9 * LINE_INTS;
+
+/** What the receiver counts, by index in {@link Shared.counters}. */
+export const Counter = {
+  images: 0,
+  imageBytes: 1,
+  imagesOverCap: 2,
+  events: 3,
+  heartbeats: 4,
+  tests: 5,
+  /** Requests that made no sense, answered `ERROR`. */
+  refused: 6,
+  /** Requests that could not be stored, answered `ERROR`. */
+  failed: 7,
+  /** Connections that stand now. */
+  connections: 8,
+  /** Requests taken in and not yet stored, now. */
+  queued: 9,
+} as const;
+
+const COUNTERS = 16;
+
+/** All of it; each thread is given the same. */
+export interface Shared {
+  readonly integers: Int32Array<SharedArrayBuffer>;
+  readonly counters: Float64Array<SharedArrayBuffer>;
+  /** Slot numbers on their way to the writers and back: rings. */
+  readonly work: Int32Array<SharedArrayBuffer>;
+  readonly done: Int32Array<SharedArrayBuffer>;
+  /** The slots; pages that are never used take no memory. */
+  readonly slots: SharedArrayBuffer;
+}
+
+/** @param slots requests that can be in the hub at once */
+export function createShared(slots: number): Shared {
+  // The work ring also carries a word to each writer that it is to end; `queue.ts` wants a power of two.
+  const ring = 2 ** Math.ceil(Math.log2(slots + WRITERS_MAX));
+  return {
+    integers: new Int32Array(new SharedArrayBuffer(INTEGERS * Int32Array.BYTES_PER_ELEMENT)),
+    counters: new Float64Array(new SharedArrayBuffer(COUNTERS * Float64Array.BYTES_PER_ELEMENT)),
+    work: new Int32Array(new SharedArrayBuffer(ring * Int32Array.BYTES_PER_ELEMENT)),
+    done: new Int32Array(new SharedArrayBuffer(ring * Int32Array.BYTES_PER_ELEMENT)),
+    slots: new SharedArrayBuffer(slots * SLOT_BYTES),
+  };
+}

@@ -1,0 +1,130 @@
+/**
+ * One request on its way through the hub, in memory that the threads share: what the receiver read of it, where its image
+ * is, and how it ended.
+ *
+ * @module
+ */
+
+import { TEXT_BYTES_MAX } from "../request.ts";
+
+/** What is to be done with a slot. */
+export const Kind = {
+  /** Store the bytes at `payload` as they are, under the name in the text. */
+  jpeg: 1,
+  /** Encode the array at `payload` and store it, under the name in the text. */
+  raw: 2,
+  /** Put the text in the event log. */
+  event: 3,
+  /** The same, for a text of the hub's own that nobody waits for. */
+  notice: 4,
+} as const;
+
+/** How it ended. */
+export const Outcome = {
+  stored: 1,
+  /** Not stored, because the date folder has all the images it may have. */
+  overCap: 2,
+  /** Not stored; the text now holds the reason. */
+  failed: 3,
+} as const;
+
+/** Where the integers stand, by their index from the slot's start. */
+const KIND = 0;
+const OUTCOME = 1;
+const TEXT_LENGTH = 2;
+const HEIGHT = 3;
+const WIDTH = 4;
+const CHANNELS = 5;
+/** Where the floating-point numbers stand, likewise. */
+const MICROS = 4;
+const PAYLOAD_ADDRESS = 5;
+const PAYLOAD_BYTES = 6;
+
+const TEXT_AT = 64;
+
+/** Bytes of one slot in shared memory. */
+export const SLOT_BYTES = TEXT_AT + TEXT_BYTES_MAX;
+
+/** A view on one slot. Whoever holds the slot may read and write it. */
+export class Slot {
+  private readonly integers: Int32Array;
+  private readonly numbers: Float64Array;
+  private readonly bytes: Buffer;
+
+  constructor(memory: SharedArrayBuffer, index: number) {
+    const at = index * SLOT_BYTES;
+    this.integers = new Int32Array(memory, at, TEXT_AT / Int32Array.BYTES_PER_ELEMENT);
+    this.numbers = new Float64Array(memory, at, TEXT_AT / Float64Array.BYTES_PER_ELEMENT);
+    this.bytes = Buffer.from(memory, at + TEXT_AT, TEXT_BYTES_MAX);
+  }
+
+  /** One of {@link Kind}. */
+  get kind(): number {
+    return this.integers[KIND]!;
+  }
+  set kind(value: number) {
+    this.integers[KIND] = value;
+  }
+
+  /** One of {@link Outcome}. */
+  get outcome(): number {
+    return this.integers[OUTCOME]!;
+  }
+  set outcome(value: number) {
+    this.integers[OUTCOME] = value;
+  }
+
+  /** The image's name, the event's text, or the reason why it failed; what is too long for the slot is cut. */
+  get text(): string {
+    return this.bytes.toString("utf8", 0, this.integers[TEXT_LENGTH]);
+  }
+  set text(value: string) {
+    this.integers[TEXT_LENGTH] = this.bytes.write(value);
+  }
+
+  /** Height, width and channels of a raw array. */
+  get shape(): { height: number; width: number; channels: number } {
+    return {
+      height: this.integers[HEIGHT]!,
+      width: this.integers[WIDTH]!,
+      channels: this.integers[CHANNELS]!,
+    };
+  }
+  set shape({ height, width, channels }) {
+    this.integers[HEIGHT] = height;
+    this.integers[WIDTH] = width;
+    this.integers[CHANNELS] = channels;
+  }
+
+  /** When it was received, in microseconds since 1970 UTC. */
+  get micros(): number {
+    return this.numbers[MICROS]!;
+  }
+  set micros(value: number) {
+    this.numbers[MICROS] = value;
+  }
+
+  /** Where its image is; the receiver keeps it there until the slot is done. */
+  get payloadAddress(): number {
+    return this.numbers[PAYLOAD_ADDRESS]!;
+  }
+  /** How long it is, in bytes. */
+  get payloadBytes(): number {
+    return this.numbers[PAYLOAD_BYTES]!;
+  }
+  setPayload(address: number, bytes: number): void {
+    this.numbers[PAYLOAD_ADDRESS] = address;
+    this.numbers[PAYLOAD_BYTES] = bytes;
+  }
+}
+
+/** Views on all slots, made when they are first asked for. */
+export class Slots {
+  private readonly views: (Slot | undefined)[] = [];
+
+  constructor(private readonly memory: SharedArrayBuffer) {}
+
+  at(index: number): Slot {
+    return (this.views[index] ??= new Slot(this.memory, index));
+  }
+}

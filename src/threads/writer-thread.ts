@@ -1,0 +1,32 @@
+/**
+ * The thread of a writer: takes slots from the queue, stores what is in them, and gives them back.
+ *
+ * @module
+ */
+
+import { systemClock } from "../clock.ts";
+import { EventFd } from "../libc.ts";
+import { Store } from "../store/store.ts";
+import type { ThreadStart, WriterMessage } from "./messages.ts";
+import { RequestQueue, Take } from "./queue.ts";
+import { Slots } from "./slot.ts";
+
+declare const self: Worker;
+
+self.onmessage = async ({ data }: MessageEvent<ThreadStart>) => {
+  const { settings, shared, wakeFd } = data;
+  const store = new Store(settings, shared, systemClock);
+  const queue = new RequestQueue(shared, new EventFd(wakeFd));
+  const slots = new Slots(shared.slots);
+  self.postMessage({ type: "ready" } satisfies WriterMessage);
+
+  for (;;) {
+    const index = queue.take(Number.POSITIVE_INFINITY);
+    if (index === Take.end) break;
+    if (index === Take.nothing) continue;
+    const pending = store.handle(slots.at(index));
+    // Only an array that is being encoded is waited for; everything else has been done by now.
+    if (pending !== undefined) await pending;
+    queue.giveBack(index);
+  }
+};

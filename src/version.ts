@@ -1,0 +1,16 @@
+/**
+ * Which program this is. The build puts its commit in; from source there is none.
+ *
+ * @module
+ */
+
+import packageJson from "../package.json" with { type: "json" };
+
+/** Set by the build (`define` of scripts/build.ts). */
+declare const IMAGEHUB_COMMIT: string | undefined;
+
+/** The version, e.g. "0.1.0". */
+export const VERSION: string = packageJson.version;
+
+/** The commit that the executable was built from, or "source". */
+export const COMMIT: string = typeof IMAGEHUB_COMMIT === "string" ? IMAGEHUB_COMMIT : "source";

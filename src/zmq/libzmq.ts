@@ -1,0 +1,400 @@
+/**
+ * libzmq's C API through `bun:ffi`: contexts, sockets, messages, polling and monitoring.
+ *
+ * The library comes from the `zeromq` package, whose prebuilt addon exports it whole; that package's own JavaScript
+ * cannot run in Bun, because it needs `uv_poll_init_socket`. This is the only file that knows libzmq's pointers, structs
+ * and errno. Sockets belong to the thread that made them. Only what the hub uses is here.
+ *
+ * @module
+ */
+
+import { CString, dlopen, FFIType, type Pointer, ptr, read } from "bun:ffi";
+import { constants as os } from "node:os";
+import { libzmqPath } from "#libzmq";
+import { type Address, copyTo, type EventFd } from "../libc.ts";
+
+const { symbols: zmq } = dlopen(libzmqPath(), {
+  zmq_bind: { args: [FFIType.ptr, FFIType.ptr], returns: FFIType.i32 },
+  zmq_close: { args: [FFIType.ptr], returns: FFIType.i32 },
+  zmq_connect: { args: [FFIType.ptr, FFIType.ptr], returns: FFIType.i32 },
+  zmq_ctx_new: { args: [], returns: FFIType.ptr },
+  zmq_ctx_set: { args: [FFIType.ptr, FFIType.i32, FFIType.i32], returns: FFIType.i32 },
+  zmq_ctx_term: { args: [FFIType.ptr], returns: FFIType.i32 },
+  zmq_errno: { args: [], returns: FFIType.i32 },
+  zmq_getsockopt: { args: [FFIType.ptr, FFIType.i32, FFIType.ptr, FFIType.ptr], returns: FFIType.i32 },
+  zmq_msg_close: { args: [FFIType.ptr], returns: FFIType.i32 },
+  zmq_msg_data: { args: [FFIType.ptr], returns: FFIType.ptr },
+  zmq_msg_gets: { args: [FFIType.ptr, FFIType.ptr], returns: FFIType.ptr },
+  zmq_msg_init: { args: [FFIType.ptr], returns: FFIType.i32 },
+  zmq_msg_more: { args: [FFIType.ptr], returns: FFIType.i32 },
+  zmq_msg_recv: { args: [FFIType.ptr, FFIType.ptr, FFIType.i32], returns: FFIType.i32 },
+  zmq_msg_send: { args: [FFIType.ptr, FFIType.ptr, FFIType.i32], returns: FFIType.i32 },
+  zmq_msg_size: { args: [FFIType.ptr], returns: FFIType.u64_fast },
+  zmq_poll: { args: [FFIType.ptr, FFIType.i32, FFIType.i64], returns: FFIType.i32 },
+  zmq_send: { args: [FFIType.ptr, FFIType.ptr, FFIType.u64, FFIType.i32], returns: FFIType.i32 },
+  zmq_setsockopt: { args: [FFIType.ptr, FFIType.i32, FFIType.ptr, FFIType.u64], returns: FFIType.i32 },
+  zmq_socket: { args: [FFIType.ptr, FFIType.i32], returns: FFIType.ptr },
+  zmq_socket_monitor: { args: [FFIType.ptr, FFIType.ptr, FFIType.i32], returns: FFIType.i32 },
+  zmq_strerror: { args: [FFIType.i32], returns: FFIType.ptr },
+  zmq_unbind: { args: [FFIType.ptr, FFIType.ptr], returns: FFIType.i32 },
+  zmq_version: { args: [FFIType.ptr, FFIType.ptr, FFIType.ptr], returns: FFIType.void },
+});
+
+/** Socket types, as zmq.h numbers them. */
+export const SocketType = { pair: 0, req: 3, router: 6 } as const;
+
+/** Socket options whose value is an int, as zmq.h numbers them; zmq_setsockopt(3) has their units. */
+export const SocketOption = { linger: 17, receiveHwm: 24, ipv6: 42 } as const;
+
+/** Events of a monitored socket, as zmq.h numbers them. */
+export const MonitorEvent = {
+  connected: 0x0001,
+  connectRetried: 0x0004,
+  accepted: 0x0020,
+  disconnected: 0x0200,
+  handshakeFailedNoDetail: 0x0800,
+  handshakeSucceeded: 0x1000,
+  handshakeFailedProtocol: 0x2000,
+  handshakeFailedAuth: 0x4000,
+} as const;
+
+const ZMQ_DONTWAIT = 1;
+const ZMQ_SNDMORE = 2;
+const ZMQ_POLLIN = 1;
+const ZMQ_LAST_ENDPOINT = 32;
+const ZMQ_BLOCKY = 70;
+const EVENTS_ALL = 0xffff;
+
+/** libzmq's own error numbers start here (zmq.h: ZMQ_HAUSNUMERO); the lower ones are the system's. */
+const ZMQ_HAUSNUMERO = 156_384_712;
+const ETERM = ZMQ_HAUSNUMERO + 53;
+
+/** The oldest libzmq that the hub runs on: earlier ones lose replies and have known holes. */
+const VERSION_MIN = [4, 3, 4] as const;
+
+/** A call of libzmq that failed. */
+export class ZmqError extends Error {
+  override readonly name = "ZmqError";
+  /** The C function, e.g. `zmq_bind`. */
+  readonly function: string;
+  /** What `zmq_errno` gave right after the call. */
+  readonly errno: number;
+
+  constructor(name: string, errno: number) {
+    const text = new CString(zmq.zmq_strerror(errno) as Pointer).toString();
+    super(`${text} (${name}, errno ${errno})`);
+    this.function = name;
+    this.errno = errno;
+  }
+}
+
+function fail(name: string): never {
+  throw new ZmqError(name, zmq.zmq_errno());
+}
+
+/** Strings that C reads during one call only. */
+function cString(text: string): Buffer {
+  return Buffer.from(`${text}\0`);
+}
+
+/** `zmq_version(3)`, e.g. "4.3.5". */
+export function zmqVersion(): string {
+  const version = new Int32Array(3);
+  const at = ptr(version);
+  zmq.zmq_version(at, (at + 4) as Pointer, (at + 8) as Pointer);
+  return version.join(".");
+}
+
+/** @throws {Error} when the loaded libzmq is older than 4.3.4 */
+export function checkZmqVersion(): void {
+  const version = zmqVersion();
+  const parts = version.split(".").map(Number);
+  const different = VERSION_MIN.findIndex((part, at) => parts[at] !== part);
+  if (different >= 0 && (parts[different] ?? 0) < VERSION_MIN[different]!) {
+    throw new Error(`libzmq ${version} is too old: ${VERSION_MIN.join(".")} or later is needed`);
+  }
+}
+
+/** `zmq_msg_t` is 64 bytes on every platform, and aligned as a pointer is. */
+export const MESSAGE_BYTES = 64;
+
+/**
+ * A `zmq_msg_t` in memory that someone else keeps: the view on it costs nothing and is made once.
+ *
+ * A message may be handed to another thread, which then alone may touch it, until it is handed back.
+ */
+export class Message {
+  private readonly pointer: Pointer;
+
+  /** @param address of {@link MESSAGE_BYTES} bytes, aligned to 8, that stay where they are */
+  constructor(address: Address) {
+    this.pointer = address as Pointer;
+  }
+
+  /** `zmq_msg_init(3)`: makes it an empty message. What it held before is forgotten, not freed. */
+  init(): void {
+    zmq.zmq_msg_init(this.pointer);
+  }
+
+  /** `zmq_msg_size(3)`, in bytes. */
+  get size(): number {
+    return zmq.zmq_msg_size(this.pointer) as number;
+  }
+
+  /** `zmq_msg_data(3)`: where its bytes are, until it is closed, received into or sent. */
+  get data(): Address {
+    return zmq.zmq_msg_data(this.pointer) as number;
+  }
+
+  /** `zmq_msg_more(3)`: whether a further frame of the same request follows. */
+  get more(): boolean {
+    return zmq.zmq_msg_more(this.pointer) !== 0;
+  }
+
+  /** `zmq_msg_gets(3)`: a property of the connection that it came on, e.g. `Peer-Address`. */
+  property(name: string): string | undefined {
+    const value = zmq.zmq_msg_gets(this.pointer, cString(name));
+    return value === null ? undefined : new CString(value).toString();
+  }
+
+  /** A copy of its bytes. */
+  bytes(): Buffer {
+    const copy = Buffer.allocUnsafe(this.size);
+    copyTo(copy, this.data, copy.byteLength);
+    return copy;
+  }
+
+  /** Copies its bytes to the start of `target`. */
+  copyTo(target: Uint8Array): void {
+    copyTo(target, this.data, this.size);
+  }
+
+  /** `zmq_msg_close(3)`: frees what it holds. It is empty and may be received into again. */
+  clear(): void {
+    zmq.zmq_msg_close(this.pointer);
+    zmq.zmq_msg_init(this.pointer);
+  }
+
+  /** @internal `zmq_msg_recv(3)`; @returns zmq_errno, or 0 */
+  receive(socket: Pointer, flags: number): number {
+    return zmq.zmq_msg_recv(this.pointer, socket, flags) < 0 ? zmq.zmq_errno() : 0;
+  }
+
+  /** @internal `zmq_msg_send(3)`, which leaves it empty; @returns zmq_errno, or 0 */
+  send(socket: Pointer, flags: number): number {
+    return zmq.zmq_msg_send(this.pointer, socket, flags) < 0 ? zmq.zmq_errno() : 0;
+  }
+}
+
+/** Memory for messages of one thread. They live as long as this object is held. */
+export class MessageArray {
+  private readonly memory: Uint8Array;
+  private readonly messages: Message[] = [];
+
+  constructor(length: number) {
+    this.memory = new Uint8Array(length * MESSAGE_BYTES);
+    const start = ptr(this.memory);
+    for (let index = 0; index < length; index++) {
+      const message = new Message(start + index * MESSAGE_BYTES);
+      message.init();
+      this.messages.push(message);
+    }
+  }
+
+  at(index: number): Message {
+    const message = this.messages[index];
+    if (message === undefined) throw new RangeError(`No message ${index} of ${this.messages.length}`);
+    return message;
+  }
+}
+
+/** `zmq_ctx_new(3)`: the I/O threads behind the sockets. */
+export class Context implements Disposable {
+  private readonly pointer: Pointer;
+
+  /** @throws {ZmqError} */
+  constructor() {
+    this.pointer = (zmq.zmq_ctx_new() ?? fail("zmq_ctx_new")) as Pointer;
+    // Each socket's own linger bounds the wait at the end; without this a forgotten one would wait for ever.
+    zmq.zmq_ctx_set(this.pointer, ZMQ_BLOCKY, 0);
+  }
+
+  /** `zmq_socket(3)`. @param type a value of {@link SocketType} @throws {ZmqError} */
+  socket(type: number): Socket {
+    return new Socket((zmq.zmq_socket(this.pointer, type) ?? fail("zmq_socket")) as Pointer, this);
+  }
+
+  /** `zmq_ctx_term(3)`: waits until every socket is closed and has sent what its linger allows. */
+  [Symbol.dispose](): void {
+    while (zmq.zmq_ctx_term(this.pointer) < 0 && zmq.zmq_errno() === os.errno.EINTR);
+  }
+}
+
+/** A socket of libzmq. It may be used by one thread only. */
+export class Socket implements Disposable {
+  private readonly number = new Int32Array(1);
+
+  /** @internal use {@link Context.socket} */
+  constructor(
+    /** @internal */ readonly pointer: Pointer,
+    private readonly context: Context,
+  ) {}
+
+  /** `zmq_setsockopt(3)` for options of type int. @param option of {@link SocketOption} @throws {ZmqError} */
+  set(option: number, value: number): void {
+    this.number[0] = value;
+    if (zmq.zmq_setsockopt(this.pointer, option, this.number, 4) < 0) fail("zmq_setsockopt");
+  }
+
+  /** `zmq_bind(3)`. @throws {ZmqError} EADDRINUSE, EADDRNOTAVAIL, EACCES, ENODEV, … */
+  bind(endpoint: string): void {
+    if (zmq.zmq_bind(this.pointer, cString(endpoint)) < 0) fail("zmq_bind");
+  }
+
+  /** `zmq_unbind(3)`: takes no new connections; those that stand go on. @throws {ZmqError} */
+  unbind(endpoint: string): void {
+    if (zmq.zmq_unbind(this.pointer, cString(endpoint)) < 0) fail("zmq_unbind");
+  }
+
+  /** `zmq_connect(3)`. @throws {ZmqError} EINVAL where the endpoint is no address */
+  connect(endpoint: string): void {
+    if (zmq.zmq_connect(this.pointer, cString(endpoint)) < 0) fail("zmq_connect");
+  }
+
+  /** ZMQ_LAST_ENDPOINT: what the last bind really bound, e.g. `tcp://0.0.0.0:5555`. @throws {ZmqError} */
+  get lastEndpoint(): string {
+    const value = Buffer.alloc(256);
+    const size = new BigUint64Array([BigInt(value.byteLength)]);
+    if (zmq.zmq_getsockopt(this.pointer, ZMQ_LAST_ENDPOINT, value, size) < 0) fail("zmq_getsockopt");
+    return value.toString("utf8", 0, Number(size[0]) - 1);
+  }
+
+  /**
+   * `zmq_msg_recv(3)` without waiting.
+   *
+   * @returns false when there is nothing to receive
+   * @throws {ZmqError}
+   */
+  tryReceive(into: Message): boolean {
+    for (;;) {
+      const errno = into.receive(this.pointer, ZMQ_DONTWAIT);
+      if (errno === 0) return true;
+      if (errno === os.errno.EAGAIN || errno === ETERM) return false;
+      if (errno !== os.errno.EINTR) throw new ZmqError("zmq_msg_recv", errno);
+    }
+  }
+
+  /**
+   * `zmq_msg_recv(3)` of a further frame of the request whose first frame is already here: all frames of a message
+   * arrive together, so this does not wait.
+   *
+   * @throws {ZmqError}
+   */
+  receiveRest(into: Message): void {
+    if (!this.tryReceive(into)) throw new ZmqError("zmq_msg_recv", os.errno.EAGAIN);
+  }
+
+  /** `zmq_msg_send(3)`, which leaves the message empty. @throws {ZmqError} */
+  sendMessage(message: Message, more: boolean): void {
+    for (;;) {
+      const errno = message.send(this.pointer, ZMQ_DONTWAIT | (more ? ZMQ_SNDMORE : 0));
+      if (errno === 0) return;
+      if (errno !== os.errno.EINTR) throw new ZmqError("zmq_msg_send", errno);
+    }
+  }
+
+  /** `zmq_send(3)`: sends a copy of `bytes` as one frame. @throws {ZmqError} EAGAIN where it would have to wait */
+  send(bytes: Uint8Array, more: boolean): void {
+    const flags = ZMQ_DONTWAIT | (more ? ZMQ_SNDMORE : 0);
+    while (zmq.zmq_send(this.pointer, bytes.byteLength === 0 ? null : bytes, bytes.byteLength, flags) < 0) {
+      if (zmq.zmq_errno() !== os.errno.EINTR) fail("zmq_send");
+    }
+  }
+
+  /** `zmq_socket_monitor(3)`: what happens to this socket's connections. @throws {ZmqError} */
+  monitor(): Monitor {
+    const endpoint = `inproc://monitor-${this.pointer}`;
+    if (zmq.zmq_socket_monitor(this.pointer, cString(endpoint), EVENTS_ALL) < 0) fail("zmq_socket_monitor");
+    const pair = this.context.socket(SocketType.pair);
+    pair.set(SocketOption.linger, 0);
+    // No event is dropped: a count of connections that missed one would be wrong for ever.
+    pair.set(SocketOption.receiveHwm, 0);
+    pair.connect(endpoint);
+    return new Monitor(pair);
+  }
+
+  /** `zmq_close(3)`. */
+  [Symbol.dispose](): void {
+    zmq.zmq_close(this.pointer);
+  }
+}
+
+/** The events of one socket's connections. */
+export class Monitor implements Disposable {
+  private readonly frames = new MessageArray(1);
+
+  /** @internal use {@link Socket.monitor} */
+  constructor(
+    /** For a {@link Poller}: readable when there is an event. */
+    readonly socket: Socket,
+  ) {}
+
+  /** The next event without waiting: one of {@link MonitorEvent} (or another of zmq.h) and its value, e.g. a descriptor. */
+  next(): { event: number; value: number } | undefined {
+    const frame = this.frames.at(0);
+    if (!this.socket.tryReceive(frame)) return undefined;
+    const at = frame.data as Pointer;
+    const event = read.u16(at, 0);
+    const value = read.i32(at, 2);
+    while (frame.more) this.socket.receiveRest(frame);
+    return { event, value };
+  }
+
+  [Symbol.dispose](): void {
+    this.socket[Symbol.dispose]();
+  }
+}
+
+/** `zmq_pollitem_t`: the socket (8 bytes), the descriptor (4), the events wanted (2) and seen (2). */
+const POLL_ITEM_BYTES = 16;
+
+/** `zmq_poll(3)` for reading, over a fixed list of sockets and events. */
+export class Poller {
+  private readonly memory: Uint8Array;
+  private readonly items: DataView;
+
+  constructor(private readonly sources: readonly (Socket | EventFd)[]) {
+    this.memory = new Uint8Array(sources.length * POLL_ITEM_BYTES);
+    this.items = new DataView(this.memory.buffer);
+    for (const [index, source] of sources.entries()) {
+      const at = index * POLL_ITEM_BYTES;
+      if (source instanceof Socket) this.items.setBigUint64(at, BigInt(source.pointer), true);
+      else this.items.setInt32(at + 8, source.fd, true);
+      this.want(index, true);
+    }
+  }
+
+  /** Whether source `index` is waited for. */
+  want(index: number, wanted: boolean): void {
+    this.items.setInt16(index * POLL_ITEM_BYTES + 12, wanted ? ZMQ_POLLIN : 0, true);
+  }
+
+  /**
+   * Waits until a source is readable, `timeoutMs` have passed (-1: for ever), or a signal came.
+   *
+   * @throws {ZmqError}
+   */
+  wait(timeoutMs: number): void {
+    const count = zmq.zmq_poll(this.memory, this.sources.length, timeoutMs);
+    if (count < 0 && zmq.zmq_errno() !== os.errno.EINTR) fail("zmq_poll");
+    if (count > 0) return;
+    for (let index = 0; index < this.sources.length; index++) {
+      this.items.setInt16(index * POLL_ITEM_BYTES + 14, 0, true);
+    }
+  }
+
+  /** Whether the last wait found source `index` readable. */
+  readable(index: number): boolean {
+    return this.items.getInt16(index * POLL_ITEM_BYTES + 14, true) !== 0;
+  }
+}

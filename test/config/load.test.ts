@@ -1,0 +1,434 @@
+import { describe, expect, test } from "bun:test";
+import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { type LoadRequest, loadSettings } from "../../src/config/load.ts";
+import { EXIT, FatalError } from "../../src/errors.ts";
+import { tempDir } from "../support/temp.ts";
+
+type Request = Partial<LoadRequest>;
+
+/** Loads from a file with this content in a directory of its own. */
+function load(content: string | Uint8Array, request: Request = {}) {
+  using directory = tempDir();
+  writeFileSync(join(directory.path, "imagehub.yaml"), content);
+  const env = { HOME: "/nowhere", ...request.env };
+  const loaded = loadSettings({ cwd: "/current", ...request, path: directory.path, env });
+  return { ...loaded, directory: directory.path };
+}
+
+/** What the loader refuses with, the directory of the test replaced by `DIR`. */
+function refusal(action: () => unknown, directory = ""): string[] {
+  try {
+    action();
+  } catch (error) {
+    if (!(error instanceof FatalError)) throw error;
+    expect(error.status).toBe(EXIT.config);
+    return (directory ? error.message.replaceAll(directory, "DIR") : error.message).split("\n");
+  }
+  throw new Error("It was not refused");
+}
+
+function refusalOf(content: string | Uint8Array, request: Request = {}): string[] {
+  using directory = tempDir();
+  writeFileSync(join(directory.path, "imagehub.yaml"), content);
+  const env = { HOME: "/nowhere", ...request.env };
+  return refusal(() => loadSettings({ ...request, path: directory.path, env }), directory.path);
+}
+
+const DEFAULTS = {
+  queuemax: 500,
+  patience: 10,
+  max_images_write: 5000,
+  print_settings: false,
+  port: 5555,
+  bind: "*",
+  writers: 2,
+  ack: "stored",
+  jpeg_quality: 95,
+  log_level: "info",
+  log_format: "auto",
+} as const;
+
+/** Deep enough that its aliases would make 9^9 values. */
+const BOMB = ["a: &a [x,x,x,x,x,x,x,x,x]"]
+  .concat(
+    Array.from("bcdefghi", (name, index) => `${name}: &${name} [${`*${"abcdefghi"[index]},`.repeat(9)}]`),
+  )
+  .join("\n");
+
+const PORT_RULE = "must be a whole number from 1 to 65535";
+const BIND_RULE = 'must be "*" (all interfaces), an IP address or the name of an interface';
+const PATH_RULE =
+  "must be a path: absolute, relative to the directory of imagehub.yaml, or from the home directory with ~/";
+const F = "DIR/imagehub.yaml";
+const MISSING = "hub: is missing; every setting stands under it";
+
+describe("loadSettings refuses", () => {
+  const table: [name: string, yaml: string | Uint8Array, messages: string[]][] = [
+    [
+      "an unknown key",
+      "hub:\n  quemax: 5\n",
+      [`${F}:2: hub.quemax is not a setting; did you mean hub.queuemax?`],
+    ],
+    [
+      "a key in other case",
+      "hub:\n  Port: 5\n",
+      [`${F}:2: hub.Port is not a setting; did you mean hub.port?`],
+    ],
+    ["a key like no other", "hub:\n  colour: 5\n", [`${F}:2: hub.colour is not a setting`]],
+    ["a key of odd letters", 'hub:\n  "a b\\n": 5\n', [`${F}:2: hub."a b\\n" is not a setting`]],
+    ["__proto__", "hub:\n  __proto__: {port: 1}\n", [`${F}:2: hub.__proto__ is not a setting`]],
+    ["a whole number too large", "hub:\n\n\n  port: 70000\n", [`${F}:4: hub.port is 70000, ${PORT_RULE}`]],
+    ["a whole number too small", "hub:\n  port: 0x0\n", [`${F}:2: hub.port is 0x0, ${PORT_RULE}`]],
+    ["a fraction", "hub:\n  port: 80.5\n", [`${F}:2: hub.port is 80.5, ${PORT_RULE}`]],
+    ["a number in quotes", "hub:\n  port: '80'\n", [`${F}:2: hub.port is "80", ${PORT_RULE}`]],
+    ["a truth value for a number", "hub:\n  port: yes\n", [`${F}:2: hub.port is yes, ${PORT_RULE}`]],
+    ["infinity", "hub:\n  port: .inf\n", [`${F}:2: hub.port is .inf, ${PORT_RULE}`]],
+    ["no value", "hub:\n  port:\n", [`${F}:2: hub.port has no value, ${PORT_RULE}`]],
+    ["a list", "hub:\n  port: [1]\n", [`${F}:2: hub.port is a list, ${PORT_RULE}`]],
+    ["a group", "hub:\n  port:\n    x: 1\n", [`${F}:2: hub.port is a group of keys, ${PORT_RULE}`]],
+    [
+      "a patience of 0",
+      "hub:\n  patience: 0\n",
+      [`${F}:2: hub.patience is 0, must be a number above 0, at most 10080 (a week)`],
+    ],
+    [
+      "a negative cap",
+      "hub:\n  max_images_write: -1\n",
+      [`${F}:2: hub.max_images_write is -1, must be a whole number, 0 or more`],
+    ],
+    [
+      "an unknown word",
+      "hub:\n  ack: sotred\n",
+      [`${F}:2: hub.ack is "sotred", must be stored, received or synced`],
+    ],
+    [
+      "a word for a truth value",
+      'hub:\n  print_settings: "no"\n',
+      [`${F}:2: hub.print_settings is "no", must be true or false`],
+    ],
+    [
+      "a number for a path",
+      "hub:\n  data_directory: 2021\n",
+      [`${F}:2: hub.data_directory is 2021, ${PATH_RULE}`],
+    ],
+    ["an empty path", "hub:\n  data_directory: ''\n", [`${F}:2: hub.data_directory is "", ${PATH_RULE}`]],
+    [
+      "a path with a zero byte",
+      'hub:\n  data_directory: "a\\0b"\n',
+      [`${F}:2: hub.data_directory is "a\\u0000b", ${PATH_RULE}`],
+    ],
+    ["half an address", "hub:\n  bind: 192.168.1\n", [`${F}:2: hub.bind is "192.168.1", ${BIND_RULE}`]],
+    [
+      "an endpoint to bind",
+      "hub:\n  bind: tcp://0.0.0.0\n",
+      [`${F}:2: hub.bind is "tcp://0.0.0.0", ${BIND_RULE}`],
+    ],
+    [
+      "a long value, cut",
+      `hub:\n  ack: ${"x".repeat(70)}\n`,
+      [`${F}:2: hub.ack is "${"x".repeat(60)}…", must be stored, received or synced`],
+    ],
+    [
+      "a key twice",
+      "hub:\n  port: 1\n  bind: '*'\n  port: 2\n",
+      [`${F}:4: hub.port is set twice, first in line 2`],
+    ],
+    ["hub twice", "hub:\n  port: 1\nhub:\n  port: 2\n", [`${F}:3: hub is set twice, first in line 1`]],
+    [
+      "a bad value behind an alias",
+      "hub:\n  writers: &n 70\n  port: *n\n",
+      [`${F}:2: hub.writers is 70, must be a whole number from 1 to 64`],
+    ],
+    [
+      "a bad value of a merge",
+      "hub:\n  <<: {port: 0}\n",
+      [`${F}:1: hub.port is set by a merge, ${PORT_RULE}`],
+    ],
+    ["no hub", "---\n", [`${F}:1: ${MISSING}`]],
+    ["an empty file", "", [`${F}:1: ${MISSING}`]],
+    ["comments alone", "# hub:\n", [`${F}:1: ${MISSING}`]],
+    [
+      "settings without hub",
+      "port: 80\n",
+      [`${F}:1: ${MISSING}`, `${F}:1: port is not a setting; did you mean hub.port?`],
+    ],
+    [
+      "hub misspelt",
+      "hbu:\n  port: 80\n",
+      [`${F}:1: ${MISSING}`, `${F}:1: hbu is not a setting; did you mean hub?`],
+    ],
+    ["a group beside hub", "hub:\n  port: 80\ncameras:\n", [`${F}:3: cameras is not a setting`]],
+    ["hub with one value", "hub: 80\n", [`${F}:1: hub is 80, must be a group of settings, one on each line`]],
+    [
+      "hub with a list",
+      "hub:\n  - port: 80\n",
+      [`${F}:1: hub is a list, must be a group of settings, one on each line`],
+    ],
+    ["a word", "hello\n", [`${F}:1: Not a group of settings; every setting stands under hub:`]],
+    ["a list", "- hub\n", [`${F}:1: Not a group of settings; every setting stands under hub:`]],
+    ["tabs", "hub:\n\tport: 80\n", [`${F}:2:1: not YAML: Tabs are not allowed as indentation`]],
+    [
+      "crooked keys",
+      "hub:\n  port: 80\n   bind: x\n",
+      [`${F}:2:9: not YAML: Nested mappings are not allowed in compact mappings`],
+    ],
+    [
+      "a star without quotes",
+      "hub:\n  bind: *\n",
+      [`${F}:2:9: not YAML: Alias cannot be an empty string; a * has to stand in quotes`],
+    ],
+    ["an alias to nothing", "hub:\n  port: *p\n", [`${F}:2: not YAML: there is no anchor &p`]],
+    [
+      "two documents",
+      "hub:\n  port: 80\n---\nhub:\n",
+      [`${F}:3:1: not YAML: there is more than one document`],
+    ],
+    [
+      "a tag of Python",
+      "hub: !!python/name:os.system\n",
+      [`${F}:1: not YAML: Unresolved tag: tag:yaml.org,2002:python/name:os.system`],
+    ],
+    ["a key that is a list", "hub:\n  ? [a]\n  : 1\n", [`${F}:2: a key has to be a word`]],
+    [
+      "aliases of aliases",
+      BOMB,
+      [`${F}:1: not YAML: Excessive alias count indicates a resource exhaustion attack`],
+    ],
+    [
+      "a binary file",
+      new Uint8Array([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1, 0]),
+      [`${F}:1: not YAML: there is a character U+007F`],
+    ],
+    ["a terminal control", "hub:\n  ack: \u001B[31m\n", [`${F}:2: not YAML: there is a character U+001B`]],
+    [
+      "Latin-1",
+      Buffer.from("# Stra\u00DFe\nhub:\n", "latin1"),
+      [`Cannot read ${F}: it is not text in UTF-8`],
+    ],
+    ["UTF-16", Buffer.from("\uFEFFhub:\n", "utf16le"), [`Cannot read ${F}: it is not text in UTF-8`]],
+    ["a huge file", "#".repeat(1024 * 1024 + 1), [`Cannot read ${F}: larger than 1048576 bytes`]],
+    [
+      "everything that is wrong at once, by line",
+      "hub:\n  port: 0\n  prot: 1\n  ack: maybe\n",
+      [
+        `${F}:2: hub.port is 0, ${PORT_RULE}`,
+        `${F}:3: hub.prot is not a setting; did you mean hub.port?`,
+        `${F}:4: hub.ack is "maybe", must be stored, received or synced`,
+      ],
+    ],
+  ];
+  test.each(table)("%s", (_, yaml, messages) => {
+    expect(refusalOf(yaml)).toEqual(messages);
+  });
+
+  test("all layers at once, each with its own name for a setting", () => {
+    const env = { IMAGEHUB_PORT: "abc", IMAGEHUB_WRITERS: "70", IMAGEHUB_QUEUMAX: "1", IMAGEHUB_COLOUR: "1" };
+    const overrides = { port: "70000", data_directory: "", ack: "maybe" };
+    expect(refusalOf("hub:\n  port: 0\n", { env, overrides })).toEqual([
+      `${F}:2: hub.port is 0, ${PORT_RULE}`,
+      "IMAGEHUB_COLOUR is not a setting",
+      "IMAGEHUB_QUEUMAX is not a setting; did you mean IMAGEHUB_QUEUEMAX?",
+      `IMAGEHUB_PORT is "abc", ${PORT_RULE}`,
+      "IMAGEHUB_WRITERS is 70, must be a whole number from 1 to 64",
+      `--data is "", ${PATH_RULE}`,
+      `--port is 70000, ${PORT_RULE}`,
+      '--ack is "maybe", must be stored, received or synced',
+    ]);
+  });
+
+  test("files and directories that cannot be read", () => {
+    using directory = tempDir();
+    const named = (config: string) => refusal(() => loadSettings({ config, env: {} }), directory.path);
+    const inside = (path: string) => refusal(() => loadSettings({ path, env: {} }), directory.path);
+    const { path } = directory;
+    writeFileSync(join(path, "file"), "");
+    mkdirSync(join(path, "folder", "imagehub.yaml"), { recursive: true });
+
+    expect(named(join(path, "none.yaml"))).toEqual(["Cannot read DIR/none.yaml: no such file or directory"]);
+    expect(named(path)).toEqual(["Cannot read DIR: it is a directory"]);
+    expect(named(join(path, "file/x"))).toEqual([
+      "Cannot read DIR/file/x: part of its path is not a directory",
+    ]);
+    expect(inside(join(path, "folder"))).toEqual(["Cannot read DIR/folder/imagehub.yaml: it is a directory"]);
+    expect(inside(join(path, "none"))).toEqual(["Cannot read DIR/none: no such file or directory"]);
+    expect(inside(join(path, "file"))).toEqual(['--path is "DIR/file", must be a directory']);
+    expect(refusal(() => loadSettings({ config: "a", path, env: {} }))).toEqual([
+      "Give --config or --path, not both",
+    ]);
+  });
+
+  test("a file that its user may not read", () => {
+    using directory = tempDir();
+    const config = join(directory.path, "imagehub.yaml");
+    writeFileSync(config, "hub:\n");
+    chmodSync(config, 0);
+    chmodSync(directory.path, 0o755);
+    // Root may read everything, so another user has to try.
+    const source = join(import.meta.dir, "../../src/config/load.ts");
+    const script = `
+      const { loadSettings } = await import(${JSON.stringify(source)});
+      if (process.getuid() === 0) process.seteuid(65534);
+      try { loadSettings({ config: ${JSON.stringify(config)}, env: {} }); }
+      catch (error) { console.log(error.status, error.message); }`;
+    const { stdout } = Bun.spawnSync([process.execPath, "-e", script]);
+    expect(stdout.toString()).toBe(`78 Cannot read ${config}: permission denied\n`);
+  });
+});
+
+describe("loadSettings accepts", () => {
+  test("the file of the Python hub with the same meaning", () => {
+    const loaded = load(`# Settings file imagehub.yaml -- sentinelcam test #1
+---
+hub:
+  queuemax: 500 # maximum size of queue of images to write
+  patience: 1  # how often to log a lack of message in minutes
+  print_settings: False
+  data_directory: /home/ops/sentinelcam/imagehub
+  max_images_write: 7500  # a cap on images to write in one day
+`);
+    const changed = { patience: 1, max_images_write: 7500, data_directory: "/home/ops/sentinelcam/imagehub" };
+    expect(loaded.settings).toEqual({ ...DEFAULTS, ...changed });
+    expect(loaded.file).toBe(join(loaded.directory, "imagehub.yaml"));
+    expect(loaded.origins.get("patience")).toEqual({ source: "file", detail: `${loaded.file}:5` });
+    expect(loaded.origins.get("port")).toEqual({ source: "default" });
+  });
+
+  const same: [name: string, yaml: string, changed: object][] = [
+    ["hub with nothing in it", "hub:\n", {}],
+    ["hub with braces", "{hub: {port: 80, ack: synced}}", { port: 80, ack: "synced" }],
+    ["a byte order mark and CRLF", "\uFEFFhub:\r\n  port: 80\r\n  writers: 3\r\n", { port: 80, writers: 3 }],
+    ["CR alone", "hub:\r  port: 80\r", { port: 80 }],
+    ["an end of document", "---\nhub:\n  port: 80\n...\n", { port: 80 }],
+    ["tabs before comments", "hub:\n  port: 80\t# x\n", { port: 80 }],
+    [
+      "anchors and merges",
+      "hub:\n  <<: &x {port: 80}\n  queuemax: &n 3\n  writers: *n\n",
+      { port: 80, queuemax: 3, writers: 3 },
+    ],
+    [
+      "numbers of YAML 1.1",
+      "hub:\n  queuemax: 1_000\n  port: 0x50\n  patience: .5\n  writers: 010\n",
+      { queuemax: 1000, port: 80, patience: 0.5, writers: 8 },
+    ],
+    ["a whole number with a point", "hub:\n  max_images_write: 10.0\n", { max_images_write: 10 }],
+    ["another version of YAML", "%YAML 1.2\n---\nhub:\n  print_settings: yes\n", { print_settings: true }],
+    ["addresses and interfaces", "hub:\n  bind: 192.168.1.5\n", { bind: "192.168.1.5" }],
+    ["an IPv6 address", "hub:\n  bind: ::1\n", { bind: "::1" }],
+    ["an interface", "hub:\n  bind: enp3s0.100\n", { bind: "enp3s0.100" }],
+  ];
+  test.each(same)("%s", (_, yaml, changed) => {
+    const { settings, directory } = load(yaml);
+    expect(settings).toEqual({ ...DEFAULTS, data_directory: join(directory, "imagehub_data"), ...changed });
+  });
+
+  const truths: [written: string, meant: boolean][] = [
+    ...["yes", "Yes", "YES", "on", "On", "ON", "true", "True", "TRUE", "1"].map((word): [string, boolean] => [
+      word,
+      true,
+    ]),
+    ...["no", "No", "NO", "off", "Off", "OFF", "false", "False", "FALSE", "0", "", "~", "null"].map(
+      (word): [string, boolean] => [word, false],
+    ),
+  ];
+  test.each(truths)("print_settings: %s, as PyYAML reads it", (written, meant) => {
+    expect(load(`hub:\n  print_settings: ${written}\n`).settings.print_settings).toBe(meant);
+  });
+
+  const paths: [written: string, meant: string][] = [
+    ["/srv/hub/", "/srv/hub"],
+    ["data", "DIR/data"],
+    [".", "DIR"],
+    ["../data", "DIR/../data"],
+    ["y", "DIR/y"],
+    ["1e3", "DIR/1e3"],
+    ["~/data", "/home/ops/data"],
+    ["'~'", "/home/ops"],
+    ["~ops/data", "DIR/~ops/data"],
+  ];
+  test.each(paths)("data_directory: %s", (written, meant) => {
+    const { settings, directory } = load(`hub:\n  data_directory: ${written}\n`, {
+      env: { HOME: "/home/ops" },
+    });
+    expect(settings.data_directory).toBe(join(meant.replace("DIR", directory)));
+  });
+});
+
+describe("loadSettings", () => {
+  test("lets the command line win over the environment, that over the file, that over the defaults", () => {
+    const yaml = "hub:\n  queuemax: 1\n  port: 1\n  writers: 1\n";
+    const env = { IMAGEHUB_PORT: "2", IMAGEHUB_WRITERS: "2" };
+    const { settings, origins, file } = load(yaml, { env, overrides: { writers: 3, ack: undefined } });
+    expect(settings).toMatchObject({
+      max_images_write: 5000,
+      queuemax: 1,
+      port: 2,
+      writers: 3,
+      ack: "stored",
+    });
+    const sources = ["max_images_write", "queuemax", "port", "writers"].map((name) => origins.get(name));
+    expect(sources).toEqual([
+      { source: "default" },
+      { source: "file", detail: `${file}:2` },
+      { source: "environment", detail: "IMAGEHUB_PORT" },
+      { source: "command line", detail: "--writers" },
+    ]);
+  });
+
+  test("reads the text of variables and options as the file's, and strings as they are", () => {
+    const env = {
+      IMAGEHUB_BIND: "*",
+      IMAGEHUB_PRINT_SETTINGS: "on",
+      IMAGEHUB_PATIENCE: "0.5",
+      IMAGEHUB_DATA_DIRECTORY: "12: x # y",
+      IMAGEHUB_LOG_LEVEL: "",
+      IMAGEHUB: "not ours",
+      OTHER_IMAGEHUB_X: "not ours",
+    };
+    const { settings, directory } = load("hub:\n", {
+      env,
+      overrides: { port: "80", data_directory: undefined },
+    });
+    expect(settings).toMatchObject({
+      bind: "*",
+      print_settings: true,
+      patience: 0.5,
+      log_level: "info",
+      port: 80,
+    });
+    expect(settings.data_directory).toBe(join(directory, "12: x # y"));
+  });
+
+  test("starts relative paths at the file, those of the command line at the current directory", () => {
+    const env = { HOME: "/home/ops", IMAGEHUB_DATA_DIRECTORY: "d" };
+    const fromEnvironment = load("hub:\n", { env });
+    expect(fromEnvironment.settings.data_directory).toBe(join(fromEnvironment.directory, "d"));
+    const overrides = { data_directory: "d" };
+    expect(load("hub:\n", { overrides }).settings.data_directory).toBe("/current/d");
+    expect(load("hub:\n", { env, overrides: { data_directory: "~/d" } }).settings.data_directory).toBe(
+      "/home/ops/d",
+    );
+  });
+
+  test("uses the defaults where no file is in the home directory or that of --path", () => {
+    using directory = tempDir();
+    const place = join(directory.path, "imagehub.yaml");
+    for (const request of [{ env: { HOME: directory.path } }, { env: {}, path: directory.path }]) {
+      const { settings, file, place: looked } = loadSettings(request);
+      expect(settings).toEqual({ ...DEFAULTS, data_directory: join(directory.path, "imagehub_data") });
+      expect({ file, looked }).toEqual({ file: undefined, looked: place });
+    }
+    expect(loadSettings({ env: { HOME: "/nowhere" } }).file).toBeUndefined();
+  });
+
+  test("takes a named file, also relative and under another name", () => {
+    using directory = tempDir();
+    writeFileSync(join(directory.path, "test.yaml"), "hub:\n  port: 80\n");
+    const loaded = loadSettings({ config: "test.yaml", env: {}, cwd: directory.path });
+    expect(loaded.settings).toMatchObject({
+      port: 80,
+      data_directory: join(directory.path, "imagehub_data"),
+    });
+    expect(loaded.file).toBe(join(directory.path, "test.yaml"));
+  });
+});

@@ -1,0 +1,56 @@
+import { expect, test } from "bun:test";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { loadSettings } from "../../src/config/load.ts";
+import { differences, formatSettings } from "../../src/config/print.ts";
+import { tempDir } from "../support/temp.ts";
+
+test("formatSettings writes each setting and where it came from", () => {
+  using directory = tempDir();
+  const config = join(directory.path, "imagehub.yaml");
+  writeFileSync(config, "hub:\n  patience: .5\n");
+  const env = { IMAGEHUB_BIND: "::1", IMAGEHUB_PRINT_SETTINGS: "yes" };
+  const loaded = loadSettings({ config, env, overrides: { port: "80", data_directory: "/srv/a #b" } });
+  expect(formatSettings(loaded)).toBe(`hub:
+  queuemax: 500
+  patience: 0.5 # file ${config}:2
+  data_directory: "/srv/a #b" # command line --data
+  max_images_write: 5000
+  print_settings: true # environment IMAGEHUB_PRINT_SETTINGS
+  port: 80 # command line --port
+  bind: ::1 # environment IMAGEHUB_BIND
+  writers: 2
+  ack: stored
+  jpeg_quality: 95
+  log_level: info
+  log_format: auto
+`);
+});
+
+const awkward = [
+  "/y",
+  "/a: b",
+  "/ 'x' \"y\"",
+  `/${"long name ".repeat(30)}x`,
+  "/\u{1F4F7}",
+  "/a\u2028b",
+  "/{x}",
+  "/#",
+];
+test.each(awkward)("formatSettings writes what loads to the same settings when a path is %p", (path) => {
+  using directory = tempDir();
+  const config = join(directory.path, "imagehub.yaml");
+  const loaded = loadSettings({ env: { HOME: directory.path }, overrides: { data_directory: path } });
+  writeFileSync(config, formatSettings(loaded));
+  expect(loadSettings({ config, env: {} }).settings).toEqual(loaded.settings);
+});
+
+test("differences gives nothing when the values set are the defaults", () => {
+  const env = { HOME: "/nowhere", IMAGEHUB_PORT: "5555", IMAGEHUB_DATA_DIRECTORY: "./imagehub_data" };
+  expect(differences(loadSettings({ env }))).toEqual({});
+});
+
+test("differences gives the settings that are not as by default", () => {
+  const env = { HOME: "/nowhere", IMAGEHUB_PORT: "80", IMAGEHUB_DATA_DIRECTORY: "x", IMAGEHUB_WRITERS: "2" };
+  expect(differences(loadSettings({ env }))).toEqual({ port: 80, data_directory: "/nowhere/x" });
+});
