@@ -18,7 +18,9 @@ const THREADS = join(ROOT, "src", "threads");
 
 /** The commit that is checked out, marked where the working tree differs from it. */
 function commit(): string {
-  const git = Bun.spawnSync(["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"], { cwd: ROOT });
+  const git = Bun.spawnSync(["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"], {
+    cwd: ROOT,
+  });
   return git.success ? git.stdout.toString().trim() : "unknown";
 }
 
@@ -55,8 +57,12 @@ async function build(architecture: string): Promise<void> {
 /** `sha256sum -c SHA256SUMS` checks the executables that lie beside it. */
 async function writeSums(): Promise<void> {
   const lines: string[] = [];
-  for (const name of readdirSync(DIST).filter((file) => /^imagehub-linux-[a-z0-9]+$/.test(file)).toSorted()) {
-    const hash = new Bun.CryptoHasher("sha256").update(await Bun.file(join(DIST, name)).bytes()).digest("hex");
+  for (const name of readdirSync(DIST)
+    .filter((file) => /^imagehub-linux-[a-z0-9]+$/.test(file))
+    .toSorted()) {
+    const hash = new Bun.CryptoHasher("sha256")
+      .update(await Bun.file(join(DIST, name)).bytes())
+      .digest("hex");
     lines.push(`${hash}  ${name}\n`);
   }
   await Bun.write(join(DIST, "SHA256SUMS"), lines.join(""));

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { mkdirSync } from "node:fs";
+import { accessSync, constants, mkdirSync } from "node:fs";
 import type { Settings } from "./config/schema.ts";
 import { EXIT, FatalError } from "./errors.ts";
 import { EventFd } from "./libc.ts";
@@ -20,7 +20,6 @@ export class Hub {
   private readonly shared;
   private readonly wake = EventFd.create();
   private readonly queue: RequestQueue;
-  private readonly workers: Worker[] = [];
   private readonly ended = Promise.withResolvers<number>();
 
   /** @param log where the hub's own lines go; its events go to the event log */
@@ -36,16 +35,19 @@ export class Hub {
    * Starts the writers, then the receiver.
    *
    * @returns the endpoint, when the hub listens
-   * @throws {FatalError} where the data directory cannot be made, or the address cannot be bound
+   * @throws {FatalError} where the data directory cannot be made or written, or the address cannot be bound
    */
   async start(): Promise<string> {
     this.makeDirectories();
     const writers = Array.from({ length: this.settings.writers }, () => this.startWriter());
-    await Promise.all(writers);
-    return await this.startReceiver();
+    await this.unlessEnded(Promise.all(writers));
+    return await this.unlessEnded(this.startReceiver());
   }
 
-  /** Resolves when the hub has stopped: to the number of requests that it had taken in and could not answer. */
+  /**
+   * Resolves when the hub has stopped: to the number of requests that it had taken in and could not answer. Rejects with a
+   * {@link FatalError} when one of its threads has ended on its own.
+   */
   get stopped(): Promise<number> {
     return this.ended.promise;
   }
@@ -58,16 +60,23 @@ export class Hub {
   private makeDirectories(): void {
     const { data_directory: data } = this.settings;
     try {
-      for (const folder of [data, `${data}/images`, `${data}/logs`]) mkdirSync(folder, { recursive: true });
+      for (const folder of [data, `${data}/images`, `${data}/logs`]) {
+        mkdirSync(folder, { recursive: true });
+        accessSync(folder, constants.W_OK | constants.X_OK);
+      }
     } catch (cause) {
       const reason = cause instanceof Error ? cause.message : String(cause);
-      throw new FatalError(EXIT.data, `Cannot make the data directory ${data}: ${reason}`, { cause });
+      throw new FatalError(EXIT.data, `Cannot write in the data directory ${data}: ${reason}`, { cause });
     }
+  }
+
+  private async unlessEnded<T>(part: Promise<T>): Promise<T> {
+    return (await Promise.race([part, this.ended.promise])) as T;
   }
 
   private startWriter(): Promise<void> {
     const ready = Promise.withResolvers<void>();
-    this.startThread<WriterMessage>(new URL("./threads/writer-thread.ts", import.meta.url), (message) => {
+    this.startThread(new URL("./threads/writer-thread.ts", import.meta.url), (message: WriterMessage) => {
       if (message.type === "ready") ready.resolve();
       else this.log[message.level](message.message, message.fields);
     });
@@ -76,7 +85,7 @@ export class Hub {
 
   private startReceiver(): Promise<string> {
     const bound = Promise.withResolvers<string>();
-    this.startThread<ReceiverMessage>(new URL("./threads/receiver-thread.ts", import.meta.url), (message) => {
+    this.startThread(new URL("./threads/receiver-thread.ts", import.meta.url), (message: ReceiverMessage) => {
       switch (message.type) {
         case "bound":
           bound.resolve(message.endpoint);
@@ -94,15 +103,14 @@ export class Hub {
     return bound.promise;
   }
 
-  private startThread<Message>(url: URL, onMessage: (message: Message) => void): void {
+  private startThread(url: URL, onMessage: (message: any) => void): void {
     const worker = new Worker(url, { smol: true });
-    worker.onmessage = ({ data }: MessageEvent<Message>) => onMessage(data);
+    worker.onmessage = ({ data }) => onMessage(data);
     worker.onerror = ({ message }) => {
-      this.ended.reject(new FatalError(EXIT.failure, `A thread of the hub ended: ${message}`));
+      this.ended.reject(new FatalError(EXIT.failure, `A thread of the hub has failed: ${message.trim()}`));
     };
     const { settings, shared, wake } = this;
     worker.postMessage({ settings, shared, wakeFd: wake.fd, version: VERSION } satisfies ThreadStart);
-    this.workers.push(worker);
   }
 
   private bindFailure({ endpoint, code, reason }: ReceiverMessage & { type: "bindFailed" }): string {

@@ -95,7 +95,8 @@ function errnoText(code: string): string {
   return ERRNO_TEXTS[code] ?? "system call failed";
 }
 
-function errno(): number {
+/** What the last failed call of this thread left. It has to be read right after that call. */
+function lastErrno(): number {
   return read.i32(c.__errno_location() as Pointer, 0);
 }
 
@@ -151,7 +152,7 @@ export function close(fd: number): void {
 
 /** Writes all `length` bytes at `address`, with as many calls of `write(2)` as that takes. @throws {SystemError} */
 export function writeAll(fd: number, address: Address, length: number): void {
-  writeInParts(length, (done) => c.write(fd, (address + done) as Pointer, length - done) as number);
+  writeInParts(length, (done) => c.write(fd, address + done, length - done) as number);
 }
 
 /** Writes all of `bytes`. @throws {SystemError} */
@@ -170,8 +171,8 @@ function writeInParts(length: number, writeFrom: (done: number) => number): void
       done += written;
     } else if (written === 0) {
       throw new SystemError("write", os.errno.EIO);
-    } else if (errno() !== os.errno.EINTR) {
-      throw new SystemError("write", errno());
+    } else if (lastErrno() !== os.errno.EINTR) {
+      throw new SystemError("write", lastErrno());
     }
   }
 }
@@ -220,14 +221,14 @@ export function renameNew(from: string, to: string): void {
 
 /** `unlink(path)`; a file that is not there is no error. @throws {SystemError} */
 export function unlink(path: string): void {
-  if (c.unlink(pathA.set(path)) < 0 && errno() !== os.errno.ENOENT)
-    throw new SystemError("unlink", errno(), path);
+  if (c.unlink(pathA.set(path)) < 0 && lastErrno() !== os.errno.ENOENT)
+    throw new SystemError("unlink", lastErrno(), path);
 }
 
 /** Copies `length` bytes from an address outside the JavaScript heap to the start of `target`. */
 export function copyTo(target: Uint8Array, address: Address, length: number): void {
   if (length > target.byteLength) throw new RangeError(`Cannot copy ${length} bytes to ${target.byteLength}`);
-  if (length > 0) c.memcpy(target, address as Pointer, length);
+  if (length > 0) c.memcpy(target, address, length);
 }
 
 /** sockaddr_storage, and in it: the family, the port in network order, and where the address of each family begins. */
@@ -340,6 +341,6 @@ export function memoryFile(name: string, bytes: Uint8Array): string {
 }
 
 function checked(syscall: string, result: number, path?: string): number {
-  if (result < 0) throw new SystemError(syscall, errno(), path);
+  if (result < 0) throw new SystemError(syscall, lastErrno(), path);
   return result;
 }

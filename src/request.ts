@@ -122,7 +122,7 @@ function parseArray({ dtype, shape }: Record<string, unknown>, bytes: number): N
   const itemBytes = itemSize(dtype);
   if (itemBytes !== undefined && items * itemBytes !== bytes) {
     throw new RequestError(
-      `frame 2 has ${bytes} bytes, ${dtype} of shape [${shape}] takes ${items * itemBytes}`,
+      `frame 2 has ${bytes} bytes, ${dtype} of shape [${shape.join()}] takes ${items * itemBytes}`,
     );
   }
   return { dtype, shape };
@@ -148,7 +148,7 @@ function rawShape({ dtype, shape }: NumpyArray): RawShape {
   const [height = 0, width = 0, channels = 1] = shape;
   if (shape.length < 2 || shape.length > 3 || (channels !== 1 && channels !== 3)) {
     throw new RequestError(
-      `an image of shape [${shape.slice(0, 8)}] cannot be stored, only [height, width] or [height, width, 3]`,
+      `an image of shape [${shape.slice(0, 8).join()}] cannot be stored, only [height, width] or [height, width, 3]`,
     );
   }
   if (height < 1 || width < 1 || height > JPEG_SIDE_MAX || width > JPEG_SIDE_MAX) {

@@ -78,7 +78,6 @@ export class Receiver {
   private readonly patienceMs: number;
   private quietSinceMs = performance.now();
   private choresMs = 0;
-  private endpoint = "";
 
   /** @throws {ZmqError} */
   constructor(private readonly parts: ReceiverParts) {
@@ -105,7 +104,6 @@ export class Receiver {
     // One socket for both kinds of address, where all of the machine's or one of IPv6 are meant.
     this.socket.socket.set(SocketOption.ipv6, /[*[]/.test(endpoint) ? 1 : 0);
     this.socket.socket.bind(endpoint);
-    this.endpoint = this.socket.socket.lastEndpoint;
   }
 
   /**
@@ -139,7 +137,7 @@ export class Receiver {
 
   private stop(): number {
     const { settings, queue } = this.parts;
-    this.socket.socket.unbind(this.endpoint);
+    // Not unbound first: libzmq would end the connections that were made through the endpoint, and drop their replies.
     this.held = new Map();
     const endMs = performance.now() + STOP_MS_MAX;
     this.drain(this.held, endMs);

@@ -18,8 +18,8 @@ const LINE_INTS = 16;
 /** Where the single integers stand in {@link Shared.integers}. */
 export const Integer = {
   /** Queue: next place to take work from, next place to put it, and how many writers wait for some. */
-  workHead: 0 * LINE_INTS,
-  workTail: 1 * LINE_INTS,
+  workHead: 0,
+  workTail: LINE_INTS,
   idleWriters: 2 * LINE_INTS,
   /** Queue: next place to put what is done, and whether the receiver sleeps. */
   doneTail: 3 * LINE_INTS,

@@ -21,7 +21,6 @@ const { symbols: zmq } = dlopen(libzmqPath(), {
   zmq_ctx_set: { args: [FFIType.ptr, FFIType.i32, FFIType.i32], returns: FFIType.i32 },
   zmq_ctx_term: { args: [FFIType.ptr], returns: FFIType.i32 },
   zmq_errno: { args: [], returns: FFIType.i32 },
-  zmq_getsockopt: { args: [FFIType.ptr, FFIType.i32, FFIType.ptr, FFIType.ptr], returns: FFIType.i32 },
   zmq_msg_close: { args: [FFIType.ptr], returns: FFIType.i32 },
   zmq_msg_data: { args: [FFIType.ptr], returns: FFIType.ptr },
   zmq_msg_gets: { args: [FFIType.ptr, FFIType.ptr], returns: FFIType.ptr },
@@ -36,7 +35,6 @@ const { symbols: zmq } = dlopen(libzmqPath(), {
   zmq_socket: { args: [FFIType.ptr, FFIType.i32], returns: FFIType.ptr },
   zmq_socket_monitor: { args: [FFIType.ptr, FFIType.ptr, FFIType.i32], returns: FFIType.i32 },
   zmq_strerror: { args: [FFIType.i32], returns: FFIType.ptr },
-  zmq_unbind: { args: [FFIType.ptr, FFIType.ptr], returns: FFIType.i32 },
   zmq_version: { args: [FFIType.ptr, FFIType.ptr, FFIType.ptr], returns: FFIType.void },
 });
 
@@ -61,7 +59,6 @@ export const MonitorEvent = {
 const ZMQ_DONTWAIT = 1;
 const ZMQ_SNDMORE = 2;
 const ZMQ_POLLIN = 1;
-const ZMQ_LAST_ENDPOINT = 32;
 const ZMQ_BLOCKY = 70;
 const EVENTS_ALL = 0xffff;
 
@@ -81,8 +78,7 @@ export class ZmqError extends Error {
   readonly errno: number;
 
   constructor(name: string, errno: number) {
-    const text = new CString(zmq.zmq_strerror(errno) as Pointer).toString();
-    super(`${text} (${name}, errno ${errno})`);
+    super(`${new CString(zmq.zmq_strerror(errno))} (${name}, errno ${errno})`);
     this.function = name;
     this.errno = errno;
   }
@@ -154,7 +150,7 @@ export class Message {
   /** `zmq_msg_gets(3)`: a property of the connection that it came on, e.g. `Peer-Address`. */
   property(name: string): string | undefined {
     const value = zmq.zmq_msg_gets(this.pointer, cString(name));
-    return value === null ? undefined : new CString(value).toString();
+    return value === null ? undefined : new CString(value);
   }
 
   /** A copy of its bytes. */
@@ -251,22 +247,9 @@ export class Socket implements Disposable {
     if (zmq.zmq_bind(this.pointer, cString(endpoint)) < 0) fail("zmq_bind");
   }
 
-  /** `zmq_unbind(3)`: takes no new connections; those that stand go on. @throws {ZmqError} */
-  unbind(endpoint: string): void {
-    if (zmq.zmq_unbind(this.pointer, cString(endpoint)) < 0) fail("zmq_unbind");
-  }
-
   /** `zmq_connect(3)`. @throws {ZmqError} EINVAL where the endpoint is no address */
   connect(endpoint: string): void {
     if (zmq.zmq_connect(this.pointer, cString(endpoint)) < 0) fail("zmq_connect");
-  }
-
-  /** ZMQ_LAST_ENDPOINT: what the last bind really bound, e.g. `tcp://0.0.0.0:5555`. @throws {ZmqError} */
-  get lastEndpoint(): string {
-    const value = Buffer.alloc(256);
-    const size = new BigUint64Array([BigInt(value.byteLength)]);
-    if (zmq.zmq_getsockopt(this.pointer, ZMQ_LAST_ENDPOINT, value, size) < 0) fail("zmq_getsockopt");
-    return value.toString("utf8", 0, Number(size[0]) - 1);
   }
 
   /**

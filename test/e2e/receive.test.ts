@@ -294,7 +294,16 @@ function receives(program: Program): void {
 
     const answered = loads.journal().filter(({ reply }) => reply !== null);
     expect(new Set(answered.map(({ reply }) => reply))).toEqual(new Set(["OK"]));
-    expect(storedHashes(hub)).toEqual(answered.map((entry) => entry.sha256).toSorted());
+    const acknowledged = new Set(answered.map((entry) => entry.sha256));
+    const stored = new Set(storedHashes(hub));
+    // Seen where the listening socket was unbound before the last replies were sent: libzmq then drops them.
+    expect({
+      lost: acknowledged.difference(stored).size,
+      unanswered: stored.difference(acknowledged).size,
+    }).toEqual({
+      lost: 0,
+      unanswered: 0,
+    });
     expect(storedNodes(hub).length).toBeGreaterThanOrEqual(40);
     const notices = logTexts(hub);
     expect(notices.at(0)).toMatch(/^start/iu);
