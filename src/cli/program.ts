@@ -29,6 +29,15 @@ export interface SendOptions {
   readonly timeout: string;
 }
 
+const HELP_END = `
+Examples:
+  imagehub                                  run with ~/imagehub.yaml, or the defaults
+  imagehub --path /srv/cameras              run with the settings and data there
+  imagehub send photo.jpg --node Barn --to tcp://data1:5555
+  imagehub send --event "Garage|Temp|76 F" --to tcp://data1:5555
+
+imagehub COMMAND --help lists the options of a command.`;
+
 /**
  * Runs the program.
  *
@@ -40,6 +49,7 @@ export async function main(args: readonly string[]): Promise<ExitStatus> {
   const program = new Command("imagehub")
     .description("Receives and stores the images and event messages of many camera nodes.")
     .option("-V, --version", "print the versions of the hub, Bun and libzmq")
+    .addHelpText("after", HELP_END)
     .exitOverride()
     .showHelpAfterError("(imagehub --help lists the commands and options)");
 
