@@ -8,7 +8,7 @@
  * @module
  */
 
-import { imageName, oneLine } from "./store/names.ts";
+import { cut, IMAGE_NAME_BYTES_MAX, imageName, oneLine } from "./store/names.ts";
 
 /** Longest text of an event, in bytes of UTF-8. imagenode's own stay below 200. */
 export const TEXT_BYTES_MAX = 4096;
@@ -24,7 +24,7 @@ export interface RawShape {
   readonly channels: 1 | 3;
 }
 
-/** A request that makes sense. `node` is field 0 of the text, on one line. */
+/** A request that makes sense. `node` is field 0 of the text, trimmed, on one line, and cut where it is too long for a name. */
 export type Request =
   | { readonly kind: "test" }
   | { readonly kind: "heartbeat"; readonly node: string }
@@ -37,9 +37,16 @@ export type Request =
       readonly raw: RawShape | undefined;
     };
 
+/** Longest reason in a reply, in characters: it may quote what was sent. */
+const REASON_CHARS_MAX = 200;
+
 /** A request that makes no sense. The message is the reason in the reply `ERROR <reason>`, and on one line. */
 export class RequestError extends Error {
   override readonly name = "RequestError";
+
+  constructor(reason: string, options?: ErrorOptions) {
+    super(oneLine(reason.slice(0, REASON_CHARS_MAX)), options);
+  }
 }
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
@@ -77,7 +84,10 @@ function splitText(text: string): [node: string, type: string | undefined] {
   const first = text.indexOf("|");
   if (first < 0) return [text, undefined];
   const second = text.indexOf("|", first + 1);
-  return [oneLine(text.slice(0, first)).trim(), text.slice(first + 1, second < 0 ? text.length : second)];
+  return [
+    cut(oneLine(text.slice(0, first)).trim(), IMAGE_NAME_BYTES_MAX),
+    text.slice(first + 1, second < 0 ? text.length : second),
+  ];
 }
 
 function eventText(text: string): string {
@@ -122,7 +132,7 @@ function parseArray({ dtype, shape }: Record<string, unknown>, bytes: number): N
   const itemBytes = itemSize(dtype);
   if (itemBytes !== undefined && items * itemBytes !== bytes) {
     throw new RequestError(
-      `frame 2 has ${bytes} bytes, ${dtype} of shape [${shape.join()}] takes ${items * itemBytes}`,
+      `frame 2 has ${bytes} bytes, ${dtype.slice(0, 40)} of shape [${shape.slice(0, 8).join()}] takes ${items * itemBytes}`,
     );
   }
   return { dtype, shape };
@@ -143,7 +153,7 @@ function itemSize(dtype: string): number | undefined {
 /** @throws {RequestError} where the array is no picture that a JPEG can hold */
 function rawShape({ dtype, shape }: NumpyArray): RawShape {
   if (dtype !== "uint8" && dtype !== "|u1" && dtype !== "u1") {
-    throw new RequestError(`an image of dtype ${oneLine(dtype).slice(0, 40)} cannot be stored, only uint8`);
+    throw new RequestError(`an image of dtype ${dtype.slice(0, 40)} cannot be stored, only uint8`);
   }
   const [height = 0, width = 0, channels = 1] = shape;
   if (shape.length < 2 || shape.length > 3 || (channels !== 1 && channels !== 3)) {

@@ -177,15 +177,6 @@ describe("any format", () => {
     for (let index = 0; index < 100; index++) log.info("Same");
     expect(stdout.text).toBe("<6>Same\n".repeat(100));
   });
-
-  test("adds the fields of a child, and the line's own win", () => {
-    const { log, stdout } = open("journal");
-    const inner = log.child({ node: "Barn", a: 1 }).child({ a: 2 });
-    inner.info("Hello");
-    inner.info("Hello", { a: 3 });
-    log.info("Hello");
-    expect(stdout.text).toBe("<6>Hello node=Barn a=2\n<6>Hello node=Barn a=3\n<6>Hello\n");
-  });
 });
 
 describe("auto", () => {

@@ -9,13 +9,12 @@
 
 import { isIP } from "node:net";
 import * as z from "zod";
+import { WRITERS_MAX } from "../threads/shared.ts";
 
 /** Most images a queue may be told to hold. */
 const QUEUE_IMAGES_MAX = 100_000;
 /** Longest patience: a week. */
 const PATIENCE_MINUTES_MAX = 7 * 24 * 60;
-/** Most writer threads. */
-const WRITERS_MAX = 64;
 /** Longest name of an interface, IFNAMSIZ of Linux without its closing zero. */
 const INTERFACE_NAME_MAX = 15;
 

@@ -53,7 +53,7 @@ export function imageFileName(name: string, time: LocalTime, micros: number): st
 }
 
 /** The longest start of `text` that takes no more than `bytesMax` bytes in UTF-8. */
-function cut(text: string, bytesMax: number): string {
+export function cut(text: string, bytesMax: number): string {
   if (text.length * 3 <= bytesMax) return text;
   const { read } = new TextEncoder().encodeInto(text, new Uint8Array(bytesMax));
   return text.slice(0, read);

@@ -58,10 +58,10 @@ export class RequestQueue {
       const head = Atomics.load(integers, Integer.workHead);
       const tail = Atomics.load(integers, Integer.workTail);
       if (head !== tail) {
-        if (Atomics.compareExchange(integers, Integer.workHead, head, (head + 1) | 0) === head) {
-          // The place is not used again before this slot has come back, so it can be read after it was claimed.
-          return Atomics.load(work, position(head, work.length));
-        }
+        // Read before it is claimed: from then on put() may use the place again, as soon as the ring has gone round, and
+        // slots of other writers can go round while this thread does not get a processor.
+        const slot = Atomics.load(work, position(head, work.length));
+        if (Atomics.compareExchange(integers, Integer.workHead, head, (head + 1) | 0) === head) return slot;
         continue;
       }
       // Counted before it looks at the tail a last time (inside wait), so that put() either sees the writer or changes
