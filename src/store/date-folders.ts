@@ -7,7 +7,7 @@
  * @module
  */
 
-import { mkdirSync, readdirSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync } from "node:fs";
 import type { LocalTime } from "../clock.ts";
 import { SharedLock } from "../threads/lock.ts";
 import { Integer, type Shared } from "../threads/shared.ts";
@@ -55,7 +55,9 @@ export class DateFolders {
   reserve(time: LocalTime): Permit {
     return this.lock.hold(() => {
       const { records } = this;
-      const record = this.find(time.day) ?? this.open(time);
+      let record = this.find(time.day) ?? this.open(time);
+      // Nobody writes into a full folder any more, so nobody would notice that it was removed to make room.
+      if (records[record + IMAGES]! >= this.imagesMax && this.drop(time)) record = this.open(time);
       if (records[record + IMAGES]! < this.imagesMax) {
         records[record + IMAGES]!++;
         return "granted";
@@ -74,12 +76,28 @@ export class DateFolders {
     });
   }
 
-  /** Forgets what it knows of a day, because its folder is gone. */
-  forget(time: LocalTime): void {
+  /** Takes back that a folder was said to be full: the next image over the cap is `firstOver` again. */
+  notSaidFull(time: LocalTime): void {
     this.lock.hold(() => {
       const record = this.find(time.day);
-      if (record !== undefined) this.records[record + DAY] = 0;
+      if (record !== undefined) this.records[record + SAID_FULL] = 0;
     });
+  }
+
+  /**
+   * Forgets what it knows of a day, because its folder is gone, and every place taken in it too. Where the folder is there,
+   * another writer has made it again, and the count is that of the new one.
+   */
+  forget(time: LocalTime): void {
+    this.lock.hold(() => this.drop(time));
+  }
+
+  /** @returns whether the folder was gone */
+  private drop(time: LocalTime): boolean {
+    if (existsSync(this.path(time))) return false;
+    const record = this.find(time.day);
+    if (record !== undefined) this.records[record + DAY] = 0;
+    return true;
   }
 
   private find(day: number): number | undefined {

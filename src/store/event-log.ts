@@ -12,7 +12,19 @@
  * @module
  */
 
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, unlinkSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  statSync,
+  unlinkSync,
+} from "node:fs";
 import { type Calendar, type LocalTime, threeDigits } from "../clock.ts";
 import {
   close,
@@ -23,6 +35,7 @@ import {
   sizeOf,
   SystemError,
   truncate,
+  unlink,
   writeBytes,
 } from "../libc.ts";
 import { SharedLock } from "../threads/lock.ts";
@@ -35,8 +48,13 @@ const DATED_LOGS_MAX = 995;
 const DATED_LOG = /^imagehub\.log\.\d{4}-\d{2}-\d{2}$/;
 const LINE_DATE = /^(\d{4})-(\d{2})-(\d{2}) \d{2}:\d{2}:\d{2},\d{3} ~ /;
 
+/** How far a log's last record may be ahead of the clock and still count: a clock that was corrected over midnight. */
+const AHEAD_MICROS_MAX = 2 * 86_400_000_000;
+
 /** How much of the end of a log is read to find its last record, in bytes: more than any line is long. */
 const TAIL_BYTES = 64 * 1024;
+
+const NEWLINE = 0x0a;
 
 /** Appends lines to the event log. Each thread has its own object; the lock and the log's day are shared. */
 export class EventLog {
@@ -75,9 +93,11 @@ export class EventLog {
         `${time.date} ${time.hour}:${time.minute}:${time.second},${threeDigits(micros)} ~ ${text}\n`,
       );
       // After a failure the day is looked up again in what then is there.
-      const day = this.integers[Integer.eventLogDay]! || (this.takeOver() ?? time.day);
+      let day = this.integers[Integer.eventLogDay]! || (this.takeOver() ?? time.day);
       this.integers[Integer.eventLogDay] = 0;
-      // Not on a day before: a clock that was set back over midnight goes on in the same file.
+      // A clock that was set back over midnight goes on in the same file. One that had been years ahead must not: there
+      // would be no turning over until then.
+      if (day > this.calendar.local(micros + AHEAD_MICROS_MAX).day) day = time.day;
       if (time.day > day) this.turnOver(day, line);
       else this.appendLine(line);
       this.integers[Integer.eventLogDay] = Math.max(day, time.day);
@@ -108,57 +128,76 @@ export class EventLog {
     }
   }
 
-  /** Makes a new `imagehub.log` that holds this line from its first moment, in place of one that may be there. */
-  private begin(line: Buffer): void {
+  /**
+   * Makes a new `imagehub.log` that holds this line from its first moment, in place of one that may be there.
+   *
+   * @param keepOld called when only the new file's name is missing: what there is no space for has failed by then
+   */
+  private begin(line: Buffer, keepOld: () => void = () => undefined): void {
     mkdirSync(this.directory, { recursive: true });
     const temporary = `${this.directory}/${TEMPORARY_PREFIX}${process.pid}`;
-    if (existsSync(temporary)) unlinkSync(temporary);
+    unlink(temporary);
     this.files.create(
       this.directory,
       (fd) => writeBytes(fd, line),
       () => temporary,
     );
-    renameSync(temporary, this.path);
+    try {
+      keepOld();
+      renameSync(temporary, this.path);
+    } finally {
+      unlink(temporary);
+    }
     if (this.durable) fsyncDirectory(this.directory);
   }
 
   /** Gives the log its dated name and begins a new one with this line. */
   private turnOver(day: number, line: Buffer): void {
     if (!existsSync(this.path)) return this.begin(line);
-    const dated = `${this.path}.${dateOf(day)}`;
+    this.begin(line, () => this.keepAs(`${this.path}.${dateOf(day)}`));
+    this.removeOldest();
+  }
+
+  /** Gives the log its dated name as a second one. */
+  private keepAs(dated: string): void {
     try {
       link(this.path, dated);
     } catch (error) {
       if (!(error instanceof SystemError)) throw error;
-      if (error.code === "EEXIST") this.mergeInto(dated);
-      // A file system without hard links: the log is missing for the moment that it takes to begin the next.
-      else if (existsSync(dated)) throw error;
+      if (existsSync(dated)) this.mergeInto(dated);
+      // A file system without hard links: the log is missing for the moment until the new one has its name.
       else renameSync(this.path, dated);
     }
-    this.begin(line);
-    this.removeOldest();
   }
 
   /** Appends the log to a dated one that is already there. */
   private mergeInto(dated: string): void {
-    const from = statSync(this.path);
-    const to = statSync(dated);
-    // The same file under both names: it was turned over before, and the hub ended before it began the next.
-    if (from.ino === to.ino && from.dev === to.dev) return;
+    const log = readFileSync(this.path);
+    const end = endOf(dated, log.byteLength);
+    // It was turned over before, by a link or by a merge, and the hub ended before it began the next.
+    if (end.equals(log)) return;
+    const isCut = end.byteLength > 0 && end.at(-1) !== NEWLINE;
     const fd = openAppend(dated);
     try {
-      appendWhole(fd, readFileSync(this.path));
+      appendWhole(fd, isCut ? Buffer.concat([Buffer.of(NEWLINE), log]) : log);
       if (this.durable) fsync(fd);
     } finally {
       close(fd);
     }
   }
 
+  /** The record stands by now, so what cannot be removed only stays. */
   private removeOldest(): void {
     const dated = readdirSync(this.directory)
       .filter((name) => DATED_LOG.test(name))
       .toSorted();
-    for (const name of dated.slice(0, -DATED_LOGS_MAX)) unlinkSync(`${this.directory}/${name}`);
+    for (const name of dated.slice(0, -DATED_LOGS_MAX)) {
+      try {
+        unlinkSync(`${this.directory}/${name}`);
+      } catch {
+        // Tried again when the log turns over the next time.
+      }
+    }
   }
 
   /**
@@ -168,8 +207,8 @@ export class EventLog {
    */
   private takeOver(): number | undefined {
     if (!existsSync(this.path)) return undefined;
-    const { size, mtimeMs } = statSync(this.path);
-    const tail = tailOf(this.path, size);
+    const { mtimeMs } = statSync(this.path);
+    const tail = endOf(this.path, TAIL_BYTES).toString();
     if (tail !== "" && !tail.endsWith("\n")) this.appendLine(Buffer.from("\n"));
     const date = tail
       .split("\n")
@@ -180,10 +219,16 @@ export class EventLog {
   }
 }
 
-function tailOf(path: string, size: number): string {
-  return readFileSync(path)
-    .subarray(Math.max(0, size - TAIL_BYTES))
-    .toString();
+/** The last bytes of a file, `bytesMax` or all that it has. */
+function endOf(path: string, bytesMax: number): Buffer {
+  const fd = openSync(path, "r");
+  try {
+    const { size } = fstatSync(fd);
+    const bytes = Buffer.alloc(Math.min(size, bytesMax));
+    return bytes.subarray(0, readSync(fd, bytes, 0, bytes.byteLength, size - bytes.byteLength));
+  } finally {
+    closeSync(fd);
+  }
 }
 
 /** Appends all of the bytes or, where that fails, none. */

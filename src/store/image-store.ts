@@ -12,6 +12,9 @@ import { WholeFileWriter } from "./whole-file.ts";
 
 const SECOND = 1_000_000;
 
+/** How often an image is written before it is given up, where the folder is removed each time. */
+const ATTEMPTS = 2;
+
 /** Stores images, each whole or not at all, and never one over another. */
 export class ImageStore {
   private readonly files: WholeFileWriter;
@@ -37,20 +40,22 @@ export class ImageStore {
    */
   store(name: string, micros: number, writeTo: (fd: number) => void): Permit {
     const time = this.calendar.local(micros);
-    const permit = this.folders.reserve(time);
-    if (permit !== "granted") return permit;
-    try {
-      this.write(name, time, micros, writeTo);
-      return permit;
-    } catch (error) {
-      this.folders.release(time);
-      if (!(error instanceof SystemError) || error.code !== "ENOENT") throw error;
+    for (let attempt = 1; ; attempt++) {
+      const permit = this.folders.reserve(time);
+      if (permit !== "granted") return permit;
+      try {
+        this.write(name, time, micros, writeTo);
+        return permit;
+      } catch (error) {
+        const folderIsGone = error instanceof SystemError && error.code === "ENOENT";
+        if (!folderIsGone || attempt === ATTEMPTS) {
+          this.folders.release(time);
+          throw error;
+        }
+        // Someone removed the folder: its count is gone with it.
+        this.folders.forget(time);
+      }
     }
-    // Someone removed the folder: its count is gone with it.
-    this.folders.forget(time);
-    const again = this.folders.reserve(time);
-    if (again === "granted") this.write(name, time, micros, writeTo);
-    return again;
   }
 
   private write(name: string, time: LocalTime, micros: number, writeTo: (fd: number) => void): void {

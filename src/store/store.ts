@@ -4,7 +4,7 @@
  * @module
  */
 
-import { Calendar, type Clock } from "../clock.ts";
+import { Calendar, type Clock, type LocalTime } from "../clock.ts";
 import type { Settings } from "../config/schema.ts";
 import { writeAll, writeBytes } from "../libc.ts";
 import type { RawShape } from "../request.ts";
@@ -16,11 +16,12 @@ import { ImageStore } from "./image-store.ts";
 import { encodeJpeg } from "./jpeg.ts";
 
 /** The notice in the event log when a date folder has all the images it may have. */
-export const MAX_IMAGES_NOTICE = "Max images written. Writing stopped.";
+const MAX_IMAGES_NOTICE = "Max images written. Writing stopped.";
 
 /** The data directory, as one writer sees it. */
 export class Store {
   private readonly calendar: Calendar;
+  private readonly folders: DateFolders;
   private readonly images: ImageStore;
   private readonly events: EventLog;
   private readonly jpegQuality: number;
@@ -28,8 +29,8 @@ export class Store {
   constructor(settings: Settings, shared: Shared, clock: Clock) {
     const durable = settings.ack === "synced";
     this.calendar = new Calendar(clock);
-    const folders = new DateFolders(`${settings.data_directory}/images`, settings.max_images_write, shared);
-    this.images = new ImageStore(folders, this.calendar, durable);
+    this.folders = new DateFolders(`${settings.data_directory}/images`, settings.max_images_write, shared);
+    this.images = new ImageStore(this.folders, this.calendar, durable);
     this.events = new EventLog(`${settings.data_directory}/logs`, this.calendar, shared, durable);
     this.jpegQuality = settings.jpeg_quality;
   }
@@ -67,10 +68,16 @@ export class Store {
   private storeImage(slot: Slot, writeTo: (fd: number) => void): void {
     const permit = this.images.store(slot.text, slot.micros, writeTo);
     slot.outcome = permit === "granted" ? Outcome.stored : Outcome.overCap;
-    if (permit === "firstOver") {
-      const time = this.calendar.local(slot.micros);
+    if (permit === "firstOver") this.sayFull(this.calendar.local(slot.micros));
+  }
+
+  private sayFull(time: LocalTime): void {
+    try {
       // Once for each folder, also when the hub was started again since.
       if (!this.events.contains(MAX_IMAGES_NOTICE, time)) this.events.append(MAX_IMAGES_NOTICE);
+    } catch {
+      // The sender's image is not kept either way, and the next one tries again to say so.
+      this.folders.notSaidFull(time);
     }
   }
 }

@@ -28,7 +28,7 @@ const MODE = 0o644;
 /** What hidden temporary names start with. They must not hold `log`: readers take such a file for an event log. */
 export const TEMPORARY_PREFIX = ".incoming-";
 
-/** Errors that say: not on this file system (open(2), linkat(2)), or no /proc. */
+/** Errors that say: not on this file system (open(2), linkat(2)). */
 const UNSUPPORTED = new Set(["EOPNOTSUPP", "EISDIR", "EINVAL", "ENOSYS", "EPERM", "EXDEV"]);
 
 /** Writes whole files into folders of one file system. */
@@ -50,26 +50,32 @@ export class WholeFileWriter {
    */
   create(folder: string, write: (fd: number) => void, nextPath: () => string): string {
     if (this.unnamedWorks) {
-      const fd = this.openUnnamed(folder);
-      if (fd !== undefined)
-        return this.fill(fd, write, (open) => nameFile(nextPath, (to) => linkUnnamed(open, to)));
+      try {
+        const unnamed = openUnnamed(folder, MODE);
+        return this.fill(unnamed, write, (fd) => nameFile(nextPath, (to) => linkUnnamed(fd, to)));
+      } catch (error) {
+        if (!(error instanceof SystemError) || !UNSUPPORTED.has(error.code)) throw error;
+        this.unnamedWorks = false;
+      }
     }
-    const temporary = `${folder}/${TEMPORARY_PREFIX}${process.pid}-${threadId}-${this.count++}`;
+    const { fd, path } = this.openHidden(folder);
     try {
-      this.fill(openNew(temporary, MODE), write, () => undefined);
-      return nameFile(nextPath, (to) => moveNew(temporary, to));
+      this.fill(fd, write, () => undefined);
+      return nameFile(nextPath, (to) => moveNew(path, to));
     } finally {
-      unlink(temporary);
+      unlink(path);
     }
   }
 
-  private openUnnamed(folder: string): number | undefined {
-    try {
-      return openUnnamed(folder, MODE);
-    } catch (error) {
-      if (!(error instanceof SystemError) || !UNSUPPORTED.has(error.code)) throw error;
-      this.unnamedWorks = false;
-      return undefined;
+  /** Opens a file under a hidden name. Names that an earlier process of the same number left in use are passed over. */
+  private openHidden(folder: string): { fd: number; path: string } {
+    for (;;) {
+      const path = `${folder}/${TEMPORARY_PREFIX}${process.pid}-${threadId}-${this.count++}`;
+      try {
+        return { fd: openNew(path, MODE), path };
+      } catch (error) {
+        if (!(error instanceof SystemError) || error.code !== "EEXIST") throw error;
+      }
     }
   }
 

@@ -1,0 +1,756 @@
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import {
+  appendFileSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { Calendar } from "../../src/clock.ts";
+import { EventLog } from "../../src/store/event-log.ts";
+import { createShared } from "../../src/threads/shared.ts";
+import { lacks, PYTHON } from "../support/available.ts";
+import { FakeClock, LOS_ANGELES, UTC, type Zone } from "../support/fake-clock.ts";
+import { type Ability, lacksMount, SmallDisk } from "../support/file-system.ts";
+import { StoreThread } from "../support/store-thread.ts";
+import { tempDir } from "../support/temp.ts";
+
+// Only so that nothing hangs for ever.
+setDefaultTimeout(60_000);
+
+const LOG = "imagehub.log";
+const DATED_LOGS_MAX = 995;
+const DAY_SECONDS = 86_400;
+
+/** `logs/` under a directory, with a clock that the test sets. */
+class Fixture {
+  readonly clock: FakeClock;
+  readonly directory: string;
+  #log: EventLog;
+
+  constructor(parent: string, iso: string, zone: Zone = UTC, durable = false) {
+    this.directory = join(parent, "logs");
+    this.clock = FakeClock.at(iso, zone);
+    this.#log = this.#start(durable);
+  }
+
+  #start(durable: boolean): EventLog {
+    return new EventLog(this.directory, new Calendar(this.clock), createShared(1), durable);
+  }
+
+  /** As after the hub was ended, however that was, and started again. */
+  restart(): void {
+    this.#log = this.#start(false);
+  }
+
+  /** Appends at a time (default: that of the clock). */
+  append(text: string, iso?: string): void {
+    if (iso !== undefined) this.clock.set(iso);
+    this.#log.append(text);
+  }
+
+  /** The code of the error with which `append` fails. */
+  failure(text: string): string {
+    try {
+      this.append(text);
+    } catch (error) {
+      if (error instanceof Error && "code" in error) return String(error.code);
+      throw error;
+    }
+    return "no error";
+  }
+
+  contains(text: string): boolean {
+    const calendar = new Calendar(this.clock);
+    return this.#log.contains(text, calendar.local(calendar.now()));
+  }
+
+  names(): string[] {
+    return readdirSync(this.directory).toSorted();
+  }
+
+  read(name = LOG): string {
+    return readFileSync(join(this.directory, name), "utf8");
+  }
+
+  write(content: string, name = LOG): void {
+    mkdirSync(this.directory, { recursive: true });
+    writeFileSync(join(this.directory, name), content);
+  }
+
+  path(name = LOG): string {
+    return join(this.directory, name);
+  }
+
+  /** Every file with what is in it. */
+  all(): Record<string, string> {
+    return Object.fromEntries(this.names().map((name) => [name, this.read(name)]));
+  }
+}
+
+const line = (iso: string, text: string): string => `${iso} ~ ${text}\n`;
+
+describe("EventLog.append", () => {
+  const lines: [iso: string, zone: Zone, text: string, expected: string][] = [
+    [
+      "2021-09-24T08:27:13.477999",
+      UTC,
+      "BackDeck|Restart|rpi13|RPi|192.168.86.57|370|1918.5",
+      "2021-09-24 08:27:13,477 ~ BackDeck|Restart|rpi13|RPi|192.168.86.57|370|1918.5\n",
+    ],
+    ["2026-01-02T03:04:05.000999", UTC, "a|b", "2026-01-02 03:04:05,000 ~ a|b\n"],
+    ["2026-01-02T03:04:05.999999", UTC, "a|b", "2026-01-02 03:04:05,999 ~ a|b\n"],
+    ["2026-01-02T03:04:05.012000", UTC, "Tür|📷 ~ x", "2026-01-02 03:04:05,012 ~ Tür|📷 ~ x\n"],
+    ["2026-11-22T07:59:59", LOS_ANGELES, "", "2026-11-21 23:59:59,000 ~ \n"],
+    ["2026-11-01T09:30:00", LOS_ANGELES, "a|b", "2026-11-01 01:30:00,000 ~ a|b\n"],
+  ];
+  test.each(lines)("writes local time, milliseconds and text when it is %s", (iso, zone, text, expected) => {
+    using temp = tempDir();
+    const log = new Fixture(temp.path, iso, zone);
+    log.append(text);
+    expect(log.all()).toEqual({ [LOG]: expected });
+  });
+
+  test.each([false, true])("appends line after line when durable is %p", (durable) => {
+    using temp = tempDir();
+    const log = new Fixture(temp.path, "2026-11-22T12:00:00", UTC, durable);
+    log.append("one", "2026-11-22T12:00:00");
+    log.append("two", "2026-11-22T12:00:01.5");
+    log.append("three", "2026-11-23T00:00:00");
+    expect(log.all()).toEqual({
+      "imagehub.log.2026-11-22":
+        line("2026-11-22 12:00:00,000", "one") + line("2026-11-22 12:00:01,500", "two"),
+      [LOG]: line("2026-11-23 00:00:00,000", "three"),
+    });
+  });
+
+  test("makes the directory and all above it when they are not there", () => {
+    using temp = tempDir();
+    const log = new Fixture(join(temp.path, "a/b"), "2026-11-22T12:00:00");
+    log.append("one");
+    expect(log.names()).toEqual([LOG]);
+  });
+
+  test("goes on in the same file when the hub was started again on the same day", () => {
+    using temp = tempDir();
+    const log = new Fixture(temp.path, "2026-11-22T12:00:00");
+    log.append("one");
+    log.restart();
+    log.append("two");
+    expect(log.all()).toEqual({
+      [LOG]: line("2026-11-22 12:00:00,000", "one") + line("2026-11-22 12:00:00,000", "two"),
+    });
+  });
+
+  const cut: [what: string, content: string, expected: string][] = [
+    ["cut in its text", "2026-11-22 11:00:00,000 ~ half a li", "2026-11-22 11:00:00,000 ~ half a li\n"],
+    [
+      "cut in its date",
+      "2026-11-22 11:00:00,000 ~ one\n2026-11-2",
+      "2026-11-22 11:00:00,000 ~ one\n2026-11-2\n",
+    ],
+    ["cut in a character", "2026-11-22 11:00:00,000 ~ \u00fc", "2026-11-22 11:00:00,000 ~ \u00fc\n"],
+    ["not cut", "2026-11-22 11:00:00,000 ~ one\n", "2026-11-22 11:00:00,000 ~ one\n"],
+    ["empty", "", ""],
+  ];
+  test.each(cut)("begins on a line of its own when the last line is %s", (_, content, expected) => {
+    using temp = tempDir();
+    const log = new Fixture(temp.path, "2026-11-22T12:00:00");
+    log.write(content);
+    utimesSync(log.path(), 1_795_348_800, 1_795_348_800); // 2026-11-22 12:00 UTC
+    log.append("next");
+    expect(log.all()).toEqual({ [LOG]: expected + line("2026-11-22 12:00:00,000", "next") });
+  });
+});
+
+describe("EventLog rotation", () => {
+  test("turns over at the first record when midnight has passed, and not before", () => {
+    using temp = tempDir();
+    const log = new Fixture(temp.path, "2026-11-22T12:00:00", LOS_ANGELES);
+    log.append("one", "2026-11-22T08:00:00");
+    log.append("two", "2026-11-23T07:59:59.999");
+    expect(log.names()).toEqual([LOG]);
+    log.clock.set("2026-11-23T08:00:00");
+    expect(log.names()).toEqual([LOG]);
+    log.append("three");
+    log.append("four");
+    expect(log.all()).toEqual({
+      [LOG]: line("2026-11-23 00:00:00,000", "three") + line("2026-11-23 00:00:00,000", "four"),
+      "imagehub.log.2026-11-22":
+        line("2026-11-22 00:00:00,000", "one") + line("2026-11-22 23:59:59,999", "two"),
+    });
+  });
+
+  test("goes on turning over when the clock had been years ahead", () => {
+    using temp = tempDir();
+    const log = new Fixture(temp.path, "2026-11-22T12:00:00");
+    log.append("one");
+    log.append("ahead", "2099-01-01T12:00:00");
+    log.append("two", "2026-11-22T12:00:01");
+    log.append("three", "2026-11-23T12:00:00");
+    expect(log.all()).toEqual({
+      [LOG]: line("2026-11-23 12:00:00,000", "three"),
+      "imagehub.log.2026-11-22":
+        line("2026-11-22 12:00:00,000", "one") +
+        line("2099-01-01 12:00:00,000", "ahead") +
+        line("2026-11-22 12:00:01,000", "two"),
+    });
+  });
+
+  test("names the log after its records when there was none for days", () => {
+    using temp = tempDir();
+    const log = new Fixture(temp.path, "2026-11-22T12:00:00");
+    log.append("one");
+    log.append("two", "2026-12-31T12:00:00");
+    log.append("three", "2027-01-01T00:00:01");
+    expect(log.names()).toEqual([LOG, "imagehub.log.2026-11-22", "imagehub.log.2026-12-31"]);
+    expect(log.read()).toBe(line("2027-01-01 00:00:01,000", "three"));
+  });
+
+  test("names the log after its last record when the hub was down over midnight", () => {
+    using temp = tempDir();
+    const log = new Fixture(temp.path, "2026-11-25T12:00:00");
+    // Long enough that not all of it is looked at; written to later than its last record.
+    const old =
+      line("2026-11-20 23:59:59,000", "x".repeat(99)).repeat(2000) + line("2026-11-21 10:00:00,000", "y");
+    log.write(`${old}no record\n`);
+    utimesSync(log.path(), 1_795_500_000, 1_795_500_000); // 2026-11-24
+    log.append("next");
+    expect(log.all()).toEqual({
+      [LOG]: line("2026-11-25 12:00:00,000", "next"),
+      "imagehub.log.2026-11-21": `${old}no record\n`,
+    });
+  });
+
+  test("names the log after the day it was written when it holds no record", () => {
+    using temp = tempDir();
+    const log = new Fixture(temp.path, "2026-11-25T12:00:00");
+    log.write("something else\n");
+    utimesSync(log.path(), 1_795_348_800, 1_795_348_800); // 2026-11-22 12:00 UTC
+    log.append("next");
+    expect(log.names()).toEqual([LOG, "imagehub.log.2026-11-22"]);
+  });
+
+  test("finishes a cut line before it turns over when the hub was killed the day before", () => {
+    using temp = tempDir();
+    const log = new Fixture(temp.path, "2026-11-25T12:00:00");
+    log.write("2026-11-24 11:00:00,000 ~ half");
+    log.append("next");
+    expect(log.all()).toEqual({
+      [LOG]: line("2026-11-25 12:00:00,000", "next"),
+      "imagehub.log.2026-11-24": "2026-11-24 11:00:00,000 ~ half\n",
+    });
+  });
+
+  test("appends to the dated log when that is there already", () => {
+    using temp = tempDir();
+    const log = new Fixture(temp.path, "2026-11-22T12:00:00");
+    log.write("2026-11-22 01:00:00,000 ~ early\n", "imagehub.log.2026-11-22");
+    log.append("one");
+    log.append("two", "2026-11-23T12:00:00");
+    expect(log.all()).toEqual({
+      [LOG]: line("2026-11-23 12:00:00,000", "two"),
+      "imagehub.log.2026-11-22": "2026-11-22 01:00:00,000 ~ early\n2026-11-22 12:00:00,000 ~ one\n",
+    });
+  });
+
+  test("keeps lines apart when the dated log that is there already ends in a cut one", () => {
+    using temp = tempDir();
+    const log = new Fixture(temp.path, "2026-11-22T12:00:00");
+    log.write("2026-11-22 01:00:00,000 ~ ear", "imagehub.log.2026-11-22");
+    log.append("one");
+    log.append("two", "2026-11-23T12:00:00");
+    expect(log.read("imagehub.log.2026-11-22")).toBe(
+      "2026-11-22 01:00:00,000 ~ ear\n2026-11-22 12:00:00,000 ~ one\n",
+    );
+  });
+
+  test("has every line once when the hub ended between giving the dated name and beginning anew", () => {
+    using temp = tempDir();
+    const log = new Fixture(temp.path, "2026-11-22T12:00:00");
+    log.append("one");
+    linkSync(log.path(), log.path("imagehub.log.2026-11-22"));
+    log.restart();
+    log.append("two", "2026-11-23T12:00:00");
+    expect(log.all()).toEqual({
+      [LOG]: line("2026-11-23 12:00:00,000", "two"),
+      "imagehub.log.2026-11-22": line("2026-11-22 12:00:00,000", "one"),
+    });
+    expect(statSync(log.path("imagehub.log.2026-11-22")).nlink).toBe(1);
+  });
+
+  test("has every line once when the hub ended between appending to a dated log and beginning anew", () => {
+    using temp = tempDir();
+    const log = new Fixture(temp.path, "2026-11-22T12:00:00");
+    log.append("one");
+    const merged = `2026-11-22 01:00:00,000 ~ early\n${log.read()}`;
+    log.write(merged, "imagehub.log.2026-11-22");
+    log.restart();
+    log.append("two", "2026-11-23T12:00:00");
+    expect(log.all()).toEqual({
+      [LOG]: line("2026-11-23 12:00:00,000", "two"),
+      "imagehub.log.2026-11-22": merged,
+    });
+  });
+
+  test("removes the temporary of a turn that was not finished when it turns over again", () => {
+    using temp = tempDir();
+    const log = new Fixture(temp.path, "2026-11-22T12:00:00");
+    log.append("one");
+    log.write("of another time", `.incoming-${process.pid}`);
+    log.append("two", "2026-11-23T12:00:00");
+    expect(log.names()).toEqual([LOG, "imagehub.log.2026-11-22"]);
+    expect(log.read()).toBe(line("2026-11-23 12:00:00,000", "two"));
+  });
+
+  test.each([0, 1, 10])("removes the oldest beyond the bound when there are %d too many", (more) => {
+    using temp = tempDir();
+    const log = new Fixture(temp.path, "2026-11-22T12:00:00");
+    const dates = Array.from({ length: DATED_LOGS_MAX + more - 1 }, (_, day) =>
+      new Date(Date.UTC(2022, 0, 1 + day)).toISOString().slice(0, 10),
+    );
+    for (const date of dates) log.write(`${date}\n`, `${LOG}.${date}`);
+    const others = ["imagehub.log.2000-01-01.gz", "notes.txt", "imagehub.log.old", "other.log.2000-01-01"];
+    for (const name of others) log.write("keep", name);
+    log.append("one");
+    log.append("two", "2026-11-23T12:00:00");
+    const kept = [...dates.slice(more), "2026-11-22"].map((date) => `${LOG}.${date}`);
+    expect(log.names()).toEqual([LOG, ...kept, ...others].toSorted());
+  });
+
+  test("does not fail when one of the oldest cannot be removed", () => {
+    using temp = tempDir();
+    const log = new Fixture(temp.path, "2026-11-22T12:00:00");
+    for (let day = 0; day < DATED_LOGS_MAX; day++) {
+      const date = new Date(Date.UTC(2022, 0, 1 + day)).toISOString().slice(0, 10);
+      log.write(`${date}\n`, `${LOG}.${date}`);
+    }
+    mkdirSync(log.path(`${LOG}.2000-01-01`));
+    log.append("one");
+    log.append("two", "2026-11-23T12:00:00");
+    expect(log.read()).toBe(line("2026-11-23 12:00:00,000", "two"));
+    expect(log.names().slice(0, 3)).toEqual([LOG, `${LOG}.2000-01-01`, `${LOG}.2022-01-02`]);
+  });
+
+  test("goes on in the same file when the clock is set back over midnight, and later turns over once", () => {
+    using temp = tempDir();
+    const log = new Fixture(temp.path, "2026-11-22T23:00:00");
+    log.append("one", "2026-11-22T23:59:59");
+    log.append("two", "2026-11-23T00:00:01");
+    log.append("three", "2026-11-22T23:59:00");
+    expect(log.names()).toEqual([LOG, "imagehub.log.2026-11-22"]);
+    log.append("four", "2026-11-23T00:00:02");
+    log.append("five", "2026-11-24T00:00:00");
+    expect(log.all()).toEqual({
+      [LOG]: line("2026-11-24 00:00:00,000", "five"),
+      "imagehub.log.2026-11-22": line("2026-11-22 23:59:59,000", "one"),
+      "imagehub.log.2026-11-23":
+        line("2026-11-23 00:00:01,000", "two") +
+        line("2026-11-22 23:59:00,000", "three") +
+        line("2026-11-23 00:00:02,000", "four"),
+    });
+  });
+
+  test("loses nothing when the clock is set back over midnight and the hub is started again", () => {
+    using temp = tempDir();
+    const log = new Fixture(temp.path, "2026-11-22T23:00:00");
+    log.append("one", "2026-11-22T23:59:59");
+    log.append("two", "2026-11-23T00:00:01");
+    log.append("three", "2026-11-22T23:59:00");
+    log.restart();
+    log.append("four", "2026-11-22T23:59:01");
+    log.append("five", "2026-11-23T00:00:02");
+    const texts = Object.values(log.all()).flatMap((content) => content.match(/\w+$/gm) ?? []);
+    expect(texts.toSorted()).toEqual(["five", "four", "one", "three", "two"]);
+    expect(log.names()).toEqual([LOG, "imagehub.log.2026-11-22"]);
+  });
+
+  test("does not turn over when the hour before the end of daylight saving time comes twice", () => {
+    using temp = tempDir();
+    const log = new Fixture(temp.path, "2026-11-01T08:30:00", LOS_ANGELES);
+    log.append("summer");
+    log.append("winter", "2026-11-01T09:30:00");
+    expect(log.read()).toBe(
+      line("2026-11-01 01:30:00,000", "summer") + line("2026-11-01 01:30:00,000", "winter"),
+    );
+  });
+});
+
+describe("EventLog.append after someone was in the directory", () => {
+  test("begins a new log when it was removed", () => {
+    using temp = tempDir();
+    const log = new Fixture(temp.path, "2026-11-22T12:00:00");
+    log.append("one");
+    rmSync(log.path());
+    log.append("two");
+    expect(log.all()).toEqual({ [LOG]: line("2026-11-22 12:00:00,000", "two") });
+  });
+
+  test("begins a new log when it was moved away", () => {
+    using temp = tempDir();
+    const log = new Fixture(temp.path, "2026-11-22T12:00:00");
+    log.append("one");
+    renameSync(log.path(), join(temp.path, "moved"));
+    log.append("two");
+    expect(readFileSync(join(temp.path, "moved"), "utf8")).toBe(line("2026-11-22 12:00:00,000", "one"));
+    expect(log.all()).toEqual({ [LOG]: line("2026-11-22 12:00:00,000", "two") });
+  });
+
+  test("begins a new log and no dated one when it was removed before midnight", () => {
+    using temp = tempDir();
+    const log = new Fixture(temp.path, "2026-11-22T12:00:00");
+    log.append("one");
+    rmSync(log.path());
+    log.append("two", "2026-11-23T12:00:00");
+    expect(log.all()).toEqual({ [LOG]: line("2026-11-23 12:00:00,000", "two") });
+  });
+
+  test.each(["2026-11-22T12:00:00", "2026-11-23T12:00:00"])(
+    "makes the directory again when it was removed and it is %s",
+    (iso) => {
+      using temp = tempDir();
+      const log = new Fixture(temp.path, "2026-11-22T12:00:00");
+      log.append("one");
+      rmSync(log.directory, { recursive: true });
+      log.append("two", iso);
+      expect(log.all()).toEqual({ [LOG]: expect.stringMatching(/^2026-11-2[23] 12:00:00,000 ~ two\n$/) });
+    },
+  );
+
+  test("appends to what is left when the log was truncated or written to", () => {
+    using temp = tempDir();
+    const log = new Fixture(temp.path, "2026-11-22T12:00:00");
+    log.append("one");
+    writeFileSync(log.path(), "");
+    log.append("two");
+    appendFileSync(log.path(), "by hand\n");
+    log.append("three");
+    const two = line("2026-11-22 12:00:00,000", "two");
+    expect(log.read()).toBe(`${two}by hand\n${line("2026-11-22 12:00:00,000", "three")}`);
+  });
+
+  test("throws and works again when a directory stood where the log should", () => {
+    using temp = tempDir();
+    const log = new Fixture(temp.path, "2026-11-22T12:00:00");
+    mkdirSync(log.path(), { recursive: true });
+    expect(log.failure("one")).toBe("EISDIR");
+    rmSync(log.path(), { recursive: true });
+    log.append("two");
+    expect(log.all()).toEqual({ [LOG]: line("2026-11-22 12:00:00,000", "two") });
+  });
+});
+
+test("EventLog.contains finds a text when it is a whole record of that day", () => {
+  using temp = tempDir();
+  const log = new Fixture(temp.path, "2026-11-22T12:00:00");
+  expect(log.contains("full")).toBe(false);
+  log.append("nearly full");
+  log.append("full of it");
+  expect(log.contains("full")).toBe(false);
+  log.append("full");
+  expect(log.contains("full")).toBe(true);
+  log.clock.advance(DAY_SECONDS);
+  expect(log.contains("full")).toBe(false);
+});
+
+describe.skipIf(lacksMount())("EventLog.append", () => {
+  const noon = "2026-11-22T12:00:00";
+
+  test("throws and leaves the log as it is when the disk is full, and works again later", () => {
+    using disk = new SmallDisk("size=256k");
+    const log = new Fixture(disk.path, noon);
+    // All but a few bytes of a page, so that the next line fits in part.
+    log.append("x".repeat(4096 - 27 - 20));
+    const before = log.read();
+    disk.fill();
+    for (let round = 0; round < 3; round++) expect(log.failure("y".repeat(100))).toBe("ENOSPC");
+    expect(log.read()).toBe(before);
+    expect(log.names()).toEqual([LOG]);
+    disk.makeRoom();
+    log.append("later");
+    expect(log.read()).toBe(before + line("2026-11-22 12:00:00,000", "later"));
+  });
+
+  test("begins on a line of its own when the part of a line that was written could not be taken back", async () => {
+    using disk = new SmallDisk("size=256k");
+    const log = new Fixture(disk.path, noon);
+    log.append("x".repeat(4096 - 27 - 60));
+    const before = log.read();
+    using thread = await StoreThread.start({
+      imagesDirectory: disk.path,
+      logsDirectory: log.directory,
+      lost: ["truncate"],
+    });
+    expect(await thread.append(["fits"])).toEqual(["ok"]);
+    disk.fill();
+    expect(await thread.append(["y".repeat(4096)])).toEqual(["EIO"]);
+    expect(log.read()).toHaveLength(4096);
+    disk.makeRoom();
+    expect(await thread.append(["later"])).toEqual(["ok"]);
+    const [first, second, cut, last, ...rest] = log.read().split("\n");
+    expect([`${first}\n`, `${last}\n`]).toEqual([before, line("2026-11-22 12:00:00,000", "later")]);
+    expect(line("2026-11-22 12:00:00,000", "y".repeat(4096))).toStartWith(cut!);
+    expect([second, rest]).toEqual(["2026-11-22 12:00:00,000 ~ fits", [""]]);
+  });
+
+  test("throws and leaves nothing when the disk is full before the first line", () => {
+    using disk = new SmallDisk("size=256k");
+    const log = new Fixture(disk.path, noon);
+    mkdirSync(log.directory);
+    disk.fill();
+    expect(log.failure("one")).toBe("ENOSPC");
+    expect(log.names()).toEqual([]);
+    disk.makeRoom();
+    log.append("two");
+    expect(log.all()).toEqual({ [LOG]: line("2026-11-22 12:00:00,000", "two") });
+  });
+
+  /** What keeps a new file from being made at midnight. */
+  const shortages: [what: string, options: string, cause: (disk: SmallDisk) => void][] = [
+    ["space", "size=256k", (disk) => disk.fill()],
+    ["inodes", "size=256k,nr_inodes=16", (disk) => disk.fillInodes()],
+  ];
+  test.each(shortages)(
+    "throws and keeps the log when there is no %s at midnight, and turns over later",
+    (_, options, cause) => {
+      using disk = new SmallDisk(options);
+      const log = new Fixture(disk.path, noon);
+      log.append("one");
+      cause(disk);
+      log.clock.advance(DAY_SECONDS);
+      for (let round = 0; round < 3; round++) {
+        expect(log.failure("lost")).toBe("ENOSPC");
+        expect(log.read()).toBe(line("2026-11-22 12:00:00,000", "one"));
+      }
+      disk.makeRoom();
+      log.append("two");
+      expect(log.all()).toEqual({
+        [LOG]: line("2026-11-23 12:00:00,000", "two"),
+        "imagehub.log.2026-11-22": line("2026-11-22 12:00:00,000", "one"),
+      });
+    },
+  );
+
+  test.each(shortages)(
+    "has every line once when there is no %s at midnight and the dated log is there already",
+    (_, options, cause) => {
+      using disk = new SmallDisk(options);
+      const log = new Fixture(disk.path, noon);
+      log.append("one");
+      log.write(line("2026-11-22 01:00:00,000", "early"), "imagehub.log.2026-11-22");
+      cause(disk);
+      log.clock.advance(DAY_SECONDS);
+      for (let round = 0; round < 3; round++) expect(log.failure("lost")).toBe("ENOSPC");
+      disk.makeRoom();
+      log.append("two");
+      expect(log.all()).toEqual({
+        [LOG]: line("2026-11-23 12:00:00,000", "two"),
+        "imagehub.log.2026-11-22":
+          line("2026-11-22 01:00:00,000", "early") + line("2026-11-22 12:00:00,000", "one"),
+      });
+    },
+  );
+
+  test("throws and leaves both logs as they are when they cannot be put together for want of space", () => {
+    using disk = new SmallDisk("size=256k");
+    const log = new Fixture(disk.path, noon);
+    const early = line("2026-11-22 01:00:00,000", "early".repeat(600));
+    log.write(early, "imagehub.log.2026-11-22");
+    for (let index = 0; index < 10; index++) log.append("one".repeat(300));
+    const before = log.read();
+    // Enough for the new log's line and for a part of the old one.
+    disk.fill(3 * 4096);
+    log.clock.advance(DAY_SECONDS);
+    for (let round = 0; round < 3; round++) expect(log.failure("lost".repeat(300))).toBe("ENOSPC");
+    expect(log.all()).toEqual({ [LOG]: before, "imagehub.log.2026-11-22": early });
+    disk.makeRoom();
+    log.append("two");
+    expect(log.all()).toEqual({
+      [LOG]: line("2026-11-23 12:00:00,000", "two"),
+      "imagehub.log.2026-11-22": early + before,
+    });
+  });
+
+  test.each([0, DAY_SECONDS])(
+    "throws when the file system is read-only, and works again %d seconds later",
+    (seconds) => {
+      using disk = new SmallDisk("size=256k");
+      const log = new Fixture(disk.path, noon);
+      log.append("one");
+      disk.remount("ro");
+      log.clock.advance(seconds);
+      for (let round = 0; round < 3; round++) expect(log.failure("lost")).toBe("EROFS");
+      disk.remount("rw");
+      log.append("two");
+      const texts = Object.values(log.all()).join("");
+      expect(texts.match(/\w+$/gm)?.toSorted()).toEqual(["one", "two"]);
+      expect(log.names()).toHaveLength(seconds === 0 ? 1 : 2);
+    },
+  );
+});
+
+/** File systems, by what they lack. */
+const poorer: [lost: Ability[]][] = [
+  [["O_TMPFILE"]],
+  [["hard links"]],
+  [["O_TMPFILE", "RENAME_NOREPLACE"]],
+  [["O_TMPFILE", "hard links"]],
+];
+test.each(poorer)(
+  "EventLog.append turns over and merges when the file system is without %j",
+  async (lost) => {
+    using temp = tempDir();
+    const clock = FakeClock.at("2026-11-22T12:00:00");
+    const logs = new Fixture(temp.path, "2026-11-22T12:00:00");
+    using thread = await StoreThread.start({
+      imagesDirectory: temp.path,
+      logsDirectory: logs.directory,
+      clock: clock.state,
+      lost,
+    });
+    expect(await thread.append(["one", "two"])).toEqual(["ok", "ok"]);
+    clock.advance(DAY_SECONDS);
+    logs.write("early\n", "imagehub.log.2026-11-23");
+    expect(await thread.append(["three"])).toEqual(["ok"]);
+    clock.advance(DAY_SECONDS);
+    expect(await thread.append(["four"])).toEqual(["ok"]);
+    expect(logs.all()).toEqual({
+      [LOG]: line("2026-11-24 12:00:00,000", "four"),
+      "imagehub.log.2026-11-22":
+        line("2026-11-22 12:00:00,000", "one") + line("2026-11-22 12:00:00,000", "two"),
+      "imagehub.log.2026-11-23": `early\n${line("2026-11-23 12:00:00,000", "three")}`,
+    });
+  },
+);
+
+test("EventLog.append leaves no temporary and loses nothing when the new log cannot be put in place", async () => {
+  using temp = tempDir();
+  const clock = FakeClock.at("2026-11-22T12:00:00");
+  const logs = new Fixture(temp.path, "2026-11-23T12:00:00");
+  const start = { imagesDirectory: temp.path, logsDirectory: logs.directory, clock: clock.state };
+  using thread = await StoreThread.start(start);
+  await thread.append(["one"]);
+  clock.advance(DAY_SECONDS);
+  using failing = await StoreThread.start({ ...start, lost: ["rename"] });
+  expect(await failing.append(["lost", "lost"])).toEqual(["EIO", "EIO"]);
+  expect(logs.names().filter((name) => name.startsWith("."))).toEqual([]);
+  expect(logs.read()).toBe(line("2026-11-22 12:00:00,000", "one"));
+  logs.append("two");
+  expect(logs.all()).toEqual({
+    [LOG]: line("2026-11-23 12:00:00,000", "two"),
+    "imagehub.log.2026-11-22": line("2026-11-22 12:00:00,000", "one"),
+  });
+});
+
+test("EventLog always shows one log that is not empty when it turns over before a reader's eyes", async () => {
+  using temp = tempDir();
+  const log = new Fixture(temp.path, "2001-01-01T12:00:00");
+  using reader = await StoreThread.start({ imagesDirectory: temp.path, logsDirectory: log.directory });
+  const state = new Int32Array(new SharedArrayBuffer(8));
+  log.append("first");
+  const faults = reader.watch(state);
+  Atomics.wait(state, 1, 0, 10_000);
+  // Until there were both: many turns, and many looks.
+  const looksMin = 500;
+  const turnsMin = 300;
+  let turns = 0;
+  for (; turns < turnsMin || Atomics.load(state, 1) < looksMin; turns++) {
+    log.clock.advance(DAY_SECONDS);
+    // Every third turn finds its dated log there already.
+    if (turns % 3 === 0) {
+      const date = new Date((log.clock.micros() - DAY_SECONDS * 1_000_000) / 1000).toISOString().slice(0, 10);
+      log.write("early\n", `${LOG}.${date}`);
+    }
+    log.append(`turn ${turns}`);
+    log.append(`after turn ${turns}`);
+  }
+  Atomics.store(state, 0, 1);
+  expect(await faults).toEqual([]);
+  expect(log.names()).toHaveLength(Math.min(turns, DATED_LOGS_MAX) + 1);
+});
+
+/** Steps of the clock at each line: within a day, and over many midnights. */
+const steps: [what: string, stepMicros: number][] = [
+  ["on one day", 137],
+  ["over midnights", 90_000_001],
+];
+test.each(steps)(
+  "EventLog.append keeps every line whole and in order when two threads append %s",
+  async (_what, step) => {
+    using temp = tempDir();
+    const logs = join(temp.path, "logs");
+    const start = {
+      imagesDirectory: temp.path,
+      logsDirectory: logs,
+      shared: createShared(1),
+      clock: FakeClock.at("2026-11-22T12:00:00", UTC, step).state,
+    };
+    using one = await StoreThread.start(start);
+    using other = await StoreThread.start(start);
+    const count = 2000;
+    const textsOf = (thread: string) =>
+      Array.from({ length: count }, (_, index) => `${thread}|${index}|${"x".repeat(index % 200)}`);
+    const results = await Promise.all([one.append(textsOf("one")), other.append(textsOf("other"))]);
+    expect(new Set(results.flat())).toEqual(new Set(["ok"]));
+
+    const names = readdirSync(logs).toSorted();
+    const dated = names.filter((name) => name !== LOG);
+    const records = [...dated, LOG].flatMap((name) => {
+      const content = readFileSync(join(logs, name), "utf8");
+      expect(content).toEndWith("\n");
+      const day = name === LOG ? undefined : name.slice(LOG.length + 1);
+      return content
+        .slice(0, -1)
+        .split("\n")
+        .map((text) => {
+          const record = /^((\d{4}-\d\d-\d\d) \d\d:\d\d:\d\d,\d{3}) ~ (.*)$/.exec(text);
+          expect(record).not.toBeNull();
+          if (day !== undefined) expect(record![2]).toBe(day);
+          return { time: record![1]!, text: record![3]! };
+        });
+    });
+    expect(records).toHaveLength(2 * count);
+    const times = records.map(({ time }) => time);
+    expect(times).toEqual(times.toSorted());
+    for (const thread of ["one", "other"]) {
+      const texts = records.map(({ text }) => text).filter((text) => text.startsWith(`${thread}|`));
+      expect(texts).toEqual(textsOf(thread));
+    }
+  },
+);
+
+describe.skipIf(lacks("python"))("EventLog", () => {
+  const script = `
+import logging, logging.handlers, sys
+handler = logging.handlers.TimedRotatingFileHandler(sys.argv[1], when="midnight", backupCount=995)
+handler.setFormatter(logging.Formatter("%(asctime)s ~ %(message)s"))
+logging.getLogger().addHandler(handler)
+record = logging.makeLogRecord({"msg": "BackDeck|Temp|76 F", "created": 1795348800.25, "msecs": 250.0})
+handler.emit(record)
+handler.close()`;
+
+  test("goes on where the log of Python's TimedRotatingFileHandler ends", () => {
+    using temp = tempDir();
+    const log = new Fixture(temp.path, "2026-11-22T12:00:00.25");
+    mkdirSync(log.directory);
+    const { stderr } = Bun.spawnSync([PYTHON, "-c", script, log.path()], {
+      env: { ...process.env, TZ: "UTC" },
+      stderr: "pipe",
+    });
+    expect(stderr.toString()).toBe("");
+    log.append("BackDeck|Temp|76 F");
+    const [first, second, ...rest] = log.read().split("\n");
+    expect(second).toBe(first);
+    expect(rest).toEqual([""]);
+    log.append("next", "2026-11-23T00:00:00");
+    expect(log.names()).toEqual([LOG, "imagehub.log.2026-11-22"]);
+    expect(existsSync(log.path())).toBe(true);
+  });
+});

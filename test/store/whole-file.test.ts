@@ -1,0 +1,243 @@
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { SystemError, writeBytes } from "../../src/libc.ts";
+import { TEMPORARY_PREFIX, WholeFileWriter } from "../../src/store/whole-file.ts";
+import { utcMicros } from "../support/fake-clock.ts";
+import { type Ability, lacksMount, SmallDisk } from "../support/file-system.ts";
+import { StoreThread } from "../support/store-thread.ts";
+import { tempDir } from "../support/temp.ts";
+
+// Only so that nothing hangs for ever.
+setDefaultTimeout(60_000);
+
+/** Bytes of every value. */
+const CONTENT = Buffer.from(Array.from({ length: 100_003 }, (_, index) => (index * 7) % 256));
+
+/** Paths in the folder, one after the other: `a`, `b`, … */
+function pathsIn(folder: string, ...names: string[]): () => string {
+  const rest = names[Symbol.iterator]();
+  return () => join(folder, rest.next().value ?? "none left");
+}
+
+function codeOf(action: () => unknown): string {
+  try {
+    action();
+  } catch (error) {
+    if (error instanceof SystemError) return error.code;
+    throw error;
+  }
+  return "no error";
+}
+
+function writeContent(fd: number): void {
+  writeBytes(fd, CONTENT);
+}
+
+function openFiles(): number {
+  return readdirSync("/proc/self/fd").length;
+}
+
+describe.each([false, true])("WholeFileWriter.create with durable %p", (durable) => {
+  test("stores byte for byte when the name is free", () => {
+    using temp = tempDir();
+    const path = new WholeFileWriter(durable).create(temp.path, writeContent, pathsIn(temp.path, "a"));
+    expect(path).toBe(join(temp.path, "a"));
+    expect(readFileSync(path).equals(CONTENT)).toBe(true);
+    expect(statSync(path).mode & 0o777).toBe(0o644 & ~process.umask());
+    expect(readdirSync(temp.path)).toEqual(["a"]);
+  });
+
+  test("stores an empty file when nothing is written", () => {
+    using temp = tempDir();
+    new WholeFileWriter(durable).create(temp.path, () => undefined, pathsIn(temp.path, "a"));
+    expect(readFileSync(join(temp.path, "a"))).toBeEmpty();
+  });
+
+  test("takes the first free path and leaves the others alone when some are taken", () => {
+    using temp = tempDir();
+    writeFileSync(join(temp.path, "a"), "first");
+    mkdirSync(join(temp.path, "b"));
+    const writer = new WholeFileWriter(durable);
+    const paths = pathsIn(temp.path, "a", "b", "c", "d");
+    expect(writer.create(temp.path, writeContent, paths)).toBe(join(temp.path, "c"));
+    expect(readFileSync(join(temp.path, "a"), "utf8")).toBe("first");
+    expect(readdirSync(temp.path).toSorted()).toEqual(["a", "b", "c"]);
+  });
+
+  test("shows nothing in the folder when the file is not yet complete", () => {
+    using temp = tempDir();
+    let during: string[] | undefined;
+    const write = (fd: number): void => {
+      writeBytes(fd, CONTENT);
+      during = readdirSync(temp.path);
+    };
+    new WholeFileWriter(durable).create(temp.path, write, pathsIn(temp.path, "a"));
+    expect(during).toEqual([]);
+  });
+
+  test("leaves nothing and no open file when the write fails", () => {
+    using temp = tempDir();
+    const writer = new WholeFileWriter(durable);
+    const before = openFiles();
+    for (let round = 0; round < 20; round++) {
+      const write = (fd: number): void => {
+        writeBytes(fd, CONTENT);
+        throw new SystemError("write", 5);
+      };
+      expect(codeOf(() => writer.create(temp.path, write, pathsIn(temp.path, "a")))).toBe("EIO");
+    }
+    expect(readdirSync(temp.path)).toEqual([]);
+    expect(openFiles()).toBe(before);
+  });
+
+  test("leaves nothing and no open file when the name cannot be given", () => {
+    using temp = tempDir();
+    const writer = new WholeFileWriter(durable);
+    const before = openFiles();
+    const impossible: [name: string, code: string][] = [
+      ["no-such-folder/a", "ENOENT"],
+      ["x".repeat(256), "ENAMETOOLONG"],
+      ["y/".repeat(3000), "ENAMETOOLONG"],
+    ];
+    for (const [name, code] of impossible) {
+      expect(codeOf(() => writer.create(temp.path, writeContent, pathsIn(temp.path, name)))).toBe(code);
+    }
+    expect(readdirSync(temp.path)).toEqual([]);
+    expect(openFiles()).toBe(before);
+  });
+
+  test("says that the folder is gone when it was removed before, or while it wrote", () => {
+    using temp = tempDir();
+    const writer = new WholeFileWriter(durable);
+    const folder = join(temp.path, "folder");
+    expect(codeOf(() => writer.create(folder, () => undefined, pathsIn(folder, "a")))).toBe("ENOENT");
+    mkdirSync(folder);
+    const write = (): void => rmSync(folder, { recursive: true });
+    expect(codeOf(() => writer.create(folder, write, pathsIn(folder, "a")))).toBe("ENOENT");
+    mkdirSync(folder);
+    writer.create(folder, () => undefined, pathsIn(folder, "a"));
+    expect(readdirSync(folder)).toEqual(["a"]);
+  });
+});
+
+describe.skipIf(lacksMount())("WholeFileWriter.create", () => {
+  test("leaves nothing and stores again when the disk was full", () => {
+    using disk = new SmallDisk("size=64k");
+    const writer = new WholeFileWriter(false);
+    const before = disk.free();
+    for (let round = 0; round < 20; round++) {
+      const create = () => writer.create(disk.path, writeContent, pathsIn(disk.path, "a"));
+      expect(codeOf(create)).toBe("ENOSPC");
+    }
+    expect(readdirSync(disk.path)).toEqual([]);
+    expect(disk.free()).toEqual(before);
+    const small = CONTENT.subarray(0, 50_000);
+    writer.create(disk.path, (fd) => writeBytes(fd, small), pathsIn(disk.path, "a"));
+    expect(readFileSync(join(disk.path, "a")).equals(small)).toBe(true);
+  });
+
+  test("leaves nothing and stores again when there were no inodes", () => {
+    using disk = new SmallDisk("size=1m,nr_inodes=8");
+    const writer = new WholeFileWriter(false);
+    disk.fillInodes();
+    const create = () => writer.create(disk.path, writeContent, pathsIn(disk.path, "a"));
+    expect(codeOf(create)).toBe("ENOSPC");
+    disk.makeRoom();
+    expect(readdirSync(disk.path)).toEqual([]);
+    create();
+    expect(readdirSync(disk.path)).toEqual(["a"]);
+  });
+
+  test("leaves nothing and stores again when the file system was read-only", () => {
+    using disk = new SmallDisk("size=1m");
+    const writer = new WholeFileWriter(false);
+    const create = () => writer.create(disk.path, writeContent, pathsIn(disk.path, "a"));
+    disk.remount("ro");
+    expect(codeOf(create)).toBe("EROFS");
+    disk.remount("rw");
+    expect(readdirSync(disk.path)).toEqual([]);
+    create();
+    expect(readdirSync(disk.path)).toEqual(["a"]);
+  });
+});
+
+/** File systems, by what they lack. */
+const poorer: [lost: Ability[]][] = [
+  [["O_TMPFILE"]],
+  [["O_TMPFILE", "RENAME_NOREPLACE"]],
+  [["O_TMPFILE", "hard links"]],
+  [["link O_TMPFILE"]],
+];
+describe.each(poorer)("WholeFileWriter.create on a file system without %j", (lost) => {
+  const micros = utcMicros("2026-11-22T13:14:15.620992");
+  const image = { name: "Barn", micros, bytes: CONTENT };
+  const start = (directory: string) =>
+    StoreThread.start({ imagesDirectory: directory, logsDirectory: join(directory, "logs"), lost });
+
+  test("stores byte for byte and never over another when names are taken", async () => {
+    using temp = tempDir();
+    using thread = await start(temp.path);
+    const images = [1, 2, 3].map((fill) => ({
+      name: "Barn",
+      micros,
+      bytes: Buffer.alloc(fill * 1000, fill),
+    }));
+    expect(await thread.store(images)).toEqual(["granted", "granted", "granted"]);
+    const folder = join(temp.path, "2026-11-22");
+    const names = readdirSync(folder).toSorted();
+    // The very first name may have been passed over, when that showed what is lacking.
+    for (const name of names) expect(name).toMatch(/^Barn-2026-11-22T13\.14\.15\.62099[2-5]\.jpg$/);
+    const stored = names.map((name) => readFileSync(join(folder, name)));
+    expect(stored.toSorted((a, b) => a.length - b.length)).toEqual(images.map(({ bytes }) => bytes));
+  });
+
+  test("leaves nothing when the write fails", async () => {
+    using temp = tempDir();
+    using thread = await start(temp.path);
+    expect(await thread.store([{ ...image, fails: true }, image, { ...image, fails: true }])).toEqual([
+      "EIO",
+      "granted",
+      "EIO",
+    ]);
+    expect(readdirSync(join(temp.path, "2026-11-22"))).toEqual([expect.stringMatching(/^Barn-.*\.jpg$/)]);
+  });
+
+  test("leaves nothing when the name cannot be given", async () => {
+    using temp = tempDir();
+    using thread = await start(temp.path);
+    expect(await thread.store([{ ...image, name: "no-such-folder/Barn" }, image])).toEqual([
+      "ENOENT",
+      "granted",
+    ]);
+    expect(readdirSync(join(temp.path, "2026-11-22"))).toEqual([expect.stringMatching(/^Barn-.*\.jpg$/)]);
+  });
+
+  test("stores when a process that ended left a temporary of the same name", async () => {
+    using temp = tempDir();
+    using thread = await start(temp.path);
+    const folder = join(temp.path, "2026-11-22");
+    mkdirSync(folder);
+    // The thread's own number is not known here.
+    const left = Array.from({ length: 200 }, (_, id) => `${TEMPORARY_PREFIX}${process.pid}-${id}-0`);
+    for (const name of left) writeFileSync(join(folder, name), "of another time");
+    expect(await thread.store([image])).toEqual(["granted"]);
+    const [stored = "", ...others] = readdirSync(folder).filter((name) => !name.startsWith("."));
+    expect(others).toEqual([]);
+    expect(readFileSync(join(folder, stored)).equals(CONTENT)).toBe(true);
+    expect(readFileSync(join(folder, left[0]!), "utf8")).toBe("of another time");
+  });
+});
+
+test("WholeFileWriter.create refuses and leaves nothing when a file system can give no name at all", async () => {
+  using temp = tempDir();
+  using thread = await StoreThread.start({
+    imagesDirectory: temp.path,
+    logsDirectory: join(temp.path, "logs"),
+    lost: ["O_TMPFILE", "RENAME_NOREPLACE", "hard links"],
+  });
+  const image = { name: "Barn", micros: utcMicros("2026-11-22T13:14:15"), bytes: CONTENT };
+  expect(await thread.store([image, image])).toEqual(["EPERM", "EPERM"]);
+  expect(readdirSync(join(temp.path, "2026-11-22"))).toEqual([]);
+  expect(existsSync(join(temp.path, "logs"))).toBe(false);
+});
