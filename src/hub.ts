@@ -7,13 +7,12 @@
 import { accessSync, constants, mkdirSync } from "node:fs";
 import type { Settings } from "./config/schema.ts";
 import { EXIT, FatalError } from "./errors.ts";
-import { EventFd } from "./libc.ts";
+import { EventFd, fsyncDirectory } from "./libc.ts";
 import type { Log } from "./log.ts";
 import { findPortHolder } from "./port-holder.ts";
 import type { ReceiverMessage, ThreadStart, WriterMessage } from "./threads/messages.ts";
 import { RequestQueue } from "./threads/queue.ts";
-import { createShared } from "./threads/shared.ts";
-import { VERSION } from "./version.ts";
+import { Counter, createShared } from "./threads/shared.ts";
 
 /** A hub that runs in threads of its own, from `start` until `stop`. */
 export class Hub {
@@ -52,6 +51,13 @@ export class Hub {
     return this.ended.promise;
   }
 
+  /** What the hub has done since its start, by the names of {@link Counter}. */
+  get totals(): Record<string, number> {
+    return Object.fromEntries(
+      Object.entries(Counter).map(([name, index]) => [name, this.shared.counters[index]!]),
+    );
+  }
+
   /** Asks the hub to store and answer what has arrived, and to end. `stopped` tells when it has. */
   stop(): void {
     this.queue.stop();
@@ -64,6 +70,7 @@ export class Hub {
         mkdirSync(folder, { recursive: true });
         accessSync(folder, constants.W_OK | constants.X_OK);
       }
+      fsyncDirectory(data);
     } catch (cause) {
       const reason = cause instanceof Error ? cause.message : String(cause);
       throw new FatalError(EXIT.data, `Cannot write in the data directory ${data}: ${reason}`, { cause });
@@ -76,16 +83,18 @@ export class Hub {
 
   private startWriter(): Promise<void> {
     const ready = Promise.withResolvers<void>();
-    this.startThread(new URL("./threads/writer-thread.ts", import.meta.url), (message: WriterMessage) => {
+    const worker = this.startThread(new URL("./threads/writer-thread.ts", import.meta.url));
+    worker.onmessage = ({ data: message }: MessageEvent<WriterMessage>) => {
       if (message.type === "ready") ready.resolve();
       else this.log[message.level](message.message, message.fields);
-    });
+    };
     return ready.promise;
   }
 
   private startReceiver(): Promise<string> {
     const bound = Promise.withResolvers<string>();
-    this.startThread(new URL("./threads/receiver-thread.ts", import.meta.url), (message: ReceiverMessage) => {
+    const worker = this.startThread(new URL("./threads/receiver-thread.ts", import.meta.url));
+    worker.onmessage = ({ data: message }: MessageEvent<ReceiverMessage>) => {
       switch (message.type) {
         case "bound":
           bound.resolve(message.endpoint);
@@ -99,18 +108,18 @@ export class Hub {
         case "log":
           this.log[message.level](message.message, message.fields);
       }
-    });
+    };
     return bound.promise;
   }
 
-  private startThread(url: URL, onMessage: (message: any) => void): void {
+  private startThread(url: URL): Worker {
     const worker = new Worker(url, { smol: true });
-    worker.onmessage = ({ data }) => onMessage(data);
     worker.onerror = ({ message }) => {
       this.ended.reject(new FatalError(EXIT.failure, `A thread of the hub has failed: ${message.trim()}`));
     };
     const { settings, shared, wake } = this;
-    worker.postMessage({ settings, shared, wakeFd: wake.fd, version: VERSION } satisfies ThreadStart);
+    worker.postMessage({ settings, shared, wakeFd: wake.fd } satisfies ThreadStart);
+    return worker;
   }
 
   private bindFailure({ endpoint, code, reason }: ReceiverMessage & { type: "bindFailed" }): string {
@@ -118,7 +127,9 @@ export class Hub {
     switch (code) {
       case "EADDRINUSE": {
         const holder = findPortHolder(port);
-        const who = holder ? `process ${holder.pid} (${holder.name})` : "a process of another user";
+        const who = holder
+          ? `process ${holder.pid} (${holder.name})`
+          : "a process that /proc does not show to this user";
         return `Cannot bind ${endpoint}: port ${port} is in use by ${who}; stop it, or set another port`;
       }
       case "EACCES":
@@ -126,6 +137,8 @@ export class Hub {
       case "ENODEV":
       case "EADDRNOTAVAIL":
         return `Cannot bind ${endpoint}: this machine has no such address or interface; see the setting bind`;
+      case "EINVAL":
+        return `Cannot bind ${endpoint}: no address of this machine; a link-local one needs its interface, as in fe80::1%eth0`;
       default:
         return `Cannot bind ${endpoint}: ${reason}`;
     }

@@ -18,6 +18,7 @@ const { symbols: c } = dlopen("libc.so.6", {
   clock_gettime: { args: [FFIType.i32, FFIType.ptr], returns: FFIType.i32 },
   close: { args: [FFIType.i32], returns: FFIType.i32 },
   eventfd: { args: [FFIType.u32, FFIType.i32], returns: FFIType.i32 },
+  flock: { args: [FFIType.i32, FFIType.i32], returns: FFIType.i32 },
   fsync: { args: [FFIType.i32], returns: FFIType.i32 },
   ftruncate: { args: [FFIType.i32, FFIType.i64], returns: FFIType.i32 },
   getpeername: { args: [FFIType.i32, FFIType.ptr, FFIType.ptr], returns: FFIType.i32 },
@@ -33,6 +34,7 @@ const { symbols: c } = dlopen("libc.so.6", {
     args: [FFIType.i32, FFIType.ptr, FFIType.i32, FFIType.ptr, FFIType.u32],
     returns: FFIType.i32,
   },
+  syncfs: { args: [FFIType.i32], returns: FFIType.i32 },
   tzset: { args: [], returns: FFIType.void },
   unlink: { args: [FFIType.ptr], returns: FFIType.i32 },
   write: { args: [FFIType.i32, FFIType.ptr, FFIType.u64], returns: FFIType.i64_fast },
@@ -47,6 +49,8 @@ const RENAME_NOREPLACE = 1;
 const CLOCK_REALTIME = 0;
 const SEEK_END = 2;
 const MFD_CLOEXEC = 1;
+const LOCK_EX = 2;
+const LOCK_NB = 4;
 const EFD_CLOEXEC = 0o2000000;
 const EFD_NONBLOCK = 0o4000;
 const O_CLOEXEC = 0o2000000;
@@ -140,8 +144,13 @@ export function openAppend(path: string): number {
   return checked("open", c.open(pathA.set(path), fs.O_WRONLY | fs.O_APPEND | O_CLOEXEC, 0), path);
 }
 
+/** `open(path, O_CREAT | O_RDWR)`: a file that may be there. @throws {SystemError} */
+export function openCreate(path: string): number {
+  return checked("open", c.open(pathA.set(path), fs.O_CREAT | fs.O_RDWR | O_CLOEXEC, 0o644), path);
+}
+
 /** `open(path, O_RDONLY | O_DIRECTORY)`. @throws {SystemError} */
-function openDirectory(path: string): number {
+export function openDirectory(path: string): number {
   return checked("open", c.open(pathA.set(path), fs.O_RDONLY | fs.O_DIRECTORY | O_CLOEXEC, 0), path);
 }
 
@@ -190,6 +199,22 @@ export function fsyncDirectory(path: string): void {
   } finally {
     c.close(fd);
   }
+}
+
+/**
+ * `syncfs(2)`: brings all that was written to the file system of `fd` to the disk, and waits for it.
+ *
+ * @throws {SystemError} where something that was written since the last call could not be brought there (Linux 5.8)
+ */
+export function syncFileSystem(fd: number): void {
+  checked("syncfs", c.syncfs(fd));
+}
+
+/** `flock(fd, LOCK_EX | LOCK_NB)`. @returns false where another process holds the lock @throws {SystemError} */
+export function lockExclusive(fd: number): boolean {
+  if (c.flock(fd, LOCK_EX | LOCK_NB) >= 0) return true;
+  if (lastErrno() === os.errno.EWOULDBLOCK) return false;
+  throw new SystemError("flock", lastErrno());
 }
 
 /** `lseek(fd, 0, SEEK_END)`: the file's size in bytes. @throws {SystemError} */

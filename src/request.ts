@@ -44,7 +44,12 @@ const REASON_CHARS_MAX = 200;
 export class RequestError extends Error {
   override readonly name = "RequestError";
 
-  constructor(reason: string, options?: ErrorOptions) {
+  /** @param code what kind of nonsense it is, without anything of what was sent */
+  constructor(
+    readonly code: "frames" | "json" | "msg" | "array" | "image" | "text",
+    reason: string,
+    options?: ErrorOptions,
+  ) {
     super(oneLine(reason.slice(0, REASON_CHARS_MAX)), options);
   }
 }
@@ -61,8 +66,8 @@ const utf8 = new TextDecoder("utf-8", { fatal: true });
 export function parseRequest(header: Uint8Array, payloadBytes: number): Request {
   const fields = parseHeader(header);
   const { msg: text } = fields;
-  if (text === undefined) throw new RequestError("frame 1 has no msg");
-  if (typeof text !== "string") throw new RequestError("msg in frame 1 is not a string");
+  if (text === undefined) throw new RequestError("msg", "frame 1 has no msg");
+  if (typeof text !== "string") throw new RequestError("msg", "msg in frame 1 is not a string");
   const array = parseArray(fields, payloadBytes);
 
   const [node, type] = splitText(text);
@@ -72,7 +77,7 @@ export function parseRequest(header: Uint8Array, payloadBytes: number): Request 
       return { kind: "heartbeat", node };
     case "jpg":
     case "image":
-      if (payloadBytes === 0) throw new RequestError("frame 2 is empty, an image was expected");
+      if (payloadBytes === 0) throw new RequestError("image", "frame 2 is empty, an image was expected");
       return { kind: "image", node, name: imageName(node), raw: array && rawShape(array) };
     default:
       return { kind: "event", node, text: eventText(text) };
@@ -93,7 +98,7 @@ function splitText(text: string): [node: string, type: string | undefined] {
 function eventText(text: string): string {
   const line = oneLine(text);
   if (line.length * 3 > TEXT_BYTES_MAX && Buffer.byteLength(line) > TEXT_BYTES_MAX) {
-    throw new RequestError(`the text is longer than ${TEXT_BYTES_MAX} bytes`);
+    throw new RequestError("text", `the text is longer than ${TEXT_BYTES_MAX} bytes`);
   }
   return line;
 }
@@ -103,10 +108,10 @@ function parseHeader(header: Uint8Array): Record<string, unknown> {
   try {
     value = JSON.parse(utf8.decode(header));
   } catch (cause) {
-    throw new RequestError("frame 1 is not JSON in UTF-8", { cause });
+    throw new RequestError("json", "frame 1 is not JSON in UTF-8", { cause });
   }
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw new RequestError("frame 1 is not a JSON object");
+    throw new RequestError("json", "frame 1 is not a JSON object");
   }
   return value as Record<string, unknown>;
 }
@@ -124,14 +129,15 @@ interface NumpyArray {
  */
 function parseArray({ dtype, shape }: Record<string, unknown>, bytes: number): NumpyArray | undefined {
   if (dtype === undefined && shape === undefined) return undefined;
-  if (typeof dtype !== "string") throw new RequestError("dtype in frame 1 is not a string");
+  if (typeof dtype !== "string") throw new RequestError("array", "dtype in frame 1 is not a string");
   if (!Array.isArray(shape) || !shape.every((side) => Number.isSafeInteger(side) && side >= 0)) {
-    throw new RequestError("shape in frame 1 is not a list of whole numbers");
+    throw new RequestError("array", "shape in frame 1 is not a list of whole numbers");
   }
   const items = shape.reduce((product: number, side: number) => product * side, 1);
   const itemBytes = itemSize(dtype);
   if (itemBytes !== undefined && items * itemBytes !== bytes) {
     throw new RequestError(
+      "array",
       `frame 2 has ${bytes} bytes, ${dtype.slice(0, 40)} of shape [${shape.slice(0, 8).join()}] takes ${items * itemBytes}`,
     );
   }
@@ -153,16 +159,18 @@ function itemSize(dtype: string): number | undefined {
 /** @throws {RequestError} where the array is no picture that a JPEG can hold */
 function rawShape({ dtype, shape }: NumpyArray): RawShape {
   if (dtype !== "uint8" && dtype !== "|u1" && dtype !== "u1") {
-    throw new RequestError(`an image of dtype ${dtype.slice(0, 40)} cannot be stored, only uint8`);
+    throw new RequestError("image", `an image of dtype ${dtype.slice(0, 40)} cannot be stored, only uint8`);
   }
   const [height = 0, width = 0, channels = 1] = shape;
   if (shape.length < 2 || shape.length > 3 || (channels !== 1 && channels !== 3)) {
     throw new RequestError(
+      "image",
       `an image of shape [${shape.slice(0, 8).join()}] cannot be stored, only [height, width] or [height, width, 3]`,
     );
   }
   if (height < 1 || width < 1 || height > JPEG_SIDE_MAX || width > JPEG_SIDE_MAX) {
     throw new RequestError(
+      "image",
       `an image of ${width} x ${height} pixels cannot be stored, a JPEG has 1 to ${JPEG_SIDE_MAX} a side`,
     );
   }

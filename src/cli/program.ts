@@ -53,9 +53,20 @@ export async function main(args: readonly string[]): Promise<ExitStatus> {
     .exitOverride()
     .showHelpAfterError("(imagehub --help lists the commands and options)");
 
+  // Wherever it stands: the default command must not run a hub because an option came before it.
+  program.hook("preAction", async () => {
+    if (program.opts()["version"] !== true) return;
+    await printVersion();
+    throw new CommanderError(EXIT.ok, "imagehub.version", "");
+  });
+
   withSettings(program.command("run", { isDefault: true }))
     .description("run the hub until Ctrl-C or SIGTERM; the default command")
-    .action(async (options: SettingsOptions) => {
+    // A command that is not there arrives here too, as an argument of the default one.
+    .allowExcessArguments()
+    .action(async (options: SettingsOptions, command: Command) => {
+      const [unknown] = command.args;
+      if (unknown !== undefined) command.error(`error: unknown command or argument '${unknown}'`);
       status = await run(options);
     });
 
@@ -80,7 +91,6 @@ export async function main(args: readonly string[]): Promise<ExitStatus> {
     });
 
   try {
-    if (args[0] === "--version" || args[0] === "-V") return await printVersion();
     await program.parseAsync(args, { from: "user" });
     return status;
   } catch (error) {
@@ -105,9 +115,8 @@ function withSettings(command: Command): Command {
     .option("--data <dir>", "data directory (default: imagehub_data beside imagehub.yaml)");
 }
 
-async function printVersion(): Promise<ExitStatus> {
+async function printVersion(): Promise<void> {
   // Only here and in `send` does this thread need the library, so it is loaded only here and there.
   const { zmqVersion } = await import("../zmq/libzmq.ts");
   process.stdout.write(`imagehub ${VERSION} (${COMMIT}), Bun ${Bun.version}, libzmq ${zmqVersion()}\n`);
-  return EXIT.ok;
 }

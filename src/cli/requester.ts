@@ -37,10 +37,12 @@ export class Requester implements Disposable {
   constructor(
     context: Context,
     private readonly endpoint: string,
+    isIPv6: boolean,
   ) {
     this.socket = context.socket(SocketType.req);
     this.socket.set(SocketOption.linger, 0);
-    this.socket.set(SocketOption.ipv6, 1);
+    // Not for both kinds: libzmq would try only the first address of a name that has both.
+    this.socket.set(SocketOption.ipv6, isIPv6 ? 1 : 0);
     this.monitor = this.socket.monitor();
   }
 

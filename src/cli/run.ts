@@ -4,44 +4,38 @@
  * @module
  */
 
+import { isIP } from "node:net";
 import { basename } from "node:path";
 import { readdirSync } from "node:fs";
+import type { Settings } from "../config/schema.ts";
 import { differences, formatSettings } from "../config/print.ts";
 import type { LoadedSettings } from "../config/load.ts";
 import { EXIT, type ExitStatus, FatalError } from "../errors.ts";
 import { Hub } from "../hub.ts";
-import { createLogger, type Log } from "../log.ts";
+import { createLogger, type Log, type LogFormat, type LogLevel } from "../log.ts";
 import { COMMIT, VERSION } from "../version.ts";
 import { loadFor } from "./check.ts";
 import type { SettingsOptions } from "./program.ts";
 
+/** A second Ctrl-C counts only after this time, in milliseconds: npm and the terminal each send one for a single press. */
+const IMPATIENCE_MS_MIN = 500;
+
 /** When a stop that hangs is ended, in milliseconds: after the receiver's own bound, and before 10 s are over. */
 const STOP_MS_MAX = 9500;
 
-/**
- * Runs a hub until SIGTERM or Ctrl-C.
- *
- * @throws {FatalError} where the settings are wrong
- */
+/** Runs a hub until SIGTERM or Ctrl-C. What keeps it from running is in the log too, where a service's log is read. */
 export async function run(options: SettingsOptions): Promise<ExitStatus> {
-  const loaded = loadFor(options);
-  const { settings } = loaded;
-  const { log_level: level, log_format: format } = settings;
-  const log = createLogger({
-    level,
-    format,
-    env: process.env,
-    stdout: process.stdout,
-    stderr: process.stderr,
-  });
-  if (settings.print_settings) process.stdout.write(formatSettings(loaded));
-  logStart(log, loaded);
+  let log = openLog("info", "auto");
   try {
+    const loaded = loadFor(options);
+    const { settings } = loaded;
+    log = openLog(settings.log_level, settings.log_format);
+    logStart(log, loaded);
     const hub = new Hub(settings, log);
     const signal = stopOnSignal(hub, log);
     log.info(`Listening on ${await hub.start()}`);
     if (isEmpty(`${settings.data_directory}/images`)) {
-      log.info(`Nothing is stored yet. To send a first image: ${sendCommand(settings.port)}`);
+      log.info(`Nothing is stored yet. To send a first image: ${sendCommand(settings)}`);
     }
     const unanswered = await Promise.race([hub.stopped, signal.overdue]);
     if (unanswered > 0) {
@@ -50,15 +44,19 @@ export async function run(options: SettingsOptions): Promise<ExitStatus> {
         `Stopped while ${unanswered} requests still waited for the disk: not answered`,
       );
     }
-    log.info("Stopped, all that had arrived is stored and answered");
+    log.info("Stopped, all that had arrived is stored and answered", hub.totals);
     return EXIT.ok;
   } catch (error) {
     if (!(error instanceof FatalError)) throw error;
-    log.error(error.message);
+    for (const line of error.message.split("\n")) log.error(line);
     return error.status;
   } finally {
     await log.flush();
   }
+}
+
+function openLog(level: LogLevel, format: LogFormat): Log {
+  return createLogger({ level, format, env: process.env, stdout: process.stdout, stderr: process.stderr });
 }
 
 function logStart(log: Log, loaded: LoadedSettings): void {
@@ -69,6 +67,9 @@ function logStart(log: Log, loaded: LoadedSettings): void {
     ...differences(loaded),
     data_directory: loaded.settings.data_directory,
   });
+  if (loaded.settings.print_settings) {
+    for (const line of formatSettings(loaded).trimEnd().split("\n")) log.info(line);
+  }
 }
 
 /**
@@ -78,13 +79,14 @@ function logStart(log: Log, loaded: LoadedSettings): void {
  */
 function stopOnSignal(hub: Hub, log: Log): { overdue: Promise<never> } {
   const overdue = Promise.withResolvers<never>();
-  let stopping = false;
+  let stoppingSinceMs: number | undefined;
   const stop = (signal: NodeJS.Signals): void => {
-    if (stopping) {
-      if (signal === "SIGINT") process.exit(EXIT.failure);
+    const now = performance.now();
+    if (stoppingSinceMs !== undefined) {
+      if (signal === "SIGINT" && now - stoppingSinceMs > IMPATIENCE_MS_MIN) process.exit(EXIT.failure);
       return;
     }
-    stopping = true;
+    stoppingSinceMs = now;
     log.info(`${signal}: stopping`);
     hub.stop();
     setTimeout(
@@ -93,6 +95,8 @@ function stopOnSignal(hub: Hub, log: Log): { overdue: Promise<never> } {
     );
   };
   process.on("SIGTERM", stop);
+  // The terminal that it was started in is closed.
+  process.on("SIGHUP", stop);
   process.on("SIGINT", stop);
   return { overdue: overdue.promise };
 }
@@ -106,9 +110,11 @@ function isEmpty(directory: string): boolean {
 }
 
 /** A command that a person can type as it stands, for the program as it was started here. */
-function sendCommand(port: number): string {
+function sendCommand({ bind, port }: Settings): string {
   const fromSource = basename(process.execPath).startsWith("bun");
   const program = fromSource ? "npx bun src/main.ts" : process.execPath;
   const image = fromSource ? "test/fixtures/Barn-2021-04-19T23.43.20.867255.jpg" : "photo.jpg";
-  return `${program} send ${image} --node Barn --to tcp://127.0.0.1:${port}`;
+  const host =
+    isIP(bind) === 0 || /^[0.:]+$/.test(bind) ? "127.0.0.1" : bind.includes(":") ? `[${bind}]` : bind;
+  return `${program} send ${image} --node Barn --to tcp://${host}:${port}`;
 }

@@ -4,11 +4,13 @@
  * @module
  */
 
+import { lookup } from "node:dns/promises";
 import { connect } from "node:net";
 import { readFileSync } from "node:fs";
 import { basename } from "node:path";
 import { EXIT, type ExitStatus, FatalError } from "../errors.ts";
 import { eventFrames, type Frames, jpegFrames, rawFrames } from "./frames.ts";
+import { oneLine } from "../store/names.ts";
 import type { SendOptions } from "./program.ts";
 import { HubUnreachable, Requester } from "./requester.ts";
 
@@ -36,23 +38,27 @@ export async function send(files: readonly string[], options: SendOptions): Prom
   const { host, port } = parseEndpoint(options.to);
   const items = await collect(files, options);
   const endpoint = `tcp://${host}:${port}`;
+  const family = await familyOf(host);
 
   // Only now, so that a mistake on the command line does not need the library to be told.
   const { Context } = await import("../zmq/libzmq.ts");
   using context = new Context();
-  using requester = new Requester(context, endpoint);
+  using requester = new Requester(context, endpoint, family === 6);
   let refused = 0;
   try {
     requester.connect(timeoutMs);
     print(`Connected to ${endpoint}`);
     for (const { title, frames } of items) {
       const { reply, milliseconds } = requester.request(frames, timeoutMs);
-      print(`${title}: ${reply}, answered in ${milliseconds.toFixed(1)} ms`);
+      // Whatever answers there must not drive this terminal.
+      print(`${oneLine(`${title}: ${reply}`)}, answered in ${milliseconds.toFixed(1)} ms`);
       if (reply !== "OK") refused++;
     }
   } catch (error) {
     if (!(error instanceof HubUnreachable)) throw error;
-    throw new FatalError(EXIT.unanswered, await explain(error, host, port, timeoutMs), { cause: error });
+    throw new FatalError(EXIT.unanswered, await explain(error, { host, port, family }, timeoutMs), {
+      cause: error,
+    });
   }
   if (refused > 0)
     throw new FatalError(EXIT.refused, `The hub refused ${refused} of ${items.length}; its log says more`);
@@ -115,7 +121,8 @@ async function imageFrames(file: string, from: string, raw: boolean): Promise<Fr
 
 /** `tcp://HOST:PORT`, or less of it. @throws {FatalError} */
 function parseEndpoint(text: string): { host: string; port: number } {
-  const match = /^(?:tcp:\/\/)?(\[[0-9a-f:.%\w]+\]|[^:/\s]+)(?::(\d{1,5}))?$/i.exec(text);
+  // Characters that a host name has not would mean something else to libzmq, or fail there.
+  const match = /^(?:tcp:\/\/)?(\[[0-9a-f:.]+(?:%[\w.-]+)?\]|[a-z\d][\w.-]*)(?::(\d{1,5}))?$/i.exec(text);
   const port = Number(match?.[2] ?? PORT);
   if (!match || port < 1 || port > 65_535) {
     throw new FatalError(EXIT.usage, `--to is "${text}", must be tcp://HOST:PORT, such as tcp://data1:5555`);
@@ -123,18 +130,37 @@ function parseEndpoint(text: string): { host: string; port: number } {
   return { host: match[1]!, port };
 }
 
+/** Where a hub is. */
+interface Target {
+  readonly host: string;
+  readonly port: number;
+  /** Of the address: 4, or 6 where there is none of 4. */
+  readonly family: number;
+}
+
+/** imagezmq's senders use IPv4, so that is what a name is taken for where it has both. */
+async function familyOf(host: string): Promise<number> {
+  try {
+    return (await lookup(bare(host), { order: "ipv4first" })).family;
+  } catch {
+    // It is told later, with what else there is to say of it.
+    return 4;
+  }
+}
+
+/** An IPv6 address without its brackets. */
+function bare(host: string): string {
+  return host.replace(/^\[|\]$/g, "");
+}
+
 /** What failed, and what to look at. A TCP connection of its own finds out what libzmq does not tell. */
-async function explain(
-  { stage }: HubUnreachable,
-  host: string,
-  port: number,
-  timeoutMs: number,
-): Promise<string> {
+async function explain({ stage }: HubUnreachable, target: Target, timeoutMs: number): Promise<string> {
+  const { host, port } = target;
   const where = `tcp://${host}:${port}`;
   if (stage === "answer") {
     return `${where} took the request and did not answer within ${timeoutMs / 1000} s: its disk may stall; see the log of the hub there`;
   }
-  const code = await probe(host.replace(/^\[|\]$/g, ""), port, timeoutMs);
+  const code = await probe(target, timeoutMs);
   switch (code) {
     case undefined:
       return `${where} takes connections but does not speak ZeroMQ, or refuses this sender: is it the hub that listens there? (sudo ss -tlnp on that machine)`;
@@ -152,9 +178,9 @@ async function explain(
 }
 
 /** @returns the code of the error, or undefined when a TCP connection was made */
-async function probe(host: string, port: number, timeoutMs: number): Promise<string | undefined> {
+async function probe({ host, port, family }: Target, timeoutMs: number): Promise<string | undefined> {
   const result = Promise.withResolvers<string | undefined>();
-  const socket = connect({ host, port, timeout: Math.min(timeoutMs, 3000) });
+  const socket = connect({ host: bare(host), port, family, timeout: Math.min(timeoutMs, 3000) });
   socket.once("connect", () => result.resolve(undefined));
   socket.once("timeout", () => result.resolve("ETIMEDOUT"));
   socket.once("error", (error: NodeJS.ErrnoException) => result.resolve(error.code ?? error.message));

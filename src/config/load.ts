@@ -98,7 +98,9 @@ function readEnvironment(env: LoadRequest["env"]): Layer {
     // The prefix is right already, so it must not make strangers look alike.
     const tails = [...byVariable.keys()].map((variable) => variable.slice(VARIABLE_PREFIX.length));
     const tail = nearest(name.slice(VARIABLE_PREFIX.length), tails);
-    unknown.push(`${shownText(name)} is not a setting${guess(tail && VARIABLE_PREFIX + tail)}`);
+    // Others than misspelt ones are no business of the hub: service managers put variables of their own there.
+    if (tail !== undefined)
+      unknown.push(`${shownText(name)} is not a setting${guess(VARIABLE_PREFIX + tail)}`);
   }
   const layer = readTypedLayer("environment", given);
   return { values: layer.values, problems: [...unknown, ...layer.problems] };

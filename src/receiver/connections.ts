@@ -34,9 +34,13 @@ export class Connections implements Disposable {
           break;
         }
         case MonitorEvent.handshakeFailedNoDetail:
+          this.debug("A connection ended before its handshake was done");
+          break;
         case MonitorEvent.handshakeFailedProtocol:
-        case MonitorEvent.handshakeFailedAuth:
           this.debug("A connection failed in its handshake: what it sends is not ZeroMQ");
+          break;
+        case MonitorEvent.handshakeFailedAuth:
+          this.debug("A connection failed in its handshake: it is not allowed");
           break;
         case MonitorEvent.disconnected:
           this.debug(`Disconnected: ${this.peers.get(fd) ?? "a connection"}`);

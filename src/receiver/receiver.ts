@@ -19,7 +19,7 @@ import { Counter, type Shared } from "../threads/shared.ts";
 import { Kind, Outcome, Slots } from "../threads/slot.ts";
 import { Context, Poller, SocketOption } from "../zmq/libzmq.ts";
 import { Connections } from "./connections.ts";
-import { type Received, ReplySocket } from "./reply-socket.ts";
+import { type Envelope, type Received, ReplySocket } from "./reply-socket.ts";
 
 /** Requests taken in before those that are done are answered. */
 const BATCH = 32;
@@ -28,10 +28,16 @@ const BATCH = 32;
 const CHORES_MS = 100;
 
 /** Nodes whose first message was logged. A hub that has met more logs no further ones. */
-const NODES_MAX = 10_000;
+const NODES_MAX = 1000;
 
 /** How long a stop waits for requests that are under way on the network, in milliseconds. */
 const STOP_QUIET_MS = 20;
+
+/** How long a stop goes on receiving where senders do not wait for their replies, in milliseconds. */
+const STOP_RECEIVE_MS_MAX = 4000;
+
+/** Replies that a stop holds back, at most. Each is from another connection, where senders wait for theirs. */
+const HELD_MAX = 10_000;
 
 /** How long a stop waits for the disk, in milliseconds; service managers give a process 10 s and more. */
 const STOP_MS_MAX = 8000;
@@ -42,6 +48,19 @@ const OK = Buffer.from("OK");
 const SOCKET = 0;
 const WAKE = 1;
 const MONITOR = 2;
+
+/** A reply that is ready, and where it goes. */
+interface HeldReply {
+  readonly envelope: Envelope;
+  readonly reply: Uint8Array;
+}
+
+/** A line that may come in a flood. */
+interface Complaint {
+  readonly level: "error" | "warn";
+  readonly message: string;
+  readonly fields: Record<string, unknown>;
+}
 
 /** Writes a line to the hub's own log. */
 export type Report = (level: LogLevel, message: string, fields?: Record<string, unknown>) => void;
@@ -63,35 +82,33 @@ export interface ReceiverParts {
 export class Receiver {
   private readonly context = new Context();
   private readonly socket: ReplySocket;
-  private readonly connections: Connections;
-  private readonly poller: Poller;
+  /** Both from `bind` on. */
+  private connections!: Connections;
+  private poller!: Poller;
   private readonly slots: Slots;
   private readonly counters: Float64Array;
   /** Slots that hold nothing. The last one freed is used first, so that few are ever touched. */
   private readonly free: number[];
   /** Slots that nobody waits for: the request was answered before it was stored, or is a notice of the hub's own. */
   private readonly unawaited = new Set<number>();
-  /** While the hub stops: replies that are ready, by slot. */
-  private held: Map<number, Uint8Array> | undefined;
+  /** While the hub stops: replies that are ready. */
+  private held: HeldReply[] | undefined;
   private readonly nodes = new Set<string>();
   private readonly floods = new FloodGate();
+  /** The last line of each kind that may come in a flood. */
+  private readonly lastComplaints = new Map<string, Complaint>();
   private readonly patienceMs: number;
   private quietSinceMs = performance.now();
   private choresMs = 0;
 
   /** @throws {ZmqError} */
   constructor(private readonly parts: ReceiverParts) {
-    const { settings, shared, wake, report } = parts;
+    const { settings, shared } = parts;
     this.slots = new Slots(shared.slots);
     this.counters = shared.counters;
     this.free = Array.from({ length: settings.queuemax }, (_, index) => settings.queuemax - 1 - index);
     this.patienceMs = settings.patience * 60_000;
     this.socket = new ReplySocket(this.context, settings.queuemax);
-    const monitor = this.socket.socket.monitor();
-    this.connections = new Connections(monitor, (message) => {
-      if (settings.log_level === "debug") report("debug", message);
-    });
-    this.poller = new Poller([this.socket.socket, wake, monitor.socket]);
   }
 
   /**
@@ -104,6 +121,13 @@ export class Receiver {
     // One socket for both kinds of address, where all of the machine's or one of IPv6 are meant.
     this.socket.socket.set(SocketOption.ipv6, /[*[]/.test(endpoint) ? 1 : 0);
     this.socket.socket.bind(endpoint);
+    // Only now: with a monitor, libzmq forgets why a bind failed.
+    const { settings, wake, report } = this.parts;
+    const monitor = this.socket.socket.monitor();
+    this.connections = new Connections(monitor, (message) => {
+      if (settings.log_level === "debug") report("debug", message);
+    });
+    this.poller = new Poller([this.socket.socket, wake, monitor.socket]);
   }
 
   /**
@@ -128,7 +152,11 @@ export class Receiver {
     const { queue } = this.parts;
     this.doChores(now);
     if (this.free.length === 0)
-      this.complain("warn", "The queue is full: senders wait until images are written");
+      this.complain("full", {
+        level: "warn",
+        message: "The queue is full: senders wait until images are written",
+        fields: {},
+      });
     const quietLeftMs = Math.ceil(this.quietSinceMs + this.patienceMs - now);
     const timeoutMs = this.floods.pending ? Math.min(quietLeftMs, 1000) : quietLeftMs;
     if (queue.fallAsleep() && !queue.stopping) this.poll(timeoutMs);
@@ -138,47 +166,45 @@ export class Receiver {
   private stop(): number {
     const { settings, queue } = this.parts;
     // Not unbound first: libzmq would end the connections that were made through the endpoint, and drop their replies.
-    this.held = new Map();
-    const endMs = performance.now() + STOP_MS_MAX;
-    this.drain(this.held, endMs);
+    const held: HeldReply[] = [];
+    this.held = held;
+    const startMs = performance.now();
+    this.drain(startMs);
     this.notice("Exiting imagehub");
-    this.drain(this.held, endMs);
-    this.sendHeld(this.held);
+    this.drain(startMs);
+    for (const { envelope, reply } of held) this.socket.replyTo(envelope, reply);
     queue.end(settings.writers);
     this.connections[Symbol.dispose]();
     this.socket[Symbol.dispose]();
     this.context[Symbol.dispose]();
-    return settings.queuemax - this.free.length;
+    this.reportHeldBack(Number.POSITIVE_INFINITY);
+    // The hub's own notices are among what is left, and no requests.
+    const notices = [...this.unawaited].filter((slot) => this.slots.at(slot).kind === Kind.notice).length;
+    return settings.queuemax - this.free.length - notices;
   }
 
   /**
    * Receives and stores all that senders have sent. None that waits for its reply sends again, so while the replies are
-   * held back there is an end to it.
+   * held back there is an end to it, however few the slots are. @param startMs when the stop began
    */
-  private drain(held: Map<number, Uint8Array>, endMs: number): void {
+  private drain(startMs: number): void {
     const { settings, queue } = this.parts;
-    while (performance.now() < endMs) {
-      if (this.takeDone() + this.receiveBatch() > 0) continue;
-      if (this.free.length === 0) this.sendHeld(held);
-      const storing = settings.queuemax - this.free.length - held.size;
-      const quiet = queue.fallAsleep() && !this.poll(STOP_QUIET_MS);
+    for (;;) {
+      const elapsedMs = performance.now() - startMs;
+      if (elapsedMs >= STOP_MS_MAX) return;
+      const receives = elapsedMs < STOP_RECEIVE_MS_MAX;
+      if (this.takeDone() + (receives ? this.receiveBatch() : 0) > 0) continue;
+      const isStoring = this.free.length < settings.queuemax;
+      const quiet = queue.fallAsleep() && !this.poll(STOP_QUIET_MS, receives);
       queue.awake();
-      if (quiet && storing === 0) return;
+      if (quiet && !isStoring) return;
     }
-  }
-
-  private sendHeld(held: Map<number, Uint8Array>): void {
-    for (const [slot, reply] of held) {
-      this.socket.reply(slot, reply);
-      this.release(slot);
-    }
-    held.clear();
   }
 
   /** Waits for the network or the queue. @returns whether there is something from either */
-  private poll(timeoutMs: number): boolean {
+  private poll(timeoutMs: number, receives = true): boolean {
     const { poller } = this;
-    poller.want(SOCKET, this.free.length > 0);
+    poller.want(SOCKET, receives && this.free.length > 0);
     poller.wait(timeoutMs);
     const woken = poller.readable(WAKE);
     if (woken) this.parts.wake.clear();
@@ -193,7 +219,7 @@ export class Receiver {
     this.connections.update();
     this.counters[Counter.connections] = this.connections.count;
     this.counters[Counter.queued] = settings.queuemax - this.free.length;
-    for (const [message, count] of this.floods.flush(now)) report("warn", message, { count });
+    this.reportHeldBack(now);
     if (now - this.quietSinceMs >= this.patienceMs) {
       this.quietSinceMs = now;
       const text = `No messages received for ${settings.patience} minutes.`;
@@ -219,13 +245,17 @@ export class Receiver {
 
   private take(slot: number, { header, malformed }: Received): void {
     try {
-      if (header === undefined) throw new RequestError(malformed);
+      if (header === undefined) throw new RequestError("frames", malformed);
       const payload = this.socket.payload(slot);
       this.handle(slot, parseRequest(header, payload.size));
     } catch (error) {
       if (!(error instanceof RequestError)) throw error;
       this.counters[Counter.refused]!++;
-      this.complain("warn", `Refused a request: ${error.message}`, { from: this.socket.peerAddress(slot) });
+      this.complain(`refused ${error.code}`, {
+        level: "warn",
+        message: `Refused a request: ${error.message}`,
+        fields: { from: this.socket.peerAddress(slot) },
+      });
       this.answer(slot, errorReply(error.message));
     }
   }
@@ -292,10 +322,14 @@ export class Receiver {
     const failure = slot.outcome === Outcome.failed ? `cannot store: ${oneLine(slot.text)}` : undefined;
     if (failure !== undefined) {
       this.counters[Counter.failed]!++;
-      this.complain(
-        "error",
-        `Could not store ${slot.kind === Kind.jpeg || slot.kind === Kind.raw ? "an image" : "an event"}: ${oneLine(slot.text)}`,
-      );
+      const what = slot.kind === Kind.jpeg || slot.kind === Kind.raw ? "an image" : "an event";
+      const text = oneLine(slot.text);
+      // The text may name a path, which is another each time; the error's name is what makes a kind of it.
+      this.complain(`${what} ${/\bE[A-Z0-9]+\b/.exec(text)?.[0]}`, {
+        level: "error",
+        message: `Could not store ${what}: ${text}`,
+        fields: {},
+      });
     } else if (slot.kind === Kind.event) {
       this.counters[Counter.events]!++;
     } else if (slot.outcome === Outcome.overCap) {
@@ -309,11 +343,11 @@ export class Receiver {
   }
 
   private answer(slot: number, reply: Uint8Array): void {
-    if (this.held !== undefined) {
-      this.held.set(slot, reply);
-      return;
+    if (this.held !== undefined && this.held.length < HELD_MAX) {
+      this.held.push({ envelope: this.socket.takeEnvelope(slot), reply });
+    } else {
+      this.socket.reply(slot, reply);
     }
-    this.socket.reply(slot, reply);
     this.release(slot);
   }
 
@@ -325,15 +359,35 @@ export class Receiver {
   private meet(node: string, slot: number): void {
     if (this.nodes.size === NODES_MAX) return;
     this.nodes.add(node);
+    if (this.nodes.size === NODES_MAX) {
+      this.parts.report(
+        "warn",
+        `There are ${NODES_MAX} nodes: the first messages of further ones are not logged`,
+      );
+      return;
+    }
     this.parts.report("info", `First message from ${node || "a node without a name"}`, {
       address: this.socket.peerAddress(slot),
     });
   }
 
-  /** Logs what may come in a flood: at once, and then with a count, once a second. */
-  private complain(level: "error" | "warn", message: string, fields: Record<string, unknown> = {}): void {
-    const count = this.floods.admit(message, performance.now());
-    if (count > 0) this.parts.report(level, message, count > 1 ? { ...fields, count } : fields);
+  /** Logs what was counted without a line of its own, and has waited for a second by now. */
+  private reportHeldBack(now: number): void {
+    for (const [kind, count] of this.floods.flush(now)) {
+      const complaint = this.lastComplaints.get(kind);
+      if (complaint !== undefined) this.report(complaint, count);
+    }
+  }
+
+  private report({ level, message, fields }: Complaint, count: number): void {
+    this.parts.report(level, message, count > 1 ? { ...fields, count } : fields);
+  }
+
+  /** Logs what may come in a flood: at once, and then once a second with a count for each kind. */
+  private complain(kind: string, complaint: Complaint): void {
+    this.lastComplaints.set(kind, complaint);
+    const count = this.floods.admit(kind, performance.now());
+    if (count > 0) this.report(complaint, count);
   }
 }
 

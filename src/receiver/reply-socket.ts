@@ -36,6 +36,9 @@ export interface Received {
   readonly malformed: string;
 }
 
+/** Where the reply to a request goes: the frames that stand before it. */
+export type Envelope = readonly Uint8Array[];
+
 /** Messages of a request that is in hand: the routing id of its sender, and frame 2. */
 const MESSAGES_PER_PLACE = 2;
 const ROUTING_ID = 0;
@@ -108,6 +111,19 @@ export class ReplySocket implements Disposable {
       socket.send(EMPTY, true);
     }
     socket.send(reply, false);
+  }
+
+  /** Takes the envelope of the request at this place, so that it can be answered when the place is another's. */
+  takeEnvelope(place: number): Envelope {
+    const hops = this.hops.get(place) ?? [EMPTY];
+    this.hops.delete(place);
+    return [this.routingId(place).bytes(), ...hops];
+  }
+
+  /** Sends the reply to a request whose envelope was taken. */
+  replyTo(envelope: Envelope, reply: Uint8Array): void {
+    for (const frame of envelope) this.socket.send(frame, true);
+    this.socket.send(reply, false);
   }
 
   /** Forgets the request at this place. */

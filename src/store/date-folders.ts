@@ -9,6 +9,7 @@
 
 import { existsSync, mkdirSync, readdirSync } from "node:fs";
 import type { LocalTime } from "../clock.ts";
+import { fsyncDirectory } from "../libc.ts";
 import { SharedLock } from "../threads/lock.ts";
 import { Integer, type Shared } from "../threads/shared.ts";
 
@@ -32,11 +33,13 @@ export class DateFolders {
   /**
    * @param directory `<data_directory>/images`
    * @param imagesMax images that one folder may have
+   * @param durable whether a new folder's name is on the disk before an image goes into it
    */
   constructor(
     private readonly directory: string,
     private readonly imagesMax: number,
     shared: Shared,
+    private readonly durable = false,
   ) {
     this.records = shared.integers.subarray(Integer.dateFolders, Integer.dateFolders + DAYS * RECORD);
     this.lock = new SharedLock(shared.integers, Integer.dateFoldersLock);
@@ -110,7 +113,7 @@ export class DateFolders {
   /** Reads a day's folder, in place of the earliest day known. */
   private open(time: LocalTime): number {
     const folder = this.path(time);
-    mkdirSync(folder, { recursive: true });
+    if (mkdirSync(folder, { recursive: true }) !== undefined && this.durable) fsyncDirectory(this.directory);
     const images = readdirSync(folder).filter(
       (name) => name.endsWith(".jpg") && !name.startsWith("."),
     ).length;

@@ -20,7 +20,9 @@ const HEADERS_BYTES = FILE_HEADER_BYTES + 40;
  * @throws {Error} where the image cannot be encoded
  */
 export async function encodeJpeg(address: Address, shape: RawShape, quality: number): Promise<Uint8Array> {
-  return await new Bun.Image(bitmap(address, shape)).jpeg({ quality }).bytes();
+  // The runtime's own bound is for files that say little and unfold to much; these pixels are all here already.
+  const maxPixels = shape.height * shape.width;
+  return await new Bun.Image(bitmap(address, shape), { maxPixels }).jpeg({ quality }).bytes();
 }
 
 /** A Windows bitmap (BITMAPFILEHEADER, BITMAPINFOHEADER, rows) of 24 bits a pixel. */

@@ -29,7 +29,12 @@ export class Store {
   constructor(settings: Settings, shared: Shared, clock: Clock) {
     const durable = settings.ack === "synced";
     this.calendar = new Calendar(clock);
-    this.folders = new DateFolders(`${settings.data_directory}/images`, settings.max_images_write, shared);
+    this.folders = new DateFolders(
+      `${settings.data_directory}/images`,
+      settings.max_images_write,
+      shared,
+      durable,
+    );
     this.images = new ImageStore(this.folders, this.calendar, durable);
     this.events = new EventLog(`${settings.data_directory}/logs`, this.calendar, shared, durable);
     this.jpegQuality = settings.jpeg_quality;

@@ -15,11 +15,10 @@ export interface ThreadStart {
   readonly shared: Shared;
   /** The event that wakes the receiver, as a file descriptor. */
   readonly wakeFd: number;
-  readonly version: string;
 }
 
 /** A line for the log. */
-export interface LogMessage {
+interface LogMessage {
   readonly type: "log";
   readonly level: LogLevel;
   readonly message: string;

@@ -9,6 +9,7 @@ import { Calendar, systemClock } from "../clock.ts";
 import { EventFd } from "../libc.ts";
 import { Receiver, type Report } from "../receiver/receiver.ts";
 import { checkZmqVersion, ZmqError } from "../zmq/libzmq.ts";
+import { VERSION } from "../version.ts";
 import type { ReceiverMessage, ThreadStart } from "./messages.ts";
 import { RequestQueue } from "./queue.ts";
 
@@ -18,12 +19,12 @@ const post = (message: ReceiverMessage): void => self.postMessage(message);
 const report: Report = (level, message, fields = {}) => post({ type: "log", level, message, fields });
 
 self.onmessage = ({ data }: MessageEvent<ThreadStart>) => {
-  const { settings, shared, wakeFd, version } = data;
+  const { settings, shared, wakeFd } = data;
   checkZmqVersion();
   const wake = new EventFd(wakeFd);
   const queue = new RequestQueue(shared, wake);
   const calendar = new Calendar(systemClock);
-  const receiver = new Receiver({ settings, shared, queue, wake, calendar, version, report });
+  const receiver = new Receiver({ settings, shared, queue, wake, calendar, version: VERSION, report });
   const host = settings.bind.includes(":") ? `[${settings.bind}]` : settings.bind;
   const endpoint = `tcp://${host}:${settings.port}`;
   try {

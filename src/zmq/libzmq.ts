@@ -20,6 +20,7 @@ const { symbols: zmq } = dlopen(libzmqPath(), {
   zmq_ctx_new: { args: [], returns: FFIType.ptr },
   zmq_ctx_set: { args: [FFIType.ptr, FFIType.i32, FFIType.i32], returns: FFIType.i32 },
   zmq_ctx_term: { args: [FFIType.ptr], returns: FFIType.i32 },
+  zmq_curve_keypair: { args: [FFIType.ptr, FFIType.ptr], returns: FFIType.i32 },
   zmq_errno: { args: [], returns: FFIType.i32 },
   zmq_msg_close: { args: [FFIType.ptr], returns: FFIType.i32 },
   zmq_msg_data: { args: [FFIType.ptr], returns: FFIType.ptr },
@@ -36,13 +37,35 @@ const { symbols: zmq } = dlopen(libzmqPath(), {
   zmq_socket_monitor: { args: [FFIType.ptr, FFIType.ptr, FFIType.i32], returns: FFIType.i32 },
   zmq_strerror: { args: [FFIType.i32], returns: FFIType.ptr },
   zmq_version: { args: [FFIType.ptr, FFIType.ptr, FFIType.ptr], returns: FFIType.void },
+  zmq_z85_encode: { args: [FFIType.ptr, FFIType.ptr, FFIType.u64], returns: FFIType.ptr },
 });
 
 /** Socket types, as zmq.h numbers them. */
-export const SocketType = { pair: 0, req: 3, router: 6 } as const;
+export const SocketType = { pair: 0, req: 3, rep: 4, router: 6 } as const;
 
 /** Socket options whose value is an int, as zmq.h numbers them; zmq_setsockopt(3) has their units. */
-export const SocketOption = { linger: 17, receiveHwm: 24, ipv6: 42 } as const;
+export const SocketOption = {
+  linger: 17,
+  sendHwm: 23,
+  receiveHwm: 24,
+  ipv6: 42,
+  curveServer: 47,
+  handshakeIvl: 66,
+  heartbeatIvl: 75,
+  heartbeatTtl: 76,
+  heartbeatTimeout: 77,
+  zapEnforceDomain: 93,
+} as const;
+
+/** Socket options whose value is a string, likewise. */
+export const TextOption = {
+  curvePublicKey: 48,
+  curveSecretKey: 49,
+  curveServerKey: 50,
+  zapDomain: 55,
+} as const;
+
+const ZMQ_MAXMSGSIZE = 22;
 
 /** Events of a monitored socket, as zmq.h numbers them. */
 export const MonitorEvent = {
@@ -60,7 +83,8 @@ const ZMQ_DONTWAIT = 1;
 const ZMQ_SNDMORE = 2;
 const ZMQ_POLLIN = 1;
 const ZMQ_BLOCKY = 70;
-const EVENTS_ALL = 0xffff;
+/** No others: the event of a bind that failed would overwrite errno before zmq_bind returns (libzmq 4.3.5). */
+const EVENTS = Object.values(MonitorEvent).reduce<number>((events, event) => events | event, 0);
 
 /** libzmq's own error numbers start here (zmq.h: ZMQ_HAUSNUMERO); the lower ones are the system's. */
 const ZMQ_HAUSNUMERO = 156_384_712;
@@ -111,6 +135,26 @@ export function checkZmqVersion(): void {
   }
 }
 
+/** Characters of a CURVE key in Z85. */
+const KEY_CHARS = 40;
+
+/** `zmq_curve_keypair(3)`: new keys, in Z85. @throws {ZmqError} ENOTSUP where libzmq was built without CURVE */
+export function newKeyPair(): { publicKey: string; secretKey: string } {
+  const [publicKey, secretKey] = [Buffer.alloc(KEY_CHARS + 1), Buffer.alloc(KEY_CHARS + 1)];
+  if (zmq.zmq_curve_keypair(publicKey, secretKey) < 0) fail("zmq_curve_keypair");
+  return {
+    publicKey: publicKey.toString("latin1", 0, KEY_CHARS),
+    secretKey: secretKey.toString("latin1", 0, KEY_CHARS),
+  };
+}
+
+/** `zmq_z85_encode(3)`. @param bytes as many as a multiple of 4 */
+export function z85Encode(bytes: Uint8Array): string {
+  const text = Buffer.alloc((bytes.byteLength / 4) * 5 + 1);
+  if (zmq.zmq_z85_encode(text, bytes, bytes.byteLength) === null) fail("zmq_z85_encode");
+  return text.toString("latin1", 0, text.byteLength - 1);
+}
+
 /** `zmq_msg_t` is 64 bytes on every platform, and aligned as a pointer is. */
 export const MESSAGE_BYTES = 64;
 
@@ -122,8 +166,14 @@ export const MESSAGE_BYTES = 64;
 export class Message {
   private readonly pointer: Pointer;
 
-  /** @param address of {@link MESSAGE_BYTES} bytes, aligned to 8, that stay where they are */
-  constructor(address: Address) {
+  /**
+   * @param address of {@link MESSAGE_BYTES} bytes, aligned to 8
+   * @param memory that they are in: held, since the collector takes memory of which only an address is left
+   */
+  constructor(
+    address: Address,
+    /** @internal */ readonly memory: Uint8Array,
+  ) {
     this.pointer = address as Pointer;
   }
 
@@ -182,16 +232,15 @@ export class Message {
   }
 }
 
-/** Memory for messages of one thread. They live as long as this object is held. */
+/** Messages of one thread, side by side in memory. */
 export class MessageArray {
-  private readonly memory: Uint8Array;
   private readonly messages: Message[] = [];
 
   constructor(length: number) {
-    this.memory = new Uint8Array(length * MESSAGE_BYTES);
-    const start = ptr(this.memory);
+    const memory = new Uint8Array(length * MESSAGE_BYTES);
+    const start = ptr(memory);
     for (let index = 0; index < length; index++) {
-      const message = new Message(start + index * MESSAGE_BYTES);
+      const message = new Message(start + index * MESSAGE_BYTES, memory);
       message.init();
       this.messages.push(message);
     }
@@ -240,6 +289,18 @@ export class Socket implements Disposable {
   set(option: number, value: number): void {
     this.number[0] = value;
     if (zmq.zmq_setsockopt(this.pointer, option, this.number, 4) < 0) fail("zmq_setsockopt");
+  }
+
+  /** `zmq_setsockopt(3)` for options of type string. @param option of {@link TextOption} @throws {ZmqError} */
+  setText(option: number, value: string): void {
+    if (zmq.zmq_setsockopt(this.pointer, option, cString(value), Buffer.byteLength(value)) < 0)
+      fail("zmq_setsockopt");
+  }
+
+  /** ZMQ_MAXMSGSIZE, in bytes: a peer that sends a longer frame is disconnected. @throws {ZmqError} */
+  set maxMessageSize(bytes: number) {
+    if (zmq.zmq_setsockopt(this.pointer, ZMQ_MAXMSGSIZE, new BigInt64Array([BigInt(bytes)]), 8) < 0)
+      fail("zmq_setsockopt");
   }
 
   /** `zmq_bind(3)`. @throws {ZmqError} EADDRINUSE, EADDRNOTAVAIL, EACCES, ENODEV, … */
@@ -297,7 +358,7 @@ export class Socket implements Disposable {
   /** `zmq_socket_monitor(3)`: what happens to this socket's connections. @throws {ZmqError} */
   monitor(): Monitor {
     const endpoint = `inproc://monitor-${this.pointer}`;
-    if (zmq.zmq_socket_monitor(this.pointer, cString(endpoint), EVENTS_ALL) < 0) fail("zmq_socket_monitor");
+    if (zmq.zmq_socket_monitor(this.pointer, cString(endpoint), EVENTS) < 0) fail("zmq_socket_monitor");
     const pair = this.context.socket(SocketType.pair);
     pair.set(SocketOption.linger, 0);
     // No event is dropped: a count of connections that missed one would be wrong for ever.

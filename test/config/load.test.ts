@@ -227,7 +227,6 @@ describe("loadSettings refuses", () => {
     const overrides = { port: "70000", data_directory: "", ack: "maybe" };
     expect(refusalOf("hub:\n  port: 0\n", { env, overrides })).toEqual([
       `${F}:2: hub.port is 0, ${PORT_RULE}`,
-      "IMAGEHUB_COLOUR is not a setting",
       "IMAGEHUB_QUEUMAX is not a setting; did you mean IMAGEHUB_QUEUEMAX?",
       `IMAGEHUB_PORT is "abc", ${PORT_RULE}`,
       "IMAGEHUB_WRITERS is 70, must be a whole number from 1 to 64",

@@ -1,0 +1,93 @@
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { parse } from "yaml";
+import { defaultSettings } from "../../src/config/schema.ts";
+import { EXIT } from "../../src/errors.ts";
+import { type CliResult, runCli } from "../support/cli.ts";
+import { tempDir } from "../support/temp.ts";
+
+setDefaultTimeout(120_000);
+
+/** The settings that were printed. */
+function printed({ stdout }: CliResult): Record<string, unknown> {
+  const { hub } = parse(stdout) as { hub: Record<string, unknown> };
+  return hub;
+}
+
+describe("imagehub check", () => {
+  test("prints the defaults, and makes nothing, when there is no file", async () => {
+    using home = tempDir();
+    const result = await runCli(["check"], { home: home.path });
+    expect(result).toMatchObject({ status: EXIT.ok, stderr: "" });
+    expect(result.stdout).toStartWith(
+      `# Settings: no file at ${join(home.path, "imagehub.yaml")}, built-in defaults\n`,
+    );
+    expect(printed(result)).toEqual({
+      ...defaultSettings(),
+      data_directory: join(home.path, "imagehub_data"),
+    });
+    expect(existsSync(join(home.path, "imagehub_data"))).toBe(false);
+  });
+
+  test("prints settings that it accepts again when they are a file", async () => {
+    using home = tempDir();
+    const file = join(home.path, "printed.yaml");
+    const first = await runCli(["check", "--port", "5999", "--data", "/srv/a b: #"], { home: home.path });
+    writeFileSync(file, first.stdout);
+    const second = await runCli(["check", "--config", file], { home: home.path });
+    expect(second.status).toBe(EXIT.ok);
+    expect(printed(second)).toEqual(printed(first));
+  });
+
+  test("prints what file, environment and command line set, the later over the earlier", async () => {
+    using home = tempDir();
+    const dir = join(home.path, "cameras");
+    mkdirSync(dir);
+    writeFileSync(join(dir, "imagehub.yaml"), "hub:\n  port: 5001\n  queuemax: 7\n  data_directory: d\n");
+    const result = await runCli(["check", "--path", dir, "--port", "5003"], {
+      home: home.path,
+      env: { IMAGEHUB_PORT: "5002", IMAGEHUB_ACK: "synced" },
+    });
+    expect(result).toMatchObject({ status: EXIT.ok, stderr: "" });
+    expect(result.stdout).toStartWith(`# Settings: ${join(dir, "imagehub.yaml")}\n`);
+    expect(printed(result)).toMatchObject({
+      port: 5003,
+      queuemax: 7,
+      ack: "synced",
+      data_directory: join(dir, "d"),
+    });
+  });
+});
+
+/** The lines of an output without time and level, which stand before those of a hub that was to run. */
+function linesOf(stderr: string): string[] {
+  const lines = stderr.trimEnd().split("\n");
+  return lines.map((line) => line.replace(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} error /, ""));
+}
+
+describe.each(["check", "run"])("imagehub %s ends with the status for wrong settings when", (command) => {
+  test("the file has some, and names them all", async () => {
+    using home = tempDir();
+    const file = join(home.path, "imagehub.yaml");
+    writeFileSync(file, "hub:\n  prot: 5556\n  queuemax: 0\n");
+    const { status, stdout, stderr } = await runCli([command], { home: home.path });
+    expect({ status, stdout }).toEqual({ status: EXIT.config, stdout: "" });
+    expect(linesOf(stderr)).toEqual([
+      expect.stringMatching(/^\S*imagehub\.yaml.*2.*prot.*port/),
+      expect.stringMatching(/^\S*imagehub\.yaml.*3.*queuemax.*1 to 100000$/),
+    ]);
+  });
+
+  test.each<[what: string, args: string[], env: Record<string, string>, error: RegExp]>([
+    ["the file is missing", ["--config", "none.yaml"], {}, /^Cannot read .*none\.yaml: no such file.*$/],
+    ["the directory is missing", ["--path", "none"], {}, /^Cannot read .*none: no such file.*$/],
+    ["the port is none", ["--port", "70000"], {}, /^--port.*70000.*1 to 65535$/],
+    ["the environment is wrong", [], { IMAGEHUB_WRITERS: "many" }, /^IMAGEHUB_WRITERS.*many.*1 to 64$/],
+  ])("%s", async (_, args, env, error) => {
+    using home = tempDir();
+    const { status, stdout, stderr } = await runCli([command, ...args], { home: home.path, env });
+    expect({ status, stdout }).toEqual({ status: EXIT.config, stdout: "" });
+    expect(linesOf(stderr)).toEqual([expect.stringMatching(error)]);
+  });
+});

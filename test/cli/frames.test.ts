@@ -1,0 +1,74 @@
+import { describe, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { encode } from "fast-png";
+import { eventFrames, jpegFrames, rawFrames } from "../../src/cli/frames.ts";
+import { parseRequest } from "../../src/request.ts";
+
+const BARN = join(import.meta.dir, "../fixtures/Barn-2021-04-19T23.43.20.867255.jpg");
+
+const headerOf = ([header]: readonly Uint8Array[]): unknown => JSON.parse(Buffer.from(header!).toString());
+
+test("jpegFrames makes a header and leaves the file as it is", () => {
+  const jpeg = Buffer.from([0xff, 0xd8, 1, 2]);
+  const frames = jpegFrames('Küche "A"|jpg|', jpeg);
+  expect(headerOf(frames)).toEqual({ msg: 'Küche "A"|jpg|' });
+  expect(frames[1]).toBe(jpeg);
+});
+
+test("eventFrames makes a request that a hub takes as an event", () => {
+  const [header, payload] = eventFrames("Garage|Temp|76 F");
+  expect(headerOf([header])).toEqual({ msg: "Garage|Temp|76 F", dtype: "uint8", shape: [3, 3] });
+  expect(parseRequest(header, payload.length)).toEqual({
+    kind: "event",
+    node: "Garage",
+    text: "Garage|Temp|76 F",
+  });
+});
+
+describe("rawFrames makes an OpenCV array in the order B, G, R of a PNG", () => {
+  // Red, green; blue, white: so that channels and rows cannot be mixed up.
+  const bgr = [0, 0, 255, 0, 255, 0, 255, 0, 0, 255, 255, 255];
+  test.each<[what: string, channels: 1 | 2 | 3 | 4, depth: 8 | 16, data: number[], pixels: number[]]>([
+    ["with colours", 3, 8, [255, 0, 0, 0, 255, 0, 0, 0, 255, 255, 255, 255], bgr],
+    ["with opacity", 4, 8, [255, 0, 0, 255, 0, 255, 0, 255, 0, 0, 255, 255, 255, 255, 255, 255], bgr],
+    ["in gray", 1, 8, [0, 80, 160, 255], [0, 0, 0, 80, 80, 80, 160, 160, 160, 255, 255, 255]],
+    [
+      "in gray with opacity",
+      2,
+      8,
+      [0, 255, 80, 255, 160, 255, 255, 255],
+      [0, 0, 0, 80, 80, 80, 160, 160, 160, 255, 255, 255],
+    ],
+    [
+      "with 16 bits a channel",
+      3,
+      16,
+      [65_535, 0, 0, 0, 65_535, 0, 0, 0, 65_535, 65_535, 65_535, 65_535],
+      bgr,
+    ],
+  ])("%s", async (_, channels, depth, data, pixels) => {
+    const values = depth === 8 ? new Uint8Array(data) : new Uint16Array(data);
+    const png = encode({ width: 2, height: 2, channels, depth, data: values });
+    const frames = await rawFrames("Barn|image|", png);
+    expect(headerOf(frames)).toEqual({ msg: "Barn|image|", dtype: "uint8", shape: [2, 2, 3] });
+    expect([...frames[1]]).toEqual(pixels);
+  });
+});
+
+test("rawFrames makes an array that a hub takes of a JPEG", async () => {
+  const [header, payload] = await rawFrames("Barn|image|", readFileSync(BARN));
+  const { width, height } = await new Bun.Image(readFileSync(BARN)).metadata();
+  expect(parseRequest(header, payload.length)).toMatchObject({
+    kind: "image",
+    name: "Barn",
+    raw: { height, width, channels: 3 },
+  });
+});
+
+test("rawFrames throws when the file is no picture", async () => {
+  for (const file of [Buffer.from("hello"), new Uint8Array(0), readFileSync(BARN).subarray(0, 100)]) {
+    // oxlint-disable-next-line typescript/await-thenable -- the matcher gives a promise here
+    await expect(rawFrames("Barn|image|", file)).rejects.toThrow();
+  }
+});

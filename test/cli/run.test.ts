@@ -1,0 +1,133 @@
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import { existsSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { EXIT } from "../../src/errors.ts";
+import { runCli } from "../support/cli.ts";
+import { startHub } from "../support/hub.ts";
+import { listenTcp } from "../support/tcp-server.ts";
+import { freePort, tempDir } from "../support/temp.ts";
+
+setDefaultTimeout(120_000);
+
+/** A line of the hub's log without its time. */
+const withoutTime = (line: string): string => line.replace(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} /, "");
+
+describe("imagehub run ends with the status for an address when", () => {
+  test("the port is in use, and names port and process in one line", async () => {
+    using home = tempDir();
+    await using server = await listenTcp(() => undefined);
+    const result = await runCli(["run", "--port", String(server.port)], { home: home.path });
+    const comm = await Bun.file(`/proc/${process.pid}/comm`).text();
+    expect(result.status).toBe(EXIT.bind);
+    expect(withoutTime(result.stderr)).toBe(
+      `error Cannot bind tcp://*:${server.port}: port ${server.port} is in use by ` +
+        `process ${process.pid} (${comm.trim()}); stop it, or set another port\n`,
+    );
+  });
+
+  test("another hub runs, which goes on", async () => {
+    using home = tempDir();
+    await using hub = await startHub();
+    const result = await runCli(["--port", String(hub.port)], { home: home.path });
+    expect(result.status).toBe(EXIT.bind);
+    expect(result.stderr).toContain(`port ${hub.port} is in use by process ${hub.pid} `);
+    const sent = await runCli(["send", "--event", "a|b", "--to", `127.0.0.1:${hub.port}`], {
+      home: home.path,
+    });
+    expect(sent.status).toBe(EXIT.ok);
+  });
+
+  test.each([
+    ["an address of another machine", "192.0.2.1"],
+    ["an interface that is not there", "nosuch0"],
+  ])("it is to listen on %s", async (_, bind) => {
+    using home = tempDir();
+    const port = freePort();
+    const result = await runCli(["run", "--port", String(port)], {
+      home: home.path,
+      env: { IMAGEHUB_BIND: bind },
+    });
+    expect(result.status).toBe(EXIT.bind);
+    expect(withoutTime(result.stderr)).toBe(
+      `error Cannot bind tcp://${bind}:${port}: this machine has no such address or interface; see the setting bind\n`,
+    );
+  });
+});
+
+describe("imagehub run ends with the status for the data directory when", () => {
+  test.each<[what: string, data: string]>([
+    ["a file stands in its place", "file"],
+    ["a file stands in its way", "file/below"],
+    ["nobody can make it", "/proc/imagehub/data"],
+  ])("%s", async (_, data) => {
+    using home = tempDir();
+    writeFileSync(join(home.path, "file"), "");
+    const result = await runCli(["run", "--data", data, "--port", String(freePort())], { home: home.path });
+    expect(result.status).toBe(EXIT.data);
+    const path = data.startsWith("/") ? data : join(home.path, data);
+    expect(withoutTime(result.stderr)).toStartWith(`error Cannot write in the data directory ${path}: `);
+    expect(result.stderr.trimEnd()).not.toContain("\n");
+  });
+});
+
+describe("imagehub run", () => {
+  test.each<["SIGTERM" | "SIGINT"]>([["SIGTERM"], ["SIGINT"]])(
+    "logs start, address and a command for a first image, and stops on %s",
+    async (signal) => {
+      await using hub = await startHub();
+      process.kill(hub.pid, signal);
+      while (!hub.output().includes(`${signal}: stopping`)) await Bun.sleep(1);
+      // This is a second signal, which changes nothing.
+      expect(await hub.stop()).toBe(EXIT.ok);
+      const lines = hub.output().trimEnd().split("\n").map(withoutTime);
+      expect(lines[0]).toBe(
+        `info  No settings file at ${join(hub.dir, "imagehub.yaml")}: built-in defaults are in force`,
+      );
+      expect(lines[1]).toMatch(/^info {2}imagehub \S+ \(source\) starts port=\d+ data_directory=/);
+      expect(lines).toContain(`info  Listening on tcp://*:${hub.port}`);
+      const command = /To send a first image: npx bun src\/main\.ts (send .*)$/.exec(
+        hub.output().split("\n")[3] ?? "",
+      );
+      expect(command?.[1]).toBe(
+        `send test/fixtures/Barn-2021-04-19T23.43.20.867255.jpg --node Barn --to tcp://127.0.0.1:${hub.port}`,
+      );
+      expect(
+        existsSync(join(import.meta.dir, "../../test/fixtures/Barn-2021-04-19T23.43.20.867255.jpg")),
+      ).toBe(true);
+      expect(lines.at(-1)).toStartWith("info  Stopped, all that had arrived is stored and answered");
+    },
+  );
+
+  test("prints the settings when it is to, and no command for a first image when there is one", async () => {
+    using home = tempDir();
+    const options = { dir: home.path, settings: { hub: { print_settings: true } } };
+    {
+      await using hub = await startHub(options);
+      const sent = await runCli(
+        ["send", join(import.meta.dir, "../fixtures/Barn-2021-04-19T23.43.20.867255.jpg")].concat(
+          ["--node", "Barn"],
+          ["--to", `127.0.0.1:${hub.port}`],
+        ),
+        { home: home.path },
+      );
+      expect(sent.status).toBe(EXIT.ok);
+      expect(hub.output()).toContain("print_settings: true");
+    }
+    await using hub = await startHub(options);
+    expect(await hub.stop()).toBe(EXIT.ok);
+    expect(hub.output()).not.toContain("To send a first image");
+  });
+
+  test.each([
+    ["::1", "[::1]"],
+    ["127.0.0.1", "127.0.0.1"],
+    ["lo", "127.0.0.1"],
+  ])("listens on %s alone, and stops", async (bind, host) => {
+    using home = tempDir();
+    await using hub = await startHub({ settings: { hub: { bind } } });
+    const sent = await runCli(["send", "--event", "a|b", "--to", `${host}:${hub.port}`], { home: home.path });
+    expect(sent).toMatchObject({ status: EXIT.ok, stderr: "" });
+    expect(await hub.stop()).toBe(EXIT.ok);
+    expect(hub.output()).toMatch(/First message from a address=(?:127\.0\.0\.1|"?::1"?)\n/);
+  });
+});

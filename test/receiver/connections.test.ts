@@ -1,0 +1,97 @@
+import { afterEach, beforeEach, expect, setDefaultTimeout, test } from "bun:test";
+import { connect } from "node:net";
+import { Connections } from "../../src/receiver/connections.ts";
+import { Context, type Socket, SocketType } from "../../src/zmq/libzmq.ts";
+import { freePort } from "../support/temp.ts";
+import { COMES_MS, Peer, PeerType } from "../support/zmq-peer.ts";
+
+let context: Context;
+let router: Socket;
+let connections: Connections;
+let lines: string[];
+let port: number;
+
+beforeEach(() => {
+  context = new Context();
+  router = context.socket(SocketType.router);
+  lines = [];
+  connections = new Connections(router.monitor(), (line) => lines.push(line));
+  port = freePort();
+  router.bind(`tcp://127.0.0.1:${port}`);
+});
+
+afterEach(() => {
+  connections[Symbol.dispose]();
+  router[Symbol.dispose]();
+  context[Symbol.dispose]();
+});
+
+/** Takes in events until something is so. @throws {Error} when it does not come to that */
+async function until(isSo: () => boolean): Promise<void> {
+  const end = performance.now() + COMES_MS;
+  for (connections.update(); !isSo(); connections.update()) {
+    if (performance.now() > end) throw new Error(`${connections.count} connections, ${lines.join(", ")}`);
+    await Bun.sleep(1);
+  }
+}
+
+// Above all bounds of waiting, so that what a test holds is let go of before its context is.
+setDefaultTimeout(60_000);
+
+/** What stands behind the lines that start with a word. */
+const addresses = (word: string): string[] =>
+  lines.filter((line) => line.startsWith(word)).map((line) => line.slice(word.length));
+
+const peer = () => new Peer(context, PeerType.req, `tcp://127.0.0.1:${port}`);
+
+test("count follows peers that come and go", async () => {
+  expect(connections.count).toBe(0);
+  {
+    using outer = new DisposableStack();
+    outer.use(peer());
+    await until(() => connections.count === 1);
+    {
+      using stack = new DisposableStack();
+      for (let index = 0; index < 50; index++) stack.use(peer());
+      await until(() => connections.count === 51);
+    }
+    await until(() => connections.count === 1);
+  }
+  await until(() => connections.count === 0);
+  expect(addresses("Connected: ")).toHaveLength(51);
+  expect(addresses("Connected: ").every((address) => /^127\.0\.0\.1:\d+$/.test(address))).toBe(true);
+  expect(addresses("Disconnected: ").toSorted()).toEqual(addresses("Connected: ").toSorted());
+});
+
+test.each<[what: string, greeting: string | Uint8Array]>([
+  ["sends nothing and hangs up", ""],
+  ["sends one byte and hangs up", "\u0001"],
+  ["asks for a web page", "GET / HTTP/1.1\r\nHost: data1\r\n\r\n"],
+  ["sends a broken greeting", new Uint8Array(200).fill(0xff)],
+  ["sends half a greeting", new Uint8Array([0xff, 0, 0, 0, 0, 0, 0, 0, 1, 0x7f, 3])],
+  [
+    "asks for another mechanism",
+    Buffer.concat([
+      Buffer.of(0xff, 0, 0, 0, 0, 0, 0, 0, 1, 0x7f, 3, 0),
+      Buffer.from("PLAIN".padEnd(20, "\0")),
+      Buffer.alloc(32),
+    ]),
+  ],
+])("count forgets a stranger that %s", async (_, greeting) => {
+  using stack = new DisposableStack();
+  stack.use(peer());
+  await until(() => connections.count === 1);
+  for (let round = 0; round < 5; round++) {
+    const closed = Promise.withResolvers<void>();
+    const socket = connect(port, "127.0.0.1", () => socket.end(greeting));
+    socket.on("error", () => closed.resolve());
+    socket.on("close", () => closed.resolve());
+    socket.resume();
+    const before = lines.length;
+    await until(() =>
+      lines.slice(before).some((line) => /^Disconnected: (?:127\.0\.0\.1:\d|an address)/.test(line)),
+    );
+    await closed.promise;
+    expect(connections.count).toBe(1);
+  }
+});

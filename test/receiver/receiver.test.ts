@@ -1,0 +1,263 @@
+import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { Context, ZmqError } from "../../src/zmq/libzmq.ts";
+import { lacks } from "../support/available.ts";
+import { type Hub, startHub } from "../support/hub.ts";
+import { Proxy } from "../support/proxy.ts";
+import { Sender } from "../support/sender.ts";
+import { COMES_MS, Peer, PeerType } from "../support/zmq-peer.ts";
+
+// Above all bounds of waiting, so that what a test holds is let go of before its context is.
+setDefaultTimeout(120_000);
+
+let context: Context;
+
+beforeEach(() => {
+  context = new Context();
+});
+
+afterEach(() => {
+  context[Symbol.dispose]();
+});
+
+/** Settings under `hub:`, in files where the cap is not reached. */
+function settings(hub: Record<string, unknown>): { settings: Record<string, unknown> } {
+  return { settings: { hub: { max_images_write: 1_000_000, ...hub } } };
+}
+
+const header = (msg: string): string => JSON.stringify({ msg });
+
+/** A JPEG as far as a hub looks, which is like no other. */
+function jpeg(name: string, size = 20_000): Buffer {
+  return Buffer.concat([Buffer.of(0xff, 0xd8), Buffer.from(name.padEnd(size - 4)), Buffer.of(0xff, 0xd9)]);
+}
+
+/** REQ sockets that are connected: each has been answered once. */
+function connectedPeers(stack: DisposableStack, hub: Hub, count: number): Peer[] {
+  const peers = Array.from({ length: count }, () =>
+    stack.use(new Peer(context, PeerType.req, `tcp://127.0.0.1:${hub.port}`)),
+  );
+  for (const peer of peers) peer.send(header("Barn|Heartbeat"), "x");
+  for (const peer of peers) expect(peer.receive()).toEqual(["OK"]);
+  return peers;
+}
+
+/** What the images say that are stored, sorted. */
+function storedNames(hub: Hub): string[] {
+  return hub
+    .images()
+    .map(({ bytes }) => bytes.subarray(2, -2).toString().trimEnd())
+    .toSorted();
+}
+
+const texts = (hub: Hub): string[] => hub.log().map((line) => line.slice(line.indexOf(" ~ ") + 3));
+
+/** Stops a hub, while the test goes on. */
+function startStop(hub: Hub): { isOver: boolean; readonly status: Promise<number> } {
+  const stop = { isOver: false, status: hub.stop() };
+  stop.status = stop.status.finally(() => (stop.isOver = true));
+  return stop;
+}
+
+/** Waits until something is so. @throws {Error} with the hub's output, when it does not come to that */
+async function until(hub: Hub, isSo: () => boolean): Promise<void> {
+  for (let end = performance.now() + COMES_MS; !isSo(); await Bun.sleep(10)) {
+    if (performance.now() > end) throw new Error(`It did not come to that, output:\n${hub.output()}`);
+  }
+}
+
+describe.each(["stored", "received", "synced"])("a hub with ack %s", (ack) => {
+  test("answers and stores every image of eight senders when the queue holds one", async () => {
+    await using hub = await startHub(settings({ ack, queuemax: 1 }));
+    const sent: string[] = [];
+    {
+      using stack = new DisposableStack();
+      const peers = connectedPeers(stack, hub, 8);
+      for (let round = 0; round < 25; round++) {
+        for (const [index, peer] of peers.entries()) {
+          const name = `image ${round} of ${index}`;
+          sent.push(name);
+          peer.send(header(`Barn ${index}|jpg|`), jpeg(name));
+        }
+        for (const peer of peers) expect(peer.receive()).toEqual(["OK"]);
+      }
+    }
+    expect({ status: await hub.stop(), output: hub.output() }).toMatchObject({ status: 0 });
+    expect(storedNames(hub)).toEqual(sent.toSorted());
+    expect(texts(hub).at(-1)).toStartWith("Exiting");
+  });
+
+  test.each([1, 3, 500])(
+    "stores and answers all that was sent before SIGTERM when the queue holds %d",
+    async (queuemax) => {
+      await using hub = await startHub(settings({ ack, queuemax, writers: 1 }));
+      using stack = new DisposableStack();
+      const peers = connectedPeers(stack, hub, 40);
+      // While it stands still, what is sent arrives in the kernel's memory: all of it is there when the signal comes.
+      process.kill(hub.pid, "SIGSTOP");
+      const sent = peers.map((peer, index) => {
+        const name = `image of ${index}`;
+        peer.send(header(`Barn ${index}|jpg|`), jpeg(name));
+        return name;
+      });
+      await Bun.sleep(300);
+      const stopped = hub.stop();
+      process.kill(hub.pid, "SIGCONT");
+      expect({ status: await stopped, output: hub.output() }).toMatchObject({ status: 0 });
+      for (const peer of peers) expect(peer.receive()).toEqual(["OK"]);
+      expect(storedNames(hub)).toEqual(sent.toSorted());
+      expect(texts(hub).at(-1)).toStartWith("Exiting");
+    },
+  );
+});
+
+test("a hub with a queue of one stops with status 0 when more senders than that never pause", async () => {
+  // Before replies were held back beside the slots, each reply let the next request in, and this took 8 s.
+  await using hub = await startHub(settings({ queuemax: 1 }));
+  using stack = new DisposableStack();
+  const peers = connectedPeers(stack, hub, 8);
+  for (const peer of peers) peer.send(header("Barn|Temp|1"), "x");
+  const stop = startStop(hub);
+  let answered = 0;
+  while (!stop.isOver) {
+    for (const peer of peers) {
+      const reply = peer.receive(0);
+      if (reply === undefined) continue;
+      expect(reply).toEqual(["OK"]);
+      answered++;
+      peer.send(header("Barn|Temp|1"), "x");
+    }
+    await Bun.sleep(0);
+  }
+  expect({ status: await stop.status, output: hub.output() }).toMatchObject({ status: 0 });
+  expect(hub.output()).toContain("all that had arrived is stored and answered");
+  expect(texts(hub).filter((text) => text === "Barn|Temp|1").length).toBeGreaterThanOrEqual(answered);
+  expect(texts(hub).at(-1)).toStartWith("Exiting");
+});
+
+test("a hub stops with status 0 when a peer sends without ever waiting for replies", async () => {
+  await using hub = await startHub(settings({ queuemax: 4 }));
+  using dealer = new Peer(context, PeerType.dealer, `tcp://127.0.0.1:${hub.port}`);
+  const flood = () => {
+    try {
+      for (let sent = 0; sent < 200; sent++) dealer.send("", header("Flood|Temp|1"), "x");
+    } catch (error) {
+      // Its buffers are full.
+      if (!(error instanceof ZmqError)) throw error;
+    }
+    while (dealer.receive(0) !== undefined);
+  };
+  flood();
+  await until(hub, () => texts(hub).includes("Flood|Temp|1"));
+  const stop = startStop(hub);
+  while (!stop.isOver) {
+    flood();
+    await Bun.sleep(1);
+  }
+  expect({ status: await stop.status, output: hub.output() }).toMatchObject({ status: 0 });
+  expect(texts(hub).at(-1)).toStartWith("Exiting");
+});
+
+test("a hub logs a notice when no message comes, and again, and not while they come", async () => {
+  const patience = 0.005;
+  const notice = `No messages received for ${patience} minutes.`;
+  await using hub = await startHub(settings({ patience }));
+  const notices = () => texts(hub).filter((text) => text === notice).length;
+  await until(hub, () => notices() >= 2);
+  using stack = new DisposableStack();
+  const [peer] = connectedPeers(stack, hub, 1);
+  // Each comes well within the patience of 300 ms, and all together take far longer.
+  const before = notices();
+  const start = performance.now();
+  let longestPauseMs = 0;
+  let lastMs = start;
+  while (performance.now() - start < 1200) {
+    peer!.send(header("Barn|Heartbeat"), "x");
+    expect(peer!.receive()).toEqual(["OK"]);
+    longestPauseMs = Math.max(longestPauseMs, performance.now() - lastMs);
+    lastMs = performance.now();
+    await Bun.sleep(10);
+  }
+  // A machine that stood still for so long may have seen one.
+  if (longestPauseMs < 250) expect(notices() - before).toBeLessThanOrEqual(1);
+  await until(hub, () => notices() >= before + 2);
+  expect(texts(hub)[0]).toStartWith("Starting");
+});
+
+test("a hub serves others when peers send broken envelopes and go", async () => {
+  await using hub = await startHub(settings({}));
+  using stack = new DisposableStack();
+  const [good] = connectedPeers(stack, hub, 1);
+  const thousand = Array.from({ length: 1000 }, () => "x");
+  const broken: string[][] = [
+    ["x"],
+    [header("a|b"), "x"],
+    [""],
+    ["", ""],
+    ["", "a", "b", "c"],
+    thousand,
+    ["", ...thousand],
+  ];
+  for (let round = 0; round < 10; round++) {
+    for (const frames of broken) {
+      using dealer = new Peer(context, PeerType.dealer, `tcp://127.0.0.1:${hub.port}`);
+      dealer.send(...frames);
+      if (round % 2 === 0) expect(dealer.receive()?.at(-1)).toMatch(/^ERROR the request has /);
+    }
+    good!.send(header(`Good|Temp|${round}`), "x");
+    expect(good!.receive()).toEqual(["OK"]);
+  }
+  expect(texts(hub).slice(1)).toEqual(Array.from({ length: 10 }, (_, round) => `Good|Temp|${round}`));
+  expect(await hub.stop()).toBe(0);
+  expect(hub.output()).toContain("Refused a request: the request has no empty delimiter frame");
+});
+
+test("a hub answers ERROR with the reason when a request makes no sense", async () => {
+  await using hub = await startHub(settings({}));
+  using stack = new DisposableStack();
+  const [peer] = connectedPeers(stack, hub, 1);
+  const cases: [frames: string[], reply: string][] = [
+    [["not JSON", "x"], "ERROR frame 1 is not JSON in UTF-8"],
+    [["{}", "x"], "ERROR frame 1 has no msg"],
+    [[header("Barn|jpg|"), ""], "ERROR frame 2 is empty, an image was expected"],
+    [[header("Barn|jpg|")], "ERROR the request has 1 frame, 2 were expected"],
+    [[`{"msg": "${"x".repeat(65_536)}"}`, "x"], "ERROR frame 1 has 65547 bytes, more than 65536"],
+    [[header(`Barn|note|${"x".repeat(5000)}`), "x"], "ERROR the text is longer than 4096 bytes"],
+  ];
+  for (const [frames, reply] of cases) {
+    peer!.send(...frames);
+    expect(peer!.receive()).toEqual([reply]);
+  }
+  expect(await hub.stop()).toBe(0);
+  for (const [, reply] of cases) expect(hub.output()).toContain(`Refused a request: ${reply.slice(6)}`);
+});
+
+describe.skipIf(lacks("python"))("a hub behind proxies", () => {
+  test("serves senders through one and through two of them, and beside them", async () => {
+    await using hub = await startHub(settings({}));
+    await using near = await Proxy.start(hub.port);
+    await using far = await Proxy.start(near.port);
+    await using direct = new Sender(hub.port);
+    await using through = new Sender(near.port);
+    await using twice = new Sender(far.port);
+    const senders = Object.entries({ direct, through, twice });
+    const image = { kind: "bgr", height: 48, width: 64 } as const;
+    await Promise.all(
+      senders.map(async ([name, sender]) => {
+        for (let round = 0; round < 10; round++) {
+          expect((await sender.event(`${name}|Temp|${round}`)).frames.map(String)).toEqual(["OK"]);
+          expect(await sender.heartbeat(name)).toMatchObject({ reply: "OK" });
+          expect(await sender.jpg(`${name}|jpg|`, { size: 5000 })).toMatchObject({ reply: "OK" });
+        }
+        expect(await sender.raw(`${name}|image|`, image)).toMatchObject({ reply: "OK" });
+        expect((await sender.frames(["not JSON", "x"])).frames.map(String)).toEqual([
+          "ERROR frame 1 is not JSON in UTF-8",
+        ]);
+      }),
+    );
+    for (const [name] of senders) {
+      const rounds = Array.from({ length: 10 }, (_, round) => `${name}|Temp|${round}`);
+      expect(texts(hub).filter((text) => text.startsWith(`${name}|`))).toEqual(rounds);
+      expect(hub.images().filter((file) => file.name.startsWith(`${name}-`))).toHaveLength(11);
+    }
+  });
+});
