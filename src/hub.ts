@@ -10,9 +10,21 @@ import { EXIT, FatalError } from "./errors.ts";
 import { EventFd, fsyncDirectory } from "./libc.ts";
 import type { Log } from "./log.ts";
 import { findPortHolder } from "./port-holder.ts";
-import type { ReceiverMessage, ThreadStart, WriterMessage } from "./threads/messages.ts";
+import { DataDirectoryInUse, lockDataDirectory } from "./store/data-lock.ts";
+import { clearLeftovers } from "./store/leftovers.ts";
+import type { FlusherMessage, ReceiverMessage, ThreadStart, WriterMessage } from "./threads/messages.ts";
 import { RequestQueue } from "./threads/queue.ts";
-import { Counter, createShared } from "./threads/shared.ts";
+import { Counter, createShared, Integer } from "./threads/shared.ts";
+import { Outcome, Slots } from "./threads/slot.ts";
+
+/** How long a writer that ended is not replaced, in milliseconds, so that what ends each of them does not become a storm. */
+const REPLACE_AFTER_MS = 1000;
+
+const THREADS = {
+  writer: new URL("./threads/writer-thread.ts", import.meta.url),
+  receiver: new URL("./threads/receiver-thread.ts", import.meta.url),
+  flusher: new URL("./threads/flusher-thread.ts", import.meta.url),
+} as const;
 
 /** A hub that runs in threads of its own, from `start` until `stop`. */
 export class Hub {
@@ -20,6 +32,7 @@ export class Hub {
   private readonly wake = EventFd.create();
   private readonly queue: RequestQueue;
   private readonly ended = Promise.withResolvers<number>();
+  private flusher: Promise<void> | undefined;
 
   /** @param log where the hub's own lines go; its events go to the event log */
   constructor(
@@ -34,18 +47,20 @@ export class Hub {
    * Starts the writers, then the receiver.
    *
    * @returns the endpoint, when the hub listens
-   * @throws {FatalError} where the data directory cannot be made or written, or the address cannot be bound
+   * @throws {FatalError} where the data directory cannot be made or written or is in use, or the address cannot be bound
    */
   async start(): Promise<string> {
-    this.makeDirectories();
-    const writers = Array.from({ length: this.settings.writers }, () => this.startWriter());
+    this.openDataDirectory();
+    // With `synced` there is nothing left to flush.
+    if (this.settings.ack !== "synced") this.flusher = this.startFlusher();
+    const writers = Array.from({ length: this.settings.writers }, (_, writer) => this.startWriter(writer));
     await this.unlessEnded(Promise.all(writers));
     return await this.unlessEnded(this.startReceiver());
   }
 
   /**
    * Resolves when the hub has stopped: to the number of requests that it had taken in and could not answer. Rejects with a
-   * {@link FatalError} when one of its threads has ended on its own.
+   * {@link FatalError} when its receiver has ended on its own.
    */
   get stopped(): Promise<number> {
     return this.ended.promise;
@@ -63,7 +78,12 @@ export class Hub {
     this.queue.stop();
   }
 
-  private makeDirectories(): void {
+  /** Reads the keys of the clients again. */
+  reload(): void {
+    this.queue.reload();
+  }
+
+  private openDataDirectory(): void {
     const { data_directory: data } = this.settings;
     try {
       for (const folder of [data, `${data}/images`, `${data}/logs`]) {
@@ -71,7 +91,11 @@ export class Hub {
         accessSync(folder, constants.W_OK | constants.X_OK);
       }
       fsyncDirectory(data);
+      lockDataDirectory(data);
+      const leftovers = clearLeftovers(data);
+      if (leftovers > 0) this.log.warn(`Removed ${leftovers} unfinished files that an earlier run left`);
     } catch (cause) {
+      if (cause instanceof DataDirectoryInUse) throw new FatalError(EXIT.data, cause.message, { cause });
       const reason = cause instanceof Error ? cause.message : String(cause);
       throw new FatalError(EXIT.data, `Cannot write in the data directory ${data}: ${reason}`, { cause });
     }
@@ -81,19 +105,54 @@ export class Hub {
     return (await Promise.race([part, this.ended.promise])) as T;
   }
 
-  private startWriter(): Promise<void> {
+  private startWriter(writer: number): Promise<void> {
     const ready = Promise.withResolvers<void>();
-    const worker = this.startThread(new URL("./threads/writer-thread.ts", import.meta.url));
-    worker.onmessage = ({ data: message }: MessageEvent<WriterMessage>) => {
-      if (message.type === "ready") ready.resolve();
-      else this.log[message.level](message.message, message.fields);
+    const worker = this.startThread(THREADS.writer, writer);
+    worker.onmessage = ({ data }: MessageEvent<WriterMessage>) => {
+      if (data.type === "ready") ready.resolve();
     };
+    worker.onerror = ({ message }) => this.log.error(`A writer has failed: ${message.trim()}`);
+    worker.addEventListener("close", () => this.replaceWriter(writer));
     return ready.promise;
+  }
+
+  /** A writer has ended, be it with an error or not. What it had in hand is answered as an error, and another takes over. */
+  private replaceWriter(writer: number): void {
+    if (this.queue.stopping) return;
+    const { integers, slots } = this.shared;
+    const index = Atomics.exchange(integers, Integer.inHand + writer, 0) - 1;
+    if (index >= 0) {
+      const slot = new Slots(slots).at(index);
+      slot.text = "the writer that had it ended";
+      slot.outcome = Outcome.failed;
+      this.queue.giveBack(index);
+    }
+    this.log.error("A writer has ended and is replaced", { writer, hadInHand: index >= 0 });
+    setTimeout(() => void this.startWriter(writer), REPLACE_AFTER_MS);
+  }
+
+  private startFlusher(): Promise<void> {
+    const flushed = Promise.withResolvers<void>();
+    const worker = this.startThread(THREADS.flusher);
+    worker.onmessage = ({ data: message }: MessageEvent<FlusherMessage>) => {
+      if (message.type === "ended") flushed.resolve();
+      else this.log.error(`Could not bring what was written to the disk: ${message.reason}`);
+    };
+    worker.onerror = ({ message }) => this.log.error(`The flusher has failed: ${message.trim()}`);
+    worker.addEventListener("close", () => {
+      flushed.resolve();
+      if (this.queue.stopping) return;
+      this.log.error("The flusher has ended and is replaced");
+      setTimeout(() => {
+        this.flusher = this.startFlusher();
+      }, REPLACE_AFTER_MS);
+    });
+    return flushed.promise;
   }
 
   private startReceiver(): Promise<string> {
     const bound = Promise.withResolvers<string>();
-    const worker = this.startThread(new URL("./threads/receiver-thread.ts", import.meta.url));
+    const worker = this.startThread(THREADS.receiver);
     worker.onmessage = ({ data: message }: MessageEvent<ReceiverMessage>) => {
       switch (message.type) {
         case "bound":
@@ -103,22 +162,31 @@ export class Hub {
           bound.reject(new FatalError(EXIT.bind, this.bindFailure(message)));
           break;
         case "stopped":
-          this.ended.resolve(message.unanswered);
+          void this.finish(message.unanswered);
           break;
         case "log":
           this.log[message.level](message.message, message.fields);
       }
     };
+    worker.onerror = ({ message }) => {
+      this.ended.reject(new FatalError(EXIT.failure, `The receiver has failed: ${message.trim()}`));
+    };
     return bound.promise;
   }
 
-  private startThread(url: URL): Worker {
+  /** The receiver has stopped: what was written is flushed, and that is all. */
+  private async finish(unanswered: number): Promise<void> {
+    const { integers } = this.shared;
+    Atomics.store(integers, Integer.flusherEnd, 1);
+    Atomics.notify(integers, Integer.flusherEnd);
+    await this.flusher;
+    this.ended.resolve(unanswered);
+  }
+
+  private startThread(url: URL, writer = 0): Worker {
     const worker = new Worker(url, { smol: true });
-    worker.onerror = ({ message }) => {
-      this.ended.reject(new FatalError(EXIT.failure, `A thread of the hub has failed: ${message.trim()}`));
-    };
     const { settings, shared, wake } = this;
-    worker.postMessage({ settings, shared, wakeFd: wake.fd } satisfies ThreadStart);
+    worker.postMessage({ settings, shared, wakeFd: wake.fd, writer } satisfies ThreadStart);
     return worker;
   }
 

@@ -34,6 +34,7 @@ const { symbols: c } = dlopen("libc.so.6", {
     args: [FFIType.i32, FFIType.ptr, FFIType.i32, FFIType.ptr, FFIType.u32],
     returns: FFIType.i32,
   },
+  shutdown: { args: [FFIType.i32, FFIType.i32], returns: FFIType.i32 },
   syncfs: { args: [FFIType.i32], returns: FFIType.i32 },
   tzset: { args: [], returns: FFIType.void },
   unlink: { args: [FFIType.ptr], returns: FFIType.i32 },
@@ -49,6 +50,7 @@ const RENAME_NOREPLACE = 1;
 const CLOCK_REALTIME = 0;
 const SEEK_END = 2;
 const MFD_CLOEXEC = 1;
+const SHUT_RDWR = 2;
 const LOCK_EX = 2;
 const LOCK_NB = 4;
 const EFD_CLOEXEC = 0o2000000;
@@ -284,6 +286,14 @@ export function peerAddress(fd: number): string | undefined {
     default:
       return undefined;
   }
+}
+
+/**
+ * `shutdown(fd, SHUT_RDWR)`: ends a connection whose descriptor belongs to someone else, who then closes it. That it may be
+ * gone already is no error.
+ */
+export function shutdownSocket(fd: number): void {
+  c.shutdown(fd, SHUT_RDWR);
 }
 
 function ipv4(address: DataView, at: number): string {

@@ -16,6 +16,16 @@ export const TEXT_BYTES_MAX = 4096;
 /** Largest width and height that a JPEG can have, in pixels (ITU T.81, B.2.2, less what libjpeg keeps for itself). */
 const JPEG_SIDE_MAX = 65_500;
 
+/** Bounds on what a sender may call itself and say, in bytes of UTF-8. */
+export interface RequestLimits {
+  /** Of an event; a longer one is refused. At most {@link TEXT_BYTES_MAX}. */
+  readonly textBytesMax: number;
+  /** Of field 0, the node and view; a longer one is cut. At most `IMAGE_NAME_BYTES_MAX` of `names.ts`. */
+  readonly nameBytesMax: number;
+}
+
+const LIMITS_MAX: RequestLimits = { textBytesMax: TEXT_BYTES_MAX, nameBytesMax: IMAGE_NAME_BYTES_MAX };
+
 /** A raw array as OpenCV holds it: rows from the top, 8 bits a channel, channels in the order B, G, R. */
 export interface RawShape {
   readonly height: number;
@@ -61,16 +71,22 @@ const utf8 = new TextDecoder("utf-8", { fatal: true });
  *
  * @param header frame 1
  * @param payloadBytes the length of frame 2
+ * @param limits how long texts and names may be; default: as long as the hub can hold
  * @throws {RequestError}
  */
-export function parseRequest(header: Uint8Array, payloadBytes: number): Request {
+export function parseRequest(
+  header: Uint8Array,
+  payloadBytes: number,
+  { textBytesMax, nameBytesMax } = LIMITS_MAX,
+): Request {
   const fields = parseHeader(header);
   const { msg: text } = fields;
   if (text === undefined) throw new RequestError("msg", "frame 1 has no msg");
   if (typeof text !== "string") throw new RequestError("msg", "msg in frame 1 is not a string");
   const array = parseArray(fields, payloadBytes);
 
-  const [node, type] = splitText(text);
+  const [whole, type] = splitText(text);
+  const node = cut(whole, nameBytesMax);
   if (type === undefined) return { kind: "test" };
   switch (type.trim().toLowerCase()) {
     case "heartbeat":
@@ -80,7 +96,7 @@ export function parseRequest(header: Uint8Array, payloadBytes: number): Request 
       if (payloadBytes === 0) throw new RequestError("image", "frame 2 is empty, an image was expected");
       return { kind: "image", node, name: imageName(node), raw: array && rawShape(array) };
     default:
-      return { kind: "event", node, text: eventText(text) };
+      return { kind: "event", node, text: eventText(text, textBytesMax) };
   }
 }
 
@@ -89,16 +105,13 @@ function splitText(text: string): [node: string, type: string | undefined] {
   const first = text.indexOf("|");
   if (first < 0) return [text, undefined];
   const second = text.indexOf("|", first + 1);
-  return [
-    cut(oneLine(text.slice(0, first)).trim(), IMAGE_NAME_BYTES_MAX),
-    text.slice(first + 1, second < 0 ? text.length : second),
-  ];
+  return [oneLine(text.slice(0, first)).trim(), text.slice(first + 1, second < 0 ? text.length : second)];
 }
 
-function eventText(text: string): string {
+function eventText(text: string, bytesMax: number): string {
   const line = oneLine(text);
-  if (line.length * 3 > TEXT_BYTES_MAX && Buffer.byteLength(line) > TEXT_BYTES_MAX) {
-    throw new RequestError("text", `the text is longer than ${TEXT_BYTES_MAX} bytes`);
+  if (line.length * 3 > bytesMax && Buffer.byteLength(line) > bytesMax) {
+    throw new RequestError("text", `the text is longer than ${bytesMax} bytes`);
   }
   return line;
 }

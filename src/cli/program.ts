@@ -8,6 +8,7 @@ import { Command, CommanderError, Option } from "commander";
 import { EXIT, type ExitStatus, FatalError } from "../errors.ts";
 import { COMMIT, VERSION } from "../version.ts";
 import { check } from "./check.ts";
+import { keygen, type KeygenOptions } from "./keygen.ts";
 import { run } from "./run.ts";
 import { send } from "./send.ts";
 
@@ -27,6 +28,8 @@ export interface SendOptions {
   readonly to: string;
   readonly raw?: boolean;
   readonly timeout: string;
+  readonly key?: string;
+  readonly serverKey?: string;
 }
 
 const HELP_END = `
@@ -85,9 +88,20 @@ export async function main(args: readonly string[]): Promise<ExitStatus> {
     .option("--event <text>", 'text of an event to send, such as "Garage|Temp|76 F"')
     .option("--to <endpoint>", "the hub: tcp://HOST:PORT, or HOST", "tcp://127.0.0.1:5555")
     .option("--raw", "send the pixels as an OpenCV array instead of the file")
+    .option("--key <file>", "own keys (*.key_secret), for a hub with curve")
+    .option("--server-key <file>", "the hub's public key (*.key), for the same")
     .option("--timeout <seconds>", "how long to wait for the connection, and for each answer", "10")
     .action(async (files: string[], options: SendOptions) => {
       status = await send(files, options);
+    });
+
+  program
+    .command("keygen")
+    .description("make a pair of CURVE keys: NAME.key and NAME.key_secret")
+    .argument("<name>", "whose keys they are, such as hub or barn")
+    .option("--out <dir>", "directory to write them to", ".")
+    .action(async (name: string, options: KeygenOptions) => {
+      status = await keygen(name, options);
     });
 
   try {

@@ -13,7 +13,9 @@ import {
   type Socket,
   SocketOption,
   SocketType,
+  TextOption,
 } from "../zmq/libzmq.ts";
+import type { KeyPair } from "../zmq/certificate.ts";
 import type { Frames } from "./frames.ts";
 
 /** The hub did not connect, or did not answer, in time. */
@@ -37,12 +39,17 @@ export class Requester implements Disposable {
   constructor(
     context: Context,
     private readonly endpoint: string,
-    isIPv6: boolean,
+    { isIPv6, keys, serverKey }: { isIPv6: boolean; keys?: KeyPair; serverKey?: string },
   ) {
     this.socket = context.socket(SocketType.req);
     this.socket.set(SocketOption.linger, 0);
     // Not for both kinds: libzmq would try only the first address of a name that has both.
     this.socket.set(SocketOption.ipv6, isIPv6 ? 1 : 0);
+    if (keys !== undefined && serverKey !== undefined) {
+      this.socket.setText(TextOption.curvePublicKey, keys.publicKey);
+      this.socket.setText(TextOption.curveSecretKey, keys.secretKey);
+      this.socket.setText(TextOption.curveServerKey, serverKey);
+    }
     this.monitor = this.socket.monitor();
   }
 

@@ -34,6 +34,9 @@ export async function run(options: SettingsOptions): Promise<ExitStatus> {
     const hub = new Hub(settings, log);
     const signal = stopOnSignal(hub, log);
     log.info(`Listening on ${await hub.start()}`);
+    if (settings.allow.length === 0 && settings.curve.server_key === "") {
+      log.info("Everybody who reaches this port may send; see the settings allow and curve");
+    }
     if (isEmpty(`${settings.data_directory}/images`)) {
       log.info(`Nothing is stored yet. To send a first image: ${sendCommand(settings)}`);
     }
@@ -95,8 +98,11 @@ function stopOnSignal(hub: Hub, log: Log): { overdue: Promise<never> } {
     );
   };
   process.on("SIGTERM", stop);
-  // The terminal that it was started in is closed.
-  process.on("SIGHUP", stop);
+  process.on("SIGHUP", (signal) => {
+    // From a terminal it says that the terminal is closed; to a service it says that files are to be read again.
+    if (process.stdin.isTTY) stop(signal);
+    else hub.reload();
+  });
   process.on("SIGINT", stop);
   return { overdue: overdue.promise };
 }

@@ -9,6 +9,7 @@ import { connect } from "node:net";
 import { readFileSync } from "node:fs";
 import { basename } from "node:path";
 import { EXIT, type ExitStatus, FatalError } from "../errors.ts";
+import { type KeyPair, readKeyPair, readPublicKey } from "../zmq/certificate.ts";
 import { eventFrames, type Frames, jpegFrames, rawFrames } from "./frames.ts";
 import { oneLine } from "../store/names.ts";
 import type { SendOptions } from "./program.ts";
@@ -43,7 +44,7 @@ export async function send(files: readonly string[], options: SendOptions): Prom
   // Only now, so that a mistake on the command line does not need the library to be told.
   const { Context } = await import("../zmq/libzmq.ts");
   using context = new Context();
-  using requester = new Requester(context, endpoint, family === 6);
+  using requester = new Requester(context, endpoint, { isIPv6: family === 6, ...readKeys(options) });
   let refused = 0;
   try {
     requester.connect(timeoutMs);
@@ -63,6 +64,19 @@ export async function send(files: readonly string[], options: SendOptions): Prom
   if (refused > 0)
     throw new FatalError(EXIT.refused, `The hub refused ${refused} of ${items.length}; its log says more`);
   return EXIT.ok;
+}
+
+/** @throws {FatalError} where only one of both is given, or a file holds no key */
+function readKeys({ key, serverKey }: SendOptions): { keys?: KeyPair; serverKey?: string } {
+  if (key === undefined && serverKey === undefined) return {};
+  if (key === undefined || serverKey === undefined) {
+    throw new FatalError(EXIT.usage, "--key and --server-key go together");
+  }
+  try {
+    return { keys: readKeyPair(key), serverKey: readPublicKey(serverKey) };
+  } catch (cause) {
+    throw new FatalError(EXIT.usage, `Cannot read the keys: ${(cause as Error).message}`, { cause });
+  }
 }
 
 /** Reads what is to be sent. @throws {FatalError} */

@@ -132,6 +132,7 @@ function findPlace(request: LoadRequest, home: string, cwd: string): { place: st
 }
 
 function resolvePath(text: string, base: string, home: string): string {
+  if (text === "") return "";
   if (text === "~" || text.startsWith("~/")) return path.join(home, text.slice(1));
   return path.resolve(base, text);
 }
@@ -177,6 +178,13 @@ export function loadSettings(request: LoadRequest): LoadedSettings {
     } else {
       setAt(settings, setting.path, value);
     }
+  }
+  const { server_key: serverKey, client_keys: clientKeys } = settings.curve;
+  if ((serverKey === "") !== (clientKeys === "")) {
+    throw new FatalError(
+      EXIT.config,
+      "hub.curve.server_key and hub.curve.client_keys go together: one of them is missing",
+    );
   }
   return { settings, defaults, file: text === undefined ? undefined : place, place, origins };
 }

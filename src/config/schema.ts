@@ -9,6 +9,9 @@
 
 import { isIP } from "node:net";
 import * as z from "zod";
+import { parseNetwork } from "../receiver/access.ts";
+import { TEXT_BYTES_MAX } from "../request.ts";
+import { IMAGE_NAME_BYTES_MAX } from "../store/names.ts";
 import { WRITERS_MAX } from "../threads/shared.ts";
 
 /** Most images a queue may be told to hold. */
@@ -17,6 +20,14 @@ const QUEUE_IMAGES_MAX = 100_000;
 const PATIENCE_MINUTES_MAX = 7 * 24 * 60;
 /** Longest name of an interface, IFNAMSIZ of Linux without its closing zero. */
 const INTERFACE_NAME_MAX = 15;
+
+/** Longest time between two flushes, in seconds. */
+const SYNC_SECONDS_MAX = 3600;
+/** Shortest and longest bound of a frame, in bytes: a small JPEG has to fit, and 1 GiB is more than any camera makes. */
+const MESSAGE_BYTES_MIN = 65_536;
+const MESSAGE_BYTES_MAX = 1_073_741_824;
+/** Most connections; each takes a file descriptor. */
+const CONNECTIONS_MAX = 100_000;
 
 const ACKS = ["stored", "received", "synced"] as const;
 const LOG_LEVELS = ["error", "warn", "info", "debug"] as const;
@@ -62,6 +73,23 @@ function isBindable(text: string): boolean {
   if (/^[\d.]+$/.test(text)) return false;
   return text.length <= INTERFACE_NAME_MAX && /^[\w.@-]+$/.test(text);
 }
+
+/** A path that may be left empty, for none. A new type each time, as each is the key to its own details. */
+const optionalPath = () =>
+  z.preprocess(
+    (value) => value ?? "",
+    z
+      .string()
+      .regex(/^\P{Cc}*$/u)
+      .default(""),
+  );
+
+/** A list of addresses and networks. A single one, or several with commas, may stand without being a list. */
+const networks = z.preprocess(
+  (value) =>
+    typeof value === "string" ? value.split(/[\s,]+/).filter((part) => part !== "") : (value ?? []),
+  z.array(z.string().refine((text) => parseNetwork(text) !== undefined)).default([]),
+);
 
 const hubShape = {
   queuemax: setting(z.int().min(1).max(QUEUE_IMAGES_MAX).default(500), {
@@ -110,6 +138,12 @@ const hubShape = {
       "Python hub did; synced, once the disk has confirmed it",
     rule: oneOf(ACKS),
   }),
+  sync_interval: setting(z.number().min(0.1).max(SYNC_SECONDS_MAX).default(1), {
+    description:
+      "Seconds between two times that all that was written is brought to the disk in the background, " +
+      "so that a power cut costs no more than that",
+    rule: `a number from 0.1 to ${SYNC_SECONDS_MAX}`,
+  }),
   jpeg_quality: setting(z.int().min(1).max(100).default(95), {
     description:
       "Quality of the JPEG files made from raw images; those that arrive as JPEG are kept as they are",
@@ -127,7 +161,65 @@ const hubShape = {
   }),
 };
 
-const hubSection = section(hubShape);
+/** What bounds a peer that is broken or hostile, and who may send. */
+const networkShape = {
+  allow: setting(networks, {
+    description: "Addresses and networks that may send, such as [192.168.86.0/24, 10.0.0.7]; none: all may",
+    rule: "a list of IP addresses and networks in CIDR notation",
+  }),
+  curve: section({
+    server_key: setting(optionalPath(), {
+      description: "File with the hub's own keys, as imagehub keygen makes it; none: no encryption",
+      rule: "a path, or nothing",
+      isPath: true,
+    }),
+    client_keys: setting(optionalPath(), {
+      description: "Directory with the public keys (*.key) of those that may send; reread on SIGHUP",
+      rule: "a path, or nothing",
+      isPath: true,
+    }),
+  }),
+  max_message_bytes: setting(z.int().min(MESSAGE_BYTES_MIN).max(MESSAGE_BYTES_MAX).default(33_554_432), {
+    description: "Longest frame of a message; who sends a longer one is disconnected",
+    rule: `a whole number from ${MESSAGE_BYTES_MIN} to ${MESSAGE_BYTES_MAX}`,
+  }),
+  max_text_bytes: setting(z.int().min(1).max(TEXT_BYTES_MAX).default(TEXT_BYTES_MAX), {
+    description: "Longest text of an event",
+    rule: `a whole number from 1 to ${TEXT_BYTES_MAX}`,
+  }),
+  max_name_bytes: setting(z.int().min(1).max(IMAGE_NAME_BYTES_MAX).default(IMAGE_NAME_BYTES_MAX), {
+    description: "Longest name of a node and its view; what is longer is cut",
+    rule: `a whole number from 1 to ${IMAGE_NAME_BYTES_MAX}`,
+  }),
+  max_connections: setting(z.int().min(1).max(CONNECTIONS_MAX).default(2000), {
+    description: "Connections at once; further ones are closed",
+    rule: `a whole number from 1 to ${CONNECTIONS_MAX}`,
+  }),
+  receive_hwm: setting(z.int().min(1).max(1000).default(2), {
+    description: "Messages that are held for each connection before the hub has taken them in",
+    rule: "a whole number from 1 to 1000",
+  }),
+  handshake_timeout: setting(z.number().min(0.1).max(60).default(3), {
+    description: "Seconds that a new connection has to greet as ZeroMQ does",
+    rule: "a number from 0.1 to 60",
+  }),
+  heartbeat_interval: setting(z.number().min(0).max(3600).default(10), {
+    description: "Seconds between two questions to a silent connection whether it is still there; 0: never",
+    rule: "a number from 0 to 3600",
+  }),
+  heartbeat_timeout: setting(z.number().min(0.1).max(3600).default(30), {
+    description: "Seconds to wait for its answer before it is closed",
+    rule: "a number from 0.1 to 3600",
+  }),
+  linger: setting(z.number().min(0).max(5).default(1), {
+    description: "Seconds that replies have to leave the machine when the hub stops",
+    rule: "a number from 0 to 5",
+  }),
+};
+
+const allShape = { ...hubShape, ...networkShape };
+
+const hubSection = section(allShape);
 
 /** The top-level key of imagehub.yaml that all settings stand under. */
 export const ROOT_KEY = "hub";
@@ -176,7 +268,7 @@ function listSettings(shape: Shape, above: readonly string[]): Setting[] {
 }
 
 /** All settings, in the order in which they are documented and printed. */
-export const SETTINGS: readonly Setting[] = listSettings(hubShape, []);
+export const SETTINGS: readonly Setting[] = listSettings(allShape, []);
 
 /** The settings as they are where nothing sets them; `data_directory` is still relative. */
 export const defaultSettings = (): Settings => hubSection.parse({});

@@ -4,8 +4,18 @@
  * @module
  */
 
-import { peerAddress } from "../libc.ts";
+import { peerAddress, shutdownSocket } from "../libc.ts";
 import { type Monitor, MonitorEvent } from "../zmq/libzmq.ts";
+
+/** What is done about connections. */
+export interface ConnectionsOptions {
+  /** How many may stand at once; libzmq has no bound of its own. */
+  readonly max: number;
+  /** Takes a line about one that came or went. */
+  readonly debug: (message: string) => void;
+  /** Is told of each that was closed because there are too many. */
+  readonly onTooMany: (peer: string) => void;
+}
 
 /** Follows the connections of one socket through its monitor. */
 export class Connections implements Disposable {
@@ -14,7 +24,7 @@ export class Connections implements Disposable {
 
   constructor(
     private readonly monitor: Monitor,
-    private readonly debug: (message: string) => void,
+    private readonly options: ConnectionsOptions,
   ) {}
 
   /** How many stand now. */
@@ -30,20 +40,24 @@ export class Connections implements Disposable {
         case MonitorEvent.accepted: {
           const peer = peerAddress(fd) ?? "an address that is gone already";
           this.peers.set(fd, peer);
-          this.debug(`Connected: ${peer}`);
+          if (this.peers.size > this.options.max) {
+            shutdownSocket(fd);
+            this.options.onTooMany(peer);
+          }
+          this.options.debug(`Connected: ${peer}`);
           break;
         }
         case MonitorEvent.handshakeFailedNoDetail:
-          this.debug("A connection ended before its handshake was done");
+          this.options.debug("A connection ended before its handshake was done");
           break;
         case MonitorEvent.handshakeFailedProtocol:
-          this.debug("A connection failed in its handshake: what it sends is not ZeroMQ");
+          this.options.debug("A connection failed in its handshake: what it sends is not ZeroMQ");
           break;
         case MonitorEvent.handshakeFailedAuth:
-          this.debug("A connection failed in its handshake: it is not allowed");
+          this.options.debug("A connection failed in its handshake: it is not allowed");
           break;
         case MonitorEvent.disconnected:
-          this.debug(`Disconnected: ${this.peers.get(fd) ?? "a connection"}`);
+          this.options.debug(`Disconnected: ${this.peers.get(fd) ?? "a connection"}`);
           this.peers.delete(fd);
           break;
         default:

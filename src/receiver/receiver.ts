@@ -9,16 +9,16 @@
 
 import type { Calendar } from "../clock.ts";
 import type { Settings } from "../config/schema.ts";
-import { FloodGate } from "../flood.ts";
 import type { EventFd } from "../libc.ts";
-import type { LogLevel } from "../log.ts";
-import { parseRequest, type Request, RequestError } from "../request.ts";
+import { parseRequest, type Request, RequestError, type RequestLimits } from "../request.ts";
 import { oneLine } from "../store/names.ts";
 import type { RequestQueue } from "../threads/queue.ts";
 import { Counter, type Shared } from "../threads/shared.ts";
 import { Kind, Outcome, Slots } from "../threads/slot.ts";
 import { Context, Poller, SocketOption } from "../zmq/libzmq.ts";
+import { Complaints, type Report } from "./complaints.ts";
 import { Connections } from "./connections.ts";
+import { Gatekeeper } from "./gatekeeper.ts";
 import { type Envelope, type Received, ReplySocket } from "./reply-socket.ts";
 
 /** Requests taken in before those that are done are answered. */
@@ -29,6 +29,9 @@ const CHORES_MS = 100;
 
 /** Nodes whose first message was logged. A hub that has met more logs no further ones. */
 const NODES_MAX = 1000;
+
+/** How long nothing may be written while requests wait until the log says so, in seconds. */
+const STALL_SECONDS_MIN = 2;
 
 /** How long a stop waits for requests that are under way on the network, in milliseconds. */
 const STOP_QUIET_MS = 20;
@@ -55,16 +58,6 @@ interface HeldReply {
   readonly reply: Uint8Array;
 }
 
-/** A line that may come in a flood. */
-interface Complaint {
-  readonly level: "error" | "warn";
-  readonly message: string;
-  readonly fields: Record<string, unknown>;
-}
-
-/** Writes a line to the hub's own log. */
-export type Report = (level: LogLevel, message: string, fields?: Record<string, unknown>) => void;
-
 /** What the receiver is made of. */
 export interface ReceiverParts {
   readonly settings: Settings;
@@ -85,6 +78,8 @@ export class Receiver {
   /** Both from `bind` on. */
   private connections!: Connections;
   private poller!: Poller;
+  private readonly gatekeeper: Gatekeeper | undefined;
+  private readonly limits: RequestLimits;
   private readonly slots: Slots;
   private readonly counters: Float64Array;
   /** Slots that hold nothing. The last one freed is used first, so that few are ever touched. */
@@ -94,21 +89,31 @@ export class Receiver {
   /** While the hub stops: replies that are ready. */
   private held: HeldReply[] | undefined;
   private readonly nodes = new Set<string>();
-  private readonly floods = new FloodGate();
-  /** The last line of each kind that may come in a flood. */
-  private readonly lastComplaints = new Map<string, Complaint>();
+  private readonly complaints: Complaints;
   private readonly patienceMs: number;
   private quietSinceMs = performance.now();
+  /** When a writer was done with something last, or nothing waited. */
+  private progressMs = performance.now();
   private choresMs = 0;
 
-  /** @throws {ZmqError} */
+  /** @throws {Error} where a key of the settings cannot be read, and {ZmqError} */
   constructor(private readonly parts: ReceiverParts) {
-    const { settings, shared } = parts;
+    const { settings, shared, report } = parts;
     this.slots = new Slots(shared.slots);
     this.counters = shared.counters;
     this.free = Array.from({ length: settings.queuemax }, (_, index) => settings.queuemax - 1 - index);
     this.patienceMs = settings.patience * 60_000;
-    this.socket = new ReplySocket(this.context, settings.queuemax);
+    this.limits = { textBytesMax: settings.max_text_bytes, nameBytesMax: settings.max_name_bytes };
+    this.complaints = new Complaints(report);
+    this.socket = new ReplySocket(this.context, settings);
+    this.gatekeeper = Gatekeeper.guard(this.context, this.socket.socket, settings, ({ address }, reason) => {
+      this.counters[Counter.denied]!++;
+      this.complaints.add("denied", {
+        level: "warn",
+        message: `Refused a connection: ${reason}`,
+        fields: { from: address },
+      });
+    });
   }
 
   /**
@@ -124,10 +129,20 @@ export class Receiver {
     // Only now: with a monitor, libzmq forgets why a bind failed.
     const { settings, wake, report } = this.parts;
     const monitor = this.socket.socket.monitor();
-    this.connections = new Connections(monitor, (message) => {
-      if (settings.log_level === "debug") report("debug", message);
+    this.connections = new Connections(monitor, {
+      max: settings.max_connections,
+      debug: (message) => {
+        if (settings.log_level === "debug") report("debug", message);
+      },
+      onTooMany: (peer) =>
+        this.complaints.add("connections", {
+          level: "warn",
+          message: `Closed a connection: there are ${settings.max_connections} already (max_connections)`,
+          fields: { from: peer },
+        }),
     });
-    this.poller = new Poller([this.socket.socket, wake, monitor.socket]);
+    const questions = this.gatekeeper === undefined ? [] : [this.gatekeeper.authenticator.socket];
+    this.poller = new Poller([this.socket.socket, wake, monitor.socket, ...questions]);
   }
 
   /**
@@ -152,13 +167,13 @@ export class Receiver {
     const { queue } = this.parts;
     this.doChores(now);
     if (this.free.length === 0)
-      this.complain("full", {
+      this.complaints.add("full", {
         level: "warn",
         message: "The queue is full: senders wait until images are written",
-        fields: {},
       });
     const quietLeftMs = Math.ceil(this.quietSinceMs + this.patienceMs - now);
-    const timeoutMs = this.floods.pending ? Math.min(quietLeftMs, 1000) : quietLeftMs;
+    const isWatching = this.complaints.pending || this.free.length < this.parts.settings.queuemax;
+    const timeoutMs = isWatching ? Math.min(quietLeftMs, 1000) : quietLeftMs;
     if (queue.fallAsleep() && !queue.stopping) this.poll(timeoutMs);
     queue.awake();
   }
@@ -175,9 +190,10 @@ export class Receiver {
     for (const { envelope, reply } of held) this.socket.replyTo(envelope, reply);
     queue.end(settings.writers);
     this.connections[Symbol.dispose]();
+    this.gatekeeper?.[Symbol.dispose]();
     this.socket[Symbol.dispose]();
     this.context[Symbol.dispose]();
-    this.reportHeldBack(Number.POSITIVE_INFINITY);
+    this.complaints.flush(Number.POSITIVE_INFINITY);
     // The hub's own notices are among what is left, and no requests.
     const notices = [...this.unawaited].filter((slot) => this.slots.at(slot).kind === Kind.notice).length;
     return settings.queuemax - this.free.length - notices;
@@ -209,6 +225,7 @@ export class Receiver {
     const woken = poller.readable(WAKE);
     if (woken) this.parts.wake.clear();
     if (poller.readable(MONITOR)) this.connections.update();
+    this.gatekeeper?.authenticator.update();
     return woken || poller.readable(SOCKET);
   }
 
@@ -217,15 +234,42 @@ export class Receiver {
     const { settings, report } = this.parts;
     this.choresMs = now;
     this.connections.update();
+    this.gatekeeper?.authenticator.update();
+    if (this.parts.queue.takeReload()) this.reload();
     this.counters[Counter.connections] = this.connections.count;
     this.counters[Counter.queued] = settings.queuemax - this.free.length;
-    this.reportHeldBack(now);
+    this.watchDisk(now);
+    this.complaints.flush(now);
     if (now - this.quietSinceMs >= this.patienceMs) {
       this.quietSinceMs = now;
       const text = `No messages received for ${settings.patience} minutes.`;
       this.notice(text);
       report("warn", text.slice(0, -1));
     }
+  }
+
+  private reload(): void {
+    const { report, settings } = this.parts;
+    if (this.gatekeeper === undefined || settings.curve.client_keys === "") return;
+    try {
+      report("info", `Read the keys of ${this.gatekeeper.reload()} clients again`);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      report("error", `Cannot read the keys of clients again, those read before stay in force: ${reason}`);
+    }
+  }
+
+  /** Says that the disk stalls, while nothing is written that waits. */
+  private watchDisk(now: number): void {
+    const waiting = this.parts.settings.queuemax - this.free.length;
+    if (waiting === 0) this.progressMs = now;
+    const seconds = Math.floor((now - this.progressMs) / 1000);
+    if (seconds < STALL_SECONDS_MIN) return;
+    this.complaints.add("stall", {
+      level: "warn",
+      message: "The disk stalls: requests wait until it goes on",
+      fields: { waiting, seconds },
+    });
   }
 
   /** Takes in requests, as many as there are and as a batch may have. @returns how many */
@@ -247,11 +291,11 @@ export class Receiver {
     try {
       if (header === undefined) throw new RequestError("frames", malformed);
       const payload = this.socket.payload(slot);
-      this.handle(slot, parseRequest(header, payload.size));
+      this.handle(slot, parseRequest(header, payload.size, this.limits));
     } catch (error) {
       if (!(error instanceof RequestError)) throw error;
       this.counters[Counter.refused]!++;
-      this.complain(`refused ${error.code}`, {
+      this.complaints.add(`refused ${error.code}`, {
         level: "warn",
         message: `Refused a request: ${error.message}`,
         fields: { from: this.socket.peerAddress(slot) },
@@ -314,6 +358,7 @@ export class Receiver {
       this.finish(slot);
       count++;
     }
+    if (count > 0) this.progressMs = performance.now();
     return count;
   }
 
@@ -325,10 +370,9 @@ export class Receiver {
       const what = slot.kind === Kind.jpeg || slot.kind === Kind.raw ? "an image" : "an event";
       const text = oneLine(slot.text);
       // The text may name a path, which is another each time; the error's name is what makes a kind of it.
-      this.complain(`${what} ${/\bE[A-Z0-9]+\b/.exec(text)?.[0]}`, {
+      this.complaints.add(`${what} ${/\bE[A-Z0-9]+\b/.exec(text)?.[0]}`, {
         level: "error",
         message: `Could not store ${what}: ${text}`,
-        fields: {},
       });
     } else if (slot.kind === Kind.event) {
       this.counters[Counter.events]!++;
@@ -369,25 +413,6 @@ export class Receiver {
     this.parts.report("info", `First message from ${node || "a node without a name"}`, {
       address: this.socket.peerAddress(slot),
     });
-  }
-
-  /** Logs what was counted without a line of its own, and has waited for a second by now. */
-  private reportHeldBack(now: number): void {
-    for (const [kind, count] of this.floods.flush(now)) {
-      const complaint = this.lastComplaints.get(kind);
-      if (complaint !== undefined) this.report(complaint, count);
-    }
-  }
-
-  private report({ level, message, fields }: Complaint, count: number): void {
-    this.parts.report(level, message, count > 1 ? { ...fields, count } : fields);
-  }
-
-  /** Logs what may come in a flood: at once, and then once a second with a count for each kind. */
-  private complain(kind: string, complaint: Complaint): void {
-    this.lastComplaints.set(kind, complaint);
-    const count = this.floods.admit(kind, performance.now());
-    if (count > 0) this.report(complaint, count);
   }
 }
 

@@ -8,6 +8,7 @@
  * @module
  */
 
+import type { Settings } from "../config/schema.ts";
 import {
   type Context,
   type Message,
@@ -22,9 +23,6 @@ const HEADER_BYTES_MAX = 64 * 1024;
 
 /** Most frames between the routing id and the empty delimiter: one for each proxy on the way. */
 const HOPS_MAX = 8;
-
-/** How long replies on their way are waited for when the socket is closed, in milliseconds. */
-const LINGER_MS = 1000;
 
 const EMPTY = new Uint8Array(0);
 
@@ -44,6 +42,18 @@ const MESSAGES_PER_PLACE = 2;
 const ROUTING_ID = 0;
 const PAYLOAD = 1;
 
+/** The settings that bound the socket. */
+export type SocketSettings = Pick<
+  Settings,
+  | "queuemax"
+  | "max_message_bytes"
+  | "linger"
+  | "receive_hwm"
+  | "handshake_timeout"
+  | "heartbeat_interval"
+  | "heartbeat_timeout"
+>;
+
 /** The socket that faces the senders. A request in hand has a place, a number that the caller chooses. */
 export class ReplySocket implements Disposable {
   /** For a poller. */
@@ -54,11 +64,20 @@ export class ReplySocket implements Disposable {
   /** Frames from the routing id to the delimiter, for the few requests that have any; by place. */
   private readonly hops = new Map<number, readonly Uint8Array[]>();
 
-  /** @param places requests that can be in hand at once */
-  constructor(context: Context, places: number) {
-    this.messages = new MessageArray(places * MESSAGES_PER_PLACE);
+  /** @param settings `queuemax` requests can be in hand at once; the bounds of the network are put on the socket */
+  constructor(context: Context, settings: SocketSettings) {
+    this.messages = new MessageArray(settings.queuemax * MESSAGES_PER_PLACE);
     this.socket = context.socket(SocketType.router);
-    this.socket.set(SocketOption.linger, LINGER_MS);
+    this.socket.maxMessageSize = settings.max_message_bytes;
+    for (const [option, value] of [
+      [SocketOption.linger, settings.linger * 1000],
+      [SocketOption.receiveHwm, settings.receive_hwm],
+      [SocketOption.handshakeIvl, settings.handshake_timeout * 1000],
+      [SocketOption.heartbeatIvl, settings.heartbeat_interval * 1000],
+      [SocketOption.heartbeatTimeout, settings.heartbeat_timeout * 1000],
+    ] as const) {
+      this.socket.set(option, Math.ceil(value));
+    }
   }
 
   /** Frame 2 of the request at this place. */

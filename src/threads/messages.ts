@@ -15,6 +15,8 @@ export interface ThreadStart {
   readonly shared: Shared;
   /** The event that wakes the receiver, as a file descriptor. */
   readonly wakeFd: number;
+  /** The number of a writer, from 0; of no meaning for the others. */
+  readonly writer: number;
 }
 
 /** A line for the log. */
@@ -26,7 +28,14 @@ interface LogMessage {
 }
 
 /** From a writer. */
-export type WriterMessage = { readonly type: "ready" } | LogMessage;
+export type WriterMessage = { readonly type: "ready" };
+
+/** From the flusher. */
+export type FlusherMessage =
+  /** What was written may not be on the disk; it tries again after its interval. */
+  | { readonly type: "flushFailed"; readonly reason: string }
+  /** It has flushed a last time. */
+  | { readonly type: "ended" };
 
 /** From the receiver. */
 export type ReceiverMessage =

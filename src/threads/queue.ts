@@ -114,6 +114,17 @@ export class RequestQueue {
     this.wakeReceiver();
   }
 
+  /** Any thread: asks the receiver to read the keys of clients again. */
+  reload(): void {
+    Atomics.store(this.integers, Integer.reload, 1);
+    this.wakeReceiver();
+  }
+
+  /** Receiver: whether that was asked since. */
+  takeReload(): boolean {
+    return Atomics.exchange(this.integers, Integer.reload, 0) !== 0;
+  }
+
   /** Whether the hub is to stop. */
   get stopping(): boolean {
     return Atomics.load(this.integers, Integer.stopping) !== 0;

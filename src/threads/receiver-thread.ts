@@ -7,7 +7,8 @@
 import { constants as os } from "node:os";
 import { Calendar, systemClock } from "../clock.ts";
 import { EventFd } from "../libc.ts";
-import { Receiver, type Report } from "../receiver/receiver.ts";
+import type { Report } from "../receiver/complaints.ts";
+import { Receiver } from "../receiver/receiver.ts";
 import { checkZmqVersion, ZmqError } from "../zmq/libzmq.ts";
 import { VERSION } from "../version.ts";
 import type { ReceiverMessage, ThreadStart } from "./messages.ts";

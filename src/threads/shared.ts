@@ -26,15 +26,23 @@ export const Integer = {
   receiverAsleep: 4 * LINE_INTS,
   /** 1 when the hub is to stop. */
   stopping: 5 * LINE_INTS,
+  /** 1 when the keys of clients are to be read again. */
+  reload: 5 * LINE_INTS + 1,
   /** Event log: its lock, and the day (YYYYMMDD) that the log now belongs to; 0 when that is not known. */
   eventLogLock: 6 * LINE_INTS,
   eventLogDay: 6 * LINE_INTS + 1,
   /** Date folders: their lock, then what `store/date-folders.ts` knows of each. */
   dateFoldersLock: 7 * LINE_INTS,
   dateFolders: 8 * LINE_INTS,
+  /** 1 when something was written that the flusher has not brought to the disk yet. */
+  unflushed: 9 * LINE_INTS,
+  /** 1 when the flusher is to end. */
+  flusherEnd: 10 * LINE_INTS,
+  /** For each writer: the slot that it has in hand, plus 1; else 0. */
+  inHand: 11 * LINE_INTS,
 } as const;
 
-const INTEGERS = 9 * LINE_INTS;
+const INTEGERS = 11 * LINE_INTS + WRITERS_MAX;
 
 /** What the receiver counts, by index in {@link Shared.counters}. */
 export const Counter = {
@@ -48,10 +56,12 @@ export const Counter = {
   refused: 6,
   /** Requests that could not be stored, answered `ERROR`. */
   failed: 7,
+  /** Connections that were refused. */
+  denied: 8,
   /** Connections that stand now. */
-  connections: 8,
+  connections: 9,
   /** Requests taken in and not yet stored, now. */
-  queued: 9,
+  queued: 10,
 } as const;
 
 const COUNTERS = 16;

@@ -9,12 +9,14 @@ import { EventFd } from "../libc.ts";
 import { Store } from "../store/store.ts";
 import type { ThreadStart, WriterMessage } from "./messages.ts";
 import { RequestQueue, Take } from "./queue.ts";
+import { Integer } from "./shared.ts";
 import { Slots } from "./slot.ts";
 
 declare const self: Worker;
 
 self.onmessage = async ({ data }: MessageEvent<ThreadStart>) => {
-  const { settings, shared, wakeFd } = data;
+  const { settings, shared, wakeFd, writer } = data;
+  const { integers } = shared;
   const store = new Store(settings, shared, systemClock);
   const queue = new RequestQueue(shared, new EventFd(wakeFd));
   const slots = new Slots(shared.slots);
@@ -24,9 +26,12 @@ self.onmessage = async ({ data }: MessageEvent<ThreadStart>) => {
     const index = queue.take(Number.POSITIVE_INFINITY);
     if (index === Take.end) break;
     if (index === Take.nothing) continue;
+    integers[Integer.inHand + writer] = index + 1;
     const pending = store.handle(slots.at(index));
     // Only an array that is being encoded is waited for; everything else has been done by now.
     if (pending !== undefined) await pending;
+    Atomics.store(integers, Integer.unflushed, 1);
+    integers[Integer.inHand + writer] = 0;
     queue.giveBack(index);
   }
 };

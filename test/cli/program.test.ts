@@ -29,6 +29,7 @@ describe("imagehub prints its help", () => {
     ["run", ["help", "run"]],
     ["check", ["check", "--help"]],
     ["check", ["help", "check"]],
+    ["keygen", ["keygen", "--help"]],
     ["send", ["send", "--help"]],
     ["send", ["send", "photo.jpg", "-h"]],
     ["send", ["help", "send"]],

@@ -86,7 +86,7 @@ describe("imagehub run", () => {
       expect(lines[1]).toMatch(/^info {2}imagehub \S+ \(source\) starts port=\d+ data_directory=/);
       expect(lines).toContain(`info  Listening on tcp://*:${hub.port}`);
       const command = /To send a first image: npx bun src\/main\.ts (send .*)$/.exec(
-        hub.output().split("\n")[3] ?? "",
+        lines.find((line) => line.includes("first image")) ?? "",
       );
       expect(command?.[1]).toBe(
         `send test/fixtures/Barn-2021-04-19T23.43.20.867255.jpg --node Barn --to tcp://127.0.0.1:${hub.port}`,

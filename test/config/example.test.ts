@@ -15,13 +15,14 @@ test("imagehub.yaml sets every setting to its default", () => {
 
 test.each(SETTINGS.map((setting) => [setting.name, setting] as const))(
   "imagehub.yaml describes %s as the schema does",
-  (name, { description, rule }) => {
+  (_, { path, description, rule }) => {
     const lines = readFileSync(EXAMPLE, "utf8").split("\n");
-    const line = lines.findIndex((each) => each.startsWith(`  ${name}:`));
-    const start = lines.findLastIndex((each, index) => index < line && !each.startsWith("  #")) + 1;
+    const indent = "  ".repeat(path.length);
+    const line = lines.findIndex((each) => each.startsWith(`${indent}${path.at(-1)}:`));
+    const start = lines.findLastIndex((each, index) => index < line && !each.startsWith(`${indent}#`)) + 1;
     const comment = lines
       .slice(start, line)
-      .map((each) => each.replace("  # ", ""))
+      .map((each) => each.replace(`${indent}# `, ""))
       .join(" ");
     expect(comment).toStartWith(`${description}.`);
     expect(comment.toLowerCase()).toContain(rule.toLowerCase());

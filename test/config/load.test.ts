@@ -44,9 +44,21 @@ const DEFAULTS = {
   bind: "*",
   writers: 2,
   ack: "stored",
+  sync_interval: 1,
   jpeg_quality: 95,
   log_level: "info",
   log_format: "auto",
+  allow: [] as string[],
+  curve: { server_key: "", client_keys: "" },
+  max_message_bytes: 33_554_432,
+  max_text_bytes: 4096,
+  max_name_bytes: 224,
+  max_connections: 2000,
+  receive_hwm: 2,
+  handshake_timeout: 3,
+  heartbeat_interval: 10,
+  heartbeat_timeout: 30,
+  linger: 1,
 } as const;
 
 /** Deep enough that its aliases would make 9^9 values. */

@@ -9,7 +9,7 @@ test("formatSettings writes each setting and where it came from", () => {
   using directory = tempDir();
   const config = join(directory.path, "imagehub.yaml");
   writeFileSync(config, "hub:\n  patience: .5\n");
-  const env = { IMAGEHUB_BIND: "::1", IMAGEHUB_PRINT_SETTINGS: "yes" };
+  const env = { IMAGEHUB_BIND: "::1", IMAGEHUB_PRINT_SETTINGS: "yes", IMAGEHUB_ALLOW: "10.0.0.0/8, ::1" };
   const loaded = loadSettings({ config, env, overrides: { port: "80", data_directory: "/srv/a #b" } });
   expect(formatSettings(loaded)).toBe(`hub:
   queuemax: 500
@@ -21,9 +21,23 @@ test("formatSettings writes each setting and where it came from", () => {
   bind: ::1 # environment IMAGEHUB_BIND
   writers: 2
   ack: stored
+  sync_interval: 1
   jpeg_quality: 95
   log_level: info
   log_format: auto
+  allow: [ 10.0.0.0/8, ::1 ] # environment IMAGEHUB_ALLOW
+  curve:
+    server_key: ""
+    client_keys: ""
+  max_message_bytes: 33554432
+  max_text_bytes: 4096
+  max_name_bytes: 224
+  max_connections: 2000
+  receive_hwm: 2
+  handshake_timeout: 3
+  heartbeat_interval: 10
+  heartbeat_timeout: 30
+  linger: 1
 `);
 });
 

@@ -5,17 +5,26 @@ import { Context, type Socket, SocketType } from "../../src/zmq/libzmq.ts";
 import { freePort } from "../support/temp.ts";
 import { COMES_MS, Peer, PeerType } from "../support/zmq-peer.ts";
 
+/** Connections that may stand at once. */
+const MAX = 200;
+
 let context: Context;
 let router: Socket;
 let connections: Connections;
 let lines: string[];
+let tooMany: string[];
 let port: number;
 
 beforeEach(() => {
   context = new Context();
   router = context.socket(SocketType.router);
   lines = [];
-  connections = new Connections(router.monitor(), (line) => lines.push(line));
+  tooMany = [];
+  connections = new Connections(router.monitor(), {
+    max: MAX,
+    debug: (line) => void lines.push(line),
+    onTooMany: (peer) => void tooMany.push(peer),
+  });
   port = freePort();
   router.bind(`tcp://127.0.0.1:${port}`);
 });

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { defaultSettings } from "../../src/config/schema.ts";
 import { type Received, ReplySocket } from "../../src/receiver/reply-socket.ts";
 import { Context, Poller, type Socket } from "../../src/zmq/libzmq.ts";
 import { freePort } from "../support/temp.ts";
@@ -19,7 +20,7 @@ let endpoint: string;
 
 beforeEach(() => {
   context = new Context();
-  replySocket = new ReplySocket(context, PLACES);
+  replySocket = new ReplySocket(context, { ...defaultSettings(), queuemax: PLACES });
   endpoint = `tcp://127.0.0.1:${freePort()}`;
   replySocket.socket.bind(endpoint);
 });

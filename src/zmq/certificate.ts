@@ -1,0 +1,78 @@
+/**
+ * CURVE keys in files, in the form that CZMQ and pyzmq use (`zmq.auth.create_certificates`): `NAME.key` holds the public key, and
+ * `NAME.key_secret` both.
+ *
+ * @module
+ */
+
+import { readFileSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+
+/** The keys of one end, in Z85: 40 characters each (ZeroMQ RFC 32). */
+export interface KeyPair {
+  readonly publicKey: string;
+  readonly secretKey: string;
+}
+
+const PUBLIC_SUFFIX = ".key";
+const Z85 = "[0-9a-zA-Z.\\-:+=^!/*?&<>()[\\]{}@%$#]{40}";
+
+/** The text of a certificate; with its secret key where that is given. */
+export function formatCertificate({
+  publicKey,
+  secretKey,
+}: {
+  publicKey: string;
+  secretKey?: string;
+}): string {
+  const secret = secretKey === undefined ? "" : `    secret-key = "${secretKey}"\n`;
+  return [
+    secret === ""
+      ? "# ZeroMQ CURVE public certificate. Give it to the other side."
+      : "# ZeroMQ CURVE secret certificate. Keep it to yourself, readable by its owner alone.",
+    "",
+    "metadata",
+    "curve",
+    `    public-key = "${publicKey}"`,
+    secret,
+  ].join("\n");
+}
+
+/**
+ * Reads the certificate with both keys.
+ *
+ * @throws {Error} where the file cannot be read or holds no secret key
+ */
+export function readKeyPair(file: string): KeyPair {
+  const text = readFileSync(file, "utf8");
+  const publicKey = keyIn(text, "public-key");
+  const secretKey = keyIn(text, "secret-key");
+  if (publicKey === undefined || secretKey === undefined) {
+    throw new Error(`${file} holds no public-key and secret-key in Z85; imagehub keygen makes such a file`);
+  }
+  return { publicKey, secretKey };
+}
+
+/** Reads the public key of a certificate. @throws {Error} where the file cannot be read or holds none */
+export function readPublicKey(file: string): string {
+  const key = keyIn(readFileSync(file, "utf8"), "public-key");
+  if (key === undefined) throw new Error(`${file} holds no public-key in Z85`);
+  return key;
+}
+
+/**
+ * Reads the public keys of all certificates in a directory: its files `*.key`.
+ *
+ * @throws {Error} where the directory or one of them cannot be read, or holds no key
+ */
+export function readPublicKeys(directory: string): Set<string> {
+  const keys = new Set<string>();
+  for (const name of readdirSync(directory).filter((file) => file.endsWith(PUBLIC_SUFFIX))) {
+    keys.add(readPublicKey(join(directory, name)));
+  }
+  return keys;
+}
+
+function keyIn(text: string, name: string): string | undefined {
+  return new RegExp(`^\\s*${name}\\s*=\\s*"(${Z85})"`, "m").exec(text)?.[1];
+}
