@@ -174,7 +174,7 @@ export class Receiver {
     const quietLeftMs = Math.ceil(this.quietSinceMs + this.patienceMs - now);
     const isWatching = this.complaints.pending || this.free.length < this.parts.settings.queuemax;
     const timeoutMs = isWatching ? Math.min(quietLeftMs, 1000) : quietLeftMs;
-    if (queue.fallAsleep() && !queue.stopping) this.poll(timeoutMs);
+    if (queue.fallAsleep() && !queue.isCalling) this.poll(timeoutMs);
     queue.awake();
   }
 

@@ -125,6 +125,11 @@ export class RequestQueue {
     return Atomics.exchange(this.integers, Integer.reload, 0) !== 0;
   }
 
+  /** Receiver: whether another thread wants something that is no slot: to be looked at between `fallAsleep` and a sleep. */
+  get isCalling(): boolean {
+    return this.stopping || Atomics.load(this.integers, Integer.reload) !== 0;
+  }
+
   /** Whether the hub is to stop. */
   get stopping(): boolean {
     return Atomics.load(this.integers, Integer.stopping) !== 0;
