@@ -156,7 +156,7 @@ export function z85Encode(bytes: Uint8Array): string {
 }
 
 /** `zmq_msg_t` is 64 bytes on every platform, and aligned as a pointer is. */
-export const MESSAGE_BYTES = 64;
+const MESSAGE_BYTES = 64;
 
 /**
  * A `zmq_msg_t` in memory that someone else keeps: the view on it costs nothing and is made once.
