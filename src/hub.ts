@@ -16,6 +16,7 @@ import type { FlusherMessage, ReceiverMessage, ThreadStart, WriterMessage } from
 import { RequestQueue } from "./threads/queue.ts";
 import { Counter, createShared, Integer } from "./threads/shared.ts";
 import { Outcome, Slots } from "./threads/slot.ts";
+import { readKeyPair, readPublicKeys } from "./zmq/certificate.ts";
 
 /** How long a writer that ended is not replaced, in milliseconds, so that what ends each of them does not become a storm. */
 const REPLACE_AFTER_MS = 1000;
@@ -47,9 +48,11 @@ export class Hub {
    * Starts the writers, then the receiver.
    *
    * @returns the endpoint, when the hub listens
-   * @throws {FatalError} where the data directory cannot be made or written or is in use, or the address cannot be bound
+   * @throws {FatalError} where a key cannot be read, the data directory cannot be made or written or is in use, or the
+   * address cannot be bound
    */
   async start(): Promise<string> {
+    this.checkKeys();
     this.openDataDirectory();
     // With `synced` there is nothing left to flush.
     if (this.settings.ack !== "synced") this.flusher = this.startFlusher();
@@ -83,6 +86,18 @@ export class Hub {
     this.queue.reload();
   }
 
+  /** The receiver reads them again; here it is still the settings that are at fault, and nothing has been made yet. */
+  private checkKeys(): void {
+    const { server_key: serverKey, client_keys: clientKeys } = this.settings.curve;
+    try {
+      if (serverKey !== "") readKeyPair(serverKey);
+      if (clientKeys !== "") readPublicKeys(clientKeys);
+    } catch (cause) {
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      throw new FatalError(EXIT.config, `Cannot read the keys of hub.curve: ${reason}`, { cause });
+    }
+  }
+
   private openDataDirectory(): void {
     const { data_directory: data } = this.settings;
     try {
@@ -105,22 +120,23 @@ export class Hub {
     return (await Promise.race([part, this.ended.promise])) as T;
   }
 
-  private startWriter(writer: number): Promise<void> {
-    const ready = Promise.withResolvers<void>();
+  /** @param ready of the one that it replaces, whose start may still be waited for */
+  private startWriter(writer: number, ready = Promise.withResolvers<void>()): Promise<void> {
     const worker = this.startThread(THREADS.writer, writer);
     worker.onmessage = ({ data }: MessageEvent<WriterMessage>) => {
       if (data.type === "ready") ready.resolve();
     };
     worker.onerror = ({ message }) => this.log.error(`A writer has failed: ${message.trim()}`);
-    worker.addEventListener("close", () => this.replaceWriter(writer));
+    worker.addEventListener("close", () => this.replaceWriter(writer, ready));
     return ready.promise;
   }
 
   /** A writer has ended, be it with an error or not. What it had in hand is answered as an error, and another takes over. */
-  private replaceWriter(writer: number): void {
-    if (this.queue.stopping) return;
+  private replaceWriter(writer: number, ready: PromiseWithResolvers<void>): void {
     const { integers, slots } = this.shared;
     const index = Atomics.exchange(integers, Integer.inHand + writer, 0) - 1;
+    // In a stop each ends in its turn. One that had something in hand did not, and others may still wait for it.
+    if (this.queue.stopping && index < 0) return;
     if (index >= 0) {
       const slot = new Slots(slots).at(index);
       slot.text = "the writer that had it ended";
@@ -128,7 +144,7 @@ export class Hub {
       this.queue.giveBack(index);
     }
     this.log.error("A writer has ended and is replaced", { writer, hadInHand: index >= 0 });
-    setTimeout(() => void this.startWriter(writer), REPLACE_AFTER_MS);
+    setTimeout(() => void this.startWriter(writer, ready), REPLACE_AFTER_MS);
   }
 
   private startFlusher(): Promise<void> {

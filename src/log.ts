@@ -11,11 +11,15 @@
 import { fstatSync } from "node:fs";
 import { type LogObject, createConsola } from "consola/core";
 import type { Fields } from "./log/fields.ts";
-import { type Formatter, jsonFormatter, journalFormatter, type Line, textFormatter } from "./log/format.ts";
+import {
+  type Formatter,
+  jsonFormatter,
+  journalFormatter,
+  type Line,
+  type LogLevel,
+  textFormatter,
+} from "./log/format.ts";
 import { type LogStream, sinkOf } from "./log/sink.ts";
-
-/** Importance of a line, the most important first. */
-export type LogLevel = "error" | "warn" | "info" | "debug";
 
 /** How lines look; see {@link createLogger}. */
 export type LogFormat = "auto" | "text" | "journal" | "json";

@@ -2,7 +2,8 @@ import { describe, expect, test } from "bun:test";
 import { closeSync, openSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Writable } from "node:stream";
-import { type LogFormat, type LogLevel, type LogOptions, createLogger } from "../src/log.ts";
+import { type LogFormat, type LogOptions, createLogger } from "../src/log.ts";
+import type { LogLevel } from "../src/log/format.ts";
 import { tempDir } from "./support/temp.ts";
 
 /** A stream into memory. */

@@ -7,7 +7,14 @@
 import { type LoadedSettings, loadSettings } from "../config/load.ts";
 import { formatSettings } from "../config/print.ts";
 import { EXIT, type ExitStatus } from "../errors.ts";
-import type { SettingsOptions } from "./program.ts";
+
+/** What `--path` and the other options of the settings give. */
+export interface SettingsOptions {
+  readonly path?: string;
+  readonly config?: string;
+  readonly port?: string;
+  readonly data?: string;
+}
 
 /** Prints the settings in force, as YAML. @throws {FatalError} where they are wrong */
 export function check(options: SettingsOptions): ExitStatus {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { EXIT, type ExitStatus, FatalError } from "../errors.ts";
 import { formatCertificate } from "../zmq/certificate.ts";
@@ -34,7 +34,13 @@ export async function keygen(name: string, { out }: KeygenOptions): Promise<Exit
   try {
     mkdirSync(out, { recursive: true });
     writeFileSync(secretFile, formatCertificate({ publicKey, secretKey }), { mode: 0o600, flag: "wx" });
-    writeFileSync(publicFile, formatCertificate({ publicKey }), { mode: 0o644, flag: "wx" });
+    try {
+      writeFileSync(publicFile, formatCertificate({ publicKey }), { mode: 0o644, flag: "wx" });
+    } catch (error) {
+      // One without the other is of no use, and would stand in the way of the next attempt.
+      rmSync(secretFile);
+      throw error;
+    }
   } catch (cause) {
     throw new FatalError(EXIT.failure, `Cannot write the keys: ${(cause as Error).message}`, { cause });
   }

@@ -7,30 +7,10 @@
 import { Command, CommanderError, Option } from "commander";
 import { EXIT, type ExitStatus, FatalError } from "../errors.ts";
 import { COMMIT, VERSION } from "../version.ts";
-import { check } from "./check.ts";
+import { check, type SettingsOptions } from "./check.ts";
 import { keygen, type KeygenOptions } from "./keygen.ts";
 import { run } from "./run.ts";
-import { send } from "./send.ts";
-
-/** What `--path` and the other options of the settings give. */
-export interface SettingsOptions {
-  readonly path?: string;
-  readonly config?: string;
-  readonly port?: string;
-  readonly data?: string;
-}
-
-/** What `send` was asked for. */
-export interface SendOptions {
-  readonly node?: string;
-  readonly view?: string;
-  readonly event?: string;
-  readonly to: string;
-  readonly raw?: boolean;
-  readonly timeout: string;
-  readonly key?: string;
-  readonly serverKey?: string;
-}
+import { send, type SendOptions } from "./send.ts";
 
 const HELP_END = `
 Examples:

@@ -12,10 +12,10 @@ import { differences, formatSettings } from "../config/print.ts";
 import type { LoadedSettings } from "../config/load.ts";
 import { EXIT, type ExitStatus, FatalError } from "../errors.ts";
 import { Hub } from "../hub.ts";
-import { createLogger, type Log, type LogFormat, type LogLevel } from "../log.ts";
+import { createLogger, type Log, type LogFormat } from "../log.ts";
+import type { LogLevel } from "../log/format.ts";
 import { COMMIT, VERSION } from "../version.ts";
-import { loadFor } from "./check.ts";
-import type { SettingsOptions } from "./program.ts";
+import { loadFor, type SettingsOptions } from "./check.ts";
 
 /** A second Ctrl-C counts only after this time, in milliseconds: npm and the terminal each send one for a single press. */
 const IMPATIENCE_MS_MIN = 500;

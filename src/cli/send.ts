@@ -12,10 +12,21 @@ import { EXIT, type ExitStatus, FatalError } from "../errors.ts";
 import { type KeyPair, readKeyPair, readPublicKey } from "../zmq/certificate.ts";
 import { eventFrames, type Frames, jpegFrames, rawFrames } from "./frames.ts";
 import { oneLine } from "../store/names.ts";
-import type { SendOptions } from "./program.ts";
 import { HubUnreachable, Requester } from "./requester.ts";
 
 const PORT = 5555;
+
+/** What `send` was asked for. */
+export interface SendOptions {
+  readonly node?: string;
+  readonly view?: string;
+  readonly event?: string;
+  readonly to: string;
+  readonly raw?: boolean;
+  readonly timeout: string;
+  readonly key?: string;
+  readonly serverKey?: string;
+}
 
 /** One thing to send: what it is called on the screen, and its frames. */
 interface Item {

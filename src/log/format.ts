@@ -4,8 +4,10 @@
  * @module
  */
 
-import type { LogLevel } from "../log.ts";
 import { cut, type Entry, escape, type Fields, fieldsText, flatten } from "./fields.ts";
+
+/** Importance of a line, the most important first. */
+export type LogLevel = "error" | "warn" | "info" | "debug";
 
 /** Priorities of syslog(3), as sd-daemon(3) wants them at the start of a line. */
 const PRIORITIES: Readonly<Record<LogLevel, number>> = { error: 3, warn: 4, info: 6, debug: 7 };

@@ -5,7 +5,7 @@
  */
 
 import { FloodGate } from "../flood.ts";
-import type { LogLevel } from "../log.ts";
+import type { LogLevel } from "../log/format.ts";
 
 /** Writes a line to the hub's own log. */
 export type Report = (level: LogLevel, message: string, fields?: Record<string, unknown>) => void;

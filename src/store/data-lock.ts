@@ -33,6 +33,10 @@ export function lockDataDirectory(directory: string): void {
     const holder = readFileSync(path, "utf8").trim() || "another process";
     throw new DataDirectoryInUse(`The data directory ${directory} is in use by ${holder}`);
   }
-  truncate(fd, 0);
-  writeBytes(fd, Buffer.from(`imagehub, process ${process.pid} on ${hostname()}\n`));
+  try {
+    truncate(fd, 0);
+    writeBytes(fd, Buffer.from(`imagehub, process ${process.pid} on ${hostname()}\n`));
+  } catch {
+    // A disk that is full: the lock holds all the same, and a hub that is started again has to be there when it heals.
+  }
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { existsSync, readdirSync, unlinkSync } from "node:fs";
+import { readdirSync, statSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
 import { TEMPORARY_PREFIX } from "./whole-file.ts";
 
@@ -34,5 +34,6 @@ export function clearLeftovers(dataDirectory: string): number {
 }
 
 function namesIn(folder: string): string[] {
-  return existsSync(folder) ? readdirSync(folder) : [];
+  // What is no folder and bears the name of one is not the hub's, and no reason not to start.
+  return statSync(folder, { throwIfNoEntry: false })?.isDirectory() === true ? readdirSync(folder) : [];
 }

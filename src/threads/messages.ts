@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { LogLevel } from "../log.ts";
+import type { LogLevel } from "../log/format.ts";
 import type { Settings } from "../config/schema.ts";
 import type { Shared } from "./shared.ts";
 

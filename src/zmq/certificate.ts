@@ -16,6 +16,8 @@ export interface KeyPair {
 
 const PUBLIC_SUFFIX = ".key";
 const Z85 = "[0-9a-zA-Z.\\-:+=^!/*?&<>()[\\]{}@%$#]{40}";
+/** The digits of Z85 in their order (ZeroMQ RFC 32). */
+const Z85_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#";
 
 /** The text of a certificate; with its secret key where that is given. */
 export function formatCertificate({
@@ -74,5 +76,13 @@ export function readPublicKeys(directory: string): Set<string> {
 }
 
 function keyIn(text: string, name: string): string | undefined {
-  return new RegExp(`^\\s*${name}\\s*=\\s*"(${Z85})"`, "m").exec(text)?.[1];
+  const key = new RegExp(`^\\s*${name}\\s*=\\s*"(${Z85})"`, "m").exec(text)?.[1];
+  return key !== undefined && hasValue(key) ? key : undefined;
+}
+
+/** Whether each five digits stand for four bytes: 85^5 is a little more than 2^32. libzmq takes no other key. */
+function hasValue(key: string): boolean {
+  return Array.from(key.match(/.{5}/g) ?? [])
+    .map((group) => Array.from(group).reduce((sum, digit) => sum * 85 + Z85_DIGITS.indexOf(digit), 0))
+    .every((value) => value < 2 ** 32);
 }
