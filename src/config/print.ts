@@ -13,7 +13,7 @@ import { ROOT_KEY, SETTINGS } from "./schema.ts";
 /** A value on one line, quoted wherever a reader of YAML 1.1 could take it for something else. */
 function inline(value: unknown): string {
   const options = { version: "1.1", blockQuote: false, collectionStyle: "flow", lineWidth: 0 } as const;
-  return stringify(value, options).trimEnd();
+  return stringify(value, options).replace(/\n$/, "");
 }
 
 /**

@@ -195,16 +195,18 @@ const networkShape = {
     description: "Connections at once; further ones are closed",
     rule: `a whole number from 1 to ${CONNECTIONS_MAX}`,
   }),
-  receive_hwm: setting(z.int().min(1).max(1000).default(2), {
+  receive_hwm: setting(z.int().min(1).max(10_000).default(100), {
     description: "Messages that are held for each connection before the hub has taken them in",
-    rule: "a whole number from 1 to 1000",
+    rule: "a whole number from 1 to 10000",
   }),
   handshake_timeout: setting(z.number().min(0.1).max(60).default(3), {
     description: "Seconds that a new connection has to greet as ZeroMQ does",
     rule: "a number from 0.1 to 60",
   }),
-  heartbeat_interval: setting(z.number().min(0).max(3600).default(10), {
-    description: "Seconds between two questions to a silent connection whether it is still there; 0: never",
+  heartbeat_interval: setting(z.number().min(0).max(3600).default(0), {
+    description:
+      "Seconds between two questions of ZeroMQ to a silent connection whether it is still there; 0: only TCP asks, " +
+      "once a minute",
     rule: "a number from 0 to 3600",
   }),
   heartbeat_timeout: setting(z.number().min(0.1).max(3600).default(30), {

@@ -77,16 +77,24 @@ function parse(text: string, lines: LineCounter): Document.Parsed {
   });
 }
 
+/** Longest message of the YAML parser that is passed on, in characters: it quotes the file. */
+const MESSAGE_CHARS_MAX = 300;
+
+/** Without what ends a line for one reader or another. */
+function onOneLine(text: string): string {
+  return text.toWellFormed().replaceAll(/[\p{Cc}\u2028\u2029]/gu, "?");
+}
+
 /** A value as a message shows it: cut to length, on one line. */
 export function shownText(text: string): string {
   const cut = text.length > SHOWN_MAX ? `${text.slice(0, SHOWN_MAX)}…` : text;
-  return cut.replaceAll(/\p{Cc}/gu, "?");
+  return onOneLine(cut);
 }
 
 /** A string as a message shows it: in quotes, cut to length, on one line. */
 export function shownString(text: string): string {
   const cut = text.length > SHOWN_MAX ? `${text.slice(0, SHOWN_MAX)}…` : text;
-  return JSON.stringify(cut).replaceAll(/\p{Cc}/gu, "?");
+  return onOneLine(JSON.stringify(cut));
 }
 
 /**
@@ -103,7 +111,11 @@ export function parseScalar(text: string): unknown {
 }
 
 /** Keys as the yaml package turns them into names of properties. */
-const keyText = (key: unknown): string => String(isScalar(key) ? (key.value ?? "") : key);
+function keyText(key: unknown): string {
+  // A collection or an alias as a key is refused elsewhere, and some of them cannot be made text of.
+  const text: unknown = isScalar(key) ? (key.value ?? "") : isNode(key) ? "?" : key;
+  return String(text);
+}
 
 function syntaxMessage(code: string, message: string): string {
   if (code === "MULTIPLE_DOCS") return "not YAML: there is more than one document";
@@ -124,7 +136,6 @@ function structureProblems(document: Document.Parsed, lineAt: (node: unknown) =>
       });
     },
     Map(_, map, ancestors) {
-      const above = ancestors.flatMap((node) => (isPair(node) ? [`${keyText(node.key)}.`] : [])).join("");
       const firstLines = new Map<string, number>();
       for (const { key } of map.items) {
         const line = lineAt(key);
@@ -132,10 +143,17 @@ function structureProblems(document: Document.Parsed, lineAt: (node: unknown) =>
           unclear.push({ line, message: "a key has to be a word" });
           continue;
         }
-        const name = above + keyText(key);
+        const name = keyText(key);
         const firstLine = firstLines.get(name);
-        if (firstLine === undefined) firstLines.set(name, line);
-        else doubled.push({ line, message: `${shownText(name)} is set twice, first in line ${firstLine}` });
+        if (firstLine === undefined) {
+          firstLines.set(name, line);
+          continue;
+        }
+        const above = ancestors.flatMap((node) => (isPair(node) ? [`${keyText(node.key)}.`] : [])).join("");
+        doubled.push({
+          line,
+          message: `${shownText(above + name)} is set twice, first in line ${firstLine}`,
+        });
       }
     },
   });
@@ -210,7 +228,9 @@ export function parseSettingsText(source: string): SettingsText {
 
   return {
     value,
-    problems,
+    problems: problems.map((problem) =>
+      Object.assign(problem, { message: onOneLine(problem.message.slice(0, MESSAGE_CHARS_MAX)) }),
+    ),
     lineOf: (path) => lineAt(walk(document, path).key ?? document.contents),
     shown: (path) => {
       const found = walk(document, path);

@@ -24,6 +24,11 @@ const HEADER_BYTES_MAX = 64 * 1024;
 /** Most frames between the routing id and the empty delimiter: one for each proxy on the way. */
 const HOPS_MAX = 8;
 
+/** TCP's own questions whether a silent peer is still there: after so many seconds, every so many, so many times. */
+const KEEPALIVE_IDLE_S = 60;
+const KEEPALIVE_INTERVAL_S = 15;
+const KEEPALIVE_PROBES = 4;
+
 const EMPTY = new Uint8Array(0);
 
 /** A request as it came. */
@@ -75,6 +80,10 @@ export class ReplySocket implements Disposable {
       [SocketOption.handshakeIvl, settings.handshake_timeout * 1000],
       [SocketOption.heartbeatIvl, settings.heartbeat_interval * 1000],
       [SocketOption.heartbeatTimeout, settings.heartbeat_timeout * 1000],
+      [SocketOption.tcpKeepalive, 1],
+      [SocketOption.tcpKeepaliveIdle, KEEPALIVE_IDLE_S],
+      [SocketOption.tcpKeepaliveIntvl, KEEPALIVE_INTERVAL_S],
+      [SocketOption.tcpKeepaliveCnt, KEEPALIVE_PROBES],
     ] as const) {
       this.socket.set(option, Math.ceil(value));
     }

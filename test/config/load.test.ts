@@ -54,9 +54,9 @@ const DEFAULTS = {
   max_text_bytes: 4096,
   max_name_bytes: 224,
   max_connections: 2000,
-  receive_hwm: 2,
+  receive_hwm: 100,
   handshake_timeout: 3,
-  heartbeat_interval: 10,
+  heartbeat_interval: 0,
   heartbeat_timeout: 30,
   linger: 1,
 } as const;
