@@ -146,9 +146,9 @@ export function openAppend(path: string): number {
   return checked("open", c.open(pathA.set(path), fs.O_WRONLY | fs.O_APPEND | O_CLOEXEC, 0), path);
 }
 
-/** `open(path, O_CREAT | O_RDWR)`: a file that may be there. @throws {SystemError} */
+/** `open(path, O_CREAT | O_RDONLY)`: a file that may be there. @throws {SystemError} */
 export function openCreate(path: string): number {
-  return checked("open", c.open(pathA.set(path), fs.O_CREAT | fs.O_RDWR | O_CLOEXEC, 0o644), path);
+  return checked("open", c.open(pathA.set(path), fs.O_CREAT | fs.O_RDONLY | O_CLOEXEC, 0o644), path);
 }
 
 /** `open(path, O_RDONLY | O_DIRECTORY)`. @throws {SystemError} */

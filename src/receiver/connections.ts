@@ -4,8 +4,18 @@
  * @module
  */
 
+import { readFileSync } from "node:fs";
 import { peerAddress, shutdownSocket } from "../libc.ts";
 import { type Monitor, MonitorEvent } from "../zmq/libzmq.ts";
+
+/** File descriptors that are kept for all else: the writers' files and folders, libzmq's and the runtime's own. */
+const DESCRIPTORS_RESERVED = 64;
+
+/** How many connections this process can have (RLIMIT_NOFILE) and still open files to write. At least 1. */
+export function connectionsThatFit(): number {
+  const limit = /^Max open files +(\d+)/m.exec(readFileSync("/proc/self/limits", "utf8"))?.[1];
+  return limit === undefined ? Number.POSITIVE_INFINITY : Math.max(1, Number(limit) - DESCRIPTORS_RESERVED);
+}
 
 /** What is done about connections. */
 export interface ConnectionsOptions {

@@ -11,7 +11,7 @@ import type { EventFd } from "../libc.ts";
 import { Counter } from "../threads/shared.ts";
 import { Context, Poller, SocketOption } from "../zmq/libzmq.ts";
 import { Complaints } from "./complaints.ts";
-import { Connections } from "./connections.ts";
+import { Connections, connectionsThatFit } from "./connections.ts";
 import { Gatekeeper } from "./gatekeeper.ts";
 import { ReplySocket } from "./reply-socket.ts";
 import { Requests, type RequestsParts } from "./requests.ts";
@@ -92,16 +92,17 @@ export class Receiver {
     this.socket.socket.bind(endpoint);
     // Only now: with a monitor, libzmq forgets why a bind failed.
     const { settings, wake, report } = this.parts;
+    const connectionsMax = Math.min(settings.max_connections, connectionsThatFit());
     const monitor = this.socket.socket.monitor();
     this.connections = new Connections(monitor, {
-      max: settings.max_connections,
+      max: connectionsMax,
       debug: (message) => {
         if (settings.log_level === "debug") report("debug", message);
       },
       onTooMany: (peer) =>
         this.complaints.add("connections", {
           level: "warn",
-          message: `Closed a connection: there are ${settings.max_connections} already (max_connections)`,
+          message: `Closed a connection: there are ${connectionsMax} already (max_connections, or the open files that this process may have)`,
           fields: { from: peer },
         }),
     });

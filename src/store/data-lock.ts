@@ -7,9 +7,9 @@
  * @module
  */
 
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
-import { close, lockExclusive, openCreate, truncate, writeBytes } from "../libc.ts";
+import { close, lockExclusive, openCreate } from "../libc.ts";
 
 /** The file's name. */
 const LOCK_FILE = ".imagehub.lock";
@@ -34,8 +34,8 @@ export function lockDataDirectory(directory: string): void {
     throw new DataDirectoryInUse(`The data directory ${directory} is in use by ${holder}`);
   }
   try {
-    truncate(fd, 0);
-    writeBytes(fd, Buffer.from(`imagehub, process ${process.pid} on ${hostname()}\n`));
+    // Through a descriptor of its own: the one that is kept is for reading only, and so keeps no disk from being mounted so.
+    writeFileSync(path, `imagehub, process ${process.pid} on ${hostname()}\n`);
   } catch {
     // A disk that is full: the lock holds all the same, and a hub that is started again has to be there when it heals.
   }

@@ -23,6 +23,7 @@ import {
   readSync,
   renameSync,
   statSync,
+  truncateSync,
   unlinkSync,
 } from "node:fs";
 import { type Calendar, type LocalTime, threeDigits } from "../clock.ts";
@@ -200,6 +201,16 @@ export class EventLog {
     }
   }
 
+  /** Cuts off what a power cut can leave at the end of a file: zeros where the bytes had not reached the disk. */
+  private cutZeros(): void {
+    for (;;) {
+      const end = endOf(this.path, TAIL_BYTES);
+      const zeros = zerosAtEnd(end);
+      if (zeros === 0) return;
+      truncateSync(this.path, statSync(this.path).size - zeros);
+    }
+  }
+
   /**
    * Takes over a log that an earlier run left: finishes a line that was cut off.
    *
@@ -208,6 +219,7 @@ export class EventLog {
   private takeOver(): number | undefined {
     if (!existsSync(this.path)) return undefined;
     const { mtimeMs } = statSync(this.path);
+    this.cutZeros();
     const tail = endOf(this.path, TAIL_BYTES).toString();
     if (tail !== "" && !tail.endsWith("\n")) this.appendLine(Buffer.from("\n"));
     const date = tail
@@ -217,6 +229,11 @@ export class EventLog {
     if (date) return Number(`${date[1]}${date[2]}${date[3]}`);
     return this.calendar.local(mtimeMs * 1000).day;
   }
+}
+
+/** How many zero bytes are at the end. */
+function zerosAtEnd(bytes: Uint8Array): number {
+  return bytes.byteLength - (bytes.findLastIndex((byte) => byte !== 0) + 1);
 }
 
 /** The last bytes of a file, `bytesMax` or all that it has. */

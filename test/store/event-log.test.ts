@@ -188,6 +188,19 @@ describe("EventLog rotation", () => {
     });
   });
 
+  test("cuts the zeros that a power cut left, also many of them", () => {
+    using temp = tempDir();
+    const log = new Fixture(temp.path, "2026-11-22T12:00:00");
+    log.append("one");
+    const whole = log.read();
+    for (const zeros of [1, 4096, 200_000]) {
+      const again = new Fixture(temp.path, "2026-11-22T12:00:01");
+      again.write(`${whole}2026-11-22 12:0${"\0".repeat(zeros)}`);
+      again.append("two");
+      expect(again.read()).toBe(`${whole}2026-11-22 12:0\n${line("2026-11-22 12:00:01,000", "two")}`);
+    }
+  });
+
   test("goes on turning over when the clock had been years ahead", () => {
     using temp = tempDir();
     const log = new Fixture(temp.path, "2026-11-22T12:00:00");

@@ -1,0 +1,73 @@
+/**
+ * What a row of the table of faults is. A row is a file in `rows/`, and a line in `rows.ts`.
+ *
+ * @module
+ */
+
+import { existsSync } from "node:fs";
+import { has, PARTS, type Program, remedy } from "../support/available.ts";
+
+/** What a row may need of the machine beside Python with pyzmq. */
+type Need = "root" | "strace" | "loop";
+
+/** How a row is run. */
+export interface Run {
+  readonly program: Program;
+  /** Few repetitions, as in `bun test`. */
+  readonly short: boolean;
+  /** Prints a line of progress. */
+  readonly say: (line: string) => void;
+}
+
+/** How it went. */
+export interface Outcome {
+  /** What was measured, in one line. */
+  readonly figure: string;
+  /** What did not hold; nothing where all did. */
+  readonly problems: readonly string[];
+}
+
+/** One row of the table. */
+export interface Row {
+  /** One word, for the command line. */
+  readonly name: string;
+  readonly cause: string;
+  readonly mustHold: string;
+  readonly needs: readonly Need[];
+  readonly run: (run: Run) => Promise<Outcome>;
+}
+
+function isRoot(): boolean {
+  return process.getuid?.() === 0;
+}
+
+const MET: Record<Need, () => boolean> = {
+  root: isRoot,
+  strace: () => Bun.which("strace") !== null && isRoot(),
+  loop: () =>
+    isRoot() &&
+    existsSync("/dev/loop-control") &&
+    Bun.spawnSync(["unshare", "--mount", "true"], { stdout: "ignore", stderr: "ignore" }).success,
+};
+
+const REMEDIES: Record<Need, string> = {
+  root: "root",
+  strace: "root and strace",
+  loop: "root and loop devices",
+};
+
+/** What a row needs and this machine has not, as a person may get it. */
+export function missing(row: Row, program: Program): string[] {
+  const needs = row.needs.filter((need) => !MET[need]()).map((need) => REMEDIES[need]);
+  const parts = (["python", ...PARTS[program]] as const).filter((part) => !has(part)).map(remedy);
+  return [...needs, ...parts];
+}
+
+/** For `test.skipIf(lacksFor(row))`. @throws {Error} With `CI=true`, where a test that is left out is a failure. */
+export function lacksFor(row: Row, program: Program): boolean {
+  const what = missing(row, program).join("; ");
+  if (what === "") return false;
+  if (process.env["CI"] === "true") throw new Error(`The row ${row.name} cannot run, missing: ${what}`);
+  console.warn(`Row ${row.name} left out, missing: ${what}`);
+  return true;
+}

@@ -1,0 +1,32 @@
+/**
+ * The table: its rows in their order.
+ *
+ * @module
+ */
+
+import type { Row } from "./row.ts";
+import { clock } from "./rows/clock.ts";
+import { crowd } from "./rows/crowd.ts";
+import { descriptors } from "./rows/descriptors.ts";
+import { errors } from "./rows/errors.ts";
+import { flood } from "./rows/flood.ts";
+import { full } from "./rows/full.ts";
+import { kill } from "./rows/kill.ts";
+import { names } from "./rows/names.ts";
+import { power } from "./rows/power.ts";
+import { stall } from "./rows/stall.ts";
+import { term } from "./rows/term.ts";
+
+export const ROWS: readonly Row[] = [
+  kill,
+  power,
+  errors,
+  full,
+  stall,
+  names,
+  crowd,
+  flood,
+  descriptors,
+  term,
+  clock,
+];

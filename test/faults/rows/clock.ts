@@ -1,0 +1,177 @@
+/**
+ * Local time goes over midnight, over both changes of summer time, and a day forward and back, under load.
+ *
+ * The day's steps are made with the machine's zone file, in a mount namespace of the hub's own: names, folders and log lines all
+ * come from local time, which then is a day on, and the clock of the machine is left alone. (libfaketime does not help:
+ * the hub takes `clock_gettime` from the C library itself.)
+ *
+ * Taken out: with a folder that is named once at the start, the row says "partial files" (a name of another day than its
+ * folder); with a rename that replaces in `EventLog.keepAs`, the steps say "acknowledged and lost".
+ */
+
+import { basename, join } from "node:path";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { tempDir } from "../../support/temp.ts";
+import { atExit, command } from "../cleanup.ts";
+import { FaultHub } from "../hub.ts";
+import { filesBelow, judge, problemsOf } from "../judge.ts";
+import type { Row, Run } from "../row.ts";
+import { Senders } from "../senders.ts";
+import { zoneBeforeMidnight } from "../time.ts";
+
+const DAY_MS = 86_400_000;
+
+interface Case {
+  readonly name: string;
+  readonly env: Readonly<Record<string, string>>;
+  readonly before?: readonly string[];
+  /** What happens while senders send, in milliseconds after their start. */
+  readonly steps?: readonly (readonly [atMs: number, act: () => void])[];
+  /** Date folders that there are afterwards, and dated logs. */
+  readonly folders: number;
+  readonly logs: number;
+  /** Hours that the names of images have, where these say something. */
+  readonly hours?: number;
+}
+
+/** Seconds until a change of the time when a hub is started. */
+const BEFORE_S = 3;
+
+function pad(value: number): string {
+  return String(value).padStart(2, "0");
+}
+
+function clockTime(ms: number, addHours: number): string {
+  const date = new Date(ms);
+  return `${date.getUTCHours() + addHours}:${pad(date.getUTCMinutes())}:${pad(date.getUTCSeconds())}`;
+}
+
+/** A zone of POSIX in which summer time begins, or ends, in some seconds. */
+function zoneBeforeChange(to: "summer" | "winter"): string {
+  // About noon, so that there is no midnight in it.
+  const behind = new Date().getUTCHours() - 12;
+  const at = Date.now() + BEFORE_S * 1000 - behind * 3_600_000;
+  const day = (ms: number): number => {
+    const date = new Date(ms);
+    const leapless = Date.UTC(2001, date.getUTCMonth(), date.getUTCDate());
+    return (leapless - Date.UTC(2001, 0, 1)) / DAY_MS + 1;
+  };
+  const far = to === "summer" ? at + 100 * DAY_MS : at - 100 * DAY_MS;
+  // The end of summer time is told in summer time.
+  const change = `J${day(at)}/${clockTime(at, to === "summer" ? 0 : 1)}`;
+  const other = `J${day(far)}/12`;
+  const [begin, end] = to === "summer" ? [change, other] : [other, change];
+  return `WIN${behind}SUM${behind - 1},${begin},${end}`;
+}
+
+/** A zone file for each offset from UTC, as `zic` makes them. */
+function zoneFile(folder: string, hours: number): Buffer {
+  const source = join(folder, "source");
+  writeFileSync(source, `Zone Test/Test ${hours}:00 - TST\n`);
+  command("zic", "-d", folder, source);
+  return readFileSync(join(folder, "Test/Test"));
+}
+
+async function runCase(run: Run, one: Case): Promise<{ figure: string; problems: string[] }> {
+  using data = tempDir();
+  const undo = atExit(() => data[Symbol.dispose]());
+  const { env, before = [] } = one;
+  await using hub = new FaultHub({ program: run.program, data: data.path, env, before });
+  await hub.start();
+  await using senders = new Senders(hub.address, { images: 4, events: 2, size: 4000, pauseMs: 2 });
+  await senders.firstOk(0, "image");
+  const started = performance.now();
+  for (const [atMs, act] of one.steps ?? []) {
+    await Bun.sleep(Math.max(0, started + atMs - performance.now()));
+    act();
+  }
+  await Bun.sleep((BEFORE_S + 1.5) * 1000 - (one.steps === undefined ? 0 : 2500));
+  const journal = await senders.stop();
+  const findings = judge(data.path, journal);
+  const problems = problemsOf(findings);
+  const refused = journal.filter((entry) => entry.reply !== "OK").length;
+  if (refused > 0) problems.push(`${refused} requests without an OK`);
+  if (findings.files !== journal.filter((entry) => entry.kind === "image").length)
+    problems.push(`${findings.files} files`);
+  const folders = readdirSync(join(data.path, "images"));
+  if (folders.length !== one.folders) problems.push(`folders ${folders.join(", ")}`);
+  const logs = readdirSync(join(data.path, "logs"));
+  if (logs.length !== one.logs + 1) problems.push(`logs ${logs.join(", ")}`);
+  const hours = new Set(
+    filesBelow(join(data.path, "images")).map((path) => /T(\d\d)\.[^T]*$/.exec(basename(path))?.[1]),
+  );
+  if (one.hours !== undefined && hours.size !== one.hours) problems.push(`hours ${[...hours].join(", ")}`);
+  if ((await hub.stop()) !== 0) problems.push("the hub did not end with 0");
+  undo();
+  return {
+    figure: `${one.name} ${findings.files} files, ${folders.length} folders, ${logs.length} logs`,
+    problems: problems.map((problem) => `${one.name}: ${problem}`),
+  };
+}
+
+function midnight(): Case {
+  return { name: "midnight", env: { TZ: zoneBeforeMidnight(BEFORE_S).zone }, folders: 2, logs: 1 };
+}
+
+function summerTime(to: "summer" | "winter"): Case {
+  return { name: `${to} time`, env: { TZ: zoneBeforeChange(to) }, folders: 1, logs: 0, hours: 2 };
+}
+
+/** Local time goes a day forward, back, and forward again. The log turns over once. */
+function daySteps(folder: string): Case {
+  const hour = new Date().getUTCHours();
+  const file = join(folder, "localtime");
+  // It stays the same hour, and neither is over 24 hours from UTC.
+  const today = hour < 12 ? 0 : -12;
+  const set = (hours: number) => (): void => writeFileSync(file, zoneFile(folder, hours));
+  set(today)();
+  return {
+    name: "a day forth, back, forth",
+    env: {},
+    before: [
+      "unshare",
+      "--mount",
+      "--propagation",
+      "private",
+      "sh",
+      "-c",
+      `mount --bind '${file}' /etc/localtime && unset TZ && exec "$@"`,
+      "sh",
+    ],
+    steps: [
+      [1200, set(today + 24)],
+      [2400, set(today)],
+      [3600, set(today + 24)],
+    ],
+    folders: 2,
+    logs: 1,
+  };
+}
+
+export const clock: Row = {
+  name: "clock",
+  cause: "clock steps of a day, both changes of summer time, midnight, under load",
+  mustHold: "no overwrite, right folder, log rotated once",
+  needs: ["root"],
+  run: async (run) => {
+    using owned = tempDir();
+    const undo = atExit(() => owned[Symbol.dispose]());
+    const figures: string[] = [];
+    const problems: string[] = [];
+    const cases = [
+      midnight,
+      () => summerTime("summer"),
+      () => summerTime("winter"),
+      () => daySteps(owned.path),
+    ];
+    // Midnight has an end-to-end test of its own.
+    for (const make of run.short ? cases.slice(3) : cases) {
+      const result = await runCase(run, make());
+      figures.push(result.figure);
+      problems.push(...result.problems);
+      run.say(result.figure);
+    }
+    undo();
+    return { figure: figures.join("; "), problems };
+  },
+};

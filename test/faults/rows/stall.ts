@@ -1,0 +1,83 @@
+/**
+ * The disk stalls: whoever writes waits, and nobody else does.
+ *
+ * Taken out: with `Store.handle` called by the receiver itself in place of `queue.put`, no heartbeat is answered while the
+ * disk stalls: "heartbeats without an answer".
+ */
+
+import { LoopDisk } from "../disk.ts";
+import { FaultHub } from "../hub.ts";
+import { judge, problemsOf } from "../judge.ts";
+import type { Row } from "../row.ts";
+import { percentile, Senders } from "../senders.ts";
+
+/** What the hub says while it waits. */
+const SAYS = /(?:waits?|waiting) for the disk|disk (?:stalls|is stalled|does not answer)|stall/i;
+
+/** How fast what needs no disk is answered all the same, in milliseconds. */
+const P99_MS_MAX = 250;
+
+export const stall: Row = {
+  name: "stall",
+  cause: "a disk that stalls, then goes on; SIGTERM in the meantime",
+  mustHold: "what needs no disk is answered; images wait and none is lost",
+  needs: ["loop"],
+  run: async (run) => {
+    using disk = new LoopDisk();
+    const problems: string[] = [];
+    const data = `${disk.path}/data`;
+    await using hub = new FaultHub({ program: run.program, data });
+    await hub.start();
+    await using images = new Senders(hub.address, { images: 8, events: 2, size: 12_000, timeoutMs: 25_000 });
+    await using others = new Senders(hub.address, { heartbeats: 3, tests: 2, pauseMs: 10, timeoutMs: 2000 });
+    await images.firstOk(0, "image");
+    await Bun.sleep(500);
+
+    const stalledMs = run.short ? 3000 : 15_000;
+    disk.freeze();
+    const frozenS = Date.now() / 1000;
+    await Bun.sleep(stalledMs);
+    const during = images.journal().filter((entry) => entry.at > frozenS + 0.5);
+    if (during.length > 0)
+      problems.push(`${during.length} requests were answered while the disk stood still`);
+    const answered = others.journal().filter((entry) => entry.at > frozenS + 0.5);
+    const p99 = percentile(answered);
+    if (answered.length === 0) problems.push("nothing was answered while the disk stood still");
+    if (p99 > P99_MS_MAX) problems.push(`heartbeats and test images: p99 ${p99} ms`);
+    const unanswered = answered.filter((entry) => entry.reply !== "OK").length;
+    if (unanswered > 0) problems.push(`${unanswered} heartbeats and test images without an OK`);
+    const says = SAYS.test(hub.output);
+    if (!says) problems.push("the log does not say that the hub waits for the disk");
+    disk.thaw();
+    const thawedS = Date.now() / 1000;
+    const again = await images.firstOk(thawedS, "image");
+    if (again === undefined) problems.push("no service after the stall");
+    await Bun.sleep(300);
+
+    // A stall that a stop falls into and that ends within the stop's bound.
+    disk.freeze();
+    await Bun.sleep(500);
+    const stoppedMs = performance.now();
+    // They send nothing behind the reply that they wait for: what a sender sends in the moment of the end hangs.
+    const stopped = images.stop();
+    hub.terminate();
+    await Bun.sleep(1500);
+    if (!hub.runs) problems.push("the hub ended before the disk went on");
+    disk.thaw();
+    const status = await hub.ended();
+    const stopMs = performance.now() - stoppedMs;
+    if (status !== 0) problems.push(`SIGTERM in a stall: exit status ${status}`);
+    const journal = await stopped;
+    const findings = judge(data, journal);
+    problems.push(...problemsOf(findings));
+    const hanging = journal.filter((entry) => entry.reply === null).length;
+    if (hanging > 0) problems.push(`${hanging} requests got no answer`);
+    return {
+      figure:
+        `stall of ${stalledMs / 1000} s: others' p99 ${p99} ms, ${findings.lost.length} of ${findings.acknowledged} lost, ` +
+        `serves ${(((again ?? Number.NaN) - thawedS) * 1000).toFixed(0)} ms after it, ${says ? "said so" : "did not say so"}; ` +
+        `SIGTERM in a stall: ${stopMs.toFixed(0)} ms, status ${status}, ${hanging} without an answer`,
+      problems,
+    };
+  },
+};

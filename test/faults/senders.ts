@@ -1,0 +1,113 @@
+/**
+ * Senders that keep a journal: many in one process (`senders.py`), started and stopped by a row.
+ *
+ * @module
+ */
+
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { z } from "zod";
+import { PYTHON } from "../support/available.ts";
+import { tempDir } from "../support/temp.ts";
+import { atExit } from "./cleanup.ts";
+import { within } from "./hub.ts";
+
+const entrySchema = z.object({
+  kind: z.enum(["image", "event", "heartbeat", "test"]),
+  /** The text, as sent. */
+  msg: z.string(),
+  /** Of the payload, in hex. */
+  sha256: z.string(),
+  /** Null where none came in time. */
+  reply: z.string().nullable(),
+  ms: z.number(),
+  /** When the reply came, in seconds since 1970. */
+  at: z.number(),
+});
+
+/** One request, and what became of it. */
+export type Entry = Readonly<z.infer<typeof entrySchema>>;
+
+/** How many senders of each kind there are, and how they send. */
+export interface Load {
+  readonly images?: number;
+  readonly events?: number;
+  readonly heartbeats?: number;
+  readonly tests?: number;
+  /** Of an image, in bytes. */
+  readonly size?: number;
+  readonly pauseMs?: number;
+  /** How long a reply is waited for. */
+  readonly timeoutMs?: number;
+}
+
+let processes = 0;
+
+/** A process with senders. */
+export class Senders implements AsyncDisposable {
+  readonly #owned = tempDir();
+  readonly #journal = join(this.#owned.path, "journal.jsonl");
+  readonly #process: Bun.Subprocess<"pipe", "inherit", "inherit">;
+  readonly #undo: () => void;
+
+  constructor(address: string, load: Load) {
+    processes += 1;
+    const options = {
+      connect: address,
+      journal: this.#journal,
+      prefix: `P${processes}`,
+      images: load.images ?? 0,
+      events: load.events ?? 0,
+      heartbeats: load.heartbeats ?? 0,
+      tests: load.tests ?? 0,
+      size: load.size ?? 45_000,
+      "pause-ms": load.pauseMs ?? 0,
+      "timeout-ms": load.timeoutMs ?? 5000,
+    };
+    const words = Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]);
+    this.#process = Bun.spawn([PYTHON, join(import.meta.dir, "senders.py"), ...words], {
+      stdio: ["pipe", "inherit", "inherit"],
+    });
+    this.#undo = atExit(() => {
+      this.#process.kill("SIGKILL");
+      this.#owned[Symbol.dispose]();
+    });
+  }
+
+  /** What was sent so far. */
+  journal(): Entry[] {
+    if (!existsSync(this.#journal)) return [];
+    const lines = readFileSync(this.#journal, "utf8").split("\n").slice(0, -1);
+    return lines.map((line) => entrySchema.parse(JSON.parse(line)));
+  }
+
+  /** Waits until one of the requests after `sinceS` was answered `OK`. @returns when, in seconds since 1970 */
+  async firstOk(sinceS: number, kind?: Entry["kind"], boundMs = 20_000): Promise<number | undefined> {
+    for (const end = Date.now() + boundMs; Date.now() < end; await Bun.sleep(10)) {
+      const found = this.journal().find(
+        (entry) => entry.at > sinceS && entry.reply === "OK" && (kind === undefined || entry.kind === kind),
+      );
+      if (found !== undefined) return found.at;
+    }
+    return undefined;
+  }
+
+  /** Lets each have its last reply. @returns the whole journal */
+  async stop(): Promise<Entry[]> {
+    await this.#process.stdin.end();
+    if ((await within(this.#process.exited, 60_000)) === undefined) throw new Error("The senders do not end");
+    return this.journal();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#process.kill("SIGKILL");
+    await this.#process.exited;
+    this.#undo();
+  }
+}
+
+/** The time below which that part of the requests was answered, in milliseconds. */
+export function percentile(entries: readonly Entry[], part = 0.99): number {
+  const times = entries.map((entry) => entry.ms).toSorted((a, b) => a - b);
+  return Math.round((times[Math.min(times.length - 1, Math.floor(times.length * part))] ?? 0) * 10) / 10;
+}
