@@ -93,6 +93,7 @@ export class Receiver {
     // Only now: with a monitor, libzmq forgets why a bind failed.
     const { settings, wake, report } = this.parts;
     const connectionsMax = Math.min(settings.max_connections, connectionsThatFit());
+    const bound = connectionsMax === settings.max_connections ? "max_connections" : "the limit of open files";
     const monitor = this.socket.socket.monitor();
     this.connections = new Connections(monitor, {
       max: connectionsMax,
@@ -102,7 +103,7 @@ export class Receiver {
       onTooMany: (peer) =>
         this.complaints.add("connections", {
           level: "warn",
-          message: `Closed a connection: there are ${connectionsMax} already (max_connections, or the open files that this process may have)`,
+          message: `Closed a connection: there are ${connectionsMax} already (${bound})`,
           fields: { from: peer },
         }),
     });

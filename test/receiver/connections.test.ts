@@ -1,7 +1,8 @@
-import { afterEach, beforeEach, expect, setDefaultTimeout, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { connect } from "node:net";
 import { Connections } from "../../src/receiver/connections.ts";
 import { Context, type Socket, SocketType } from "../../src/zmq/libzmq.ts";
+import { RawPeer } from "../support/raw-peer.ts";
 import { freePort } from "../support/temp.ts";
 import { COMES_MS, Peer, PeerType } from "../support/zmq-peer.ts";
 
@@ -103,4 +104,39 @@ test.each<[what: string, greeting: string | Uint8Array]>([
     await closed.promise;
     expect(connections.count).toBe(1);
   }
+});
+
+describe("more connections than may stand", () => {
+  test("are closed, while the others go on, and there is room again when one of those has gone", async () => {
+    using stack = new DisposableStack();
+    const strangers = await Promise.all(Array.from({ length: MAX }, () => RawPeer.connect(port)));
+    for (const each of strangers) stack.use(each);
+    await until(() => connections.count === MAX);
+    expect(tooMany).toEqual([]);
+
+    for (let round = 1; round <= 10; round++) {
+      using further = await RawPeer.connect(port);
+      await until(() => further.isClosed);
+      await until(() => connections.count === MAX);
+      expect(tooMany).toHaveLength(round);
+    }
+    expect(tooMany.every((address) => /^127\.0\.0\.1:\d+$/.test(address))).toBe(true);
+    expect(strangers.filter(({ isClosed }) => isClosed)).toEqual([]);
+
+    strangers[0]![Symbol.dispose]();
+    await until(() => connections.count === MAX - 1);
+    stack.use(peer());
+    await until(() => connections.count === MAX);
+    expect(tooMany).toHaveLength(10);
+    expect(strangers.slice(1).filter(({ isClosed }) => isClosed)).toEqual([]);
+  });
+
+  test("are all closed when they come at once", async () => {
+    using stack = new DisposableStack();
+    const all = await Promise.all(Array.from({ length: MAX + 50 }, () => RawPeer.connect(port)));
+    for (const each of all) stack.use(each);
+    await until(() => all.filter(({ isClosed }) => isClosed).length === 50 && connections.count === MAX);
+    expect(tooMany).toHaveLength(50);
+    expect(addresses("Disconnected: ").toSorted()).toEqual(tooMany.toSorted());
+  });
 });

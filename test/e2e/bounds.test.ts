@@ -1,0 +1,335 @@
+/**
+ * The bounds on what a broken or hostile peer can take from a hub, each with a good sender beside it.
+ *
+ * @module
+ */
+
+import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { closeSync, constants, openSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { Context, Socket, SocketOption, ZmqError } from "../../src/zmq/libzmq.ts";
+import { command, frame, greeting, message, ready } from "../support/zmtp.ts";
+import { lacks } from "../support/available.ts";
+import { type Hub, startHub } from "../support/hub.ts";
+import { linesWith, stopAndCount, until } from "../support/hub-output.ts";
+import { RawPeer } from "../support/raw-peer.ts";
+import { Sender } from "../support/sender.ts";
+import { Peer, PeerType } from "../support/zmq-peer.ts";
+
+// Above all bounds of waiting, so that what a test holds is let go of before its context is.
+setDefaultTimeout(120_000);
+
+let context: Context;
+
+beforeEach(() => {
+  context = new Context();
+});
+
+afterEach(() => {
+  context[Symbol.dispose]();
+});
+
+const hubWith = (settings: Record<string, unknown>): Promise<Hub> =>
+  startHub({ settings: { hub: { log_level: "debug", ...settings } } });
+
+const good = (hub: Hub): Peer => new Peer(context, PeerType.req, `tcp://127.0.0.1:${hub.port}`);
+
+/** Sends an image of so many bytes and has it stored. */
+function expectServed(camera: Peer, size = 10_000): void {
+  camera.send(JSON.stringify({ msg: "Good|jpg|" }), jpeg(size));
+  expect(camera.receive()).toEqual(["OK"]);
+}
+
+function jpeg(size: number): Buffer {
+  return Buffer.concat([Buffer.of(0xff, 0xd8), Buffer.alloc(size - 4, 7), Buffer.of(0xff, 0xd9)]);
+}
+
+/** A peer whose handshake is done, as a DEALER. */
+async function shakenHands(hub: Hub): Promise<RawPeer> {
+  const peer = await RawPeer.connect(hub.port, greeting(), ready());
+  await until(hub, () => peer.received().includes("READY"));
+  return peer;
+}
+
+const request = (text: string, payload: Uint8Array): Buffer =>
+  message(["", JSON.stringify({ msg: text }), payload]);
+
+/** The first bytes of a frame that says it has so many, with none of them. */
+function headOfFrame(bytes: bigint): Buffer {
+  return frame(0, Buffer.alloc(0), bytes);
+}
+
+describe("max_message_bytes", () => {
+  const MAX = 65_536;
+
+  test("is the longest frame that is taken in", async () => {
+    await using hub = await hubWith({ max_message_bytes: MAX });
+    using camera = good(hub);
+    expectServed(camera, MAX);
+    expect(hub.images().map(({ bytes }) => bytes.byteLength)).toEqual([MAX]);
+    camera.send(JSON.stringify({ msg: "Bad|jpg|" }), jpeg(MAX + 1));
+    await until(hub, () => linesWith(hub, "Disconnected").length > 0);
+    using other = good(hub);
+    expectServed(other);
+    expect(await stopAndCount(hub)).toMatchObject({ status: 0, images: 2, refused: 0 });
+  });
+
+  test.each<[what: string, bytes: bigint]>([
+    ["one byte more", BigInt(MAX + 1)],
+    ["1 GiB", 2n ** 30n],
+    ["2^63 bytes", 2n ** 63n],
+    ["2^64 - 1 bytes", 2n ** 64n - 1n],
+  ])("disconnects a peer at the head of a frame of %s", async (_, bytes) => {
+    await using hub = await hubWith({ max_message_bytes: MAX });
+    using camera = good(hub);
+    expectServed(camera);
+    using peer = await shakenHands(hub);
+    peer.send(headOfFrame(bytes));
+    await peer.closed();
+    // Before the handshake, too, where a command may be as long.
+    using stranger = await RawPeer.connect(hub.port, greeting());
+    stranger.send(command("READY", Buffer.alloc(0), bytes));
+    await stranger.closed();
+    expectServed(camera);
+    expect(linesWith(hub, "Connected: ")).toHaveLength(3);
+  });
+});
+
+describe("handshake_timeout", () => {
+  test.each<[what: string, opening: Buffer, drips: Buffer]>([
+    ["is silent", Buffer.alloc(0), Buffer.alloc(0)],
+    ["stops in its greeting", greeting().subarray(0, 11), Buffer.alloc(0)],
+    ["drips its greeting", Buffer.alloc(0), greeting()],
+    ["stops behind its greeting", greeting(), Buffer.alloc(0)],
+    ["drips its READY", greeting(), ready()],
+    ["drips as ZMTP 2.0 does", Buffer.of(0xff, 0, 0, 0, 0, 0, 0, 0, 1, 0x7f), Buffer.of(1, 5)],
+  ])("closes a connection that %s", async (_, opening, drips) => {
+    await using hub = await hubWith({ handshake_timeout: 0.2 });
+    using camera = good(hub);
+    expectServed(camera);
+    using peer = await RawPeer.connect(hub.port, opening);
+    let at = 0;
+    await peer.closed(() => {
+      // Of what is long enough, the last byte never comes.
+      if (at < drips.length - 1) peer.send(drips.subarray(at, ++at));
+    });
+    expectServed(camera);
+    // It was not the good one that was closed.
+    expect(linesWith(hub, "Connected: ")).toHaveLength(2);
+  });
+});
+
+describe("heartbeat_interval and heartbeat_timeout", () => {
+  const HEARTBEATS = { heartbeat_interval: 0.2, heartbeat_timeout: 0.5 };
+
+  test.each<[what: string, opening: Buffer, drips: Buffer]>([
+    ["has fallen silent", Buffer.alloc(0), Buffer.alloc(0)],
+    ["has stopped in a frame", request("Bad|jpg|", jpeg(200)).subarray(0, 50), Buffer.alloc(0)],
+    ["drips a frame", Buffer.alloc(0), request("Bad|jpg|", jpeg(60_000))],
+  ])("close a connection that %s", async (_, opening, drips) => {
+    await using hub = await hubWith(HEARTBEATS);
+    using camera = good(hub);
+    expectServed(camera);
+    using peer = await shakenHands(hub);
+    peer.send(opening);
+    let at = 0;
+    await peer.closed(() => peer.send(drips.subarray(at, ++at)));
+    expect(peer.received().includes("PING")).toBe(true);
+    expectServed(camera);
+    expect(linesWith(hub, "Connected: ")).toHaveLength(2);
+    expect(await stopAndCount(hub)).toMatchObject({ status: 0, images: 2, refused: 0 });
+  });
+
+  test("leave a connection that answers", async () => {
+    await using hub = await hubWith(HEARTBEATS);
+    using peer = await shakenHands(hub);
+    let pings = 0;
+    while (pings < 12) {
+      const asked = peer.received().toString("latin1").split("PING").length - 1;
+      for (; pings < asked; pings++) peer.send(command("PONG"));
+      expect(peer.isClosed).toBe(false);
+      await Bun.sleep(10);
+    }
+    peer.send(request("Good|jpg|", jpeg(1000)));
+    await until(hub, () => peer.received().includes("OK"));
+  });
+
+  test.skipIf(lacks("python"))("leave idle cameras, which are served afterwards", async () => {
+    await using hub = await hubWith(HEARTBEATS);
+    await using pyzmq = new Sender(hub.port);
+    using camera = good(hub);
+    expect(await pyzmq.jpg("Barn|jpg|", { size: 10_000 })).toMatchObject({ reply: "OK" });
+    expectServed(camera);
+    // Another one that is closed for its silence shows that it takes no longer than this.
+    for (let round = 0; round < 2; round++) {
+      using silent = await shakenHands(hub);
+      await silent.closed();
+    }
+    expect(await pyzmq.jpg("Barn|jpg|", { size: 10_000 })).toMatchObject({ reply: "OK" });
+    expectServed(camera);
+    expect(linesWith(hub, "Connected: ")).toHaveLength(4);
+  });
+
+  test("leave a camera with an older ZMTP, which knows no heartbeats", async () => {
+    await using hub = await hubWith(HEARTBEATS);
+    // As libzmq 3.2 opens a connection, and as 2.2 does.
+    using two = await RawPeer.connect(hub.port, Buffer.of(0xff, 0, 0, 0, 0, 0, 0, 0, 1, 0x7f, 1, 5, 0, 0));
+    using one = await RawPeer.connect(hub.port, Buffer.of(1, 0));
+    for (let round = 0; round < 2; round++) {
+      using silent = await shakenHands(hub);
+      await silent.closed();
+    }
+    expect([one.isClosed, two.isClosed]).toEqual([false, false]);
+    two.send(request("Two|jpg|", jpeg(1000)));
+    const header = JSON.stringify({ msg: "One|Temp|1" });
+    one.send(
+      Buffer.from(["\u0001\u0001", String.fromCharCode(header.length + 1, 1), header, "\u0002\0x"].join("")),
+    );
+    await until(hub, () => two.received().includes("OK"));
+    await until(hub, () => one.received().includes("OK"));
+  });
+});
+
+describe("max_connections", () => {
+  test("closes further ones while the others go on, until there is room", async () => {
+    await using hub = await hubWith({ max_connections: 3 });
+    using first = good(hub);
+    using second = good(hub);
+    for (const camera of [first, second]) expectServed(camera);
+    {
+      using third = await shakenHands(hub);
+      for (let count = 0; count < 20; count++) {
+        using further = await RawPeer.connect(hub.port, greeting(), ready());
+        await further.closed();
+        expectServed(first);
+      }
+      expect(third.isClosed).toBe(false);
+      await until(hub, () => linesWith(hub, "(max_connections)").length > 0);
+      const [line] = linesWith(hub, "(max_connections)");
+      expect(line).toMatch(
+        / warn {2}Closed a connection: there are 3 already \(max_connections\) from=127\.0\.0\.1:\d+$/,
+      );
+      third.send(request("Third|jpg|", jpeg(1000)));
+      await until(hub, () => third.received().includes("OK"));
+    }
+    await until(hub, () => linesWith(hub, "Disconnected: ").length === 21);
+    using fourth = good(hub);
+    expectServed(fourth);
+    for (const camera of [first, second]) expectServed(camera);
+    await until(hub, () => linesWith(hub, "Connected: ").length === 24);
+    expect(linesWith(hub, "Disconnected: ")).toHaveLength(21);
+  });
+});
+
+describe.skipIf(lacks("python"))("with a camera on pyzmq", () => {
+  test("max_text_bytes is the longest text of an event in UTF-8, and more is refused", async () => {
+    await using hub = await hubWith({ max_text_bytes: 40 });
+    await using sender = new Sender(hub.port);
+    const ascii = "Barn|Note|".padEnd(40, "x");
+    const umlauts = `Barn|Note|${"ü".repeat(15)}`;
+    for (const text of [ascii, umlauts]) expect(await sender.event(text)).toMatchObject({ reply: "OK" });
+    for (const text of [`${ascii}x`, `${umlauts}x`, `Barn|Note|${"x".repeat(60_000)}`])
+      expect(await sender.event(text)).toMatchObject({ reply: "ERROR the text is longer than 40 bytes" });
+    const texts = hub.log().map((line) => line.slice(line.indexOf(" ~ ") + 3));
+    expect(texts.filter((text) => text.includes("|"))).toEqual([ascii, umlauts]);
+    expect(linesWith(hub, "Refused a request: the text is longer than 40 bytes").length).toBeGreaterThan(0);
+    expect(await stopAndCount(hub)).toMatchObject({ status: 0, events: 2, refused: 3 });
+  });
+
+  test("max_name_bytes is where a node's name is cut, between two characters", async () => {
+    await using hub = await hubWith({ max_name_bytes: 9 });
+    await using sender = new Sender(hub.port);
+    for (const node of ["123456789", "1234567890", "üüüüü", "x".repeat(10_000)])
+      expect(await sender.jpg(`${node}|jpg|`, { size: 1000 })).toMatchObject({ reply: "OK" });
+    const names = hub.images().map(({ name }) => name.replace(/-\d{4}-.*$/, ""));
+    expect(names.toSorted()).toEqual(["123456789", "123456789", "xxxxxxxxx", "üüüü"]);
+  });
+});
+
+/** Memory that a process has in hand, in MB (10^6 bytes). */
+function residentMb(pid: number): number {
+  const kib = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
+  return (Number(kib) * 1024) / 1e6;
+}
+
+/** Sends a message if it can be sent now. */
+function trySend(socket: Socket, frames: readonly Buffer[]): boolean {
+  try {
+    for (const [index, each] of frames.entries()) socket.send(each, index < frames.length - 1);
+    return true;
+  } catch (error) {
+    if (error instanceof ZmqError && error.message.includes("zmq_send")) return false;
+    throw error;
+  }
+}
+
+// With receive_hwm 100 the hub takes all of it, and its memory grows to 2.2 GB.
+test("receive_hwm bounds the memory of a hub that peers flood while its disk stalls", async () => {
+  await using hub = await hubWith({ writers: 1, queuemax: 1, receive_hwm: 2 });
+  using stack = new DisposableStack();
+  const camera = stack.use(good(hub));
+  expectServed(camera);
+
+  // A writer that opens this waits until it is read.
+  const log = join(hub.dataDir, "logs/imagehub.log");
+  rmSync(log);
+  expect(Bun.spawnSync(["mkfifo", log]).success).toBe(true);
+  camera.send(JSON.stringify({ msg: "Good|Temp|1" }), "x");
+
+  const frames = [
+    Buffer.alloc(0),
+    Buffer.from(JSON.stringify({ msg: "Flood|Temp|1" })),
+    Buffer.alloc(2 ** 20, 1),
+  ];
+  const before = residentMb(hub.pid);
+  const peers = Array.from({ length: 20 }, () => {
+    const socket = stack.use(context.socket(PeerType.dealer));
+    socket.set(SocketOption.linger, 0);
+    socket.set(SocketOption.sendHwm, 1);
+    socket.connect(`tcp://127.0.0.1:${hub.port}`);
+    return { socket, sent: 0 };
+  });
+  // Until nothing more goes: all places on the way are taken.
+  let lastMs = performance.now();
+  while (performance.now() - lastMs < 1500) {
+    for (const peer of peers) {
+      if (peer.sent >= 100 || !trySend(peer.socket, frames)) continue;
+      peer.sent++;
+      lastMs = performance.now();
+    }
+    await Bun.sleep(1);
+  }
+  const after = residentMb(hub.pid);
+  const sent = peers.reduce((sum, peer) => sum + peer.sent, 0);
+  console.log(`Flooded with ${sent} MiB: ${Math.round(before)} MB before, ${Math.round(after)} MB after`);
+  expect(after).toBeLessThan(600);
+  await until(hub, () => linesWith(hub, "The disk stalls").length > 0);
+  expect(linesWith(hub, "The queue is full").length).toBeGreaterThan(0);
+
+  const reader = openSync(log, constants.O_RDONLY | constants.O_NONBLOCK);
+  rmSync(log);
+  expect(camera.receive()?.[0]).toBeDefined();
+  closeSync(reader);
+  expectServed(camera);
+  expect(await hub.stop()).toBe(0);
+});
+
+test("linger bounds a stop while a peer takes none of its replies", async () => {
+  await using hub = await hubWith({ linger: 0.2, log_level: "info" });
+  using camera = good(hub);
+  expectServed(camera);
+  using peer = await shakenHands(hub);
+  peer.pause();
+  // The longest reply that there is, so that both ends of the connection are full soon.
+  const shape = JSON.stringify({
+    msg: "Bad|jpg|",
+    dtype: "uint8",
+    shape: Array(8).fill(123_456_789_012_345),
+  });
+  const many = Buffer.concat(Array(2000).fill(message(["", shape, "x"])));
+  for (let round = 0; round < 40; round++) peer.send(many);
+  await until(hub, () => linesWith(hub, "Refused a request").length > 1);
+  expectServed(camera);
+  // With linger -1 it would hang.
+  expect(await stopAndCount(hub)).toMatchObject({ status: 0, images: 2 });
+});

@@ -1,0 +1,233 @@
+import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { stringify } from "yaml";
+import { Context } from "../src/zmq/libzmq.ts";
+import { linesWith, until } from "./support/hub-output.ts";
+import { freePort, tempDir, type TempDir } from "./support/temp.ts";
+import { Peer, PeerType } from "./support/zmq-peer.ts";
+
+// Above all bounds of waiting, so that what a test holds is let go of before its context is.
+setDefaultTimeout(120_000);
+
+const PROCESS = fileURLToPath(import.meta.resolve("./support/hub-process.ts"));
+
+let context: Context;
+let temp: TempDir;
+
+beforeEach(() => {
+  context = new Context();
+  temp = tempDir();
+});
+
+afterEach(() => {
+  temp[Symbol.dispose]();
+  context[Symbol.dispose]();
+});
+
+/** A process with a hub whose writers can be brought to grief. */
+class FaultyHub implements AsyncDisposable {
+  readonly port = freePort();
+  readonly #process: Bun.Subprocess<"pipe", "pipe", "pipe">;
+  readonly #read: Promise<unknown>;
+  #output = "";
+
+  private constructor(settings: Record<string, unknown>, stillborn: number) {
+    writeFileSync(
+      join(temp.path, "imagehub.yaml"),
+      stringify({ hub: { port: this.port, bind: "127.0.0.1", ...settings } }),
+    );
+    this.#process = Bun.spawn([process.execPath, PROCESS, temp.path, String(stillborn)], {
+      stdio: ["pipe", "pipe", "pipe"],
+    });
+    this.#read = Promise.all([this.#collect(this.#process.stdout), this.#collect(this.#process.stderr)]);
+  }
+
+  /** @param stillborn how many writers end as soon as they are started */
+  static async start(settings: Record<string, unknown>, stillborn = 0): Promise<FaultyHub> {
+    const hub = new FaultyHub(settings, stillborn);
+    await until(hub, () => hub.output().includes("Listening"));
+    return hub;
+  }
+
+  async #collect(stream: ReadableStream<Uint8Array>): Promise<void> {
+    for await (const chunk of stream) this.#output += Buffer.from(chunk).toString();
+  }
+
+  output(): string {
+    return this.#output;
+  }
+
+  /** Ends a thread; those of a kind are counted from 0 in the order in which they were started. */
+  terminate(kind: "writer" | "flusher", index: number): void {
+    void this.#process.stdin.write(`${kind} ${index}\n`);
+    void this.#process.stdin.flush();
+  }
+
+  /** Waits until so many writers have been replaced since the start. */
+  async replaced(count: number): Promise<void> {
+    await until(this, () => linesWith(this, "A writer has ended and is replaced").length >= count);
+  }
+
+  imageNodes(): string[] {
+    const root = join(temp.path, "imagehub_data/images");
+    if (!existsSync(root)) return [];
+    const entries = readdirSync(root, { recursive: true, withFileTypes: true });
+    return entries.filter((entry) => entry.isFile()).map(({ name }) => name.split("-")[0] ?? "");
+  }
+
+  events(): string[] {
+    const log = readFileSync(join(temp.path, "imagehub_data/logs/imagehub.log"), "utf8");
+    return log.split("\n").filter((line) => line.includes("|"));
+  }
+
+  async stop(): Promise<number> {
+    this.#process.kill("SIGTERM");
+    const status = await this.#process.exited;
+    await this.#read;
+    return status;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#process.kill("SIGKILL");
+    await this.#process.exited;
+    await this.#read;
+  }
+}
+
+const JPEG = Buffer.concat([Buffer.of(0xff, 0xd8), Buffer.alloc(1000), Buffer.of(0xff, 0xd9)]);
+
+const peer = (hub: FaultyHub): Peer => new Peer(context, PeerType.req, `tcp://127.0.0.1:${hub.port}`);
+
+const sendImage = (to: Peer, node: string): void => to.send(JSON.stringify({ msg: `${node}|jpg|` }), JPEG);
+const sendEvent = (to: Peer, text: string): void => to.send(JSON.stringify({ msg: text }), "x");
+
+const FAILED = ["ERROR cannot store: the writer that had it ended"];
+
+describe("a hub with one writer", () => {
+  test.each(["throws", "rejects", "exits"])(
+    "answers ERROR for what a writer that %s had in hand, and stores with another one",
+    async (fault) => {
+      await using hub = await FaultyHub.start({ writers: 1, ack: fault === "rejects" ? "synced" : "stored" });
+      using camera = peer(hub);
+      sendImage(camera, `Barn ${fault}`);
+      expect(camera.receive()).toEqual(FAILED);
+      await hub.replaced(1);
+      // This waits for the new one, which then ends too.
+      sendEvent(camera, `Barn|${fault}|1`);
+      expect(camera.receive()).toEqual(FAILED);
+      sendImage(camera, "Good");
+      expect(camera.receive()).toEqual(["OK"]);
+      sendEvent(camera, "Good|Temp|1");
+      expect(camera.receive()).toEqual(["OK"]);
+      expect(await hub.stop()).toBe(0);
+      expect(hub.imageNodes()).toEqual(["Good"]);
+      expect(hub.events()).toHaveLength(1);
+      const lines = linesWith(hub, "A writer has ended and is replaced");
+      expect(lines).toHaveLength(2);
+      expect(lines[0]).toEndWith(" error A writer has ended and is replaced writer=0 hadInHand=true");
+      expect(hub.output()).toMatch(/ Stopped .*\bimages=1 .*\bfailed=2 /);
+    },
+  );
+
+  test("goes on when a writer ends that has nothing in hand", async () => {
+    await using hub = await FaultyHub.start({ writers: 1 });
+    using camera = peer(hub);
+    for (let round = 0; round < 3; round++) {
+      // Once this is answered there is nothing before it in the queue, such as the hub's note of its start.
+      sendImage(camera, "Good");
+      expect(camera.receive()).toEqual(["OK"]);
+      hub.terminate("writer", round);
+      await hub.replaced(round + 1);
+    }
+    sendImage(camera, "Good");
+    expect(camera.receive()).toEqual(["OK"]);
+    expect(hub.imageNodes()).toEqual(["Good", "Good", "Good", "Good"]);
+    for (const line of linesWith(hub, "A writer has ended")) expect(line).toEndWith("hadInHand=false");
+    expect(await hub.stop()).toBe(0);
+  });
+
+  test("answers ERROR for what a writer had in hand that is ended from outside", async () => {
+    await using hub = await FaultyHub.start({ writers: 1 });
+    using camera = peer(hub);
+    using waiting = peer(hub);
+    sendImage(camera, "It hangs");
+    await until(hub, () => hub.output().includes("First message from It hangs"));
+    sendImage(waiting, "Good");
+    await until(hub, () => hub.output().includes("First message from Good"));
+    expect(hub.imageNodes()).toEqual([]);
+    hub.terminate("writer", 0);
+    expect(camera.receive()).toEqual(FAILED);
+    // What had only been in the queue is stored by the new one.
+    expect(waiting.receive()).toEqual(["OK"]);
+    expect(hub.imageNodes()).toEqual(["Good"]);
+    expect(await hub.stop()).toBe(0);
+  });
+
+  test("answers what its writer had in hand, and what waited for it, when that ends in a stop", async () => {
+    await using hub = await FaultyHub.start({ writers: 1 });
+    using camera = peer(hub);
+    using waiting = peer(hub);
+    sendImage(camera, "It hangs");
+    await until(hub, () => hub.output().includes("First message from It hangs"));
+    sendImage(waiting, "Good");
+    await until(hub, () => hub.output().includes("First message from Good"));
+    const stopped = hub.stop();
+    hub.terminate("writer", 0);
+    expect(await stopped).toBe(0);
+    expect(camera.receive()).toEqual(FAILED);
+    expect(waiting.receive()).toEqual(["OK"]);
+    expect(hub.imageNodes()).toEqual(["Good"]);
+  });
+});
+
+test("a hub with two writers stores with one while the other is replaced", async () => {
+  await using hub = await FaultyHub.start({ writers: 2 });
+  using camera = peer(hub);
+  using good = peer(hub);
+  for (let round = 1; round <= 3; round++) {
+    sendImage(camera, "It throws");
+    for (let count = 0; count < 50; count++) {
+      sendImage(good, "Good");
+      expect(good.receive()).toEqual(["OK"]);
+    }
+    expect(camera.receive()).toEqual(FAILED);
+  }
+  expect(await hub.stop()).toBe(0);
+  expect(hub.imageNodes()).toHaveLength(150);
+});
+
+test("a hub with ack received answers OK at once, and says that it did not store", async () => {
+  await using hub = await FaultyHub.start({ writers: 1, ack: "received" });
+  using camera = peer(hub);
+  sendImage(camera, "It throws");
+  expect(camera.receive()).toEqual(["OK"]);
+  await until(hub, () => linesWith(hub, "Could not store an image: the writer that had it ended").length > 0);
+  sendImage(camera, "Good");
+  expect(camera.receive()).toEqual(["OK"]);
+  await until(hub, () => hub.imageNodes().length === 1);
+  expect(await hub.stop()).toBe(0);
+});
+
+test("a hub starts although its first writers end at once, each of which is replaced", async () => {
+  await using hub = await FaultyHub.start({ writers: 2 }, 3);
+  using camera = peer(hub);
+  for (let count = 0; count < 10; count++) {
+    sendImage(camera, "Good");
+    expect(camera.receive()).toEqual(["OK"]);
+  }
+  expect(linesWith(hub, "A writer has ended and is replaced")).toHaveLength(3);
+  expect(await hub.stop()).toBe(0);
+});
+
+test("a hub replaces its flusher, and ends after the last flush of the new one", async () => {
+  await using hub = await FaultyHub.start({ sync_interval: 0.1 });
+  using camera = peer(hub);
+  hub.terminate("flusher", 0);
+  await until(hub, () => linesWith(hub, "The flusher has ended and is replaced").length === 1);
+  sendImage(camera, "Good");
+  expect(camera.receive()).toEqual(["OK"]);
+  expect(await hub.stop()).toBe(0);
+  expect(hub.imageNodes()).toEqual(["Good"]);
+});

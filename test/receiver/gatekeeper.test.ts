@@ -1,0 +1,412 @@
+import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { chmodSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { networkInterfaces } from "node:os";
+import { join } from "node:path";
+import { EXIT } from "../../src/errors.ts";
+import { formatCertificate } from "../../src/zmq/certificate.ts";
+import { Context, newKeyPair } from "../../src/zmq/libzmq.ts";
+import { greeting, message, ready } from "../support/zmtp.ts";
+import { lacks } from "../support/available.ts";
+import { runCli } from "../support/cli.ts";
+import { createCertificates, CurvePeer, loadCertificate } from "../support/curve.ts";
+import { type Hub, startHub } from "../support/hub.ts";
+import { linesWith, stopAndCount, until } from "../support/hub-output.ts";
+import { RawPeer } from "../support/raw-peer.ts";
+import { freePort, tempDir, type TempDir } from "../support/temp.ts";
+import { Peer, PeerType } from "../support/zmq-peer.ts";
+
+// Above all bounds of waiting, so that what a test holds is let go of before its context is.
+setDefaultTimeout(120_000);
+
+let context: Context;
+let temp: TempDir;
+
+beforeEach(() => {
+  context = new Context();
+  temp = tempDir();
+});
+
+afterEach(() => {
+  temp[Symbol.dispose]();
+  context[Symbol.dispose]();
+});
+
+const JPEG = Buffer.concat([Buffer.of(0xff, 0xd8), Buffer.alloc(1000), Buffer.of(0xff, 0xd9)]);
+
+/** Frames of an image and of an event, as a REQ sends them. */
+const image = (node: string) => [JSON.stringify({ msg: `${node}|jpg|` }), JPEG] as const;
+const event = (node: string) => [JSON.stringify({ msg: `${node}|Temp|1` }), "x"] as const;
+
+/** What a hub has taken in from a node, be it on the disk or in a line of either log. */
+function traces(hub: Hub, node: string): string[] {
+  return [
+    ...hub.images().map(({ name }) => name),
+    ...hub.log(),
+    ...linesWith(hub, "First message"),
+    ...linesWith(hub, "Refused a request"),
+  ].filter((text) => text.includes(node));
+}
+
+// Without ZMQ_ZAP_DOMAIN libzmq does not ask about a peer without CURVE: each of these then waits for a refusal for ever.
+describe("a hub with allow", () => {
+  test("takes in from an address of it, and nothing from another", async () => {
+    await using hub = await startHub({ settings: { hub: { allow: ["127.0.0.2/32", "10.0.0.0/8"] } } });
+    using stranger = new Peer(context, PeerType.dealer, `tcp://127.0.0.1:${hub.port}`);
+    // What is sent before the hub has decided waits in the stranger's own memory.
+    for (let count = 0; count < 10; count++) stranger.send("", ...image("Stranger"));
+    stranger.send("", ...event("Stranger"));
+    await until(hub, () => linesWith(hub, "Refused a connection").length > 0);
+
+    using friend = new Peer(context, PeerType.req, `tcp://127.0.0.2:0;127.0.0.1:${hub.port}`);
+    friend.send(...image("Friend"));
+    expect(friend.receive()).toEqual(["OK"]);
+    expect(stranger.receive(0)).toBeUndefined();
+    expect(traces(hub, "Stranger")).toEqual([]);
+    await until(hub, () => linesWith(hub, "First message from Friend").length > 0);
+    expect(linesWith(hub, "First message from Friend")[0]).toEndWith(" address=127.0.0.2");
+    expect(linesWith(hub, "Refused a connection")[0]).toMatch(
+      /warn {2}Refused a connection: its address is not in allow from=127\.0\.0\.1$/,
+    );
+    expect(linesWith(hub, "Everybody who reaches this port")).toEqual([]);
+    const totals = await stopAndCount(hub);
+    expect(totals).toMatchObject({ status: 0, images: 1, events: 0, refused: 0 });
+    expect(totals["denied"]).toBeGreaterThan(0);
+  });
+
+  test.skipIf(
+    !Object.values(networkInterfaces())
+      .flat()
+      .some((each) => each?.address === "::1"),
+  )("tells addresses of IPv6 apart", async () => {
+    await using hub = await startHub({ settings: { hub: { allow: ["::1"] } } });
+    using stranger = new Peer(context, PeerType.req, `tcp://127.0.0.1:${hub.port}`);
+    stranger.send(...event("Stranger"));
+    await until(hub, () => linesWith(hub, "from=127.0.0.1").length > 0);
+    using command = new DisposableStack();
+    const home = command.use(tempDir());
+    const sent = await runCli(["send", "--event", "Friend|1", "--to", `[::1]:${hub.port}`], {
+      home: home.path,
+    });
+    expect(sent).toMatchObject({ status: EXIT.ok });
+    expect(traces(hub, "Stranger")).toEqual([]);
+  });
+
+  test("writes one line a second, with a count, while a stranger tries again and again", async () => {
+    await using hub = await startHub({ settings: { hub: { allow: ["127.0.0.2"] } } });
+    let attempts = 0;
+    const start = performance.now();
+    while (linesWith(hub, "count=").length < 2) {
+      using stranger = await RawPeer.connect(hub.port, greeting(), ready());
+      // It is told so, and it is up to the stranger to close first.
+      await until(hub, () => stranger.received().includes("ERROR"));
+      attempts++;
+    }
+    const lines = linesWith(hub, "Refused a connection");
+    expect(attempts).toBeGreaterThan(lines.length);
+    // At once, and then each stands for a whole second.
+    expect(lines.length).toBeLessThanOrEqual(2 + (performance.now() - start) / 1000);
+    const totals = await stopAndCount(hub);
+    const counted = linesWith(hub, "Refused a connection").map((line) =>
+      Number(/count=(\d+)/.exec(line)?.[1] ?? 1),
+    );
+    expect(counted.reduce((sum, count) => sum + count, 0)).toBe(totals["denied"]!);
+    expect(totals).toMatchObject({ status: 0, events: 0, denied: attempts });
+  });
+});
+
+/** How a connection without CURVE is opened, and whether its messages may only follow the hub's READY. */
+const DOWNGRADES: readonly [what: string, opening: Buffer, waits: boolean][] = [
+  ["NULL of ZMTP 3.1", Buffer.concat([greeting("NULL"), ready()]), true],
+  ["NULL of ZMTP 3.0", Buffer.concat([greeting("NULL", 0), ready()]), true],
+  ["PLAIN", Buffer.concat([greeting("PLAIN"), ready()]), true],
+  [
+    "ZMTP 2.0",
+    Buffer.concat([Buffer.of(0xff, 0, 0, 0, 0, 0, 0, 0, 1, 0x7f, 1, 5), Buffer.of(0, 0), eventMessage()]),
+    false,
+  ],
+  ["ZMTP 1.0", Buffer.concat([Buffer.of(1, 0), ...["", ...event("Stranger")].map(frameOfVersionOne)]), false],
+  [
+    "ZMTP 1.0 with a long length",
+    Buffer.concat([
+      Buffer.of(0xff, 0, 0, 0, 0, 0, 0, 0, 1, 0),
+      ...["", ...event("Stranger")].map(frameOfVersionOne),
+    ]),
+    false,
+  ],
+];
+
+/** Opens such a connection and sends an event over it, as soon as that may be sent. */
+async function downgrade(hub: Hub, opening: Buffer, waits: boolean): Promise<RawPeer> {
+  const peer = await RawPeer.connect(hub.port, opening);
+  if (!waits) return peer;
+  await until(hub, () => peer.isClosed || peer.received().includes("READY"));
+  peer.send(eventMessage());
+  return peer;
+}
+
+function eventMessage(): Buffer {
+  return message(["", ...event("Stranger")]);
+}
+
+function frameOfVersionOne(body: string, at: number): Buffer {
+  return Buffer.concat([Buffer.of(body.length + 1, at < 2 ? 1 : 0), Buffer.from(body)]);
+}
+
+test.each(DOWNGRADES.filter(([what]) => what !== "PLAIN"))(
+  "a hub that is open takes an event by %s, so that the refusals below are no mistake of these bytes",
+  async (_, opening, waits) => {
+    await using hub = await startHub();
+    using peer = await downgrade(hub, opening, waits);
+    await until(hub, () => traces(hub, "Stranger").length >= 2 && peer.received().includes("OK"));
+  },
+);
+
+test.each(DOWNGRADES)("a hub with allow refuses %s from another address", async (_, opening, waits) => {
+  await using hub = await startHub({ settings: { hub: { allow: ["127.0.0.2"] } } });
+  using peer = await downgrade(hub, opening, waits);
+  await peer.closed();
+  expect(traces(hub, "Stranger")).toEqual([]);
+  expect(await stopAndCount(hub)).toMatchObject({ status: 0, events: 0, refused: 0 });
+});
+
+/** A file with keys that pyzmq made. */
+const own = (name: string): string => join(temp.path, "own", name);
+const publicKey = (name: string): string => loadCertificate(own(`${name}.key`))[0];
+
+/** A camera with keys of its own. */
+const peer = (hub: Hub, name: string, serverKey = publicKey("hub")): CurvePeer =>
+  new CurvePeer({ node: name, port: hub.port, keys: own(`${name}.key_secret`), serverKey });
+
+/** That a hub serves one who may send, and has nothing of the stranger. */
+async function expectOnlyBarn(hub: Hub): Promise<void> {
+  await using barn = peer(hub, "barn");
+  expect(await barn.reply).toBe("OK");
+  expect(hub.images().map(({ name }) => name.split("-")[0])).toEqual(["barn"]);
+  expect(traces(hub, "stranger")).toEqual([]);
+  expect(await stopAndCount(hub)).toMatchObject({ status: 0, images: 1, refused: 0 });
+}
+
+describe.skipIf(lacks("python"))("a hub with curve", () => {
+  let clientKeys: string;
+
+  beforeEach(() => {
+    clientKeys = join(temp.path, "clients");
+    createCertificates(join(temp.path, "own"), "hub");
+    createCertificates(join(temp.path, "own"), "barn");
+    createCertificates(join(temp.path, "own"), "stranger");
+    mkdirSync(clientKeys);
+    admit("barn");
+  });
+
+  /** Puts a node's public key where the hub looks for it. */
+  function admit(name: string): void {
+    writeFileSync(join(clientKeys, `${name}.key`), formatCertificate({ publicKey: publicKey(name) }));
+  }
+
+  const curveHub = (more: Record<string, unknown> = {}): Promise<Hub> =>
+    startHub({
+      settings: {
+        hub: {
+          curve: { server_key: own("hub.key_secret"), client_keys: clientKeys },
+          log_level: "debug",
+          ...more,
+        },
+      },
+    });
+
+  test("serves a key that it knows", async () => {
+    await using hub = await curveHub();
+    await expectOnlyBarn(hub);
+    expect(linesWith(hub, "Everybody who reaches this port")).toEqual([]);
+    expect(linesWith(hub, "Refused")).toEqual([]);
+  });
+
+  test("takes nothing from a key that it does not know", async () => {
+    await using hub = await curveHub();
+    await using stranger = peer(hub, "stranger");
+    await until(hub, () => linesWith(hub, "Refused a connection: its key is not in client_keys").length > 0);
+    expect(linesWith(hub, "not in client_keys")[0]).toEndWith(" from=127.0.0.1");
+    await expectOnlyBarn(hub);
+    expect(stranger.isAnswered).toBe(false);
+  });
+
+  test("takes nothing from a peer without CURVE", async () => {
+    await using hub = await curveHub();
+    await using stranger = new CurvePeer({ node: "stranger", port: hub.port });
+    await until(hub, () => linesWith(hub, "handshake").length > 0);
+    await expectOnlyBarn(hub);
+    expect(stranger.isAnswered).toBe(false);
+  });
+
+  test("takes nothing from a peer that takes another for the hub", async () => {
+    await using hub = await curveHub();
+    await using stranger = peer(hub, "barn", publicKey("stranger"));
+    await until(hub, () => linesWith(hub, "handshake").length > 0);
+    expect(hub.images()).toEqual([]);
+    expect(stranger.isAnswered).toBe(false);
+  });
+
+  test.each(DOWNGRADES)("takes nothing by %s", async (_, opening, waits) => {
+    await using hub = await curveHub();
+    using stranger = await downgrade(hub, opening, waits);
+    await stranger.closed();
+    expect(stranger.received().includes("OK")).toBe(false);
+    expect(traces(hub, "Stranger")).toEqual([]);
+    await expectOnlyBarn(hub);
+  });
+
+  test("asks for both, key and address, where both are set", async () => {
+    await using hub = await curveHub({ allow: ["127.0.0.2"] });
+    await using barn = peer(hub, "barn");
+    await until(hub, () => linesWith(hub, "its address is not in allow from=127.0.0.1").length > 0);
+    expect([barn.isAnswered, hub.images()]).toEqual([false, []]);
+  });
+
+  test("rereads its clients' keys on SIGHUP", async () => {
+    await using hub = await curveHub();
+    {
+      await using refused = peer(hub, "stranger");
+      await until(hub, () => linesWith(hub, "its key is not in client_keys").length > 0);
+      expect(refused.isAnswered).toBe(false);
+      admit("stranger");
+      process.kill(hub.pid, "SIGHUP");
+      // libzmq gives a connection that was refused with 400 up, so the same socket is not served later.
+      await until(hub, () => linesWith(hub, "Read the keys of 2 clients again").length === 1);
+    }
+    await using admitted = peer(hub, "stranger");
+    expect(await admitted.reply).toBe("OK");
+
+    rmSync(join(clientKeys, "stranger.key"));
+    process.kill(hub.pid, "SIGHUP");
+    await until(hub, () => linesWith(hub, "Read the keys of 1 clients again").length === 1);
+    const before = hub.images().length;
+    const refusals = linesWith(hub, "its key is not in client_keys").length;
+    await using removed = peer(hub, "stranger");
+    await until(hub, () => linesWith(hub, "its key is not in client_keys").length > refusals);
+    await using barn = peer(hub, "barn");
+    expect(await barn.reply).toBe("OK");
+    expect([hub.images().length, removed.isAnswered]).toEqual([before + 1, false]);
+  });
+
+  test.each<[what: string, breaks: () => void, reason: RegExp]>([
+    [
+      "one is broken",
+      () => writeFileSync(join(clientKeys, "broken.key"), 'curve\n    public-key = "too short"\n'),
+      /broken\.key holds no public-key in Z85$/,
+    ],
+    ["the directory is gone", () => renameSync(clientKeys, `${clientKeys}.away`), /ENOENT/],
+  ])("keeps the keys that it has when on SIGHUP %s", async (_, breaks, reason) => {
+    await using hub = await curveHub();
+    breaks();
+    process.kill(hub.pid, "SIGHUP");
+    await until(hub, () => linesWith(hub, "Cannot read the keys of clients again").length === 1);
+    const [line] = linesWith(hub, "Cannot read the keys of clients again");
+    expect(line).toMatch(/ error Cannot read .*, those read before stay in force: /);
+    expect(line).toMatch(reason);
+    await using stranger = peer(hub, "stranger");
+    await until(hub, () => linesWith(hub, "its key is not in client_keys").length > 0);
+    await expectOnlyBarn(hub);
+    expect(stranger.isAnswered).toBe(false);
+  });
+
+  test("serves imagehub send with keys of imagehub keygen", async () => {
+    const home = join(temp.path, "home");
+    for (const args of [
+      ["keygen", "hub2", "--out", temp.path],
+      ["keygen", "node", "--out", clientKeys],
+    ]) {
+      expect(await runCli(args, { home })).toMatchObject({ status: EXIT.ok, stderr: "" });
+    }
+    await using hub = await startHub({
+      settings: {
+        hub: { curve: { server_key: join(temp.path, "hub2.key_secret"), client_keys: clientKeys } },
+      },
+    });
+    const send = ["send", "--event", "Node|Temp|1", "--to", `127.0.0.1:${hub.port}`];
+    const keys = ["--key", join(clientKeys, "node.key_secret"), "--server-key", join(temp.path, "hub2.key")];
+    expect(await runCli([...send, ...keys], { home })).toMatchObject({ status: EXIT.ok });
+    expect(await runCli([...send, "--timeout", "1"], { home })).toMatchObject({ status: EXIT.unanswered });
+    expect(hub.log().filter((line) => line.includes("Node|Temp"))).toHaveLength(1);
+  });
+});
+
+/** The values of the two settings of `curve`. */
+const server = (): string => join(temp.path, "hub.key_secret");
+const clients = (): string => join(temp.path, "clients");
+
+describe("a hub whose keys cannot be read ends with the status for settings and names the file when", () => {
+  beforeEach(() => {
+    writeFileSync(server(), formatCertificate(newKeyPair()));
+    mkdirSync(clients());
+  });
+
+  test.each<[what: string, breaks: () => void, named: () => string]>([
+    ["there is no server key", () => rmSync(server()), server],
+    [
+      "the server key is the public one",
+      () => writeFileSync(server(), formatCertificate({ publicKey: newKeyPair().publicKey })),
+      server,
+    ],
+    ["the server key is no certificate", () => writeFileSync(server(), "secret"), server],
+    [
+      "the server key is a directory",
+      () => {
+        rmSync(server());
+        mkdirSync(server());
+      },
+      () => "EISDIR",
+    ],
+    [
+      "the server key is more than 256 bits in Z85",
+      () =>
+        writeFileSync(server(), formatCertificate({ publicKey: "#".repeat(40), secretKey: "#".repeat(40) })),
+      server,
+    ],
+    ["there is no directory of client keys", () => rmSync(clients(), { recursive: true }), clients],
+    [
+      "the directory of client keys is a file",
+      () => {
+        rmSync(clients(), { recursive: true });
+        writeFileSync(clients(), "");
+      },
+      clients,
+    ],
+    [
+      "a client's key is empty",
+      () => writeFileSync(join(clients(), "a.key"), ""),
+      () => join(clients(), "a.key"),
+    ],
+    ...(process.getuid?.() === 0
+      ? []
+      : ([["nobody may read the server key", () => chmodSync(server(), 0), server]] as [
+          string,
+          () => void,
+          () => string,
+        ][])),
+  ])("%s", async (_, breaks, named) => {
+    breaks();
+    const data = join(temp.path, "data");
+    const result = await runCli(["run", "--data", data, "--port", String(freePort())], {
+      home: join(temp.path, "home"),
+      env: { IMAGEHUB_CURVE_SERVER_KEY: server(), IMAGEHUB_CURVE_CLIENT_KEYS: clients() },
+    });
+    expect(result).toMatchObject({ status: EXIT.config });
+    expect(result.stderr).toMatch(/^.* error Cannot read the keys of hub\.curve: .*\n$/);
+    expect(result.stderr).toContain(named());
+    expect(await Bun.file(join(data, ".imagehub.lock")).exists()).toBe(false);
+  });
+
+  test.each([
+    ["client_keys is missing", "IMAGEHUB_CURVE_SERVER_KEY", server],
+    ["server_key is missing", "IMAGEHUB_CURVE_CLIENT_KEYS", clients],
+  ])("%s", async (_, variable, value) => {
+    const result = await runCli(["run", "--port", String(freePort())], {
+      home: join(temp.path, "home"),
+      env: { [variable]: value() },
+    });
+    expect(result).toMatchObject({ status: EXIT.config });
+    expect(result.stderr).toContain(
+      "hub.curve.server_key and hub.curve.client_keys go together: one of them is missing",
+    );
+  });
+});

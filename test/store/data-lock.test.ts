@@ -1,0 +1,140 @@
+import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { hostname } from "node:os";
+import { join } from "node:path";
+import { EXIT } from "../../src/errors.ts";
+import { DataDirectoryInUse, lockDataDirectory } from "../../src/store/data-lock.ts";
+import { runCli } from "../support/cli.ts";
+import { lacksMount, SmallDisk } from "../support/file-system.ts";
+import { startHub } from "../support/hub.ts";
+import { freePort, tempDir, type TempDir } from "../support/temp.ts";
+
+setDefaultTimeout(120_000);
+
+let temp: TempDir;
+
+beforeEach(() => {
+  temp = tempDir();
+});
+
+afterEach(() => {
+  temp[Symbol.dispose]();
+});
+
+const LOCK = ".imagehub.lock";
+const holder = (pid: number): string => `imagehub, process ${pid} on ${hostname()}`;
+
+describe("lockDataDirectory", () => {
+  test("leaves who holds it in the file, and keeps it", () => {
+    lockDataDirectory(temp.path);
+    expect(readFileSync(join(temp.path, LOCK), "utf8")).toBe(`${holder(process.pid)}\n`);
+    expect(() => lockDataDirectory(temp.path)).toThrow(DataDirectoryInUse);
+    expect(() => lockDataDirectory(temp.path)).toThrow(
+      `The data directory ${temp.path} is in use by ${holder(process.pid)}`,
+    );
+    expect(readFileSync(join(temp.path, LOCK), "utf8")).toBe(`${holder(process.pid)}\n`);
+  });
+
+  test("takes a file that nobody holds, whatever stands in it", () => {
+    writeFileSync(join(temp.path, LOCK), "imagehub, process 1 on another machine\n".repeat(3));
+    lockDataDirectory(temp.path);
+    expect(readFileSync(join(temp.path, LOCK), "utf8")).toBe(`${holder(process.pid)}\n`);
+  });
+
+  test("has a word for a holder that left no name", () => {
+    lockDataDirectory(temp.path);
+    writeFileSync(join(temp.path, LOCK), "");
+    expect(() => lockDataDirectory(temp.path)).toThrow("is in use by another process");
+  });
+
+  test("keeps nobody off another directory", () => {
+    for (const name of ["a", "b"]) {
+      mkdirSync(join(temp.path, name));
+      lockDataDirectory(join(temp.path, name));
+    }
+  });
+});
+
+describe("a data directory that a hub writes to", () => {
+  test.each<[what: string, path: (dataDir: string) => string]>([
+    ["by its path", (dataDir) => dataDir],
+    [
+      "by a link to it",
+      (dataDir) => {
+        symlinkSync(dataDir, join(temp.path, "link"));
+        return join(temp.path, "link");
+      },
+    ],
+  ])("ends a second one %s, which says who it is; the first goes on", async (_, path) => {
+    await using hub = await startHub({ dir: join(temp.path, "home") });
+    const data = path(hub.dataDir);
+    const second = await runCli(["run", "--data", data, "--port", String(freePort())], {
+      home: join(temp.path, "second"),
+    });
+    expect(second.status).toBe(EXIT.data);
+    expect(second.stderr).toEndWith(` error The data directory ${data} is in use by ${holder(hub.pid)}\n`);
+    expect(second.stdout).not.toContain("Listening");
+    const sent = await runCli(["send", "--event", "a|b", "--to", `127.0.0.1:${hub.port}`], {
+      home: join(temp.path, "second"),
+    });
+    expect(sent.status).toBe(EXIT.ok);
+    expect(await hub.stop()).toBe(EXIT.ok);
+    // The second has written nothing: no notice of a start or an end but those of the first.
+    expect(hub.log().map((line) => line.replace(/^.* ~ /, "").split(" ")[0])).toEqual([
+      "Starting",
+      "a|b",
+      "Exiting",
+    ]);
+  });
+
+  test("is free at once when that one has stopped, or was killed", async () => {
+    const dir = join(temp.path, "home");
+    for (let round = 0; round < 5; round++) {
+      await using hub = await startHub({ dir });
+      expect(readFileSync(join(hub.dataDir, LOCK), "utf8")).toBe(`${holder(hub.pid)}\n`);
+      if (round % 2 === 0) await hub.kill();
+      else expect(await hub.stop()).toBe(EXIT.ok);
+    }
+  });
+
+  test("ends all but one of those that start at the same time", async () => {
+    const dir = join(temp.path, "home");
+    const starts = await Promise.allSettled(Array.from({ length: 5 }, () => startHub({ dir })));
+    const started = starts.filter((start) => start.status === "fulfilled");
+    try {
+      expect(started).toHaveLength(1);
+      for (const start of starts) {
+        if (start.status === "rejected") {
+          expect(String(start.reason)).toContain(`ended with status ${EXIT.data}`);
+          expect(String(start.reason)).toMatch(/is in use by (?:imagehub, process \d+ on|another process)/);
+        }
+      }
+    } finally {
+      for (const { value } of started) await value[Symbol.asyncDispose]();
+    }
+  });
+
+  test.skipIf(lacksMount())(
+    "is locked on a disk that is full, so that a hub is there when it heals",
+    async () => {
+      using disk = new SmallDisk("size=2m");
+      const dir = disk.path;
+      {
+        await using hub = await startHub({ dir });
+        await hub.kill();
+      }
+      disk.fill();
+      await using hub = await startHub({ dir });
+      const second = await runCli(["run", "--data", hub.dataDir, "--port", String(freePort())], {
+        home: join(temp.path, "second"),
+      });
+      expect(second).toMatchObject({ status: EXIT.data });
+      expect(second.stderr).toContain(" is in use by ");
+      disk.makeRoom();
+      const sent = await runCli(["send", "--event", "a|b", "--to", `127.0.0.1:${hub.port}`], {
+        home: join(temp.path, "second"),
+      });
+      expect(sent.status).toBe(EXIT.ok);
+    },
+  );
+});

@@ -1,0 +1,42 @@
+/**
+ * A process with a hub whose writers may come to grief (`faulty-writer.ts`), and whose threads are ended by lines on standard
+ * input: `writer 0` ends the writer that was started first, `flusher 0` the flusher. It is given the directory of the settings
+ * and how many writers are to end as soon as they are started.
+ *
+ * @module
+ */
+
+import { createInterface } from "node:readline";
+import { Hub } from "../../src/hub.ts";
+import { loadSettings } from "../../src/config/load.ts";
+import { createLogger } from "../../src/log.ts";
+
+const { stdout, stderr, argv } = process;
+const stillborn = Number(argv[3]);
+const threads = { writer: [] as Worker[], flusher: [] as Worker[], receiver: [] as Worker[] };
+const RealWorker = globalThis.Worker;
+
+globalThis.Worker = class extends RealWorker {
+  constructor(url: string | URL, options?: WorkerOptions) {
+    const kind = (["writer", "flusher"] as const).find((each) => String(url).includes(each)) ?? "receiver";
+    super(kind === "writer" ? import.meta.resolve("./faulty-writer.ts") : url, options);
+    threads[kind].push(this);
+    if (kind === "writer" && threads.writer.length <= stillborn) this.terminate();
+  }
+};
+
+const { settings } = loadSettings({ env: {}, path: argv[2]! });
+const log = createLogger({ level: "debug", format: "text", env: {}, stdout, stderr });
+const hub = new Hub(settings, log);
+process.on("SIGTERM", () => hub.stop());
+log.info(`Listening on ${await hub.start()}`);
+void (async () => {
+  for await (const line of createInterface({ input: process.stdin })) {
+    const [kind, index] = line.split(" ");
+    threads[kind as keyof typeof threads][Number(index)]?.terminate();
+  }
+})();
+const unanswered = await hub.stopped;
+log.info("Stopped", { unanswered, ...hub.totals });
+await log.flush();
+process.exit(unanswered > 0 ? 1 : 0);

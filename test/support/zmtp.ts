@@ -1,0 +1,47 @@
+/**
+ * What a peer puts on the wire without security, byte for byte (ZMTP 3.1, ZeroMQ RFC 37).
+ *
+ * libzmq takes the first message only behind its own READY: until then it is an error of the protocol.
+ *
+ * @module
+ */
+
+const MORE = 1;
+const LONG = 2;
+const COMMAND = 4;
+
+/** A frame. @param says how long it says it is, where that is not the truth */
+export function frame(flags: number, body: Uint8Array, says = BigInt(body.byteLength)): Buffer {
+  const head = Buffer.alloc(9);
+  head[0] = flags | LONG;
+  head.writeBigUInt64BE(says, 1);
+  return Buffer.concat([head, body]);
+}
+
+/** A command. */
+export function command(name: string, data: Uint8Array = Buffer.alloc(0), says?: bigint): Buffer {
+  return frame(COMMAND, Buffer.concat([Buffer.of(name.length), Buffer.from(name), data]), says);
+}
+
+/** The first 64 bytes. */
+export function greeting(mechanism = "NULL", minor = 1): Buffer {
+  const bytes = Buffer.from([0xff, 0, 0, 0, 0, 0, 0, 0, 1, 0x7f, 3, minor, ...Buffer.alloc(52)]);
+  bytes.write(mechanism, 12, 20, "latin1");
+  return bytes;
+}
+
+/** The command that ends a handshake of the mechanism NULL. */
+export function ready(socketType = "DEALER"): Buffer {
+  const name = Buffer.from("\u000bSocket-Type");
+  return command(
+    "READY",
+    Buffer.concat([name, Buffer.of(0, 0, 0, socketType.length), Buffer.from(socketType)]),
+  );
+}
+
+/** A message of these frames. */
+export function message(frames: readonly (string | Uint8Array)[]): Buffer {
+  return Buffer.concat(
+    frames.map((each, at) => frame(at < frames.length - 1 ? MORE : 0, Buffer.from(each as Uint8Array))),
+  );
+}
