@@ -195,7 +195,7 @@ const networkShape = {
     description: "Connections at once; further ones are closed",
     rule: `a whole number from 1 to ${CONNECTIONS_MAX}`,
   }),
-  receive_hwm: setting(z.int().min(1).max(10_000).default(100), {
+  receive_hwm: setting(z.int().min(1).max(10_000).default(16), {
     description: "Messages that are held for each connection before the hub has taken them in",
     rule: "a whole number from 1 to 10000",
   }),

@@ -22,8 +22,12 @@ const CHORES_MS = 100;
 /** How long nothing may be written while requests wait until the log says so, in seconds. */
 const STALL_SECONDS_MIN = 2;
 
-/** How long a stop waits for requests that are under way on the network, in milliseconds. */
-const STOP_QUIET_MS = 20;
+/**
+ * How long nothing may arrive until a stop takes it that all who send wait for their replies, in milliseconds. A sender that
+ * pauses for less has then been caught with a request in hand, and not with one on its way to a connection that is closing.
+ * imagenode gives a hub a second to reply.
+ */
+const STOP_QUIET_MS = 250;
 
 /** How long a stop goes on receiving where senders do not wait for their replies, in milliseconds. */
 const STOP_RECEIVE_MS_MAX = 4000;
@@ -149,15 +153,16 @@ export class Receiver {
     // Not unbound first: libzmq would end the connections that were made through the endpoint, and drop their replies.
     this.requests.holdReplies();
     const startMs = performance.now();
-    this.drain(startMs);
+    this.drain(startMs, STOP_QUIET_MS);
     this.requests.notice("Exiting imagehub");
-    this.drain(startMs);
+    this.drain(startMs, 1);
     this.requests.sendHeld();
-    queue.end(settings.writers);
+    // The socket first, and at once: a sender that has its reply may send again into whatever is still open.
+    this.socket[Symbol.dispose]();
     this.connections[Symbol.dispose]();
     this.gatekeeper?.[Symbol.dispose]();
-    this.socket[Symbol.dispose]();
     this.context[Symbol.dispose]();
+    queue.end(settings.writers);
     this.complaints.flush(Number.POSITIVE_INFINITY);
     return this.requests.unanswered;
   }
@@ -165,8 +170,9 @@ export class Receiver {
   /**
    * Receives and stores all that senders have sent. None that waits for its reply sends again, so while the replies are
    * held back there is an end to it, however few the slots are. @param startMs when the stop began
+   * @param quietMs how long nothing may arrive until it is done
    */
-  private drain(startMs: number): void {
+  private drain(startMs: number, quietMs: number): void {
     const { queue } = this.parts;
     for (;;) {
       const elapsedMs = performance.now() - startMs;
@@ -174,7 +180,7 @@ export class Receiver {
       const receives = elapsedMs < STOP_RECEIVE_MS_MAX;
       if (this.requests.takeDone() + (receives ? this.requests.receiveBatch() : 0) > 0) continue;
       const isStoring = this.requests.inHand > 0;
-      const quiet = queue.fallAsleep() && !this.poll(STOP_QUIET_MS, receives);
+      const quiet = queue.fallAsleep() && !this.poll(quietMs, receives);
       queue.awake();
       if (quiet && !isStoring) return;
     }

@@ -33,7 +33,7 @@ test("formatSettings writes each setting and where it came from", () => {
   max_text_bytes: 4096
   max_name_bytes: 224
   max_connections: 2000
-  receive_hwm: 100
+  receive_hwm: 16
   handshake_timeout: 3
   heartbeat_interval: 0
   heartbeat_timeout: 30

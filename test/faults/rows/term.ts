@@ -61,7 +61,7 @@ export const term: Row = {
   run: async (run) => {
     const full = await stopTimes(run, run.short ? 2 : 20, 0);
     run.say(`full load: ${full.unanswered} without an answer, ${full.lost} of ${full.of} lost`);
-    const pauseMs = run.short ? 50 : 2;
+    const pauseMs = run.short ? 150 : 2;
     const paused = await stopTimes(run, run.short ? 2 : 20, pauseMs);
     const problems = [...full.problems, ...paused.problems];
     if (paused.unanswered > 0)
