@@ -56,7 +56,6 @@ export const SocketOption = {
   curveServer: 47,
   handshakeIvl: 66,
   heartbeatIvl: 75,
-  heartbeatTtl: 76,
   heartbeatTimeout: 77,
   zapEnforceDomain: 93,
 } as const;
