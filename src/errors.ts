@@ -11,7 +11,7 @@
 export const EXIT = {
   /** All went well; a stop by SIGTERM or Ctrl-C that answered all it had taken. */
   ok: 0,
-  /** Something failed that has no status of its own. */
+  /** Something failed that has no status of its own; `status`: the hub is not healthy. */
   failure: 1,
   /** The command line is wrong (EX_USAGE). */
   usage: 64,
@@ -19,10 +19,12 @@ export const EXIT = {
   bind: 69,
   /** The data directory cannot be made or written (EX_CANTCREAT). */
   data: 73,
-  /** `send`: the hub did not answer in time (EX_TEMPFAIL). */
+  /** `send`, `status`: no hub answered in time (EX_TEMPFAIL). */
   unanswered: 75,
-  /** `send`: the hub answered, and not with OK (EX_PROTOCOL). */
+  /** `send`: the hub answered, and not with OK; `status`: not with its status (EX_PROTOCOL). */
   refused: 76,
+  /** `service`: only root may do that (EX_NOPERM). */
+  permission: 77,
   /** The settings are wrong (EX_CONFIG). */
   config: 78,
 } as const;
@@ -40,4 +42,9 @@ export class FatalError extends Error {
     super(message, options);
     this.status = status;
   }
+}
+
+/** What is wrong, in words: of an error its message, and of anything else that was thrown its text. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

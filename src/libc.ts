@@ -25,6 +25,7 @@ const { symbols: c } = dlopen("libc.so.6", {
   linkat: { args: [FFIType.i32, FFIType.ptr, FFIType.i32, FFIType.ptr, FFIType.i32], returns: FFIType.i32 },
   localtime_r: { args: [FFIType.ptr, FFIType.ptr], returns: FFIType.ptr },
   lseek: { args: [FFIType.i32, FFIType.i64, FFIType.i32], returns: FFIType.i64_fast },
+  malloc_trim: { args: [FFIType.u64], returns: FFIType.i32 },
   memcpy: { args: [FFIType.ptr, FFIType.ptr, FFIType.u64], returns: FFIType.ptr },
   memfd_create: { args: [FFIType.ptr, FFIType.u32], returns: FFIType.i32 },
   // open(2) takes its mode as a variable argument; on x86-64 and on AArch64 Linux it travels as a named one would.
@@ -32,6 +33,10 @@ const { symbols: c } = dlopen("libc.so.6", {
   read: { args: [FFIType.i32, FFIType.ptr, FFIType.u64], returns: FFIType.i64_fast },
   renameat2: {
     args: [FFIType.i32, FFIType.ptr, FFIType.i32, FFIType.ptr, FFIType.u32],
+    returns: FFIType.i32,
+  },
+  setsockopt: {
+    args: [FFIType.i32, FFIType.i32, FFIType.i32, FFIType.ptr, FFIType.u32],
     returns: FFIType.i32,
   },
   shutdown: { args: [FFIType.i32, FFIType.i32], returns: FFIType.i32 },
@@ -48,16 +53,19 @@ const AT_FDCWD = -100;
 const AT_SYMLINK_FOLLOW = 0x400;
 const RENAME_NOREPLACE = 1;
 const CLOCK_REALTIME = 0;
+const CLOCK_MONOTONIC = 1;
 const SEEK_END = 2;
 const MFD_CLOEXEC = 1;
 const SHUT_RDWR = 2;
+const IPPROTO_TCP = 6;
+const TCP_CORK = 3;
 const LOCK_EX = 2;
 const LOCK_NB = 4;
 const EFD_CLOEXEC = 0o2000000;
 const EFD_NONBLOCK = 0o4000;
 const O_CLOEXEC = 0o2000000;
 /** linux/fcntl.h: `__O_TMPFILE | O_DIRECTORY`, and O_DIRECTORY is not the same number on x86-64 and on AArch64. */
-const O_TMPFILE = 0o20000000 | fs.O_DIRECTORY;
+export const O_TMPFILE = 0o20000000 | fs.O_DIRECTORY;
 
 /** A call of the C library that failed. */
 export class SystemError extends Error {
@@ -296,6 +304,16 @@ export function shutdownSocket(fd: number): void {
   c.shutdown(fd, SHUT_RDWR);
 }
 
+const ON = new Int32Array([1]);
+
+/**
+ * `setsockopt(fd, IPPROTO_TCP, TCP_CORK, 1)`: what is written to a connection from now on leaves when it is closed, in one
+ * packet with its end, or after 200 ms. That it may be gone already is no error.
+ */
+export function corkSocket(fd: number): void {
+  c.setsockopt(fd, IPPROTO_TCP, TCP_CORK, ON, ON.byteLength);
+}
+
 function ipv4(address: DataView, at: number): string {
   return [0, 1, 2, 3].map((byte) => address.getUint8(at + byte)).join(".");
 }
@@ -309,6 +327,12 @@ export function realtimeMicros(): number {
   // The low word of the seconds is enough until 2106, read unsigned; both targets are little-endian.
   const seconds = timespecWords[0]! >>> 0;
   return seconds * 1_000_000 + Math.floor(timespecWords[2]! / 1000);
+}
+
+/** `clock_gettime(CLOCK_MONOTONIC)`: microseconds since some moment before, the same one for all processes of the machine. */
+export function monotonicMicros(): bigint {
+  c.clock_gettime(CLOCK_MONOTONIC, timespec);
+  return timespec[0]! * 1_000_000n + timespec[1]! / 1000n;
 }
 
 /** struct tm of glibc: nine ints, then the offset and the name of the zone. */
@@ -373,6 +397,11 @@ export function memoryFile(name: string, bytes: Uint8Array): string {
   const fd = checked("memfd_create", c.memfd_create(pathA.set(name), MFD_CLOEXEC));
   writeBytes(fd, bytes);
   return `/proc/self/fd/${fd}`;
+}
+
+/** `malloc_trim(3)`: gives the kernel back what the C library has free, of all threads. */
+export function trimMemory(): void {
+  c.malloc_trim(0);
 }
 
 function checked(syscall: string, result: number, path?: string): number {

@@ -4,8 +4,10 @@
  * @module
  */
 
-import { FloodGate } from "../flood.ts";
 import type { LogLevel } from "../log/format.ts";
+
+/** Shortest time between two lines of one kind, in milliseconds. */
+const WINDOW_MS = 1000;
 
 /** Writes a line to the hub's own log. */
 export type Report = (level: LogLevel, message: string, fields?: Record<string, unknown>) => void;
@@ -17,34 +19,53 @@ export interface Complaint {
   readonly fields?: Record<string, unknown>;
 }
 
+/** What is remembered of a kind. */
+interface Entry {
+  /** When its last line was written. */
+  sinceMs: number;
+  /** How many came since, without a line. */
+  held: number;
+  /** The last one that came. */
+  last: Complaint;
+}
+
 /** Reports complaints, and remembers the last one of each kind, for when its second is over. */
 export class Complaints {
-  private readonly floods = new FloodGate();
-  private readonly last = new Map<string, Complaint>();
+  private readonly entries = new Map<string, Entry>();
+  private heldKinds = 0;
 
   constructor(private readonly report: Report) {}
 
-  /** Whether something was counted that no line stands for yet. */
+  /** Whether something was counted that no line stands for yet, so that {@link flush} is due within a second. */
   get pending(): boolean {
-    return this.floods.pending;
+    return this.heldKinds > 0;
   }
 
-  /** @param kind one of few: nothing that was sent may be in it */
-  add(kind: string, complaint: Complaint): void {
-    this.last.set(kind, complaint);
-    const count = this.floods.admit(kind, performance.now());
-    if (count > 0) this.write(complaint, count);
+  /**
+   * @param kind one of few: nothing that was sent may be in it
+   * @param nowMs of a clock that never steps back
+   */
+  add(kind: string, complaint: Complaint, nowMs = performance.now()): void {
+    const entry = this.entries.get(kind) ?? { sinceMs: Number.NEGATIVE_INFINITY, held: 0, last: complaint };
+    this.entries.set(kind, entry);
+    entry.last = complaint;
+    if (entry.held++ === 0) this.heldKinds++;
+    if (nowMs - entry.sinceMs >= WINDOW_MS) this.write(entry, nowMs);
   }
 
-  /** Reports what was held back and has waited for a second by now. @param now in milliseconds; Infinity for all */
-  flush(now: number): void {
-    for (const [kind, count] of this.floods.flush(now)) {
-      const complaint = this.last.get(kind);
-      if (complaint !== undefined) this.write(complaint, count);
+  /** Reports what was held back and has waited for a second by now. @param nowMs Infinity for all */
+  flush(nowMs: number): void {
+    for (const entry of this.entries.values()) {
+      if (entry.held > 0 && nowMs - entry.sinceMs >= WINDOW_MS) this.write(entry, nowMs);
     }
   }
 
-  private write({ level, message, fields = {} }: Complaint, count: number): void {
-    this.report(level, message, count > 1 ? { ...fields, count } : fields);
+  private write(entry: Entry, nowMs: number): void {
+    const { held, last } = entry;
+    const { level, message, fields = {} } = last;
+    entry.held = 0;
+    entry.sinceMs = nowMs;
+    this.heldKinds--;
+    this.report(level, message, held > 1 ? { ...fields, count: held } : fields);
   }
 }

@@ -1,21 +1,29 @@
 /**
- * The connections that stand: how many they are, and a line at debug when one comes or goes.
+ * The connections that stand: how many they are, how many requests each has under way, and a line at debug when one comes
+ * or goes.
  *
  * @module
  */
 
-import { readFileSync } from "node:fs";
-import { peerAddress, shutdownSocket } from "../libc.ts";
-import { type Monitor, MonitorEvent } from "../zmq/libzmq.ts";
+import { corkSocket, peerAddress, shutdownSocket } from "../libc.ts";
+import { descriptorsMax } from "../open-files.ts";
+import { type Monitor, MonitorEvent, ProtocolError } from "../zmq/libzmq.ts";
 
 /** File descriptors that are kept for all else: the writers' files and folders, libzmq's and the runtime's own. */
 const DESCRIPTORS_RESERVED = 64;
 
 /** How many connections this process can have (RLIMIT_NOFILE) and still open files to write. At least 1. */
 export function connectionsThatFit(): number {
-  const limit = /^Max open files +(\d+)/m.exec(readFileSync("/proc/self/limits", "utf8"))?.[1];
-  return limit === undefined ? Number.POSITIVE_INFINITY : Math.max(1, Number(limit) - DESCRIPTORS_RESERVED);
+  return Math.max(1, descriptorsMax() - DESCRIPTORS_RESERVED);
 }
+
+/** In place of the address of a connection that went before it could be asked for. */
+const GONE = "an address that is gone already";
+
+const PROTOCOL_ERRORS = new Map<number, string>([
+  [ProtocolError.cryptographic, "its keys do not fit those of the hub"],
+  [ProtocolError.mechanismMismatch, "only one side has CURVE"],
+]);
 
 /** What is done about connections. */
 export interface ConnectionsOptions {
@@ -25,12 +33,24 @@ export interface ConnectionsOptions {
   readonly debug: (message: string) => void;
   /** Is told of each that was closed because there are too many. */
   readonly onTooMany: (peer: string) => void;
+  /** Is told why a handshake failed that nobody refused. libzmq does not say whose it was. */
+  readonly onFailed: (reason: string) => void;
+}
+
+/** One connection, as long as it stands or has requests in hand. */
+export interface Connection {
+  /** Address and port, e.g. `192.168.86.41:50123`. */
+  readonly peer: string;
+  /** Requests taken in from it that have no answer yet. A REQ socket, and so every camera, has one at most. */
+  unanswered: number;
+  /** Whether it has ended. Another may bear its routing id by now, and would take a reply for the one to its own request. */
+  isGone: boolean;
 }
 
 /** Follows the connections of one socket through its monitor. */
 export class Connections implements Disposable {
-  /** Where each connection is from, by its descriptor. */
-  private readonly peers = new Map<number, string>();
+  /** By their descriptors. */
+  private readonly standing = new Map<number, Connection>();
 
   constructor(
     private readonly monitor: Monitor,
@@ -39,40 +59,63 @@ export class Connections implements Disposable {
 
   /** How many stand now. */
   get count(): number {
-    return this.peers.size;
+    return this.standing.size;
+  }
+
+  /** The connection at this descriptor; where none is known, as it has gone already, one that is not counted. */
+  at(fd: number): Connection {
+    const known = this.standing.get(fd);
+    if (known !== undefined) return known;
+    this.update();
+    return this.standing.get(fd) ?? { peer: GONE, unanswered: 0, isGone: true };
+  }
+
+  /** From now on what is sent to those that stand leaves together with the end of the connection, in one packet. */
+  cork(): void {
+    this.update();
+    for (const fd of this.standing.keys()) corkSocket(fd);
   }
 
   /** Takes in what has happened since. */
   update(): void {
     for (let next = this.monitor.next(); next !== undefined; next = this.monitor.next()) {
-      const { event, value: fd } = next;
+      const { event, value } = next;
       switch (event) {
-        case MonitorEvent.accepted: {
-          const peer = peerAddress(fd) ?? "an address that is gone already";
-          this.peers.set(fd, peer);
-          if (this.peers.size > this.options.max) {
-            shutdownSocket(fd);
-            this.options.onTooMany(peer);
-          }
-          this.options.debug(`Connected: ${peer}`);
+        case MonitorEvent.accepted:
+          this.accept(value);
           break;
-        }
         case MonitorEvent.handshakeFailedNoDetail:
-          this.options.debug("A connection ended before its handshake was done");
+          // A peer that sees first that only one side has CURVE ends it, too.
+          this.options.onFailed("it ended before its handshake was done");
           break;
         case MonitorEvent.handshakeFailedProtocol:
-          this.options.debug("A connection failed in its handshake: what it sends is not ZeroMQ");
+          this.options.onFailed(PROTOCOL_ERRORS.get(value) ?? "what it sends is not ZeroMQ");
           break;
         case MonitorEvent.handshakeFailedAuth:
           this.options.debug("A connection failed in its handshake: it is not allowed");
           break;
         case MonitorEvent.disconnected:
-          this.options.debug(`Disconnected: ${this.peers.get(fd) ?? "a connection"}`);
-          this.peers.delete(fd);
+          this.forget(value);
           break;
         default:
       }
     }
+  }
+
+  private accept(fd: number): void {
+    const peer = peerAddress(fd) ?? GONE;
+    this.standing.set(fd, { peer, unanswered: 0, isGone: false });
+    this.options.debug(`Connected: ${peer}`);
+    if (this.standing.size <= this.options.max) return;
+    shutdownSocket(fd);
+    this.options.onTooMany(peer);
+  }
+
+  private forget(fd: number): void {
+    const connection = this.standing.get(fd);
+    if (connection !== undefined) connection.isGone = true;
+    this.standing.delete(fd);
+    this.options.debug(`Disconnected: ${connection?.peer ?? "a connection"}`);
   }
 
   [Symbol.dispose](): void {

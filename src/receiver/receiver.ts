@@ -2,13 +2,15 @@
  * The receiver: takes requests in, hands what is to be stored to the writers, and answers.
  *
  * It alone faces the network. Here is its loop: when it waits and for what, what it sees to now and then, and how it stops;
- * `requests.ts` has what becomes of a request. While all slots are in use it takes nothing in, and the senders wait.
+ * `requests.ts` has what becomes of a request. It takes in whatever comes, also while the disk stalls.
  *
  * @module
  */
 
-import type { EventFd } from "../libc.ts";
-import { Counter } from "../threads/shared.ts";
+import { messageOf } from "../errors.ts";
+import { type EventFd, trimMemory } from "../libc.ts";
+import type { ActivityMessage } from "../threads/messages.ts";
+import { Counter, Integer, slotsFor } from "../threads/shared.ts";
 import { Context, Poller, SocketOption } from "../zmq/libzmq.ts";
 import { Complaints } from "./complaints.ts";
 import { Connections, connectionsThatFit } from "./connections.ts";
@@ -18,6 +20,10 @@ import { Requests, type RequestsParts } from "./requests.ts";
 
 /** How often what is not about requests is seen to while requests keep coming, in milliseconds. */
 const CHORES_MS = 100;
+
+/** Messages pass through libzmq's memory, and the C library keeps what is freed of it: so it is asked for that now and then. */
+const TRIM_MS = 10_000;
+const TRIM_BYTES = 32 * 2 ** 20;
 
 /** How long nothing may be written while requests wait until the log says so, in seconds. */
 const STALL_SECONDS_MIN = 2;
@@ -46,17 +52,19 @@ export interface ReceiverParts extends RequestsParts {
   readonly wake: EventFd;
   /** The hub's version, for its first line in the event log. */
   readonly version: string;
+  /** Tells the main thread what has come of late. */
+  readonly tell: (message: ActivityMessage) => void;
 }
 
 /** The receiver of one hub. It lives in one thread, and waits in it. */
 export class Receiver {
   private readonly context = new Context();
   private readonly socket: ReplySocket;
-  /** Both from `bind` on. */
+  /** These from `bind` on. */
   private connections!: Connections;
+  private requests!: Requests;
   private poller!: Poller;
   private readonly gatekeeper: Gatekeeper | undefined;
-  private readonly requests: Requests;
   private readonly counters: Float64Array;
   private readonly complaints: Complaints;
   private readonly patienceMs: number;
@@ -65,6 +73,9 @@ export class Receiver {
   /** When nothing waited for the disk last. */
   private idleMs = performance.now();
   private choresMs = 0;
+  /** When memory was given back last, and what had been received by then. */
+  private trimmedMs = 0;
+  private trimmedBytes = 0;
 
   /** @throws {Error} where a key of the settings cannot be read, and {ZmqError} */
   constructor(private readonly parts: ReceiverParts) {
@@ -72,16 +83,16 @@ export class Receiver {
     this.counters = shared.counters;
     this.patienceMs = settings.patience * 60_000;
     this.complaints = new Complaints(report);
-    this.socket = new ReplySocket(this.context, settings);
-    this.requests = new Requests(this.socket, this.complaints, parts);
-    this.gatekeeper = Gatekeeper.guard(this.context, this.socket.socket, settings, ({ address }, reason) => {
-      this.counters[Counter.denied]!++;
-      this.complaints.add("denied", {
-        level: "warn",
-        message: `Refused a connection: ${reason}`,
-        fields: { from: address },
-      });
-    });
+    // One place more than slots: a request that finds no slot is answered from it.
+    this.socket = new ReplySocket(this.context, slotsFor(settings) + 1, settings);
+    this.gatekeeper = Gatekeeper.guard(this.context, this.socket.socket, settings, ({ address }, reason) =>
+      this.refused(reason, { from: address }),
+    );
+  }
+
+  private refused(reason: string, fields: Record<string, unknown>): void {
+    this.counters[Counter.denied]!++;
+    this.complaints.add("denied", { level: "warn", message: `Refused a connection: ${reason}`, fields });
   }
 
   /**
@@ -95,22 +106,31 @@ export class Receiver {
     this.socket.socket.set(SocketOption.ipv6, /[*[]/.test(endpoint) ? 1 : 0);
     this.socket.socket.bind(endpoint);
     // Only now: with a monitor, libzmq forgets why a bind failed.
-    const { settings, wake, report } = this.parts;
-    const connectionsMax = Math.min(settings.max_connections, connectionsThatFit());
-    const bound = connectionsMax === settings.max_connections ? "max_connections" : "the limit of open files";
+    const { settings, shared, wake, report } = this.parts;
+    const max = Math.min(settings.max_connections, connectionsThatFit());
+    const bound = max === settings.max_connections ? "max_connections" : "the limit of open files";
     const monitor = this.socket.socket.monitor();
+    const debug = (message: string): void => {
+      if (shared.integers[Integer.debug] !== 0) report("debug", message);
+    };
     this.connections = new Connections(monitor, {
-      max: connectionsMax,
-      debug: (message) => {
-        if (settings.log_level === "debug") report("debug", message);
+      max,
+      debug,
+      onFailed: (reason) => {
+        // Without CURVE it is a scan of the port, most often; with it, a node that lacks the keys, or has others.
+        if (settings.curve.server_key !== "") this.refused(`${reason} (the setting curve)`, {});
+        else debug(`A connection failed in its handshake: ${reason}`);
       },
-      onTooMany: (peer) =>
+      onTooMany: (peer) => {
+        this.counters[Counter.denied]!++;
         this.complaints.add("connections", {
           level: "warn",
-          message: `Closed a connection: there are ${connectionsMax} already (${bound})`,
+          message: `Closed a connection: there are ${max} already (${bound})`,
           fields: { from: peer },
-        }),
+        });
+      },
     });
+    this.requests = new Requests(this.socket, this.connections, this.complaints, this.parts);
     const questions = this.gatekeeper === undefined ? [] : [this.gatekeeper.authenticator.socket];
     this.poller = new Poller([this.socket.socket, wake, monitor.socket, ...questions]);
   }
@@ -136,13 +156,9 @@ export class Receiver {
   private sleep(now: number): void {
     const { queue } = this.parts;
     this.doChores(now);
-    if (this.requests.isFull)
-      this.complaints.add("full", {
-        level: "warn",
-        message: "The queue is full: senders wait until images are written",
-      });
     const quietLeftMs = Math.ceil(this.quietSinceMs + this.patienceMs - now);
-    const isWatching = this.complaints.pending || this.requests.inHand > 0;
+    const isWatching =
+      this.complaints.pending || this.requests.inHand > 0 || this.requests.activity.pending || this.isTrimDue;
     const timeoutMs = isWatching ? Math.min(quietLeftMs, 1000) : quietLeftMs;
     if (queue.fallAsleep() && !queue.isCalling) this.poll(timeoutMs);
     queue.awake();
@@ -156,8 +172,10 @@ export class Receiver {
     this.drain(startMs, STOP_QUIET_MS);
     this.requests.notice("Exiting imagehub");
     this.drain(startMs, 1);
+    // Each sender gets its reply and the end of its connection in one packet: what it sends next waits for the next hub, in
+    // place of getting lost on a connection that nobody reads any more.
+    this.connections.cork();
     this.requests.sendHeld();
-    // The socket first, and at once: a sender that has its reply may send again into whatever is still open.
     this.socket[Symbol.dispose]();
     this.connections[Symbol.dispose]();
     this.gatekeeper?.[Symbol.dispose]();
@@ -189,7 +207,7 @@ export class Receiver {
   /** Waits for the network or the queue. @returns whether there is something from either */
   private poll(timeoutMs: number, receives = true): boolean {
     const { poller } = this;
-    poller.want(SOCKET, receives && !this.requests.isFull);
+    poller.want(SOCKET, receives);
     poller.wait(timeoutMs);
     const woken = poller.readable(WAKE);
     if (woken) this.parts.wake.clear();
@@ -204,11 +222,19 @@ export class Receiver {
     this.choresMs = now;
     this.connections.update();
     this.gatekeeper?.authenticator.update();
+    this.parts.queue.turn();
     if (this.parts.queue.takeReload()) this.reload();
     this.counters[Counter.connections] = this.connections.count;
     this.counters[Counter.queued] = this.requests.inHand;
     this.watchDisk(now);
+    const activity = this.requests.activity.takeMessage(now);
+    if (activity !== undefined) this.parts.tell(activity);
     this.complaints.flush(now);
+    if (this.isTrimDue && now - this.trimmedMs >= TRIM_MS) {
+      this.trimmedMs = now;
+      this.trimmedBytes = this.requests.receivedBytes;
+      trimMemory();
+    }
     if (now - this.quietSinceMs >= this.patienceMs) {
       this.noticedMs = now;
       const text = `No messages received for ${settings.patience} minutes.`;
@@ -223,9 +249,13 @@ export class Receiver {
     try {
       report("info", `Read the keys of ${this.gatekeeper.reload()} clients again`);
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = messageOf(error);
       report("error", `Cannot read the keys of clients again, those read before stay in force: ${reason}`);
     }
+  }
+
+  private get isTrimDue(): boolean {
+    return this.requests.receivedBytes - this.trimmedBytes >= TRIM_BYTES;
   }
 
   /** Since when no request has come, and nothing was said of it. */
@@ -238,6 +268,7 @@ export class Receiver {
     const waiting = this.requests.inHand;
     if (waiting === 0) this.idleMs = now;
     const seconds = Math.floor((now - Math.max(this.idleMs, this.requests.doneMs)) / 1000);
+    this.parts.shared.integers[Integer.stalledSeconds] = seconds < STALL_SECONDS_MIN ? 0 : seconds;
     if (seconds < STALL_SECONDS_MIN) return;
     this.complaints.add("stall", {
       level: "warn",

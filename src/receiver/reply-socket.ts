@@ -29,6 +29,9 @@ const KEEPALIVE_IDLE_S = 60;
 const KEEPALIVE_INTERVAL_S = 15;
 const KEEPALIVE_PROBES = 4;
 
+/** Connections that may wait to be accepted; the kernel's own bound (net.core.somaxconn) is 4096. */
+const BACKLOG = 1024;
+
 const EMPTY = new Uint8Array(0);
 
 /** A request as it came. */
@@ -50,7 +53,6 @@ const PAYLOAD = 1;
 /** The settings that bound the socket. */
 export type SocketSettings = Pick<
   Settings,
-  | "queuemax"
   | "max_message_bytes"
   | "linger"
   | "receive_hwm"
@@ -69,14 +71,18 @@ export class ReplySocket implements Disposable {
   /** Frames from the routing id to the delimiter, for the few requests that have any; by place. */
   private readonly hops = new Map<number, readonly Uint8Array[]>();
 
-  /** @param settings `queuemax` requests can be in hand at once; the bounds of the network are put on the socket */
-  constructor(context: Context, settings: SocketSettings) {
-    this.messages = new MessageArray(settings.queuemax * MESSAGES_PER_PLACE);
+  /**
+   * @param places requests that can be in hand at once
+   * @param settings the bounds of the network, which are put on the socket
+   */
+  constructor(context: Context, places: number, settings: SocketSettings) {
+    this.messages = new MessageArray(places * MESSAGES_PER_PLACE);
     this.socket = context.socket(SocketType.router);
     this.socket.maxMessageSize = settings.max_message_bytes;
     for (const [option, value] of [
       [SocketOption.linger, settings.linger * 1000],
       [SocketOption.receiveHwm, settings.receive_hwm],
+      [SocketOption.backlog, BACKLOG],
       [SocketOption.handshakeIvl, settings.handshake_timeout * 1000],
       [SocketOption.heartbeatIvl, settings.heartbeat_interval * 1000],
       [SocketOption.heartbeatTimeout, settings.heartbeat_timeout * 1000],
@@ -127,6 +133,19 @@ export class ReplySocket implements Disposable {
     return address.replace(/^::ffff:/, "");
   }
 
+  /**
+   * Whether the sender of the request at this place has set a routing id, which may come again on another connection. Those that libzmq
+   * makes begin with a zero, and come once; a sender that sets such a one harms itself alone.
+   */
+  isNamed(place: number): boolean {
+    return this.routingId(place).firstByte !== 0;
+  }
+
+  /** The descriptor of the connection that the request at this place came on; -1 where that is not known. */
+  descriptor(place: number): number {
+    return this.routingId(place).sourceFd;
+  }
+
   /** Sends the reply to the request at this place. The request stays in hand. */
   reply(place: number, reply: Uint8Array): void {
     const { socket } = this;
@@ -156,6 +175,7 @@ export class ReplySocket implements Disposable {
 
   /** Forgets the request at this place. */
   release(place: number): void {
+    this.hops.delete(place);
     this.payload(place).clear();
   }
 

@@ -12,16 +12,15 @@ import type { Settings } from "../config/schema.ts";
 import { parseRequest, type Request, RequestError, type RequestLimits } from "../request.ts";
 import { oneLine } from "../store/names.ts";
 import type { RequestQueue } from "../threads/queue.ts";
-import { Counter, type Shared } from "../threads/shared.ts";
+import { Counter, type Shared, slotsFor } from "../threads/shared.ts";
 import { Kind, Outcome, Slots } from "../threads/slot.ts";
+import { Activity } from "./activity.ts";
 import type { Complaints, Report } from "./complaints.ts";
+import type { Connection, Connections } from "./connections.ts";
 import type { Envelope, Received, ReplySocket } from "./reply-socket.ts";
 
 /** Requests taken in before those that are done are answered. */
 const BATCH = 32;
-
-/** Nodes whose first message was logged. A hub that has met more logs no further ones. */
-const NODES_MAX = 1000;
 
 /** Replies that a stop holds back, at most. Each is from another connection, where senders wait for theirs. */
 const HELD_MAX = 10_000;
@@ -32,6 +31,7 @@ const OK = Buffer.from("OK");
 interface HeldReply {
   readonly envelope: Envelope;
   readonly reply: Uint8Array;
+  readonly isStale: () => boolean;
 }
 
 /** What the requests need. */
@@ -47,47 +47,54 @@ export interface RequestsParts {
 export class Requests {
   /** When a request was received last, in milliseconds of `performance.now`. */
   receivedMs = performance.now();
+  /** Bytes of frame 2 of all requests so far. */
+  receivedBytes = 0;
   /** When a writer was done with something last. */
   doneMs = performance.now();
   private readonly settings: Settings;
   private readonly queue: RequestQueue;
   private readonly calendar: Calendar;
-  private readonly report: Report;
   private readonly limits: RequestLimits;
   private readonly slots: Slots;
   private readonly counters: Float64Array;
+  /** The connection that the request in each slot came on. */
+  private readonly connectionOf: (Connection | undefined)[] = [];
+  /** Bytes of frame 2 of the request in each slot, and of all that are in hand. */
+  private readonly bytesOf: Float64Array;
+  private bytes = 0;
+  private readonly slotCount: number;
   /** Slots that hold nothing. The last one freed is used first, so that few are ever touched. */
   private readonly free: number[];
   /** Slots that nobody waits for: the request was answered before it was stored, or is a notice of the hub's own. */
   private readonly unawaited = new Set<number>();
   /** While the hub stops: replies that are ready. */
   private held: HeldReply[] | undefined;
-  private readonly nodes = new Set<string>();
+  /** What is known of the nodes. */
+  readonly activity: Activity;
+  private readonly addressOf = (slot: number): string => this.socket.peerAddress(slot);
 
   constructor(
     private readonly socket: ReplySocket,
+    private readonly connections: Connections,
     private readonly complaints: Complaints,
-    parts: RequestsParts,
+    private readonly parts: RequestsParts,
   ) {
     const { settings, shared } = parts;
     this.settings = settings;
     this.queue = parts.queue;
     this.calendar = parts.calendar;
-    this.report = parts.report;
+    this.activity = new Activity(parts);
     this.slots = new Slots(shared.slots);
     this.counters = shared.counters;
-    this.free = Array.from({ length: settings.queuemax }, (_, index) => settings.queuemax - 1 - index);
+    this.slotCount = slotsFor(settings);
+    this.bytesOf = new Float64Array(this.slotCount + 1);
+    this.free = Array.from({ length: this.slotCount }, (_, index) => this.slotCount - 1 - index);
     this.limits = { textBytesMax: settings.max_text_bytes, nameBytesMax: settings.max_name_bytes };
   }
 
   /** How many slots are in use. */
   get inHand(): number {
-    return this.settings.queuemax - this.free.length;
-  }
-
-  /** Whether no further request can be taken in. */
-  get isFull(): boolean {
-    return this.free.length === 0;
+    return this.slotCount - this.free.length;
   }
 
   /** How many requests are in use whose sender has had no answer, or the answer too early: all but the hub's own notices. */
@@ -103,29 +110,49 @@ export class Requests {
 
   /** Sends the replies that were kept back. */
   sendHeld(): void {
-    for (const { envelope, reply } of this.held ?? []) this.socket.replyTo(envelope, reply);
+    for (const { envelope, reply, isStale } of this.held ?? []) {
+      if (!isStale()) this.socket.replyTo(envelope, reply);
+    }
   }
 
   /** Takes in requests, as many as there are and as a batch may have. @returns how many */
   receiveBatch(): number {
     let count = 0;
     for (; count < BATCH; count++) {
-      const slot = this.free.at(-1);
-      if (slot === undefined) break;
+      // Where all slots are in use, a place of the socket's that no slot belongs to: it is answered from there, at once.
+      const slot = this.free.at(-1) ?? this.slotCount;
       const received = this.socket.receive(slot);
       if (received === undefined) break;
+      if (count === 0) this.receivedMs = performance.now();
       this.free.pop();
       this.take(slot, received);
     }
-    if (count > 0) this.receivedMs = performance.now();
     return count;
   }
 
-  private take(slot: number, { header, malformed }: Received): void {
+  private take(slot: number, received: Received): void {
+    // The descriptor may be that of an earlier connection, whose end is not taken in yet.
+    if (this.socket.isNamed(slot)) this.connections.update();
+    const connection = this.connections.at(this.socket.descriptor(slot));
+    connection.unanswered++;
+    this.connectionOf[slot] = connection;
+    const { size } = this.socket.payload(slot);
+    this.bytesOf[slot] = size;
+    this.bytes += size;
+    this.receivedBytes += size;
+    const reply = this.replyOrStore(slot, received, connection);
+    if (reply !== undefined) this.answer(slot, reply);
+  }
+
+  /** @returns the reply, where the request needs no disk; else it is on its way to the writers */
+  private replyOrStore(
+    slot: number,
+    { header, malformed }: Received,
+    connection: Connection,
+  ): Uint8Array | undefined {
     try {
       if (header === undefined) throw new RequestError("frames", malformed);
-      const payload = this.socket.payload(slot);
-      this.handle(slot, parseRequest(header, payload.size, this.limits));
+      return this.handle(slot, parseRequest(header, this.bytesOf[slot]!, this.limits), connection);
     } catch (error) {
       if (!(error instanceof RequestError)) throw error;
       this.counters[Counter.refused]!++;
@@ -134,28 +161,58 @@ export class Requests {
         message: `Refused a request: ${error.message}`,
         fields: { from: this.socket.peerAddress(slot) },
       });
-      this.answer(slot, errorReply(error.message));
+      return errorReply(error.message);
     }
   }
 
-  private handle(slot: number, request: Request): void {
+  private handle(slot: number, request: Request, connection: Connection): Uint8Array | undefined {
     if (request.kind === "test") {
       this.counters[Counter.tests]!++;
-      this.answer(slot, OK);
-      return;
+      return OK;
     }
-    if (!this.nodes.has(request.node)) this.meet(request.node, slot);
+    this.activity.seen(slot, request.node, this.receivedMs, this.addressOf);
     if (request.kind === "heartbeat") {
+      this.activity.heartbeat(slot);
       this.counters[Counter.heartbeats]!++;
-      this.answer(slot, OK);
-      return;
+      return OK;
     }
+    if (!this.fits(slot, connection)) return this.refuseAsFull(request.kind);
     this.fill(slot, request);
-    if (this.settings.ack === "received" && this.held === undefined) {
+    if (this.settings.ack === "received" && this.held === undefined && this.hasRoom) {
       this.socket.reply(slot, OK);
+      this.uncount(slot);
       this.unawaited.add(slot);
     }
     this.queue.put(slot);
+    return undefined;
+  }
+
+  /**
+   * Whether there is room for more than one request of each connection. Where not, one that came ahead of the reply to an
+   * earlier one is refused, and none is answered before it is stored: so those that wait for their replies always fit.
+   */
+  private get hasRoom(): boolean {
+    const { queuemax, max_queue_bytes: bytesMax } = this.settings;
+    return this.inHand <= queuemax && this.bytes <= bytesMax / 2;
+  }
+
+  /** Whether the request at this slot can wait for the writers. */
+  private fits(slot: number, { unanswered }: Connection): boolean {
+    if (slot === this.slotCount) return false;
+    // One alone may have any size that max_message_bytes lets in.
+    if (this.bytes > this.settings.max_queue_bytes && this.inHand > 1) return false;
+    return unanswered <= 1 || this.hasRoom;
+  }
+
+  private refuseAsFull(kind: "image" | "event"): Uint8Array {
+    if (kind === "event") this.counters[Counter.eventsFailed]!++;
+    this.counters[Counter.failed]!++;
+    const reason = `${this.inHand} requests with ${this.bytes} bytes wait to be written (queuemax, max_queue_bytes)`;
+    this.complaints.add("full", {
+      level: "error",
+      message: `The queue is full, requests are refused: ${reason}`,
+    });
+    return errorReply(`the queue is full: ${reason}`);
   }
 
   private fill(index: number, request: Request & { kind: "image" | "event" }): void {
@@ -165,10 +222,9 @@ export class Requests {
       slot.text = request.text;
       return;
     }
-    const payload = this.socket.payload(index);
     slot.micros = this.calendar.now();
     slot.text = request.name;
-    slot.setPayload(payload.data, payload.size);
+    slot.setPayload(this.socket.payload(index).data, this.bytesOf[index]!);
     slot.kind = request.raw === undefined ? Kind.jpeg : Kind.raw;
     if (request.raw !== undefined) slot.shape = request.raw;
   }
@@ -189,10 +245,10 @@ export class Requests {
   takeDone(): number {
     let count = 0;
     for (let slot = this.queue.takeDone(); slot >= 0; slot = this.queue.takeDone()) {
+      if (count === 0) this.doneMs = performance.now();
       this.finish(slot);
       count++;
     }
-    if (count > 0) this.doneMs = performance.now();
     return count;
   }
 
@@ -200,52 +256,87 @@ export class Requests {
     const slot = this.slots.at(index);
     const failure = slot.outcome === Outcome.failed ? `cannot store: ${oneLine(slot.text)}` : undefined;
     if (failure !== undefined) {
+      const isImage = slot.kind === Kind.jpeg || slot.kind === Kind.raw;
+      // First this one, so that a reader never sees more of the whole than of its parts.
+      if (!isImage) this.counters[Counter.eventsFailed]!++;
       this.counters[Counter.failed]!++;
-      const what = slot.kind === Kind.jpeg || slot.kind === Kind.raw ? "an image" : "an event";
       const text = oneLine(slot.text);
+      const message = `Could not store ${isImage ? "an image" : "an event"}: ${text}`;
       // The text may name a path, which is another each time; the error's name is what makes a kind of it.
-      this.complaints.add(`${what} ${/\bE[A-Z0-9]+\b/.exec(text)?.[0]}`, {
-        level: "error",
-        message: `Could not store ${what}: ${text}`,
-      });
+      const [, code] = /(?:^|: )(E[A-Z0-9]+)(?::|\)$)/.exec(text) ?? [];
+      this.complaints.add(`store ${isImage} ${code}`, { level: "error", message });
+      this.activity.failed(isImage ? "image" : "event", message, code);
     } else if (slot.kind === Kind.event) {
       this.counters[Counter.events]!++;
-    } else if (slot.outcome === Outcome.overCap) {
+      this.activity.stored(index, "event");
+    } else if (slot.outcome === Outcome.overCap || slot.outcome === Outcome.firstOverCap) {
       this.counters[Counter.imagesOverCap]!++;
+      if (slot.outcome === Outcome.firstOverCap) this.sayOverCap();
     } else if (slot.kind !== Kind.notice) {
+      this.activity.stored(index, "image");
       this.counters[Counter.images]!++;
       this.counters[Counter.imageBytes]! += slot.payloadBytes;
     }
-    if (this.unawaited.delete(index)) this.release(index);
-    else this.answer(index, failure === undefined ? OK : errorReply(failure));
+    if (this.unawaited.delete(index)) {
+      this.release(index);
+      return;
+    }
+    this.activity.answered(index, this.doneMs);
+    this.answer(index, failure === undefined ? OK : errorReply(failure));
+  }
+
+  private sayOverCap(): void {
+    const { max_images_write: max } = this.settings;
+    this.parts.report(
+      "warn",
+      `Today's folder has all the ${max} images that it may have (max_images_write): further ones are answered OK and not kept`,
+    );
   }
 
   private answer(slot: number, reply: Uint8Array): void {
-    if (this.held !== undefined && this.held.length < HELD_MAX) {
-      this.held.push({ envelope: this.socket.takeEnvelope(slot), reply });
+    const isStale = this.staleness(slot);
+    if (isStale()) {
+      // Nobody waits for it, or somebody who waits for the reply to another one.
+    } else if (this.held !== undefined && this.held.length < HELD_MAX) {
+      this.held.push({ envelope: this.socket.takeEnvelope(slot), reply, isStale });
+      // It counts on for its connection: a sender waits for a reply that is held back, too.
+      this.connectionOf[slot] = undefined;
     } else {
       this.socket.reply(slot, reply);
     }
     this.release(slot);
   }
 
-  private release(slot: number): void {
-    this.socket.release(slot);
-    this.free.push(slot);
+  /**
+   * Whether the connection that the request in this slot came on has ended, and another may bear its routing id by now, which would
+   * take the reply for the one to its own request. libzmq tells of the end before it gives the id away.
+   */
+  private staleness(slot: number): () => boolean {
+    const connection = this.connectionOf[slot];
+    if (connection === undefined || !this.socket.isNamed(slot)) return never;
+    return () => {
+      this.connections.update();
+      return connection.isGone;
+    };
   }
 
-  private meet(node: string, slot: number): void {
-    if (this.nodes.size === NODES_MAX) return;
-    this.nodes.add(node);
-    if (this.nodes.size === NODES_MAX) {
-      this.report("warn", `There are ${NODES_MAX} nodes: the first messages of further ones are not logged`);
-      return;
-    }
-    this.report("info", `First message from ${node || "a node without a name"}`, {
-      address: this.socket.peerAddress(slot),
-    });
+  private release(slot: number): void {
+    this.uncount(slot);
+    this.bytes -= this.bytesOf[slot]!;
+    this.bytesOf[slot] = 0;
+    this.socket.release(slot);
+    if (slot < this.slotCount) this.free.push(slot);
+  }
+
+  /** The request in this slot counts no longer for its connection. */
+  private uncount(slot: number): void {
+    const connection = this.connectionOf[slot];
+    if (connection !== undefined) connection.unanswered--;
+    this.connectionOf[slot] = undefined;
   }
 }
+
+const never = (): boolean => false;
 
 function errorReply(reason: string): Uint8Array {
   return Buffer.from(`ERROR ${reason}`);

@@ -7,7 +7,7 @@
  * @module
  */
 
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { close, lockExclusive, openCreate } from "../libc.ts";
 
@@ -17,6 +17,23 @@ const LOCK_FILE = ".imagehub.lock";
 /** A data directory that another hub writes to. */
 export class DataDirectoryInUse extends Error {
   override readonly name = "DataDirectoryInUse";
+}
+
+/** How often, and how long in between in milliseconds, the holder's name is read that is still of one that has ended. */
+const LOOKS_MAX = 50;
+const LOOK_MS = 10;
+
+/** Who holds the lock: in the moment in which it is taken, the name of the holder before still stands in the file. */
+function holderIn(path: string): string {
+  let text = "";
+  for (let look = 0; look < LOOKS_MAX; look++) {
+    text = readFileSync(path, "utf8").trim();
+    const pid = /process (\d+) on /.exec(text)?.[1];
+    if (pid !== undefined && existsSync(`/proc/${pid}`)) return text;
+    Bun.sleepSync(LOOK_MS);
+  }
+  // On another machine, or hidden from this user.
+  return text || "another process";
 }
 
 /**
@@ -30,8 +47,9 @@ export function lockDataDirectory(directory: string): void {
   const fd = openCreate(path);
   if (!lockExclusive(fd)) {
     close(fd);
-    const holder = readFileSync(path, "utf8").trim() || "another process";
-    throw new DataDirectoryInUse(`The data directory ${directory} is in use by ${holder}`);
+    throw new DataDirectoryInUse(
+      `The data directory ${directory} is in use by ${holderIn(path)}: stop that, or set another data_directory`,
+    );
   }
   try {
     // Through a descriptor of its own: the one that is kept is for reading only, and so keeps no disk from being mounted so.

@@ -25,6 +25,19 @@ const SAID_FULL = 2;
 /** Whether an image may be stored. `firstOver` is `over` for the first time in this folder since the start. */
 export type Permit = "granted" | "over" | "firstOver";
 
+/** How many images the folder of a day has, as far as the writers know. @returns undefined where none was stored in it yet */
+export function imagesOfDay({ integers }: Shared, day: number): number | undefined {
+  const records = recordsIn(integers);
+  for (let record = 0; record < records.length; record += RECORD) {
+    if (records[record + DAY] === day) return records[record + IMAGES];
+  }
+  return undefined;
+}
+
+function recordsIn(integers: Int32Array<SharedArrayBuffer>): Int32Array<SharedArrayBuffer> {
+  return integers.subarray(Integer.dateFolders, Integer.dateFolders + DAYS * RECORD);
+}
+
 /** The date folders under one directory. Each thread has its own object over the same shared memory. */
 export class DateFolders {
   private readonly records: Int32Array<SharedArrayBuffer>;
@@ -41,7 +54,7 @@ export class DateFolders {
     shared: Shared,
     private readonly durable = false,
   ) {
-    this.records = shared.integers.subarray(Integer.dateFolders, Integer.dateFolders + DAYS * RECORD);
+    this.records = recordsIn(shared.integers);
     this.lock = new SharedLock(shared.integers, Integer.dateFoldersLock);
   }
 

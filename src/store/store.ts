@@ -4,19 +4,26 @@
  * @module
  */
 
+import { messageOf } from "../errors.ts";
 import { Calendar, type Clock, type LocalTime } from "../clock.ts";
 import type { Settings } from "../config/schema.ts";
 import { writeAll, writeBytes } from "../libc.ts";
 import type { RawShape } from "../request.ts";
 import type { Shared } from "../threads/shared.ts";
 import { Kind, Outcome, type Slot } from "../threads/slot.ts";
-import { DateFolders } from "./date-folders.ts";
+import { DateFolders, type Permit } from "./date-folders.ts";
 import { EventLog } from "./event-log.ts";
 import { ImageStore } from "./image-store.ts";
 import { encodeJpeg } from "./jpeg.ts";
 
 /** The notice in the event log when a date folder has all the images it may have. */
 const MAX_IMAGES_NOTICE = "Max images written. Writing stopped.";
+
+const OUTCOMES = {
+  granted: Outcome.stored,
+  over: Outcome.overCap,
+  firstOver: Outcome.firstOverCap,
+} as const satisfies Record<Permit, number>;
 
 /** The data directory, as one writer sees it. */
 export class Store {
@@ -72,7 +79,7 @@ export class Store {
 
   private storeImage(slot: Slot, writeTo: (fd: number) => void): void {
     const permit = this.images.store(slot.text, slot.micros, writeTo);
-    slot.outcome = permit === "granted" ? Outcome.stored : Outcome.overCap;
+    slot.outcome = OUTCOMES[permit];
     if (permit === "firstOver") this.sayFull(this.calendar.local(slot.micros));
   }
 
@@ -88,6 +95,6 @@ export class Store {
 }
 
 function fail(slot: Slot, error: unknown): void {
-  slot.text = error instanceof Error ? error.message : String(error);
+  slot.text = messageOf(error);
   slot.outcome = Outcome.failed;
 }

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { messageOf } from "../errors.ts";
 import { statSync } from "node:fs";
 import { close, openDirectory, syncFileSystem } from "../libc.ts";
 import type { FlusherMessage, ThreadStart } from "./messages.ts";
@@ -20,15 +21,19 @@ self.onmessage = ({ data }: MessageEvent<ThreadStart>) => {
   const intervalMs = settings.sync_interval * 1000;
   const folders = [`${settings.data_directory}/images`, `${settings.data_directory}/logs`];
   let isLast = false;
+  let hasFailed = false;
   while (!isLast) {
     // Once more after the last request, so that a machine that is switched off behind a stop has it all.
     isLast = Atomics.wait(integers, Integer.flusherEnd, 0, intervalMs) !== "timed-out";
     if (Atomics.exchange(integers, Integer.unflushed, 0) === 0) continue;
     try {
       flush(folders);
+      if (hasFailed) post({ type: "flushed" });
+      hasFailed = false;
     } catch (error) {
+      hasFailed = true;
       Atomics.store(integers, Integer.unflushed, 1);
-      post({ type: "flushFailed", reason: error instanceof Error ? error.message : String(error) });
+      post({ type: "flushFailed", reason: messageOf(error) });
     }
   }
   post({ type: "ended" });

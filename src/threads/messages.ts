@@ -6,6 +6,7 @@
  */
 
 import type { LogLevel } from "../log/format.ts";
+import type { NodeRow } from "../receiver/activity.ts";
 import type { Settings } from "../config/schema.ts";
 import type { Shared } from "./shared.ts";
 
@@ -34,8 +35,23 @@ export type WriterMessage = { readonly type: "ready" };
 export type FlusherMessage =
   /** What was written may not be on the disk; it tries again after its interval. */
   | { readonly type: "flushFailed"; readonly reason: string }
+  /** The first time that it could again after that. */
+  | { readonly type: "flushed" }
   /** It has flushed a last time. */
   | { readonly type: "ended" };
+
+/** What could or could not be stored last, since the message before: null where it could, else why not. */
+export interface StoreOutcomes {
+  readonly image?: string | null;
+  readonly event?: string | null;
+}
+
+/** What has come of late: the nodes of which something has, and what became of it. At most one a second. */
+export interface ActivityMessage {
+  readonly type: "activity";
+  readonly nodes: readonly NodeRow[];
+  readonly outcomes: StoreOutcomes;
+}
 
 /** From the receiver. */
 export type ReceiverMessage =
@@ -45,4 +61,5 @@ export type ReceiverMessage =
   | { readonly type: "bindFailed"; readonly endpoint: string; readonly code: string; readonly reason: string }
   /** It has stopped; `unanswered` requests were taken in and neither stored nor answered in time. */
   | { readonly type: "stopped"; readonly unanswered: number }
+  | ActivityMessage
   | LogMessage;

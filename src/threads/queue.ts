@@ -9,7 +9,7 @@
  */
 
 import type { EventFd } from "../libc.ts";
-import { Integer, type Shared } from "./shared.ts";
+import { Integer, RECEIVER_THREAD, type Shared } from "./shared.ts";
 
 /** What {@link RequestQueue.take} gives when there is no slot. */
 export const Take = {
@@ -27,10 +27,14 @@ export class RequestQueue {
   /** The receiver's next place in the ring of what is done. */
   private doneHead = 0;
 
-  /** @param wake what the receiver polls */
+  /**
+   * @param wake what the receiver polls
+   * @param thread who answers when it is asked whether it turns: a writer's number, or `RECEIVER_THREAD`
+   */
   constructor(
     shared: Shared,
     private readonly wake: EventFd,
+    private readonly thread?: number,
   ) {
     this.integers = shared.integers;
     this.work = shared.work;
@@ -55,6 +59,7 @@ export class RequestQueue {
   take(timeoutMs: number): number {
     const { integers, work } = this;
     for (;;) {
+      this.turn();
       const head = Atomics.load(integers, Integer.workHead);
       const tail = Atomics.load(integers, Integer.workTail);
       if (head !== tail) {
@@ -125,9 +130,33 @@ export class RequestQueue {
     return Atomics.exchange(this.integers, Integer.reload, 0) !== 0;
   }
 
+  /**
+   * Any thread: asks the receiver and the idle writers to say that they turn; `liveness.ts` looks who did.
+   *
+   * @returns the number of the question
+   */
+  ask(): number {
+    const { integers } = this;
+    const question = (Atomics.add(integers, Integer.asked, 1) + 1) | 0;
+    this.wakeReceiver();
+    if (Atomics.load(integers, Integer.idleWriters) > 0) Atomics.notify(integers, Integer.workTail);
+    return question;
+  }
+
+  /** Receiver and writers, wherever they begin anew: says that this thread turns. */
+  turn(): void {
+    const { integers, thread } = this;
+    if (thread !== undefined) integers[Integer.turned + thread] = integers[Integer.asked]!;
+  }
+
   /** Receiver: whether another thread wants something that is no slot: to be looked at between `fallAsleep` and a sleep. */
   get isCalling(): boolean {
-    return this.stopping || Atomics.load(this.integers, Integer.reload) !== 0;
+    const { integers } = this;
+    return (
+      this.stopping ||
+      Atomics.load(integers, Integer.reload) !== 0 ||
+      Atomics.load(integers, Integer.asked) !== integers[Integer.turned + RECEIVER_THREAD]
+    );
   }
 
   /** Whether the hub is to stop. */

@@ -13,6 +13,7 @@ import { checkZmqVersion, ZmqError } from "../zmq/libzmq.ts";
 import { VERSION } from "../version.ts";
 import type { ReceiverMessage, ThreadStart } from "./messages.ts";
 import { RequestQueue } from "./queue.ts";
+import { RECEIVER_THREAD } from "./shared.ts";
 
 declare const self: Worker;
 
@@ -23,9 +24,10 @@ self.onmessage = ({ data }: MessageEvent<ThreadStart>) => {
   const { settings, shared, wakeFd } = data;
   checkZmqVersion();
   const wake = new EventFd(wakeFd);
-  const queue = new RequestQueue(shared, wake);
+  const queue = new RequestQueue(shared, wake, RECEIVER_THREAD);
   const calendar = new Calendar(systemClock);
-  const receiver = new Receiver({ settings, shared, queue, wake, calendar, version: VERSION, report });
+  const parts = { settings, shared, queue, wake, calendar, version: VERSION, report, tell: post };
+  const receiver = new Receiver(parts);
   const host = settings.bind.includes(":") ? `[${settings.bind}]` : settings.bind;
   const endpoint = `tcp://${host}:${settings.port}`;
   try {

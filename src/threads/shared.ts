@@ -7,6 +7,8 @@
  * @module
  */
 
+import type { Settings } from "../config/schema.ts";
+import { HISTOGRAM_NUMBERS } from "./histogram.ts";
 import { SLOT_BYTES } from "./slot.ts";
 
 /** Most writers that a hub can have. */
@@ -14,6 +16,9 @@ export const WRITERS_MAX = 64;
 
 /** One cache line: threads that write to integers on different lines do not slow each other down. */
 const LINE_INTS = 16;
+
+/** Where the receiver stands among the threads that are asked whether they turn; a writer stands at its number, from 0. */
+export const RECEIVER_THREAD = -1;
 
 /** Where the single integers stand in {@link Shared.integers}. */
 export const Integer = {
@@ -38,11 +43,18 @@ export const Integer = {
   unflushed: 9 * LINE_INTS,
   /** 1 when the flusher is to end. */
   flusherEnd: 10 * LINE_INTS,
+  /** For how many seconds requests have waited while nothing was written; 0 while the disk does not stall. */
+  stalledSeconds: 11 * LINE_INTS,
   /** For each writer: the slot that it has in hand, plus 1; else 0. */
-  inHand: 11 * LINE_INTS,
+  inHand: 12 * LINE_INTS,
+  /** Liveness: the number of the last question, and which each thread has answered last: the writers, and before them the receiver. */
+  asked: 12 * LINE_INTS + WRITERS_MAX,
+  turned: 13 * LINE_INTS + WRITERS_MAX,
+  /** 1 while lines at debug are wanted. */
+  debug: 15 * LINE_INTS + 2 * WRITERS_MAX,
 } as const;
 
-const INTEGERS = 11 * LINE_INTS + WRITERS_MAX;
+const INTEGERS = 16 * LINE_INTS + 2 * WRITERS_MAX;
 
 /** What the receiver counts, by index in {@link Shared.counters}. */
 export const Counter = {
@@ -56,12 +68,14 @@ export const Counter = {
   refused: 6,
   /** Requests that could not be stored, answered `ERROR`. */
   failed: 7,
-  /** Connections that were refused. */
+  /** Connections that were refused or closed by the hub. */
   denied: 8,
   /** Connections that stand now. */
   connections: 9,
   /** Requests taken in and not yet stored, now. */
   queued: 10,
+  /** Those of `failed` that were events. */
+  eventsFailed: 11,
 } as const;
 
 const COUNTERS = 16;
@@ -70,11 +84,21 @@ const COUNTERS = 16;
 export interface Shared {
   readonly integers: Int32Array<SharedArrayBuffer>;
   readonly counters: Float64Array<SharedArrayBuffer>;
+  /** How long answers took, by the receiver; then how long writes took, by each writer. See {@link histogramAt}. */
+  readonly histograms: Float64Array<SharedArrayBuffer>;
   /** Slot numbers on their way to the writers and back: rings. */
   readonly work: Int32Array<SharedArrayBuffer>;
   readonly done: Int32Array<SharedArrayBuffer>;
   /** The slots; pages that are never used take no memory. */
   readonly slots: SharedArrayBuffer;
+}
+
+/**
+ * How many requests can be in the hub at once: one of each connection, and `queuemax` further ones of those that send ahead
+ * of their replies, or went and came again while the disk stalls.
+ */
+export function slotsFor({ queuemax, max_connections }: Settings): number {
+  return queuemax + max_connections;
 }
 
 /** @param slots requests that can be in the hub at once */
@@ -84,8 +108,17 @@ export function createShared(slots: number): Shared {
   return {
     integers: new Int32Array(new SharedArrayBuffer(INTEGERS * Int32Array.BYTES_PER_ELEMENT)),
     counters: new Float64Array(new SharedArrayBuffer(COUNTERS * Float64Array.BYTES_PER_ELEMENT)),
+    histograms: new Float64Array(
+      new SharedArrayBuffer((1 + WRITERS_MAX) * HISTOGRAM_NUMBERS * Float64Array.BYTES_PER_ELEMENT),
+    ),
     work: new Int32Array(new SharedArrayBuffer(ring * Int32Array.BYTES_PER_ELEMENT)),
     done: new Int32Array(new SharedArrayBuffer(ring * Int32Array.BYTES_PER_ELEMENT)),
     slots: new SharedArrayBuffer(slots * SLOT_BYTES),
   };
+}
+
+/** The numbers of one histogram. @param writer whose; undefined: of the receiver */
+export function histogramAt({ histograms }: Shared, writer?: number): Float64Array<SharedArrayBuffer> {
+  const at = (writer === undefined ? 0 : 1 + writer) * HISTOGRAM_NUMBERS;
+  return histograms.subarray(at, at + HISTOGRAM_NUMBERS);
 }

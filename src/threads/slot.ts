@@ -24,6 +24,8 @@ export const Outcome = {
   stored: 1,
   /** Not stored, because the date folder has all the images it may have. */
   overCap: 2,
+  /** The same, and it is the first of that folder. */
+  firstOverCap: 4,
   /** Not stored; the text now holds the reason. */
   failed: 3,
 } as const;

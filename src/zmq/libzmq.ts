@@ -24,6 +24,7 @@ const { symbols: zmq } = dlopen(libzmqPath(), {
   zmq_errno: { args: [], returns: FFIType.i32 },
   zmq_msg_close: { args: [FFIType.ptr], returns: FFIType.i32 },
   zmq_msg_data: { args: [FFIType.ptr], returns: FFIType.ptr },
+  zmq_msg_get: { args: [FFIType.ptr, FFIType.i32], returns: FFIType.i32 },
   zmq_msg_gets: { args: [FFIType.ptr, FFIType.ptr], returns: FFIType.ptr },
   zmq_msg_init: { args: [FFIType.ptr], returns: FFIType.i32 },
   zmq_msg_more: { args: [FFIType.ptr], returns: FFIType.i32 },
@@ -46,6 +47,7 @@ export const SocketType = { pair: 0, req: 3, rep: 4, router: 6 } as const;
 /** Socket options whose value is an int, as zmq.h numbers them; zmq_setsockopt(3) has their units. */
 export const SocketOption = {
   linger: 17,
+  backlog: 19,
   sendHwm: 23,
   receiveHwm: 24,
   tcpKeepalive: 34,
@@ -82,6 +84,10 @@ export const MonitorEvent = {
   handshakeFailedAuth: 0x4000,
 } as const;
 
+/** Values of {@link MonitorEvent.handshakeFailedProtocol} that the settings of a peer may be to blame for, as zmq.h numbers them. */
+export const ProtocolError = { cryptographic: 0x11000001, mechanismMismatch: 0x11000002 } as const;
+
+const ZMQ_SRCFD = 2;
 const ZMQ_DONTWAIT = 1;
 const ZMQ_SNDMORE = 2;
 const ZMQ_POLLIN = 1;
@@ -200,10 +206,20 @@ export class Message {
     return zmq.zmq_msg_more(this.pointer) !== 0;
   }
 
+  /** ZMQ_SRCFD of `zmq_msg_get(3)`: the descriptor of the connection that it came on; -1 where it came on none. */
+  get sourceFd(): number {
+    return zmq.zmq_msg_get(this.pointer, ZMQ_SRCFD);
+  }
+
   /** `zmq_msg_gets(3)`: a property of the connection that it came on, e.g. `Peer-Address`. */
   property(name: string): string | undefined {
     const value = zmq.zmq_msg_gets(this.pointer, cString(name));
     return value === null ? undefined : new CString(value);
+  }
+
+  /** Its first byte; it must have one. */
+  get firstByte(): number {
+    return read.u8(zmq.zmq_msg_data(this.pointer)!, 0);
   }
 
   /** A copy of its bytes. */

@@ -50,4 +50,20 @@ describe("Complaints", () => {
     complaints.flush(Number.POSITIVE_INFINITY);
     expect(lines.slice(1)).toEqual(['warn a {"count":2}']);
   });
+
+  test("writes a line a second at most, be it when the next one comes or when it is asked to", () => {
+    const add = (nowMs: number) => complaints.add("a", { level: "warn", message: `at ${nowMs}` }, nowMs);
+    for (const nowMs of [0, 1, 999, 1000, 1500]) add(nowMs);
+    expect(lines).toEqual(["warn at 0 {}", 'warn at 1000 {"count":3}']);
+    complaints.flush(1999);
+    expect(lines).toHaveLength(2);
+    complaints.flush(2000);
+    expect(lines.slice(2)).toEqual(["warn at 1500 {}"]);
+    expect(complaints.pending).toBe(false);
+    // The flushed line was a line: the next one waits for its second.
+    add(2001);
+    expect([lines.length, complaints.pending]).toEqual([3, true]);
+    add(3000);
+    expect([lines[3], complaints.pending]).toEqual(['warn at 3000 {"count":2}', false]);
+  });
 });

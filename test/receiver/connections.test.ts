@@ -25,6 +25,7 @@ beforeEach(() => {
     max: MAX,
     debug: (line) => void lines.push(line),
     onTooMany: (peer) => void tooMany.push(peer),
+    onFailed: (reason) => void lines.push(`Failed: ${reason}`),
   });
   port = freePort();
   router.bind(`tcp://127.0.0.1:${port}`);
@@ -106,7 +107,7 @@ test.each<[what: string, greeting: string | Uint8Array]>([
   }
 });
 
-/** Connections at once, at most: libzmq's listening socket has a queue of 100, and what does not fit may be lost. */
+/** Connections at once, at most: this socket has libzmq's own queue of 100, and what does not fit may be lost. */
 const AT_ONCE = 50;
 
 /** As many connections as may stand. */
@@ -153,4 +154,34 @@ describe("more connections than may stand", () => {
     expect(tooMany).toHaveLength(AT_ONCE);
     expect(addresses("Disconnected: ").toSorted()).toEqual(tooMany.toSorted());
   });
+});
+
+test("at gives one object for a connection as long as it stands, and another for whoever comes after it", async () => {
+  const find = (address: string | undefined) => {
+    const all = [...Array(1000).keys()].map((fd) => ({ fd, connection: connections.at(fd) }));
+    return all.find(({ connection }) => connection.peer === address);
+  };
+  using first = await RawPeer.connect(port);
+  await until(() => addresses("Connected: ").length === 1);
+  const found = find(addresses("Connected: ")[0])!;
+  expect(connections.at(found.fd)).toBe(found.connection);
+  found.connection.unanswered = 5;
+  first[Symbol.dispose]();
+  await until(() => connections.count === 0);
+  // What it had sent may still be read: that is counted for nobody.
+  expect(connections.at(found.fd)).toEqual({
+    peer: "an address that is gone already",
+    unanswered: 0,
+    isGone: true,
+  });
+  expect(found.connection.isGone).toBe(true);
+  expect(connections.count).toBe(0);
+  using second = await RawPeer.connect(port);
+  // Not asked to update: it does so itself where it does not know a descriptor.
+  for (let end = performance.now() + COMES_MS; find(addresses("Connected: ")[1]) === undefined;) {
+    if (performance.now() > end) throw new Error("No second connection");
+    await Bun.sleep(1);
+  }
+  expect(find(addresses("Connected: ")[1])!.connection.unanswered).toBe(0);
+  expect(second.isClosed).toBe(false);
 });

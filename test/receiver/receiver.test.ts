@@ -1,4 +1,6 @@
 import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { closeSync, constants, existsSync, openSync, rmSync } from "node:fs";
+import { join } from "node:path";
 import { Context, ZmqError } from "../../src/zmq/libzmq.ts";
 import { lacks } from "../support/available.ts";
 import { type Hub, startHub } from "../support/hub.ts";
@@ -154,7 +156,100 @@ test("a hub stops with status 0 when a peer sends without ever waiting for repli
     await Bun.sleep(1);
   }
   expect({ status: await stop.status, output: hub.output() }).toMatchObject({ status: 0 });
-  expect(texts(hub).at(-1)).toStartWith("Exiting");
+  // Not the last line of all: the flood goes on until the port is closed.
+  expect(texts(hub).filter((text) => text.startsWith("Exiting"))).toHaveLength(1);
+});
+
+/** Stalls the disk for the event log, until what this gives is disposed of: a writer waits for a reader. */
+async function stall(hub: Hub): Promise<Disposable> {
+  const log = join(hub.dataDir, "logs/imagehub.log");
+  await until(hub, () => existsSync(log));
+  rmSync(log);
+  expect(Bun.spawnSync(["mkfifo", log]).success).toBe(true);
+  return {
+    [Symbol.dispose]() {
+      // Both ends, so that nobody waits for the other one.
+      const ends = openSync(log, constants.O_RDWR | constants.O_NONBLOCK);
+      rmSync(log);
+      closeSync(ends);
+    },
+  };
+}
+
+describe("while the disk stalls", () => {
+  test.each(["stored", "received"])(
+    "cameras wait and who sends ahead is refused, with ack %s",
+    async (ack) => {
+      await using hub = await startHub(settings({ ack, queuemax: 3, max_connections: 20, writers: 1 }));
+      using stack = new DisposableStack();
+      const cameras = connectedPeers(stack, hub, 10);
+      const dealer = stack.use(new Peer(context, PeerType.dealer, `tcp://127.0.0.1:${hub.port}`));
+      const names: string[] = [];
+      const stalled = await stall(hub);
+      for (const [index] of Array(10).entries()) dealer.send("", header(`Ahead|Temp|${index}`), "x");
+      const refused: string[] = [];
+      // Its first, and as many more as the queue holds, wait to be stored.
+      while (refused.length < 6) {
+        const [, reply] = dealer.receive() ?? [];
+        if (reply === undefined) throw new Error(`Only ${refused.join(", ")}\n${hub.output()}`);
+        if (reply !== "OK") refused.push(reply);
+      }
+      for (const reply of refused) expect(reply).toStartWith("ERROR the queue is full: ");
+      for (const [index, camera] of cameras.entries()) {
+        names.push(`image ${index}`);
+        camera.send(header(`Barn ${index}|jpg|`), jpeg(`image ${index}`));
+      }
+      // Nobody but those who wait: with `received`, too, there is no room to answer early.
+      for (const camera of cameras) expect(camera.receive(50)).toBeUndefined();
+      await until(hub, () => hub.output().includes("The queue is full"));
+      stalled[Symbol.dispose]();
+      for (const camera of cameras) expect(camera.receive()).toEqual(["OK"]);
+      expect(storedNames(hub)).toEqual(names.toSorted());
+      expect(await hub.stop()).toBe(0);
+    },
+  );
+
+  test("a node that comes back under its routing id gets the replies to its own requests, and no others", async () => {
+    await using hub = await startHub(settings({ writers: 1, log_level: "debug" }));
+    using stack = new DisposableStack();
+    const named = () => new Peer(context, PeerType.dealer, `tcp://127.0.0.1:${hub.port}`, 0x61_62_63_64);
+    const before = named();
+    const stalled = await stall(hub);
+    before.send("", header("Barn|Temp|1"), "x");
+    await until(hub, () => hub.output().includes("The disk stalls"));
+    before[Symbol.dispose]();
+    await until(hub, () => hub.output().includes("Disconnected: "));
+    const after = stack.use(named());
+    after.send("", header("Barn|Heartbeat"), "x");
+    expect(after.receive()).toEqual(["", "OK"]);
+    stalled[Symbol.dispose]();
+    // Behind that event, so that it has been done when this is answered.
+    after.send("", header("Barn|Temp|2"), "x");
+    expect(after.receive()).toEqual(["", "OK"]);
+    expect(after.receive(200)).toBeUndefined();
+    expect(texts(hub)).toContain("Barn|Temp|2");
+  });
+
+  test("no more bytes are taken in than max_queue_bytes, but for one message alone", async () => {
+    await using hub = await startHub(settings({ max_queue_bytes: 100_000, writers: 1 }));
+    using stack = new DisposableStack();
+    const [first, second, third] = connectedPeers(stack, hub, 3) as [Peer, Peer, Peer];
+    first.send(header("Barn|jpg|"), jpeg("alone", 500_000));
+    expect(first.receive()).toEqual(["OK"]);
+    const stalled = await stall(hub);
+    first.send(header("Barn|Temp|1"), "x");
+    second.send(header("Barn|jpg|"), jpeg("fits", 60_000));
+    await until(hub, () => hub.output().includes("The disk stalls"));
+    third.send(header("Barn|jpg|"), jpeg("too much", 60_000));
+    expect(third.receive()).toEqual([
+      "ERROR the queue is full: 3 requests with 120001 bytes wait to be written (queuemax, max_queue_bytes)",
+    ]);
+    stalled[Symbol.dispose]();
+    expect(second.receive()).toEqual(["OK"]);
+    third.send(header("Barn|jpg|"), jpeg("again", 60_000));
+    expect(third.receive()).toEqual(["OK"]);
+    expect(storedNames(hub)).toEqual(["again", "alone", "fits"]);
+  });
 });
 
 test("a hub logs a notice when no message comes, and again, and not while they come", async () => {

@@ -1,15 +1,12 @@
 import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { defaultSettings } from "../../src/config/schema.ts";
 import { type Received, ReplySocket } from "../../src/receiver/reply-socket.ts";
-import { Context, Poller, type Socket } from "../../src/zmq/libzmq.ts";
+import { Context, Poller } from "../../src/zmq/libzmq.ts";
 import { freePort } from "../support/temp.ts";
 import { COMES_MS, Peer, PeerType } from "../support/zmq-peer.ts";
 
 const PLACES = 200;
 const HEADER_BYTES_MAX = 64 * 1024;
-
-/** ZMQ_ROUTING_ID, here with four bytes. */
-const ROUTING_ID = 5;
 
 // Above all bounds of waiting, so that what a test holds is let go of before its context is.
 setDefaultTimeout(60_000);
@@ -20,7 +17,7 @@ let endpoint: string;
 
 beforeEach(() => {
   context = new Context();
-  replySocket = new ReplySocket(context, { ...defaultSettings(), queuemax: PLACES });
+  replySocket = new ReplySocket(context, PLACES, defaultSettings());
   endpoint = `tcp://127.0.0.1:${freePort()}`;
   replySocket.socket.bind(endpoint);
 });
@@ -55,12 +52,8 @@ function answer(place: number, reply: string): void {
   replySocket.release(place);
 }
 
-/** A REQ socket that is not connected, and whose routing id is the same each time. */
-function named(): Socket {
-  const socket = context.socket(PeerType.req);
-  socket.set(ROUTING_ID, 0x61_62_63_64);
-  return socket;
-}
+/** A REQ socket whose routing id is the same each time. */
+const named = (): Peer => new Peer(context, PeerType.req, endpoint, 0x61_62_63_64);
 
 const hops = (count: number): string[] => Array.from({ length: count }, (_, index) => `hop ${index}`);
 
@@ -267,15 +260,11 @@ test("reply reaches a sender when one without a delimiter goes while it is serve
 
 test("receive serves the first of two senders with one routing id, and stays up for others", () => {
   using first = named();
-  first.connect(endpoint);
-  first.send(Buffer.from("header"), true);
-  first.send(Buffer.from("first"), false);
+  first.send("header", "first");
   expect(textsOf(receiveAt(0), 0)).toMatchObject({ payload: "first" });
   {
     using second = named();
-    second.connect(endpoint);
-    second.send(Buffer.from("header"), true);
-    second.send(Buffer.from("second"), false);
+    second.send("header", "second");
     using other = peer(PeerType.req);
     other.send("header", "other");
     expect(textsOf(receiveAt(1), 1)).toMatchObject({ payload: "other" });
@@ -284,7 +273,5 @@ test("receive serves the first of two senders with one routing id, and stays up 
     expect(replySocket.receive(2)).toBeUndefined();
   }
   answer(0, "OK");
-  const poller = new Poller([first]);
-  poller.wait(COMES_MS);
-  expect(poller.readable(0)).toBe(true);
+  expect(first.receive()).toEqual(["OK"]);
 });

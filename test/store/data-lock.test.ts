@@ -30,7 +30,7 @@ describe("lockDataDirectory", () => {
     expect(readFileSync(join(temp.path, LOCK), "utf8")).toBe(`${holder(process.pid)}\n`);
     expect(() => lockDataDirectory(temp.path)).toThrow(DataDirectoryInUse);
     expect(() => lockDataDirectory(temp.path)).toThrow(
-      `The data directory ${temp.path} is in use by ${holder(process.pid)}`,
+      `The data directory ${temp.path} is in use by ${holder(process.pid)}: stop that, or set another data_directory`,
     );
     expect(readFileSync(join(temp.path, LOCK), "utf8")).toBe(`${holder(process.pid)}\n`);
   });
@@ -72,7 +72,9 @@ describe("a data directory that a hub writes to", () => {
       home: join(temp.path, "second"),
     });
     expect(second.status).toBe(EXIT.data);
-    expect(second.stderr).toEndWith(` error The data directory ${data} is in use by ${holder(hub.pid)}\n`);
+    expect(second.stderr).toEndWith(
+      ` error The data directory ${data} is in use by ${holder(hub.pid)}: stop that, or set another data_directory\n`,
+    );
     expect(second.stdout).not.toContain("Listening");
     const sent = await runCli(["send", "--event", "a|b", "--to", `127.0.0.1:${hub.port}`], {
       home: join(temp.path, "second"),

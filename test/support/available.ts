@@ -18,7 +18,8 @@ export const PYTHON = "/usr/bin/python3";
 export const SYSROOT = join(CHECKOUT, ".cache/arm64-sysroot");
 
 /** Something that only some tests need. */
-export type Part = "python" | "qemu" | "sysroot" | "x64" | "arm64";
+export type Part =
+  "python" | "prometheus" | "qemu" | "sysroot" | "systemd" | "x64" | "arm64" | "ansible" | "container";
 
 /** What the tests can start as the hub: the sources under Bun, or one of the executables in `dist`. */
 export type Program = "source" | "x64" | "arm64";
@@ -57,11 +58,21 @@ const LOOK: Record<Part, () => boolean> = {
     // Only an import tells: the packages may be there for another version of Python.
     existsSync(PYTHON) &&
     Bun.spawnSync([PYTHON, "-c", "import zmq, numpy"], { stdout: "ignore", stderr: "ignore" }).success,
+  prometheus: () =>
+    existsSync(PYTHON) &&
+    Bun.spawnSync([PYTHON, "-c", "import prometheus_client"], { stdout: "ignore", stderr: "ignore" }).success,
   qemu: () => arm64IsNative || qemu() !== null,
   sysroot: () => arm64IsNative || sysrootIsComplete(),
+  systemd: () => Bun.which("systemd-analyze") !== null,
   x64: () => existsSync(executable("x64")),
+  ansible: () => areThere("ansible-playbook", "ansible-lint", "yamllint"),
+  container: () => areThere("debootstrap", "systemd-nspawn", "nsenter", "ip", "ssh", "rsync"),
   arm64: () => existsSync(executable("arm64")),
 };
+
+function areThere(...commands: readonly string[]): boolean {
+  return commands.every((command) => Bun.which(command) !== null);
+}
 
 function sysrootIsComplete(): boolean {
   const folders = ["lib/aarch64-linux-gnu", "usr/lib/aarch64-linux-gnu"];
@@ -73,8 +84,12 @@ function sysrootIsComplete(): boolean {
 /** What a person does about a missing part. */
 const REMEDY: Record<Part, string> = {
   python: `${PYTHON} with pyzmq and numpy (Debian: python3-zmq python3-numpy)`,
+  prometheus: `${PYTHON} with prometheus_client (Debian: python3-prometheus-client)`,
   qemu: "qemu-aarch64-static (Debian: qemu-user-static)",
   sysroot: "arm64 libraries in .cache/arm64-sysroot (bun scripts/test-deps.ts)",
+  ansible: "Ansible and its linters (Debian: ansible-core ansible-lint yamllint)",
+  container: "what boots a Debian (Debian: debootstrap systemd-container iproute2 openssh-client rsync)",
+  systemd: "systemd-analyze and libsystemd, which nothing has to run with (Debian: systemd)",
   x64: "dist/imagehub-linux-x64 (npm run build)",
   arm64: "dist/imagehub-linux-arm64 (npm run build)",
 };

@@ -25,7 +25,10 @@ globalThis.Worker = class extends RealWorker {
   }
 };
 
-const { settings } = loadSettings({ env: {}, path: argv[2]! });
+const { settings } = loadSettings({
+  env: { IMAGEHUB_HTTP_LISTEN: process.env["IMAGEHUB_HTTP_LISTEN"] ?? "off" },
+  path: argv[2]!,
+});
 const log = createLogger({ level: "debug", format: "text", env: {}, stdout, stderr });
 const hub = new Hub(settings, log);
 process.on("SIGTERM", () => hub.stop());

@@ -66,7 +66,13 @@ function isForeign(name: string): boolean {
 
 function hubEnvironment(options: HubOptions): Record<string, string | undefined> {
   const inherited = Object.entries(process.env).filter(([name]) => !isForeign(name));
-  return { ...Object.fromEntries(inherited), TZ: options.timezone ?? middayZone(), ...options.env };
+  return {
+    ...Object.fromEntries(inherited),
+    TZ: options.timezone ?? middayZone(),
+    // Hubs of tests that run side by side would have the port of one another.
+    IMAGEHUB_HTTP_LISTEN: "off",
+    ...options.env,
+  };
 }
 
 /** Waits for a promise; null when it takes longer than {@link BOUND_MS}. */

@@ -47,6 +47,14 @@ export class RawPeer implements Disposable {
     return Buffer.concat(this.#received);
   }
 
+  /** Waits until this has come or the hub has closed the connection. @throws {Error} when neither happens */
+  async heard(text: string): Promise<void> {
+    for (const end = performance.now() + COMES_MS; !this.isClosed; await Bun.sleep(5)) {
+      if (this.received().includes(text)) return;
+      if (performance.now() > end) throw new Error(`The hub does not say ${text}`);
+    }
+  }
+
   /**
    * Waits until the hub has closed the connection.
    *

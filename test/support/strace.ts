@@ -21,9 +21,9 @@ export class Strace implements AsyncDisposable {
   readonly #read: Promise<void>;
   #output = "";
 
-  private constructor(pid: number, call: string, inject: string | undefined) {
+  private constructor(pid: number, call: string, inject: string | undefined, follow: readonly string[]) {
     const injected = inject === undefined ? [] : ["-e", `inject=${call}:${inject}`];
-    const command = ["strace", "-f", "-e", `trace=${call}`, "-e", "signal=none", ...injected];
+    const command = ["strace", ...follow, "-e", `trace=${call}`, "-e", "signal=none", ...injected];
     this.#process = Bun.spawn([...command, "-p", String(pid)], { stdio: ["ignore", "ignore", "pipe"] });
     this.#read = this.#collect();
   }
@@ -35,7 +35,14 @@ export class Strace implements AsyncDisposable {
    * @param inject what is to be done to it, as in `strace -e inject`, e.g. `error=EIO:when=1`
    */
   static async attach(pid: number, call: string, inject?: string): Promise<Strace> {
-    const strace = new Strace(pid, call, inject);
+    const strace = new Strace(pid, call, inject, ["-f"]);
+    await strace.#attached.promise;
+    return strace;
+  }
+
+  /** The same for one thread alone. @param calls the names of system calls, with commas */
+  static async attachThread(thread: number, calls: string, inject: string): Promise<Strace> {
+    const strace = new Strace(thread, calls, inject, []);
     await strace.#attached.promise;
     return strace;
   }

@@ -19,11 +19,12 @@ export type FramesText = string[] | undefined;
 /** Receives one message with all its frames. @returns undefined where none came in time */
 export function receiveFrames(socket: Socket, timeoutMs = COMES_MS): Buffer[] | undefined {
   const frame = new MessageArray(1).at(0);
-  const poller = new Poller([socket]);
+  let poller: Poller | undefined;
   const end = performance.now() + timeoutMs;
   while (!socket.tryReceive(frame)) {
     const left = end - performance.now();
     if (left <= 0) return undefined;
+    poller ??= new Poller([socket]);
     poller.wait(Math.ceil(left));
   }
   const frames = [frame.bytes()];
@@ -42,13 +43,17 @@ export function sendFrames(socket: Socket, frames: readonly (string | Uint8Array
   }
 }
 
+/** ZMQ_ROUTING_ID. */
+const ROUTING_ID = 5;
+
 /** A socket that connects to the one under test. */
 export class Peer implements Disposable {
   readonly socket: Socket;
 
-  /** @param type of {@link PeerType} */
-  constructor(context: Context, type: number, endpoint: string) {
+  /** @param type of {@link PeerType} @param routingId four bytes; else the other side makes one */
+  constructor(context: Context, type: number, endpoint: string, routingId?: number) {
     this.socket = context.socket(type);
+    if (routingId !== undefined) this.socket.set(ROUTING_ID, routingId);
     this.socket.set(SocketOption.linger, 0);
     this.socket.connect(endpoint);
   }

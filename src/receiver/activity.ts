@@ -1,0 +1,210 @@
+/**
+ * What the receiver knows of each node: when it was heard of last, and what it sent today. It also watches whether what was
+ * sent could be stored, and how long answers took.
+ *
+ * The main thread is told of changes at most once a second, so a message costs a look into a table and a few additions.
+ *
+ * @module
+ */
+
+import type { Calendar } from "../clock.ts";
+import type { ActivityMessage, StoreOutcomes } from "../threads/messages.ts";
+import { observe } from "../threads/histogram.ts";
+import { histogramAt, type Shared } from "../threads/shared.ts";
+import type { Report } from "./complaints.ts";
+
+/** Nodes, each view counted as one, that are known at once. */
+export const NODES_MAX = 1000;
+
+/** After how long without a message a node gives way to a new one when there are as many, in milliseconds: a day. */
+const GIVES_WAY_MS = 86_400_000;
+
+/** How often the main thread is told, in milliseconds. */
+const POST_MS = 1000;
+
+const MINUTE_MICROS = 60_000_000;
+
+/** A node, or a view of one, as far as the receiver knows. */
+export interface NodeRow {
+  /** Its number in the table, from 0. */
+  readonly place: number;
+  /** Field 0 of its texts: the node, or the node and the view. */
+  readonly name: string;
+  /** Where its last message came from, e.g. `192.168.86.41`. */
+  readonly address: string;
+  /** When that was, in milliseconds since 1970. */
+  readonly lastSeenMs: number;
+  /** When its last heartbeat came, likewise; 0: none did. */
+  readonly lastHeartbeatMs: number;
+  /** The local date of its last message as YYYYMMDD, and what was stored of it on that date, since the hub's start. */
+  readonly day: number;
+  readonly images: number;
+  readonly events: number;
+}
+
+type Row = { -readonly [Key in keyof NodeRow]: NodeRow[Key] };
+
+/** What a slot in hand belongs to. */
+interface InHand {
+  row: Row | undefined;
+  day: number;
+  sinceMs: number;
+}
+
+/** What the activity needs. */
+export interface ActivityParts {
+  readonly calendar: Calendar;
+  readonly shared: Shared;
+  readonly report: Report;
+}
+
+/** The activity of the nodes of one hub. It belongs to the receiver's thread. */
+export class Activity {
+  private readonly rows: Row[] = [];
+  private readonly byName = new Map<string, Row>();
+  /** Those that the main thread is to be told of. */
+  private readonly changed = new Set<Row>();
+  private outcomes: { -readonly [Key in keyof StoreOutcomes]: StoreOutcomes[Key] } = {};
+  private hasOutcome = false;
+  private postedMs = Number.NEGATIVE_INFINITY;
+  private firstMessages = 0;
+  private readonly inHand: InHand[] = [];
+  /** The time of the batch that is being taken in, in microseconds since 1970 UTC and in milliseconds of `performance.now`. */
+  private batchMicros = 0;
+  private batchMs = Number.NaN;
+  private readonly answers: Float64Array;
+  /** The minute that `day` was looked up for. Days begin on whole minutes everywhere. */
+  private minute = Number.NaN;
+  private day = 0;
+
+  constructor(private readonly parts: ActivityParts) {
+    this.answers = histogramAt(parts.shared);
+  }
+
+  /** Whether there is something that the main thread is to be told of. */
+  get pending(): boolean {
+    return this.changed.size > 0 || this.hasOutcome;
+  }
+
+  /**
+   * A message has come from a node.
+   *
+   * @param slot that it has
+   * @param nowMs milliseconds of `performance.now`, the same for all of a batch
+   * @param addressOf gives the address of the sender of the message in a slot
+   */
+  seen(slot: number, name: string, nowMs: number, addressOf: (slot: number) => string): void {
+    if (nowMs !== this.batchMs) {
+      this.batchMs = nowMs;
+      this.batchMicros = this.parts.calendar.now();
+    }
+    const micros = this.batchMicros;
+    const row = this.byName.get(name) ?? this.meet(name, slot, addressOf);
+    const inHand = (this.inHand[slot] ??= { row, day: 0, sinceMs: 0 });
+    inHand.row = row;
+    inHand.sinceMs = nowMs;
+    if (row === undefined) return;
+    inHand.day = this.dayOf(micros);
+    if (row.day !== inHand.day) {
+      row.day = inHand.day;
+      row.images = 0;
+      row.events = 0;
+    }
+    row.lastSeenMs = micros / 1000;
+    // A node rarely moves: once for each message to the main thread is often enough.
+    if (this.changed.has(row)) return;
+    row.address = addressOf(slot);
+    this.changed.add(row);
+  }
+
+  /** What came in this slot was a heartbeat. */
+  heartbeat(slot: number): void {
+    const row = this.inHand[slot]?.row;
+    if (row !== undefined) row.lastHeartbeatMs = row.lastSeenMs;
+  }
+
+  /** What came in this slot stands. */
+  stored(slot: number, kind: "image" | "event"): void {
+    const { row, day } = this.inHand[slot] ?? {};
+    this.setOutcome(kind, null);
+    // The row may have gone to another node since.
+    if (row === undefined || row.day !== day || this.rows[row.place] !== row) return;
+    if (kind === "image") row.images++;
+    else row.events++;
+    this.changed.add(row);
+  }
+
+  /** What came in a slot could not be stored. @param code of the system, such as `ENOSPC`; undefined where it is no fault of the disk */
+  failed(kind: "image" | "event", reason: string, code: string | undefined): void {
+    if (code !== undefined) this.setOutcome(kind, reason);
+  }
+
+  /** What came in this slot is answered now, after a writer had it. */
+  answered(slot: number, nowMs: number): void {
+    const inHand = this.inHand[slot];
+    if (inHand !== undefined) observe(this.answers, nowMs - inHand.sinceMs);
+  }
+
+  /** Gives what is to be told, where there is something and it is time. To be called about once a second while `pending`. */
+  takeMessage(nowMs: number): ActivityMessage | undefined {
+    if (!this.pending || nowMs - this.postedMs < POST_MS) return undefined;
+    this.postedMs = nowMs;
+    const nodes = Array.from(this.changed, (row) => ({ ...row }));
+    const { outcomes } = this;
+    this.changed.clear();
+    this.outcomes = {};
+    this.hasOutcome = false;
+    return { type: "activity", nodes, outcomes };
+  }
+
+  private setOutcome(kind: "image" | "event", reason: string | null): void {
+    this.outcomes[kind] = reason;
+    this.hasOutcome = true;
+  }
+
+  private dayOf(micros: number): number {
+    const minute = Math.floor(micros / MINUTE_MICROS);
+    if (minute !== this.minute) {
+      this.day = this.parts.calendar.local(micros).day;
+      this.minute = minute;
+    }
+    return this.day;
+  }
+
+  /** A node of which nothing is known. @returns undefined where there are too many */
+  private meet(name: string, slot: number, addressOf: (slot: number) => string): Row | undefined {
+    const place = this.placeFor(this.batchMicros / 1000);
+    if (this.firstMessages < NODES_MAX) {
+      this.firstMessages++;
+      this.parts.report("info", `First message from ${name || "a node without a name"}`, {
+        address: addressOf(slot),
+      });
+      if (this.firstMessages === NODES_MAX) {
+        const text = `There are ${NODES_MAX} nodes: the first messages of further ones are not logged`;
+        this.parts.report("warn", text);
+      }
+    }
+    if (place === undefined) return undefined;
+    const old = this.rows[place];
+    if (old !== undefined) this.byName.delete(old.name);
+    const row: Row = {
+      place,
+      name,
+      address: "",
+      lastSeenMs: 0,
+      lastHeartbeatMs: 0,
+      day: 0,
+      images: 0,
+      events: 0,
+    };
+    this.rows[place] = row;
+    this.byName.set(name, row);
+    return row;
+  }
+
+  private placeFor(nowMs: number): number | undefined {
+    if (this.rows.length < NODES_MAX) return this.rows.length;
+    const longest = this.rows.reduce((silent, row) => (row.lastSeenMs < silent.lastSeenMs ? row : silent));
+    return nowMs - longest.lastSeenMs > GIVES_WAY_MS ? longest.place : undefined;
+  }
+}

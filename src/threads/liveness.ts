@@ -1,0 +1,39 @@
+/**
+ * Whether the threads of the hub turn: the receiver and the writers are asked, and answer by going round their loops.
+ *
+ * A writer that has a slot in hand counts as turning, however long it takes. What holds it up is the disk, and to end the
+ * hub for that would heal nothing and leave the senders without a reply; the log and the health of the hub show it instead.
+ *
+ * @module
+ */
+
+import type { RequestQueue } from "./queue.ts";
+import { Integer, RECEIVER_THREAD, type Shared } from "./shared.ts";
+
+/** Asks the threads of one hub. */
+export class Liveness {
+  constructor(
+    private readonly shared: Shared,
+    private readonly queue: RequestQueue,
+    private readonly writers: number,
+  ) {}
+
+  /** Asks all threads; none is waited for. @returns the number of the question */
+  ask(): number {
+    return this.queue.ask();
+  }
+
+  /** Which threads have not answered a question yet, e.g. `["receiver", "writer 1"]`. An answer counts for all before it. */
+  silent(question: number): string[] {
+    const { integers } = this.shared;
+    const isSilent = (thread: number): boolean =>
+      ((Atomics.load(integers, Integer.turned + thread) - question) | 0) < 0;
+    const writers = Array.from({ length: this.writers }, (_, writer) => writer).filter(
+      (writer) => isSilent(writer) && Atomics.load(integers, Integer.inHand + writer) === 0,
+    );
+    return [
+      ...(isSilent(RECEIVER_THREAD) ? ["receiver"] : []),
+      ...writers.map((writer) => `writer ${writer}`),
+    ];
+  }
+}

@@ -1,0 +1,73 @@
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import { existsSync, readdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { DiskProbe, FREE_BYTES_MIN } from "../../src/store/disk-probe.ts";
+import { lacksMount, SmallDisk } from "../support/file-system.ts";
+import { tempDir } from "../support/temp.ts";
+
+setDefaultTimeout(60_000);
+
+/** What a new look finds, with nothing remembered. */
+const look = async (directory: string) => await new DiskProbe(directory).look();
+
+test("DiskProbe finds no problem and leaves nothing behind when the disk takes files", async () => {
+  using temp = tempDir();
+  const { freeBytes, sizeBytes, problem } = await look(temp.path);
+  expect(problem).toBeUndefined();
+  expect(freeBytes).toBeGreaterThan(0);
+  expect(sizeBytes).toBeGreaterThanOrEqual(freeBytes);
+  expect(readdirSync(temp.path)).toEqual([]);
+});
+
+test("DiskProbe makes the directory when someone removed it", async () => {
+  using temp = tempDir();
+  const images = join(temp.path, "data/images");
+  expect((await look(images)).problem).toBeUndefined();
+  expect(existsSync(images)).toBe(true);
+});
+
+test("DiskProbe says what is in its way when there can be no such directory", async () => {
+  using temp = tempDir();
+  writeFileSync(join(temp.path, "data"), "");
+  expect((await look(join(temp.path, "data/images"))).problem).toStartWith(
+    `Cannot write in ${temp.path}/data/images: E`,
+  );
+});
+
+describe.skipIf(lacksMount())("DiskProbe of a small disk", () => {
+  test("says that it is full, and takes that back when there is room", async () => {
+    using disk = new SmallDisk(`size=${4 * FREE_BYTES_MIN}`);
+    expect((await look(disk.path)).problem).toBeUndefined();
+    disk.fill(FREE_BYTES_MIN - 8192);
+    expect(await look(disk.path)).toMatchObject({
+      freeBytes: FREE_BYTES_MIN - 8192,
+      problem: `The disk is full: ${FREE_BYTES_MIN - 8192} bytes are free for ${disk.path}, fewer than ${FREE_BYTES_MIN}`,
+    });
+    disk.makeRoom();
+    expect((await look(disk.path)).problem).toBeUndefined();
+  });
+
+  test("says that there is no room for files, though there is for bytes", async () => {
+    using disk = new SmallDisk("size=64m,nr_inodes=100");
+    disk.fillInodes();
+    expect((await look(disk.path)).problem).toContain("it has room for 0 more files");
+  });
+
+  test("says that it is read-only, and takes that back", async () => {
+    using disk = new SmallDisk("size=64m");
+    disk.remount("ro");
+    expect((await look(disk.path)).problem).toMatch(/^Cannot write in .*(?:EROFS|read-only)/);
+    disk.remount("rw");
+    expect((await look(disk.path)).problem).toBeUndefined();
+  });
+
+  test("gives the same answer for a second, and then looks again", async () => {
+    using disk = new SmallDisk("size=64m");
+    const probe = new DiskProbe(disk.path);
+    await probe.look();
+    disk.fill();
+    expect((await probe.look()).problem).toBeUndefined();
+    await Bun.sleep(1100);
+    expect((await probe.look()).problem).toContain("The disk is full");
+  });
+});

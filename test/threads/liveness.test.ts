@@ -1,0 +1,94 @@
+import { afterEach, describe, expect, test } from "bun:test";
+import { closeSync } from "node:fs";
+import { EventFd } from "../../src/libc.ts";
+import { Liveness } from "../../src/threads/liveness.ts";
+import { RequestQueue, Take } from "../../src/threads/queue.ts";
+import { createShared, Integer, RECEIVER_THREAD, WRITERS_MAX } from "../../src/threads/shared.ts";
+import { Poller } from "../../src/zmq/libzmq.ts";
+
+const wakes: EventFd[] = [];
+
+afterEach(() => {
+  for (const wake of wakes.splice(0)) closeSync(wake.fd);
+});
+
+/** The threads of a hub, all in this one. */
+function newThreads(writers: number) {
+  const shared = createShared(4);
+  const wake = EventFd.create();
+  wakes.push(wake);
+  return {
+    shared,
+    wake,
+    liveness: new Liveness(shared, new RequestQueue(shared, wake), writers),
+    receiver: new RequestQueue(shared, wake, RECEIVER_THREAD),
+    writers: Array.from({ length: writers }, (_, writer) => new RequestQueue(shared, wake, writer)),
+  };
+}
+
+describe("Liveness names", () => {
+  test("nobody before it has asked", () => {
+    expect(newThreads(2).liveness.silent(0)).toEqual([]);
+  });
+
+  test("the threads that have not gone round since it asked", () => {
+    const { liveness, receiver, writers } = newThreads(3);
+    let question = liveness.ask();
+    expect(liveness.silent(question)).toEqual(["receiver", "writer 0", "writer 1", "writer 2"]);
+    receiver.turn();
+    writers[1]!.turn();
+    expect(liveness.silent(question)).toEqual(["writer 0", "writer 2"]);
+    expect(writers[0]!.take(0)).toBe(Take.nothing);
+    expect(writers[2]!.take(0)).toBe(Take.nothing);
+    expect(liveness.silent(question)).toEqual([]);
+    const earlier = question;
+    question = liveness.ask();
+    expect(liveness.silent(question)).toHaveLength(4);
+    // What was answered stays answered, whoever else asks.
+    expect(liveness.silent(earlier)).toEqual([]);
+  });
+
+  test("no writer that has a slot in hand", () => {
+    const { liveness, receiver, shared } = newThreads(2);
+    const question = liveness.ask();
+    receiver.turn();
+    shared.integers[Integer.inHand + 1] = 1;
+    expect(liveness.silent(question)).toEqual(["writer 0"]);
+  });
+
+  test("only the writers that there are, and the last one that there can be", () => {
+    const { liveness, receiver, writers } = newThreads(WRITERS_MAX);
+    const question = liveness.ask();
+    receiver.turn();
+    for (const writer of writers.slice(0, -1)) writer.turn();
+    expect(liveness.silent(question)).toEqual([`writer ${WRITERS_MAX - 1}`]);
+  });
+});
+
+describe("A question of Liveness", () => {
+  test("wakes the receiver from its poll, and keeps it from going to sleep until it has answered", () => {
+    const { liveness, receiver, wake } = newThreads(1);
+    const poller = new Poller([wake]);
+    expect(receiver.fallAsleep()).toBe(true);
+    expect(receiver.isCalling).toBe(false);
+    liveness.ask();
+    poller.wait(0);
+    expect(poller.readable(0)).toBe(true);
+    receiver.awake();
+    expect(receiver.isCalling).toBe(true);
+    receiver.turn();
+    expect(receiver.isCalling).toBe(false);
+  });
+
+  test("is asked again and again, past 2^31", () => {
+    const { liveness, receiver, writers, shared } = newThreads(1);
+    shared.integers[Integer.asked] = 2 ** 31 - 2;
+    for (let round = 0; round < 4; round++) {
+      const question = liveness.ask();
+      expect(liveness.silent(question)).toEqual(["receiver", "writer 0"]);
+      receiver.turn();
+      writers[0]!.turn();
+      expect(liveness.silent(question)).toEqual([]);
+    }
+  });
+});
