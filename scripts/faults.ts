@@ -31,8 +31,16 @@ const { values } = parseArgs({
     program: { type: "string" },
     short: { type: "boolean", default: false },
     json: { type: "string" },
+    help: { type: "boolean", default: false },
   },
 });
+if (values.help) {
+  console.log(`Usage: bun scripts/faults.ts [--row NAME]… [--program ${PROGRAMS.join("|")}] [--short] [--json FILE]
+
+Rows:
+${ROWS.map(({ name, cause }) => `  ${name.padEnd(12)} ${cause}`).join("\n")}`);
+  process.exit(0);
+}
 const program = PROGRAMS.find((name) => name === (values.program ?? process.arch));
 const rows = values.row === undefined ? ROWS : ROWS.filter((row) => values.row!.includes(row.name));
 if (program === undefined || rows.length < (values.row?.length ?? 1)) {

@@ -10,6 +10,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { inflateSync } from "node:zlib";
 import { lacks, PARTS, PROGRAMS, type Program } from "../support/available.ts";
+import { linesWith, until } from "../support/hub-output.ts";
 import { startHub, type Hub } from "../support/hub.ts";
 import {
   patternPixel,
@@ -236,6 +237,10 @@ function receives(program: Program): void {
       await sendImages(hub, 2);
       expect(storedNodes(hub)).toHaveLength(3);
       expect(capNotices(hub)).toBe(1);
+      await until(
+        hub,
+        () => linesWith(hub, "all the 3 images that it may have (max_images_write)").length === 1,
+      );
       expect({ status: await hub.stop(), output: hub.output() }).toMatchObject({ status: 0 });
     }
     await using hub = await startHub(options);

@@ -13,7 +13,7 @@ import type { Outcome, Run } from "./row.ts";
 import { type Entry, percentile, Senders } from "./senders.ts";
 
 /** imagenode gives up after one second without a reply. */
-const SERVED_MS_MAX = 1000;
+export const SERVED_MS_MAX = 1000;
 
 /** What stands beside the normal senders. */
 export interface Beside {
@@ -26,6 +26,8 @@ export interface Beside {
   readonly mayRefuse?: boolean;
   /** Descriptors that the hub may have at the end, while the others are still there. */
   readonly descriptorsMax?: number;
+  /** Memory that the hub may have taken at most, in MB. */
+  readonly memoryMbMax?: number;
   /** Starts the others. */
   readonly others: (port: number) => Promise<Peers[]>;
 }
@@ -41,6 +43,7 @@ export async function besides(run: Run, beside: Beside): Promise<Outcome> {
     others,
     mayRefuse = false,
     descriptorsMax = Number.POSITIVE_INFINITY,
+    memoryMbMax = Number.POSITIVE_INFINITY,
   } = beside;
   await using hub = new FaultHub({ program: run.program, data: data.path, before, settings });
   await hub.start();
@@ -57,6 +60,7 @@ export async function besides(run: Run, beside: Beside): Promise<Outcome> {
   await Bun.sleep(phaseMs);
   const usage = hub.usage();
   if (usage.fds > descriptorsMax) problems.push(`the hub has ${usage.fds} descriptors open`);
+  if (usage.peakMb > memoryMbMax) problems.push(`the hub has taken ${usage.peakMb} MB`);
   await Promise.all(started.map(async (peers) => await peers[Symbol.asyncDispose]()));
   const goneS = Date.now() / 1000;
   const back = await senders.firstOk(goneS);

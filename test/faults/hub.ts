@@ -117,7 +117,11 @@ export class FaultHub implements AsyncDisposable {
     const startedMs = Date.now();
     const child = Bun.spawn(
       [...before, ...programWords(program), "run", "--path", home, "--port", String(this.port)],
-      { cwd: home, env: { ...Object.fromEntries(inherited), ...env }, stdio: ["ignore", "pipe", "pipe"] },
+      {
+        cwd: home,
+        env: { ...Object.fromEntries(inherited), IMAGEHUB_HTTP_LISTEN: "off", ...env },
+        stdio: ["ignore", "pipe", "pipe"],
+      },
     );
     this.#process = child;
     const listens = Promise.withResolvers<boolean>();

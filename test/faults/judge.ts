@@ -37,7 +37,7 @@ export function filesBelow(folder: string): string[] {
 }
 
 /** The lines of all event logs. */
-function logLines(data: string): string[] {
+export function logLines(data: string): string[] {
   return filesBelow(join(data, "logs"))
     .filter((path) => basename(path).startsWith("imagehub.log"))
     .flatMap((path) => {

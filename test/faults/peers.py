@@ -3,6 +3,7 @@
     peers.py 127.0.0.1 5555 silent 5000      connections that never say anything
     peers.py 127.0.0.1 5555 drip 500         connections that send a greeting at one byte a second, and then a frame so
     peers.py 127.0.0.1 5555 flood 1          a peer that sends messages of 1 MiB as fast as it can, and reads no reply
+    peers.py 127.0.0.1 5555 burst 20         20 peers that write small events, prepared in bulk, and read no reply
 
 It prints "ready" when all have connected once. Those that the hub closes connect again after four seconds.
 """
@@ -85,7 +86,42 @@ def flood():
     context.term()
 
 
+def burst():
+    import socket
+
+    def frame(flags, body):
+        return bytes([flags, len(body)]) + body
+
+    ready = b"\x05READY\x0bSocket-Type" + bytes([0, 0, 0, 6]) + b"DEALER\x08Identity" + bytes(4)
+    message = frame(1, b"") + frame(1, b'{"msg": "Flood|Temp|1"}') + frame(0, b"x")
+    bulk = message * (65536 // len(message))
+    connected = threading.Semaphore(0)
+
+    def one():
+        first = True
+        while True:
+            try:
+                with socket.create_connection((host, port)) as connection:
+                    connection.sendall(GREETING + frame(4, ready))
+                    while True:
+                        connection.sendall(bulk)
+                        if first:
+                            connected.release()
+                            first = False
+            except OSError:
+                pass
+
+    for _ in range(count):
+        threading.Thread(target=one, daemon=True).start()
+    for _ in range(count):
+        connected.acquire()
+    print("ready", flush=True)
+    sys.stdin.read()
+
+
 if kind == "flood":
     flood()
+elif kind == "burst":
+    burst()
 else:
     asyncio.run(crowd())

@@ -21,7 +21,11 @@ export class Peers implements AsyncDisposable {
   }
 
   /** Returns when all have connected. */
-  static async start(port: number, kind: "silent" | "drip" | "flood", count: number): Promise<Peers> {
+  static async start(
+    port: number,
+    kind: "silent" | "drip" | "flood" | "burst",
+    count: number,
+  ): Promise<Peers> {
     const peers = new Peers(port, kind, count);
     const first = await within(peers.#process.stdout.getReader().read(), 60_000);
     if (first?.value === undefined) {

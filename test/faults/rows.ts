@@ -5,6 +5,7 @@
  */
 
 import type { Row } from "./row.ts";
+import { access } from "./rows/access.ts";
 import { clock } from "./rows/clock.ts";
 import { crowd } from "./rows/crowd.ts";
 import { descriptors } from "./rows/descriptors.ts";
@@ -14,8 +15,10 @@ import { full } from "./rows/full.ts";
 import { kill } from "./rows/kill.ts";
 import { names } from "./rows/names.ts";
 import { power } from "./rows/power.ts";
+import { random } from "./rows/random.ts";
 import { stall } from "./rows/stall.ts";
 import { term } from "./rows/term.ts";
+import { twins } from "./rows/twins.ts";
 
 export const ROWS: readonly Row[] = [
   kill,
@@ -23,10 +26,13 @@ export const ROWS: readonly Row[] = [
   errors,
   full,
   stall,
+  random,
   names,
   crowd,
   flood,
   descriptors,
+  access,
   term,
+  twins,
   clock,
 ];

@@ -2,11 +2,13 @@
 
     senders.py --connect tcp://127.0.0.1:5555 --journal load.jsonl --images 8 --events 2 [--heartbeats 1] [--tests 1]
                [--size 45000] [--pause-ms 0] [--timeout-ms 5000] [--prefix Cam]
+               [--keys cam.key_secret --server-key Z85]
 
 They send until the end of standard input. Every request gets a line of the journal at once:
 {"kind", "msg", "sha256", "reply", "ms", "at"}; `reply` is null where none came in time, `at` when that was known, in
 seconds since 1970, and `ms` the time from the send to then. A socket that got no answer is closed and another takes its
-place. No two payloads and no two texts are the same, as long as the prefixes of two processes are not.
+place. No two payloads and no two texts are the same, as long as the prefixes of two processes are not. With `--keys`, a file
+of zmq.auth, they have CURVE.
 """
 
 import argparse
@@ -19,6 +21,7 @@ import threading
 import time
 
 import zmq
+import zmq.auth
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--connect", required=True)
@@ -29,6 +32,8 @@ parser.add_argument("--size", type=int, default=45000)
 parser.add_argument("--pause-ms", type=float, default=0)
 parser.add_argument("--timeout-ms", type=int, default=5000)
 parser.add_argument("--prefix", default="Cam")
+parser.add_argument("--keys", default="")
+parser.add_argument("--server-key", default="")
 options = parser.parse_args()
 
 stop = threading.Event()
@@ -41,6 +46,12 @@ TINY = b"\xff\xd8\xff\xe0tiny\xff\xd9"
 def connect():
     socket = context.socket(zmq.REQ)
     socket.setsockopt(zmq.LINGER, 0)
+    # A socket whose connection was refused has nobody to send to: then a send waits too.
+    socket.setsockopt(zmq.SNDTIMEO, options.timeout_ms)
+    socket.setsockopt(zmq.RCVTIMEO, options.timeout_ms)
+    if options.keys:
+        socket.curve_publickey, socket.curve_secretkey = zmq.auth.load_certificate(options.keys)
+        socket.curve_serverkey = options.server_key.encode("ascii")
     socket.connect(options.connect)
     return socket
 
@@ -65,11 +76,11 @@ def run(kind, index):
             msg, payload = node, TINY
         entry = {"kind": kind, "msg": msg, "sha256": hashlib.sha256(payload).hexdigest()}
         before = time.perf_counter()
-        socket.send_json({"msg": msg}, zmq.SNDMORE)
-        socket.send(payload, copy=False)
-        if socket.poll(options.timeout_ms, zmq.POLLIN):
+        try:
+            socket.send_json({"msg": msg}, zmq.SNDMORE)
+            socket.send(payload, copy=False)
             entry["reply"] = socket.recv().decode("utf-8", "replace")
-        else:
+        except zmq.Again:
             entry["reply"] = None
             socket.close()
             socket = connect()

@@ -39,12 +39,18 @@ export interface Load {
   readonly pauseMs?: number;
   /** How long a reply is waited for. */
   readonly timeoutMs?: number;
+  /** Their keys, a file NAME.key_secret, and the key that they take for the hub's, in Z85; without them there is no CURVE. */
+  readonly curve?: { readonly keys: string; readonly serverKey: string };
+  /** Words that stand before the program, such as those that enter a network namespace. */
+  readonly before?: readonly string[];
 }
 
 let processes = 0;
 
 /** A process with senders. */
 export class Senders implements AsyncDisposable {
+  /** What the names of its nodes begin with, and of no other's. */
+  readonly prefix: string;
   readonly #owned = tempDir();
   readonly #journal = join(this.#owned.path, "journal.jsonl");
   readonly #process: Bun.Subprocess<"pipe", "inherit", "inherit">;
@@ -52,10 +58,11 @@ export class Senders implements AsyncDisposable {
 
   constructor(address: string, load: Load) {
     processes += 1;
+    this.prefix = `P${processes}`;
     const options = {
       connect: address,
       journal: this.#journal,
-      prefix: `P${processes}`,
+      prefix: this.prefix,
       images: load.images ?? 0,
       events: load.events ?? 0,
       heartbeats: load.heartbeats ?? 0,
@@ -63,11 +70,12 @@ export class Senders implements AsyncDisposable {
       size: load.size ?? 45_000,
       "pause-ms": load.pauseMs ?? 0,
       "timeout-ms": load.timeoutMs ?? 5000,
+      keys: load.curve?.keys ?? "",
+      "server-key": load.curve?.serverKey ?? "",
     };
-    const words = Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]);
-    this.#process = Bun.spawn([PYTHON, join(import.meta.dir, "senders.py"), ...words], {
-      stdio: ["pipe", "inherit", "inherit"],
-    });
+    const words = Object.entries(options).map(([name, value]) => `--${name}=${value}`);
+    const program = [...(load.before ?? []), PYTHON, join(import.meta.dir, "senders.py")];
+    this.#process = Bun.spawn([...program, ...words], { stdio: ["pipe", "inherit", "inherit"] });
     this.#undo = atExit(() => {
       this.#process.kill("SIGKILL");
       this.#owned[Symbol.dispose]();

@@ -64,9 +64,9 @@ export class Random {
   }
 
   bytes(length: number): Buffer {
-    const bytes = Buffer.allocUnsafe(length);
-    for (let at = 0; at < length; at += 1) bytes[at] = this.next() >>> 24;
-    return bytes;
+    const words = new Uint32Array(Math.ceil(length / 4));
+    for (let at = 0; at < words.length; at += 1) words[at] = this.next();
+    return Buffer.from(words.buffer, 0, length);
   }
 
   /** So many of whatever `make` makes. */

@@ -20,6 +20,8 @@ export interface Conversation {
   /** What kind it is. */
   readonly what: string;
   readonly chunks: readonly Chunk[];
+  /** Whether the handshake is right, so that the other side's part of it must come. */
+  readonly isReadied: boolean;
   /** How it ends: closed, or reset. */
   readonly resets: boolean;
   /** How long the connection is kept after its last bytes, in milliseconds. */
@@ -32,6 +34,8 @@ const COMMAND = 4;
 
 const SHORT_BYTES_MAX = 255;
 
+const GREETING_BYTES = 64;
+
 /** A frame with its flags. */
 function frame(flags: number, body: Uint8Array, says: number | bigint = body.byteLength): Buffer {
   if (body.byteLength <= SHORT_BYTES_MAX && says <= SHORT_BYTES_MAX) {
@@ -43,9 +47,9 @@ function frame(flags: number, body: Uint8Array, says: number | bigint = body.byt
   return Buffer.concat([head, body]);
 }
 
-/** The 64 bytes that a libzmq of 4.3 begins with. */
+/** What a libzmq of 4.3 begins with. */
 function greeting(mechanism = "NULL", version: readonly [number, number] = [3, 1]): Buffer {
-  const bytes = Buffer.alloc(64);
+  const bytes = Buffer.alloc(GREETING_BYTES);
   bytes[0] = 0xff;
   bytes[8] = 1;
   bytes[9] = 0x7f;
@@ -188,8 +192,49 @@ const STRANGERS = [
   "\0",
 ] as const;
 
-/** What the other side sends before it takes messages, in bytes: its greeting, and READY with type and identity. */
-export const READY_BYTES = 64 + 43;
+/** What a libzmq says over one connection, taken apart as it comes. */
+export class Listener {
+  /** Whether it has ended its part of the handshake. Before that a message is an error of the protocol to it. */
+  isReady = false;
+  /** Its whole messages. */
+  readonly messages: Buffer[][] = [];
+  private isGreeted = false;
+  private frames: Buffer[] = [];
+  private rest = Buffer.alloc(0);
+
+  /** Takes in the next bytes. */
+  hear(bytes: Uint8Array): void {
+    this.rest = Buffer.concat([this.rest, bytes]);
+    if (!this.isGreeted) {
+      if (this.rest.byteLength < GREETING_BYTES) return;
+      this.rest = this.rest.subarray(GREETING_BYTES);
+      this.isGreeted = true;
+    }
+    for (let end = frameEnd(this.rest); end <= this.rest.byteLength; end = frameEnd(this.rest)) {
+      const flags = this.rest[0]!;
+      this.take(flags, this.rest.subarray(flags & LONG ? 9 : 2, end));
+      this.rest = this.rest.subarray(end);
+    }
+  }
+
+  private take(flags: number, body: Buffer): void {
+    if (flags & COMMAND) {
+      this.isReady ||= body.toString("latin1", 0, 6) === "\u0005READY";
+      return;
+    }
+    this.frames.push(body);
+    if (flags & MORE) return;
+    this.messages.push(this.frames);
+    this.frames = [];
+  }
+}
+
+/** Where the first frame of these bytes ends; infinity where they do not tell it yet. */
+function frameEnd(bytes: Buffer): number {
+  const isLong = (bytes[0] ?? 0) & LONG;
+  if (bytes.byteLength < (isLong ? 9 : 2)) return Number.POSITIVE_INFINITY;
+  return isLong ? 9 + Number(bytes.readBigUInt64BE(1)) : 2 + bytes[1]!;
+}
 
 /** The chunks that a client sends: the handshake, then the rest; each of them cut into drops where `drips`. */
 export function chunksOf(random: Random, parts: readonly Buffer[], drips: boolean): Chunk[] {
@@ -223,12 +268,13 @@ export function anyConversation(random: Random, request: readonly Uint8Array[]):
   const mutate = (bytes: Uint8Array) => mutateBytes(random, bytes);
   const several = (make: () => Buffer) => Buffer.concat(random.list(random.between(1, 8), make));
   const oddType = () => ready(random.pick(SOCKET_TYPES), anyIdentity(random));
-  const kinds: readonly (readonly [what: string, parts: () => Buffer[]])[] = [
+  const readied = () => handshake(random.pick(["REQ", "DEALER"]));
+  const kinds: readonly (readonly [what: string, parts: () => Buffer[], isReadied?: true])[] = [
     ["all mutated", () => [mutate(Buffer.concat([handshake("REQ"), right()]))]],
     ["greeting mutated", () => [Buffer.concat([mutate(greeting()), ready()]), right()]],
     ["READY mutated", () => [Buffer.concat([greeting(), mutate(ready(random.pick(SOCKET_TYPES)))]), right()]],
-    ["message mutated", () => [handshake("REQ"), mutate(right())]],
-    ["message mutated", () => [handshake("DEALER"), mutate(Buffer.concat([right(), right()]))]],
+    ["message mutated", () => [readied(), mutate(right())], true],
+    ["messages mutated", () => [readied(), mutate(Buffer.concat([right(), right()]))], true],
     [
       "odd mechanism",
       () => [greeting(random.pick(["CURVE", "PLAIN", "GSSAPI", "", "\u00ff"])), anyCommand(random)],
@@ -238,14 +284,14 @@ export function anyConversation(random: Random, request: readonly Uint8Array[]):
       () => [Buffer.concat([greeting("NULL", [random.below(256), random.below(5)]), ready()]), right()],
     ],
     ["odd peer", () => [Buffer.concat([greeting(), oddType()]), anyMessage(random, request)]],
-    ["commands", () => [handshake(), several(() => anyCommand(random)), anyMessage(random, request)]],
+    ["commands", () => [readied(), several(() => anyCommand(random)), anyMessage(random, request)], true],
     [
       "commands first",
       () => [Buffer.concat([greeting(), anyCommand(random), ready()]), anyMessage(random, request)],
     ],
-    ["messages", () => [handshake(), several(() => anyMessage(random, request))]],
+    ["messages", () => [readied(), several(() => anyMessage(random, request))], true],
     ["messages too early", () => [Buffer.concat([handshake(), anyMessage(random, request)])]],
-    ["message in part", () => [handshake(), right().subarray(0, random.below(right().length))]],
+    ["message in part", () => [readied(), right().subarray(0, random.below(right().length))], true],
     ["ZMTP 1", () => [versionOne(random, request)]],
     ["ZMTP 1 mutated", () => [mutate(versionOne(random, request))]],
     ["ZMTP 2", () => [versionTwo(random, request)]],
@@ -255,10 +301,11 @@ export function anyConversation(random: Random, request: readonly Uint8Array[]):
     ["handshake in part", () => [handshake().subarray(0, random.below(handshake().length))]],
     ["nothing", () => []],
   ];
-  const [what, make] = random.pick(kinds);
+  const [what, make, isReadied = false] = random.pick(kinds);
   return {
     what,
     chunks: chunksOf(random, make(), random.chance(0.2)),
+    isReadied,
     resets: random.chance(0.4),
     staysMs: random.skewed(60),
   };

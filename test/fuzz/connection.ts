@@ -1,0 +1,77 @@
+/**
+ * A TCP connection to a hub that waits for what comes without holding up its thread, however many there are.
+ *
+ * @module
+ */
+
+import { connect } from "node:net";
+import { Listener } from "./zmtp.ts";
+
+/** A connection to 127.0.0.1, open or still to be opened. */
+export class Connection implements Disposable {
+  /** Whether the hub has ended or refused it. */
+  isOver = false;
+  /** Why, where it did not just close it. */
+  fault: Error | undefined;
+  /** What the hub said. */
+  readonly heard = new Listener();
+  private readonly socket;
+  private stirred = Promise.withResolvers<void>();
+
+  constructor(
+    port: number,
+    /** Whether it is reset in the end and not closed. */
+    private readonly resets = false,
+  ) {
+    this.socket = connect({ port, host: "127.0.0.1", noDelay: true }, () => this.stir());
+    this.socket.on("error", (error) => {
+      this.fault = error;
+    });
+    this.socket.on("close", () => {
+      this.isOver = true;
+      this.stir();
+    });
+    this.socket.on("data", (bytes: Buffer) => {
+      this.heard.hear(bytes);
+      this.stir();
+    });
+  }
+
+  /** Waits until it is open, or refused. */
+  async open(msMax: number): Promise<void> {
+    await this.until(() => !this.socket.connecting, msMax);
+  }
+
+  /** Waits for the hub's answer to a handshake that is right. @throws {Error} where there is none */
+  async ready(msMax: number): Promise<void> {
+    if (await this.until(() => this.heard.isReady, msMax)) return;
+    throw new Error(`A right handshake got no READY: ${this.fault?.message ?? "nothing comes"}`);
+  }
+
+  send(bytes: Uint8Array): void {
+    if (!this.isOver) this.socket.write(bytes);
+  }
+
+  /** Waits until it is so, the connection is over, or the time has passed. @returns whether it is so */
+  async until(isSo: () => boolean, msMax: number): Promise<boolean> {
+    const endMs = performance.now() + msMax;
+    // A moment later, so that the time has passed for certain when it wakes.
+    const timer = setTimeout(() => this.stir(), msMax + 1);
+    try {
+      while (!isSo() && !this.isOver && performance.now() < endMs) await this.stirred.promise;
+    } finally {
+      clearTimeout(timer);
+    }
+    return isSo();
+  }
+
+  private stir(): void {
+    this.stirred.resolve();
+    this.stirred = Promise.withResolvers<void>();
+  }
+
+  [Symbol.dispose](): void {
+    if (this.resets) this.socket.resetAndDestroy();
+    else this.socket.destroy();
+  }
+}

@@ -1,0 +1,130 @@
+/**
+ * Messages of any frames, and what a hub must answer to each.
+ *
+ * @module
+ */
+
+import { parseRequest, RequestError } from "../../src/request.ts";
+import type { Random } from "./random.ts";
+import { anyRequest } from "./texts.ts";
+
+/** Longest frame 1, in bytes, and most frames before the delimiter (`src/receiver/reply-socket.ts`). */
+const HEADER_BYTES_MAX = 64 * 1024;
+const HOPS_MAX = 8;
+
+/** Frames of random bytes are mostly short; a few are as long as this, in bytes. */
+const FRAME_BYTES_MAX = 300_000;
+
+/** Very many frames, and how often a message has them: each costs as much as a message. */
+const MANY_FRAMES = 1000;
+const MANY_FRAMES_SHARE = 0.02;
+
+/** The node of images that are right. */
+export const FUZZ_NODE = "Fuzz";
+
+/** A message, what it must be answered with, and what must stand then. */
+export interface Request {
+  readonly frames: readonly Buffer[];
+  /** Frames before the reply's last one. */
+  readonly envelope: readonly Buffer[];
+  /** The reply's last frame, `OK` or `ERROR …`. */
+  readonly reply: string;
+  /** The image's name where one is stored, and whether as it was sent. */
+  readonly image?: { readonly name: string; readonly isEncoded: boolean };
+  readonly event?: string;
+}
+
+/** Frames as one text, by which they are found again. */
+export function key(frames: readonly Uint8Array[]): string {
+  return frames.map((each) => Buffer.from(each).toString("latin1")).join("\0|\0");
+}
+
+/** What a peer's frames mean, worked out from what it sends as libzmq hands it to a ROUTER. */
+export function requestOf(frames: readonly Buffer[]): Request {
+  const delimiter = frames.findIndex((each) => each.byteLength === 0);
+  if (delimiter < 0 || delimiter > HOPS_MAX) {
+    return { frames, envelope: [], reply: "ERROR the request has no empty delimiter frame" };
+  }
+  const envelope = frames.slice(0, delimiter + 1);
+  const [header, payload, ...rest] = frames.slice(delimiter + 1);
+  if (header === undefined)
+    return { frames, envelope, reply: "ERROR the request has no frames, 2 were expected" };
+  if (payload === undefined)
+    return { frames, envelope, reply: "ERROR the request has 1 frame, 2 were expected" };
+  if (rest.length > 0) {
+    return { frames, envelope, reply: `ERROR the request has ${rest.length + 2} frames, 2 were expected` };
+  }
+  if (header.byteLength > HEADER_BYTES_MAX) {
+    return {
+      frames,
+      envelope,
+      reply: `ERROR frame 1 has ${header.byteLength} bytes, more than ${HEADER_BYTES_MAX}`,
+    };
+  }
+  try {
+    const request = parseRequest(header, payload.byteLength);
+    if (request.kind === "event") return { frames, envelope, reply: "OK", event: request.text };
+    if (request.kind !== "image") return { frames, envelope, reply: "OK" };
+    const image = { name: request.name, isEncoded: request.raw !== undefined };
+    return { frames, envelope, reply: "OK", image };
+  } catch (error) {
+    if (!(error instanceof RequestError)) throw error;
+    return { frames, envelope, reply: `ERROR ${error.message}` };
+  }
+}
+
+/** Frames of an image that is right. */
+export function validBody(random: Random, node: string): Buffer[] {
+  const payload = Buffer.concat([
+    Buffer.of(0xff, 0xd8),
+    random.bytes(random.between(16, 4000)),
+    Buffer.of(0xff, 0xd9),
+  ]);
+  return [Buffer.from(JSON.stringify({ msg: `${node}|jpg|moving` })), payload];
+}
+
+const anyFrame = (random: Random): Buffer =>
+  random.bytes(random.skewed(random.chance(0.03) ? FRAME_BYTES_MAX : 300));
+
+function anyCount(random: Random, counts: readonly number[]): number {
+  return random.chance(MANY_FRAMES_SHARE) ? MANY_FRAMES : random.pick(counts);
+}
+
+/** Frames after the delimiter. */
+export function anyBody(random: Random): Buffer[] {
+  switch (random.below(8)) {
+    case 0:
+      return random.list(anyCount(random, [0, 1, 1, 3, 4]), () => random.bytes(random.below(40)));
+    case 1:
+      return [anyFrame(random), anyFrame(random)];
+    case 2:
+      return random.list(random.between(1, 3), () => anyFrame(random));
+    case 3:
+      return validBody(random, FUZZ_NODE);
+    default: {
+      const { header, payloadBytes } = anyRequest(random, 100_000);
+      return [header, random.bytes(payloadBytes)];
+    }
+  }
+}
+
+/** All frames of a message, the delimiter included where it has one. */
+export function anyFrames(random: Random): Buffer[] {
+  const body = anyBody(random);
+  switch (random.below(8)) {
+    case 0:
+      return body.length === 0 ? [Buffer.of(1)] : body;
+    case 1:
+      return random.list(anyCount(random, [1, 2, 8, 9, 10]), () => random.bytes(1 + random.skewed(30)));
+    case 2: {
+      const hops = random.list(random.between(1, 10), () => random.bytes(1 + random.skewed(5000)));
+      return [...hops, Buffer.alloc(0), ...body];
+    }
+    case 3:
+      return [Buffer.concat([Buffer.of(1), anyFrame(random)]), Buffer.alloc(0), ...body];
+    case 4:
+      return [Buffer.alloc(0), Buffer.alloc(0), ...body];
+    default:
+      return [Buffer.alloc(0), ...body];
+  }
+}
