@@ -4,22 +4,28 @@
  * @module
  */
 
-import { accessSync, constants, mkdirSync } from "node:fs";
+import { accessSync, constants, mkdirSync, statSync } from "node:fs";
 import type { Settings } from "./config/schema.ts";
-import { EXIT, FatalError } from "./errors.ts";
+import { EXIT, FatalError, messageOf } from "./errors.ts";
+import { Control } from "./http/control.ts";
+import { Overview } from "./http/overview.ts";
 import { EventFd, fsyncDirectory } from "./libc.ts";
 import type { Log } from "./log.ts";
 import { findPortHolder } from "./port-holder.ts";
 import { DataDirectoryInUse, lockDataDirectory } from "./store/data-lock.ts";
 import { clearLeftovers } from "./store/leftovers.ts";
 import type { FlusherMessage, ReceiverMessage, ThreadStart, WriterMessage } from "./threads/messages.ts";
+import { Liveness } from "./threads/liveness.ts";
 import { RequestQueue } from "./threads/queue.ts";
-import { Counter, createShared, Integer } from "./threads/shared.ts";
+import { createShared, Integer, slotsFor } from "./threads/shared.ts";
 import { Outcome, Slots } from "./threads/slot.ts";
 import { readKeyPair, readPublicKeys } from "./zmq/certificate.ts";
 
 /** How long a writer that ended is not replaced, in milliseconds, so that what ends each of them does not become a storm. */
 const REPLACE_AFTER_MS = 1000;
+
+/** The bits of a file's mode that let its group and all others in. */
+const OTHERS_MODE = 0o077;
 
 const THREADS = {
   writer: new URL("./threads/writer-thread.ts", import.meta.url),
@@ -29,10 +35,15 @@ const THREADS = {
 
 /** A hub that runs in threads of its own, from `start` until `stop`. */
 export class Hub {
+  /** Whether its threads turn. */
+  readonly liveness: Liveness;
   private readonly shared;
   private readonly wake = EventFd.create();
   private readonly queue: RequestQueue;
   private readonly ended = Promise.withResolvers<number>();
+  /** What the hub does, and how it fares. */
+  private readonly overview: Overview;
+  private readonly control: Control;
   private flusher: Promise<void> | undefined;
 
   /** @param log where the hub's own lines go; its events go to the event log */
@@ -40,25 +51,32 @@ export class Hub {
     private readonly settings: Settings,
     private readonly log: Log,
   ) {
-    this.shared = createShared(settings.queuemax);
+    this.shared = createShared(slotsFor(settings));
     this.queue = new RequestQueue(this.shared, this.wake);
+    this.liveness = new Liveness(this.shared, this.queue, settings.writers);
+    this.showDebug(settings.log_level === "debug");
+    this.overview = new Overview(settings, this.shared, this.liveness);
+    this.control = new Control(this.overview, log);
   }
 
   /**
-   * Starts the writers, then the receiver.
+   * Starts the writers, then the receiver, then the HTTP listener.
    *
-   * @returns the endpoint, when the hub listens
+   * @returns the endpoint, when the hub listens; undefined where it was stopped before that
    * @throws {FatalError} where a key cannot be read, the data directory cannot be made or written or is in use, or the
    * address cannot be bound
    */
-  async start(): Promise<string> {
+  async start(): Promise<string | undefined> {
     this.checkKeys();
     this.openDataDirectory();
     // With `synced` there is nothing left to flush.
     if (this.settings.ack !== "synced") this.flusher = this.startFlusher();
     const writers = Array.from({ length: this.settings.writers }, (_, writer) => this.startWriter(writer));
     await this.unlessEnded(Promise.all(writers));
-    return await this.unlessEnded(this.startReceiver());
+    const endpoint = await this.unlessEnded(this.startReceiver());
+    if (this.queue.stopping) return undefined;
+    await this.control.start();
+    return endpoint;
   }
 
   /**
@@ -69,11 +87,9 @@ export class Hub {
     return this.ended.promise;
   }
 
-  /** What the hub has done since its start, by the names of {@link Counter}. */
+  /** What the hub has done since its start, by the names of `Counter` in `threads/shared.ts`. */
   get totals(): Record<string, number> {
-    return Object.fromEntries(
-      Object.entries(Counter).map(([name, index]) => [name, this.shared.counters[index]!]),
-    );
+    return this.overview.totals;
   }
 
   /** Asks the hub to store and answer what has arrived, and to end. `stopped` tells when it has. */
@@ -81,9 +97,15 @@ export class Hub {
     this.queue.stop();
   }
 
-  /** Reads the keys of the clients again. */
+  /** Reads the keys of the clients again, and the token of the HTTP listener. */
   reload(): void {
     this.queue.reload();
+    this.control.reload();
+  }
+
+  /** Whether the hub has lines at debug to tell. */
+  showDebug(isWanted: boolean): void {
+    Atomics.store(this.shared.integers, Integer.debug, isWanted ? 1 : 0);
   }
 
   /** The receiver reads them again; here it is still the settings that are at fault, and nothing has been made yet. */
@@ -92,8 +114,10 @@ export class Hub {
     try {
       if (serverKey !== "") readKeyPair(serverKey);
       if (clientKeys !== "") readPublicKeys(clientKeys);
+      if (serverKey !== "" && (statSync(serverKey).mode & OTHERS_MODE) !== 0)
+        this.log.warn(`Others than its owner can read ${serverKey}; to mend that: chmod 600 ${serverKey}`);
     } catch (cause) {
-      const reason = cause instanceof Error ? cause.message : String(cause);
+      const reason = messageOf(cause);
       throw new FatalError(EXIT.config, `Cannot read the keys of hub.curve: ${reason}`, { cause });
     }
   }
@@ -111,20 +135,30 @@ export class Hub {
       if (leftovers > 0) this.log.warn(`Removed ${leftovers} unfinished files that an earlier run left`);
     } catch (cause) {
       if (cause instanceof DataDirectoryInUse) throw new FatalError(EXIT.data, cause.message, { cause });
-      const reason = cause instanceof Error ? cause.message : String(cause);
-      throw new FatalError(EXIT.data, `Cannot write in the data directory ${data}: ${reason}`, { cause });
+      const reason = messageOf(cause);
+      // The unit names the directory, too, and nothing else can be written.
+      const hint =
+        reason.includes("EROFS") && process.env["INVOCATION_ID"] !== undefined
+          ? "; if the setting was changed, ReadWritePaths= of the unit has to be, too (Ansible and service install do that)"
+          : "";
+      throw new FatalError(EXIT.data, `Cannot write in the data directory ${data}: ${reason}${hint}`, {
+        cause,
+      });
     }
   }
 
-  private async unlessEnded<T>(part: Promise<T>): Promise<T> {
-    return (await Promise.race([part, this.ended.promise])) as T;
+  /** @returns undefined where the hub has ended before that */
+  private async unlessEnded<T>(part: Promise<T>): Promise<T | undefined> {
+    return await Promise.race([part, this.ended.promise.then(() => undefined)]);
   }
 
   /** @param ready of the one that it replaces, whose start may still be waited for */
   private startWriter(writer: number, ready = Promise.withResolvers<void>()): Promise<void> {
-    const worker = this.startThread(THREADS.writer, writer);
+    const worker = this.startThread(THREADS.writer, `writer ${writer}`, writer);
     worker.onmessage = ({ data }: MessageEvent<WriterMessage>) => {
-      if (data.type === "ready") ready.resolve();
+      if (data.type !== "ready") return;
+      this.overview.down.delete(`Writer ${writer}`);
+      ready.resolve();
     };
     worker.onerror = ({ message }) => this.log.error(`A writer has failed: ${message.trim()}`);
     worker.addEventListener("close", () => this.replaceWriter(writer, ready));
@@ -143,16 +177,20 @@ export class Hub {
       slot.outcome = Outcome.failed;
       this.queue.giveBack(index);
     }
+    this.overview.down.add(`Writer ${writer}`);
     this.log.error("A writer has ended and is replaced", { writer, hadInHand: index >= 0 });
     setTimeout(() => void this.startWriter(writer, ready), REPLACE_AFTER_MS);
   }
 
   private startFlusher(): Promise<void> {
     const flushed = Promise.withResolvers<void>();
-    const worker = this.startThread(THREADS.flusher);
+    const worker = this.startThread(THREADS.flusher, "flusher");
     worker.onmessage = ({ data: message }: MessageEvent<FlusherMessage>) => {
-      if (message.type === "ended") flushed.resolve();
-      else this.log.error(`Could not bring what was written to the disk: ${message.reason}`);
+      if (message.type === "ended") return flushed.resolve();
+      const failure =
+        message.type === "flushed" ? null : `Could not bring what was written to the disk: ${message.reason}`;
+      this.overview.note("flush", failure);
+      if (failure !== null) this.log.error(failure);
     };
     worker.onerror = ({ message }) => this.log.error(`The flusher has failed: ${message.trim()}`);
     worker.addEventListener("close", () => {
@@ -168,7 +206,8 @@ export class Hub {
 
   private startReceiver(): Promise<string> {
     const bound = Promise.withResolvers<string>();
-    const worker = this.startThread(THREADS.receiver);
+    let hasStopped = false;
+    const worker = this.startThread(THREADS.receiver, "receiver");
     worker.onmessage = ({ data: message }: MessageEvent<ReceiverMessage>) => {
       switch (message.type) {
         case "bound":
@@ -178,7 +217,11 @@ export class Hub {
           bound.reject(new FatalError(EXIT.bind, this.bindFailure(message)));
           break;
         case "stopped":
+          hasStopped = true;
           void this.finish(message.unanswered);
+          break;
+        case "activity":
+          this.overview.take(message);
           break;
         case "log":
           this.log[message.level](message.message, message.fields);
@@ -187,6 +230,9 @@ export class Hub {
     worker.onerror = ({ message }) => {
       this.ended.reject(new FatalError(EXIT.failure, `The receiver has failed: ${message.trim()}`));
     };
+    worker.addEventListener("close", () => {
+      if (!hasStopped) this.ended.reject(new FatalError(EXIT.failure, "The receiver has ended by itself"));
+    });
     return bound.promise;
   }
 
@@ -196,11 +242,13 @@ export class Hub {
     Atomics.store(integers, Integer.flusherEnd, 1);
     Atomics.notify(integers, Integer.flusherEnd);
     await this.flusher;
+    this.control.close();
     this.ended.resolve(unanswered);
   }
 
-  private startThread(url: URL, writer = 0): Worker {
-    const worker = new Worker(url, { smol: true });
+  /** @param name as `top -H` shows it */
+  private startThread(url: URL, name: string, writer = 0): Worker {
+    const worker = new Worker(url, { smol: true, name });
     const { settings, shared, wake } = this;
     worker.postMessage({ settings, shared, wakeFd: wake.fd, writer } satisfies ThreadStart);
     return worker;
@@ -213,7 +261,7 @@ export class Hub {
         const holder = findPortHolder(port);
         const who = holder
           ? `process ${holder.pid} (${holder.name})`
-          : "a process that /proc does not show to this user";
+          : "a process that /proc does not show to this user (sudo ss -tlnp does)";
         return `Cannot bind ${endpoint}: port ${port} is in use by ${who}; stop it, or set another port`;
       }
       case "EACCES":

@@ -34,6 +34,8 @@ export interface Log {
   info(message: string, fields?: Fields): void;
   /** What helps to find a fault. To stdout. */
   debug(message: string, fields?: Fields): void;
+  /** From now on lines less important than this are not written. */
+  setLevel(level: LogLevel): void;
   /** Waits until all lines have left the process, at most `waitMsMax` (default 1000). To be called before an exit. */
   flush(waitMsMax?: number): Promise<void>;
 }
@@ -121,9 +123,20 @@ export function createLogger(options: LogOptions): Log {
     await Promise.all([outputs.stdout.sink.flush(waitMsMax), outputs.stderr.sink.flush(waitMsMax)]);
   }
 
+  function setLevel(level: LogLevel): void {
+    consola.level = CONSOLA_LEVELS[level];
+  }
+
   const write =
     (level: LogLevel) =>
     (message: string, fields: Fields = {}): void =>
       consola[level].raw({ level, timeMs: now(), message, fields } satisfies Line);
-  return { error: write("error"), warn: write("warn"), info: write("info"), debug: write("debug"), flush };
+  return {
+    error: write("error"),
+    warn: write("warn"),
+    info: write("info"),
+    debug: write("debug"),
+    setLevel,
+    flush,
+  };
 }

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { stringify } from "yaml";
 import { Context } from "../src/zmq/libzmq.ts";
+import { answered, get, httpOf, WITH_HTTP } from "./support/http.ts";
 import { linesWith, until } from "./support/hub-output.ts";
 import { freePort, tempDir, type TempDir } from "./support/temp.ts";
 import { Peer, PeerType } from "./support/zmq-peer.ts";
@@ -40,6 +41,7 @@ class FaultyHub implements AsyncDisposable {
     );
     this.#process = Bun.spawn([process.execPath, PROCESS, temp.path, String(stillborn)], {
       stdio: ["pipe", "pipe", "pipe"],
+      env: { ...process.env, ...WITH_HTTP },
     });
     this.#read = Promise.all([this.#collect(this.#process.stdout), this.#collect(this.#process.stderr)]);
   }
@@ -179,6 +181,43 @@ describe("a hub with one writer", () => {
     expect(camera.receive()).toEqual(FAILED);
     expect(waiting.receive()).toEqual(["OK"]);
     expect(hub.imageNodes()).toEqual(["Good"]);
+  });
+});
+
+async function health(hub: FaultyHub): Promise<[status: number, text: string]> {
+  return await get(`${httpOf(hub)}/healthz`);
+}
+
+describe("a hub says at /healthz", () => {
+  test("that requests wait, and that they do no longer", async () => {
+    await using hub = await FaultyHub.start({ writers: 1 });
+    using camera = peer(hub);
+    expect(await health(hub)).toEqual([200, "ok\n"]);
+    sendImage(camera, "It hangs");
+    const [, text] = await answered(
+      () => health(hub),
+      ([status]) => status === 503,
+    );
+    expect(text).toMatch(/^The disk stalls: 1 requests wait, nothing was written for \d+ s\n$/);
+    hub.terminate("writer", 0);
+    await answered(
+      () => health(hub),
+      ([status]) => status === 200,
+    );
+  });
+
+  test("that a writer is down, until it is replaced", async () => {
+    await using hub = await FaultyHub.start({ writers: 2 });
+    hub.terminate("writer", 1);
+    const [, text] = await answered(
+      () => health(hub),
+      ([status]) => status === 503,
+    );
+    expect(text).toBe("Writer 1 has ended and is not replaced yet\n");
+    await answered(
+      () => health(hub),
+      ([status]) => status === 200,
+    );
   });
 });
 

@@ -11,13 +11,18 @@ import { check, type SettingsOptions } from "./check.ts";
 import { keygen, type KeygenOptions } from "./keygen.ts";
 import { run } from "./run.ts";
 import { send, type SendOptions } from "./send.ts";
+import { type InstallOptions, install } from "./service-install.ts";
+import { status as serviceStatus, uninstall, type UninstallOptions } from "./service.ts";
+import { status as hubStatus, type StatusOptions } from "./status.ts";
 
 const HELP_END = `
 Examples:
   imagehub                                  run with ~/imagehub.yaml, or the defaults
   imagehub --path /srv/cameras              run with the settings and data there
+  imagehub status                           how the hub that runs here is, and its nodes
   imagehub send photo.jpg --node Barn --to tcp://data1:5555
   imagehub send --event "Garage|Temp|76 F" --to tcp://data1:5555
+  sudo imagehub service install             run it from now on, started with the machine
 
 imagehub COMMAND --help lists the options of a command.`;
 
@@ -59,6 +64,15 @@ export async function main(args: readonly string[]): Promise<ExitStatus> {
       status = check(options);
     });
 
+  withSettingsFile(program.command("status"))
+    .description("ask the running hub how it is, and show its nodes")
+    .option("--url <url>", "the hub's HTTP address (default: that of the settings)")
+    .option("--token-file <file>", "file with the token to show there (default: that of the settings)")
+    .option("--json", "print the answer as it is: JSON")
+    .action(async (options: StatusOptions) => {
+      status = await hubStatus(options);
+    });
+
   program
     .command("send")
     .description("send images or an event to a hub, as a camera node would, and say how it went")
@@ -84,6 +98,39 @@ export async function main(args: readonly string[]): Promise<ExitStatus> {
       status = await keygen(name, options);
     });
 
+  const service = program.command("service").description("run the hub as a service of systemd");
+
+  service
+    .command("install")
+    .description(
+      "make this executable a service that starts with the machine, and start it; or bring it up to date",
+    )
+    .option("--user <name>", "who it runs as (default: who called sudo, or who owns the executable)")
+    .option(
+      "--config <file>",
+      "settings file; made where there is none (default: imagehub.yaml in the user's home)",
+    )
+    .option("--data <dir>", "data directory of a new settings file (default: imagehub_data beside it)")
+    .option("--dry-run", "print all that would be done and written, and change nothing")
+    .action(async (options: InstallOptions) => {
+      status = await install(options);
+    });
+
+  service
+    .command("uninstall")
+    .description("stop the service and take it away; settings and data stay")
+    .option("--dry-run", "print all that would be done, and change nothing")
+    .action((options: UninstallOptions) => {
+      status = uninstall(options);
+    });
+
+  service
+    .command("status")
+    .description("print how the service does; exit status 1 where it does not run")
+    .action(() => {
+      status = serviceStatus();
+    });
+
   try {
     await program.parseAsync(args, { from: "user" });
     return status;
@@ -97,6 +144,12 @@ export async function main(args: readonly string[]): Promise<ExitStatus> {
 }
 
 function withSettings(command: Command): Command {
+  return withSettingsFile(command)
+    .option("--port <number>", "TCP port to listen on (default: 5555)")
+    .option("--data <dir>", "data directory (default: imagehub_data beside imagehub.yaml)");
+}
+
+function withSettingsFile(command: Command): Command {
   return command
     .addOption(
       new Option(
@@ -104,9 +157,7 @@ function withSettings(command: Command): Command {
         "directory of imagehub.yaml, and of the data (default: home directory)",
       ).conflicts("config"),
     )
-    .option("--config <file>", "settings file, instead of imagehub.yaml in the directory")
-    .option("--port <number>", "TCP port to listen on (default: 5555)")
-    .option("--data <dir>", "data directory (default: imagehub_data beside imagehub.yaml)");
+    .option("--config <file>", "settings file, instead of imagehub.yaml in the directory");
 }
 
 async function printVersion(): Promise<void> {

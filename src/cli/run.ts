@@ -12,9 +12,12 @@ import { differences, formatSettings } from "../config/print.ts";
 import type { LoadedSettings } from "../config/load.ts";
 import { EXIT, type ExitStatus, FatalError } from "../errors.ts";
 import { Hub } from "../hub.ts";
+import { ServiceReporter } from "../service-reporter.ts";
+import { ServiceManager } from "../systemd.ts";
 import { createLogger, type Log, type LogFormat } from "../log.ts";
 import type { LogLevel } from "../log/format.ts";
 import { COMMIT, VERSION } from "../version.ts";
+import { Reloader } from "./reload.ts";
 import { loadFor, type SettingsOptions } from "./check.ts";
 
 /** A second Ctrl-C counts only after this time, in milliseconds: npm and the terminal each send one for a single press. */
@@ -26,19 +29,21 @@ const STOP_MS_MAX = 9500;
 /** Runs a hub until SIGTERM or Ctrl-C. What keeps it from running is in the log too, where a service's log is read. */
 export async function run(options: SettingsOptions): Promise<ExitStatus> {
   let log = openLog("info", "auto");
+  const manager = connectServiceManager(log);
   try {
     const loaded = loadFor(options);
     const { settings } = loaded;
     log = openLog(settings.log_level, settings.log_format);
     logStart(log, loaded);
     const hub = new Hub(settings, log);
-    const signal = stopOnSignal(hub, log);
-    log.info(`Listening on ${await hub.start()}`);
-    if (settings.allow.length === 0 && settings.curve.server_key === "") {
-      log.info("Everybody who reaches this port may send; see the settings allow and curve");
-    }
-    if (isEmpty(`${settings.data_directory}/images`)) {
-      log.info(`Nothing is stored yet. To send a first image: ${sendCommand(settings)}`);
+    const reloader = new Reloader(loaded, () => loadFor(options), hub, log);
+    using reporter = manager && new ServiceReporter(manager, hub, log);
+    const signal = heedSignals(hub, reloader, log, reporter);
+    const endpoint = await hub.start();
+    if (endpoint !== undefined) {
+      log.info(`Listening on ${endpoint}`);
+      reporter?.start();
+      if (settings.allow.length === 0 && settings.curve.server_key === "") sayOpen(log, settings);
     }
     const unanswered = await Promise.race([hub.stopped, signal.overdue]);
     if (unanswered > 0) {
@@ -52,6 +57,7 @@ export async function run(options: SettingsOptions): Promise<ExitStatus> {
   } catch (error) {
     if (!(error instanceof FatalError)) throw error;
     for (const line of error.message.split("\n")) log.error(line);
+    manager?.status(error.message);
     return error.status;
   } finally {
     await log.flush();
@@ -60,6 +66,16 @@ export async function run(options: SettingsOptions): Promise<ExitStatus> {
 
 function openLog(level: LogLevel, format: LogFormat): Log {
   return createLogger({ level, format, env: process.env, stdout: process.stdout, stderr: process.stderr });
+}
+
+/** @returns undefined where systemd did not start this process, or cannot be spoken to */
+function connectServiceManager(log: Log): ServiceManager | undefined {
+  try {
+    return ServiceManager.connect(process.env);
+  } catch (error) {
+    log.warn(`Cannot tell systemd how the hub does: ${(error as Error).message}`);
+    return undefined;
+  }
 }
 
 function logStart(log: Log, loaded: LoadedSettings): void {
@@ -76,11 +92,16 @@ function logStart(log: Log, loaded: LoadedSettings): void {
 }
 
 /**
- * Stops the hub at the first SIGTERM or Ctrl-C; a second Ctrl-C ends the process at once.
+ * Stops the hub at the first SIGTERM or Ctrl-C; a second Ctrl-C ends the process at once. SIGHUP has the settings read again.
  *
  * @returns a promise that fails when the stop takes too long
  */
-function stopOnSignal(hub: Hub, log: Log): { overdue: Promise<never> } {
+function heedSignals(
+  hub: Hub,
+  reloader: Reloader,
+  log: Log,
+  reporter: ServiceReporter | undefined,
+): { overdue: Promise<never> } {
   const overdue = Promise.withResolvers<never>();
   let stoppingSinceMs: number | undefined;
   const stop = (signal: NodeJS.Signals): void => {
@@ -91,6 +112,7 @@ function stopOnSignal(hub: Hub, log: Log): { overdue: Promise<never> } {
     }
     stoppingSinceMs = now;
     log.info(`${signal}: stopping`);
+    reporter?.stopping(STOP_MS_MAX);
     hub.stop();
     setTimeout(
       () => overdue.reject(new FatalError(EXIT.failure, "The disk stalls: stopped without it")),
@@ -101,7 +123,8 @@ function stopOnSignal(hub: Hub, log: Log): { overdue: Promise<never> } {
   process.on("SIGHUP", (signal) => {
     // From a terminal it says that the terminal is closed; to a service it says that files are to be read again.
     if (process.stdin.isTTY) stop(signal);
-    else hub.reload();
+    else if (reporter === undefined) reloader.reload();
+    else reporter.reload(() => reloader.reload());
   });
   process.on("SIGINT", stop);
   return { overdue: overdue.promise };
@@ -115,12 +138,25 @@ function isEmpty(directory: string): boolean {
   }
 }
 
+/** Everybody may send. Where nothing has come yet, a person may want to try; elsewhere the command would need keys, or be refused. */
+function sayOpen(log: Log, settings: Settings): void {
+  log.info("Everybody who reaches this port may send; see the settings allow and curve");
+  if (isEmpty(`${settings.data_directory}/images`)) {
+    log.info(`Nothing is stored yet. To send a first image: ${sendCommand(settings)}`);
+  }
+}
+
 /** A command that a person can type as it stands, for the program as it was started here. */
 function sendCommand({ bind, port }: Settings): string {
   const fromSource = basename(process.execPath).startsWith("bun");
   const program = fromSource ? "npx bun src/main.ts" : process.execPath;
   const image = fromSource ? "test/fixtures/Barn-2021-04-19T23.43.20.867255.jpg" : "photo.jpg";
-  const host =
-    isIP(bind) === 0 || /^[0.:]+$/.test(bind) ? "127.0.0.1" : bind.includes(":") ? `[${bind}]` : bind;
-  return `${program} send ${image} --node Barn --to tcp://${host}:${port}`;
+  const host = localHost(bind) ?? "127.0.0.1";
+  return `${program} send ${image} --node Barn --to tcp://${host.includes(":") ? `[${host}]` : host}:${port}`;
+}
+
+/** Where a program on this machine reaches a hub with this setting; undefined where it listens on one interface. */
+export function localHost(bind: string): string | undefined {
+  if (bind === "*" || /^[0.:]+$/.test(bind)) return "127.0.0.1";
+  return isIP(bind) === 0 ? undefined : bind;
 }

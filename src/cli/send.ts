@@ -159,7 +159,7 @@ function parseEndpoint(text: string): { host: string; port: number } {
 interface Target {
   readonly host: string;
   readonly port: number;
-  /** Of the address: 4, or 6 where there is none of 4. */
+  /** Of the address: 4, or 6 where there is none of 4; 0 for either. */
   readonly family: number;
 }
 
@@ -203,7 +203,7 @@ async function explain({ stage }: HubUnreachable, target: Target, timeoutMs: num
 }
 
 /** @returns the code of the error, or undefined when a TCP connection was made */
-async function probe({ host, port, family }: Target, timeoutMs: number): Promise<string | undefined> {
+export async function probe({ host, port, family }: Target, timeoutMs: number): Promise<string | undefined> {
   const result = Promise.withResolvers<string | undefined>();
   const socket = connect({ host: bare(host), port, family, timeout: Math.min(timeoutMs, 3000) });
   socket.once("connect", () => result.resolve(undefined));

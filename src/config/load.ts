@@ -10,6 +10,7 @@ import { statSync } from "node:fs";
 import { homedir } from "node:os";
 import path from "node:path";
 import { EXIT, FatalError } from "../errors.ts";
+import { isLoopback, parseListen } from "../http/listen.ts";
 import { readFileLayer, readText } from "./file.ts";
 import {
   type Layer,
@@ -179,12 +180,24 @@ export function loadSettings(request: LoadRequest): LoadedSettings {
       setAt(settings, setting.path, value);
     }
   }
-  const { server_key: serverKey, client_keys: clientKeys } = settings.curve;
+  checkTogether(settings);
+  return { settings, defaults, file: text === undefined ? undefined : place, place, origins };
+}
+
+/** What only several settings together can get wrong. @throws {FatalError} */
+function checkTogether({ curve, http }: Settings): void {
+  const { server_key: serverKey, client_keys: clientKeys } = curve;
   if ((serverKey === "") !== (clientKeys === "")) {
     throw new FatalError(
       EXIT.config,
       "hub.curve.server_key and hub.curve.client_keys go together: one of them is missing",
     );
   }
-  return { settings, defaults, file: text === undefined ? undefined : place, place, origins };
+  const address = parseListen(http.listen);
+  if (address !== undefined && !isLoopback(address) && http.token_file === "") {
+    throw new FatalError(
+      EXIT.config,
+      `hub.http.listen is "${http.listen}", which others than this machine can reach: set hub.http.token_file, too`,
+    );
+  }
 }

@@ -11,7 +11,7 @@ import type { LoadedSettings } from "./load.ts";
 import { ROOT_KEY, SETTINGS } from "./schema.ts";
 
 /** A value on one line, quoted wherever a reader of YAML 1.1 could take it for something else. */
-function inline(value: unknown): string {
+export function inline(value: unknown): string {
   const options = { version: "1.1", blockQuote: false, collectionStyle: "flow", lineWidth: 0 } as const;
   return stringify(value, options).replace(/\n$/, "");
 }

@@ -9,6 +9,7 @@
 
 import { isIP } from "node:net";
 import * as z from "zod";
+import { OFF, parseListen } from "../http/listen.ts";
 import { parseNetwork } from "../receiver/access.ts";
 import { TEXT_BYTES_MAX } from "../request.ts";
 import { IMAGE_NAME_BYTES_MAX } from "../store/names.ts";
@@ -26,6 +27,8 @@ const SYNC_SECONDS_MAX = 3600;
 /** Shortest and longest bound of a frame, in bytes: a small JPEG has to fit, and 1 GiB is more than any camera makes. */
 const MESSAGE_BYTES_MIN = 65_536;
 const MESSAGE_BYTES_MAX = 1_073_741_824;
+/** Most bytes that may wait: 64 GiB. */
+const QUEUE_BYTES_MAX = 68_719_476_736;
 /** Most connections; each takes a file descriptor. */
 const CONNECTIONS_MAX = 100_000;
 
@@ -93,7 +96,8 @@ const networks = z.preprocess(
 
 const hubShape = {
   queuemax: setting(z.int().min(1).max(QUEUE_IMAGES_MAX).default(500), {
-    description: "Images taken in and not yet written, at most; while there are as many, senders wait",
+    description:
+      "Images taken in and not yet written, at most, beside one for each connection; further ones are answered ERROR",
     rule: `a whole number from 1 to ${QUEUE_IMAGES_MAX}`,
   }),
   patience: setting(z.number().positive().max(PATIENCE_MINUTES_MAX).default(10), {
@@ -161,6 +165,30 @@ const hubShape = {
   }),
 };
 
+/** Where an address and a port is meant, or none. YAML 1.1 takes a bare `off` for a truth value. */
+const listenAddress = z.preprocess(
+  (value) => (value === false ? OFF : value),
+  z
+    .string()
+    .refine((text) => text === OFF || parseListen(text) !== undefined)
+    .default("127.0.0.1:8550"),
+);
+
+/** What the hub tells of itself. */
+const controlShape = {
+  http: section({
+    listen: setting(listenAddress, {
+      description: "Where health, metrics and status can be asked for over HTTP",
+      rule: '"off", or an IP address and a port, such as 127.0.0.1:8550, "[::1]:8550" or, with a token_file, 0.0.0.0:8550',
+    }),
+    token_file: setting(optionalPath(), {
+      description: "File with the token that has to be shown there (Authorization: Bearer); reread on SIGHUP",
+      rule: "a path, or nothing",
+      isPath: true,
+    }),
+  }),
+};
+
 /** What bounds a peer that is broken or hostile, and who may send. */
 const networkShape = {
   allow: setting(networks, {
@@ -195,9 +223,14 @@ const networkShape = {
     description: "Connections at once; further ones are closed",
     rule: `a whole number from 1 to ${CONNECTIONS_MAX}`,
   }),
-  receive_hwm: setting(z.int().min(1).max(10_000).default(16), {
-    description: "Messages that are held for each connection before the hub has taken them in",
-    rule: "a whole number from 1 to 10000",
+  receive_hwm: setting(z.int().min(1).max(100_000).default(1000), {
+    description:
+      "Messages of each connection that libzmq holds until the hub takes them in. A camera sends one at a time",
+    rule: "a whole number from 1 to 100000",
+  }),
+  max_queue_bytes: setting(z.int().min(MESSAGE_BYTES_MIN).max(QUEUE_BYTES_MAX).default(134_217_728), {
+    description: "Bytes of images taken in and not yet written, at most; further ones are answered ERROR",
+    rule: `a whole number from ${MESSAGE_BYTES_MIN} to ${QUEUE_BYTES_MAX}`,
   }),
   handshake_timeout: setting(z.number().min(0.1).max(60).default(3), {
     description: "Seconds that a new connection has to greet as ZeroMQ does",
@@ -219,7 +252,7 @@ const networkShape = {
   }),
 };
 
-const allShape = { ...hubShape, ...networkShape };
+const allShape = { ...hubShape, ...networkShape, ...controlShape };
 
 const hubSection = section(allShape);
 

@@ -30,9 +30,15 @@ describe("imagehub prints its help", () => {
     ["check", ["check", "--help"]],
     ["check", ["help", "check"]],
     ["keygen", ["keygen", "--help"]],
+    ["status", ["status", "--help"]],
     ["send", ["send", "--help"]],
     ["send", ["send", "photo.jpg", "-h"]],
     ["send", ["help", "send"]],
+    ["service", ["service", "--help"]],
+    ["service", ["help", "service"]],
+    ["service-install", ["service", "install", "--help"]],
+    ["service-uninstall", ["service", "uninstall", "--help"]],
+    ["service-status", ["service", "status", "--help"]],
   ])("as in golden/%s.txt when asked with %j", async (name, args) => {
     expect(await run(...args)).toEqual({ status: EXIT.ok, stdout: golden(name), stderr: "" });
   });

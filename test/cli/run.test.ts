@@ -83,7 +83,9 @@ describe("imagehub run", () => {
       expect(lines[0]).toBe(
         `info  No settings file at ${join(hub.dir, "imagehub.yaml")}: built-in defaults are in force`,
       );
-      expect(lines[1]).toMatch(/^info {2}imagehub \S+ \(source\) starts port=\d+ data_directory=/);
+      expect(lines[1]).toMatch(
+        /^info {2}imagehub \S+ \(source\) starts port=\d+ http\.listen=off data_directory=/,
+      );
       expect(lines).toContain(`info  Listening on tcp://*:${hub.port}`);
       const command = /To send a first image: npx bun src\/main\.ts (send .*)$/.exec(
         lines.find((line) => line.includes("first image")) ?? "",

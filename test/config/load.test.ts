@@ -54,11 +54,13 @@ const DEFAULTS = {
   max_text_bytes: 4096,
   max_name_bytes: 224,
   max_connections: 2000,
-  receive_hwm: 16,
+  receive_hwm: 1000,
+  max_queue_bytes: 134_217_728,
   handshake_timeout: 3,
   heartbeat_interval: 0,
   heartbeat_timeout: 30,
   linger: 1,
+  http: { listen: "127.0.0.1:8550", token_file: "" },
 } as const;
 
 /** Deep enough that its aliases would make 9^9 values. */
@@ -269,6 +271,23 @@ describe("loadSettings refuses", () => {
     ]);
   });
 
+  test.each(["0.0.0.0:8550", "[::]:8550", "192.168.86.20:8550", "[fe80::1]:0"])(
+    "HTTP on %s without a token",
+    (listen) => {
+      const yaml = `hub:\n  http:\n    listen: "${listen}"\n`;
+      expect(refusalOf(yaml)).toEqual([
+        `hub.http.listen is "${listen}", which others than this machine can reach: set hub.http.token_file, too`,
+      ]);
+      expect(load(`${yaml}    token_file: token\n`).settings.http.listen).toBe(listen);
+    },
+  );
+
+  test.each(["localhost:8550", "127.0.0.1", "8550", "true", '"::1:8550"'])("HTTP on %s", (listen) => {
+    const [message] = refusalOf(`hub:\n  http:\n    listen: ${listen}\n`);
+    expect(message).toStartWith(`${F}:3: hub.http.listen is ${listen}`.replace(/is (?=[l1])/, 'is "'));
+    expect(message).toContain('must be "off", or an IP address and a port, such as 127.0.0.1:8550');
+  });
+
   test("a file that its user may not read", () => {
     using directory = tempDir();
     const config = join(directory.path, "imagehub.yaml");
@@ -288,6 +307,16 @@ describe("loadSettings refuses", () => {
 });
 
 describe("loadSettings accepts", () => {
+  test.each(["off", "false", '"off"'])("http.listen: %s", (listen) => {
+    expect(load(`hub:\n  http:\n    listen: ${listen}\n`).settings.http.listen).toBe("off");
+    expect(load("hub:\n", { env: { IMAGEHUB_HTTP_LISTEN: "off" } }).settings.http.listen).toBe("off");
+  });
+
+  test("a token file beside imagehub.yaml", () => {
+    const loaded = load("hub:\n  http:\n    token_file: token\n");
+    expect(loaded.settings.http.token_file).toBe(join(loaded.directory, "token"));
+  });
+
   test("the file of the Python hub with the same meaning", () => {
     const loaded = load(`# Settings file imagehub.yaml -- sentinelcam test #1
 ---

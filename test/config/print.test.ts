@@ -33,11 +33,15 @@ test("formatSettings writes each setting and where it came from", () => {
   max_text_bytes: 4096
   max_name_bytes: 224
   max_connections: 2000
-  receive_hwm: 16
+  receive_hwm: 1000
+  max_queue_bytes: 134217728
   handshake_timeout: 3
   heartbeat_interval: 0
   heartbeat_timeout: 30
   linger: 1
+  http:
+    listen: 127.0.0.1:8550
+    token_file: ""
 `);
 });
 

@@ -1,0 +1,62 @@
+/**
+ * What SIGHUP does: reads the settings again, applies what can be applied while the hub runs, and says what needs a restart.
+ *
+ * @module
+ */
+
+import { isDeepStrictEqual } from "node:util";
+import { getAt } from "../config/layer.ts";
+import type { LoadedSettings } from "../config/load.ts";
+import { SETTINGS } from "../config/schema.ts";
+import { FatalError } from "../errors.ts";
+import type { Hub } from "../hub.ts";
+import type { Log } from "../log.ts";
+import type { LogLevel } from "../log/format.ts";
+
+const isTalkative = (level: LogLevel): boolean => level === "info" || level === "debug";
+
+/** Rereads the settings of a hub that runs. Settings that are wrong change nothing. */
+export class Reloader {
+  private logLevel: LogLevel;
+
+  /**
+   * @param started the settings that the hub was started with
+   * @param load loads them again as they were then. @throws {FatalError} where they are wrong
+   */
+  constructor(
+    private readonly started: LoadedSettings,
+    private readonly load: () => LoadedSettings,
+    private readonly hub: Pick<Hub, "reload" | "showDebug">,
+    private readonly log: Log,
+  ) {
+    this.logLevel = started.settings.log_level;
+  }
+
+  /** Reads the settings file and the keys of the clients again. */
+  reload(): void {
+    try {
+      this.apply(this.load());
+    } catch (error) {
+      if (!(error instanceof FatalError)) throw error;
+      for (const line of error.message.split("\n")) this.log.error(line);
+      this.log.error("The settings are wrong, so those in force stay in force");
+    }
+    this.hub.reload();
+  }
+
+  private apply({ settings, place }: LoadedSettings): void {
+    const { hub, log } = this;
+    const changed = SETTINGS.filter(
+      ({ path }) => !isDeepStrictEqual(getAt(settings, path), getAt(this.started.settings, path)),
+    ).map(({ name }) => name);
+    const pending = changed.filter((name) => name !== "log_level");
+    const { log_level: level } = settings;
+    // At the more talkative of both levels, so that the line is seen whichever way it goes.
+    if (isTalkative(level)) log.setLevel(level);
+    log.info(`Read the settings again: ${place}`, level === this.logLevel ? {} : { log_level: level });
+    log.setLevel(level);
+    hub.showDebug(level === "debug");
+    this.logLevel = level;
+    if (pending.length > 0) log.warn(`Changed settings that need a restart: ${pending.join(", ")}`);
+  }
+}

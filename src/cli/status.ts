@@ -1,0 +1,276 @@
+/**
+ * `imagehub status`: what the hub that runs here, or elsewhere, says of itself and its nodes.
+ *
+ * @module
+ */
+
+import { EXIT, type ExitStatus, FatalError, messageOf } from "../errors.ts";
+import type { Settings } from "../config/schema.ts";
+import { OFF, parseListen, urlOf } from "../http/listen.ts";
+import { type NodeStatus, type Status, statusSchema } from "../http/status.ts";
+import { readToken } from "../http/token.ts";
+import { escape } from "../log/fields.ts";
+import { loadFor, type SettingsOptions } from "./check.ts";
+
+/** How long the hub may take to answer, in milliseconds: more than it gives its disk. */
+const ANSWER_MS_MAX = 10_000;
+/** Longest answer, in bytes: a thousand nodes with long names. */
+const ANSWER_BYTES_MAX = 4 * 1024 * 1024;
+
+/** What `status` was asked for. */
+export interface StatusOptions extends SettingsOptions {
+  readonly url?: string;
+  readonly tokenFile?: string;
+  readonly json?: boolean;
+}
+
+/** Where to ask, and what to show there. */
+interface Target {
+  readonly url: string;
+  readonly token: string | undefined;
+}
+
+/**
+ * Asks a hub and prints what it says.
+ *
+ * @returns `EXIT.failure` where it is not healthy
+ * @throws {FatalError} where no hub answers
+ */
+export async function status(options: StatusOptions): Promise<ExitStatus> {
+  const target = targetOf(options);
+  const text = await ask(target);
+  const hub = read(text, target);
+  process.stdout.write(options.json === true ? text : formatStatus(hub, target.url));
+  return hub.healthy ? EXIT.ok : EXIT.failure;
+}
+
+/**
+ * Asks the hub of this machine that has these settings.
+ *
+ * @returns undefined where its settings do not let it be asked
+ * @throws {FatalError} where no hub answers
+ */
+export async function statusOfOwn(settings: Settings): Promise<Status | undefined> {
+  if (settings.http.listen === OFF) return undefined;
+  const target = ownTarget(settings, "its settings");
+  return read(await ask(target), target);
+}
+
+function read(text: string, { url }: Target): Status {
+  const { success, data } = statusSchema.safeParse(parseJson(text));
+  if (success) return data;
+  throw new FatalError(EXIT.refused, `What answers at ${url} is no imagehub; give another --url`);
+}
+
+/** The token of the settings goes only to the address of the settings. */
+function targetOf(options: StatusOptions): Target {
+  const { url, tokenFile } = options;
+  if (url !== undefined) return { url: originOf(url), token: tokenIn(tokenFile ?? "") };
+  const { settings, file, place } = loadFor(options);
+  const own = ownTarget(settings, file ?? place);
+  return tokenFile === undefined ? own : { ...own, token: tokenIn(tokenFile) };
+}
+
+function ownTarget({ http }: Settings, where: string): Target {
+  const address = http.listen === OFF ? undefined : parseListen(http.listen);
+  if (address === undefined) {
+    throw new FatalError(
+      EXIT.config,
+      `hub.http.listen is off (${where}), so the hub cannot be asked; set it, or give --url`,
+    );
+  }
+  // This machine is asked, and no proxy knows the way to it. The runtime would ask one even for 127.0.0.1.
+  for (const name of ["http_proxy", "HTTP_PROXY"]) delete process.env[name];
+  return { url: urlOf(address), token: tokenIn(http.token_file) };
+}
+
+function originOf(text: string): string {
+  const url = URL.parse(/^https?:\/\//i.test(text) ? text : `http://${text}`);
+  if (url === null || url.pathname !== "/" || url.search !== "") {
+    throw new FatalError(
+      EXIT.usage,
+      `--url is "${text}", must be the hub's address, such as http://data1:8550`,
+    );
+  }
+  return url.origin;
+}
+
+function tokenIn(path: string): string | undefined {
+  if (path === "") return undefined;
+  try {
+    return readToken(path).token;
+  } catch (cause) {
+    throw new FatalError(EXIT.config, `Cannot read the token: ${messageOf(cause)}`, { cause });
+  }
+}
+
+async function ask({ url, token }: Target): Promise<string> {
+  let response: Response;
+  let text: string;
+  try {
+    response = await fetch(`${url}/api/status`, {
+      headers: token === undefined ? {} : { Authorization: `Bearer ${token}` },
+      redirect: "error",
+      signal: AbortSignal.timeout(ANSWER_MS_MAX),
+    });
+    text = await boundedText(response);
+  } catch (cause) {
+    throw new FatalError(
+      EXIT.unanswered,
+      `No hub answers at ${url}: ${networkMessageOf(cause)}\n` +
+        "Is it running (systemctl status imagehub), with these settings, and http.listen not off? --url names another address",
+      { cause },
+    );
+  }
+  if (response.status === 401) {
+    throw new FatalError(
+      EXIT.refused,
+      `The hub at ${url} wants another token: see http.token_file, or give --token-file`,
+    );
+  }
+  if (!response.ok) {
+    throw new FatalError(
+      EXIT.refused,
+      `What answers at ${url} is no imagehub, or too old a one: status ${response.status}`,
+    );
+  }
+  return text;
+}
+
+async function boundedText(response: Response): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = "";
+  for await (const chunk of response.body ?? []) {
+    text += decoder.decode(chunk, { stream: true });
+    if (text.length > ANSWER_BYTES_MAX)
+      throw new Error(`the answer is longer than ${ANSWER_BYTES_MAX} bytes`);
+  }
+  return text;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The status as a page for a person. Times are those of this machine's time zone; ages are by the hub's clock. */
+export function formatStatus(hub: Status, url: string): string {
+  const { totals, today, disk, queue, connections } = hub;
+  const total = (name: string): string => grouped(totals[name] ?? 0);
+  const facts: [string, string][] = [
+    ["running", `${age(hub.uptime_seconds)}, since ${localTime(hub.started, hub.time)}`],
+    ["stored", `images ${total("images")} (${size(totals["image_bytes"] ?? 0)}), events ${total("events")}`],
+    ["today", `${grouped(today.images)} of at most ${grouped(today.limit)} images (${today.date})`],
+    [
+      "not kept",
+      `over the cap ${total("images_over_cap")}, failed ${total("failed")}, refused ${total("refused")}`,
+    ],
+    ["waiting", `${grouped(queue.requests)} of ${grouped(queue.capacity)} requests`],
+    ["connections", `${grouped(connections)} now, ${total("denied")} denied since the start`],
+    ["disk", `${size(disk.free_bytes)} free of ${size(disk.size_bytes)}, for ${hub.settings.data_directory}`],
+  ];
+  return [
+    escape(`imagehub ${hub.version} (${hub.commit}) at ${url}: ${hub.healthy ? "healthy" : "NOT HEALTHY"}`),
+    ...hub.reasons.map((reason) => escape(`  ${reason}`)),
+    ...table(facts),
+    "",
+    ...(hub.nodes.length === 0 ? ["No node has sent anything yet"] : nodeTable(hub)),
+    "",
+  ].join("\n");
+}
+
+function nodeTable(hub: Status): string[] {
+  const heard = new Map<string, number>();
+  for (const { node, last_seen: seen } of hub.nodes) {
+    heard.set(node, Math.max(heard.get(node) ?? 0, Date.parse(seen)));
+  }
+  const { patience } = hub.settings;
+  const isSilent = ({ node }: NodeStatus): boolean =>
+    Date.parse(hub.time) - (heard.get(node) ?? 0) > patience * 60_000;
+  const when = (time: string | null): string => (time === null ? "-" : moment(time, hub.time));
+  const silent = new Set(hub.nodes.filter(isSilent).map(({ node }) => node)).size;
+  return [
+    ...table([
+      ["NODE", "VIEW", "ADDRESS", "LAST SEEN", "IMAGES TODAY", "EVENTS TODAY", "LAST HEARTBEAT", ""],
+      ...hub.nodes.map((row) => [
+        row.node || "(no name)",
+        row.view || "-",
+        row.address,
+        when(row.last_seen),
+        grouped(row.images_today),
+        grouped(row.events_today),
+        when(row.last_heartbeat),
+        isSilent(row) ? "SILENT" : "",
+      ]),
+    ]),
+    ...(silent > 0 ? [`${silent} silent for longer than ${patience} minutes (the setting patience)`] : []),
+  ];
+}
+
+/** Rows with their columns under each other, two spaces apart. What could drive a terminal is shown as an escape. */
+function table(texts: readonly (readonly string[])[]): string[] {
+  const rows = texts.map((row) => row.map((cell) => escape(cell)));
+  const widths = (rows[0] ?? []).map((_, column) =>
+    Math.max(...rows.map((row) => Bun.stringWidth(row[column] ?? ""))),
+  );
+  return rows.map((row) =>
+    row
+      .map((cell, column) => cell + " ".repeat(widths[column]! - Bun.stringWidth(cell)))
+      .join("  ")
+      .trimEnd(),
+  );
+}
+
+/** When something was: how long ago, and the time. */
+function moment(time: string, now: string): string {
+  const seconds = Math.max(0, Math.round((Date.parse(now) - Date.parse(time)) / 1000));
+  return `${age(seconds)} ago (${localTime(time, now)})`;
+}
+
+const UNITS = [
+  ["days", 86_400],
+  ["h", 3600],
+  ["min", 60],
+] as const;
+
+/** A duration in its largest unit, and that below it where it says something: `3 days 4 h`, `12 min`, `7 s`. */
+function age(seconds: number): string {
+  const at = UNITS.findIndex(([, length]) => seconds >= length);
+  if (at < 0) return `${seconds} s`;
+  const [unit, length] = UNITS[at]!;
+  const count = Math.floor(seconds / length);
+  const [below, belowLength] = UNITS[at + 1] ?? ["s", 1];
+  const rest = Math.floor((seconds % length) / belowLength);
+  const text = `${count} ${count === 1 && unit === "days" ? "day" : unit}`;
+  return rest > 0 && count < 10 ? `${text} ${rest} ${below}` : text;
+}
+
+/** Local time; the date only where it is not that of now. */
+function localTime(time: string, now: string): string {
+  const [date, clock] = new Date(time).toLocaleString("sv-SE").split(" ") as [string, string];
+  return date === new Date(now).toLocaleString("sv-SE").split(" ")[0] ? clock : `${date} ${clock}`;
+}
+
+function grouped(count: number): string {
+  return count.toLocaleString("en-US");
+}
+
+/** Bytes in the largest unit of 1000 that leaves a whole number before the point. */
+function size(bytes: number): string {
+  const names = ["bytes", "kB", "MB", "GB", "TB"];
+  const power = Math.min(names.length - 1, Math.max(0, Math.floor(Math.log10(Math.max(1, bytes)) / 3)));
+  return `${power === 0 ? bytes : (bytes / 1000 ** power).toFixed(1)} ${names[power]}`;
+}
+
+/** Why a request over the network failed. */
+function networkMessageOf(error: unknown): string {
+  const text = messageOf(error);
+  // The runtime's own words are for programmers.
+  if (/ECONNREFUSED|ConnectionRefused/.test(text)) return "nothing listens there (ECONNREFUSED)";
+  if (/ECONNRESET|socket connection was closed/.test(text))
+    return "what listens there does not speak HTTP (ECONNRESET)";
+  return text;
+}

@@ -1,0 +1,124 @@
+/**
+ * The hub's HTTP listener: `/healthz`, `/metrics` and `/api/status`. That it cannot listen never keeps the hub from
+ * receiving images: the log says why, and it tries again.
+ *
+ * @module
+ */
+
+import { messageOf } from "../errors.ts";
+import type { Log } from "../log.ts";
+import { findPortHolder } from "../port-holder.ts";
+import { reasonsAgainst } from "./health.ts";
+import { type ListenAddress, OFF, parseListen, urlOf } from "./listen.ts";
+import type { Metrics } from "./metrics.ts";
+import type { Overview } from "./overview.ts";
+import { type Answer, HttpServer, plain } from "./server.ts";
+import { statusOf } from "./status.ts";
+import { readToken } from "./token.ts";
+
+/** How long it waits until it tries again to listen, in milliseconds. */
+const RETRY_MS = 30_000;
+
+/** The listener of one hub. It lives in the main thread. */
+export class Control {
+  private server: HttpServer | undefined;
+  private retry: Timer | undefined;
+  private said = "";
+
+  constructor(
+    private readonly overview: Overview,
+    private readonly log: Log,
+  ) {}
+
+  /** Starts to listen, where the settings say so. Problems go to the log. */
+  async start(): Promise<void> {
+    const { listen } = this.overview.settings.http;
+    const address = listen === OFF ? undefined : parseListen(listen);
+    if (address === undefined) return;
+    const server = this.makeServer();
+    try {
+      server.token = this.readToken();
+      const port = await server.listen(address);
+      this.server = server;
+      this.log.info(`Health and metrics at ${urlOf({ ...address, port })}`);
+    } catch (error) {
+      server.close();
+      this.complain(reasonOf(error, address));
+      this.retry = setTimeout(() => void this.start(), RETRY_MS);
+    }
+  }
+
+  /** Reads the token again. Where that fails, the one that was read before stays in force. */
+  reload(): void {
+    if (this.server === undefined) return;
+    try {
+      this.server.token = this.readToken();
+    } catch (error) {
+      this.log.error(
+        `Cannot read hub.http.token_file again, the one before stays in force: ${messageOf(error)}`,
+      );
+    }
+  }
+
+  close(): void {
+    clearTimeout(this.retry);
+    this.server?.close();
+  }
+
+  private makeServer(): HttpServer {
+    const { overview, log } = this;
+    let metrics: Metrics | undefined;
+    return new HttpServer(
+      {
+        "/healthz": () => healthAnswer(overview),
+        "/metrics": async () => {
+          // Only where somebody asks for them is the library loaded.
+          metrics ??= new (await import("./metrics.ts")).Metrics(overview);
+          return { status: 200, type: metrics.type, body: await metrics.text() };
+        },
+        "/api/status": async () => ({
+          status: 200,
+          type: "application/json",
+          body: `${JSON.stringify(await statusOf(overview), null, 2)}\n`,
+        }),
+      },
+      (error) => log.error(`HTTP: ${messageOf(error)}`),
+    );
+  }
+
+  private readToken(): string | undefined {
+    const { token_file: path } = this.overview.settings.http;
+    if (path === "") return undefined;
+    const { token, isExposed } = readToken(path);
+    if (isExposed) this.log.warn(`Every user of this machine may read ${path}: chmod o= ${path}`);
+    return token;
+  }
+
+  /** The same reason is told once, however often it is tried. */
+  private complain(reason: string): void {
+    if (reason === this.said) return;
+    this.said = reason;
+    this.log.error(`No health and metrics, images are received all the same: ${reason}`);
+  }
+}
+
+async function healthAnswer(overview: Overview): Promise<Answer> {
+  const reasons = await reasonsAgainst(overview);
+  return reasons.length === 0 ? plain(200, "ok") : plain(503, reasons.join("\n"));
+}
+
+function reasonOf(error: unknown, address: ListenAddress): string {
+  const { code } = error as NodeJS.ErrnoException;
+  const url = urlOf(address);
+  if (code === "EADDRINUSE") {
+    const holder = findPortHolder(address.port);
+    const who = holder
+      ? `process ${holder.pid} (${holder.name})`
+      : "a process that /proc does not show to this user";
+    return `Cannot listen on ${url}: port ${address.port} is in use by ${who}; set http.listen to another, or to off`;
+  }
+  if (code === "EADDRNOTAVAIL")
+    return `Cannot listen on ${url}: this machine has no such address; see http.listen`;
+  if (code === "EACCES") return `Cannot listen on ${url}: ports below 1024 are for root; see http.listen`;
+  return messageOf(error);
+}

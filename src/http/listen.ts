@@ -1,0 +1,45 @@
+/**
+ * Where the hub listens for HTTP, as the setting `http.listen` says it: `127.0.0.1:8550`, `[::1]:8550` or `off`.
+ *
+ * @module
+ */
+
+import { BlockList, isIP, isIPv6 } from "node:net";
+
+/** The value that means: nowhere. */
+export const OFF = "off";
+
+/** An address of this machine and a port. */
+export interface ListenAddress {
+  /** An IP address, without brackets. */
+  readonly host: string;
+  /** 0: any that is free. */
+  readonly port: number;
+}
+
+const PORT_MAX = 65_535;
+
+const loopback = new BlockList();
+loopback.addSubnet("127.0.0.0", 8, "ipv4");
+loopback.addAddress("::1", "ipv6");
+
+/** @returns undefined where it is no address and port */
+export function parseListen(text: string): ListenAddress | undefined {
+  const [, bracketed, plain, digits] = /^(?:\[([^\]]*)\]|([^:[\]]*)):(\d{1,5})$/.exec(text) ?? [];
+  const host = bracketed ?? plain ?? "";
+  const port = Number(digits);
+  if (isIP(host) !== (bracketed === undefined ? 4 : 6) || port > PORT_MAX) return undefined;
+  return { host, port };
+}
+
+/** Whether only this machine can reach it. */
+export function isLoopback({ host }: ListenAddress): boolean {
+  return loopback.check(host, isIPv6(host) ? "ipv6" : "ipv4");
+}
+
+/** The address in a URL, e.g. `http://[::1]:8550`; where it stands for all of the machine's, the loopback one of its kind. */
+export function urlOf({ host, port }: ListenAddress): string {
+  const [any, local] = isIPv6(host) ? ["::", "::1"] : ["0.0.0.0", "127.0.0.1"];
+  const name = host === any ? local : host;
+  return `http://${isIPv6(name) ? `[${name}]` : name}:${port}`;
+}

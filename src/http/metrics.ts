@@ -1,0 +1,215 @@
+/**
+ * The hub's metrics, in Prometheus' text format. They are read when somebody asks; nothing is gathered for them alone but
+ * the histograms of `threads/histogram.ts`.
+ *
+ * @see https://prometheus.io/docs/practices/naming/
+ *
+ * @module
+ */
+
+import { readdirSync } from "node:fs";
+import { Counter as PromCounter, Gauge, type Metric, Registry } from "prom-client";
+import { BOUNDS_S, type Observed, readHistograms } from "../threads/histogram.ts";
+import { Counter, histogramAt, slotsFor } from "../threads/shared.ts";
+import { descriptorsMax } from "../open-files.ts";
+import { COMMIT, VERSION } from "../version.ts";
+import { reasonsAgainst } from "./health.ts";
+import type { Overview } from "./overview.ts";
+
+/** Values of one metric, each with its labels. */
+type Values = readonly (readonly [labels: Readonly<Record<string, string>>, value: number])[];
+
+/** The metrics of one hub. */
+export class Metrics {
+  private readonly registry = new Registry();
+  /** Images that could not be stored, which are never counted back: they are what is left of all when events are taken off. */
+  private imagesFailed = 0;
+
+  constructor(private readonly overview: Overview) {
+    this.addMessages();
+    this.addQueue();
+    this.addStorage();
+    this.addNodes();
+    this.addProcess();
+  }
+
+  /** The value of the header Content-Type. */
+  get type(): string {
+    return this.registry.contentType;
+  }
+
+  /** All metrics as they are now. */
+  async text(): Promise<string> {
+    return await this.registry.metrics();
+  }
+
+  private addMessages(): void {
+    const { counters } = this.overview.shared;
+    const count = (index: number): number => counters[index]!;
+    this.counter(
+      "imagehub_messages_total",
+      "Messages by what they were and what became of them",
+      () => {
+        this.imagesFailed = Math.max(this.imagesFailed, count(Counter.failed) - count(Counter.eventsFailed));
+        return [
+          [{ kind: "image", outcome: "stored" }, count(Counter.images)],
+          [{ kind: "image", outcome: "over_cap" }, count(Counter.imagesOverCap)],
+          [{ kind: "image", outcome: "failed" }, this.imagesFailed],
+          [{ kind: "event", outcome: "stored" }, count(Counter.events)],
+          [{ kind: "event", outcome: "failed" }, count(Counter.eventsFailed)],
+          [{ kind: "heartbeat", outcome: "answered" }, count(Counter.heartbeats)],
+          [{ kind: "test", outcome: "answered" }, count(Counter.tests)],
+          [{ kind: "invalid", outcome: "refused" }, count(Counter.refused)],
+        ];
+      },
+      ["kind", "outcome"],
+    );
+    this.counter(
+      "imagehub_image_bytes_total",
+      "Bytes of the images that were stored, as they were sent",
+      () => one(count(Counter.imageBytes)),
+    );
+    this.gauge("imagehub_connections", "Connections that stand", () => one(count(Counter.connections)));
+    this.counter("imagehub_connections_denied_total", "Connections that were refused or closed", () =>
+      one(count(Counter.denied)),
+    );
+  }
+
+  private addQueue(): void {
+    const { shared, settings } = this.overview;
+    this.gauge("imagehub_queue_requests", "Requests taken in and not yet stored", () =>
+      one(shared.counters[Counter.queued]!),
+    );
+    this.gauge(
+      "imagehub_queue_capacity_requests",
+      "How many there can be: the setting queuemax, and one for each of max_connections",
+      () => one(slotsFor(settings)),
+    );
+    this.histogram(
+      "imagehub_answer_duration_seconds",
+      "From when an image or event was taken in until it was answered, where it is answered when it is stored",
+      () => readHistograms([histogramAt(shared)]),
+    );
+    this.histogram(
+      "imagehub_write_duration_seconds",
+      "What a writer took to store an image or an event",
+      () =>
+        readHistograms(Array.from({ length: settings.writers }, (_, writer) => histogramAt(shared, writer))),
+    );
+  }
+
+  private addStorage(): void {
+    const { overview } = this;
+    this.gauge("imagehub_healthy", "1 while the hub can store, else 0: what /healthz says", async () =>
+      one((await reasonsAgainst(overview)).length === 0 ? 1 : 0),
+    );
+    this.gauge("imagehub_images_today", "Images in the folder of today", async () =>
+      one(await overview.imagesToday()),
+    );
+    this.gauge("imagehub_images_today_limit", "The setting max_images_write", () =>
+      one(overview.settings.max_images_write),
+    );
+    this.gauge("imagehub_filesystem_free_bytes", "Space that the hub's user may still write to", async () =>
+      one((await overview.disk.look()).freeBytes),
+    );
+    this.gauge("imagehub_filesystem_size_bytes", "Size of the file system of the images", async () =>
+      one((await overview.disk.look()).sizeBytes),
+    );
+  }
+
+  private addNodes(): void {
+    const { nodes } = this.overview;
+    const of = (timeMs: (node: (typeof nodes)[number]) => number) => (): Values =>
+      nodes.filter((node) => timeMs(node) > 0).map((node) => [{ node: node.name }, timeMs(node) / 1000]);
+    this.gauge(
+      "imagehub_node_last_message_timestamp_seconds",
+      "When the last message of a node and view came",
+      of(({ lastSeenMs }) => lastSeenMs),
+      ["node"],
+    );
+    this.gauge(
+      "imagehub_node_last_heartbeat_timestamp_seconds",
+      "When the last heartbeat of a node came",
+      of(({ lastHeartbeatMs }) => lastHeartbeatMs),
+      ["node"],
+    );
+  }
+
+  private addProcess(): void {
+    this.gauge(
+      "imagehub_build_info",
+      "Which program this is; always 1",
+      () => [[{ version: VERSION, commit: COMMIT, bun: Bun.version }, 1]],
+      ["version", "commit", "bun"],
+    );
+    this.counter("process_cpu_seconds_total", "Processor time of all threads", () => {
+      const { user, system } = process.cpuUsage();
+      return one((user + system) / 1e6);
+    });
+    this.gauge("process_resident_memory_bytes", "Memory that the process has", () =>
+      one(process.memoryUsage.rss()),
+    );
+    this.gauge("process_start_time_seconds", "When the hub was started, since 1970", () =>
+      one(this.overview.startedAtMs / 1000),
+    );
+    this.gauge("process_open_fds", "File descriptors in use", () => one(readdirSync("/proc/self/fd").length));
+    this.gauge("process_max_fds", "File descriptors that there may be", () => one(descriptorsMax()));
+  }
+
+  private counter(name: string, help: string, read: () => Values, labelNames: readonly string[] = []): void {
+    const metric: PromCounter = new PromCounter({
+      name,
+      help,
+      labelNames,
+      registers: [this.registry],
+      collect() {
+        metric.reset();
+        for (const [labels, value] of read()) metric.inc({ ...labels }, value);
+      },
+    });
+  }
+
+  private gauge(
+    name: string,
+    help: string,
+    read: () => Values | Promise<Values>,
+    labelNames: readonly string[] = [],
+  ): void {
+    const metric: Gauge = new Gauge({
+      name,
+      help,
+      labelNames,
+      registers: [this.registry],
+      async collect() {
+        const values = await read();
+        metric.reset();
+        for (const [labels, value] of values) metric.set({ ...labels }, value);
+      },
+    });
+  }
+
+  /** The library's own histogram has to be given each observation. These have been counted already. */
+  private histogram(name: string, help: string, read: () => Observed): void {
+    const get = (): Promise<unknown> => {
+      const { upTo, count, sumSeconds } = read();
+      const buckets = BOUNDS_S.map((bound, index) => ({
+        metricName: `${name}_bucket`,
+        labels: { le: bound },
+        value: upTo[index],
+      }));
+      const values = [
+        ...buckets,
+        { metricName: `${name}_bucket`, labels: { le: "+Inf" }, value: count },
+        { metricName: `${name}_sum`, labels: {}, value: sumSeconds },
+        { metricName: `${name}_count`, labels: {}, value: count },
+      ];
+      return Promise.resolve({ name, help, type: "histogram", values, aggregator: "sum" });
+    };
+    this.registry.registerMetric({ name, get } as unknown as Metric);
+  }
+}
+
+/** A value without labels. */
+function one(value: number): Values {
+  return [[{}, value]];
+}

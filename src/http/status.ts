@@ -1,0 +1,122 @@
+/**
+ * What `/api/status` answers: the hub and its nodes, as JSON.
+ *
+ * @module
+ */
+
+import * as z from "zod";
+import type { NodeRow } from "../receiver/activity.ts";
+import { slotsFor } from "../threads/shared.ts";
+import { COMMIT, VERSION } from "../version.ts";
+import { reasonsAgainst } from "./health.ts";
+import type { Overview } from "./overview.ts";
+
+/** An instant in UTC, such as `2026-11-22T15:04:05.123Z`. */
+const instant = z.iso.datetime();
+
+/** A row of the table of nodes. A node and each of its views have one. */
+const nodeSchema = z.object({
+  node: z.string(),
+  /** Empty where the sender names none. */
+  view: z.string(),
+  /** Where its last message came from, without the port. */
+  address: z.string(),
+  last_seen: instant,
+  /** Stored on today's local date, since the hub's start. */
+  images_today: z.number(),
+  events_today: z.number(),
+  /** Of the node; null where none has come. */
+  last_heartbeat: instant.nullable(),
+});
+
+/** The whole answer. A reader of another version takes what it knows. */
+export const statusSchema = z.object({
+  version: z.string(),
+  commit: z.string(),
+  healthy: z.boolean(),
+  /** Why it is not healthy. */
+  reasons: z.array(z.string()),
+  /** The hub's own clock. */
+  time: instant,
+  started: instant,
+  uptime_seconds: z.number(),
+  /** Those in force, by their keys. Secrets are in files of their own, and only their paths are here. */
+  settings: z.looseObject({ patience: z.number(), data_directory: z.string() }),
+  /** Counted since the start. */
+  totals: z.record(z.string(), z.number()),
+  connections: z.number(),
+  queue: z.object({ requests: z.number(), capacity: z.number() }),
+  /** The folder of today's local date. */
+  today: z.object({ date: z.string(), images: z.number(), limit: z.number() }),
+  disk: z.object({ free_bytes: z.number(), size_bytes: z.number() }),
+  nodes: z.array(nodeSchema),
+});
+
+/** See {@link statusSchema}. */
+export type Status = z.output<typeof statusSchema>;
+
+/** One of {@link Status.nodes}. */
+export type NodeStatus = z.output<typeof nodeSchema>;
+
+/** The status of now. */
+export async function statusOf(overview: Overview): Promise<Status> {
+  const { settings, today } = overview;
+  const [reasons, disk, images] = await Promise.all([
+    reasonsAgainst(overview),
+    overview.disk.look(),
+    overview.imagesToday(),
+  ]);
+  const { connections, queued, ...totals } = overview.totals;
+  return {
+    version: VERSION,
+    commit: COMMIT,
+    healthy: reasons.length === 0,
+    reasons,
+    time: new Date().toISOString(),
+    started: new Date(overview.startedAtMs).toISOString(),
+    uptime_seconds: Math.floor((performance.now() - overview.startedMs) / 1000),
+    settings,
+    totals: Object.fromEntries(Object.entries(totals).map(([name, count]) => [snakeCase(name), count])),
+    connections,
+    queue: { requests: queued, capacity: slotsFor(settings) },
+    today: { date: today.date, images, limit: settings.max_images_write },
+    disk: { free_bytes: disk.freeBytes, size_bytes: disk.sizeBytes },
+    nodes: nodesOf(overview.nodes, today.day),
+  };
+}
+
+/**
+ * The rows of the table, in the order of their names. A sender gives node and view in one text with a space between, and a
+ * node may have spaces of its own; where another row is all that stands before one of the spaces, that is the node.
+ */
+export function nodesOf(rows: readonly NodeRow[], today: number): NodeStatus[] {
+  const byName = new Map(rows.map((row) => [row.name, row]));
+  return rows
+    .toSorted((a, b) => (a.name < b.name ? -1 : 1))
+    .map((row) => {
+      const node = nodeIn(row.name, byName);
+      const heartbeatMs = Math.max(row.lastHeartbeatMs, byName.get(node)?.lastHeartbeatMs ?? 0);
+      const isOfToday = row.day === today;
+      return {
+        node,
+        view: row.name.slice(node.length + 1),
+        address: row.address,
+        last_seen: new Date(row.lastSeenMs).toISOString(),
+        images_today: isOfToday ? row.images : 0,
+        events_today: isOfToday ? row.events : 0,
+        last_heartbeat: heartbeatMs > 0 ? new Date(heartbeatMs).toISOString() : null,
+      };
+    });
+}
+
+/** The longest start of the name, up to a space, that is a row of its own; where there is none, the whole name. */
+function nodeIn(name: string, rows: ReadonlyMap<string, NodeRow>): string {
+  for (let space = name.lastIndexOf(" "); space > 0; space = name.lastIndexOf(" ", space - 1)) {
+    if (rows.has(name.slice(0, space))) return name.slice(0, space);
+  }
+  return name;
+}
+
+function snakeCase(name: string): string {
+  return name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}

@@ -1,0 +1,126 @@
+/**
+ * What `imagehub service` does to the machine: files, folders, commands. A rehearsal only prints it.
+ *
+ * @module
+ */
+
+import {
+  closeSync,
+  constants,
+  existsSync,
+  fchmodSync,
+  fchownSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { dirname } from "node:path";
+import { EXIT, FatalError } from "../errors.ts";
+import type { Account } from "./account.ts";
+
+/** How a command ended. */
+export interface CommandResult {
+  readonly success: boolean;
+  /** Standard output and standard error, without the line end. */
+  readonly output: string;
+}
+
+/** Changes the machine, or in a rehearsal says how it would. */
+export class Machine {
+  constructor(readonly isRehearsal: boolean) {}
+
+  /** Tells the person what is done, or would be. */
+  say(done: string, wouldBe: string): void {
+    process.stdout.write(`${this.isRehearsal ? `# Would ${wouldBe}` : done}\n`);
+  }
+
+  /** Makes a directory and those above it that are not there, all for their owner. @throws {FatalError} */
+  makeDirectory(path: string, owner: Account): void {
+    const whose = `${owner.name}:${owner.group}`;
+    this.say(`Made ${path}, which belongs to ${whose}`, `make the directory ${path}, for ${whose}`);
+    if (this.isRehearsal) return;
+    attempt(`make ${path}`, () => {
+      const missing: string[] = [];
+      for (let folder = path; !existsSync(folder); folder = dirname(folder)) missing.unshift(folder);
+      for (const folder of missing) {
+        mkdirSync(folder);
+        // Whatever mask of permissions root has: those who read the images may be other users.
+        give(folder, constants.O_RDONLY | constants.O_DIRECTORY, 0o755, owner);
+      }
+    });
+  }
+
+  /** Writes a file whole or not at all, for root where it has no owner. @throws {FatalError} */
+  writeFile(path: string, content: string, owner?: Account): void {
+    const whose = owner === undefined ? "root" : `${owner.name}:${owner.group}`;
+    this.say(`Wrote ${path}`, `write ${path}, for ${whose}:`);
+    if (this.isRehearsal) {
+      process.stdout.write(content);
+      return;
+    }
+    attempt(`write ${path}`, () => {
+      const temporary = `${path}.new`;
+      rmSync(temporary, { force: true });
+      give(temporary, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o644, owner, content);
+      renameSync(temporary, path);
+    });
+  }
+
+  /** Gives a file another name. @throws {FatalError} */
+  rename(from: string, to: string): void {
+    this.say(`Kept ${from} as ${to}`, `keep ${from} as ${to}`);
+    if (!this.isRehearsal) attempt(`rename ${from}`, () => renameSync(from, to));
+  }
+
+  /** Removes a file. @throws {FatalError} */
+  remove(path: string): void {
+    this.say(`Removed ${path}`, `remove ${path}`);
+    if (!this.isRehearsal) attempt(`remove ${path}`, () => rmSync(path));
+  }
+
+  /** Runs a command that changes something. In a rehearsal it succeeds. */
+  run(command: readonly string[]): CommandResult {
+    if (!this.isRehearsal) return runCommand(command);
+    process.stdout.write(`# Would run: ${command.join(" ")}\n`);
+    return { success: true, output: "" };
+  }
+}
+
+/** Runs a command, with an environment that nothing of the caller's is in. */
+export function runCommand(command: readonly string[]): CommandResult {
+  const { PATH = "/usr/sbin:/usr/bin:/sbin:/bin" } = process.env;
+  try {
+    const { success, stdout, stderr } = Bun.spawnSync([...command], {
+      env: { PATH, LC_ALL: "C.UTF-8" },
+      stdin: "ignore",
+    });
+    return { success, output: `${stdout.toString()}${stderr.toString()}`.trimEnd() };
+  } catch (error) {
+    return { success: false, output: (error as Error).message };
+  }
+}
+
+function attempt(what: string, action: () => void): void {
+  try {
+    action();
+  } catch (cause) {
+    throw new FatalError(EXIT.failure, `Cannot ${what}: ${(cause as Error).message}`, { cause });
+  }
+}
+
+/**
+ * Opens a file or directory, not through a link, and gives it its mode, owner and content. It is done on the descriptor: its directory
+ * may be another user's, who could put something else in its place at any time.
+ */
+function give(path: string, flags: number, mode: number, owner: Account | undefined, content = ""): void {
+  const fd = openSync(path, flags | constants.O_NOFOLLOW, mode);
+  try {
+    if (content !== "") writeFileSync(fd, content);
+    fchmodSync(fd, mode);
+    if (owner !== undefined) fchownSync(fd, owner.uid, owner.gid);
+  } finally {
+    closeSync(fd);
+  }
+}

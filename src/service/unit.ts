@@ -1,0 +1,101 @@
+/**
+ * The unit file of systemd: the one in `scripts/systemd`, with the places of this machine in it.
+ *
+ * There is no second text of it, so what a site installs with its own tools and what `imagehub service install` writes
+ * never differ in anything but these places.
+ *
+ * @module
+ */
+
+import template from "../../scripts/systemd/imagehub.service" with { type: "text" };
+
+/** The unit's name. */
+export const UNIT = "imagehub.service";
+
+/** Where units of the machine's own are. */
+export const UNIT_FILE = `/etc/systemd/system/${UNIT}`;
+
+/** How the text begins, in every version of it. */
+const MARK = "# imagehub as a service of systemd";
+
+/** What a unit says about the machine. All paths are absolute. */
+export interface Places {
+  readonly user: string;
+  readonly group: string;
+  readonly executable: string;
+  /** The settings file, and its directory. */
+  readonly config: string;
+  readonly configDirectory: string;
+  readonly dataDirectory: string;
+  /** Where the disk with the data is mounted; undefined where it is the one with the system. */
+  readonly mountPoint: string | undefined;
+}
+
+/** The text of the unit. */
+export function formatUnit(places: Places): string {
+  const { user, group, executable, config, configDirectory, dataDirectory, mountPoint } = places;
+  const folders = [configDirectory, executable.replace(/\/[^/]*$/, "") || "/", dataDirectory];
+  const mount = mountPoint === undefined ? [] : [mountUnit(mountPoint)];
+  const lines: Readonly<Record<string, string>> = {
+    RequiresMountsFor: [...new Set(folders)].map(quoted).join(" "),
+    User: user,
+    Group: group,
+    WorkingDirectory: configDirectory.replaceAll("%", "%%"),
+    ExecStart: `${quotedCommand(executable)} run --config ${quotedCommand(config)}`,
+    // A folder that is not there must not keep the hub from starting and saying so.
+    ReadWritePaths: quoted(`-${dataDirectory}`),
+    WantedBy: ["multi-user.target", ...mount].join(" "),
+  };
+  return Object.entries(lines).reduce((text, [key, value]) => {
+    const line = new RegExp(`^${key}=.*$`, "gm");
+    if (text.match(line)?.length !== 1) throw new Error(`The unit has not one line ${key}=`);
+    return text.replace(line, () => `${key}=${value}`);
+  }, template);
+}
+
+/** Whether a unit file is one of {@link formatUnit}, of whatever version. */
+export function isOwnUnit(text: string): boolean {
+  return text.startsWith(MARK);
+}
+
+/** Settings file and data directory of a unit that {@link formatUnit} made. */
+export function placesIn(unit: string): { config: string; dataDirectory: string } {
+  const config = /^ExecStart=.* --config (.*)$/m.exec(unit)?.[1] ?? "";
+  const data = /^ReadWritePaths=(.*)$/m.exec(unit)?.[1] ?? "";
+  return {
+    config: unquoted(config).replaceAll("$$", "$"),
+    dataDirectory: unquoted(data).replace(/^-/, ""),
+  };
+}
+
+/**
+ * The name of the unit of a mount point, as systemd-escape(1) makes it.
+ *
+ * @param path absolute, e.g. `/home/ops/my-disk`
+ * @returns e.g. `home-ops-my\x2ddisk.mount`
+ */
+export function mountUnit(path: string): string {
+  const escaped = [...Buffer.from(path.replaceAll(/^\/+|\/+$/g, ""))].map((byte, index) => {
+    const char = String.fromCodePoint(byte);
+    if (char === "/") return "-";
+    if (/[\w:]/.test(char) || (char === "." && index > 0)) return char;
+    return `\\x${byte.toString(16).padStart(2, "0")}`;
+  });
+  return `${escaped.join("")}.mount`;
+}
+
+/** A path as one word of a list: in quotes where it has to be, and its % for itself (systemd.unit(5), "Specifiers"). */
+function quoted(path: string): string {
+  const text = path.replaceAll("%", "%%");
+  return /[\s"'\\;]/.test(text) ? `"${text.replaceAll(/["\\]/g, String.raw`\$&`)}"` : text;
+}
+
+/** The same in a command line, where a $ would be a variable. */
+function quotedCommand(path: string): string {
+  return quoted(path.replaceAll("$", () => "$$"));
+}
+
+function unquoted(text: string): string {
+  const bare = text.startsWith('"') ? text.slice(1, -1).replaceAll(/\\(.)/g, "$1") : text;
+  return bare.replaceAll("%%", "%");
+}

@@ -1,0 +1,251 @@
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { writeFileSync } from "node:fs";
+import { createServer, type Server } from "node:http";
+import { join } from "node:path";
+import { EXIT } from "../../src/errors.ts";
+import { formatStatus } from "../../src/cli/status.ts";
+import type { Status } from "../../src/http/status.ts";
+import { lacks, PARTS, PROGRAMS } from "../support/available.ts";
+import { type CliResult, runCli } from "../support/cli.ts";
+import { lacksMount, SmallDisk } from "../support/file-system.ts";
+import { startHub } from "../support/hub.ts";
+import { answered, httpOf, statusOf, WITH_HTTP } from "../support/http.ts";
+import { Sender } from "../support/sender.ts";
+import { freePort, tempDir } from "../support/temp.ts";
+
+setDefaultTimeout(120_000);
+
+const home = tempDir();
+afterAll(() => home[Symbol.dispose]());
+
+const TOKEN = "0123456789abcdef";
+const tokenPath = join(home.path, "token");
+writeFileSync(tokenPath, TOKEN, { mode: 0o600 });
+
+async function status(args: readonly string[], env: Record<string, string> = {}): Promise<CliResult> {
+  return await runCli(["status", ...args], { home: home.path, env });
+}
+
+/** A status with nodes of every kind; times are relative to its own. */
+function statusAt(time: string): Status {
+  const before = (seconds: number): string => new Date(Date.parse(time) - seconds * 1000).toISOString();
+  const node = { address: "192.168.86.41", images_today: 0, events_today: 0, last_heartbeat: null };
+  return {
+    version: "1.2.3",
+    commit: "abc",
+    healthy: false,
+    reasons: ["The disk is full"],
+    time,
+    started: before(3 * 86_400 + 4 * 3600),
+    uptime_seconds: 3 * 86_400 + 4 * 3600,
+    settings: { patience: 10, data_directory: "/srv/imagehub" },
+    totals: {
+      images: 12_345,
+      image_bytes: 1_234_567_890,
+      events: 7,
+      images_over_cap: 0,
+      failed: 2,
+      refused: 1,
+      denied: 3,
+    },
+    connections: 4,
+    queue: { requests: 1, capacity: 500 },
+    today: { date: "2026-11-22", images: 812, limit: 5000 },
+    disk: { free_bytes: 999, size_bytes: 64_000_000_000 },
+    nodes: [
+      { ...node, node: "Barn", view: "", last_seen: before(12), last_heartbeat: before(12), events_today: 2 },
+      {
+        ...node,
+        node: "Barn",
+        view: "Tür",
+        last_seen: before(2 * 86_400),
+        last_heartbeat: before(12),
+        images_today: 812,
+      },
+      { ...node, node: "Evil \u001B[31m\u202E", view: "x", last_seen: before(600), address: "::1" },
+      { ...node, node: "", view: "", last_seen: before(601) },
+    ],
+  };
+}
+
+test("formatStatus shows a person what there is, and marks nodes that are silent", () => {
+  const zone = process.env["TZ"];
+  try {
+    process.env["TZ"] = "UTC";
+    expect(formatStatus(statusAt("2026-11-22T15:00:30.000Z"), "http://data1:8550")).toBe(
+      `imagehub 1.2.3 (abc) at http://data1:8550: NOT HEALTHY
+  The disk is full
+running      3 days 4 h, since 2026-11-19 11:00:30
+stored       images 12,345 (1.2 GB), events 7
+today        812 of at most 5,000 images (2026-11-22)
+not kept     over the cap 0, failed 2, refused 1
+waiting      1 of 500 requests
+connections  4 now, 3 denied since the start
+disk         999 bytes free of 64.0 GB, for /srv/imagehub
+
+NODE                   VIEW  ADDRESS        LAST SEEN                         IMAGES TODAY  EVENTS TODAY  LAST HEARTBEAT
+Barn                   -     192.168.86.41  12 s ago (15:00:18)               0             2             12 s ago (15:00:18)
+Barn                   Tür   192.168.86.41  2 days ago (2026-11-20 15:00:30)  812           0             12 s ago (15:00:18)
+Evil \\u001b[31m\\u202e  x     ::1            10 min ago (14:50:30)             0             0             -
+(no name)              -     192.168.86.41  10 min ago (14:50:29)             0             0             -                    SILENT
+1 silent for longer than 10 minutes (the setting patience)
+`,
+    );
+  } finally {
+    if (zone === undefined) delete process.env["TZ"];
+    else process.env["TZ"] = zone;
+  }
+});
+
+describe.each(PROGRAMS.filter((program) => program !== "arm64"))(
+  "imagehub status of a hub (%s)",
+  (program) => {
+    test.skipIf(lacks("python", ...PARTS[program]))("shows its nodes, and ends with 0", async () => {
+      await using hub = await startHub({ program, env: WITH_HTTP });
+      await using sender = new Sender(hub.port);
+      await sender.jpg("Barn Door|jpg|moving", { size: 20_000 });
+      await answered(
+        async () => await statusOf(hub),
+        ({ nodes }) => nodes[0]?.images_today === 1,
+      );
+      const shown = await status(["--url", httpOf(hub)]);
+      expect(shown).toMatchObject({ status: EXIT.ok, stderr: "" });
+      expect(shown.stdout).toStartWith("imagehub ");
+      expect(shown.stdout.split("\n")[0]).toEndWith(` at ${httpOf(hub)}: healthy`);
+      expect(shown.stdout).toMatch(/^Barn Door +- +127\.0\.0\.1 +\d+ s ago \(\d\d:\d\d:\d\d\) +1 +0 +-$/m);
+      const json = await status(["--json", "--url", httpOf(hub).replace("http://", "")]);
+      expect(json.status).toBe(EXIT.ok);
+      expect(JSON.parse(json.stdout)).toMatchObject({
+        healthy: true,
+        nodes: [{ node: "Barn Door", images_today: 1 }],
+      });
+    });
+  },
+);
+
+test.skipIf(lacksMount())(
+  "imagehub status ends with 1 when the hub is not healthy, and says why",
+  async () => {
+    using disk = new SmallDisk("size=64m");
+    await using hub = await startHub({
+      env: { ...WITH_HTTP, IMAGEHUB_DATA_DIRECTORY: join(disk.path, "data") },
+    });
+    disk.fill();
+    const shown = await answered(
+      async () => await status(["--url", httpOf(hub)]),
+      (result) => result.status !== EXIT.ok,
+    );
+    expect(shown.status).toBe(EXIT.failure);
+    expect(shown.stdout).toMatch(/: NOT HEALTHY\n {2}The disk is full: 0 bytes are free for /);
+  },
+);
+
+describe("imagehub status finds the hub by the settings", () => {
+  test.each([
+    ["127.0.0.1", "127.0.0.1"],
+    ["0.0.0.0", "127.0.0.1"],
+    ["[::1]", "[::1]"],
+    ["[::]", "[::1]"],
+  ])("that listens on %s, and shows it the token", async (host, asked) => {
+    const env = { IMAGEHUB_HTTP_LISTEN: `${host}:${freePort()}`, IMAGEHUB_HTTP_TOKEN_FILE: tokenPath };
+    await using hub = await startHub({ env });
+    expect(httpOf(hub)).toStartWith(`http://${asked}:`);
+    const shown = await status([], env);
+    expect(shown).toMatchObject({ status: EXIT.ok, stderr: "" });
+    expect(shown.stdout).toContain(` at http://${asked}:`);
+  });
+
+  test("in the file that --path or --config names", async () => {
+    const listen = `127.0.0.1:${freePort()}`;
+    await using hub = await startHub({
+      env: { IMAGEHUB_HTTP_LISTEN: "" },
+      settings: { hub: { http: { listen } } },
+    });
+    expect((await status(["--path", hub.dir])).status).toBe(EXIT.ok);
+    expect((await status(["--config", join(hub.dir, "imagehub.yaml")])).status).toBe(EXIT.ok);
+  });
+
+  test("but does not show the token of the settings to another address", async () => {
+    await using hub = await startHub({ env: { ...WITH_HTTP, IMAGEHUB_HTTP_TOKEN_FILE: tokenPath } });
+    const refused = await status(["--url", httpOf(hub)], { IMAGEHUB_HTTP_TOKEN_FILE: tokenPath });
+    expect(refused).toEqual({
+      status: EXIT.refused,
+      stdout: "",
+      stderr: `The hub at ${httpOf(hub)} wants another token: see http.token_file, or give --token-file\n`,
+    });
+    expect((await status(["--url", httpOf(hub), "--token-file", tokenPath])).status).toBe(EXIT.ok);
+  });
+});
+
+describe("imagehub status says what to do", () => {
+  test("when no hub answers", async () => {
+    const url = `http://127.0.0.1:${freePort()}`;
+    const { status: code, stdout, stderr } = await status(["--url", url]);
+    expect({ code, stdout }).toEqual({ code: EXIT.unanswered, stdout: "" });
+    expect(stderr).toStartWith(`No hub answers at ${url}: `);
+    expect(stderr).toEndWith(
+      "\nIs it running (systemctl status imagehub), with these settings, and http.listen not off? --url names another address\n",
+    );
+  });
+
+  test("when the settings have no HTTP listener", async () => {
+    expect(await status([], { IMAGEHUB_HTTP_LISTEN: "off" })).toEqual({
+      status: EXIT.config,
+      stdout: "",
+      stderr: `hub.http.listen is off (${home.path}/imagehub.yaml), so the hub cannot be asked; set it, or give --url\n`,
+    });
+  });
+
+  test.each(["ftp://x", "http://x/path", "http://", "http://x?a", ""])("when --url is %j", async (url) => {
+    expect(await status(["--url", url])).toEqual({
+      status: EXIT.usage,
+      stdout: "",
+      stderr: `--url is "${url}", must be the hub's address, such as http://data1:8550\n`,
+    });
+  });
+
+  test("when the token cannot be read", async () => {
+    const { status: code, stderr } = await status([
+      "--url",
+      "data1",
+      "--token-file",
+      join(home.path, "none"),
+    ]);
+    expect(code).toBe(EXIT.config);
+    expect(stderr).toStartWith("Cannot read the token: ENOENT");
+  });
+
+  describe("when something else answers", () => {
+    let server: Server;
+    let url: string;
+    let answer: { status: number; body: string };
+    beforeAll(async () => {
+      const listening = Promise.withResolvers<void>();
+      server = createServer((_, response) => response.writeHead(answer.status).end(answer.body));
+      server.listen(0, "127.0.0.1", () => listening.resolve());
+      await listening.promise;
+      url = `http://127.0.0.1:${(server.address() as { port: number }).port}`;
+    });
+    afterAll(() => server.close());
+
+    test.each([
+      [200, "<html>", "is no imagehub; give another --url\n"],
+      [200, "{}", "is no imagehub; give another --url\n"],
+      [404, "", "is no imagehub, or too old a one: status 404\n"],
+    ])("with %d %j", async (code, body, end) => {
+      answer = { status: code, body };
+      expect(await status(["--url", url])).toEqual({
+        status: EXIT.refused,
+        stdout: "",
+        stderr: `What answers at ${url} ${end}`,
+      });
+    });
+
+    test("without an end", async () => {
+      answer = { status: 200, body: " ".repeat(5 * 1024 * 1024) };
+      const { status: code, stderr } = await status(["--url", url]);
+      expect(code).toBe(EXIT.unanswered);
+      expect(stderr).toContain("the answer is longer than 4194304 bytes");
+    });
+  });
+});

@@ -1,0 +1,126 @@
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import type { NodeRow } from "../../src/receiver/activity.ts";
+import { nodesOf } from "../../src/http/status.ts";
+import { lacks, PARTS, PROGRAMS } from "../support/available.ts";
+import { startHub } from "../support/hub.ts";
+import { answered, statusOf, WITH_HTTP } from "../support/http.ts";
+import { Sender } from "../support/sender.ts";
+
+setDefaultTimeout(120_000);
+
+const TODAY = 20_261_122;
+
+function row(name: string, more: Partial<NodeRow> = {}): NodeRow {
+  const place = 0;
+  return {
+    place,
+    name,
+    address: "::1",
+    lastSeenMs: 1,
+    lastHeartbeatMs: 0,
+    day: TODAY,
+    images: 2,
+    events: 1,
+    ...more,
+  };
+}
+
+describe("nodesOf", () => {
+  test.each<[names: string[], rows: [node: string, view: string][]]>([
+    [["Barn Door"], [["Barn Door", ""]]],
+    [
+      ["Barn Door", "Barn"],
+      [
+        ["Barn", ""],
+        ["Barn", "Door"],
+      ],
+    ],
+    [
+      ["Front Barn Side Door", "Front Barn"],
+      [
+        ["Front Barn", ""],
+        ["Front Barn", "Side Door"],
+      ],
+    ],
+    [
+      ["Barn", "Barnyard", "Barn-Door"],
+      [
+        ["Barn", ""],
+        ["Barn-Door", ""],
+        ["Barnyard", ""],
+      ],
+    ],
+    [
+      ["", "x"],
+      [
+        ["", ""],
+        ["x", ""],
+      ],
+    ],
+  ])("tells node and view apart in %j", (names, expected) => {
+    const rows = nodesOf(
+      names.map((name) => row(name)),
+      TODAY,
+    );
+    expect(rows.map(({ node, view }) => [node, view])).toEqual(expected);
+  });
+
+  test("shows at a view the heartbeat of its node", () => {
+    const rows = nodesOf([row("Barn", { lastHeartbeatMs: 1000 }), row("Barn Door"), row("Garage")], TODAY);
+    expect(rows.map(({ last_heartbeat: heartbeat }) => heartbeat)).toEqual([
+      "1970-01-01T00:00:01.000Z",
+      "1970-01-01T00:00:01.000Z",
+      null,
+    ]);
+  });
+
+  test("shows no images and events of another day", () => {
+    expect(nodesOf([row("Barn", { day: TODAY - 1 })], TODAY)[0]).toMatchObject({
+      images_today: 0,
+      events_today: 0,
+    });
+    expect(nodesOf([row("Barn")], TODAY)[0]).toMatchObject({ images_today: 2, events_today: 1 });
+  });
+});
+
+describe.each(PROGRAMS.filter((program) => program !== "arm64"))("/api/status of a hub (%s)", (program) => {
+  test.skipIf(lacks("python", ...PARTS[program]))(
+    "tells what has come, of whom, and with which settings",
+    async () => {
+      await using hub = await startHub({ program, env: WITH_HTTP, settings: { hub: { patience: 3 } } });
+      await using sender = new Sender(hub.port);
+      await sender.jpg("Barn Door|jpg|moving", { size: 20_000 });
+      await sender.jpg("Barn Door|jpg|moving", { size: 20_000 });
+      await sender.event("Barn|Restart|rpi");
+      await sender.heartbeat("Barn");
+      await sender.event("ROI");
+      await sender.frames(["no json", "x"]);
+      const status = await answered(
+        async () => await statusOf(hub),
+        ({ nodes }) => nodes.length === 2 && nodes.every((node) => node.last_heartbeat !== null),
+      );
+      expect(status).toMatchObject({
+        healthy: true,
+        reasons: [],
+        settings: {
+          patience: 3,
+          data_directory: hub.dataDir,
+          http: { listen: "127.0.0.1:0", token_file: "" },
+        },
+        totals: { images: 2, image_bytes: 40_000, events: 1, heartbeats: 1, tests: 1, refused: 1, failed: 0 },
+        queue: { capacity: 2500 },
+        today: { date: hub.today(), images: 2, limit: 5000 },
+        nodes: [
+          { node: "Barn", view: "", address: "127.0.0.1", images_today: 0, events_today: 1 },
+          { node: "Barn", view: "Door", address: "127.0.0.1", images_today: 2, events_today: 0 },
+        ],
+      });
+      expect(status.disk.free_bytes).toBeGreaterThan(0);
+      expect(Date.parse(status.nodes[0]!.last_heartbeat!)).toBeLessThanOrEqual(Date.parse(status.time));
+      // After a restart the folder of the day still counts, and the nodes are known when they send again.
+      await hub.stop();
+      await using next = await startHub({ program, env: WITH_HTTP, dir: hub.dir, timezone: hub.timezone });
+      expect(await statusOf(next)).toMatchObject({ today: { images: 2 }, nodes: [], totals: { images: 0 } });
+    },
+  );
+});
