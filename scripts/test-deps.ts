@@ -1,5 +1,6 @@
 /**
- * Makes sure that what the tests need from Debian is there: a Python with pyzmq and numpy (the sender), and on a machine
+ * Makes sure that what the tests need from Debian is there: a Python with pyzmq and numpy (the sender) and with
+ * Prometheus' parser, and on a machine
  * that is not arm64 an emulator and the arm64 libraries (the compiled executable for the Raspberry Pi).
  *
  * Packages are installed with apt-get where that is allowed without asking: as root, or with a `sudo` that wants no
@@ -17,7 +18,19 @@ import { CHECKOUT, has, remedy, SYSROOT, type Part } from "../test/support/avail
 /** Which Debian packages supply a part. */
 const PACKAGES: Partial<Record<Part, readonly string[]>> = {
   python: ["python3-zmq", "python3-numpy"],
+  prometheus: ["python3-prometheus-client"],
   qemu: ["qemu-user-static"],
+  ansible: ["ansible-core", "ansible-lint", "yamllint"],
+  container: [
+    "debootstrap",
+    "systemd-container",
+    "iproute2",
+    "openssh-client",
+    "rsync",
+    "busybox-static",
+    "qemu-user-static",
+  ],
+  systemd: ["systemd"],
 };
 
 /** What the executable loads: the C library, and Bun's and libzmq's C++ libraries. */
@@ -108,7 +121,10 @@ function tell(error: unknown): void {
   console.error(`test-deps: ${error instanceof Error ? error.message : String(error)}`);
 }
 
-const wanted: readonly Part[] = ["python", "qemu", "sysroot"];
+const wanted: readonly Part[] =
+  process.argv[2] === "deploy"
+    ? ["python", "ansible", "container"]
+    : ["python", "prometheus", "qemu", "sysroot", "systemd", "ansible"];
 const missingAtFirst = wanted.filter((part) => !has(part));
 await installPackages(missingAtFirst).catch(tell);
 if (missingAtFirst.includes("sysroot")) await makeSysroot().catch(tell);

@@ -1,0 +1,47 @@
+/**
+ * Lays out the folder that a workstation puts beside its other components and deploys: the executables, their checksums,
+ * the settings' example, the unit, and the Ansible role. `scripts/deploy/README.md`, which goes with it, says what is what.
+ *
+ * @module
+ */
+
+import { constants, copyFileSync, cpSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { CHECKOUT } from "../test/support/available.ts";
+
+/** What goes into the folder as it is: from where in the checkout, under which name. */
+const PARTS = [
+  ["imagehub.yaml", "imagehub.yaml"],
+  ["scripts/systemd/imagehub.service", "imagehub.service"],
+  ["scripts/deploy/README.md", "README.md"],
+  ["scripts/deploy/deployment-config.yaml", "deployment-config.yaml"],
+  ["scripts/ansible/roles", "ansible/roles"],
+  ["scripts/ansible/playbooks", "ansible/playbooks"],
+] as const;
+
+function executables(folder: string): string[] {
+  return readdirSync(folder)
+    .filter((name) => /^imagehub-linux-[a-z0-9]+$/.test(name))
+    .toSorted();
+}
+
+/** Writes `SHA256SUMS`: `sha256sum -c SHA256SUMS` checks the executables that lie beside it. */
+export async function writeSums(folder: string): Promise<void> {
+  const lines: string[] = [];
+  for (const name of executables(folder)) {
+    const bytes = await Bun.file(join(folder, name)).bytes();
+    lines.push(`${new Bun.CryptoHasher("sha256").update(bytes).digest("hex")}  ${name}\n`);
+  }
+  await Bun.write(join(folder, "SHA256SUMS"), lines.join(""));
+}
+
+/** Makes `folder` anew from the executables and checksums in `built`, and the checkout. */
+export async function layOut(built: string, folder: string): Promise<void> {
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  for (const name of executables(built)) {
+    copyFileSync(join(built, name), join(folder, name), constants.COPYFILE_FICLONE);
+  }
+  for (const [from, to] of PARTS) cpSync(join(CHECKOUT, from), join(folder, to), { recursive: true });
+  await writeSums(folder);
+}

@@ -1,0 +1,541 @@
+/**
+ * The steps of the deployment test: what a person does to a node from the first installation on, while cameras send.
+ *
+ * @module
+ */
+
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { type Architecture, buildExecutable } from "../../scripts/executable.ts";
+import { layOut } from "../../scripts/layout.ts";
+import { atExit } from "../faults/cleanup.ts";
+import { judge, problemsOf } from "../faults/judge.ts";
+import { Senders } from "../faults/senders.ts";
+import { CHECKOUT } from "../support/available.ts";
+import { type Play, Site } from "./ansible.ts";
+import { Container, type Output, until } from "./container.ts";
+import { bring } from "./package.ts";
+
+/** A step, and how it went. */
+export interface Line {
+  readonly step: string;
+  /** The few words that tell it. */
+  readonly printed: string;
+  readonly seconds: number;
+  readonly ok: boolean;
+}
+
+/** The versions that are deployed one after the other: what `--version` says of each, and the program. */
+const VERSIONS = {
+  first: undefined,
+  second: undefined,
+  exits: "test/deploy/versions/exits.ts",
+  deaf: "test/deploy/versions/deaf.ts",
+} as const;
+
+type Version = keyof typeof VERSIONS;
+
+/** Builds a version and lays it out as a workstation has it. @returns the folder that `imagehub/` is in */
+async function project(scratch: string, version: Version, architecture: Architecture): Promise<string> {
+  const built = join(scratch, version, "dist");
+  mkdirSync(built, { recursive: true });
+  const program = VERSIONS[version];
+  const entry = join(CHECKOUT, program ?? "src/main.ts");
+  const outfile = join(built, `imagehub-linux-${architecture}`);
+  await buildExecutable({ architecture, outfile, commit: version, entry });
+  // A package holds both; a node looks only at its own, so that a word does for the other one after the first package.
+  const other = architecture === "x64" ? "imagehub-linux-arm64" : "imagehub-linux-x64";
+  if (version === "first") cpSync(join(CHECKOUT, "dist", other), join(built, other));
+  else writeFileSync(join(built, other), version);
+  await layOut(built, join(scratch, version, "imagehub"));
+  rmSync(built, { recursive: true });
+  return join(scratch, version);
+}
+
+/** A step that did not give what it has to. */
+class StepError extends Error {
+  override readonly name = "StepError";
+}
+
+function expect(isSo: boolean, what: string, shown: string): void {
+  if (!isSo) throw new StepError(`${what}\n${shown}`);
+}
+
+function recap({ ok, changed, failed }: Play): string {
+  return `ok=${ok} changed=${changed} failed=${failed}`;
+}
+
+/** How much is done and shown. */
+export interface DeployOptions {
+  /** Whether the outputs of Ansible are shown. */
+  readonly verbose: boolean;
+  /** Whether only what an installation, an update, other settings and a broken version need is done. */
+  readonly short: boolean;
+  /** Of the nodes. */
+  readonly architecture: Architecture;
+}
+
+/** The account of the steps. */
+class Account {
+  readonly lines: Line[] = [];
+
+  constructor(private readonly options: DeployOptions) {}
+
+  /** Of the nodes. */
+  get architecture(): Architecture {
+    return this.options.architecture;
+  }
+
+  /** Does one. @throws {StepError} Where it failed: those after it begin where it ends. */
+  async step(name: string, act: () => Promise<string>): Promise<void> {
+    const started = performance.now();
+    const seconds = (): number => Math.round((performance.now() - started) / 100) / 10;
+    try {
+      const printed = await act();
+      this.lines.push({ step: name, printed, seconds: seconds(), ok: true });
+      console.log(`ok: ${name} (${seconds()} s): ${printed}`);
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      this.lines.push({
+        step: name,
+        printed: message.split("\n", 1)[0] ?? "",
+        seconds: seconds(),
+        ok: false,
+      });
+      console.error(`FAILED: ${name} (${seconds()} s): ${message}`);
+      throw error instanceof StepError ? error : new StepError(message, { cause: error });
+    }
+  }
+
+  /** Does one that the short form leaves out. */
+  async longStep(name: string, act: () => Promise<string>): Promise<void> {
+    if (!this.options.short) await this.step(name, act);
+  }
+
+  show(play: Play): void {
+    if (this.options.verbose) console.log(play.output);
+  }
+}
+
+/** Does all steps. @returns a line for each */
+export async function deploySteps(options: DeployOptions): Promise<readonly Line[]> {
+  const account = new Account(options);
+  const scratch = mkdtempSync(join(CHECKOUT, ".cache/deploy-"));
+  atExit(() => rmSync(scratch, { recursive: true, force: true }));
+  for (const steps of options.short ? [siteSteps] : [siteSteps, bareSteps]) {
+    try {
+      await steps(account, scratch);
+    } catch (error) {
+      if (!(error instanceof StepError)) throw error;
+    }
+  }
+  return account.lines;
+}
+
+/** A node of the site, with sentinelcam_base. */
+async function siteSteps(account: Account, scratch: string): Promise<void> {
+  const { architecture } = account;
+  const binary = `imagehub-linux-${architecture}`;
+  await using node = await Container.boot({ hostname: "data1", user: "ops", architecture });
+  const site = new Site(node, join(scratch, "site"), true);
+  const { play, sudo, status, version, mainPid, starts } = actions(account, site, node);
+
+  const data = join(node.root, "home/ops/sentinelcam/imagehub");
+  const oldLine = "2021-09-24 08:27:13,477 ~ Garage|Temp|76 F";
+  await account.step("another hub is in the place of the Python hub", async () => {
+    await anotherHub(node, oldLine);
+    const kept = await node.ssh(
+      blocks("MIGRATION.md").find((block) => block.startsWith("mkdir ~/python-hub")) ?? "false",
+    );
+    expect(kept.status === 0, "MIGRATION.md: the way back cannot be kept", kept.stderr);
+    return (await sudo("ss -tlpn | grep 5555")).stdout.trim().replaceAll(/\s+/gu, " ");
+  });
+
+  await account.step("python devops/scripts/sync/deploy.py imagehub (its rules)", async () => {
+    const names = await bring(await project(scratch, "first", architecture), node, scratch);
+    return `${names.length} files packed, among them ${binary} and SHA256SUMS`;
+  });
+
+  await account.longStep("deploy-imagehub.yaml --check --diff on a node without it", async () => {
+    const done = await play("--check", "--diff");
+    expect(done.failed === 0 && done.changed > 0, "Does not work", done.output);
+    const found = await sudo(
+      "sh -c 'ls /opt/imagehub; cat /etc/systemd/system/imagehub.service /home/ops/imagehub.yaml'",
+    );
+    expect(
+      !found.stdout.includes("patience") && !found.stdout.includes("/opt"),
+      "It has changed the node",
+      found.stdout,
+    );
+    return `${recap(done)}, and nothing done`;
+  });
+
+  await account.longStep("deploy-imagehub.yaml: a first version that exits at once, twice", async () => {
+    await bring(await project(scratch, "exits", architecture), node, scratch);
+    const listener = async (): Promise<string> => (await sudo("ss -tlpn | grep 5555")).stdout;
+    for (let run = 1; run <= 2; run += 1) {
+      const done = await play("--extra-vars", "imagehub_healthy_within=15");
+      expect(done.failed === 1, "It did not fail", done.output);
+      expect(done.output.includes("brought back, and started"), "It does not say so", done.output);
+      await until("the other hub listens", async () => (await listener()).includes("python3"), 20_000);
+    }
+    const enabled = (await sudo("systemctl is-enabled imagehub")).stdout.trim();
+    expect(enabled === "enabled", "The other hub does not start at boot", enabled);
+    const part = await play("--tags", "deploy");
+    expect(part.output.includes("is not installed on this node yet"), "A part is not refused", part.output);
+    await bring(join(scratch, "first"), node, scratch);
+    return `the other hub has been brought back, and listens; --tags deploy: ${recap(part)}`;
+  });
+
+  await account.step("deploy-imagehub.yaml: first install", async () => {
+    const done = await play();
+    expect(done.failed === 0 && done.changed > 0, "Failed", done.output);
+    expect(await status(), "Is not healthy", done.output);
+    expect((await version()) === "first", "Is not the first version", await version());
+    return `${recap(done)}, healthy, ${(await sudo("systemctl is-enabled imagehub")).stdout.trim()}`;
+  });
+
+  await account.step("its settings file is the document's", async () => {
+    const written = readFileSync(join(node.root, "home/ops/imagehub.yaml"), "utf8");
+    const example = readFileSync(join(import.meta.dir, "imagehub.yaml"), "utf8");
+    expect(written === example, "It is another one", written);
+    return "byte for byte";
+  });
+
+  await using senders = new Senders(`tcp://${node.address}:5555`, {
+    images: 4,
+    events: 1,
+    heartbeats: 1,
+    pauseMs: 250,
+    // Longer than any of the steps leaves the port without a hub: what gets no reply then is gone.
+    timeoutMs: 60_000,
+    before: node.inNetwork,
+  });
+
+  await account.step("deploy-imagehub.yaml: second run", async () => {
+    const before = await mainPid();
+    const done = await play();
+    expect(done.failed === 0 && done.changed === 0, "It has changed something", done.output);
+    expect((await mainPid()) === before, "It has restarted the hub", done.output);
+    return `${recap(done)}, not restarted`;
+  });
+
+  const cap = "imagehub_max_images_write: 100000";
+  site.edit((text) => `${text}${cap}\n`);
+  await account.longStep(`--tags config --check --diff with ${cap}`, async () => {
+    const done = await play("--tags", "config", "--check", "--diff");
+    expect(done.failed === 0 && done.changed === 1, "Not one change", done.output);
+    expect(done.output.includes("+  max_images_write: 100000"), "The difference is not shown", done.output);
+    return `${recap(done)}, shows +  max_images_write: 100000`;
+  });
+
+  await account.step(`--tags config with ${cap}`, async () => {
+    const before = await mainPid();
+    const done = await play("--tags", "config");
+    expect(done.failed === 0 && done.changed > 0, "Failed", done.output);
+    expect((await mainPid()) !== before, "The hub was not restarted", done.output);
+    const written = readFileSync(join(node.root, "home/ops/imagehub.yaml"), "utf8");
+    expect(written.includes("max_images_write: 100000 "), "It is not written", written);
+    const again = await play("--tags", "config");
+    expect(again.failed === 0 && again.changed === 0, "A second run changes something", again.output);
+    return `${recap(done)}, restarted; again: ${recap(again)}`;
+  });
+
+  await account.step(
+    "--tags config after a run that broke off when it had written the settings",
+    async () => {
+      const later = "imagehub_max_images_write: 200000";
+      site.edit((text) => text.replace(cap, later));
+      await sudo(
+        "sed -i s/100000/200000/ /home/ops/imagehub.yaml && sudo chown ops:ops /home/ops/imagehub.yaml",
+      );
+      const before = await mainPid();
+      const done = await play("--tags", "config");
+      expect(done.failed === 0 && (await mainPid()) !== before, "The hub was not restarted", done.output);
+      const again = await play("--tags", "config");
+      expect(again.failed === 0 && again.changed === 0, "A second run changes something", again.output);
+      return `${recap(done)}, restarted; again: ${recap(again)}`;
+    },
+  );
+
+  await account.longStep("--tags config with a wrong setting (imagehub_queuemax: 0)", async () => {
+    const before = [await mainPid(), readFileSync(join(node.root, "home/ops/imagehub.yaml"), "utf8")];
+    const done = await play("--tags", "config", "--extra-vars", "imagehub_queuemax=0");
+    const after = [await mainPid(), readFileSync(join(node.root, "home/ops/imagehub.yaml"), "utf8")];
+    expect(done.failed === 1 && done.output.includes("queuemax"), "It is not refused", done.output);
+    expect(Bun.deepEquals(before, after), "Something has changed", after.join("\n"));
+    expect(done.output.includes("Nothing has been changed"), "It does not say so", done.output);
+    return `${recap(done)}: ${/[^"]*queuemax[^"\\]*/u.exec(done.output)?.[0].trim() ?? ""}`;
+  });
+
+  await account.longStep(
+    "a new version and other settings, and the executable cannot be replaced",
+    async () => {
+      await bring(await project(scratch, "second", architecture), node, scratch);
+      // Nothing can be moved onto a mount point.
+      const mounted = await sudo("mount --bind /opt/imagehub/imagehub /opt/imagehub/imagehub");
+      expect(mounted.status === 0, "It can be replaced", mounted.stderr);
+      const before = readFileSync(join(node.root, "home/ops/imagehub.yaml"), "utf8");
+      const done = await play("--extra-vars", "imagehub_queuemax=600");
+      await sudo("umount --lazy /opt/imagehub/imagehub");
+      expect(done.failed === 1, "It did not fail", done.output);
+      expect(done.output.includes("brought back and is healthy"), "It does not say so", done.output);
+      const after = readFileSync(join(node.root, "home/ops/imagehub.yaml"), "utf8");
+      expect(after === before, "The settings are not as they were", after);
+      expect((await version()) === "first" && (await status()), "The hub is not as it was", done.output);
+      return `${recap(done)}: ${/This failed: [^"]*/u.exec(done.output)?.[0] ?? ""}`;
+    },
+  );
+
+  await account.step("deploy.py, --tags deploy: a new version", async () => {
+    await bring(await project(scratch, "second", architecture), node, scratch);
+    const before = await starts();
+    const done = await play("--tags", "deploy");
+    expect(done.failed === 0 && (await version()) === "second", "It is not in force", done.output);
+    // sentinelcam_base has notified its handler, too.
+    expect((await starts()) === before + 1, "The hub was not started just once", done.output);
+    expect(await status(), "Is not healthy", done.output);
+    const again = await play("--tags", "deploy");
+    expect(again.failed === 0 && again.changed === 0, "A second run changes something", again.output);
+    return `${recap(done)}, restarted once, --version says (${await version()}); again: ${recap(again)}`;
+  });
+
+  await account.longStep("back to the version before, by hand", async () => {
+    const line = /^sudo .*imagehub\.previous.*$/mu.exec(
+      readFileSync(join(CHECKOUT, "scripts/ansible/README.md"), "utf8"),
+    )?.[0];
+    expect(line !== undefined, "The README does not say how", "");
+    const back = await node.ssh(line ?? "");
+    expect(back.status === 0, "Failed", back.stderr);
+    await until("it is healthy", status, 20_000);
+    expect((await version()) === "first", "It is another one", await version());
+    const done = await play("--tags", "deploy");
+    expect(done.failed === 0 && (await version()) === "second", "It is not installed again", done.output);
+    return `--version says (first); --tags deploy again: ${recap(done)}, it says (second)`;
+  });
+
+  await account.longStep("--tags deploy: a damaged executable", async () => {
+    const path = `/home/ops/sentinelcam/current_deployment/imagehub/${binary}`;
+    await node.ssh(`printf x | dd of=${path} bs=1 seek=5000000 conv=notrunc`);
+    const done = await play("--tags", "deploy");
+    expect(done.failed === 1 && done.output.includes("its SHA-256 is"), "It is not refused", done.output);
+    expect((await version()) === "second" && (await status()), "The hub is not as it was", done.output);
+    return `${recap(done)}: ${/Cannot install [^"]*/u.exec(done.output)?.[0] ?? ""}`;
+  });
+
+  for (const [broken, how] of [
+    ["exits", "that exits at once"],
+    ["deaf", "whose health never comes"],
+  ] as const) {
+    await account.step(`--tags deploy: a version ${how}`, async () => {
+      await bring(await project(scratch, broken, architecture), node, scratch);
+      const done = await play(
+        "--tags",
+        "deploy",
+        "--extra-vars",
+        `imagehub_healthy_within=${node.isEmulated ? 40 : 15}`,
+      );
+      expect(done.failed === 1, "It did not fail", done.output);
+      expect(done.output.includes("brought back and is healthy"), "It does not say so", done.output);
+      expect((await version()) === "second" && (await status()), "The hub is not as it was", done.output);
+      return `failed=${done.failed}: ${/imagehub did not become healthy [^"]*/u.exec(done.output)?.[0] ?? ""}; What ran before has been brought back and is healthy`;
+    });
+  }
+
+  await account.longStep("deploy-imagehub.yaml: the version in force again", async () => {
+    await bring(join(scratch, "second"), node, scratch);
+    const before = await mainPid();
+    const done = await play();
+    expect(done.failed === 0 && (await version()) === "second", "Failed", done.output);
+    return `${recap(done)}, ${(await mainPid()) === before ? "not restarted" : "restarted"}`;
+  });
+
+  await account.step("sudo systemctl status imagehub", async () => {
+    const { status: exit, stdout } = await sudo("systemctl status imagehub");
+    expect(exit === 0 && stdout.includes("active (running)"), "It does not run", stdout);
+    return lineWith(stdout, "Active:");
+  });
+
+  await account.step("sudo journalctl -u imagehub", async () => {
+    const { stdout } = await sudo("journalctl -u imagehub --no-pager -o cat");
+    expect(stdout.includes("Listening on"), "It does not say that it listens", stdout);
+    return `${stdout.split("\n").length - 1} lines, such as ${lineWith(stdout, "Listening on")}`;
+  });
+
+  await account.step("sudo systemctl restart imagehub", async () => {
+    const before = await mainPid();
+    const done = await sudo("systemctl restart imagehub");
+    expect(done.status === 0 && (await mainPid()) !== before, "It was not restarted", done.stderr);
+    await until("it is healthy", status, 20_000);
+    return "exit status 0, another process, healthy";
+  });
+
+  await account.longStep("sudo ss -tulpn | grep 5555", async () => {
+    const { stdout } = await sudo("ss -tulpn | grep 5555");
+    expect(stdout.includes("imagehub"), "It is not the hub", stdout);
+    return stdout.trim().replaceAll(/\s+/gu, " ");
+  });
+
+  await account.longStep("df -h ~/sentinelcam", async () => {
+    const { status: exit, stdout } = await node.ssh("df -h ~/sentinelcam");
+    expect(exit === 0, "Failed", stdout);
+    return stdout.trim().split("\n").at(-1)?.replaceAll(/\s+/gu, " ") ?? "";
+  });
+
+  await account.longStep("a hub stopped with SIGSTOP", async () => {
+    const before = await mainPid();
+    await sudo(`kill -STOP ${before}`);
+    await until(
+      "the watchdog has restarted it",
+      async () => !["0", before].includes(await mainPid()),
+      90_000,
+    );
+    await until("it is healthy", status, 20_000);
+    const { stdout } = await sudo("journalctl -u imagehub --no-pager -o cat");
+    return `${lineWith(stdout, "Watchdog timeout")}; healthy again`;
+  });
+
+  await account.longStep("--tags status,health", async () => {
+    const done = await play("--tags", "status,health");
+    expect(done.failed === 0 && done.changed === 0, "Failed", done.output);
+    return recap(done);
+  });
+
+  await account.step("the data of the hub before it", async () => {
+    expect(
+      readFileSync(join(data, "images/2021-09-24/Barn-2021-09-24T08.27.13.477000.jpg"), "utf8") === "old",
+      "gone",
+      "",
+    );
+    const log = readFileSync(join(data, "logs/imagehub.log.2021-09-24"), "utf8");
+    expect(log === `${oldLine}\n`, "The old log has changed", log);
+    return "its image is there; its event log was closed under its own day, with what stood in it";
+  });
+
+  await account.step("what the senders were told, and what stands", async () => {
+    const journal = await senders.stop();
+    const replies = Map.groupBy(journal, ({ reply }) => reply ?? "no reply within 60 s");
+    const counts = [...replies].map(([reply, entries]) => `${entries.length} ${reply}`).join(", ");
+    const findings = judge(data, journal);
+    const problems = problemsOf(findings);
+    // The hub's own notices have no place in a journal of senders; nothing else may be there that was not sent.
+    expect(findings.lost.length === 0, "Acknowledged and lost", problems.join("\n"));
+    const slowest = Math.max(...journal.map(({ ms }) => ms));
+    return (
+      `${counts}; ${findings.acknowledged} acknowledged images and events, ${findings.lost.length} lost; ` +
+      `longest wait ${(slowest / 1000).toFixed(1)} s`
+    );
+  });
+
+  await account.step("MIGRATION.md: the way back", async () => {
+    const done = await node.ssh(`set -e\n${blocks("MIGRATION.md").at(-1) ?? "false"}`);
+    expect(done.status === 0, "Failed", done.stderr);
+    await until(
+      "the other hub listens",
+      async () => (await sudo("ss -tlpn | grep 5555")).stdout.includes("python3"),
+      20_000,
+    );
+    return (await sudo("ss -tlpn | grep 5555")).stdout.trim().replaceAll(/\s+/gu, " ");
+  });
+}
+
+/** A service of the same name, with code and data where the Python hub has its own, that holds the port and does no more. */
+async function anotherHub(node: Container, logLine: string): Promise<void> {
+  const place = "/home/ops/imagehub/imagehub";
+  const line = `${place}/imagehub.py`;
+  const program = 'import socket, signal\ns = socket.create_server(("", 5555))\nsignal.pause()\n';
+  const files: Record<string, string> = {
+    [line]: program,
+    "/home/ops/imagehub.yaml": "---\nhub:\n  data_directory: /home/ops/sentinelcam/imagehub\n",
+    "/home/ops/sentinelcam/imagehub/images/2021-09-24/Barn-2021-09-24T08.27.13.477000.jpg": "old",
+    "/home/ops/sentinelcam/imagehub/logs/imagehub.log": `${logLine}\n`,
+    // What brings an update to the node deletes nothing there.
+    "/home/ops/sentinelcam/current_deployment/imagehub/imagehub/imagehub.py": program,
+    "/etc/systemd/system/imagehub.service":
+      "[Unit]\nDescription=Imagehub Service\n\n[Service]\nUser=ops\nRestart=always\n" +
+      `ExecStart=/usr/bin/python3 ${line}\n\n[Install]\nWantedBy=multi-user.target\n`,
+  };
+  for (const [path, text] of Object.entries(files)) {
+    mkdirSync(join(node.root, dirname(path)), { recursive: true });
+    writeFileSync(join(node.root, path), text);
+  }
+  const started = await node.ssh(
+    "sudo chown -R ops:ops /home/ops && sudo systemctl daemon-reload && sudo systemctl enable --now imagehub",
+  );
+  if (started.status !== 0) throw new StepError(`The other hub does not start\n${started.stderr}`);
+  await until("it listens", async () => (await node.ssh("ss -tln")).stdout.includes(":5555"), 20_000);
+}
+
+/** The blocks of code of a page. */
+function blocks(page: string): string[] {
+  const text = readFileSync(join(CHECKOUT, page), "utf8");
+  return [...text.matchAll(/^ *```\n(?<code>[\s\S]*?)^ *```$/gmu)].map(({ groups }) =>
+    (groups?.["code"] ?? "").replaceAll(/^ +/gmu, ""),
+  );
+}
+
+/** A node that has nothing: no user, no directories, no sentinelcam_base. */
+async function bareSteps(account: Account, scratch: string): Promise<void> {
+  await using node = await Container.boot({
+    hostname: "pi",
+    user: "admin",
+    architecture: account.architecture,
+  });
+  const site = new Site(node, join(scratch, "bare"), false);
+  const { play, status, sudo } = actions(account, site, node);
+  const source = join(scratch, "first/imagehub");
+
+  await account.longStep("a node without anything: no build", async () => {
+    const done = await play();
+    expect(done.failed === 1 && done.output.includes("Cannot install imagehub:"), "Not refused", done.output);
+    return `${recap(done)}: ${/Cannot install imagehub:[^"]*/u.exec(done.output)?.[0] ?? ""}`;
+  });
+
+  await account.longStep("a node without anything: -e imagehub_source=… --check", async () => {
+    const done = await play("--extra-vars", `imagehub_source=${source}`, "--check");
+    expect(done.failed === 0, "Failed", done.output);
+    return recap(done);
+  });
+
+  await account.longStep(
+    "a node without anything: -e imagehub_source=…, data_directory elsewhere",
+    async () => {
+      site.edit((text) => `${text}data_directory: /srv/cameras\n`);
+      const done = await play("--extra-vars", `imagehub_source=${source}`);
+      expect(done.failed === 0 && (await status()), "Failed", done.output);
+      const again = await play("--extra-vars", `imagehub_source=${source}`);
+      expect(again.failed === 0 && again.changed === 0, "A second run changes something", again.output);
+      const owner = (await sudo("stat -c %U:%G /srv/cameras/images")).stdout.trim();
+      return `${recap(done)}, /srv/cameras is ${owner}'s; again: ${recap(again)}`;
+    },
+  );
+}
+
+/** The line of a text that holds something. */
+function lineWith(text: string, what: string): string {
+  return (text.split("\n").find((line) => line.includes(what)) ?? "").trim();
+}
+
+/** What is done and asked again and again. */
+function actions(account: Account, site: Site, node: Container) {
+  const sudo = async (line: string): Promise<Output> => await node.ssh(`sudo ${line}`);
+  return {
+    sudo,
+    play: async (...words: readonly string[]): Promise<Play> => {
+      const play = await site.play(...words);
+      account.show(play);
+      return play;
+    },
+    status: async (): Promise<boolean> =>
+      (await sudo("/opt/imagehub/imagehub status --config /home/ops/imagehub.yaml")).status === 0,
+    version: async (): Promise<string> =>
+      /\((?<commit>.*?)\)/u.exec((await node.ssh("/opt/imagehub/imagehub --version")).stdout)?.groups?.[
+        "commit"
+      ] ?? "",
+    /** How often systemd has started the service. */
+    starts: async (): Promise<number> =>
+      Number((await sudo("journalctl -u imagehub -o cat --no-pager | grep -c '^Started imagehub'")).stdout),
+    mainPid: async (): Promise<string> =>
+      (await sudo("systemctl show --property=MainPID --value imagehub")).stdout.trim(),
+  };
+}
