@@ -86,10 +86,15 @@ describe("reasonsAgainst", () => {
   });
 });
 
-/** A hub that stores on this disk. */
+/** A hub that stores on this disk, and has written there what it writes at its start. */
 async function startOn(disk: SmallDisk, program: Program = "source"): Promise<Hub> {
-  const env = { ...WITH_HTTP, IMAGEHUB_DATA_DIRECTORY: join(disk.path, "data") };
-  return await startHub({ program, env });
+  const data = join(disk.path, "data");
+  const hub = await startHub({ program, env: { ...WITH_HTTP, IMAGEHUB_DATA_DIRECTORY: data } });
+  await answered(
+    () => Promise.resolve(Bun.file(join(data, "logs/imagehub.log")).size),
+    (bytes) => bytes > 0,
+  );
+  return hub;
 }
 
 describe.skipIf(lacks("python") || lacksMount())("/healthz of a hub with a small disk", () => {
@@ -132,14 +137,6 @@ describe.skipIf(lacks("python") || lacksMount())("/healthz of a hub with a small
   test("is 503 while the disk is read-only, when nothing comes, and 200 when it is not", async () => {
     using disk = new SmallDisk("size=64m");
     await using hub = await startOn(disk);
-    // What the hub writes at its start has to be closed.
-    await answered(
-      () =>
-        Promise.resolve(
-          hub.log().length + Number(Bun.file(join(disk.path, "data/logs/imagehub.log")).size > 0),
-        ),
-      (lines) => lines > 0,
-    );
     disk.remount("ro");
     expect(await untilStatus(hub, 503)).toStartWith("Cannot write in ");
     disk.remount("rw");
