@@ -5,6 +5,7 @@
  */
 
 import { accessSync, constants, mkdirSync, statSync } from "node:fs";
+import { dirname } from "node:path";
 import type { Settings } from "./config/schema.ts";
 import { EXIT, FatalError, messageOf } from "./errors.ts";
 import { Control } from "./http/control.ts";
@@ -126,7 +127,7 @@ export class Hub {
     const { data_directory: data } = this.settings;
     try {
       for (const folder of [data, `${data}/images`, `${data}/logs`]) {
-        mkdirSync(folder, { recursive: true });
+        makeDirectory(folder);
         accessSync(folder, constants.W_OK | constants.X_OK);
       }
       fsyncDirectory(data);
@@ -275,4 +276,11 @@ export class Hub {
         return `Cannot bind ${endpoint}: ${reason}`;
     }
   }
+}
+
+/** Makes a directory, and brings its name to the disk, and those of its parents that were made too. @throws {Error} */
+function makeDirectory(path: string): void {
+  const first = mkdirSync(path, { recursive: true });
+  if (first === undefined) return;
+  for (let made = path; made.length >= first.length; made = dirname(made)) fsyncDirectory(dirname(made));
 }

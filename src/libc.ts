@@ -9,7 +9,7 @@
  * @module
  */
 
-import { dlopen, FFIType, type Pointer, read } from "bun:ffi";
+import { dlopen, FFIType, type Pointer, read, toArrayBuffer } from "bun:ffi";
 import { constants as fs } from "node:fs";
 import { constants as os } from "node:os";
 
@@ -28,6 +28,10 @@ const { symbols: c } = dlopen("libc.so.6", {
   malloc_trim: { args: [FFIType.u64], returns: FFIType.i32 },
   memcpy: { args: [FFIType.ptr, FFIType.ptr, FFIType.u64], returns: FFIType.ptr },
   memfd_create: { args: [FFIType.ptr, FFIType.u32], returns: FFIType.i32 },
+  mmap: {
+    args: [FFIType.ptr, FFIType.u64, FFIType.i32, FFIType.i32, FFIType.i32, FFIType.i64],
+    returns: FFIType.i64_fast,
+  },
   // open(2) takes its mode as a variable argument; on x86-64 and on AArch64 Linux it travels as a named one would.
   open: { args: [FFIType.ptr, FFIType.i32, FFIType.u32], returns: FFIType.i32 },
   read: { args: [FFIType.i32, FFIType.ptr, FFIType.u64], returns: FFIType.i64_fast },
@@ -51,12 +55,18 @@ export type Address = number;
 
 const AT_FDCWD = -100;
 const AT_SYMLINK_FOLLOW = 0x400;
+const AT_EMPTY_PATH = 0x1000;
 const RENAME_NOREPLACE = 1;
 const CLOCK_REALTIME = 0;
 const CLOCK_MONOTONIC = 1;
 const SEEK_END = 2;
 const MFD_CLOEXEC = 1;
 const SHUT_RDWR = 2;
+const PROT_READ = 1;
+const PROT_WRITE = 2;
+const MAP_PRIVATE = 2;
+const MAP_ANONYMOUS = 0x20;
+const MAP_FAILED = -1;
 const IPPROTO_TCP = 6;
 const TCP_CORK = 3;
 const LOCK_EX = 2;
@@ -171,29 +181,24 @@ export function close(fd: number): void {
 
 /** Writes all `length` bytes at `address`, with as many calls of `write(2)` as that takes. @throws {SystemError} */
 export function writeAll(fd: number, address: Address, length: number): void {
-  writeInParts(length, (done) => c.write(fd, address + done, length - done) as number);
+  for (let done = 0; done < length;) done += written(c.write(fd, address + done, length - done) as number);
 }
 
 /** Writes all of `bytes`. @throws {SystemError} */
 export function writeBytes(fd: number, bytes: Uint8Array): void {
-  writeInParts(
-    bytes.byteLength,
-    (done) => c.write(fd, bytes.subarray(done), bytes.byteLength - done) as number,
-  );
+  const { byteLength } = bytes;
+  for (let done = 0; done < byteLength;) {
+    done += written(c.write(fd, done === 0 ? bytes : bytes.subarray(done), byteLength - done) as number);
+  }
 }
 
-function writeInParts(length: number, writeFrom: (done: number) => number): void {
-  let done = 0;
-  while (done < length) {
-    const written = writeFrom(done);
-    if (written > 0) {
-      done += written;
-    } else if (written === 0) {
-      throw new SystemError("write", os.errno.EIO);
-    } else if (lastErrno() !== os.errno.EINTR) {
-      throw new SystemError("write", lastErrno());
-    }
-  }
+/** @param result of `write(2)` @returns how many bytes were written: none where a signal came first @throws {SystemError} */
+function written(result: number): number {
+  if (result > 0) return result;
+  if (result === 0) throw new SystemError("write", os.errno.EIO);
+  const errno = lastErrno();
+  if (errno !== os.errno.EINTR) throw new SystemError("write", errno);
+  return 0;
 }
 
 /** `fsync(fd)`. A failure is final: the kernel may have dropped the pages it could not write. @throws {SystemError} */
@@ -237,10 +242,33 @@ export function truncate(fd: number, size: number): void {
   checked("ftruncate", c.ftruncate(fd, size));
 }
 
-/** Gives the open unnamed file `fd` its name (open(2), under O_TMPFILE). @throws {SystemError} EEXIST: never replaces */
-export function linkUnnamed(fd: number, path: string): void {
-  const from = pathA.set(`/proc/self/fd/${fd}`);
-  checked("linkat", c.linkat(AT_FDCWD, from, AT_FDCWD, pathB.set(path), AT_SYMLINK_FOLLOW), path);
+/** Whether linkat(2) takes a descriptor with no path: from root always, from others since Linux 6.10. */
+let emptyPathWorks = true;
+const EMPTY_PATH = Buffer.of(0);
+
+/** Errors that say that it does not. ENOENT also says that a folder is gone, as the other way then does, too. */
+const NO_EMPTY_PATH = new Set([os.errno.ENOENT, os.errno.EINVAL, os.errno.EPERM]);
+
+/**
+ * Gives the open unnamed file `fd` its name (open(2), under O_TMPFILE). By its descriptor alone that costs less than by
+ * its path under /proc.
+ *
+ * @returns false where the name is taken: it never replaces
+ * @throws {SystemError}
+ */
+export function linkUnnamed(fd: number, path: string): boolean {
+  const to = pathB.set(path);
+  if (emptyPathWorks) {
+    if (c.linkat(fd, EMPTY_PATH, AT_FDCWD, to, AT_EMPTY_PATH) >= 0) return true;
+    const errno = lastErrno();
+    if (errno === os.errno.EEXIST) return false;
+    if (!NO_EMPTY_PATH.has(errno)) throw new SystemError("linkat", errno, path);
+  }
+  const isLinked = c.linkat(AT_FDCWD, pathA.set(`/proc/self/fd/${fd}`), AT_FDCWD, to, AT_SYMLINK_FOLLOW) >= 0;
+  const errno = isLinked ? 0 : lastErrno();
+  if (errno !== 0 && errno !== os.errno.EEXIST) throw new SystemError("linkat", errno, path);
+  emptyPathWorks = false;
+  return isLinked;
 }
 
 /** `linkat`: a second name for a file. @throws {SystemError} EEXIST: never replaces */
@@ -258,6 +286,23 @@ export function renameNew(from: string, to: string): void {
 export function unlink(path: string): void {
   if (c.unlink(pathA.set(path)) < 0 && lastErrno() !== os.errno.ENOENT)
     throw new SystemError("unlink", lastErrno(), path);
+}
+
+/**
+ * `mmap(2)`: zeroed memory that all threads may use by its address, for as long as the process lives. No collector counts it,
+ * and pages that are never touched take none.
+ *
+ * @throws {SystemError}
+ */
+export function mapMemory(bytes: number): Address {
+  const address = c.mmap(null, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) as number;
+  if (address === MAP_FAILED) throw new SystemError("mmap", lastErrno());
+  return address;
+}
+
+/** A view on memory that is not the collector's. */
+export function memoryAt(address: Address, bytes: number): ArrayBuffer {
+  return toArrayBuffer(address, 0, bytes);
 }
 
 /** Copies `length` bytes from an address outside the JavaScript heap to the start of `target`. */

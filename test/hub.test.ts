@@ -198,7 +198,7 @@ describe("a hub says at /healthz", () => {
       () => health(hub),
       ([status]) => status === 503,
     );
-    expect(text).toMatch(/^The disk stalls: 1 requests wait, nothing was written for \d+ s\n$/);
+    expect(text).toMatch(/^The disk stalls: 1 requests wait, one has been with a writer for \d+ s\n$/);
     hub.terminate("writer", 0);
     await answered(
       () => health(hub),

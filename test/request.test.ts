@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { parseRequest, type Request, RequestError, TEXT_BYTES_MAX } from "../src/request.ts";
+import { parseRequest, type Request, RequestError, RequestReader, TEXT_BYTES_MAX } from "../src/request.ts";
 
 const JPEG_BYTES = 5000;
 
@@ -414,4 +414,58 @@ test("parseRequest only ever throws a RequestError when bytes are random or muta
       }
     }
   }
+});
+
+const newReader = (): RequestReader => new RequestReader({ textBytesMax: 100, nameBytesMax: 100 });
+
+function read(reader: RequestReader, header: string, payloadBytes: number): Request {
+  const whole = Buffer.from(`${header}what an earlier request left`);
+  return reader.read(whole, Buffer.byteLength(header), payloadBytes);
+}
+
+describe("RequestReader", () => {
+  const jpg = JSON.stringify({ msg: "Barn Döör|jpg|moving" });
+  const raw = JSON.stringify({ msg: "Barn|image|x", dtype: "uint8", shape: [2, 3, 3] });
+
+  test("gives what parseRequest gives, the first time and when it comes again", () => {
+    const reader = newReader();
+    for (const header of [
+      jpg,
+      raw,
+      '{"msg": "Barn|Heartbeat"}',
+      '{"msg": "ROI"}',
+      '{"msg": "Barn|Temp|1"}',
+    ]) {
+      const wanted = parseRequest(Buffer.from(header), 18);
+      expect([read(reader, header, 18), read(reader, header, 18)]).toEqual([wanted, wanted]);
+    }
+  });
+
+  test("takes a JPEG of any length but none, also when it has been remembered", () => {
+    const reader = newReader();
+    const first = read(reader, jpg, 10);
+    expect(read(reader, jpg, 5000)).toBe(first);
+    expect(() => read(reader, jpg, 0)).toThrow("frame 2 is empty, an image was expected");
+  });
+
+  test("looks anew whether an array has the bytes of its shape", () => {
+    const reader = newReader();
+    read(reader, raw, 18);
+    expect(() => read(reader, raw, 17)).toThrow("frame 2 has 17 bytes, uint8 of shape [2,3,3] takes 18");
+    expect(read(reader, raw, 18)).toMatchObject({ kind: "image" });
+  });
+
+  test("refuses again what was refused", () => {
+    const reader = newReader();
+    for (const _ of [1, 2]) expect(() => read(reader, '{"msg": 5}', 1)).toThrow(RequestError);
+  });
+
+  test("reads on when more have come than it remembers", () => {
+    const reader = newReader();
+    for (let camera = 0; camera < 2500; camera++) {
+      const header = JSON.stringify({ msg: `Camera ${camera}|jpg|` });
+      expect(read(reader, header, 1)).toEqual(image(`Camera ${camera}`, `Camera-${camera}`));
+    }
+    expect(read(reader, jpg, 1)).toEqual(image("Barn Döör", "Barn-Döör"));
+  });
 });

@@ -228,6 +228,12 @@ const networkShape = {
       "Messages of each connection that libzmq holds until the hub takes them in. A camera sends one at a time",
     rule: "a whole number from 1 to 100000",
   }),
+  max_unanswered: setting(z.int().min(1).max(QUEUE_IMAGES_MAX).default(32), {
+    description:
+      "Requests of one connection taken in and not yet answered, at most; further ones are answered ERROR. A camera has " +
+      "one; a proxy in front of several has as many as they are",
+    rule: `a whole number from 1 to ${QUEUE_IMAGES_MAX}`,
+  }),
   max_queue_bytes: setting(z.int().min(MESSAGE_BYTES_MIN).max(QUEUE_BYTES_MAX).default(134_217_728), {
     description: "Bytes of images taken in and not yet written, at most; further ones are answered ERROR",
     rule: `a whole number from ${MESSAGE_BYTES_MIN} to ${QUEUE_BYTES_MAX}`,
@@ -236,7 +242,7 @@ const networkShape = {
     description: "Seconds that a new connection has to greet as ZeroMQ does",
     rule: "a number from 0.1 to 60",
   }),
-  heartbeat_interval: setting(z.number().min(0).max(3600).default(0), {
+  heartbeat_interval: setting(z.number().min(0).max(3600).default(30), {
     description:
       "Seconds between two questions of ZeroMQ to a silent connection whether it is still there; 0: only TCP asks, " +
       "once a minute",

@@ -7,7 +7,7 @@
 import { Counter, Integer } from "../threads/shared.ts";
 import type { Overview } from "./overview.ts";
 
-/** How long requests may wait while nothing is written, in seconds. imagenode gives a hub a second, every 10 s. */
+/** How long a writer may wait for the disk with one request, in seconds. imagenode gives a hub a second, every 10 s. */
 const STALL_SECONDS_MAX = 5;
 
 /**
@@ -42,7 +42,7 @@ export async function reasonsAgainst(overview: Overview): Promise<string[]> {
       (part) => `${part} has ended and is not replaced yet`,
     ),
     stalledSeconds >= STALL_SECONDS_MAX
-      ? `The disk stalls: ${counters[Counter.queued]} requests wait, nothing was written for ${stalledSeconds} s`
+      ? `The disk stalls: ${counters[Counter.queued]} requests wait, one has been with a writer for ${stalledSeconds} s`
       : undefined,
     silent.length > 0 ? `Does not turn: ${silent.join(", ")}` : undefined,
   ];

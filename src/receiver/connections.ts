@@ -43,6 +43,10 @@ export interface Connection {
   readonly peer: string;
   /** Requests taken in from it that have no answer yet. A REQ socket, and so every camera, has one at most. */
   unanswered: number;
+  /** Whether a request has come on it. */
+  hasSent: boolean;
+  /** Whether the hub is closing it. */
+  isClosing: boolean;
   /** Whether it has ended. Another may bear its routing id by now, and would take a reply for the one to its own request. */
   isGone: boolean;
 }
@@ -51,6 +55,8 @@ export interface Connection {
 export class Connections implements Disposable {
   /** By their descriptors. */
   private readonly standing = new Map<number, Connection>();
+  /** How many of them are being closed. */
+  private closing = 0;
 
   constructor(
     private readonly monitor: Monitor,
@@ -59,7 +65,7 @@ export class Connections implements Disposable {
 
   /** How many stand now. */
   get count(): number {
-    return this.standing.size;
+    return this.standing.size - this.closing;
   }
 
   /** The connection at this descriptor; where none is known, as it has gone already, one that is not counted. */
@@ -67,7 +73,7 @@ export class Connections implements Disposable {
     const known = this.standing.get(fd);
     if (known !== undefined) return known;
     this.update();
-    return this.standing.get(fd) ?? { peer: GONE, unanswered: 0, isGone: true };
+    return this.standing.get(fd) ?? newConnection(GONE, true);
   }
 
   /** From now on what is sent to those that stand leaves together with the end of the connection, in one packet. */
@@ -104,16 +110,33 @@ export class Connections implements Disposable {
 
   private accept(fd: number): void {
     const peer = peerAddress(fd) ?? GONE;
-    this.standing.set(fd, { peer, unanswered: 0, isGone: false });
+    this.standing.set(fd, newConnection(peer, false));
     this.options.debug(`Connected: ${peer}`);
-    if (this.standing.size <= this.options.max) return;
-    shutdownSocket(fd);
-    this.options.onTooMany(peer);
+    if (this.count > this.options.max) this.makeRoom(fd);
+  }
+
+  /**
+   * Closes a connection, as there are too many: the one that has stood the longest and has never sent anything, so that a
+   * crowd that keeps silent shuts out no camera; where all others have sent, the new one.
+   */
+  private makeRoom(newFd: number): void {
+    let giving = newFd;
+    for (const [fd, { hasSent, isClosing }] of this.standing) {
+      if (hasSent || isClosing) continue;
+      giving = fd;
+      break;
+    }
+    const connection = this.standing.get(giving)!;
+    connection.isClosing = true;
+    this.closing++;
+    shutdownSocket(giving);
+    this.options.onTooMany(connection.peer);
   }
 
   private forget(fd: number): void {
     const connection = this.standing.get(fd);
     if (connection !== undefined) connection.isGone = true;
+    if (connection?.isClosing === true) this.closing--;
     this.standing.delete(fd);
     this.options.debug(`Disconnected: ${connection?.peer ?? "a connection"}`);
   }
@@ -121,4 +144,8 @@ export class Connections implements Disposable {
   [Symbol.dispose](): void {
     this.monitor[Symbol.dispose]();
   }
+}
+
+function newConnection(peer: string, isGone: boolean): Connection {
+  return { peer, unanswered: 0, hasSent: false, isClosing: false, isGone };
 }

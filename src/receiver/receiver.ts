@@ -17,6 +17,7 @@ import { Connections, connectionsThatFit } from "./connections.ts";
 import { Gatekeeper } from "./gatekeeper.ts";
 import { ReplySocket } from "./reply-socket.ts";
 import { Requests, type RequestsParts } from "./requests.ts";
+import { StallWatch } from "./stall-watch.ts";
 
 /** How often what is not about requests is seen to while requests keep coming, in milliseconds. */
 const CHORES_MS = 100;
@@ -25,7 +26,7 @@ const CHORES_MS = 100;
 const TRIM_MS = 10_000;
 const TRIM_BYTES = 32 * 2 ** 20;
 
-/** How long nothing may be written while requests wait until the log says so, in seconds. */
+/** How long a writer may wait for the disk with one request until the log says so, in seconds. */
 const STALL_SECONDS_MIN = 2;
 
 /**
@@ -67,11 +68,10 @@ export class Receiver {
   private readonly gatekeeper: Gatekeeper | undefined;
   private readonly counters: Float64Array;
   private readonly complaints: Complaints;
+  private readonly stalls: StallWatch;
   private readonly patienceMs: number;
   /** When the last notice of silence was given. */
   private noticedMs = 0;
-  /** When nothing waited for the disk last. */
-  private idleMs = performance.now();
   private choresMs = 0;
   /** When memory was given back last, and what had been received by then. */
   private trimmedMs = 0;
@@ -83,6 +83,7 @@ export class Receiver {
     this.counters = shared.counters;
     this.patienceMs = settings.patience * 60_000;
     this.complaints = new Complaints(report);
+    this.stalls = new StallWatch(shared, settings.writers);
     // One place more than slots: a request that finds no slot is answered from it.
     this.socket = new ReplySocket(this.context, slotsFor(settings) + 1, settings);
     this.gatekeeper = Gatekeeper.guard(this.context, this.socket.socket, settings, ({ address }, reason) =>
@@ -172,6 +173,7 @@ export class Receiver {
     this.drain(startMs, STOP_QUIET_MS);
     this.requests.notice("Exiting imagehub");
     this.drain(startMs, 1);
+    this.requests.refuseRest();
     // Each sender gets its reply and the end of its connection in one packet: what it sends next waits for the next hub, in
     // place of getting lost on a connection that nobody reads any more.
     this.connections.cork();
@@ -263,17 +265,15 @@ export class Receiver {
     return Math.max(this.requests.receivedMs, this.noticedMs);
   }
 
-  /** Says that the disk stalls, while nothing is written that waits. */
+  /** Says that the disk stalls, while a writer waits for it. */
   private watchDisk(now: number): void {
-    const waiting = this.requests.inHand;
-    if (waiting === 0) this.idleMs = now;
-    const seconds = Math.floor((now - Math.max(this.idleMs, this.requests.doneMs)) / 1000);
+    const seconds = Math.floor(this.stalls.longestMs(now) / 1000);
     this.parts.shared.integers[Integer.stalledSeconds] = seconds < STALL_SECONDS_MIN ? 0 : seconds;
     if (seconds < STALL_SECONDS_MIN) return;
     this.complaints.add("stall", {
       level: "warn",
       message: "The disk stalls: requests wait until it goes on",
-      fields: { waiting, seconds },
+      fields: { waiting: this.requests.inHand, seconds },
     });
   }
 }

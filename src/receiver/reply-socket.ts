@@ -34,14 +34,6 @@ const BACKLOG = 1024;
 
 const EMPTY = new Uint8Array(0);
 
-/** A request as it came. */
-export interface Received {
-  /** Frame 1; good until the next receive. Not there where the frames are not two, or it is too long. */
-  readonly header: Uint8Array | undefined;
-  /** Why there is no header. */
-  readonly malformed: string;
-}
-
 /** Where the reply to a request goes: the frames that stand before it. */
 export type Envelope = readonly Uint8Array[];
 
@@ -65,9 +57,14 @@ export type SocketSettings = Pick<
 export class ReplySocket implements Disposable {
   /** For a poller. */
   readonly socket: Socket;
+  /** Begins with frame 1 of the request that was received last. */
+  readonly header = Buffer.alloc(HEADER_BYTES_MAX);
+  /** How long that is, in bytes. */
+  headerLength = 0;
+  /** Why there is none, where the frames are not two, or it is too long. */
+  malformed: string | undefined;
   private readonly messages: MessageArray;
   private readonly scratch = new MessageArray(1);
-  private readonly headerBytes = Buffer.alloc(HEADER_BYTES_MAX);
   /** Frames from the routing id to the delimiter, for the few requests that have any; by place. */
   private readonly hops = new Map<number, readonly Uint8Array[]>();
 
@@ -101,30 +98,35 @@ export class ReplySocket implements Disposable {
   }
 
   /**
-   * Receives a request, without waiting. It is in hand at this place until it was answered.
+   * Receives a request, without waiting: frame 1 into `header`, or `malformed` says why not. It is in hand at this place until it was answered.
    *
-   * @returns undefined when there is none
+   * @returns false when there is none
    */
-  receive(place: number): Received | undefined {
-    if (!this.socket.tryReceive(this.routingId(place))) return undefined;
+  receive(place: number): boolean {
+    if (!this.socket.tryReceive(this.routingId(place))) return false;
+    this.malformed = this.receiveFrames(place);
+    return true;
+  }
+
+  /** Receives what follows the routing id. @returns what is wrong with it */
+  private receiveFrames(place: number): string | undefined {
     const frame = this.scratch.at(0);
-    if (!this.receiveEnvelope(place, frame)) return malformed("the request has no empty delimiter frame");
+    if (!this.receiveEnvelope(place, frame)) return "the request has no empty delimiter frame";
 
     // The delimiter is in `frame`, and whatever follows is the request itself.
-    if (!frame.more) return malformed("the request has no frames, 2 were expected");
+    if (!frame.more) return "the request has no frames, 2 were expected";
     this.socket.receiveRest(frame);
-    const headerLength = frame.size;
-    if (headerLength <= HEADER_BYTES_MAX) frame.copyTo(this.headerBytes);
-    if (!frame.more) return malformed("the request has 1 frame, 2 were expected");
+    this.headerLength = frame.size;
+    if (this.headerLength <= HEADER_BYTES_MAX) frame.copyTo(this.header);
+    if (!frame.more) return "the request has 1 frame, 2 were expected";
 
     const payload = this.payload(place);
     this.socket.receiveRest(payload);
-    if (payload.more)
-      return malformed(`the request has ${2 + this.skipRest(payload)} frames, 2 were expected`);
-    if (headerLength > HEADER_BYTES_MAX) {
-      return malformed(`frame 1 has ${headerLength} bytes, more than ${HEADER_BYTES_MAX}`);
+    if (payload.more) return `the request has ${2 + this.skipRest(payload)} frames, 2 were expected`;
+    if (this.headerLength > HEADER_BYTES_MAX) {
+      return `frame 1 has ${this.headerLength} bytes, more than ${HEADER_BYTES_MAX}`;
     }
-    return { header: this.headerBytes.subarray(0, headerLength), malformed: "" };
+    return undefined;
   }
 
   /** The address of the sender of the request at this place, which is not answered yet, e.g. `192.168.86.41`. */
@@ -222,8 +224,4 @@ export class ReplySocket implements Disposable {
   [Symbol.dispose](): void {
     this.socket[Symbol.dispose]();
   }
-}
-
-function malformed(reason: string): Received {
-  return { header: undefined, malformed: reason };
 }

@@ -9,7 +9,7 @@
 
 import type { Calendar } from "../clock.ts";
 import type { Settings } from "../config/schema.ts";
-import { parseRequest, type Request, RequestError, type RequestLimits } from "../request.ts";
+import { type Request, RequestError, RequestReader } from "../request.ts";
 import { oneLine } from "../store/names.ts";
 import type { RequestQueue } from "../threads/queue.ts";
 import { Counter, type Shared, slotsFor } from "../threads/shared.ts";
@@ -17,7 +17,7 @@ import { Kind, Outcome, Slots } from "../threads/slot.ts";
 import { Activity } from "./activity.ts";
 import type { Complaints, Report } from "./complaints.ts";
 import type { Connection, Connections } from "./connections.ts";
-import type { Envelope, Received, ReplySocket } from "./reply-socket.ts";
+import type { Envelope, ReplySocket } from "./reply-socket.ts";
 
 /** Requests taken in before those that are done are answered. */
 const BATCH = 32;
@@ -54,7 +54,7 @@ export class Requests {
   private readonly settings: Settings;
   private readonly queue: RequestQueue;
   private readonly calendar: Calendar;
-  private readonly limits: RequestLimits;
+  private readonly reader: RequestReader;
   private readonly slots: Slots;
   private readonly counters: Float64Array;
   /** The connection that the request in each slot came on. */
@@ -89,7 +89,10 @@ export class Requests {
     this.slotCount = slotsFor(settings);
     this.bytesOf = new Float64Array(this.slotCount + 1);
     this.free = Array.from({ length: this.slotCount }, (_, index) => this.slotCount - 1 - index);
-    this.limits = { textBytesMax: settings.max_text_bytes, nameBytesMax: settings.max_name_bytes };
+    this.reader = new RequestReader({
+      textBytesMax: settings.max_text_bytes,
+      nameBytesMax: settings.max_name_bytes,
+    });
   }
 
   /** How many slots are in use. */
@@ -108,6 +111,19 @@ export class Requests {
     this.held = [];
   }
 
+  /**
+   * Answers what the disk has not taken as an error, in time before the hub ends. It stays in its slot, and may be stored
+   * all the same.
+   */
+  refuseRest(): void {
+    const free = new Set(this.free);
+    const reply = errorReply("the hub stops, and the disk has not taken this in time");
+    for (let slot = 0; slot < this.slotCount; slot++) {
+      if (free.has(slot) || this.unawaited.has(slot)) continue;
+      this.held?.push({ envelope: this.socket.takeEnvelope(slot), reply, isStale: this.staleness(slot) });
+    }
+  }
+
   /** Sends the replies that were kept back. */
   sendHeld(): void {
     for (const { envelope, reply, isStale } of this.held ?? []) {
@@ -121,38 +137,35 @@ export class Requests {
     for (; count < BATCH; count++) {
       // Where all slots are in use, a place of the socket's that no slot belongs to: it is answered from there, at once.
       const slot = this.free.at(-1) ?? this.slotCount;
-      const received = this.socket.receive(slot);
-      if (received === undefined) break;
+      if (!this.socket.receive(slot)) break;
       if (count === 0) this.receivedMs = performance.now();
       this.free.pop();
-      this.take(slot, received);
+      this.take(slot);
     }
     return count;
   }
 
-  private take(slot: number, received: Received): void {
+  private take(slot: number): void {
     // The descriptor may be that of an earlier connection, whose end is not taken in yet.
     if (this.socket.isNamed(slot)) this.connections.update();
     const connection = this.connections.at(this.socket.descriptor(slot));
     connection.unanswered++;
+    connection.hasSent = true;
     this.connectionOf[slot] = connection;
     const { size } = this.socket.payload(slot);
     this.bytesOf[slot] = size;
     this.bytes += size;
     this.receivedBytes += size;
-    const reply = this.replyOrStore(slot, received, connection);
+    const reply = this.replyOrStore(slot, connection);
     if (reply !== undefined) this.answer(slot, reply);
   }
 
   /** @returns the reply, where the request needs no disk; else it is on its way to the writers */
-  private replyOrStore(
-    slot: number,
-    { header, malformed }: Received,
-    connection: Connection,
-  ): Uint8Array | undefined {
+  private replyOrStore(slot: number, connection: Connection): Uint8Array | undefined {
+    const { header, headerLength, malformed } = this.socket;
     try {
-      if (header === undefined) throw new RequestError("frames", malformed);
-      return this.handle(slot, parseRequest(header, this.bytesOf[slot]!, this.limits), connection);
+      if (malformed !== undefined) throw new RequestError("frames", malformed);
+      return this.handle(slot, this.reader.read(header, headerLength, this.bytesOf[slot]!), connection);
     } catch (error) {
       if (!(error instanceof RequestError)) throw error;
       this.counters[Counter.refused]!++;
@@ -176,7 +189,8 @@ export class Requests {
       this.counters[Counter.heartbeats]!++;
       return OK;
     }
-    if (!this.fits(slot, connection)) return this.refuseAsFull(request.kind);
+    const isFull = this.whyFull(slot, connection);
+    if (isFull !== undefined) return this.refuseAsFull(request.kind, isFull);
     this.fill(slot, request);
     if (this.settings.ack === "received" && this.held === undefined && this.hasRoom) {
       this.socket.reply(slot, OK);
@@ -196,18 +210,24 @@ export class Requests {
     return this.inHand <= queuemax && this.bytes <= bytesMax / 2;
   }
 
-  /** Whether the request at this slot can wait for the writers. */
-  private fits(slot: number, { unanswered }: Connection): boolean {
-    if (slot === this.slotCount) return false;
+  /** Why the request at this slot cannot wait for the writers; undefined: it can. */
+  private whyFull(slot: number, { unanswered }: Connection): string | undefined {
+    const { max_queue_bytes: bytesMax, max_unanswered: unansweredMax } = this.settings;
+    // So that one that sends ahead of its replies leaves the others their share of the disk.
+    if (unanswered > unansweredMax)
+      return `${unanswered - 1} requests of this connection wait for their reply (max_unanswered)`;
+    const isOutOfSlots = slot === this.slotCount;
     // One alone may have any size that max_message_bytes lets in.
-    if (this.bytes > this.settings.max_queue_bytes && this.inHand > 1) return false;
-    return unanswered <= 1 || this.hasRoom;
+    const isOutOfBytes = this.bytes > bytesMax && this.inHand > 1;
+    if (!isOutOfSlots && !isOutOfBytes && (unanswered <= 1 || this.hasRoom)) return undefined;
+    const waiting = isOutOfSlots ? this.inHand : this.inHand - 1;
+    const bytes = this.bytes - this.bytesOf[slot]!;
+    return `${waiting} requests with ${bytes} bytes wait to be written (queuemax, max_queue_bytes)`;
   }
 
-  private refuseAsFull(kind: "image" | "event"): Uint8Array {
+  private refuseAsFull(kind: "image" | "event", reason: string): Uint8Array {
     if (kind === "event") this.counters[Counter.eventsFailed]!++;
     this.counters[Counter.failed]!++;
-    const reason = `${this.inHand} requests with ${this.bytes} bytes wait to be written (queuemax, max_queue_bytes)`;
     this.complaints.add("full", {
       level: "error",
       message: `The queue is full, requests are refused: ${reason}`,

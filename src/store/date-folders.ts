@@ -8,6 +8,7 @@
  */
 
 import { existsSync, mkdirSync, readdirSync } from "node:fs";
+import { dirname } from "node:path";
 import type { LocalTime } from "../clock.ts";
 import { fsyncDirectory } from "../libc.ts";
 import { SharedLock } from "../threads/lock.ts";
@@ -42,11 +43,14 @@ function recordsIn(integers: Int32Array<SharedArrayBuffer>): Int32Array<SharedAr
 export class DateFolders {
   private readonly records: Int32Array<SharedArrayBuffer>;
   private readonly lock: SharedLock;
+  /** The folder that was asked for last. */
+  private lastDate = "";
+  private lastPath = "";
 
   /**
    * @param directory `<data_directory>/images`
    * @param imagesMax images that one folder may have
-   * @param durable whether a new folder's name is on the disk before an image goes into it
+   * @param durable whether a folder's name is on the disk before an image goes into it
    */
   constructor(
     private readonly directory: string,
@@ -60,7 +64,11 @@ export class DateFolders {
 
   /** The folder of a day. */
   path(time: LocalTime): string {
-    return `${this.directory}/${time.date}`;
+    if (time.date !== this.lastDate) {
+      this.lastDate = time.date;
+      this.lastPath = `${this.directory}/${time.date}`;
+    }
+    return this.lastPath;
   }
 
   /**
@@ -69,7 +77,8 @@ export class DateFolders {
    * @throws {Error} of node:fs, where the folder cannot be read or made
    */
   reserve(time: LocalTime): Permit {
-    return this.lock.hold(() => {
+    this.lock.acquire();
+    try {
       const { records } = this;
       let record = this.find(time.day) ?? this.open(time);
       // Nobody writes into a full folder any more, so nobody would notice that it was removed to make room.
@@ -81,7 +90,9 @@ export class DateFolders {
       const said = records[record + SAID_FULL]!;
       records[record + SAID_FULL] = 1;
       return said === 0 ? "firstOver" : "over";
-    });
+    } finally {
+      this.lock.release();
+    }
   }
 
   /** Gives back a place that was not used after all. */
@@ -126,7 +137,9 @@ export class DateFolders {
   /** Reads a day's folder, in place of the earliest day known. */
   private open(time: LocalTime): number {
     const folder = this.path(time);
-    if (mkdirSync(folder, { recursive: true }) !== undefined && this.durable) fsyncDirectory(this.directory);
+    mkdirSync(folder, { recursive: true });
+    // Also where it was there: whoever made it may have failed, or ended, before its name was on the disk.
+    if (this.durable) for (const parent of [this.directory, dirname(this.directory)]) fsyncDirectory(parent);
     const images = readdirSync(folder).filter(
       (name) => name.endsWith(".jpg") && !name.startsWith("."),
     ).length;

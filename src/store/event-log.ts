@@ -26,6 +26,7 @@ import {
   truncateSync,
   unlinkSync,
 } from "node:fs";
+import { dirname } from "node:path";
 import { type Calendar, type LocalTime, threeDigits } from "../clock.ts";
 import {
   close,
@@ -136,6 +137,7 @@ export class EventLog {
    */
   private begin(line: Buffer, keepOld: () => void = () => undefined): void {
     mkdirSync(this.directory, { recursive: true });
+    if (this.durable) fsyncDirectory(dirname(this.directory));
     const temporary = `${this.directory}/${TEMPORARY_PREFIX}${process.pid}`;
     unlink(temporary);
     this.files.create(
@@ -218,6 +220,8 @@ export class EventLog {
    */
   private takeOver(): number | undefined {
     if (!existsSync(this.path)) return undefined;
+    // Its name may not be on the disk yet: whoever gave it may have failed, or ended, before that.
+    if (this.durable) fsyncDirectory(this.directory);
     const { mtimeMs } = statSync(this.path);
     this.cutZeros();
     const tail = endOf(this.path, TAIL_BYTES).toString();

@@ -18,6 +18,17 @@ const ATTEMPTS = 2;
 /** Stores images, each whole or not at all, and never one over another. */
 export class ImageStore {
   private readonly files: WholeFileWriter;
+  /** The image that is being written: its name, and the second and the microsecond in it that name its file. */
+  private name = "";
+  private time!: LocalTime;
+  private second = 0;
+  private fraction = 0;
+  /** The path to try next. */
+  private readonly nextPath = (): string => {
+    const { name, time, second, fraction } = this;
+    this.fraction = (fraction + 1) % SECOND;
+    return `${this.folders.path(time)}/${imageFileName(name, time, second + fraction)}`;
+  };
 
   /** @param durable whether an image is on the disk, and its name too, when `store` returns */
   constructor(
@@ -59,14 +70,12 @@ export class ImageStore {
   }
 
   private write(name: string, time: LocalTime, micros: number, writeTo: (fd: number) => void): void {
+    this.name = name;
+    this.time = time;
+    this.second = micros - (micros % SECOND);
+    this.fraction = micros % SECOND;
     const folder = this.folders.path(time);
-    const second = micros - (micros % SECOND);
-    let fraction = micros % SECOND;
-    this.files.create(folder, writeTo, () => {
-      const path = `${folder}/${imageFileName(name, time, second + fraction)}`;
-      fraction = (fraction + 1) % SECOND;
-      return path;
-    });
+    this.files.create(folder, writeTo, this.nextPath);
     if (this.durable) fsyncDirectory(folder);
   }
 }

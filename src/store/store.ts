@@ -32,6 +32,10 @@ export class Store {
   private readonly images: ImageStore;
   private readonly events: EventLog;
   private readonly jpegQuality: number;
+  /** What is being stored. An array that is still being encoded is not. */
+  private slot!: Slot;
+  private readonly writePayload = (fd: number): void =>
+    writeAll(fd, this.slot.payloadAddress, this.slot.payloadBytes);
 
   constructor(settings: Settings, shared: Shared, clock: Clock) {
     const durable = settings.ack === "synced";
@@ -56,7 +60,8 @@ export class Store {
     try {
       switch (slot.kind) {
         case Kind.jpeg:
-          return this.storeImage(slot, (fd) => writeAll(fd, slot.payloadAddress, slot.payloadBytes));
+          this.slot = slot;
+          return this.storeImage(slot, this.writePayload);
         case Kind.raw:
           return this.encodeAndStore(slot);
         default:

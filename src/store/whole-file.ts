@@ -51,20 +51,44 @@ export class WholeFileWriter {
   create(folder: string, write: (fd: number) => void, nextPath: () => string): string {
     if (this.unnamedWorks) {
       try {
-        const unnamed = openUnnamed(folder, MODE);
-        return this.fill(unnamed, write, (fd) => nameFile(nextPath, (to) => linkUnnamed(fd, to)));
+        return this.createUnnamed(folder, write, nextPath);
       } catch (error) {
         if (!(error instanceof SystemError) || !UNSUPPORTED.has(error.code)) throw error;
         this.unnamedWorks = false;
       }
     }
-    const { fd, path } = this.openHidden(folder);
+    const { fd, path: hidden } = this.openHidden(folder);
     try {
-      this.fill(fd, write, () => undefined);
-      return nameFile(nextPath, (to) => moveNew(path, to));
+      try {
+        this.fill(fd, write);
+      } catch (error) {
+        closeQuietly(fd);
+        throw error;
+      }
+      close(fd);
+      for (;;) {
+        const path = nextPath();
+        if (tryName(() => moveNew(hidden, path))) return path;
+      }
     } finally {
-      unlink(path);
+      unlink(hidden);
     }
+  }
+
+  /** On the way of every image: without functions or objects made anew for each. */
+  private createUnnamed(folder: string, write: (fd: number) => void, nextPath: () => string): string {
+    const fd = openUnnamed(folder, MODE);
+    let path: string;
+    try {
+      this.fill(fd, write);
+      do path = nextPath();
+      while (!linkUnnamed(fd, path));
+    } catch (error) {
+      closeQuietly(fd);
+      throw error;
+    }
+    close(fd);
+    return path;
   }
 
   /** Opens a file under a hidden name. Names that an earlier process of the same number left in use are passed over. */
@@ -79,19 +103,9 @@ export class WholeFileWriter {
     }
   }
 
-  /** Writes, does `then`, and closes whatever happens; the error of a close counts only when there was no other. */
-  private fill<T>(fd: number, write: (fd: number) => void, then: (fd: number) => T): T {
-    let result: T;
-    try {
-      write(fd);
-      if (this.durable) fsync(fd);
-      result = then(fd);
-    } catch (error) {
-      closeQuietly(fd);
-      throw error;
-    }
-    close(fd);
-    return result;
+  private fill(fd: number, write: (fd: number) => void): void {
+    write(fd);
+    if (this.durable) fsync(fd);
   }
 }
 
@@ -103,16 +117,14 @@ function closeQuietly(fd: number): void {
   }
 }
 
-/** Calls `give` with one path after the other, until one is not taken. */
-function nameFile(nextPath: () => string, give: (path: string) => void): string {
-  for (;;) {
-    const path = nextPath();
-    try {
-      give(path);
-      return path;
-    } catch (error) {
-      if (!(error instanceof SystemError) || error.code !== "EEXIST") throw error;
-    }
+/** @returns false where the name is taken */
+function tryName(give: () => void): boolean {
+  try {
+    give();
+    return true;
+  } catch (error) {
+    if (!(error instanceof SystemError) || error.code !== "EEXIST") throw error;
+    return false;
   }
 }
 

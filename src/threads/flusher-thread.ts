@@ -6,7 +6,7 @@
  */
 
 import { messageOf } from "../errors.ts";
-import { statSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { close, openDirectory, syncFileSystem } from "../libc.ts";
 import type { FlusherMessage, ThreadStart } from "./messages.ts";
 import { Integer } from "./shared.ts";
@@ -19,7 +19,7 @@ self.onmessage = ({ data }: MessageEvent<ThreadStart>) => {
   const { settings, shared } = data;
   const { integers } = shared;
   const intervalMs = settings.sync_interval * 1000;
-  const folders = [`${settings.data_directory}/images`, `${settings.data_directory}/logs`];
+  const { data_directory: directory } = settings;
   let isLast = false;
   let hasFailed = false;
   while (!isLast) {
@@ -27,7 +27,8 @@ self.onmessage = ({ data }: MessageEvent<ThreadStart>) => {
     isLast = Atomics.wait(integers, Integer.flusherEnd, 0, intervalMs) !== "timed-out";
     if (Atomics.exchange(integers, Integer.unflushed, 0) === 0) continue;
     try {
-      flush(folders);
+      // One that someone has removed is made again by who writes next; the others must not wait for that.
+      flush([directory, `${directory}/images`, `${directory}/logs`].filter((folder) => existsSync(folder)));
       if (hasFailed) post({ type: "flushed" });
       hasFailed = false;
     } catch (error) {

@@ -27,13 +27,15 @@ export class SharedLock {
     }
   }
 
-  private acquire(): void {
+  /** Waits until no other thread holds it. `release` must follow; on the way of an image this saves the function that {@link hold} takes. */
+  acquire(): void {
     const { integers, index } = this;
     if (Atomics.compareExchange(integers, index, FREE, HELD) === FREE) return;
     while (Atomics.exchange(integers, index, CONTENDED) !== FREE) Atomics.wait(integers, index, CONTENDED);
   }
 
-  private release(): void {
+  /** Lets others have it. */
+  release(): void {
     const { integers, index } = this;
     if (Atomics.exchange(integers, index, FREE) === CONTENDED) Atomics.notify(integers, index, 1);
   }

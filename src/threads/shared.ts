@@ -8,6 +8,7 @@
  */
 
 import type { Settings } from "../config/schema.ts";
+import { type Address, mapMemory } from "../libc.ts";
 import { HISTOGRAM_NUMBERS } from "./histogram.ts";
 import { SLOT_BYTES } from "./slot.ts";
 
@@ -43,7 +44,7 @@ export const Integer = {
   unflushed: 9 * LINE_INTS,
   /** 1 when the flusher is to end. */
   flusherEnd: 10 * LINE_INTS,
-  /** For how many seconds requests have waited while nothing was written; 0 while the disk does not stall. */
+  /** For how many seconds a writer has waited for the disk with the same request; 0 while the disk does not stall. */
   stalledSeconds: 11 * LINE_INTS,
   /** For each writer: the slot that it has in hand, plus 1; else 0. */
   inHand: 12 * LINE_INTS,
@@ -52,9 +53,11 @@ export const Integer = {
   turned: 13 * LINE_INTS + WRITERS_MAX,
   /** 1 while lines at debug are wanted. */
   debug: 15 * LINE_INTS + 2 * WRITERS_MAX,
+  /** For each writer: how many slots it has taken so far. */
+  taken: 16 * LINE_INTS + 2 * WRITERS_MAX,
 } as const;
 
-const INTEGERS = 16 * LINE_INTS + 2 * WRITERS_MAX;
+const INTEGERS = 16 * LINE_INTS + 3 * WRITERS_MAX;
 
 /** What the receiver counts, by index in {@link Shared.counters}. */
 export const Counter = {
@@ -89,8 +92,8 @@ export interface Shared {
   /** Slot numbers on their way to the writers and back: rings. */
   readonly work: Int32Array<SharedArrayBuffer>;
   readonly done: Int32Array<SharedArrayBuffer>;
-  /** The slots; pages that are never used take no memory. */
-  readonly slots: SharedArrayBuffer;
+  /** Where the slots are, outside what any thread's collector counts; pages that are never used take no memory. */
+  readonly slots: Address;
 }
 
 /**
@@ -113,7 +116,7 @@ export function createShared(slots: number): Shared {
     ),
     work: new Int32Array(new SharedArrayBuffer(ring * Int32Array.BYTES_PER_ELEMENT)),
     done: new Int32Array(new SharedArrayBuffer(ring * Int32Array.BYTES_PER_ELEMENT)),
-    slots: new SharedArrayBuffer(slots * SLOT_BYTES),
+    slots: mapMemory(slots * SLOT_BYTES),
   };
 }
 

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { type Address, memoryAt } from "../libc.ts";
 import { TEXT_BYTES_MAX } from "../request.ts";
 
 /** What is to be done with a slot. */
@@ -53,11 +54,12 @@ export class Slot {
   private readonly numbers: Float64Array;
   private readonly bytes: Buffer;
 
-  constructor(memory: SharedArrayBuffer, index: number) {
-    const at = index * SLOT_BYTES;
-    this.integers = new Int32Array(memory, at, TEXT_AT / Int32Array.BYTES_PER_ELEMENT);
-    this.numbers = new Float64Array(memory, at, TEXT_AT / Float64Array.BYTES_PER_ELEMENT);
-    this.bytes = Buffer.from(memory, at + TEXT_AT, TEXT_BYTES_MAX);
+  /** @param slots where all of them are */
+  constructor(slots: Address, index: number) {
+    const memory = memoryAt(slots + index * SLOT_BYTES, SLOT_BYTES);
+    this.integers = new Int32Array(memory, 0, TEXT_AT / Int32Array.BYTES_PER_ELEMENT);
+    this.numbers = new Float64Array(memory, 0, TEXT_AT / Float64Array.BYTES_PER_ELEMENT);
+    this.bytes = Buffer.from(memory, TEXT_AT, TEXT_BYTES_MAX);
   }
 
   /** One of {@link Kind}. */
@@ -124,9 +126,9 @@ export class Slot {
 export class Slots {
   private readonly views: (Slot | undefined)[] = [];
 
-  constructor(private readonly memory: SharedArrayBuffer) {}
+  constructor(private readonly slots: Address) {}
 
   at(index: number): Slot {
-    return (this.views[index] ??= new Slot(this.memory, index));
+    return (this.views[index] ??= new Slot(this.slots, index));
   }
 }

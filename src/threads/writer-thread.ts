@@ -29,6 +29,7 @@ self.onmessage = async ({ data }: MessageEvent<ThreadStart>) => {
     if (index === Take.end) break;
     if (index === Take.nothing) continue;
     integers[Integer.inHand + writer] = index + 1;
+    integers[Integer.taken + writer]!++;
     const startMs = performance.now();
     const pending = store.handle(slots.at(index));
     // Only an array that is being encoded is waited for; everything else has been done by now.

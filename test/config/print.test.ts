@@ -34,9 +34,10 @@ test("formatSettings writes each setting and where it came from", () => {
   max_name_bytes: 224
   max_connections: 2000
   receive_hwm: 1000
+  max_unanswered: 32
   max_queue_bytes: 134217728
   handshake_timeout: 3
-  heartbeat_interval: 0
+  heartbeat_interval: 30
   heartbeat_timeout: 30
   linger: 1
   http:

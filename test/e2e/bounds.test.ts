@@ -198,6 +198,8 @@ describe("max_connections", () => {
     for (const camera of [first, second]) expectServed(camera);
     {
       using third = await shakenHands(hub);
+      third.send(request("Third|Heartbeat", Buffer.from("x")));
+      await until(hub, () => third.received().includes("OK"));
       for (let count = 0; count < 20; count++) {
         using further = await RawPeer.connect(hub.port, greeting(), ready());
         await further.closed();
@@ -210,7 +212,7 @@ describe("max_connections", () => {
         / warn {2}Closed a connection: there are 3 already \(max_connections\) from=127\.0\.0\.1:\d+$/,
       );
       third.send(request("Third|jpg|", jpeg(1000)));
-      await until(hub, () => third.received().includes("OK"));
+      await until(hub, () => third.received().toString("latin1").split("OK").length === 3);
     }
     await until(hub, () => linesWith(hub, "Disconnected: ").length === 21);
     using fourth = good(hub);
@@ -218,6 +220,22 @@ describe("max_connections", () => {
     for (const camera of [first, second]) expectServed(camera);
     await until(hub, () => linesWith(hub, "Connected: ").length === 24);
     expect(linesWith(hub, "Disconnected: ")).toHaveLength(21);
+  });
+
+  test("lets a new camera in, and closes the oldest of those that have never sent anything", async () => {
+    await using hub = await hubWith({ max_connections: 3 });
+    using first = good(hub);
+    expectServed(first);
+    using silent = await shakenHands(hub);
+    using later = await shakenHands(hub);
+    using camera = good(hub);
+    expectServed(camera);
+    await silent.closed();
+    expect(later.isClosed).toBe(false);
+    using another = good(hub);
+    expectServed(another);
+    await later.closed();
+    for (const each of [first, camera]) expectServed(each);
   });
 });
 

@@ -52,7 +52,7 @@ describe("reasonsAgainst", () => {
       "Could not store an image: no",
       "Could not bring what was written to the disk: no",
       "Writer 3 has ended and is not replaced yet",
-      "The disk stalls: 0 requests wait, nothing was written for 5 s",
+      "The disk stalls: 0 requests wait, one has been with a writer for 5 s",
     ]);
     overview.take({ type: "activity", nodes: [], outcomes: { image: null, event: null } });
     overview.note("flush", null);

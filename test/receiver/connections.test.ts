@@ -121,10 +121,16 @@ async function fill(stack: DisposableStack): Promise<RawPeer[]> {
   return all;
 }
 
+/** Says of all that stand that a request has come on them. */
+function haveSent(): void {
+  for (const fd of Array(1000).keys()) connections.at(fd).hasSent = true;
+}
+
 describe("more connections than may stand", () => {
   test("are closed, while the others go on, and there is room again when one of those has gone", async () => {
     using stack = new DisposableStack();
     const strangers = await fill(stack);
+    haveSent();
     expect(tooMany).toEqual([]);
 
     for (let round = 1; round <= 10; round++) {
@@ -147,12 +153,28 @@ describe("more connections than may stand", () => {
   test("are all closed when they come at once", async () => {
     using stack = new DisposableStack();
     const strangers = await fill(stack);
+    haveSent();
     const further = await Promise.all(Array.from({ length: AT_ONCE }, () => RawPeer.connect(port)));
     for (const each of further) stack.use(each);
     await until(() => further.every(({ isClosed }) => isClosed) && connections.count === MAX);
     expect(strangers.filter(({ isClosed }) => isClosed)).toEqual([]);
     expect(tooMany).toHaveLength(AT_ONCE);
     expect(addresses("Disconnected: ").toSorted()).toEqual(tooMany.toSorted());
+  });
+
+  test("close the oldest of those that have never sent anything, each in its turn", async () => {
+    using stack = new DisposableStack();
+    const strangers = await fill(stack);
+    connections.at(
+      [...Array(1000).keys()].find((fd) => connections.at(fd).peer === addresses("Connected: ")[0])!,
+    ).hasSent = true;
+    const closed = (): number[] => strangers.flatMap(({ isClosed }, index) => (isClosed ? [index] : []));
+    for (const count of [1, 2]) {
+      stack.use(await RawPeer.connect(port));
+      await until(() => closed().length === count && connections.count === MAX);
+    }
+    expect(tooMany).toEqual(addresses("Connected: ").slice(1, 3));
+    expect(addresses("Disconnected: ")).toEqual(tooMany);
   });
 });
 
@@ -172,6 +194,8 @@ test("at gives one object for a connection as long as it stands, and another for
   expect(connections.at(found.fd)).toEqual({
     peer: "an address that is gone already",
     unanswered: 0,
+    hasSent: false,
+    isClosing: false,
     isGone: true,
   });
   expect(found.connection.isGone).toBe(true);

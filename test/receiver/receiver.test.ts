@@ -230,6 +230,46 @@ describe("while the disk stalls", () => {
     expect(texts(hub)).toContain("Barn|Temp|2");
   });
 
+  test("no more requests of one connection are taken in than max_unanswered, and others have theirs", async () => {
+    await using hub = await startHub(settings({ max_unanswered: 2, writers: 1 }));
+    using stack = new DisposableStack();
+    const [camera] = connectedPeers(stack, hub, 1) as [Peer];
+    const dealer = stack.use(new Peer(context, PeerType.dealer, `tcp://127.0.0.1:${hub.port}`));
+    const stalled = await stall(hub);
+    for (const index of [1, 2, 3, 4]) dealer.send("", header(`Ahead|Temp|${index}`), "x");
+    const refusal =
+      "ERROR the queue is full: 2 requests of this connection wait for their reply (max_unanswered)";
+    expect([dealer.receive(), dealer.receive()]).toEqual([
+      ["", refusal],
+      ["", refusal],
+    ]);
+    camera.send(header("Barn|Temp|1"), "x");
+    stalled[Symbol.dispose]();
+    expect(camera.receive()).toEqual(["OK"]);
+    // The first went into what stood in for a disk that stalls.
+    dealer.receive();
+    expect(dealer.receive()).toEqual(["", "OK"]);
+    dealer.send("", header("Ahead|Temp|5"), "x");
+    expect(dealer.receive()).toEqual(["", "OK"]);
+    expect(texts(hub).filter((text) => text.startsWith("Ahead"))).toEqual(["Ahead|Temp|2", "Ahead|Temp|5"]);
+  });
+
+  test("a stop answers with ERROR what the disk does not take in time", async () => {
+    await using hub = await startHub(settings({ writers: 1 }));
+    using stack = new DisposableStack();
+    const cameras = connectedPeers(stack, hub, 2);
+    const stalled = await stall(hub);
+    for (const [index, camera] of cameras.entries()) camera.send(header(`Barn|Temp|${index}`), "x");
+    await until(hub, () => hub.output().includes("The disk stalls"));
+    const stop = startStop(hub);
+    for (const camera of cameras)
+      expect(camera.receive(10_000)).toEqual([
+        "ERROR the hub stops, and the disk has not taken this in time",
+      ]);
+    expect(await stop.status).toBe(1);
+    stalled[Symbol.dispose]();
+  });
+
   test("no more bytes are taken in than max_queue_bytes, but for one message alone", async () => {
     await using hub = await startHub(settings({ max_queue_bytes: 100_000, writers: 1 }));
     using stack = new DisposableStack();
@@ -242,7 +282,7 @@ describe("while the disk stalls", () => {
     await until(hub, () => hub.output().includes("The disk stalls"));
     third.send(header("Barn|jpg|"), jpeg("too much", 60_000));
     expect(third.receive()).toEqual([
-      "ERROR the queue is full: 3 requests with 120001 bytes wait to be written (queuemax, max_queue_bytes)",
+      "ERROR the queue is full: 2 requests with 60001 bytes wait to be written (queuemax, max_queue_bytes)",
     ]);
     stalled[Symbol.dispose]();
     expect(second.receive()).toEqual(["OK"]);
@@ -250,6 +290,19 @@ describe("while the disk stalls", () => {
     expect(third.receive()).toEqual(["OK"]);
     expect(storedNames(hub)).toEqual(["again", "alone", "fits"]);
   });
+});
+
+test("a hub does not say that the disk stalls when a camera pauses for longer than a stall takes to be one", async () => {
+  await using hub = await startHub(settings({}));
+  using stack = new DisposableStack();
+  const [camera] = connectedPeers(stack, hub, 1) as [Peer];
+  for (let count = 0; count < 2; count++) {
+    await Bun.sleep(2500);
+    camera.send(header("Barn|jpg|"), jpeg(`image ${count}`));
+    expect(camera.receive()).toEqual(["OK"]);
+  }
+  await Bun.sleep(200);
+  expect(hub.output()).not.toContain("stalls");
 });
 
 test("a hub logs a notice when no message comes, and again, and not while they come", async () => {

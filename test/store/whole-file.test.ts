@@ -168,6 +168,7 @@ const poorer: [lost: Ability[]][] = [
   [["O_TMPFILE", "RENAME_NOREPLACE"]],
   [["O_TMPFILE", "hard links"]],
   [["link O_TMPFILE"]],
+  [["AT_EMPTY_PATH"]],
 ];
 describe.each(poorer)("WholeFileWriter.create on a file system without %j", (lost) => {
   const micros = utcMicros("2026-11-22T13:14:15.620992");

@@ -94,6 +94,8 @@ export type Ability =
   | "O_TMPFILE"
   /** Give such a file its name. */
   | "link O_TMPFILE"
+  /** The same by its descriptor alone: not for others than root before Linux 6.10. */
+  | "AT_EMPTY_PATH"
   /** Rename only where the new name is free: not on NFS. */
   | "RENAME_NOREPLACE"
   /** Give a file a second name: not on FAT and exFAT. */
@@ -112,13 +114,14 @@ interface Rule {
   readonly bits?: { readonly argument: number; readonly mask: number };
 }
 
-const { EINVAL, EIO, EOPNOTSUPP, EPERM } = os.errno;
+const { EINVAL, EIO, ENOENT, EOPNOTSUPP, EPERM } = os.errno;
 const LINKAT = { x64: 265, arm64: 37 };
 const RENAMEAT2 = { x64: 316, arm64: 276 };
 
 const RULES: Record<Ability, readonly Rule[]> = {
   O_TMPFILE: [{ x64: 257, arm64: 56, errno: EOPNOTSUPP, bits: { argument: 2, mask: 0o20000000 } }],
-  "link O_TMPFILE": [{ ...LINKAT, errno: EPERM, bits: { argument: 4, mask: 0x400 } }],
+  "link O_TMPFILE": [{ ...LINKAT, errno: EPERM, bits: { argument: 4, mask: 0x1400 } }],
+  AT_EMPTY_PATH: [{ ...LINKAT, errno: ENOENT, bits: { argument: 4, mask: 0x1000 } }],
   RENAME_NOREPLACE: [{ ...RENAMEAT2, errno: EINVAL, bits: { argument: 4, mask: 1 } }],
   "hard links": [
     { ...LINKAT, errno: EPERM },

@@ -1,4 +1,6 @@
 import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { rmSync } from "node:fs";
+import { join } from "node:path";
 import { Context } from "../../src/zmq/libzmq.ts";
 import { type Hub, startHub } from "../support/hub.ts";
 import { linesWith, until } from "../support/hub-output.ts";
@@ -99,6 +101,19 @@ describe.skipIf(lacksStrace())("the flusher", () => {
     expect(lines[0]).toContain("EIO");
     expectStored(camera);
     expect(await hub.stop()).toBe(0);
+  });
+
+  test("goes on with the other folders when someone has removed one", async () => {
+    await using hub = await hubWith("stored");
+    await using strace = await Strace.attach(hub.pid, "syncfs");
+    using camera = good(hub);
+    expectStored(camera);
+    const before = await settled(hub, strace, 0);
+    rmSync(join(hub.dataDir, "images"), { recursive: true });
+    camera.send(JSON.stringify({ msg: "Good|Temp|1" }), "x");
+    expect(camera.receive()).toEqual(["OK"]);
+    await settled(hub, strace, before);
+    expect(linesWith(hub, "Could not bring what was written to the disk")).toEqual([]);
   });
 
   test("says so when the last flush fails, and the hub ends all the same", async () => {

@@ -1,9 +1,10 @@
 import { describe, expect, test } from "bun:test";
+import { type Address, mapMemory, memoryAt } from "../../src/libc.ts";
 import { TEXT_BYTES_MAX } from "../../src/request.ts";
 import { Kind, Outcome, Slot, SLOT_BYTES, Slots } from "../../src/threads/slot.ts";
 
-function newMemory(slots: number): SharedArrayBuffer {
-  return new SharedArrayBuffer(slots * SLOT_BYTES);
+function newMemory(slots: number): Address {
+  return mapMemory(slots * SLOT_BYTES);
 }
 
 const memory = newMemory(3);
@@ -69,7 +70,7 @@ test("Slot cuts a text at the end of a character when it is too long", () => {
 
 test("Slot changes no other slot when it is filled to its bounds", () => {
   const three = newMemory(3);
-  const bytes = new Uint8Array(three).fill(0xaa);
+  const bytes = new Uint8Array(memoryAt(three, 3 * SLOT_BYTES)).fill(0xaa);
   const slot = new Slot(three, 1);
   slot.text = "€".repeat(TEXT_BYTES_MAX);
   slot.kind = slot.outcome = -1;

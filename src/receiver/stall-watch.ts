@@ -1,0 +1,45 @@
+/**
+ * Sees that the disk stalls: that a writer has had the same request in hand for long. Others may go on meanwhile.
+ *
+ * @module
+ */
+
+import { Integer, type Shared } from "../threads/shared.ts";
+
+/** What a writer was seen with. */
+interface Seen {
+  /** How many slots it had taken. */
+  taken: number;
+  /** When it was seen with the last of these first, in milliseconds of `performance.now`. */
+  sinceMs: number;
+}
+
+/** Watches the writers of one hub. */
+export class StallWatch {
+  private readonly seen: readonly Seen[];
+
+  constructor(
+    private readonly shared: Shared,
+    writers: number,
+  ) {
+    this.seen = Array.from({ length: writers }, () => ({ taken: 0, sinceMs: 0 }));
+  }
+
+  /**
+   * For how long the request that a writer has had in hand the longest has been there, in milliseconds; 0 where none has any.
+   * A request counts from the first look at it, so this is to be called about once a second while there are any.
+   */
+  longestMs(nowMs: number): number {
+    const { integers } = this.shared;
+    let longestMs = 0;
+    for (const [writer, seen] of this.seen.entries()) {
+      const taken = integers[Integer.taken + writer]!;
+      if (taken !== seen.taken || integers[Integer.inHand + writer] === 0) {
+        seen.taken = taken;
+        seen.sinceMs = nowMs;
+      }
+      longestMs = Math.max(longestMs, nowMs - seen.sinceMs);
+    }
+    return longestMs;
+  }
+}

@@ -1,0 +1,43 @@
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import { Context } from "../../src/zmq/libzmq.ts";
+import { startHub } from "../support/hub.ts";
+import { until } from "../support/hub-output.ts";
+import { lacksStrace, Strace } from "../support/strace.ts";
+import { Peer, PeerType } from "../support/zmq-peer.ts";
+
+setDefaultTimeout(60_000);
+
+const JPEG = Buffer.concat([Buffer.of(0xff, 0xd8), Buffer.alloc(1000), Buffer.of(0xff, 0xd9)]);
+
+const image = JSON.stringify({ msg: "Barn|jpg|" });
+const event = JSON.stringify({ msg: "Barn|Temp|1" });
+
+describe.skipIf(lacksStrace())(
+  "with ack synced and an fsync that fails, an OK comes when all have been done",
+  () => {
+    test.each([
+      ["the folder of images", image, JPEG, 1, 4],
+      ["the data directory, for an image", image, JPEG, 2, 4],
+      ["the data directory, for an event", event, "x", 1, 3],
+      ["the folder of a new log, which has its name by then", event, "x", 3, 2],
+    ])("%s", async (_, header, payload, failing, calls) => {
+      await using hub = await startHub({ settings: { hub: { ack: "synced", writers: 1 } } });
+      await until(hub, () => hub.log().length > 0);
+      // An event then makes the log anew, as an image makes the folder of its day.
+      rmSync(join(hub.dataDir, "logs/imagehub.log"));
+      await using strace = await Strace.attach(hub.pid, "fsync", `error=EIO:when=${failing}`);
+      using context = new Context();
+      using camera = new Peer(context, PeerType.req, `tcp://127.0.0.1:${hub.port}`);
+      camera.send(header, payload);
+      expect(camera.receive()?.[0]).toContain("EIO");
+      await until(hub, () => strace.results().length === failing);
+      expect(strace.results().at(-1)).toBe("= -1 EIO (Input/output error) (INJECTED)");
+      camera.send(header, payload);
+      expect(camera.receive()).toEqual(["OK"]);
+      await until(hub, () => strace.results().length >= failing + calls);
+      expect(strace.results().slice(failing)).toEqual(Array.from({ length: calls }, () => "= 0"));
+    });
+  },
+);
