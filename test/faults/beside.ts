@@ -15,6 +15,9 @@ import { type Entry, percentile, Senders } from "./senders.ts";
 /** imagenode gives up after one second without a reply. */
 export const SERVED_MS_MAX = 1000;
 
+/** Cameras that come when the others are there. */
+const NEWCOMERS = 3;
+
 /** What stands beside the normal senders. */
 export interface Beside {
   /** How many normal ones send images; a tenth as many send events. */
@@ -28,6 +31,8 @@ export interface Beside {
   readonly descriptorsMax?: number;
   /** Memory that the hub may have taken at most, in MB. */
   readonly memoryMbMax?: number;
+  /** The names of files that the others may leave. */
+  readonly foreign?: RegExp;
   /** Starts the others. */
   readonly others: (port: number) => Promise<Peers[]>;
 }
@@ -41,6 +46,7 @@ export async function besides(run: Run, beside: Beside): Promise<Outcome> {
     before = [],
     settings = {},
     others,
+    foreign,
     mayRefuse = false,
     descriptorsMax = Number.POSITIVE_INFINITY,
     memoryMbMax = Number.POSITIVE_INFINITY,
@@ -57,6 +63,9 @@ export async function besides(run: Run, beside: Beside): Promise<Outcome> {
   await Bun.sleep(phaseMs);
   const besideS = Date.now() / 1000;
   const started = await others(hub.port);
+  await using newcomers = new Senders(hub.address, { ...load, images: NEWCOMERS, events: 0 });
+  if ((await newcomers.firstOk(besideS)) === undefined)
+    problems.push("a camera that comes is not served while the others are there");
   await Bun.sleep(phaseMs);
   const usage = hub.usage();
   if (usage.fds > descriptorsMax) problems.push(`the hub has ${usage.fds} descriptors open`);
@@ -65,8 +74,8 @@ export async function besides(run: Run, beside: Beside): Promise<Outcome> {
   const goneS = Date.now() / 1000;
   const back = await senders.firstOk(goneS);
   if (back === undefined) problems.push("no service after they went");
-  const journal = await senders.stop();
-  problems.push(...problemsOf(judge(data.path, journal)));
+  const journal = [...(await senders.stop()), ...(await newcomers.stop())];
+  problems.push(...problemsOf(judge(data.path, journal, foreign)));
   const between = (fromS: number, toS: number): Entry[] =>
     journal.filter((entry) => entry.at > fromS && entry.at <= toS);
   const [alone, together] = [between(quietS, besideS), between(besideS, goneS)];

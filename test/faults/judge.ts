@@ -11,12 +11,14 @@ import type { Entry } from "./senders.ts";
 const IMAGE_NAME = /^(?<node>[^.].*)-(?<date>\d{4}-\d\d-\d\d)T\d\d\.\d\d\.\d\d\.\d{6}\.jpg$/u;
 const LOG_LINE = /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} ~ (?<text>.*)$/u;
 
-/** What was found. All but the first and the last two numbers have to be 0. */
+/** What was found. */
 export interface Findings {
   /** Requests that were answered `OK` and are to be kept. */
   readonly acknowledged: number;
   /** Those of them that are not there byte for byte. */
   readonly lost: readonly Entry[];
+  /** Those that stand, and whose senders had no reply: for a stop to judge, which answers all that it takes. */
+  readonly untold: readonly Entry[];
   /** Visible files that are not whole, or under a name of another form. */
   readonly partial: readonly string[];
   /** Lines of the event log that do not parse. */
@@ -47,14 +49,14 @@ export function logLines(data: string): string[] {
     });
 }
 
-/** Compares a data directory with all journals of those who sent to it. */
-export function judge(data: string, journal: readonly Entry[]): Findings {
+/** Compares a data directory with all journals of those who sent to it. @param foreign names of files that nobody keeps a journal of */
+export function judge(data: string, journal: readonly Entry[], foreign?: RegExp): Findings {
   const sent = new Set(journal.filter((entry) => entry.kind === "image").map((entry) => entry.sha256));
   const standing = new Map<string, string>();
   const partial: string[] = [];
   const leftovers: string[] = [];
   const twice: string[] = [];
-  const paths = filesBelow(join(data, "images"));
+  const paths = filesBelow(join(data, "images")).filter((path) => foreign?.test(basename(path)) !== true);
   for (const path of paths) {
     if (basename(path).startsWith(".")) {
       leftovers.push(path);
@@ -78,11 +80,11 @@ export function judge(data: string, journal: readonly Entry[]): Findings {
   const acknowledged = journal.filter(
     (entry) => entry.reply === "OK" && (entry.kind === "image" || entry.kind === "event"),
   );
-  const lost = acknowledged.filter((entry) =>
+  const stands = (entry: Entry): boolean =>
     entry.kind === "image"
-      ? standing.get(entry.sha256) !== entry.msg.slice(0, entry.msg.indexOf("|"))
-      : !texts.has(entry.msg),
-  );
+      ? standing.get(entry.sha256) === entry.msg.slice(0, entry.msg.indexOf("|"))
+      : texts.has(entry.msg);
+  const lost = acknowledged.filter((entry) => !stands(entry));
   twice.push(
     ...journal
       .filter((entry) => entry.kind === "event" && (texts.get(entry.msg) ?? 0) > 1)
@@ -91,6 +93,7 @@ export function judge(data: string, journal: readonly Entry[]): Findings {
   return {
     acknowledged: acknowledged.length,
     lost,
+    untold: journal.filter((entry) => entry.reply === null && stands(entry)),
     partial,
     badLines,
     twice,

@@ -2,6 +2,8 @@
 
     peers.py 127.0.0.1 5555 silent 5000      connections that never say anything
     peers.py 127.0.0.1 5555 drip 500         connections that send a greeting at one byte a second, and then a frame so
+    peers.py 127.0.0.1 5555 idle 2500        connections that greet as ZeroMQ does, and then say nothing
+    peers.py 127.0.0.1 5555 images 1         a peer that sends images of 2 kB as fast as it can, and reads no reply
     peers.py 127.0.0.1 5555 flood 1          a peer that sends messages of 1 MiB as fast as it can, and reads no reply
     peers.py 127.0.0.1 5555 burst 20         20 peers that write small events, prepared in bulk, and read no reply
 
@@ -18,6 +20,14 @@ _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
 resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 GREETING = b"\xff" + bytes(8) + b"\x7f\x03\x00NULL" + bytes(16) + bytes(1) + bytes(31)
+
+
+
+def frame(flags, body):
+    return bytes([flags, len(body)]) + body
+
+
+READY = frame(4, b"\x05READY\x0bSocket-Type" + bytes([0, 0, 0, 6]) + b"DEALER\x08Identity" + bytes(4))
 
 
 async def peer(connected):
@@ -37,6 +47,8 @@ async def peer(connected):
                     writer.write(bytes([byte]))
                     await writer.drain()
                     await asyncio.sleep(1)
+            if kind == "idle":
+                writer.write(GREETING + READY)
             while await reader.read(4096):
                 pass
         except OSError:
@@ -67,10 +79,12 @@ def flood():
         socket.setsockopt(zmq.LINGER, 0)
         socket.setsockopt(zmq.SNDTIMEO, 200)
         socket.connect(f"tcp://{host}:{port}")
-        body = bytes(2**20)
+        kept = kind == "images"
+        body = bytes(2000 if kept else 2**20)
+        head = b'{"msg": "Flood%d|%s|"}' % (index, b"jpg" if kept else b"Heartbeat")
         while not ends.is_set():
             try:
-                socket.send_multipart([b"", b'{"msg": "Flood%d|Heartbeat"}' % index, body], copy=False)
+                socket.send_multipart([b"", head, body], copy=False)
             except zmq.Again:
                 pass
         socket.close()
@@ -89,10 +103,6 @@ def flood():
 def burst():
     import socket
 
-    def frame(flags, body):
-        return bytes([flags, len(body)]) + body
-
-    ready = b"\x05READY\x0bSocket-Type" + bytes([0, 0, 0, 6]) + b"DEALER\x08Identity" + bytes(4)
     message = frame(1, b"") + frame(1, b'{"msg": "Flood|Temp|1"}') + frame(0, b"x")
     bulk = message * (65536 // len(message))
     connected = threading.Semaphore(0)
@@ -102,7 +112,7 @@ def burst():
         while True:
             try:
                 with socket.create_connection((host, port)) as connection:
-                    connection.sendall(GREETING + frame(4, ready))
+                    connection.sendall(GREETING + READY)
                     while True:
                         connection.sendall(bulk)
                         if first:
@@ -119,7 +129,7 @@ def burst():
     sys.stdin.read()
 
 
-if kind == "flood":
+if kind in ("flood", "images"):
     flood()
 elif kind == "burst":
     burst()

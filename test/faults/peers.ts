@@ -23,7 +23,7 @@ export class Peers implements AsyncDisposable {
   /** Returns when all have connected. */
   static async start(
     port: number,
-    kind: "silent" | "drip" | "flood" | "burst",
+    kind: "silent" | "drip" | "idle" | "flood" | "images" | "burst",
     count: number,
   ): Promise<Peers> {
     const peers = new Peers(port, kind, count);

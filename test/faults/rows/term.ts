@@ -48,6 +48,8 @@ async function stopTimes(run: Run, times: number, pauseMs: number): Promise<Endi
   const journal = await senders.stop();
   const findings = judge(data.path, journal);
   problems.push(...problemsOf(findings));
+  if (findings.untold.length > 0)
+    problems.push(`${findings.untold.length} requests were stored, and their senders not told`);
   undo();
   const unanswered = journal.filter((entry) => entry.reply === null).length;
   return { ms, unanswered, lost: findings.lost.length, of: findings.acknowledged, problems };
@@ -66,8 +68,8 @@ export const term: Row = {
     const problems = [...full.problems, ...paused.problems];
     if (paused.unanswered > 0)
       problems.push(`${paused.unanswered} requests of senders that pause ${pauseMs} ms hung`);
-    // At full load each sends its next request in the moment of the end, to a connection that no hub reads any more:
-    // these are counted and not judged.
+    // At full load each sends its next request in the moment of the end, to a connection that no hub reads any more: how many
+    // these are is not judged, but that none of them has been taken in is.
     const all = [...full.ms, ...paused.ms];
     return {
       figure:
