@@ -31,8 +31,8 @@ function roundUp(value: number): number {
   return [1, 2, 4, 5, 8, 10].map((factor) => factor * step).find((end) => end >= value)!;
 }
 
-function escaped(text: string): string {
-  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll('"', "&quot;");
+function escaped(raw: string): string {
+  return raw.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll('"', "&quot;");
 }
 
 function text(
@@ -55,6 +55,10 @@ function legend(series: readonly Series[]): Map<string, string> {
   return colours;
 }
 
+function rate(series: Series): number {
+  return figureOf(series, "perSecond")?.median ?? 0;
+}
+
 /** Draws the chart. @returns undefined where none of its workloads was run */
 export function chart(results: Results, caption: string): string | undefined {
   const groups = IMAGES_SENDERS.map((senders) => ({
@@ -64,7 +68,6 @@ export function chart(results: Results, caption: string): string | undefined {
   if (groups.length === 0) return undefined;
 
   const colours = legend(groups.flatMap(({ series }) => series));
-  const rate = (series: Series): number => figureOf(series, "perSecond")?.median ?? 0;
   const top = roundUp(Math.max(...groups.flatMap(({ series }) => series.map(rate))));
   const height = HEIGHT - TOP - BOTTOM;
   const y = (value: number): number => TOP + height * (1 - value / top);

@@ -11,7 +11,7 @@ import { type Candidate, dateFolder, Running } from "./candidates.ts";
 import { type LoadOptions, type LoadResult, runLoad } from "./load.ts";
 import type { Payload, PayloadName } from "./payloads.ts";
 import { countStored, FILLER_PREFIX, progressOf } from "./stored.ts";
-import { cpuSeconds, residentMb } from "./usage.ts";
+import { cpuSeconds, machineBusySeconds, residentMb } from "./usage.ts";
 import {
   FILLER_FILES_SHORT,
   MEMORY_IMAGES,
@@ -63,6 +63,8 @@ export interface Measurement {
   /** Of one core, of the candidate and of the load. */
   readonly cpuPercent: number;
   readonly loadCpuPercent: number;
+  /** Of everything else on the machine, to see whether something was in the way. */
+  readonly othersCpuPercent: number;
   /** The candidate's processor time for each message, in microseconds. */
   readonly cpuUsPerMessage: number;
   /** Resident at the end of the measured time, in MB. */
@@ -74,6 +76,13 @@ export interface Measurement {
   readonly quartersMb?: readonly number[];
   /** In the workload `start`: to the first answer. */
   readonly startMs?: number;
+}
+
+/** Processor time in a measured time, in seconds: the candidate's, the whole machine's; and how long that was. */
+interface Used {
+  readonly ownS: number;
+  readonly busyS: number;
+  readonly tookS: number;
 }
 
 const NOTHING_SENT: LoadResult = {
@@ -141,7 +150,7 @@ class Attempt {
   }
 
   get #warmup(): number {
-    return this.bench.short ? Math.min(WARMUP_S, this.bench.seconds) : (this.workload.warmup ?? WARMUP_S);
+    return this.bench.short ? this.bench.seconds / 2 : WARMUP_S;
   }
 
   /** Counts what is stored whole. */
@@ -221,27 +230,41 @@ class Attempt {
   async #under(running: Running): Promise<Measurement> {
     if (this.workload.kind === "idle") return await this.#idle(running);
     if (this.workload.kind === "memory") return await this.#memory(running);
+    if (this.workload.kind === "paced") await this.#compile(running);
     return await this.#timed(running, { warmup: this.#warmup, seconds: this.#seconds });
   }
 
+  /** So much load that a hub's code is compiled; at a slow pace that would take an hour. It does not count. */
+  async #compile(running: Running): Promise<void> {
+    await this.#timed(running, { warmup: 0, seconds: this.#warmup, rate: 0 });
+    if (this.#isCounted) {
+      await settled(this.#data, this.#payload, this.#answered);
+      this.#removeImages();
+    }
+    this.#answered = 0;
+  }
+
   async #timed(running: Running, options: Partial<LoadOptions>): Promise<Measurement> {
-    let [cpuS, fromMs, usedS, tookS, resident] = [0, 0, 0, 0, 0];
+    let [cpuS, busyS, fromMs, resident] = [0, 0, 0, 0];
+    const used = { ownS: 0, busyS: 0, tookS: 0 };
     const result = await runLoad(this.bench.load, this.#load(running.endpoint, options), {
       measuring: () => {
         cpuS = cpuSeconds(running.pid);
+        busyS = machineBusySeconds();
         fromMs = performance.now();
       },
       measured: () => {
-        usedS = cpuSeconds(running.pid) - cpuS;
-        tookS = (performance.now() - fromMs) / 1000;
+        used.ownS = cpuSeconds(running.pid) - cpuS;
+        used.busyS = machineBusySeconds() - busyS;
+        used.tookS = (performance.now() - fromMs) / 1000;
         resident = residentMb(running.pid);
       },
     });
     this.#answered += result.ok;
-    return this.#from(result, usedS, tookS, resident);
+    return this.#from(result, used, resident);
   }
 
-  #from(result: LoadResult, usedS: number, tookS: number, resident: number): Measurement {
+  #from(result: LoadResult, { ownS, busyS, tookS }: Used, resident: number): Measurement {
     const perSecond = result.seconds > 0 ? result.measured / result.seconds : 0;
     return {
       answered: this.#answered,
@@ -251,9 +274,10 @@ class Attempt {
       lost: null,
       perSecond,
       megabytesPerSecond: (perSecond * this.#payload.body.length) / 1e6,
-      cpuPercent: tookS > 0 ? (usedS / tookS) * 100 : 0,
+      cpuPercent: tookS > 0 ? (ownS / tookS) * 100 : 0,
       loadCpuPercent: result.cpuPercent,
-      cpuUsPerMessage: result.measured > 0 ? (usedS * 1e6) / result.measured : 0,
+      othersCpuPercent: tookS > 0 ? Math.max(0, ((busyS - ownS) / tookS) * 100 - result.cpuPercent) : 0,
+      cpuUsPerMessage: result.measured > 0 ? (ownS * 1e6) / result.measured : 0,
       residentMb: resident,
       p50Ms: result.p50Us / 1000,
       p99Ms: result.p99Us / 1000,
@@ -263,10 +287,14 @@ class Attempt {
 
   async #idle(running: Running): Promise<Measurement> {
     await Bun.sleep(this.#warmup * 1000);
-    const [cpuS, fromMs] = [cpuSeconds(running.pid), performance.now()];
+    const [cpuS, wasBusyS, fromMs] = [cpuSeconds(running.pid), machineBusySeconds(), performance.now()];
     await Bun.sleep(this.#seconds * 1000);
-    const usedS = cpuSeconds(running.pid) - cpuS;
-    return this.#from(NOTHING_SENT, usedS, (performance.now() - fromMs) / 1000, residentMb(running.pid));
+    const used = {
+      ownS: cpuSeconds(running.pid) - cpuS,
+      busyS: machineBusySeconds() - wasBusyS,
+      tookS: (performance.now() - fromMs) / 1000,
+    };
+    return this.#from(NOTHING_SENT, used, residentMb(running.pid));
   }
 
   async #memory(running: Running): Promise<Measurement> {
@@ -314,7 +342,7 @@ class Attempt {
     await running.stop();
     this.#count();
     const startMs = result.firstOkEpochUs / 1000 - running.startedMs;
-    return { ...this.#from(result, 0, 0, resident), ...this.#kept(), startMs };
+    return { ...this.#from(result, { ownS: 0, busyS: 0, tookS: 0 }, resident), ...this.#kept(), startMs };
   }
 }
 

@@ -11,7 +11,7 @@ import { parseArgs } from "node:util";
 import { CHECKOUT } from "../../test/support/available.ts";
 import { type Workload, WORKLOADS } from "./workloads.ts";
 
-const CANDIDATES = ["yardstick", "source", "binary"] as const;
+const CANDIDATES = ["yardstick", "binary", "source"] as const;
 const DEFAULT_CANDIDATES: readonly (typeof CANDIDATES)[number][] = ["yardstick", "binary"];
 
 /** Rounds, and seconds of a measurement, where no option says so, and in a short run. */
@@ -56,8 +56,10 @@ Options:
 
 Candidates:
   yardstick  a loop in C on the same libzmq that writes each image and answers
-  source     this hub from source
   binary     this hub's executable in dist (npm run build)
+  source     this hub from source
+
+The goals are judged by the first of binary and source that was measured.
 
 Workloads:
 ${WORKLOADS.map(({ name, what }) => `  ${name.padEnd(16)}${what}`).join("\n")}

@@ -48,6 +48,7 @@ function column(
 const NAME: Column = ["", nameOf];
 const LOST: Column = ["lost", lossOf];
 const CPU: Column = ["CPU", (series) => withSpread(figureOf(series, "cpuPercent"), inPercent)];
+const OTHERS = column("others' CPU", "othersCpuPercent", inPercent);
 const MEMORY = column("MB resident", "residentMb", (value) => value.toFixed(0));
 const RATE: Column = ["stored/s", (series) => withSpread(figureOf(series, "perSecond"), whole)];
 const RATIO: Column = [
@@ -72,14 +73,15 @@ const FULL: readonly Column[] = [
   CPU,
   column("CPU µs each", "cpuUsPerMessage", (value) => value.toFixed(1)),
   column("load's CPU", "loadCpuPercent", inPercent),
+  OTHERS,
   MEMORY,
   ...ANSWERS,
 ];
 
 const COLUMNS: Readonly<Record<Series["workload"]["kind"], readonly Column[]>> = {
   full: FULL,
-  paced: [NAME, RATE, LOST, CPU, MEMORY, ...ANSWERS],
-  idle: [NAME, CPU, MEMORY],
+  paced: [NAME, RATE, LOST, CPU, OTHERS, MEMORY, ...ANSWERS],
+  idle: [NAME, CPU, OTHERS, MEMORY],
   memory: [
     NAME,
     [

@@ -51,3 +51,11 @@ export function residentMb(pid: number): number {
   );
   return (kibibytes.reduce((sum, each) => sum + each, 0) * 1024) / 1e6;
 }
+
+/** Processor time of the whole machine that was not idle since its start, in seconds, to 10 ms; also what other guests took. */
+export function machineBusySeconds(): number {
+  // user nice system idle iowait irq softirq steal (proc_stat(5)); guests are part of user.
+  const fields = read("/proc/stat").split("\n")[0]!.split(/ +/).slice(1, 9).map(Number);
+  const idle = (fields[3] ?? 0) + (fields[4] ?? 0);
+  return (fields.reduce((sum, each) => sum + each, 0) - idle) / TICKS_PER_SECOND;
+}
