@@ -28,7 +28,7 @@ const COLOURS: Readonly<Record<Series["candidate"]["kind"], readonly string[]>> 
 /** A number that a scale can end with, no less than this. */
 function roundUp(value: number): number {
   const step = 10 ** Math.floor(Math.log10(Math.max(value, 1)));
-  return [1, 2, 4, 5, 8, 10].map((factor) => factor * step).find((end) => end >= value)!;
+  return [1, 2, 3, 4, 5, 6, 8, 10].map((factor) => factor * step).find((end) => end >= value)!;
 }
 
 function escaped(raw: string): string {
@@ -111,7 +111,7 @@ export function chart(results: Results, caption: string): string | undefined {
   parts.push(text(LEFT, HEIGHT - 12, `${caption}; ×: to the yardstick of the same round`, "start"));
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" width="${WIDTH}" height="${HEIGHT}" role="img" aria-label="Images stored a second, by number of senders">
 <style>
-text { font: 14px system-ui, sans-serif; fill: #57606a; }
+text { font: 14px system-ui, sans-serif; fill: #6a737d; }
 .small { font-size: 12px; }
 line { stroke: #8a919e; stroke-opacity: 0.35; }
 @media (prefers-color-scheme: dark) { text { fill: #b4bcc6; } }

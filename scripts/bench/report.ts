@@ -97,12 +97,26 @@ const COLUMNS: Readonly<Record<Series["workload"]["kind"], readonly Column[]>> =
   start: [NAME, ["first answer", (series) => withSpread(figureOf(series, "startMs"), milliseconds)], LOST],
 };
 
+/** How much of a core others may use before what was measured beside them says little, in percent. */
+const OTHERS_PERCENT_MAX = 20;
+
+/** Says where something else kept the machine busy. */
+function disturbance(series: readonly Series[]): string[] {
+  const most = Math.max(...series.map((each) => figureOf(each, "othersCpuPercent")?.max ?? 0));
+  if (most <= OTHERS_PERCENT_MAX) return [];
+  return [
+    "",
+    `Other programs used up to ${inPercent(most)} of a core: these figures say little. Run it again in quiet.`,
+  ];
+}
+
 /** The table of one workload. */
 export function workloadTable(results: Results, workload: Series["workload"]): string[] {
   const series = results.all.filter((each) => each.workload === workload);
   const columns = COLUMNS[workload.kind];
   const rows = series.map((each) => columns.map(([, cell]) => cell(each, results)));
-  return [`${workload.name}: ${workload.what}`, "", ...table([columns.map(([head]) => head), ...rows])];
+  const lines = table([columns.map(([head]) => head), ...rows]);
+  return [`${workload.name}: ${workload.what}`, "", ...lines, ...disturbance(series)];
 }
 
 /** The table of the goals. */

@@ -8,7 +8,7 @@ import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { basename, extname, join } from "node:path";
 import type { Payload } from "./payloads.ts";
 
-/** Of how many files the content is compared; of all others only the size. */
+/** Of how many files the content is compared; of all others only the size, or of raw arrays start and end of the JPEG. */
 const HASHED_MAX = 200;
 
 /** Files with this at the start of their name were there before. */
@@ -34,9 +34,13 @@ function imagesBelow(folder: string): string[] {
     .filter((path) => [".jpg", ".jpeg"].includes(extname(path)));
 }
 
-/** Whether a file is a raw array's JPEG. */
+/** Whether these are a JPEG, as far as its start and its end tell. */
 function isJpeg(bytes: Buffer): boolean {
   return bytes.subarray(0, 2).equals(JPEG_START) && bytes.subarray(-2).equals(JPEG_END);
+}
+
+function hashOf(path: string): string {
+  return Bun.SHA256.hash(readFileSync(path), "hex");
 }
 
 function countImages(paths: readonly string[], payload: Payload): Stored {
@@ -44,12 +48,10 @@ function countImages(paths: readonly string[], payload: Payload): Stored {
   const hash = Bun.SHA256.hash(payload.body, "hex");
   const step = Math.max(1, Math.floor(paths.length / HASHED_MAX));
   const isWhole = (path: string, index: number): boolean => {
-    // What became of a raw array has a size of its own; a program that only writes it keeps it as it came.
     const { size } = statSync(path);
-    if (size !== payload.body.length && !(isRaw && size > 0)) return false;
-    if (index % step !== 0) return true;
-    const bytes = readFileSync(path);
-    return Bun.SHA256.hash(bytes, "hex") === hash || (isRaw && isJpeg(bytes));
+    if (size === payload.body.length) return index % step !== 0 || hashOf(path) === hash;
+    // What became of a raw array has a size of its own; a program that only writes it keeps it as it came.
+    return isRaw && isJpeg(readFileSync(path));
   };
   const whole = paths.filter(isWhole).length;
   return { whole, broken: paths.length - whole };
