@@ -19,7 +19,16 @@ export const SYSROOT = join(CHECKOUT, ".cache/arm64-sysroot");
 
 /** Something that only some tests need. */
 export type Part =
-  "python" | "prometheus" | "qemu" | "sysroot" | "systemd" | "x64" | "arm64" | "ansible" | "container";
+  | "python"
+  | "prometheus"
+  | "qemu"
+  | "sysroot"
+  | "systemd"
+  | "x64"
+  | "arm64"
+  | "ansible"
+  | "container"
+  | "bench";
 
 /** What the tests can start as the hub: the sources under Bun, or one of the executables in `dist`. */
 export type Program = "source" | "x64" | "arm64";
@@ -68,6 +77,13 @@ const LOOK: Record<Part, () => boolean> = {
   ansible: () => areThere("ansible-playbook", "ansible-lint", "yamllint"),
   container: () => areThere("debootstrap", "systemd-nspawn", "nsenter", "ip", "ssh", "rsync"),
   arm64: () => existsSync(executable("arm64")),
+  bench: () =>
+    // Only the compiler knows where it looks for headers.
+    areThere("gcc", "nm") &&
+    Bun.spawnSync(["gcc", "-fsyntax-only", "-include", "zmq.h", "-x", "c", "/dev/null"], {
+      stdout: "ignore",
+      stderr: "ignore",
+    }).success,
 };
 
 function areThere(...commands: readonly string[]): boolean {
@@ -92,6 +108,7 @@ const REMEDY: Record<Part, string> = {
   systemd: "systemd-analyze and libsystemd, which nothing has to run with (Debian: systemd)",
   x64: "dist/imagehub-linux-x64 (npm run build)",
   arm64: "dist/imagehub-linux-arm64 (npm run build)",
+  bench: "a C compiler and zmq.h (Debian: apt-get install gcc libc6-dev libzmq3-dev)",
 };
 
 /** One line that names a part and how to get it. */

@@ -1,0 +1,124 @@
+/**
+ * `npm run bench`: how fast the hub is, beside the least that a hub on libzmq can do, and beside any other hub.
+ *
+ * `bun scripts/bench.ts --help` lists options and workloads. The exit status is 0 unless something could not be run, or this
+ * hub or a yardstick has lost something (1), or the command line is wrong (64). What a peer loses is a figure.
+ *
+ * @module
+ */
+
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { type Candidate, hub, listens, peer, yardstick } from "./bench/candidates.ts";
+import { chart } from "./bench/chart.ts";
+import { compile } from "./bench/compile.ts";
+import { milliseconds, whole } from "./bench/format.ts";
+import { outcomes } from "./bench/goals.ts";
+import { type Bench, measure, type Measurement } from "./bench/measure.ts";
+import { type Options, readOptions } from "./bench/options.ts";
+import { makePayloads } from "./bench/payloads.ts";
+import { asJson, goalsTable, machine, workloadTable } from "./bench/report.ts";
+import { Results, type Series } from "./bench/results.ts";
+import type { Workload } from "./bench/workloads.ts";
+import { workFolder } from "./bench/workspace.ts";
+import { exitOnSignals } from "../test/faults/cleanup.ts";
+
+/** What is printed of one measurement as soon as it is there. */
+function shown(
+  workload: Workload,
+  { perSecond, cpuPercent, lost, startMs, quartersMb }: Measurement,
+): string {
+  if (startMs !== undefined) return milliseconds(startMs);
+  if (quartersMb !== undefined) return `${quartersMb.map((mb) => mb.toFixed(0)).join(", ")} MB`;
+  if (workload.kind === "idle") return `CPU ${cpuPercent.toFixed(2)} %`;
+  return `${whole(perSecond)}/s, CPU ${cpuPercent.toFixed(1)} %, lost ${lost ?? "unknown"}`;
+}
+
+/** Measures a workload: in each round all candidates in turn, and every other round in reverse, as a machine gets warm. */
+async function runWorkload(
+  bench: Bench,
+  workload: Workload,
+  candidates: readonly Candidate[],
+  rounds: number,
+): Promise<{ series: Series[]; problems: string[] }> {
+  const series = candidates.flatMap((candidate) =>
+    workload.variants.map((variant) => ({ workload, variant, candidate, rounds: [] as Measurement[] })),
+  );
+  const problems: string[] = [];
+  for (let round = 1; round <= Math.min(rounds, workload.roundsMax ?? rounds); round++) {
+    for (const each of round % 2 === 1 ? series : series.toReversed()) {
+      const name = [workload.name, `round ${round}`, each.candidate.name, each.variant.label];
+      const prefix = name.filter((part) => part !== "").join(", ");
+      try {
+        const measurement = await measure(bench, workload, each.variant, each.candidate);
+        each.rounds.push(measurement);
+        console.log(`${prefix}: ${shown(workload, measurement)}`);
+      } catch (error) {
+        // Without this round of it the rounds of the others cannot be compared with it.
+        problems.push(`${prefix}: ${Error.isError(error) ? error.message : String(error)}`);
+        console.error(problems.at(-1));
+        return { series: series.filter(({ rounds: done }) => done.length > 0), problems };
+      }
+    }
+  }
+  return { series, problems };
+}
+
+/** Those that were asked for. @throws {Error} where one cannot be run here */
+async function candidatesOf(
+  options: Options,
+  folder: string,
+): Promise<{ load: string; candidates: Candidate[] }> {
+  const compiled = compile(join(folder, "programs"));
+  const candidates = options.candidates.map((name) =>
+    name === "yardstick" ? yardstick(compiled) : hub(name),
+  );
+  if (options.peer !== undefined) {
+    const { command, endpoint, data } = options.peer;
+    if (await listens(endpoint))
+      throw new Error(`Cannot measure the peer: something listens on ${endpoint} already; end it first`);
+    candidates.push(peer(command, endpoint, data));
+  }
+  return { load: compiled.load, candidates };
+}
+
+async function main(): Promise<number> {
+  const options = readOptions();
+  exitOnSignals();
+  const folders = { tmpfs: workFolder(options.tmpfs), disk: workFolder(options.disk) };
+  const { load, candidates } = await candidatesOf(options, folders.disk);
+  const payloads = await makePayloads();
+  const { seconds, short, writers, threads, rounds } = options;
+  const bench: Bench = { load, folders, payloads, seconds, short, writers, threads };
+  console.log(machine());
+
+  const series: Series[] = [];
+  const problems: string[] = [];
+  for (const workload of options.workloads) {
+    const result = await runWorkload(bench, workload, candidates, rounds);
+    series.push(...result.series);
+    problems.push(...result.problems);
+    console.log(`\n${workloadTable(new Results(result.series), workload).join("\n")}\n`);
+  }
+
+  const results = new Results(series);
+  const goals = outcomes(results);
+  if (goals.length > 0) console.log(`${goalsTable(goals).join("\n")}\n`);
+  if (options.json !== undefined)
+    writeFileSync(options.json, asJson(results, { rounds, seconds, short, writers }));
+  const drawing = chart(results, machine());
+  if (options.svg !== undefined) {
+    if (drawing === undefined) problems.push("Cannot draw the chart: none of the workloads images-… was run");
+    else writeFileSync(options.svg, drawing);
+  }
+  if (results.lost > 0) problems.push(`${results.lost} answered OK and not stored whole`);
+  for (const problem of problems) console.error(problem);
+  return problems.length > 0 ? 1 : 0;
+}
+
+try {
+  process.exit(await main());
+} catch (error) {
+  console.error(Error.isError(error) ? error.message : String(error));
+  process.exit(1);
+}

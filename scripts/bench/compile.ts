@@ -1,0 +1,61 @@
+/**
+ * Compiles the C programs of the benchmark, the yardsticks and the load, each into an executable in a folder for temporary
+ * files.
+ *
+ * They are linked with the very libzmq that the hub uses: the addon of the package `zeromq` exports its whole C API. What
+ * that file wants of Node.js beside it is never called, and is put in its place as functions that end the process. Only the
+ * header is Debian's.
+ *
+ * @module
+ */
+
+import { mkdirSync, writeFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { libzmqPath } from "../../src/zmq/addon.ts";
+import { command } from "../../test/faults/cleanup.ts";
+import { has, remedy } from "../../test/support/available.ts";
+
+/** The programs, by their names; each is a file in this folder. */
+const PROGRAMS = ["load", "yardstick", "yardstick-synced"] as const;
+
+/** The paths of the compiled programs. */
+export type Compiled = Readonly<Record<(typeof PROGRAMS)[number], string>>;
+
+/** What the addon takes from Node.js. */
+const FOREIGN = /^ +[Uw] ((?:napi|node|uv)_\w+)$/gm;
+
+/**
+ * Compiles all programs into a folder.
+ *
+ * @throws {Error} that says what is missing and how it is got, or what the compiler said
+ */
+export function compile(folder: string): Compiled {
+  if (!has("bench"))
+    throw new Error(`Cannot compile the load and the yardstick, missing: ${remedy("bench")}`);
+  mkdirSync(folder, { recursive: true });
+  const addon = libzmqPath();
+  const undefinedSymbols = command("nm", "--dynamic", "--undefined-only", addon);
+  const names = [...undefinedSymbols.matchAll(FOREIGN)].map(([, name]) => name);
+  const stubs = join(folder, "node-stubs.c");
+  writeFileSync(stubs, names.map((name) => `void ${name}(void) { __builtin_trap(); }\n`).join(""));
+  // prettier-ignore
+  const link = ["-L", dirname(addon), `-l:${basename(addon)}`, `-Wl,-rpath,${dirname(addon)}`, "-Wl,-z,lazy", "-pthread"];
+  const programs = PROGRAMS.map((name) => {
+    const source = join(import.meta.dir, `${name}.c`);
+    const executable = join(folder, name);
+    command(
+      "gcc",
+      "-std=gnu11",
+      "-O2",
+      "-Wall",
+      "-Wno-unused-result",
+      source,
+      stubs,
+      "-o",
+      executable,
+      ...link,
+    );
+    return [name, executable] as const;
+  });
+  return Object.fromEntries(programs) as Compiled;
+}

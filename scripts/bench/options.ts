@@ -1,0 +1,190 @@
+/**
+ * The command line of the benchmark.
+ *
+ * @module
+ */
+
+import { cpus } from "node:os";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { CHECKOUT } from "../../test/support/available.ts";
+import { type Workload, WORKLOADS } from "./workloads.ts";
+
+const CANDIDATES = ["yardstick", "binary", "source"] as const;
+const DEFAULT_CANDIDATES: readonly (typeof CANDIDATES)[number][] = ["yardstick", "binary"];
+
+/** Rounds, and seconds of a measurement, where no option says so, and in a short run. */
+const ROUNDS = 5;
+const SECONDS = 2;
+const SECONDS_SHORT = 0.2;
+
+/** Bounds of what can be asked for. */
+const ROUNDS_MAX = 1000;
+const SECONDS_MAX = 600;
+const WRITERS = 2;
+const WRITERS_MAX = 64;
+const THREADS_MAX = 64;
+
+/** Cores for each thread of the load: it needs a third of what a hub does. */
+const CORES_PER_THREAD = 4;
+
+/** Exit status for a command line that is wrong, as the hub has it. */
+const USAGE = 64;
+
+const LOOPBACK = /^tcp:\/\/(?:127\.\d+\.\d+\.\d+|\[::1\]):\d+$/;
+
+const HELP = `Usage: npm run bench -- [options]
+
+Senders send images and events to hubs, each hub in turn in every round, and what is stored whole is counted.
+
+Options:
+  --workload NAME         one of those below, again for more; default: all
+  --candidate NAME        ${CANDIDATES.join(", ")}; again for more; default: ${DEFAULT_CANDIDATES.join(" and ")}
+  --rounds N              default ${ROUNDS}
+  --seconds S             of each measurement; default ${SECONDS}
+  --peer COMMAND          another hub, as a command of a shell; it is started and ended for each measurement
+  --peer-endpoint ADDR    where it listens, such as tcp://127.0.0.1:5555
+  --peer-data DIR         where it stores (images/ and logs/ in it); it has to be empty, and is emptied again and again
+  --writers N             threads of the hub and of the yardstick for ack: synced; default ${WRITERS}
+  --threads N             threads of the load; default one for each ${CORES_PER_THREAD} cores
+  --tmpfs DIR             where there is room in memory; default /dev/shm
+  --disk DIR              where there is room on a disk; default .cache/bench in the checkout
+  --json FILE, --svg FILE writes all figures, and a chart of the workloads images-…
+  --short                 everything tiny: shows that it works, and measures nothing
+  --help                  shows this
+
+Candidates:
+  yardstick  a loop in C on the same libzmq that writes each image and answers
+  binary     this hub's executable in dist (npm run build)
+  source     this hub from source
+
+The goals are judged by the first of binary and source that was measured.
+
+Workloads:
+${WORKLOADS.map(({ name, what }) => `  ${name.padEnd(16)}${what}`).join("\n")}
+`;
+
+/** Another hub. */
+interface PeerOptions {
+  readonly command: string;
+  readonly endpoint: string;
+  readonly data: string | undefined;
+}
+
+/** What was asked for. */
+export interface Options {
+  readonly workloads: readonly Workload[];
+  readonly candidates: readonly (typeof CANDIDATES)[number][];
+  readonly peer: PeerOptions | undefined;
+  readonly rounds: number;
+  readonly seconds: number;
+  readonly writers: number;
+  readonly threads: number;
+  readonly tmpfs: string;
+  readonly disk: string;
+  readonly json: string | undefined;
+  readonly svg: string | undefined;
+  readonly short: boolean;
+}
+
+function wrong(message: string): never {
+  console.error(`${message}\n(npm run bench -- --help lists all options)`);
+  process.exit(USAGE);
+}
+
+function parse() {
+  const [text, list] = [{ type: "string" }, { type: "string", multiple: true }] as const;
+  try {
+    return parseArgs({
+      options: {
+        workload: list,
+        candidate: list,
+        rounds: text,
+        seconds: text,
+        peer: text,
+        "peer-endpoint": text,
+        "peer-data": text,
+        writers: text,
+        threads: text,
+        tmpfs: text,
+        disk: text,
+        json: text,
+        svg: text,
+        short: { type: "boolean", default: false },
+        help: { type: "boolean", default: false },
+      },
+    }).values;
+  } catch (error) {
+    return wrong(Error.isError(error) ? error.message : String(error));
+  }
+}
+
+function number(name: string, text: string | undefined, otherwise: number, most: number, least = 1): number {
+  if (text === undefined) return otherwise;
+  const value = text.trim() === "" ? Number.NaN : Number(text);
+  if (!(value >= least && value <= most) || (least >= 1 && !Number.isInteger(value)))
+    wrong(
+      `--${name} is ${JSON.stringify(text)}, must be a ${least >= 1 ? "whole " : ""}number from ${least} to ${most}`,
+    );
+  return value;
+}
+
+function chosen<T extends string>(
+  name: string,
+  wanted: readonly string[] | undefined,
+  known: readonly T[],
+): T[] {
+  const unknown = wanted?.find((each) => !known.includes(each as T));
+  if (unknown !== undefined)
+    wrong(`--${name} is ${JSON.stringify(unknown)}, must be one of ${known.join(", ")}`);
+  return known.filter((each) => wanted?.includes(each) ?? true);
+}
+
+function peerOf(values: ReturnType<typeof parse>): PeerOptions | undefined {
+  const { peer: command, "peer-endpoint": endpoint, "peer-data": data } = values;
+  if (command === undefined) {
+    if (endpoint !== undefined || data !== undefined) wrong("--peer-endpoint and --peer-data need --peer");
+    return undefined;
+  }
+  if (endpoint === undefined || !LOOPBACK.test(endpoint))
+    wrong("--peer needs --peer-endpoint with an address of this machine, such as tcp://127.0.0.1:5555");
+  return { command, endpoint, data };
+}
+
+/** Reads the command line. Ends the process where it is wrong, or asks for help. */
+export function readOptions(): Options {
+  const values = parse();
+  if (values.help) {
+    console.log(HELP);
+    process.exit(0);
+  }
+  const names = chosen(
+    "workload",
+    values.workload,
+    WORKLOADS.map(({ name }) => name),
+  );
+  const { short } = values;
+  return {
+    workloads: WORKLOADS.filter(({ name }) => names.includes(name)),
+    candidates:
+      values.candidate === undefined ? DEFAULT_CANDIDATES : chosen("candidate", values.candidate, CANDIDATES),
+    peer: peerOf(values),
+    rounds: number("rounds", values.rounds, short ? 1 : ROUNDS, ROUNDS_MAX),
+    seconds: number("seconds", values.seconds, short ? SECONDS_SHORT : SECONDS, SECONDS_MAX, 0.05),
+    writers: number("writers", values.writers, WRITERS, WRITERS_MAX),
+    threads: number(
+      "threads",
+      values.threads,
+      Math.max(1, Math.floor(cpus().length / CORES_PER_THREAD)),
+      THREADS_MAX,
+    ),
+    tmpfs:
+      values.tmpfs ??
+      (existsSync("/dev/shm") ? "/dev/shm" : wrong("There is no /dev/shm: --tmpfs DIR is needed")),
+    disk: values.disk ?? join(CHECKOUT, ".cache/bench"),
+    json: values.json,
+    svg: values.svg,
+    short,
+  };
+}

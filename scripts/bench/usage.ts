@@ -1,0 +1,61 @@
+/**
+ * What a process and all that it has started use, from `/proc`: a peer may be a shell with a program in it.
+ *
+ * @module
+ */
+
+import { readdirSync, readFileSync } from "node:fs";
+
+/** Clock ticks of `/proc` a second: the same on every Linux of the last decades (USER_HZ). */
+const TICKS_PER_SECOND = 100;
+
+/** Reads a file of `/proc`; empty where the process has ended. */
+function read(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return "";
+  }
+}
+
+function threads(pid: number): string[] {
+  try {
+    return readdirSync(`/proc/${pid}/task`);
+  } catch {
+    return [];
+  }
+}
+
+/** The numbers of a process and all below it, itself first. */
+export function processTree(pid: number): number[] {
+  const children = threads(pid).flatMap((thread) =>
+    read(`/proc/${pid}/task/${thread}/children`).split(" ").filter(Boolean).map(Number),
+  );
+  return [pid, ...children.flatMap(processTree)];
+}
+
+/** Processor time that a tree of processes has used since its start, all threads, in seconds, to 10 ms. */
+export function cpuSeconds(pid: number): number {
+  const ticks = processTree(pid).map((each) => {
+    // The name, in brackets, may hold spaces; what follows is the state, field 3 of proc_pid_stat(5).
+    const fields = read(`/proc/${each}/stat`).split(") ").at(-1)!.split(" ");
+    return Number(fields[11] ?? 0) + Number(fields[12] ?? 0);
+  });
+  return ticks.reduce((sum, each) => sum + each, 0) / TICKS_PER_SECOND;
+}
+
+/** Memory of a tree of processes that is resident, in MB (10^6 bytes). */
+export function residentMb(pid: number): number {
+  const kibibytes = processTree(pid).map((each) =>
+    Number(/^VmRSS:\s*(\d+) kB$/m.exec(read(`/proc/${each}/status`))?.[1] ?? 0),
+  );
+  return (kibibytes.reduce((sum, each) => sum + each, 0) * 1024) / 1e6;
+}
+
+/** Processor time of the whole machine that was not idle since its start, in seconds, to 10 ms; also what other guests took. */
+export function machineBusySeconds(): number {
+  // user nice system idle iowait irq softirq steal (proc_stat(5)); guests are part of user.
+  const fields = read("/proc/stat").split("\n")[0]!.split(/ +/).slice(1, 9).map(Number);
+  const idle = (fields[3] ?? 0) + (fields[4] ?? 0);
+  return (fields.reduce((sum, each) => sum + each, 0) - idle) / TICKS_PER_SECOND;
+}

@@ -1,0 +1,70 @@
+/*
+ * The yardstick for `ack: synced`: the system calls that the hub makes for a durable image, in the same order, from as many
+ * threads. REP workers behind a ROUTER and a DEALER, which is how libzmq's own guide shares work between threads.
+ *
+ *     yardstick-synced ENDPOINT IMAGES_FOLDER EVENTS_FILE THREADS
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zmq.h>
+
+static const char INNER[] = "inproc://workers";
+static void *context;
+static const char *folder;
+static atomic_long count;
+
+/* A file without a name, to the disk, then its name, and the name to the disk. */
+static int store(const void *bytes, size_t size) {
+  char link_path[64], path[4096];
+  int file = open(folder, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0644);
+  if (file < 0) return 0;
+  snprintf(link_path, sizeof link_path, "/proc/self/fd/%d", file);
+  snprintf(path, sizeof path, "%s/yardstick-%ld.jpg", folder, atomic_fetch_add(&count, 1));
+  int stored = write(file, bytes, size) == (ssize_t)size && fsync(file) == 0 &&
+               linkat(AT_FDCWD, link_path, AT_FDCWD, path, AT_SYMLINK_FOLLOW) == 0;
+  close(file);
+  int directory = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  stored = stored && directory >= 0 && fsync(directory) == 0;
+  if (directory >= 0) close(directory);
+  return stored;
+}
+
+static void *work(void *unused) {
+  (void)unused;
+  void *socket = zmq_socket(context, ZMQ_REP);
+  zmq_connect(socket, INNER);
+  zmq_msg_t head, body;
+  zmq_msg_init(&head);
+  zmq_msg_init(&body);
+  while (zmq_msg_recv(&head, socket, 0) >= 0 && zmq_msg_recv(&body, socket, 0) >= 0) {
+    /* All but images are answered and not kept: nothing else is measured with this program. */
+    int stored = !memmem(zmq_msg_data(&head), zmq_msg_size(&head), "|jpg|", 5) ||
+                 store(zmq_msg_data(&body), zmq_msg_size(&body));
+    zmq_send(socket, stored ? "OK" : "ERROR", stored ? 2 : 5, 0);
+  }
+  return NULL;
+}
+
+int main(int argc, char **argv) {
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  context = zmq_ctx_new();
+  void *outer = zmq_socket(context, ZMQ_ROUTER), *inner = zmq_socket(context, ZMQ_DEALER);
+  if (argc != 5 || zmq_bind(outer, argv[1]) != 0) return fprintf(stderr, "Cannot bind %s\n", argc > 1 ? argv[1] : ""), 69;
+  folder = argv[2];
+  zmq_bind(inner, INNER);
+  for (int left = atoi(argv[4]); left > 0; left--) {
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, work, NULL) != 0) return 1;
+  }
+  zmq_proxy(outer, inner, NULL);
+  return 1;
+}
