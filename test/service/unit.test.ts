@@ -90,10 +90,14 @@ test("formatUnit quotes paths as systemd reads them, and placesIn reads them aga
   expect(unit).toContain('RequiresMountsFor="/opt/my hub" "/opt/my hub/100%%"');
   expect(unit).toContain(String.raw`ReadWritePaths="-/srv/50%% of it\\all"`);
   expect(placesIn(unit)).toEqual({
+    user: "ops",
+    group: "ops",
+    executable: "/opt/my hub/100%/imagehub",
     config: '/opt/my "hub"/$x.yaml',
     dataDirectory: String.raw`/srv/50% of it\all`,
   });
-  expect(placesIn(SHIPPED)).toEqual({ config: SITE.config, dataDirectory: SITE.dataDirectory });
+  const { configDirectory: _, mountPoint: __, ...places } = SITE;
+  expect(placesIn(SHIPPED)).toEqual(places);
 });
 
 test("isOwnUnit knows its own units from others", () => {
