@@ -12,7 +12,7 @@ const SHIPPED = readFileSync(join(CHECKOUT, "scripts/systemd/imagehub.service"),
 const SITE: Places = {
   user: "ops",
   group: "ops",
-  executable: "/home/ops/imagehub/imagehub",
+  executable: "/opt/imagehub/imagehub",
   config: "/home/ops/imagehub.yaml",
   configDirectory: "/home/ops",
   dataDirectory: "/home/ops/sentinelcam/imagehub",
