@@ -105,10 +105,13 @@ export async function main(args: readonly string[]): Promise<ExitStatus> {
     .description(
       "make this executable a service that starts with the machine, and start it; or bring it up to date",
     )
-    .option("--user <name>", "who it runs as (default: who called sudo, or who owns the executable)")
+    .option(
+      "--user <name>",
+      "who it runs as (default: as the installed service, else who called sudo, or who owns the executable)",
+    )
     .option(
       "--config <file>",
-      "settings file; made where there is none (default: imagehub.yaml in the user's home)",
+      "settings file; made where there is none (default: as the installed service, else imagehub.yaml in the user's home)",
     )
     .option("--data <dir>", "data directory of a new settings file (default: imagehub_data beside it)")
     .option("--dry-run", "print all that would be done and written, and change nothing")

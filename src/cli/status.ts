@@ -160,10 +160,11 @@ function parseJson(text: string): unknown {
 export function formatStatus(hub: Status, url: string): string {
   const { totals, today, disk, queue, connections } = hub;
   const total = (name: string): string => grouped(totals[name] ?? 0);
+  const cap = today.images < today.limit ? "" : ": CAP REACHED, further images are answered OK and not kept";
   const facts: [string, string][] = [
     ["running", `${age(hub.uptime_seconds)}, since ${localTime(hub.started, hub.time)}`],
     ["stored", `images ${total("images")} (${size(totals["image_bytes"] ?? 0)}), events ${total("events")}`],
-    ["today", `${grouped(today.images)} of at most ${grouped(today.limit)} images (${today.date})`],
+    ["today", `${grouped(today.images)} of at most ${grouped(today.limit)} images (${today.date})${cap}`],
     [
       "not kept",
       `over the cap ${total("images_over_cap")}, failed ${total("failed")}, refused ${total("refused")}`,

@@ -24,15 +24,21 @@ export interface ServiceSettings {
 
 /**
  * @param data where the data is to be kept, as it was asked for
+ * @param fallback where a new file has it kept when nothing was asked for; default `imagehub_data` beside the file
  * @throws {FatalError} where the file is wrong, or says otherwise
  */
-export function settingsFor(config: string, account: Account, data: string | undefined): ServiceSettings {
+export function settingsFor(
+  config: string,
+  account: Account,
+  data: string | undefined,
+  fallback = path.join(path.dirname(config), "imagehub_data"),
+): ServiceSettings {
   const wanted = data === undefined ? undefined : path.resolve(data);
   if (wanted !== undefined && /\p{Cc}/u.test(wanted)) {
     throw new FatalError(EXIT.usage, "--data must be a path without control characters");
   }
   if (!existsSync(config)) {
-    const dataDirectory = wanted ?? path.join(path.dirname(config), "imagehub_data");
+    const dataDirectory = wanted ?? fallback;
     const line = /^ {2}data_directory: .*$/m;
     const newText = example.replace(line, () => `  data_directory: ${inline(dataDirectory)}`);
     return { dataDirectory, settings: undefined, newText };

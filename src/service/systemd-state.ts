@@ -23,7 +23,7 @@ const PROPERTIES = [
   "StatusText",
 ] as const;
 
-/** Properties of the unit, as text; times as `@` and seconds since 1970 (org.freedesktop.systemd1(5)). */
+/** Properties of the unit, as text; times in UTC, with microseconds (org.freedesktop.systemd1(5)). */
 export type ServiceState = Readonly<Record<(typeof PROPERTIES)[number], string>>;
 
 /** Whether systemd is what started this machine (sd_booted(3)). */
@@ -41,7 +41,7 @@ export function requireSystemd(): void {
 /** @throws {FatalError} where systemd does not answer */
 export function readServiceState(): ServiceState {
   const { success, output } = runCommand(
-    ["systemctl", "show", UNIT, "--timestamp=unix"].concat(`--property=${PROPERTIES.join(",")}`),
+    ["systemctl", "show", UNIT, "--timestamp=us+utc"].concat(`--property=${PROPERTIES.join(",")}`),
   );
   if (!success) throw new FatalError(EXIT.failure, `Cannot ask systemd about ${UNIT}: ${output}`);
   const values = Object.fromEntries(
@@ -50,7 +50,8 @@ export function readServiceState(): ServiceState {
   return Object.fromEntries(PROPERTIES.map((name) => [name, values[name] ?? ""])) as ServiceState;
 }
 
-/** A time of {@link ServiceState}, in milliseconds since 1970; 0 where it never was. */
+/** A time of {@link ServiceState}, such as `Tue 2026-11-24 20:53:01.123456 UTC`, in milliseconds since 1970; 0 where it never was. */
 export function timeMs(timestamp: string): number {
-  return Number(timestamp.replace("@", "")) * 1000 || 0;
+  const [, date, time] = /(\S+) (\S+) UTC$/.exec(timestamp) ?? [];
+  return date === undefined ? 0 : Date.parse(`${date}T${time}Z`);
 }

@@ -58,13 +58,16 @@ export function isOwnUnit(text: string): boolean {
   return text.startsWith(MARK);
 }
 
-/** Settings file and data directory of a unit that {@link formatUnit} made. */
-export function placesIn(unit: string): { config: string; dataDirectory: string } {
-  const config = /^ExecStart=.* --config (.*)$/m.exec(unit)?.[1] ?? "";
-  const data = /^ReadWritePaths=(.*)$/m.exec(unit)?.[1] ?? "";
+/** The places in a unit that {@link formatUnit} made. */
+export function placesIn(unit: string): Omit<Places, "configDirectory" | "mountPoint"> {
+  const find = (line: RegExp): string => line.exec(unit)?.[1] ?? "";
+  const command = (line: RegExp): string => unquoted(find(line)).replaceAll("$$", "$");
   return {
-    config: unquoted(config).replaceAll("$$", "$"),
-    dataDirectory: unquoted(data).replace(/^-/, ""),
+    user: find(/^User=(.*)$/m),
+    group: find(/^Group=(.*)$/m),
+    executable: command(/^ExecStart=(.*) run --config /m),
+    config: command(/^ExecStart=.* --config (.*)$/m),
+    dataDirectory: unquoted(find(/^ReadWritePaths=(.*)$/m)).replace(/^-/, ""),
   };
 }
 

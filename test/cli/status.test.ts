@@ -4,13 +4,13 @@ import { createServer, type Server } from "node:http";
 import { join } from "node:path";
 import { EXIT } from "../../src/errors.ts";
 import { formatStatus } from "../../src/cli/status.ts";
-import type { Status } from "../../src/http/status.ts";
 import { lacks, PARTS, PROGRAMS } from "../support/available.ts";
 import { type CliResult, runCli } from "../support/cli.ts";
 import { lacksMount, SmallDisk } from "../support/file-system.ts";
 import { startHub } from "../support/hub.ts";
 import { answered, httpOf, statusOf, WITH_HTTP } from "../support/http.ts";
 import { Sender } from "../support/sender.ts";
+import { statusAt } from "../support/status.ts";
 import { freePort, tempDir } from "../support/temp.ts";
 
 setDefaultTimeout(120_000);
@@ -24,48 +24,6 @@ writeFileSync(tokenPath, TOKEN, { mode: 0o600 });
 
 async function status(args: readonly string[], env: Record<string, string> = {}): Promise<CliResult> {
   return await runCli(["status", ...args], { home: home.path, env });
-}
-
-/** A status with nodes of every kind; times are relative to its own. */
-function statusAt(time: string): Status {
-  const before = (seconds: number): string => new Date(Date.parse(time) - seconds * 1000).toISOString();
-  const node = { address: "192.168.86.41", images_today: 0, events_today: 0, last_heartbeat: null };
-  return {
-    version: "1.2.3",
-    commit: "abc",
-    healthy: false,
-    reasons: ["The disk is full"],
-    time,
-    started: before(3 * 86_400 + 4 * 3600),
-    uptime_seconds: 3 * 86_400 + 4 * 3600,
-    settings: { patience: 10, data_directory: "/srv/imagehub" },
-    totals: {
-      images: 12_345,
-      image_bytes: 1_234_567_890,
-      events: 7,
-      images_over_cap: 0,
-      failed: 2,
-      refused: 1,
-      denied: 3,
-    },
-    connections: 4,
-    queue: { requests: 1, capacity: 500 },
-    today: { date: "2026-11-22", images: 812, limit: 5000 },
-    disk: { free_bytes: 999, size_bytes: 64_000_000_000 },
-    nodes: [
-      { ...node, node: "Barn", view: "", last_seen: before(12), last_heartbeat: before(12), events_today: 2 },
-      {
-        ...node,
-        node: "Barn",
-        view: "Tür",
-        last_seen: before(2 * 86_400),
-        last_heartbeat: before(12),
-        images_today: 812,
-      },
-      { ...node, node: "Evil \u001B[31m\u202E", view: "x", last_seen: before(600), address: "::1" },
-      { ...node, node: "", view: "", last_seen: before(601) },
-    ],
-  };
 }
 
 test("formatStatus shows a person what there is, and marks nodes that are silent", () => {
@@ -95,6 +53,17 @@ Evil \\u001b[31m\\u202e  x     ::1            10 min ago (14:50:30)             
     if (zone === undefined) delete process.env["TZ"];
     else process.env["TZ"] = zone;
   }
+});
+
+test("formatStatus marks the day's cap when it is reached, and not before", () => {
+  const hub = statusAt("2026-11-22T15:00:30.000Z");
+  const [below, at] = [4999, 5000].map((images) =>
+    formatStatus({ ...hub, today: { ...hub.today, images } }, "http://data1:8550"),
+  );
+  expect(below).not.toContain("CAP REACHED");
+  expect(at).toContain(
+    "5,000 of at most 5,000 images (2026-11-22): CAP REACHED, further images are answered OK and not kept\n",
+  );
 });
 
 describe.each(PROGRAMS.filter((program) => program !== "arm64"))(

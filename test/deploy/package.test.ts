@@ -51,7 +51,7 @@ describe.skipIf(lacks("python", "x64", "arm64"))("the folder that is deployed", 
   );
 });
 
-test("the folder that is deployed is not packed when an executable is missing", async () => {
+test("the folder that is deployed is not packed without the executable for Pis, and is without that for PCs", async () => {
   using temp = tempDir();
   const built = join(temp.path, "dist");
   mkdirSync(built);
@@ -60,6 +60,8 @@ test("the folder that is deployed is not packed when an executable is missing", 
   await layOut(built, folder);
   const file = join(temp.path, "package.zip");
   expect(await pack(temp.path, file)).toContain("imagehub/ansible/roles/imagehub/tasks/main.yaml");
+  rmSync(join(folder, "imagehub-linux-x64"));
+  expect(await pack(temp.path, file)).toContain("imagehub/imagehub-linux-arm64");
   rmSync(join(folder, "imagehub-linux-arm64"));
   const refused = await pack(temp.path, file).catch((error: Error) => error.message);
   expect(refused).toEndWith("Required files not found: imagehub/imagehub-linux-arm64");

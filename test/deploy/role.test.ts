@@ -8,7 +8,7 @@ import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { loadSettings } from "../../src/config/load.ts";
-import { formatUnit } from "../../src/service/unit.ts";
+import { formatUnit, mountUnit } from "../../src/service/unit.ts";
 import { CHECKOUT, lacks } from "../support/available.ts";
 import { tempDir } from "../support/temp.ts";
 
@@ -96,17 +96,20 @@ describe.skipIf(lacks("ansible"))("the role imagehub", () => {
     async () => {
       using rendered = await render();
       expect(rendered.settings).toBe(readFileSync(join(import.meta.dir, "imagehub.yaml"), "utf8"));
-      expect(rendered.unit).toBe(
-        formatUnit({
-          user: "ops",
-          group: "ops",
-          executable: "/opt/imagehub/imagehub",
-          config: "/home/ops/imagehub.yaml",
-          configDirectory: "/home/ops",
-          dataDirectory: "/home/ops/sentinelcam/imagehub",
-          mountPoint: "/home/ops/sentinelcam",
-        }),
-      );
+      expect(rendered.unit).toBe(readFileSync(join(CHECKOUT, "scripts/systemd/imagehub.service"), "utf8"));
+    },
+    BOUND_MS,
+  );
+
+  test.each([
+    ["beside the site's", "/home/ops/sentinelcam2/imagehub", "/home/ops/sentinelcam2"],
+    ["below the site's", "/home/ops/sentinelcam/a/b", "/home/ops/sentinelcam"],
+  ])(
+    "ties the unit to the disk of a data directory %s",
+    async (_, dataDirectory, mountPoint) => {
+      using rendered = await render({ data_directory: dataDirectory });
+      const wanted = /^WantedBy=.*$/mu.exec(rendered.unit)?.[0];
+      expect(wanted).toBe(`WantedBy=multi-user.target ${mountUnit(mountPoint)}`);
     },
     BOUND_MS,
   );

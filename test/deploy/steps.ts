@@ -4,117 +4,21 @@
  * @module
  */
 
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
-import { type Architecture, buildExecutable } from "../../scripts/executable.ts";
-import { layOut } from "../../scripts/layout.ts";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
 import { atExit } from "../faults/cleanup.ts";
 import { judge, problemsOf } from "../faults/judge.ts";
 import { Senders } from "../faults/senders.ts";
 import { CHECKOUT } from "../support/available.ts";
+import { Account, type DeployOptions, expect, type Line, lineWith, StepError } from "./account.ts";
 import { type Play, Site } from "./ansible.ts";
-import { Container, type Output, until } from "./container.ts";
+import { handSteps } from "./by-hand.ts";
+import { Container, type Output, run, until } from "./container.ts";
 import { bring } from "./package.ts";
-
-/** A step, and how it went. */
-export interface Line {
-  readonly step: string;
-  /** The few words that tell it. */
-  readonly printed: string;
-  readonly seconds: number;
-  readonly ok: boolean;
-}
-
-/** The versions that are deployed one after the other: what `--version` says of each, and the program. */
-const VERSIONS = {
-  first: undefined,
-  second: undefined,
-  exits: "test/deploy/versions/exits.ts",
-  deaf: "test/deploy/versions/deaf.ts",
-} as const;
-
-type Version = keyof typeof VERSIONS;
-
-/** Builds a version and lays it out as a workstation has it. @returns the folder that `imagehub/` is in */
-async function project(scratch: string, version: Version, architecture: Architecture): Promise<string> {
-  const built = join(scratch, version, "dist");
-  mkdirSync(built, { recursive: true });
-  const program = VERSIONS[version];
-  const entry = join(CHECKOUT, program ?? "src/main.ts");
-  const outfile = join(built, `imagehub-linux-${architecture}`);
-  await buildExecutable({ architecture, outfile, commit: version, entry });
-  // A package holds both; a node looks only at its own, so that a word does for the other one after the first package.
-  const other = architecture === "x64" ? "imagehub-linux-arm64" : "imagehub-linux-x64";
-  if (version === "first") cpSync(join(CHECKOUT, "dist", other), join(built, other));
-  else writeFileSync(join(built, other), version);
-  await layOut(built, join(scratch, version, "imagehub"));
-  rmSync(built, { recursive: true });
-  return join(scratch, version);
-}
-
-/** A step that did not give what it has to. */
-class StepError extends Error {
-  override readonly name = "StepError";
-}
-
-function expect(isSo: boolean, what: string, shown: string): void {
-  if (!isSo) throw new StepError(`${what}\n${shown}`);
-}
+import { anotherHub, blocks, project } from "./versions.ts";
 
 function recap({ ok, changed, failed }: Play): string {
   return `ok=${ok} changed=${changed} failed=${failed}`;
-}
-
-/** How much is done and shown. */
-export interface DeployOptions {
-  /** Whether the outputs of Ansible are shown. */
-  readonly verbose: boolean;
-  /** Whether only what an installation, an update, other settings and a broken version need is done. */
-  readonly short: boolean;
-  /** Of the nodes. */
-  readonly architecture: Architecture;
-}
-
-/** The account of the steps. */
-class Account {
-  readonly lines: Line[] = [];
-
-  constructor(private readonly options: DeployOptions) {}
-
-  /** Of the nodes. */
-  get architecture(): Architecture {
-    return this.options.architecture;
-  }
-
-  /** Does one. @throws {StepError} Where it failed: those after it begin where it ends. */
-  async step(name: string, act: () => Promise<string>): Promise<void> {
-    const started = performance.now();
-    const seconds = (): number => Math.round((performance.now() - started) / 100) / 10;
-    try {
-      const printed = await act();
-      this.lines.push({ step: name, printed, seconds: seconds(), ok: true });
-      console.log(`ok: ${name} (${seconds()} s): ${printed}`);
-    } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
-      this.lines.push({
-        step: name,
-        printed: message.split("\n", 1)[0] ?? "",
-        seconds: seconds(),
-        ok: false,
-      });
-      console.error(`FAILED: ${name} (${seconds()} s): ${message}`);
-      throw error instanceof StepError ? error : new StepError(message, { cause: error });
-    }
-  }
-
-  /** Does one that the short form leaves out. */
-  async longStep(name: string, act: () => Promise<string>): Promise<void> {
-    if (!this.options.short) await this.step(name, act);
-  }
-
-  show(play: Play): void {
-    if (this.options.verbose) console.log(play.output);
-  }
 }
 
 /** Does all steps. @returns a line for each */
@@ -122,7 +26,7 @@ export async function deploySteps(options: DeployOptions): Promise<readonly Line
   const account = new Account(options);
   const scratch = mkdtempSync(join(CHECKOUT, ".cache/deploy-"));
   atExit(() => rmSync(scratch, { recursive: true, force: true }));
-  for (const steps of options.short ? [siteSteps] : [siteSteps, bareSteps]) {
+  for (const steps of options.short ? [siteSteps] : [siteSteps, bareSteps, handSteps]) {
     try {
       await steps(account, scratch);
     } catch (error) {
@@ -156,7 +60,7 @@ async function siteSteps(account: Account, scratch: string): Promise<void> {
     return `${names.length} files packed, among them ${binary} and SHA256SUMS`;
   });
 
-  await account.longStep("deploy-imagehub.yaml --check --diff on a node without it", async () => {
+  const rehearse = async (): Promise<string> => {
     const done = await play("--check", "--diff");
     expect(done.failed === 0 && done.changed > 0, "Does not work", done.output);
     const found = await sudo(
@@ -168,24 +72,42 @@ async function siteSteps(account: Account, scratch: string): Promise<void> {
       found.stdout,
     );
     return `${recap(done)}, and nothing done`;
+  };
+  await account.longStep("deploy-imagehub.yaml --check --diff on a node without it", rehearse);
+  await account.longStep("deploy-imagehub.yaml --check --diff when only the build is there", async () => {
+    await node.ssh("rsync -a ~/sentinelcam/current_deployment/imagehub/ ~/imagehub/");
+    return await rehearse();
   });
 
-  await account.longStep("deploy-imagehub.yaml: a first version that exits at once, twice", async () => {
-    await bring(await project(scratch, "exits", architecture), node, scratch);
-    const listener = async (): Promise<string> => (await sudo("ss -tlpn | grep 5555")).stdout;
-    for (let run = 1; run <= 2; run += 1) {
-      const done = await play("--extra-vars", "imagehub_healthy_within=15");
-      expect(done.failed === 1, "It did not fail", done.output);
-      expect(done.output.includes("brought back, and started"), "It does not say so", done.output);
-      await until("the other hub listens", async () => (await listener()).includes("python3"), 20_000);
-    }
-    const enabled = (await sudo("systemctl is-enabled imagehub")).stdout.trim();
-    expect(enabled === "enabled", "The other hub does not start at boot", enabled);
-    const part = await play("--tags", "deploy");
-    expect(part.output.includes("is not installed on this node yet"), "A part is not refused", part.output);
-    await bring(join(scratch, "first"), node, scratch);
-    return `the other hub has been brought back, and listens; --tags deploy: ${recap(part)}`;
-  });
+  await account.longStep(
+    "deploy-imagehub.yaml: a first version that exits at once; and again, with the code of the other hub gone",
+    async () => {
+      await bring(await project(scratch, "exits", architecture), node, scratch);
+      const listener = async (): Promise<string> => (await sudo("ss -tlpn | grep 5555")).stdout;
+      for (const end of ["brought back, and runs", "brought back and does NOT run"]) {
+        const isGone = end.includes("NOT");
+        if (isGone)
+          await node.ssh("rm -r ~/imagehub/imagehub ~/sentinelcam/current_deployment/imagehub/imagehub");
+        const done = await play("--extra-vars", "imagehub_healthy_within=15");
+        expect(done.failed === 1, "It did not fail", done.output);
+        expect(done.output.includes(end), "It does not say so", done.output);
+        if (isGone) {
+          await node.ssh(
+            "cp -a ~/python-hub/imagehub/imagehub ~/imagehub/ && " +
+              "cp -a ~/python-hub/imagehub/imagehub ~/sentinelcam/current_deployment/imagehub/ && " +
+              "sudo systemctl reset-failed imagehub; sudo systemctl restart imagehub",
+          );
+        }
+        await until("the other hub listens", async () => (await listener()).includes("python3"), 20_000);
+      }
+      const enabled = (await sudo("systemctl is-enabled imagehub")).stdout.trim();
+      expect(enabled === "enabled", "The other hub does not start at boot", enabled);
+      const part = await play("--tags", "deploy");
+      expect(part.output.includes("is not installed on this node yet"), "A part is not refused", part.output);
+      await bring(join(scratch, "first"), node, scratch);
+      return `brought back, and runs; then: brought back and does NOT run; --tags deploy: ${recap(part)}`;
+    },
+  );
 
   await account.step("deploy-imagehub.yaml: first install", async () => {
     const done = await play();
@@ -212,11 +134,15 @@ async function siteSteps(account: Account, scratch: string): Promise<void> {
     before: node.inNetwork,
   });
 
-  await account.step("deploy-imagehub.yaml: second run", async () => {
+  await account.step("deploy-imagehub.yaml: second run, with modes that others have set", async () => {
     const before = await mainPid();
+    const build = "/home/ops/imagehub /home/ops/sentinelcam/current_deployment/imagehub";
+    await sudo(`sh -c 'chmod 2775 /home/ops/sentinelcam/imagehub && chmod 775 ${build}'`);
     const done = await play();
     expect(done.failed === 0 && done.changed === 0, "It has changed something", done.output);
     expect((await mainPid()) === before, "It has restarted the hub", done.output);
+    const modes = await sudo("stat -c %a /home/ops/sentinelcam/imagehub /home/ops/imagehub");
+    expect(modes.stdout === "2775\n775\n", "It has changed a mode", modes.stdout);
     return `${recap(done)}, not restarted`;
   });
 
@@ -362,12 +288,26 @@ async function siteSteps(account: Account, scratch: string): Promise<void> {
     return `${stdout.split("\n").length - 1} lines, such as ${lineWith(stdout, "Listening on")}`;
   });
 
+  await account.longStep("sudo journalctl -u imagehub -f", async () => {
+    const { status: exit, stdout } = await sudo("timeout 3 journalctl -u imagehub -f");
+    expect(exit === 124 && stdout.includes("imagehub["), "It does not follow the log", stdout);
+    return `${stdout.trim().split("\n").length} lines, and goes on until it is ended`;
+  });
+
   await account.step("sudo systemctl restart imagehub", async () => {
     const before = await mainPid();
     const done = await sudo("systemctl restart imagehub");
     expect(done.status === 0 && (await mainPid()) !== before, "It was not restarted", done.stderr);
     await until("it is healthy", status, 20_000);
     return "exit status 0, another process, healthy";
+  });
+
+  await account.longStep("telnet data1 5555, from another machine", async () => {
+    const { stdout, stderr } = await run(
+      [...node.inNetwork, "timeout", "3", "busybox", "telnet"].concat(node.address, "5555"),
+    );
+    expect(stdout.includes("Connected to"), "It does not connect", stdout + stderr);
+    return lineWith(stdout, "Connected to");
   });
 
   await account.longStep("sudo ss -tulpn | grep 5555", async () => {
@@ -439,41 +379,6 @@ async function siteSteps(account: Account, scratch: string): Promise<void> {
   });
 }
 
-/** A service of the same name, with code and data where the Python hub has its own, that holds the port and does no more. */
-async function anotherHub(node: Container, logLine: string): Promise<void> {
-  const place = "/home/ops/imagehub/imagehub";
-  const line = `${place}/imagehub.py`;
-  const program = 'import socket, signal\ns = socket.create_server(("", 5555))\nsignal.pause()\n';
-  const files: Record<string, string> = {
-    [line]: program,
-    "/home/ops/imagehub.yaml": "---\nhub:\n  data_directory: /home/ops/sentinelcam/imagehub\n",
-    "/home/ops/sentinelcam/imagehub/images/2021-09-24/Barn-2021-09-24T08.27.13.477000.jpg": "old",
-    "/home/ops/sentinelcam/imagehub/logs/imagehub.log": `${logLine}\n`,
-    // What brings an update to the node deletes nothing there.
-    "/home/ops/sentinelcam/current_deployment/imagehub/imagehub/imagehub.py": program,
-    "/etc/systemd/system/imagehub.service":
-      "[Unit]\nDescription=Imagehub Service\n\n[Service]\nUser=ops\nRestart=always\n" +
-      `ExecStart=/usr/bin/python3 ${line}\n\n[Install]\nWantedBy=multi-user.target\n`,
-  };
-  for (const [path, text] of Object.entries(files)) {
-    mkdirSync(join(node.root, dirname(path)), { recursive: true });
-    writeFileSync(join(node.root, path), text);
-  }
-  const started = await node.ssh(
-    "sudo chown -R ops:ops /home/ops && sudo systemctl daemon-reload && sudo systemctl enable --now imagehub",
-  );
-  if (started.status !== 0) throw new StepError(`The other hub does not start\n${started.stderr}`);
-  await until("it listens", async () => (await node.ssh("ss -tln")).stdout.includes(":5555"), 20_000);
-}
-
-/** The blocks of code of a page. */
-function blocks(page: string): string[] {
-  const text = readFileSync(join(CHECKOUT, page), "utf8");
-  return [...text.matchAll(/^ *```\n(?<code>[\s\S]*?)^ *```$/gmu)].map(({ groups }) =>
-    (groups?.["code"] ?? "").replaceAll(/^ +/gmu, ""),
-  );
-}
-
 /** A node that has nothing: no user, no directories, no sentinelcam_base. */
 async function bareSteps(account: Account, scratch: string): Promise<void> {
   await using node = await Container.boot({
@@ -509,11 +414,6 @@ async function bareSteps(account: Account, scratch: string): Promise<void> {
       return `${recap(done)}, /srv/cameras is ${owner}'s; again: ${recap(again)}`;
     },
   );
-}
-
-/** The line of a text that holds something. */
-function lineWith(text: string, what: string): string {
-  return (text.split("\n").find((line) => line.includes(what)) ?? "").trim();
 }
 
 /** What is done and asked again and again. */

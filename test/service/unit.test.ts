@@ -12,7 +12,7 @@ const SHIPPED = readFileSync(join(CHECKOUT, "scripts/systemd/imagehub.service"),
 const SITE: Places = {
   user: "ops",
   group: "ops",
-  executable: "/home/ops/imagehub/imagehub",
+  executable: "/opt/imagehub/imagehub",
   config: "/home/ops/imagehub.yaml",
   configDirectory: "/home/ops",
   dataDirectory: "/home/ops/sentinelcam/imagehub",
@@ -90,10 +90,14 @@ test("formatUnit quotes paths as systemd reads them, and placesIn reads them aga
   expect(unit).toContain('RequiresMountsFor="/opt/my hub" "/opt/my hub/100%%"');
   expect(unit).toContain(String.raw`ReadWritePaths="-/srv/50%% of it\\all"`);
   expect(placesIn(unit)).toEqual({
+    user: "ops",
+    group: "ops",
+    executable: "/opt/my hub/100%/imagehub",
     config: '/opt/my "hub"/$x.yaml',
     dataDirectory: String.raw`/srv/50% of it\all`,
   });
-  expect(placesIn(SHIPPED)).toEqual({ config: SITE.config, dataDirectory: SITE.dataDirectory });
+  const { configDirectory: _, mountPoint: __, ...places } = SITE;
+  expect(placesIn(SHIPPED)).toEqual(places);
 });
 
 test("isOwnUnit knows its own units from others", () => {

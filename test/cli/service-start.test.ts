@@ -1,0 +1,55 @@
+import { describe, expect, test } from "bun:test";
+import { problemOf } from "../../src/cli/service-start.ts";
+import { statusAt } from "../support/status.ts";
+import { defaultSettings, type Settings } from "../../src/config/schema.ts";
+
+const DATA = "/srv/imagehub";
+
+/** What answers in place of a hub, one after the other; the last one again and again. */
+function answering(...answers: readonly (() => Response)[]): { settings: Settings } & Disposable {
+  const left = [...answers];
+  const server = Bun.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    fetch: () => (left.length > 1 ? left.shift() : left[0])?.() ?? new Response(""),
+  });
+  const listen = `127.0.0.1:${server.port}`;
+  const defaults = defaultSettings();
+  return {
+    settings: { ...defaults, http: { ...defaults.http, listen } },
+    [Symbol.dispose]: () => void server.stop(true),
+  };
+}
+
+/** The answer of a hub. */
+function hub(change: { healthy?: boolean; data?: string }): () => Response {
+  const status = statusAt("2026-11-22T15:00:30.000Z");
+  const { healthy = true, data = DATA } = change;
+  return () => Response.json({ ...status, healthy, settings: { ...status.settings, data_directory: data } });
+}
+
+const notFound = (): Response => new Response("", { status: 404 });
+
+describe("problemOf", () => {
+  test("asks again until the hub is healthy", async () => {
+    using server = answering(notFound, hub({ healthy: false }), hub({}));
+    expect(await problemOf(server.settings, DATA, 10_000)).toBeUndefined();
+  });
+
+  test("says so when what answers is no hub", async () => {
+    using server = answering(notFound);
+    const { listen } = server.settings.http;
+    expect(await problemOf(server.settings, DATA, 0)).toBe(
+      "It listens for images, and cannot be asked how it is.\n" +
+        `What answers at http://${listen} is no imagehub, or too old a one: status 404: ` +
+        "where another program has that address, set another http.listen",
+    );
+  });
+
+  test("says why the hub is not healthy, and when it is another hub", async () => {
+    using ill = answering(hub({ healthy: false }));
+    expect(await problemOf(ill.settings, DATA, 0)).toBe("It listens, and is not healthy: The disk is full");
+    using other = answering(hub({ data: "/srv/other" }));
+    expect(await problemOf(other.settings, DATA, 0)).toStartWith("Another hub, with its data in /srv/other,");
+  });
+});
