@@ -9,7 +9,7 @@
  * @module
  */
 
-import { dlopen, FFIType, type Pointer, read, toArrayBuffer } from "bun:ffi";
+import { dlopen, FFIType, type Pointer, ptr, read, toArrayBuffer } from "bun:ffi";
 import { constants as fs } from "node:fs";
 import { constants as os } from "node:os";
 
@@ -39,12 +39,18 @@ const { symbols: c } = dlopen("libc.so.6", {
     args: [FFIType.i32, FFIType.ptr, FFIType.i32, FFIType.ptr, FFIType.u32],
     returns: FFIType.i32,
   },
+  poll: { args: [FFIType.ptr, FFIType.u64, FFIType.i32], returns: FFIType.i32 },
   setsockopt: {
     args: [FFIType.i32, FFIType.i32, FFIType.i32, FFIType.ptr, FFIType.u32],
     returns: FFIType.i32,
   },
   shutdown: { args: [FFIType.i32, FFIType.i32], returns: FFIType.i32 },
   syncfs: { args: [FFIType.i32], returns: FFIType.i32 },
+  // syscall(2) takes variable arguments, as open(2) does; futex(2) has no function of its own.
+  syscall: {
+    args: [FFIType.i64, FFIType.ptr, FFIType.i32, FFIType.i32, FFIType.ptr, FFIType.ptr, FFIType.i32],
+    returns: FFIType.i64_fast,
+  },
   tzset: { args: [], returns: FFIType.void },
   unlink: { args: [FFIType.ptr], returns: FFIType.i32 },
   write: { args: [FFIType.i32, FFIType.ptr, FFIType.u64], returns: FFIType.i64_fast },
@@ -429,6 +435,71 @@ export class EventFd {
   /** Makes the descriptor unreadable again; nothing to take is no error. */
   clear(): void {
     c.read(this.fd, this.value, 8);
+  }
+}
+
+/** The number of futex(2). */
+const SYS_FUTEX = process.arch === "arm64" ? 98 : 202;
+const FUTEX_WAIT_PRIVATE = 128;
+const FUTEX_WAKE_PRIVATE = 129;
+
+/**
+ * `futex(2)`: threads wait until another one changes an integer that they share, and says so. `Atomics.wait` and
+ * `Atomics.notify` do the same with four or five system calls in place of one.
+ */
+export class Futex {
+  private readonly address: Address;
+
+  /** @param integers held, as only the address goes to the kernel @param index of the integer among them */
+  constructor(
+    readonly integers: Int32Array<SharedArrayBuffer>,
+    index: number,
+  ) {
+    this.address = ptr(integers) + index * Int32Array.BYTES_PER_ELEMENT;
+  }
+
+  /** Waits until `wake`, unless the integer is no longer `value` by then. It may also end by itself. */
+  wait(value: number): void {
+    c.syscall(SYS_FUTEX, this.address, FUTEX_WAIT_PRIVATE, value, null, null, 0);
+  }
+
+  /** Wakes threads that wait, at most `count`. */
+  wake(count: number): void {
+    c.syscall(SYS_FUTEX, this.address, FUTEX_WAKE_PRIVATE, count, null, null, 0);
+  }
+}
+
+/** struct pollfd: the descriptor, and in one integer the events that are wanted and those that have come. */
+const POLLFD_INTS = 2;
+const POLLIN = 1;
+
+/** `poll(2)` for reading, over a fixed list of descriptors. */
+export class DescriptorPoller {
+  private readonly items: Int32Array;
+
+  constructor(private readonly descriptors: readonly number[]) {
+    this.items = new Int32Array(descriptors.length * POLLFD_INTS);
+    for (const index of descriptors.keys()) this.want(index, true);
+  }
+
+  /** Whether descriptor `index` of the list is waited for. */
+  want(index: number, wanted: boolean): void {
+    // poll(2) passes over negative ones.
+    this.items[index * POLLFD_INTS] = wanted ? this.descriptors[index]! : -1;
+  }
+
+  /** Waits until a descriptor is readable, `timeoutMs` have passed (-1: for ever), or a signal came. @throws {SystemError} */
+  wait(timeoutMs: number): void {
+    const { items } = this;
+    // A wait that a signal ends leaves them as they are.
+    for (let at = 1; at < items.length; at += POLLFD_INTS) items[at] = POLLIN;
+    const count = c.poll(items, this.descriptors.length, timeoutMs);
+    if (count < 0 && lastErrno() !== os.errno.EINTR) throw new SystemError("poll", lastErrno());
+  }
+
+  /** Whether the last wait found descriptor `index` of the list readable, or its other end gone. */
+  readable(index: number): boolean {
+    return this.items[index * POLLFD_INTS + 1]! >> 16 !== 0;
   }
 }
 

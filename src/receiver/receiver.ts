@@ -8,10 +8,10 @@
  */
 
 import { messageOf } from "../errors.ts";
-import { type EventFd, trimMemory } from "../libc.ts";
+import { DescriptorPoller, type EventFd, trimMemory } from "../libc.ts";
 import type { ActivityMessage } from "../threads/messages.ts";
 import { Counter, Integer, slotsFor } from "../threads/shared.ts";
-import { Context, Poller, SocketOption } from "../zmq/libzmq.ts";
+import { Context, SocketOption } from "../zmq/libzmq.ts";
 import { Complaints } from "./complaints.ts";
 import { Connections, connectionsThatFit } from "./connections.ts";
 import { Gatekeeper } from "./gatekeeper.ts";
@@ -19,7 +19,7 @@ import { ReplySocket } from "./reply-socket.ts";
 import { Requests, type RequestsParts } from "./requests.ts";
 import { StallWatch } from "./stall-watch.ts";
 
-/** How often what is not about requests is seen to while requests keep coming, in milliseconds. */
+/** How often what is not about requests is seen to while requests keep coming, and how soon after the last, in milliseconds. */
 const CHORES_MS = 100;
 
 /** Messages pass through libzmq's memory, and the C library keeps what is freed of it: so it is asked for that now and then. */
@@ -43,9 +43,10 @@ const STOP_RECEIVE_MS_MAX = 4000;
 const STOP_MS_MAX = 8000;
 
 /** The poller's sources. */
-const SOCKET = 0;
-const WAKE = 1;
+const WAKE = 0;
+const SOCKET = 1;
 const MONITOR = 2;
+const QUESTIONS = 3;
 
 /** What the receiver is made of. */
 export interface ReceiverParts extends RequestsParts {
@@ -64,7 +65,7 @@ export class Receiver {
   /** These from `bind` on. */
   private connections!: Connections;
   private requests!: Requests;
-  private poller!: Poller;
+  private poller!: DescriptorPoller;
   private readonly gatekeeper: Gatekeeper | undefined;
   private readonly counters: Float64Array;
   private readonly complaints: Complaints;
@@ -132,8 +133,9 @@ export class Receiver {
       },
     });
     this.requests = new Requests(this.socket, this.connections, this.complaints, this.parts);
-    const questions = this.gatekeeper === undefined ? [] : [this.gatekeeper.authenticator.socket];
-    this.poller = new Poller([this.socket.socket, wake, monitor.socket, ...questions]);
+    const sockets = this.gatekeeper === undefined ? [] : [this.gatekeeper.authenticator.socket];
+    const descriptors = [this.socket.socket, monitor.socket, ...sockets].map(({ descriptor }) => descriptor);
+    this.poller = new DescriptorPoller([wake.fd, ...descriptors]);
   }
 
   /**
@@ -145,22 +147,27 @@ export class Receiver {
     const { queue, version } = this.parts;
     this.requests.notice(`Starting imagehub ${version}`);
     while (!queue.stopping) {
-      const progress = this.requests.takeDone() + this.requests.receiveBatch();
+      // Replies before requests: so the socket has been asked last for what it has, when that was nothing.
+      this.requests.takeDone();
+      const isDrained = !this.requests.receiveBatch();
       const now = performance.now();
-      if (progress === 0) this.sleep(now);
-      else if (now - this.choresMs > CHORES_MS) this.doChores(now);
+      const choresLeftMs = CHORES_MS - (now - this.choresMs);
+      if (choresLeftMs <= 0) this.doChores(now);
+      if (isDrained) this.sleep(now, choresLeftMs);
     }
     return this.stop();
   }
 
-  /** Waits until there is something to do. */
-  private sleep(now: number): void {
+  /** Waits until there is something to do. @param choresLeftMs until the chores are due, where they were not done just now */
+  private sleep(now: number, choresLeftMs: number): void {
     const { queue } = this.parts;
-    this.doChores(now);
+    queue.turn();
+    if (queue.takeReload()) this.reload();
     const quietLeftMs = Math.ceil(this.quietSinceMs + this.patienceMs - now);
     const isWatching =
       this.complaints.pending || this.requests.inHand > 0 || this.requests.activity.pending || this.isTrimDue;
-    const timeoutMs = isWatching ? Math.min(quietLeftMs, 1000) : quietLeftMs;
+    const longestMs = isWatching ? Math.min(quietLeftMs, 1000) : quietLeftMs;
+    const timeoutMs = choresLeftMs > 0 ? Math.min(longestMs, Math.ceil(choresLeftMs)) : longestMs;
     if (queue.fallAsleep() && !queue.isCalling) this.poll(timeoutMs);
     queue.awake();
   }
@@ -198,7 +205,8 @@ export class Receiver {
       const elapsedMs = performance.now() - startMs;
       if (elapsedMs >= STOP_MS_MAX) return;
       const receives = elapsedMs < STOP_RECEIVE_MS_MAX;
-      if (this.requests.takeDone() + (receives ? this.requests.receiveBatch() : 0) > 0) continue;
+      const hasDone = this.requests.takeDone() > 0;
+      if ((receives && this.requests.receiveBatch()) || hasDone) continue;
       const isStoring = this.requests.inHand > 0;
       const quiet = queue.fallAsleep() && !this.poll(quietMs, receives);
       queue.awake();
@@ -206,7 +214,11 @@ export class Receiver {
     }
   }
 
-  /** Waits for the network or the queue. @returns whether there is something from either */
+  /**
+   * Waits for the network or the queue. Each socket has been asked last for what it has, and had nothing.
+   *
+   * @returns whether there may be something from either
+   */
   private poll(timeoutMs: number, receives = true): boolean {
     const { poller } = this;
     poller.want(SOCKET, receives);
@@ -214,7 +226,7 @@ export class Receiver {
     const woken = poller.readable(WAKE);
     if (woken) this.parts.wake.clear();
     if (poller.readable(MONITOR)) this.connections.update();
-    this.gatekeeper?.authenticator.update();
+    if (this.gatekeeper !== undefined && poller.readable(QUESTIONS)) this.gatekeeper.authenticator.update();
     return woken || poller.readable(SOCKET);
   }
 
@@ -225,7 +237,6 @@ export class Receiver {
     this.connections.update();
     this.gatekeeper?.authenticator.update();
     this.parts.queue.turn();
-    if (this.parts.queue.takeReload()) this.reload();
     this.counters[Counter.connections] = this.connections.count;
     this.counters[Counter.queued] = this.requests.inHand;
     this.watchDisk(now);

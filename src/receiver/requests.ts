@@ -131,18 +131,17 @@ export class Requests {
     }
   }
 
-  /** Takes in requests, as many as there are and as a batch may have. @returns how many */
-  receiveBatch(): number {
-    let count = 0;
-    for (; count < BATCH; count++) {
+  /** Takes in requests, at most as many as a batch may have. @returns whether there may be more; else there are none */
+  receiveBatch(): boolean {
+    for (let count = 0; count < BATCH; count++) {
       // Where all slots are in use, a place of the socket's that no slot belongs to: it is answered from there, at once.
       const slot = this.free.at(-1) ?? this.slotCount;
-      if (!this.socket.receive(slot)) break;
+      if (!this.socket.receive(slot)) return false;
       if (count === 0) this.receivedMs = performance.now();
       this.free.pop();
       this.take(slot);
     }
-    return count;
+    return true;
   }
 
   private take(slot: number): void {

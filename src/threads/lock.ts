@@ -4,6 +4,8 @@
  * @module
  */
 
+import { Futex } from "../libc.ts";
+
 const FREE = 0;
 const HELD = 1;
 /** Held, and somebody may be waiting. */
@@ -11,11 +13,15 @@ const CONTENDED = 2;
 
 /** A mutex in shared memory (the third one of Drepper, "Futexes Are Tricky"). It is not reentrant. */
 export class SharedLock {
+  private readonly futex: Futex;
+
   /** @param index of the integer that is the lock; 0 is free */
   constructor(
     private readonly integers: Int32Array<SharedArrayBuffer>,
     private readonly index: number,
-  ) {}
+  ) {
+    this.futex = new Futex(integers, index);
+  }
 
   /** Runs `action` while no other thread runs one under this lock. */
   hold<T>(action: () => T): T {
@@ -31,12 +37,12 @@ export class SharedLock {
   acquire(): void {
     const { integers, index } = this;
     if (Atomics.compareExchange(integers, index, FREE, HELD) === FREE) return;
-    while (Atomics.exchange(integers, index, CONTENDED) !== FREE) Atomics.wait(integers, index, CONTENDED);
+    while (Atomics.exchange(integers, index, CONTENDED) !== FREE) this.futex.wait(CONTENDED);
   }
 
   /** Lets others have it. */
   release(): void {
     const { integers, index } = this;
-    if (Atomics.exchange(integers, index, FREE) === CONTENDED) Atomics.notify(integers, index, 1);
+    if (Atomics.exchange(integers, index, FREE) === CONTENDED) this.futex.wake(1);
   }
 }

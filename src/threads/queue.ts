@@ -8,12 +8,12 @@
  * @module
  */
 
-import type { EventFd } from "../libc.ts";
-import { Integer, RECEIVER_THREAD, type Shared } from "./shared.ts";
+import { type EventFd, Futex } from "../libc.ts";
+import { Integer, RECEIVER_THREAD, type Shared, WRITERS_MAX } from "./shared.ts";
 
 /** What {@link RequestQueue.take} gives when there is no slot. */
 export const Take = {
-  /** The time is up. */
+  /** There is none now. */
   nothing: -1,
   /** The hub stops: there will be no more. */
   end: -2,
@@ -24,6 +24,7 @@ export class RequestQueue {
   private readonly integers: Int32Array<SharedArrayBuffer>;
   private readonly work: Int32Array<SharedArrayBuffer>;
   private readonly done: Int32Array<SharedArrayBuffer>;
+  private readonly tailFutex: Futex;
   /** The receiver's next place in the ring of what is done. */
   private doneHead = 0;
 
@@ -39,6 +40,7 @@ export class RequestQueue {
     this.integers = shared.integers;
     this.work = shared.work;
     this.done = shared.done;
+    this.tailFutex = new Futex(shared.integers, Integer.workTail);
   }
 
   /** Receiver: hands a slot to the writers. */
@@ -47,7 +49,7 @@ export class RequestQueue {
     const tail = integers[Integer.workTail]!;
     work[position(tail, work.length)] = slot;
     Atomics.store(integers, Integer.workTail, (tail + 1) | 0);
-    if (Atomics.load(integers, Integer.idleWriters) > 0) Atomics.notify(integers, Integer.workTail, 1);
+    if (Atomics.load(integers, Integer.idleWriters) > 0) this.tailFutex.wake(1);
   }
 
   /** Receiver: tells `writers` writers that there will be no more. */
@@ -55,26 +57,31 @@ export class RequestQueue {
     for (let index = 0; index < writers; index++) this.put(Take.end);
   }
 
-  /** Writer: the next slot, or one of {@link Take} after `timeoutMs` (Infinity: waits for ever). */
-  take(timeoutMs: number): number {
-    const { integers, work } = this;
+  /** Writer: waits for the next slot. @returns it, or `Take.end` */
+  take(): number {
+    const { integers } = this;
     for (;;) {
       this.turn();
-      const head = Atomics.load(integers, Integer.workHead);
       const tail = Atomics.load(integers, Integer.workTail);
-      if (head !== tail) {
-        // Read before it is claimed: from then on put() may use the place again, as soon as the ring has gone round, and
-        // slots of other writers can go round while this thread does not get a processor.
-        const slot = Atomics.load(work, position(head, work.length));
-        if (Atomics.compareExchange(integers, Integer.workHead, head, (head + 1) | 0) === head) return slot;
-        continue;
-      }
-      // Counted before it looks at the tail a last time (inside wait), so that put() either sees the writer or changes
-      // the tail that wait() compares.
+      const slot = this.tryTake();
+      if (slot !== Take.nothing) return slot;
+      // Counted before the kernel looks at the tail a last time, so that put() either sees the writer or has changed the tail.
       Atomics.add(integers, Integer.idleWriters, 1);
-      const woken = Atomics.wait(integers, Integer.workTail, tail, timeoutMs);
+      this.tailFutex.wait(tail);
       Atomics.sub(integers, Integer.idleWriters, 1);
-      if (woken === "timed-out") return Take.nothing;
+    }
+  }
+
+  /** Writer: the next slot, or one of {@link Take}, without waiting. */
+  tryTake(): number {
+    const { integers, work } = this;
+    for (;;) {
+      const head = Atomics.load(integers, Integer.workHead);
+      if (head === Atomics.load(integers, Integer.workTail)) return Take.nothing;
+      // Read before it is claimed: from then on put() may use the place again, as soon as the ring has gone round, and
+      // slots of other writers can go round while this thread does not get a processor.
+      const slot = Atomics.load(work, position(head, work.length));
+      if (Atomics.compareExchange(integers, Integer.workHead, head, (head + 1) | 0) === head) return slot;
     }
   }
 
@@ -139,7 +146,7 @@ export class RequestQueue {
     const { integers } = this;
     const question = (Atomics.add(integers, Integer.asked, 1) + 1) | 0;
     this.wakeReceiver();
-    if (Atomics.load(integers, Integer.idleWriters) > 0) Atomics.notify(integers, Integer.workTail);
+    if (Atomics.load(integers, Integer.idleWriters) > 0) this.tailFutex.wake(WRITERS_MAX);
     return question;
   }
 

@@ -25,9 +25,8 @@ self.onmessage = async ({ data }: MessageEvent<ThreadStart>) => {
   self.postMessage({ type: "ready" } satisfies WriterMessage);
 
   for (;;) {
-    const index = queue.take(Number.POSITIVE_INFINITY);
+    const index = queue.take();
     if (index === Take.end) break;
-    if (index === Take.nothing) continue;
     integers[Integer.inHand + writer] = index + 1;
     integers[Integer.taken + writer]!++;
     const startMs = performance.now();

@@ -21,6 +21,7 @@ const { symbols: zmq } = dlopen(libzmqPath(), {
   zmq_ctx_set: { args: [FFIType.ptr, FFIType.i32, FFIType.i32], returns: FFIType.i32 },
   zmq_ctx_term: { args: [FFIType.ptr], returns: FFIType.i32 },
   zmq_curve_keypair: { args: [FFIType.ptr, FFIType.ptr], returns: FFIType.i32 },
+  zmq_getsockopt: { args: [FFIType.ptr, FFIType.i32, FFIType.ptr, FFIType.ptr], returns: FFIType.i32 },
   zmq_errno: { args: [], returns: FFIType.i32 },
   zmq_msg_close: { args: [FFIType.ptr], returns: FFIType.i32 },
   zmq_msg_data: { args: [FFIType.ptr], returns: FFIType.ptr },
@@ -70,6 +71,7 @@ export const TextOption = {
   zapDomain: 55,
 } as const;
 
+const ZMQ_FD = 14;
 const ZMQ_MAXMSGSIZE = 22;
 
 /** Events of a monitored socket, as zmq.h numbers them. */
@@ -320,6 +322,19 @@ export class Socket implements Disposable {
   set maxMessageSize(bytes: number) {
     if (zmq.zmq_setsockopt(this.pointer, ZMQ_MAXMSGSIZE, new BigInt64Array([BigInt(bytes)]), 8) < 0)
       fail("zmq_setsockopt");
+  }
+
+  /**
+   * ZMQ_FD: becomes readable when something has happened to this socket since it was asked for a message last and had none. To
+   * wait for it costs a third of what `zmq_poll` does, but after a send, or a message that was there, it must be asked again
+   * first: it may have taken note of what comes next by then.
+   *
+   * @throws {ZmqError}
+   */
+  get descriptor(): number {
+    const length = new BigUint64Array([4n]);
+    if (zmq.zmq_getsockopt(this.pointer, ZMQ_FD, this.number, length) < 0) fail("zmq_getsockopt");
+    return this.number[0]!;
   }
 
   /** `zmq_bind(3)`. @throws {ZmqError} EADDRINUSE, EADDRNOTAVAIL, EACCES, ENODEV, … */

@@ -156,7 +156,10 @@ describe("more connections than may stand", () => {
     haveSent();
     const further = await Promise.all(Array.from({ length: AT_ONCE }, () => RawPeer.connect(port)));
     for (const each of further) stack.use(each);
-    await until(() => further.every(({ isClosed }) => isClosed) && connections.count === MAX);
+    await until(
+      () => further.every(({ isClosed }) => isClosed) && addresses("Disconnected: ").length === AT_ONCE,
+    );
+    expect(connections.count).toBe(MAX);
     expect(strangers.filter(({ isClosed }) => isClosed)).toEqual([]);
     expect(tooMany).toHaveLength(AT_ONCE);
     expect(addresses("Disconnected: ").toSorted()).toEqual(tooMany.toSorted());
@@ -171,7 +174,8 @@ describe("more connections than may stand", () => {
     const closed = (): number[] => strangers.flatMap(({ isClosed }, index) => (isClosed ? [index] : []));
     for (const count of [1, 2]) {
       stack.use(await RawPeer.connect(port));
-      await until(() => closed().length === count && connections.count === MAX);
+      await until(() => closed().length === count && addresses("Disconnected: ").length === count);
+      expect(connections.count).toBe(MAX);
     }
     expect(tooMany).toEqual(addresses("Connected: ").slice(1, 3));
     expect(addresses("Disconnected: ")).toEqual(tooMany);

@@ -37,6 +37,8 @@ void (async () => {
   for await (const line of createInterface({ input: process.stdin })) {
     const [kind, index] = line.split(" ");
     threads[kind as keyof typeof threads][Number(index)]?.terminate();
+    // One that waits in the kernel ends when it is woken.
+    hub.liveness.ask();
   }
 })();
 const unanswered = await hub.stopped;

@@ -25,7 +25,7 @@ self.onmessage = ({ data: { shared, wakeFd, taken } }: MessageEvent<QueueWorkerS
   const queue = new RequestQueue(shared, new EventFd(wakeFd));
   self.postMessage("ready" satisfies QueueWorkerMessage);
   for (let count = 0; ; count++) {
-    const slot = queue.take(Number.POSITIVE_INFINITY);
+    const slot = queue.take();
     if (slot === Take.end) {
       self.postMessage(count satisfies QueueWorkerMessage);
       return;
