@@ -8,12 +8,14 @@ import { Command, CommanderError, Option } from "commander";
 import { EXIT, type ExitStatus, FatalError } from "../errors.ts";
 import { COMMIT, VERSION } from "../version.ts";
 import { check, type SettingsOptions } from "./check.ts";
-import { keygen, type KeygenOptions } from "./keygen.ts";
+import type { KeygenOptions } from "./keygen.ts";
 import { run } from "./run.ts";
-import { send, type SendOptions } from "./send.ts";
-import { type InstallOptions, install } from "./service-install.ts";
-import { status as serviceStatus, uninstall, type UninstallOptions } from "./service.ts";
-import { status as hubStatus, type StatusOptions } from "./status.ts";
+import type { SendOptions } from "./send.ts";
+import type { InstallOptions } from "./service-install.ts";
+import type { UninstallOptions } from "./service.ts";
+import type { StatusOptions } from "./status.ts";
+
+// What only other commands need is loaded only by them: a hub that runs for years has no use for it in its memory.
 
 const HELP_END = `
 Examples:
@@ -70,7 +72,7 @@ export async function main(args: readonly string[]): Promise<ExitStatus> {
     .option("--token-file <file>", "file with the token to show there (default: that of the settings)")
     .option("--json", "print the answer as it is: JSON")
     .action(async (options: StatusOptions) => {
-      status = await hubStatus(options);
+      status = await (await import("./status.ts")).status(options);
     });
 
   program
@@ -86,7 +88,7 @@ export async function main(args: readonly string[]): Promise<ExitStatus> {
     .option("--server-key <file>", "the hub's public key (*.key), for the same")
     .option("--timeout <seconds>", "how long to wait for the connection, and for each answer", "10")
     .action(async (files: string[], options: SendOptions) => {
-      status = await send(files, options);
+      status = await (await import("./send.ts")).send(files, options);
     });
 
   program
@@ -95,7 +97,7 @@ export async function main(args: readonly string[]): Promise<ExitStatus> {
     .argument("<name>", "whose keys they are, such as hub or barn")
     .option("--out <dir>", "directory to write them to", ".")
     .action(async (name: string, options: KeygenOptions) => {
-      status = await keygen(name, options);
+      status = await (await import("./keygen.ts")).keygen(name, options);
     });
 
   const service = program.command("service").description("run the hub as a service of systemd");
@@ -116,22 +118,22 @@ export async function main(args: readonly string[]): Promise<ExitStatus> {
     .option("--data <dir>", "data directory of a new settings file (default: imagehub_data beside it)")
     .option("--dry-run", "print all that would be done and written, and change nothing")
     .action(async (options: InstallOptions) => {
-      status = await install(options);
+      status = await (await import("./service-install.ts")).install(options);
     });
 
   service
     .command("uninstall")
     .description("stop the service and take it away; settings and data stay")
     .option("--dry-run", "print all that would be done, and change nothing")
-    .action((options: UninstallOptions) => {
-      status = uninstall(options);
+    .action(async (options: UninstallOptions) => {
+      status = (await import("./service.ts")).uninstall(options);
     });
 
   service
     .command("status")
     .description("print how the service does; exit status 1 where it does not run")
-    .action(() => {
-      status = serviceStatus();
+    .action(async () => {
+      status = (await import("./service.ts")).status();
     });
 
   try {
