@@ -9,7 +9,7 @@
 
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Candidate, hub, listens, peer, yardstick } from "./bench/candidates.ts";
+import { type Candidate, hub, listens, peer, workers, yardstick } from "./bench/candidates.ts";
 import { chart } from "./bench/chart.ts";
 import { compile } from "./bench/compile.ts";
 import { milliseconds, whole } from "./bench/format.ts";
@@ -41,7 +41,9 @@ async function runWorkload(
   candidates: readonly Candidate[],
   rounds: number,
 ): Promise<{ series: Series[]; problems: string[] }> {
-  const series = candidates.flatMap((candidate) =>
+  const isForControl = workload.kind === "full" && workload.payload.startsWith("jpeg");
+  const taking = candidates.filter(({ kind }) => kind !== "control" || isForControl);
+  const series = taking.flatMap((candidate) =>
     workload.variants.map((variant) => ({ workload, variant, candidate, rounds: [] as Measurement[] })),
   );
   const problems: string[] = [];
@@ -71,7 +73,7 @@ async function candidatesOf(
 ): Promise<{ load: string; candidates: Candidate[] }> {
   const compiled = compile(join(folder, "programs"));
   const candidates = options.candidates.map((name) =>
-    name === "yardstick" ? yardstick(compiled) : hub(name),
+    name === "yardstick" ? yardstick(compiled) : name === "workers" ? workers(compiled) : hub(name),
   );
   if (options.peer !== undefined) {
     const { command, endpoint, data } = options.peer;

@@ -42,7 +42,7 @@ export interface StartOptions {
 /** A candidate. */
 export interface Candidate {
   readonly name: string;
-  readonly kind: "hub" | "yardstick" | "peer";
+  readonly kind: "hub" | "yardstick" | "control" | "peer";
   /** Where it stores, when it cannot be told. */
   readonly data?: string;
   /** Where it listens, when it cannot be told. */
@@ -72,20 +72,37 @@ export function hub(name: "source" | "binary"): Candidate {
   };
 }
 
-/** The C programs. */
+/** The C programs make no folders. @returns the words behind their names that say where they listen and store */
+function placesOf(port: number, data: string): string[] {
+  const images = dateFolder(data);
+  mkdirSync(images, { recursive: true });
+  mkdirSync(join(data, "logs"), { recursive: true });
+  return [`tcp://127.0.0.1:${port}`, images, join(data, "logs/imagehub.log")];
+}
+
+/** The C program that does the least; with `synced`, which takes several threads to be fast, the one with workers. */
 export function yardstick(compiled: Compiled): Candidate {
   return {
     name: "yardstick",
     kind: "yardstick",
-    command: (port, { data, ack, writers }) => {
-      const images = dateFolder(data);
-      mkdirSync(images, { recursive: true });
-      mkdirSync(join(data, "logs"), { recursive: true });
-      const words = [`tcp://127.0.0.1:${port}`, images, join(data, "logs/imagehub.log")];
-      return ack === "synced"
-        ? [compiled["yardstick-synced"], ...words, String(writers)]
-        : [compiled.yardstick, ...words];
-    },
+    command: (port, options) =>
+      options.ack === "synced"
+        ? workers(compiled).command(port, options)
+        : [compiled.yardstick, ...placesOf(port, options.data)],
+  };
+}
+
+/** The C program that keeps the hub's promises: what these cost, whoever keeps them. It stores JPEGs alone. */
+export function workers(compiled: Compiled): Candidate {
+  return {
+    name: "workers",
+    kind: "control",
+    command: (port, { data, ack, writers: threads }) => [
+      compiled["yardstick-workers"],
+      ...placesOf(port, data),
+      String(threads),
+      ack === "synced" ? "synced" : "stored",
+    ],
   };
 }
 

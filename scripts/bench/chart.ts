@@ -21,6 +21,7 @@ const LINES = 4;
 /** Colours that can be told apart on white, on black, and by those who do not see all colours. */
 const COLOURS: Readonly<Record<Series["candidate"]["kind"], readonly string[]>> = {
   yardstick: ["#8a919e"],
+  control: ["#5d6570"],
   hub: ["#0a84c6", "#58b7e8"],
   peer: ["#d9822b"],
 };
@@ -48,7 +49,7 @@ function text(
 /** The candidates of the chart, each once, with its colour. */
 function legend(series: readonly Series[]): Map<string, string> {
   const colours = new Map<string, string>();
-  const used = { yardstick: 0, hub: 0, peer: 0 };
+  const used = { yardstick: 0, control: 0, hub: 0, peer: 0 };
   for (const { candidate } of series)
     if (!colours.has(candidate.name))
       colours.set(candidate.name, COLOURS[candidate.kind][used[candidate.kind]++] ?? "#7a5cc9");

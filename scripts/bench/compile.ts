@@ -16,7 +16,7 @@ import { command } from "../../test/faults/cleanup.ts";
 import { has, remedy } from "../../test/support/available.ts";
 
 /** The programs, by their names; each is a file in this folder. */
-const PROGRAMS = ["load", "yardstick", "yardstick-synced"] as const;
+const PROGRAMS = ["load", "yardstick", "yardstick-workers"] as const;
 
 /** The paths of the compiled programs. */
 export type Compiled = Readonly<Record<(typeof PROGRAMS)[number], string>>;

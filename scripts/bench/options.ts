@@ -11,8 +11,8 @@ import { parseArgs } from "node:util";
 import { CHECKOUT } from "../../test/support/available.ts";
 import { type Workload, WORKLOADS } from "./workloads.ts";
 
-const CANDIDATES = ["yardstick", "binary", "source"] as const;
-const DEFAULT_CANDIDATES: readonly (typeof CANDIDATES)[number][] = ["yardstick", "binary"];
+const CANDIDATES = ["yardstick", "workers", "binary", "source"] as const;
+const DEFAULT_CANDIDATES: readonly (typeof CANDIDATES)[number][] = ["yardstick", "workers", "binary"];
 
 /** Rounds, and seconds of a measurement, where no option says so, and in a short run. */
 const ROUNDS = 5;
@@ -56,6 +56,7 @@ Options:
 
 Candidates:
   yardstick  a loop in C on the same libzmq that writes each image and answers
+  workers    the same with what the hub promises: whole files, and threads that write; for JPEGs at full speed
   binary     this hub's executable in dist (npm run build)
   source     this hub from source
 

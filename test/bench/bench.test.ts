@@ -79,7 +79,7 @@ describe.skipIf(lacks("bench"))("bench", () => {
   test("counts what the hub and the yardsticks have stored, and leaves nothing behind", () => {
     using dir = tempDir();
     const [json, svg] = [join(dir.path, "bench.json"), join(dir.path, "bench.svg")];
-    const candidates = ["--candidate", "source", "--candidate", "yardstick"];
+    const candidates = ["source", "yardstick", "workers"].flatMap((name) => ["--candidate", name]);
     // prettier-ignore
     const names = workloads("images-4", "raw", "events", "memory", "connected-1000", "full-folder", "ack-synced", "start");
     const { exitCode, stdout, stderr } = bench(
@@ -94,8 +94,8 @@ describe.skipIf(lacks("bench"))("bench", () => {
     expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
 
     const result = jsonSchema.parse(JSON.parse(readFileSync(json, "utf8")));
-    // Two candidates, and two variants of two of the eight workloads.
-    expect(result.workloads.length).toBe(20);
+    // Two candidates, and two variants of two of the eight workloads; a third candidate for the four with JPEGs at full speed.
+    expect(result.workloads.length).toBe(26);
     for (const { workload, candidate, variant, lost, rounds } of result.workloads) {
       const [round] = rounds;
       const name = [workload, candidate, variant].join(" ");
