@@ -41,7 +41,7 @@ async function runWorkload(
   candidates: readonly Candidate[],
   rounds: number,
 ): Promise<{ series: Series[]; problems: string[] }> {
-  const isForControl = workload.kind === "full" && workload.payload.startsWith("jpeg");
+  const isForControl = workload.kind === "full" && workload.payload !== "raw";
   const taking = candidates.filter(({ kind }) => kind !== "control" || isForControl);
   const series = taking.flatMap((candidate) =>
     workload.variants.map((variant) => ({ workload, variant, candidate, rounds: [] as Measurement[] })),

@@ -92,7 +92,7 @@ export function yardstick(compiled: Compiled): Candidate {
   };
 }
 
-/** The C program that keeps the hub's promises: what these cost, whoever keeps them. It stores JPEGs alone. */
+/** The C program that keeps the hub's promises: what these cost, whoever keeps them. It makes no JPEGs of arrays. */
 export function workers(compiled: Compiled): Candidate {
   return {
     name: "workers",

@@ -56,7 +56,7 @@ Options:
 
 Candidates:
   yardstick  a loop in C on the same libzmq that writes each image and answers
-  workers    the same with what the hub promises: whole files, and threads that write; for JPEGs at full speed
+  workers    the same with what the hub promises: whole files, and threads that write; for JPEGs and events at full speed
   binary     this hub's executable in dist (npm run build)
   source     this hub from source
 

@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 #include <zmq.h>
 
@@ -23,6 +24,8 @@ static void *context;
 static const char *folder;
 static int synced;
 static atomic_long count;
+static const char *log_path;
+static pthread_mutex_t log_lock = PTHREAD_MUTEX_INITIALIZER;
 
 /* A file without a name, its name, and with `synced` each to the disk. The way over /proc is for others than root before Linux 6.10. */
 static int store(const void *bytes, size_t size) {
@@ -42,6 +45,17 @@ static int store(const void *bytes, size_t size) {
   return stored;
 }
 
+/* One line after the other; the file is opened for each, so that none goes into one that was turned over. */
+static int append(const void *text, size_t size) {
+  struct iovec line[2] = {{(void *)text, size}, {"\n", 1}};
+  pthread_mutex_lock(&log_lock);
+  int file = open(log_path, O_CREAT | O_APPEND | O_WRONLY | O_CLOEXEC, 0644);
+  int stored = file >= 0 && lseek(file, 0, SEEK_END) >= 0 && writev(file, line, 2) == (ssize_t)size + 1;
+  if (file >= 0 && close(file) != 0) stored = 0;
+  pthread_mutex_unlock(&log_lock);
+  return stored;
+}
+
 static void *work(void *unused) {
   (void)unused;
   void *socket = zmq_socket(context, ZMQ_REP);
@@ -50,9 +64,9 @@ static void *work(void *unused) {
   zmq_msg_init(&head);
   zmq_msg_init(&body);
   while (zmq_msg_recv(&head, socket, 0) >= 0 && zmq_msg_recv(&body, socket, 0) >= 0) {
-    /* All but images are answered and not kept: nothing else is measured with this program. */
-    int stored = !memmem(zmq_msg_data(&head), zmq_msg_size(&head), "|jpg|", 5) ||
-                 store(zmq_msg_data(&body), zmq_msg_size(&body));
+    void *text = zmq_msg_data(&head);
+    size_t size = zmq_msg_size(&head);
+    int stored = memmem(text, size, "|jpg|", 5) ? store(zmq_msg_data(&body), zmq_msg_size(&body)) : append(text, size);
     zmq_send(socket, stored ? "OK" : "ERROR", stored ? 2 : 5, 0);
   }
   return NULL;
@@ -64,6 +78,7 @@ int main(int argc, char **argv) {
   void *outer = zmq_socket(context, ZMQ_ROUTER), *inner = zmq_socket(context, ZMQ_DEALER);
   if (argc != 6 || zmq_bind(outer, argv[1]) != 0) return fprintf(stderr, "Cannot bind %s\n", argc > 1 ? argv[1] : ""), 69;
   folder = argv[2];
+  log_path = argv[3];
   synced = strcmp(argv[5], "synced") == 0;
   zmq_bind(inner, INNER);
   for (int left = atoi(argv[4]); left > 0; left--) {

@@ -94,8 +94,8 @@ describe.skipIf(lacks("bench"))("bench", () => {
     expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
 
     const result = jsonSchema.parse(JSON.parse(readFileSync(json, "utf8")));
-    // Two candidates, and two variants of two of the eight workloads; a third candidate for the four with JPEGs at full speed.
-    expect(result.workloads.length).toBe(26);
+    // Two candidates, and two variants of two of the eight workloads; a third candidate for the five at full speed but raw.
+    expect(result.workloads.length).toBe(27);
     for (const { workload, candidate, variant, lost, rounds } of result.workloads) {
       const [round] = rounds;
       const name = [workload, candidate, variant].join(" ");
