@@ -93,7 +93,8 @@ export function chart(results: Results, caption: string): string | undefined {
       parts.push(
         `<rect x="${x.toFixed(1)}" y="${y(value).toFixed(1)}" width="${(barWidth - 2).toFixed(1)}" height="${((height * value) / top).toFixed(1)}" fill="${colours.get(name)!}"><title>${escaped(`${name}, ${senders}: ${whole(value)}/s`)}</title></rect>`,
       );
-      if (bar.candidate.kind !== "yardstick" && ratio !== undefined)
+      // There is no room above each bar for all.
+      if (["hub", "peer"].includes(bar.candidate.kind) && ratio !== undefined)
         parts.push(text(x + barWidth / 2 - 1, y(value) - 5, `${decimals(ratio.median)}×`, "middle"));
     }
     parts.push(text(LEFT + groupWidth * (index + 0.5), HEIGHT - BOTTOM + 18, String(senders), "middle"));
