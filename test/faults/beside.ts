@@ -53,7 +53,7 @@ export async function besides(run: Run, beside: Beside): Promise<Outcome> {
   } = beside;
   await using hub = new FaultHub({ program: run.program, data: data.path, before, settings });
   await hub.start();
-  const phaseMs = run.short ? 2500 : 15_000;
+  const phaseMs = run.short ? 1500 : 15_000;
   const problems: string[] = [];
   const load = { images: count, events: Math.ceil(count / 10), size: 20_000, pauseMs: count * 10 };
   await using senders = new Senders(hub.address, load);
