@@ -167,7 +167,8 @@ export class Receiver {
     const isWatching =
       this.complaints.pending || this.requests.inHand > 0 || this.requests.activity.pending || this.isTrimDue;
     const longestMs = isWatching ? Math.min(quietLeftMs, 1000) : quietLeftMs;
-    const timeoutMs = choresLeftMs > 0 ? Math.min(longestMs, Math.ceil(choresLeftMs)) : longestMs;
+    // Until the chores are done nothing is known of what comes after them: the time may be up for a notice by then.
+    const timeoutMs = choresLeftMs > 0 ? Math.ceil(choresLeftMs) : longestMs;
     if (queue.fallAsleep() && !queue.isCalling) this.poll(timeoutMs);
     queue.awake();
   }
@@ -200,34 +201,34 @@ export class Receiver {
    * @param quietMs how long nothing may arrive until it is done
    */
   private drain(startMs: number, quietMs: number): void {
+    const { requests } = this;
     const { queue } = this.parts;
-    for (;;) {
-      const elapsedMs = performance.now() - startMs;
-      if (elapsedMs >= STOP_MS_MAX) return;
-      const receives = elapsedMs < STOP_RECEIVE_MS_MAX;
-      const hasDone = this.requests.takeDone() > 0;
-      if ((receives && this.requests.receiveBatch()) || hasDone) continue;
-      const isStoring = this.requests.inHand > 0;
-      const quiet = queue.fallAsleep() && !this.poll(quietMs, receives);
+    for (let lastMs = performance.now(); ;) {
+      const now = performance.now();
+      if (now - startMs >= STOP_MS_MAX) return;
+      const receives = now - startMs < STOP_RECEIVE_MS_MAX;
+      const { receivedMs } = requests;
+      const hasDone = requests.takeDone() > 0;
+      const mayHaveMore = receives && requests.receiveBatch();
+      if (hasDone || requests.receivedMs !== receivedMs) lastMs = now;
+      if (mayHaveMore) continue;
+      // What ends a wait may be no request: a connection that comes, or a signal.
+      const leftMs = lastMs + quietMs - now;
+      const isStoring = requests.inHand > 0;
+      if (leftMs <= 0 && !isStoring) return;
+      if (queue.fallAsleep()) this.poll(isStoring ? CHORES_MS : Math.ceil(leftMs), receives);
       queue.awake();
-      if (quiet && !isStoring) return;
     }
   }
 
-  /**
-   * Waits for the network or the queue. Each socket has been asked last for what it has, and had nothing.
-   *
-   * @returns whether there may be something from either
-   */
-  private poll(timeoutMs: number, receives = true): boolean {
+  /** Waits for the network or the queue. Each socket has been asked last for what it has, and had nothing. */
+  private poll(timeoutMs: number, receives = true): void {
     const { poller } = this;
     poller.want(SOCKET, receives);
     poller.wait(timeoutMs);
-    const woken = poller.readable(WAKE);
-    if (woken) this.parts.wake.clear();
+    if (poller.readable(WAKE)) this.parts.wake.clear();
     if (poller.readable(MONITOR)) this.connections.update();
     if (this.gatekeeper !== undefined && poller.readable(QUESTIONS)) this.gatekeeper.authenticator.update();
-    return woken || poller.readable(SOCKET);
   }
 
   /** What is to be seen to now and then. */
@@ -237,6 +238,7 @@ export class Receiver {
     this.connections.update();
     this.gatekeeper?.authenticator.update();
     this.parts.queue.turn();
+    if (this.parts.queue.takeReload()) this.reload();
     this.counters[Counter.connections] = this.connections.count;
     this.counters[Counter.queued] = this.requests.inHand;
     this.watchDisk(now);

@@ -145,7 +145,8 @@ export class Requests {
   }
 
   private take(slot: number): void {
-    // The descriptor may be that of an earlier connection, whose end is not taken in yet.
+    // The descriptor may be that of an earlier connection, whose end is not taken in yet. Where the hub does not sleep for 100 ms,
+    // that may be so for other senders, too: then only the count of their requests in hand is another's.
     if (this.socket.isNamed(slot)) this.connections.update();
     const connection = this.connections.at(this.socket.descriptor(slot));
     connection.unanswered++;

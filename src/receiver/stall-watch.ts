@@ -33,8 +33,10 @@ export class StallWatch {
     const { integers } = this.shared;
     let longestMs = 0;
     for (const [writer, seen] of this.seen.entries()) {
+      // In this order, the other way round than the writer changes them: who sees its new slot then sees that it was taken.
+      const isIdle = Atomics.load(integers, Integer.inHand + writer) === 0;
       const taken = integers[Integer.taken + writer]!;
-      if (taken !== seen.taken || integers[Integer.inHand + writer] === 0) {
+      if (isIdle || taken !== seen.taken) {
         seen.taken = taken;
         seen.sinceMs = nowMs;
       }

@@ -9,7 +9,7 @@
  */
 
 import { type EventFd, Futex } from "../libc.ts";
-import { Integer, RECEIVER_THREAD, type Shared, WRITERS_MAX } from "./shared.ts";
+import { Integer, type Shared, WRITERS_MAX } from "./shared.ts";
 
 /** What {@link RequestQueue.take} gives when there is no slot. */
 export const Take = {
@@ -67,7 +67,7 @@ export class RequestQueue {
       if (slot !== Take.nothing) return slot;
       // Counted before the kernel looks at the tail a last time, so that put() either sees the writer or has changed the tail.
       Atomics.add(integers, Integer.idleWriters, 1);
-      this.tailFutex.wait(tail);
+      if (!this.isAsked) this.tailFutex.wait(tail);
       Atomics.sub(integers, Integer.idleWriters, 1);
     }
   }
@@ -159,10 +159,14 @@ export class RequestQueue {
   /** Receiver: whether another thread wants something that is no slot: to be looked at between `fallAsleep` and a sleep. */
   get isCalling(): boolean {
     const { integers } = this;
+    return this.stopping || Atomics.load(integers, Integer.reload) !== 0 || this.isAsked;
+  }
+
+  /** Whether this thread is to say that it turns. A question that comes behind a writer's last look is answered with the next. */
+  private get isAsked(): boolean {
+    const { integers, thread } = this;
     return (
-      this.stopping ||
-      Atomics.load(integers, Integer.reload) !== 0 ||
-      Atomics.load(integers, Integer.asked) !== integers[Integer.turned + RECEIVER_THREAD]
+      thread !== undefined && Atomics.load(integers, Integer.asked) !== integers[Integer.turned + thread]
     );
   }
 

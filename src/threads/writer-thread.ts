@@ -27,8 +27,8 @@ self.onmessage = async ({ data }: MessageEvent<ThreadStart>) => {
   for (;;) {
     const index = queue.take();
     if (index === Take.end) break;
-    integers[Integer.inHand + writer] = index + 1;
     integers[Integer.taken + writer]!++;
+    Atomics.store(integers, Integer.inHand + writer, index + 1);
     const startMs = performance.now();
     const pending = store.handle(slots.at(index));
     // Only an array that is being encoded is waited for; everything else has been done by now.
