@@ -98,7 +98,8 @@ export class ReplySocket implements Disposable {
   }
 
   /**
-   * Receives a request, without waiting: frame 1 into `header`, or `malformed` says why not. It is in hand at this place until it was answered.
+   * Receives a request, without waiting: frame 1 into `header`, or `malformed` says why not. It is in hand at this place until
+   * it was answered.
    *
    * @returns false when there is none
    */

@@ -189,8 +189,8 @@ export class Requests {
       this.counters[Counter.heartbeats]!++;
       return OK;
     }
-    const isFull = this.whyFull(slot, connection);
-    if (isFull !== undefined) return this.refuseAsFull(request.kind, isFull);
+    const reason = this.whyFull(slot, connection);
+    if (reason !== undefined) return this.refuseAsFull(request.kind, reason);
     this.fill(slot, request);
     if (this.settings.ack === "received" && this.held === undefined && this.hasRoom) {
       this.socket.reply(slot, OK);
