@@ -13,9 +13,16 @@ import { Overview } from "./http/overview.ts";
 import { EventFd, fsyncDirectory } from "./libc.ts";
 import type { Log } from "./log.ts";
 import { findPortHolder } from "./port-holder.ts";
+import { Loan } from "./receiver/loan.ts";
 import { DataDirectoryInUse, lockDataDirectory } from "./store/data-lock.ts";
 import { clearLeftovers } from "./store/leftovers.ts";
-import type { FlusherMessage, ReceiverMessage, ThreadStart, WriterMessage } from "./threads/messages.ts";
+import type {
+  FlusherMessage,
+  LendableSocket,
+  ReceiverMessage,
+  ThreadStart,
+  WriterMessage,
+} from "./threads/messages.ts";
 import { Liveness } from "./threads/liveness.ts";
 import { RequestQueue } from "./threads/queue.ts";
 import { createShared, Integer, slotsFor } from "./threads/shared.ts";
@@ -32,6 +39,7 @@ const THREADS = {
   writer: new URL("./threads/writer-thread.ts", import.meta.url),
   receiver: new URL("./threads/receiver-thread.ts", import.meta.url),
   flusher: new URL("./threads/flusher-thread.ts", import.meta.url),
+  fastPath: new URL("./threads/fast-path-thread.ts", import.meta.url),
 } as const;
 
 /** A hub that runs in threads of its own, from `start` until `stop`. */
@@ -41,6 +49,10 @@ export class Hub {
   private readonly shared;
   private readonly wake = EventFd.create();
   private readonly queue: RequestQueue;
+  private readonly loanWake = EventFd.create();
+  private readonly loan: Loan;
+  /** The receiver's socket, when it listens. */
+  private socket: LendableSocket | undefined;
   private readonly ended = Promise.withResolvers<number>();
   /** What the hub does, and how it fares. */
   private readonly overview: Overview;
@@ -54,7 +66,8 @@ export class Hub {
   ) {
     this.shared = createShared(slotsFor(settings));
     this.queue = new RequestQueue(this.shared, this.wake);
-    this.liveness = new Liveness(this.shared, this.queue, settings.writers);
+    this.loan = new Loan(this.shared, settings.writers, this.loanWake);
+    this.liveness = new Liveness(this.shared, this.queue, settings.writers, this.loan);
     this.showDebug(settings.log_level === "debug");
     this.overview = new Overview(settings, this.shared, this.liveness);
     this.control = new Control(this.overview, log);
@@ -76,6 +89,8 @@ export class Hub {
     await this.unlessEnded(Promise.all(writers));
     const endpoint = await this.unlessEnded(this.startReceiver());
     if (this.queue.stopping) return undefined;
+    // The receiver does without it until it is there, and with the other levels of `ack` for good.
+    if (this.settings.ack === "stored") void this.startWriter(this.settings.writers);
     await this.control.start();
     return endpoint;
   }
@@ -155,13 +170,17 @@ export class Hub {
 
   /** @param ready of the one that it replaces, whose start may still be waited for */
   private startWriter(writer: number, ready = Promise.withResolvers<void>()): Promise<void> {
-    const worker = this.startThread(THREADS.writer, `writer ${writer}`, writer);
+    const isFastPath = writer === this.settings.writers;
+    const worker = isFastPath
+      ? this.startThread(THREADS.fastPath, "fast path", writer)
+      : this.startThread(THREADS.writer, `writer ${writer}`, writer);
     worker.onmessage = ({ data }: MessageEvent<WriterMessage>) => {
       if (data.type !== "ready") return;
-      this.overview.down.delete(`Writer ${writer}`);
+      this.overview.down.delete(this.nameOf(writer));
       ready.resolve();
     };
-    worker.onerror = ({ message }) => this.log.error(`A writer has failed: ${message.trim()}`);
+    worker.onerror = ({ message }) =>
+      this.log.error(`${isFastPath ? "The fast path" : "A writer"} has failed: ${message.trim()}`);
     worker.addEventListener("close", () => this.replaceWriter(writer, ready));
     return ready.promise;
   }
@@ -169,6 +188,11 @@ export class Hub {
   /** A writer has ended, be it with an error or not. What it had in hand is answered as an error, and another takes over. */
   private replaceWriter(writer: number, ready: PromiseWithResolvers<void>): void {
     const { integers, slots } = this.shared;
+    const isFastPath = writer === this.settings.writers;
+    if (isFastPath) {
+      this.loan.isReady = false;
+      this.loan.takeBack();
+    }
     const index = Atomics.exchange(integers, Integer.inHand + writer, 0) - 1;
     // In a stop each ends in its turn. One that had something in hand did not, and others may still wait for it.
     if (this.queue.stopping && index < 0) return;
@@ -178,9 +202,17 @@ export class Hub {
       slot.outcome = Outcome.failed;
       this.queue.giveBack(index);
     }
-    this.overview.down.add(`Writer ${writer}`);
-    this.log.error("A writer has ended and is replaced", { writer, hadInHand: index >= 0 });
+    this.queue.callReceiver();
+    this.overview.down.add(this.nameOf(writer));
+    this.log.error(
+      `${isFastPath ? "The fast path" : "A writer"} has ended and is replaced`,
+      isFastPath ? { hadInHand: index >= 0 } : { writer, hadInHand: index >= 0 },
+    );
     setTimeout(() => void this.startWriter(writer, ready), REPLACE_AFTER_MS);
+  }
+
+  private nameOf(writer: number): string {
+    return writer === this.settings.writers ? "The fast path" : `Writer ${writer}`;
   }
 
   private startFlusher(): Promise<void> {
@@ -212,6 +244,7 @@ export class Hub {
     worker.onmessage = ({ data: message }: MessageEvent<ReceiverMessage>) => {
       switch (message.type) {
         case "bound":
+          this.socket = message.socket;
           bound.resolve(message.endpoint);
           break;
         case "bindFailed":
@@ -242,6 +275,7 @@ export class Hub {
     const { integers } = this.shared;
     Atomics.store(integers, Integer.flusherEnd, 1);
     Atomics.notify(integers, Integer.flusherEnd);
+    this.loan.close();
     await this.flusher;
     this.control.close();
     this.ended.resolve(unanswered);
@@ -250,8 +284,9 @@ export class Hub {
   /** @param name as `top -H` shows it */
   private startThread(url: URL, name: string, writer = 0): Worker {
     const worker = new Worker(url, { smol: true, name });
-    const { settings, shared, wake } = this;
-    worker.postMessage({ settings, shared, wakeFd: wake.fd, writer } satisfies ThreadStart);
+    const { settings, shared, wake, loanWake, socket } = this;
+    const start = { settings, shared, wakeFd: wake.fd, loanFd: loanWake.fd, writer, socket };
+    worker.postMessage(start satisfies ThreadStart);
     return worker;
   }
 

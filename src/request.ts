@@ -47,6 +47,9 @@ export type Request =
       readonly raw: RawShape | undefined;
     };
 
+/** One that is stored. */
+export type StoredRequest = Extract<Request, { kind: "image" | "event" }>;
+
 /** Longest reason in a reply, in characters: it may quote what was sent. */
 const REASON_CHARS_MAX = 200;
 

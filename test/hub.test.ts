@@ -62,7 +62,7 @@ class FaultyHub implements AsyncDisposable {
   }
 
   /** Ends a thread; those of a kind are counted from 0 in the order in which they were started. */
-  terminate(kind: "writer" | "flusher", index: number): void {
+  terminate(kind: "writer" | "flusher" | "fast-path", index: number): void {
     void this.#process.stdin.write(`${kind} ${index}\n`);
     void this.#process.stdin.flush();
   }
@@ -103,7 +103,29 @@ const JPEG = Buffer.concat([Buffer.of(0xff, 0xd8), Buffer.alloc(1000), Buffer.of
 const peer = (hub: FaultyHub): Peer => new Peer(context, PeerType.req, `tcp://127.0.0.1:${hub.port}`);
 
 const sendImage = (to: Peer, node: string): void => to.send(JSON.stringify({ msg: `${node}|jpg|` }), JPEG);
+/** Sends events until the fast path has answered one. */
+async function untilFast(hub: FaultyHub, camera: Peer): Promise<void> {
+  const count = async (): Promise<string> => {
+    const [, text] = await get(`${httpOf(hub)}/metrics`);
+    return /^imagehub_fast_path_requests_total \d+/m.exec(text)?.[0] ?? "";
+  };
+  // What it had answered before is counted by then.
+  await Bun.sleep(200);
+  const before = await count();
+  await answered(
+    () => {
+      sendEvent(camera, "Barn|Temp|1");
+      expect(camera.receive()).toEqual(["OK"]);
+      return count();
+    },
+    (now) => now !== before,
+  );
+}
+
 const sendEvent = (to: Peer, text: string): void => to.send(JSON.stringify({ msg: text }), "x");
+
+/** A hub without a fast path, so that all goes to the writers. */
+const WRITERS_ONLY = { ack: "synced" } as const;
 
 const FAILED = ["ERROR cannot store: the writer that had it ended"];
 
@@ -111,7 +133,7 @@ describe("a hub with one writer", () => {
   test.each(["throws", "rejects", "exits"])(
     "answers ERROR for what a writer that %s had in hand, and stores with another one",
     async (fault) => {
-      await using hub = await FaultyHub.start({ writers: 1, ack: fault === "rejects" ? "synced" : "stored" });
+      await using hub = await FaultyHub.start({ writers: 1, ...WRITERS_ONLY });
       using camera = peer(hub);
       sendImage(camera, `Barn ${fault}`);
       expect(camera.receive()).toEqual(FAILED);
@@ -134,7 +156,7 @@ describe("a hub with one writer", () => {
   );
 
   test("goes on when a writer ends that has nothing in hand", async () => {
-    await using hub = await FaultyHub.start({ writers: 1 });
+    await using hub = await FaultyHub.start({ writers: 1, ...WRITERS_ONLY });
     using camera = peer(hub);
     for (let round = 0; round < 3; round++) {
       // Once this is answered there is nothing before it in the queue, such as the hub's note of its start.
@@ -151,7 +173,7 @@ describe("a hub with one writer", () => {
   });
 
   test("answers ERROR for what a writer had in hand that is ended from outside", async () => {
-    await using hub = await FaultyHub.start({ writers: 1 });
+    await using hub = await FaultyHub.start({ writers: 1, ...WRITERS_ONLY });
     using camera = peer(hub);
     using waiting = peer(hub);
     sendImage(camera, "It hangs");
@@ -168,7 +190,7 @@ describe("a hub with one writer", () => {
   });
 
   test("answers what its writer had in hand, and what waited for it, when that ends in a stop", async () => {
-    await using hub = await FaultyHub.start({ writers: 1 });
+    await using hub = await FaultyHub.start({ writers: 1, ...WRITERS_ONLY });
     using camera = peer(hub);
     using waiting = peer(hub);
     sendImage(camera, "It hangs");
@@ -190,7 +212,7 @@ async function health(hub: FaultyHub): Promise<[status: number, text: string]> {
 
 describe("a hub says at /healthz", () => {
   test("that requests wait, and that they do no longer", async () => {
-    await using hub = await FaultyHub.start({ writers: 1 });
+    await using hub = await FaultyHub.start({ writers: 1, ...WRITERS_ONLY });
     using camera = peer(hub);
     expect(await health(hub)).toEqual([200, "ok\n"]);
     sendImage(camera, "It hangs");
@@ -207,7 +229,7 @@ describe("a hub says at /healthz", () => {
   });
 
   test("that a writer is down, until it is replaced", async () => {
-    await using hub = await FaultyHub.start({ writers: 2 });
+    await using hub = await FaultyHub.start({ writers: 2, ...WRITERS_ONLY });
     hub.terminate("writer", 1);
     const [, text] = await answered(
       () => health(hub),
@@ -222,7 +244,7 @@ describe("a hub says at /healthz", () => {
 });
 
 test("a hub with two writers stores with one while the other is replaced", async () => {
-  await using hub = await FaultyHub.start({ writers: 2 });
+  await using hub = await FaultyHub.start({ writers: 2, ...WRITERS_ONLY });
   using camera = peer(hub);
   using good = peer(hub);
   for (let round = 1; round <= 3; round++) {
@@ -250,7 +272,7 @@ test("a hub with ack received answers OK at once, and says that it did not store
 });
 
 test("a hub starts although its first writers end at once, each of which is replaced", async () => {
-  await using hub = await FaultyHub.start({ writers: 2 }, 3);
+  await using hub = await FaultyHub.start({ writers: 2, ...WRITERS_ONLY }, 3);
   using camera = peer(hub);
   for (let count = 0; count < 10; count++) {
     sendImage(camera, "Good");
@@ -269,4 +291,49 @@ test("a hub replaces its flusher, and ends after the last flush of the new one",
   expect(camera.receive()).toEqual(["OK"]);
   expect(await hub.stop()).toBe(0);
   expect(hub.imageNodes()).toEqual(["Good"]);
+});
+
+describe("a hub whose fast path ends", () => {
+  test.each(["throws", "exits"])(
+    "answers ERROR for what it had in hand when it %s, and goes on",
+    async (fault) => {
+      await using hub = await FaultyHub.start({ writers: 1 });
+      using camera = peer(hub);
+      using other = peer(hub);
+      for (let round = 1; round <= 2; round++) {
+        await untilFast(hub, camera);
+        sendImage(camera, `Barn ${fault}`);
+        expect(camera.receive()).toEqual(FAILED);
+        // The receiver serves meanwhile.
+        sendImage(other, "Good");
+        expect(other.receive()).toEqual(["OK"]);
+        const line = "The fast path has ended and is replaced hadInHand=true";
+        await until(hub, () => linesWith(hub, line).length === round);
+      }
+      await untilFast(hub, camera);
+      expect(await hub.stop()).toBe(0);
+      expect(hub.imageNodes()).toEqual(["Good", "Good"]);
+      expect(linesWith(hub, "A writer has ended")).toEqual([]);
+    },
+  );
+
+  test("goes on when that has nothing in hand, and says at /healthz that it is down", async () => {
+    await using hub = await FaultyHub.start({});
+    using camera = peer(hub);
+    await untilFast(hub, camera);
+    hub.terminate("fast-path", 0);
+    const [, text] = await answered(
+      () => health(hub),
+      ([status]) => status === 503,
+    );
+    expect(text).toBe("The fast path has ended and is not replaced yet\n");
+    sendEvent(camera, "Barn|Temp|1");
+    expect(camera.receive()).toEqual(["OK"]);
+    await answered(
+      () => health(hub),
+      ([status]) => status === 200,
+    );
+    await untilFast(hub, camera);
+    expect(await hub.stop()).toBe(0);
+  });
 });

@@ -69,6 +69,11 @@ export class Metrics {
       "Bytes of the images that were stored, as they were sent",
       () => one(count(Counter.imageBytes)),
     );
+    this.counter(
+      "imagehub_fast_path_requests_total",
+      "Images and events that one thread received, stored and answered, as all was as usual",
+      () => one(count(Counter.fastPath)),
+    );
     this.gauge("imagehub_connections", "Connections that stand", () => one(count(Counter.connections)));
     this.counter("imagehub_connections_denied_total", "Connections that were refused or closed", () =>
       one(count(Counter.denied)),
@@ -94,7 +99,10 @@ export class Metrics {
       "imagehub_write_duration_seconds",
       "What a writer took to store an image or an event",
       () =>
-        readHistograms(Array.from({ length: settings.writers }, (_, writer) => histogramAt(shared, writer))),
+        // The fast path stands behind the writers.
+        readHistograms(
+          Array.from({ length: settings.writers + 1 }, (_, writer) => histogramAt(shared, writer)),
+        ),
     );
   }
 

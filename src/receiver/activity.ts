@@ -91,14 +91,21 @@ export class Activity {
    *
    * @param slot that it has
    * @param nowMs milliseconds of `performance.now`, the same for all of a batch
-   * @param addressOf gives the address of the sender of the message in a slot
+   * @param addressOf gives the address of the sender of the message in a slot; undefined where that is not known any more
+   * @param receivedMicros when it came, in microseconds since 1970 UTC, where that was not just now
    */
-  seen(slot: number, name: string, nowMs: number, addressOf: (slot: number) => string): void {
+  seen(
+    slot: number,
+    name: string,
+    nowMs: number,
+    addressOf: (slot: number) => string | undefined,
+    receivedMicros?: number,
+  ): void {
     if (nowMs !== this.batchMs) {
       this.batchMs = nowMs;
       this.batchMicros = this.parts.calendar.now();
     }
-    const micros = this.batchMicros;
+    const micros = receivedMicros ?? this.batchMicros;
     const row = this.byName.get(name) ?? this.meet(name, slot, addressOf);
     const inHand = (this.inHand[slot] ??= { row, day: 0, sinceMs: 0 });
     inHand.row = row;
@@ -113,7 +120,7 @@ export class Activity {
     row.lastSeenMs = micros / 1000;
     // A node rarely moves: once for each message to the main thread is often enough.
     if (this.changed.has(row)) return;
-    row.address = addressOf(slot);
+    row.address = addressOf(slot) ?? row.address;
     this.changed.add(row);
   }
 
@@ -139,10 +146,18 @@ export class Activity {
     if (code !== undefined) this.setOutcome(kind, reason);
   }
 
-  /** What came in this slot is answered now, after a writer had it. */
-  answered(slot: number, nowMs: number): void {
+  /** What came in this slot is answered now, after a writer had it. @returns how long that took, in milliseconds */
+  answered(slot: number, nowMs: number): number {
     const inHand = this.inHand[slot];
-    if (inHand !== undefined) observe(this.answers, nowMs - inHand.sinceMs);
+    if (inHand === undefined) return 0;
+    const durationMs = nowMs - inHand.sinceMs;
+    observe(this.answers, durationMs);
+    return durationMs;
+  }
+
+  /** A request was answered after so many milliseconds, without having been a slot in hand here. */
+  answeredAfter(durationMs: number): void {
+    observe(this.answers, durationMs);
   }
 
   /** Gives what is to be told, where there is something and it is time. To be called about once a second while `pending`. */
@@ -172,12 +187,12 @@ export class Activity {
   }
 
   /** A node of which nothing is known. @returns undefined where there are too many */
-  private meet(name: string, slot: number, addressOf: (slot: number) => string): Row | undefined {
+  private meet(name: string, slot: number, addressOf: (slot: number) => string | undefined): Row | undefined {
     const place = this.placeFor(this.batchMicros / 1000);
     if (this.firstMessages < NODES_MAX) {
       this.firstMessages++;
       this.parts.report("info", `First message from ${name || "a node without a name"}`, {
-        address: addressOf(slot),
+        address: addressOf(slot) ?? "an unknown address",
       });
       if (this.firstMessages === NODES_MAX) {
         const text = `There are ${NODES_MAX} nodes: the first messages of further ones are not logged`;

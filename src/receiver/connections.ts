@@ -41,6 +41,8 @@ export interface ConnectionsOptions {
 export interface Connection {
   /** Address and port, e.g. `192.168.86.41:50123`. */
   readonly peer: string;
+  /** The address alone; undefined where the connection went before it could be asked for. */
+  readonly address: string | undefined;
   /** Requests taken in from it that have no answer yet. A REQ socket, and so every camera, has one at most. */
   unanswered: number;
   /** Whether a request has come on it. */
@@ -73,7 +75,7 @@ export class Connections implements Disposable {
     const known = this.standing.get(fd);
     if (known !== undefined) return known;
     this.update();
-    return this.standing.get(fd) ?? newConnection(GONE, true);
+    return this.standing.get(fd) ?? newConnection(GONE, undefined, true);
   }
 
   /** From now on what is sent to those that stand leaves together with the end of the connection, in one packet. */
@@ -110,7 +112,7 @@ export class Connections implements Disposable {
 
   private accept(fd: number): void {
     const peer = peerAddress(fd) ?? GONE;
-    this.standing.set(fd, newConnection(peer, false));
+    this.standing.set(fd, newConnection(peer, addressIn(peer), false));
     this.options.debug(`Connected: ${peer}`);
     if (this.count > this.options.max) this.makeRoom(fd);
   }
@@ -146,6 +148,11 @@ export class Connections implements Disposable {
   }
 }
 
-function newConnection(peer: string, isGone: boolean): Connection {
-  return { peer, unanswered: 0, hasSent: false, isClosing: false, isGone };
+/** `192.168.86.41` of `192.168.86.41:50123`, and `fe80::1` of `[fe80::1]:50123`. */
+function addressIn(peer: string): string | undefined {
+  return /^\[?([^\]]+?)\]?:\d+$/.exec(peer)?.[1];
+}
+
+function newConnection(peer: string, address: string | undefined, isGone: boolean): Connection {
+  return { peer, address, unanswered: 0, hasSent: false, isClosing: false, isGone };
 }

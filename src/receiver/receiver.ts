@@ -9,18 +9,28 @@
 
 import { messageOf } from "../errors.ts";
 import { DescriptorPoller, type EventFd, trimMemory } from "../libc.ts";
-import type { ActivityMessage } from "../threads/messages.ts";
-import { Counter, Integer, slotsFor } from "../threads/shared.ts";
+import type { ActivityMessage, LendableSocket } from "../threads/messages.ts";
+import { Counter, FAST_SLOTS, firstFastSlot, Integer, slotsFor } from "../threads/shared.ts";
 import { Context, SocketOption } from "../zmq/libzmq.ts";
 import { Complaints } from "./complaints.ts";
 import { Connections, connectionsThatFit } from "./connections.ts";
+import { type Loan, SLOW_MS } from "./loan.ts";
 import { Gatekeeper } from "./gatekeeper.ts";
-import { ReplySocket } from "./reply-socket.ts";
+import { ReplySocket, routerSocket } from "./reply-socket.ts";
 import { Requests, type RequestsParts } from "./requests.ts";
 import { StallWatch } from "./stall-watch.ts";
 
 /** How often what is not about requests is seen to while requests keep coming, and how soon after the last, in milliseconds. */
-const CHORES_MS = 100;
+const CHORES_MS = 50;
+
+/** How long nothing unusual may have been until the socket is lent to the fast path, in milliseconds. */
+const LEND_AFTER_MS = 1000;
+
+/** How often something that is not for the fast path may come between two chores, until it is not usual any more. */
+const HANDOVERS_MAX = 5;
+
+/** How long after a request the receiver looks after the fast path by itself, in milliseconds. */
+const WATCH_MS = 2 * CHORES_MS;
 
 /** Messages pass through libzmq's memory, and the C library keeps what is freed of it: so it is asked for that now and then. */
 const TRIM_MS = 10_000;
@@ -50,6 +60,7 @@ const QUESTIONS = 3;
 
 /** What the receiver is made of. */
 export interface ReceiverParts extends RequestsParts {
+  readonly loan: Loan;
   /** What the queue signals when something is done. */
   readonly wake: EventFd;
   /** The hub's version, for its first line in the event log. */
@@ -74,6 +85,12 @@ export class Receiver {
   /** When the last notice of silence was given. */
   private noticedMs = 0;
   private choresMs = 0;
+  /** Whether the fast path has the socket, or has just given it back; and since when it would be lent but for what is in hand. */
+  private isLending = false;
+  private lendingSinceMs: number | undefined;
+  /** How often the fast path has left something to the receiver since the last chores. */
+  private handovers = 0;
+  private takenBackMs = Number.NEGATIVE_INFINITY;
   /** When memory was given back last, and what had been received by then. */
   private trimmedMs = 0;
   private trimmedBytes = 0;
@@ -84,9 +101,12 @@ export class Receiver {
     this.counters = shared.counters;
     this.patienceMs = settings.patience * 60_000;
     this.complaints = new Complaints(report);
-    this.stalls = new StallWatch(shared, settings.writers);
-    // One place more than slots: a request that finds no slot is answered from it.
-    this.socket = new ReplySocket(this.context, slotsFor(settings) + 1, settings);
+    this.stalls = new StallWatch(shared, settings.writers + 1);
+    const places = firstFastSlot(slotsFor(settings)) + FAST_SLOTS;
+    this.socket = new ReplySocket(routerSocket(this.context, settings), shared.places, places);
+    this.socket.isLent = () => parts.loan.isOut;
+    // The fast path receives into its places first, and finds them ready.
+    for (let place = places - FAST_SLOTS; place < places; place++) this.socket.payload(place);
     this.gatekeeper = Gatekeeper.guard(this.context, this.socket.socket, settings, ({ address }, reason) =>
       this.refused(reason, { from: address }),
     );
@@ -95,6 +115,12 @@ export class Receiver {
   private refused(reason: string, fields: Record<string, unknown>): void {
     this.counters[Counter.denied]!++;
     this.complaints.add("denied", { level: "warn", message: `Refused a connection: ${reason}`, fields });
+  }
+
+  /** Its socket, for the fast path. */
+  get lendable(): LendableSocket {
+    const { address, descriptor } = this.socket.socket;
+    return { address, descriptor };
   }
 
   /**
@@ -149,13 +175,73 @@ export class Receiver {
     while (!queue.stopping) {
       // Replies before requests: so the socket has been asked last for what it has, when that was nothing.
       this.requests.takeDone();
-      const isDrained = !this.requests.receiveBatch();
+      const isDrained = !this.receive();
       const now = performance.now();
       const choresLeftMs = CHORES_MS - (now - this.choresMs);
       if (choresLeftMs <= 0) this.doChores(now);
       if (isDrained) this.sleep(now, choresLeftMs);
     }
     return this.stop();
+  }
+
+  /** Takes in what has come, or what the fast path has answered. @returns whether there may be more to receive */
+  private receive(): boolean {
+    if (this.isLending && !this.parts.loan.isOut) this.takeBack();
+    if (this.isLending) this.requests.settle();
+    else if (this.lendingSinceMs === undefined) return this.requests.receiveBatch();
+    else if (this.requests.inHand === 0) this.lend();
+    return false;
+  }
+
+  private lend(): void {
+    this.lendingSinceMs = undefined;
+    this.isLending = true;
+    this.parts.loan.isWatched = true;
+    this.parts.loan.lend();
+  }
+
+  /** Has the socket again, with what the fast path leaves to the receiver. */
+  private takeBack(): void {
+    const { loan } = this.parts;
+    const now = performance.now();
+    this.lendingSinceMs = undefined;
+    if (this.isLending) {
+      loan.takeBack();
+      this.isLending = false;
+      this.requests.settle();
+      const inHand = loan.inHand;
+      if (inHand >= 0) this.requests.adopt(inHand);
+      // Most often a heartbeat, after which all is as usual. Where these come all the time it is not worth the while.
+      if (this.requests.takeOver() > 0 && ++this.handovers <= HANDOVERS_MAX) return this.wishToLend(now);
+    }
+    this.takenBackMs = now;
+  }
+
+  /** Lends the socket as soon as nothing is in hand, where all is as usual. */
+  private wishToLend(now: number): void {
+    const { loan, settings } = this.parts;
+    const isUsual = now - Math.max(this.requests.unusualMs, this.takenBackMs) >= LEND_AFTER_MS;
+    // With the other levels a request is answered before it is stored, or waits for the disk each time.
+    if (!isUsual || settings.ack !== "stored" || !loan.isReady) return;
+    // From now on nothing is received, so that it comes to an end.
+    if (this.requests.inHand > 0) this.lendingSinceMs = now;
+    else this.lend();
+  }
+
+  /** Lends the socket while all is as usual, and takes it back when a write takes long. */
+  private seeToLoan(now: number): void {
+    const { loan } = this.parts;
+    this.handovers = 0;
+    if (this.isLending) {
+      if (loan.isStuck(now)) this.takeBack();
+      return;
+    }
+    if (this.lendingSinceMs !== undefined) {
+      // What is in hand takes long: that is not the time for it.
+      if (now - this.lendingSinceMs >= CHORES_MS) this.takeBack();
+      return;
+    }
+    this.wishToLend(now);
   }
 
   /** Waits until there is something to do. @param choresLeftMs until the chores are due, where they were not done just now */
@@ -166,15 +252,40 @@ export class Receiver {
     const quietLeftMs = Math.ceil(this.quietSinceMs + this.patienceMs - now);
     const isWatching =
       this.complaints.pending || this.requests.inHand > 0 || this.requests.activity.pending || this.isTrimDue;
-    const longestMs = isWatching ? Math.min(quietLeftMs, 1000) : quietLeftMs;
+    const longestMs = Math.min(
+      quietLeftMs,
+      this.isAttentive(now) || this.lendingSinceMs !== undefined
+        ? CHORES_MS
+        : isWatching
+          ? 1000
+          : quietLeftMs,
+    );
     // Until the chores are done nothing is known of what comes after them: the time may be up for a notice by then.
     const timeoutMs = choresLeftMs > 0 ? Math.ceil(choresLeftMs) : longestMs;
-    if (queue.fallAsleep() && !queue.isCalling) this.poll(timeoutMs);
+    if (queue.fallAsleep() && !queue.isCalling && !this.isWanted(timeoutMs)) this.poll(timeoutMs);
     queue.awake();
+  }
+
+  /** Whether the receiver looks after the fast path, so that a disk that stalls does not have the socket for long. */
+  private isAttentive(now: number): boolean {
+    return this.isLending && (this.parts.loan.inHand >= 0 || now - this.requests.receivedMs < WATCH_MS);
+  }
+
+  /** Whether the fast path wants the receiver now, which else may sleep for this long. */
+  private isWanted(timeoutMs: number): boolean {
+    const { loan } = this.parts;
+    if (!this.isLending) return false;
+    const isWatched = timeoutMs <= CHORES_MS;
+    loan.isWatched = isWatched;
+    if (!loan.isOut) return true;
+    // In this order, as the fast path has a request in hand first and then has answered it.
+    return !isWatched && (loan.inHand >= 0 || this.requests.settle() > 0);
   }
 
   private stop(): number {
     const { settings, queue } = this.parts;
+    this.takeBack();
+    this.lendingSinceMs = undefined;
     // Not unbound first: libzmq would end the connections that were made through the endpoint, and drop their replies.
     this.requests.holdReplies();
     const startMs = performance.now();
@@ -224,10 +335,14 @@ export class Receiver {
   /** Waits for the network or the queue. Each socket has been asked last for what it has, and had nothing. */
   private poll(timeoutMs: number, receives = true): void {
     const { poller } = this;
-    poller.want(SOCKET, receives);
+    poller.want(SOCKET, receives && !this.isLending && this.lendingSinceMs === undefined);
     poller.wait(timeoutMs);
     if (poller.readable(WAKE)) this.parts.wake.clear();
-    if (poller.readable(MONITOR)) this.connections.update();
+    if (poller.readable(MONITOR)) {
+      // So that a connection on which something has come counts as such.
+      if (this.isLending) this.requests.settle();
+      this.connections.update();
+    }
     if (this.gatekeeper !== undefined && poller.readable(QUESTIONS)) this.gatekeeper.authenticator.update();
   }
 
@@ -242,6 +357,7 @@ export class Receiver {
     this.counters[Counter.connections] = this.connections.count;
     this.counters[Counter.queued] = this.requests.inHand;
     this.watchDisk(now);
+    this.seeToLoan(now);
     const activity = this.requests.activity.takeMessage(now);
     if (activity !== undefined) this.parts.tell(activity);
     this.complaints.flush(now);
@@ -280,7 +396,9 @@ export class Receiver {
 
   /** Says that the disk stalls, while a writer waits for it. */
   private watchDisk(now: number): void {
-    const seconds = Math.floor(this.stalls.longestMs(now) / 1000);
+    const stalledMs = this.stalls.longestMs(now);
+    if (stalledMs >= SLOW_MS) this.takenBackMs = now;
+    const seconds = Math.floor(stalledMs / 1000);
     this.parts.shared.integers[Integer.stalledSeconds] = seconds < STALL_SECONDS_MIN ? 0 : seconds;
     if (seconds < STALL_SECONDS_MIN) return;
     this.complaints.add("stall", {

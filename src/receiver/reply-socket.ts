@@ -9,20 +9,12 @@
  */
 
 import type { Settings } from "../config/schema.ts";
-import {
-  type Context,
-  type Message,
-  MessageArray,
-  type Socket,
-  SocketOption,
-  SocketType,
-} from "../zmq/libzmq.ts";
+import type { Address } from "../libc.ts";
+import { type Context, type Message, type Socket, SocketOption, SocketType } from "../zmq/libzmq.ts";
+import { HOPS_MAX, NO_DELIMITER, Place } from "./place.ts";
 
 /** Longest frame 1, in bytes. */
 const HEADER_BYTES_MAX = 64 * 1024;
-
-/** Most frames between the routing id and the empty delimiter: one for each proxy on the way. */
-const HOPS_MAX = 8;
 
 /** TCP's own questions whether a silent peer is still there: after so many seconds, every so many, so many times. */
 const KEEPALIVE_IDLE_S = 60;
@@ -37,11 +29,6 @@ const EMPTY = new Uint8Array(0);
 /** Where the reply to a request goes: the frames that stand before it. */
 export type Envelope = readonly Uint8Array[];
 
-/** Messages of a request that is in hand: the routing id of its sender, and frame 2. */
-const MESSAGES_PER_PLACE = 2;
-const ROUTING_ID = 0;
-const PAYLOAD = 1;
-
 /** The settings that bound the socket. */
 export type SocketSettings = Pick<
   Settings,
@@ -53,48 +40,62 @@ export type SocketSettings = Pick<
   | "heartbeat_timeout"
 >;
 
-/** The socket that faces the senders. A request in hand has a place, a number that the caller chooses. */
-export class ReplySocket implements Disposable {
-  /** For a poller. */
-  readonly socket: Socket;
-  /** Begins with frame 1 of the request that was received last. */
+/**
+ * Makes the socket that faces the senders.
+ *
+ * @param settings the bounds of the network, which are put on it
+ * @throws {ZmqError}
+ */
+export function routerSocket(context: Context, settings: SocketSettings): Socket {
+  const socket = context.socket(SocketType.router);
+  socket.maxMessageSize = settings.max_message_bytes;
+  for (const [option, value] of [
+    [SocketOption.linger, settings.linger * 1000],
+    [SocketOption.receiveHwm, settings.receive_hwm],
+    [SocketOption.backlog, BACKLOG],
+    [SocketOption.handshakeIvl, settings.handshake_timeout * 1000],
+    [SocketOption.heartbeatIvl, settings.heartbeat_interval * 1000],
+    [SocketOption.heartbeatTimeout, settings.heartbeat_timeout * 1000],
+    [SocketOption.tcpKeepalive, 1],
+    [SocketOption.tcpKeepaliveIdle, KEEPALIVE_IDLE_S],
+    [SocketOption.tcpKeepaliveIntvl, KEEPALIVE_INTERVAL_S],
+    [SocketOption.tcpKeepaliveCnt, KEEPALIVE_PROBES],
+  ] as const) {
+    socket.set(option, Math.ceil(value));
+  }
+  return socket;
+}
+
+/**
+ * The socket that faces the senders, as one thread sees it. A request in hand has a place, a number that the caller
+ * chooses. The places are in shared memory: a thread that is given one finds the whole request there.
+ */
+export class ReplySocket {
+  /** Begins with frame 1 of the request that was received or loaded last. */
   readonly header = Buffer.alloc(HEADER_BYTES_MAX);
   /** How long that is, in bytes. */
   headerLength = 0;
   /** Why there is none, where the frames are not two, or it is too long. */
   malformed: string | undefined;
-  private readonly messages: MessageArray;
-  private readonly scratch = new MessageArray(1);
-  /** Frames from the routing id to the delimiter, for the few requests that have any; by place. */
-  private readonly hops = new Map<number, readonly Uint8Array[]>();
+  /** Whether another thread has the socket now. To use it all the same would corrupt it, so that throws. */
+  isLent: () => boolean = () => false;
+  private readonly views: Place[] = [];
 
   /**
-   * @param places requests that can be in hand at once
-   * @param settings the bounds of the network, which are put on the socket
+   * @param socket for a poller; a ROUTER
+   * @param places where all places are
+   * @param own how many of them, from the first, this thread makes ready itself, each when it is used first; another has done so
+   *   with the rest
    */
-  constructor(context: Context, places: number, settings: SocketSettings) {
-    this.messages = new MessageArray(places * MESSAGES_PER_PLACE);
-    this.socket = context.socket(SocketType.router);
-    this.socket.maxMessageSize = settings.max_message_bytes;
-    for (const [option, value] of [
-      [SocketOption.linger, settings.linger * 1000],
-      [SocketOption.receiveHwm, settings.receive_hwm],
-      [SocketOption.backlog, BACKLOG],
-      [SocketOption.handshakeIvl, settings.handshake_timeout * 1000],
-      [SocketOption.heartbeatIvl, settings.heartbeat_interval * 1000],
-      [SocketOption.heartbeatTimeout, settings.heartbeat_timeout * 1000],
-      [SocketOption.tcpKeepalive, 1],
-      [SocketOption.tcpKeepaliveIdle, KEEPALIVE_IDLE_S],
-      [SocketOption.tcpKeepaliveIntvl, KEEPALIVE_INTERVAL_S],
-      [SocketOption.tcpKeepaliveCnt, KEEPALIVE_PROBES],
-    ] as const) {
-      this.socket.set(option, Math.ceil(value));
-    }
-  }
+  constructor(
+    readonly socket: Socket,
+    private readonly places: Address,
+    private readonly own: number,
+  ) {}
 
   /** Frame 2 of the request at this place. */
   payload(place: number): Message {
-    return this.messages.at(place * MESSAGES_PER_PLACE + PAYLOAD);
+    return this.at(place).payload;
   }
 
   /**
@@ -104,35 +105,43 @@ export class ReplySocket implements Disposable {
    * @returns false when there is none
    */
   receive(place: number): boolean {
-    if (!this.socket.tryReceive(this.routingId(place))) return false;
-    this.malformed = this.receiveFrames(place);
+    this.check();
+    const at = this.at(place);
+    if (!this.socket.tryReceive(at.routingId)) return false;
+    at.fd = at.routingId.sourceFd;
+    this.receiveFrames(at);
+    this.load(place);
     return true;
   }
 
-  /** Receives what follows the routing id. @returns what is wrong with it */
-  private receiveFrames(place: number): string | undefined {
-    const frame = this.scratch.at(0);
-    if (!this.receiveEnvelope(place, frame)) return "the request has no empty delimiter frame";
+  /** Reads frame 1 of the request at this place into `header`, or into `malformed` why not; another thread may have received it. */
+  load(place: number): void {
+    const { hops, frames, headerBytes, header } = this.at(place);
+    this.headerLength = headerBytes;
+    this.malformed = whyMalformed(hops, frames, headerBytes);
+    if (this.malformed === undefined) header.copyTo(this.header);
+  }
 
-    // The delimiter is in `frame`, and whatever follows is the request itself.
-    if (!frame.more) return "the request has no frames, 2 were expected";
-    this.socket.receiveRest(frame);
-    this.headerLength = frame.size;
-    if (this.headerLength <= HEADER_BYTES_MAX) frame.copyTo(this.header);
-    if (!frame.more) return "the request has 1 frame, 2 were expected";
-
-    const payload = this.payload(place);
-    this.socket.receiveRest(payload);
-    if (payload.more) return `the request has ${2 + this.skipRest(payload)} frames, 2 were expected`;
-    if (this.headerLength > HEADER_BYTES_MAX) {
-      return `frame 1 has ${this.headerLength} bytes, more than ${HEADER_BYTES_MAX}`;
+  /** Receives what follows the routing id. */
+  private receiveFrames(at: Place): void {
+    const { header, payload } = at;
+    at.frames = 0;
+    at.headerBytes = 0;
+    // The delimiter is in `header` then, and whatever follows is the request itself.
+    if (!this.receiveEnvelope(at) || !header.more) return;
+    this.socket.receiveRest(header);
+    at.headerBytes = header.size;
+    at.frames = 1;
+    if (header.more) {
+      this.socket.receiveRest(payload);
+      at.frames = payload.more ? 2 + this.skipRest(payload) : 2;
     }
-    return undefined;
+    if (at.headerBytes > HEADER_BYTES_MAX) header.clear();
   }
 
   /** The address of the sender of the request at this place, which is not answered yet, e.g. `192.168.86.41`. */
   peerAddress(place: number): string {
-    const address = this.routingId(place).property("Peer-Address") ?? "an unknown address";
+    const address = this.at(place).routingId.property("Peer-Address") ?? "an unknown address";
     return address.replace(/^::ffff:/, "");
   }
 
@@ -141,78 +150,89 @@ export class ReplySocket implements Disposable {
    * makes begin with a zero, and come once; a sender that sets such a one harms itself alone.
    */
   isNamed(place: number): boolean {
-    return this.routingId(place).firstByte !== 0;
+    return this.at(place).routingId.firstByte !== 0;
+  }
+
+  /** Whether the request at this place came straight from its sender, through no proxy. */
+  isDirect(place: number): boolean {
+    return this.at(place).hops === 0;
   }
 
   /** The descriptor of the connection that the request at this place came on; -1 where that is not known. */
   descriptor(place: number): number {
-    return this.routingId(place).sourceFd;
+    return this.at(place).fd;
   }
 
   /** Sends the reply to the request at this place. The request stays in hand. */
   reply(place: number, reply: Uint8Array): void {
+    this.check();
     const { socket } = this;
-    socket.sendMessage(this.routingId(place), true);
-    const hops = this.hops.get(place);
-    if (hops !== undefined) {
-      this.hops.delete(place);
-      for (const hop of hops) socket.send(hop, true);
-    } else {
-      socket.send(EMPTY, true);
-    }
+    const at = this.at(place);
+    socket.sendMessage(at.routingId, true);
+    for (let hop = 0; hop < at.hops; hop++) socket.sendMessage(at.hop(hop), true);
+    if (at.hops !== NO_DELIMITER) socket.send(EMPTY, true);
     socket.send(reply, false);
   }
 
   /** Takes the envelope of the request at this place, so that it can be answered when the place is another's. */
   takeEnvelope(place: number): Envelope {
-    const hops = this.hops.get(place) ?? [EMPTY];
-    this.hops.delete(place);
-    return [this.routingId(place).bytes(), ...hops];
+    const at = this.at(place);
+    const hops = Array.from({ length: Math.max(at.hops, 0) }, (_, hop) => at.hop(hop).bytes());
+    return [at.routingId.bytes(), ...hops, ...(at.hops === NO_DELIMITER ? [] : [EMPTY])];
   }
 
   /** Sends the reply to a request whose envelope was taken. */
   replyTo(envelope: Envelope, reply: Uint8Array): void {
+    this.check();
     for (const frame of envelope) this.socket.send(frame, true);
     this.socket.send(reply, false);
   }
 
   /** Forgets the request at this place. */
   release(place: number): void {
-    this.hops.delete(place);
-    this.payload(place).clear();
+    const at = this.at(place);
+    for (let hop = 0; hop < at.hops; hop++) at.hop(hop).clear();
+    at.hops = 0;
+    at.payload.clear();
   }
 
-  private routingId(place: number): Message {
-    return this.messages.at(place * MESSAGES_PER_PLACE + ROUTING_ID);
+  private check(): void {
+    if (this.isLent()) throw new Error("The socket is lent to another thread");
+  }
+
+  private at(place: number): Place {
+    return (this.views[place] ??= this.view(place));
+  }
+
+  private view(place: number): Place {
+    const view = new Place(this.places, place);
+    if (place < this.own) view.init();
+    return view;
   }
 
   /**
-   * Receives up to the delimiter, into `frame`.
+   * Receives up to the delimiter, which then is in the place of frame 1.
    *
    * @returns false where there is no delimiter; the request has been received whole then
    */
-  private receiveEnvelope(place: number, frame: Message): boolean {
-    if (!this.routingId(place).more) return this.answerWithoutDelimiter(place);
-    this.socket.receiveRest(frame);
-    if (frame.size === 0) return true;
-
-    const hops: Uint8Array[] = [];
-    while (frame.size > 0) {
-      if (hops.length === HOPS_MAX || !frame.more) {
-        this.skipRest(frame);
-        return this.answerWithoutDelimiter(place);
+  private receiveEnvelope(at: Place): boolean {
+    const { routingId, header } = at;
+    at.hops = NO_DELIMITER;
+    if (!routingId.more) return false;
+    this.socket.receiveRest(header);
+    let hops = 0;
+    for (; header.size > 0; hops++) {
+      if (hops === HOPS_MAX || !header.more) {
+        this.skipRest(header);
+        header.clear();
+        for (let hop = 0; hop < hops; hop++) at.hop(hop).clear();
+        return false;
       }
-      hops.push(frame.bytes());
-      this.socket.receiveRest(frame);
+      at.hop(hops).moveFrom(header);
+      this.socket.receiveRest(header);
     }
-    this.hops.set(place, [...hops, EMPTY]);
+    at.hops = hops;
     return true;
-  }
-
-  /** Such a request is answered as it was asked, without a delimiter. */
-  private answerWithoutDelimiter(place: number): false {
-    this.hops.set(place, []);
-    return false;
   }
 
   /** Receives and drops what follows a frame. @returns how many frames that were */
@@ -225,4 +245,15 @@ export class ReplySocket implements Disposable {
   [Symbol.dispose](): void {
     this.socket[Symbol.dispose]();
   }
+}
+
+/** Why a request cannot be read. @returns undefined where it can */
+function whyMalformed(hops: number, frames: number, headerBytes: number): string | undefined {
+  if (hops === NO_DELIMITER) return "the request has no empty delimiter frame";
+  if (frames === 0) return "the request has no frames, 2 were expected";
+  if (frames !== 2) return `the request has ${frames} ${frames === 1 ? "frame" : "frames"}, 2 were expected`;
+  if (headerBytes > HEADER_BYTES_MAX) {
+    return `frame 1 has ${headerBytes} bytes, more than ${HEADER_BYTES_MAX}`;
+  }
+  return undefined;
 }

@@ -2,21 +2,23 @@
  * The requests that are in the hub: each has a slot from when it was received until it was answered.
  *
  * Here is decided what becomes of each: answered at once where it needs no disk (heartbeats, test images, what makes no
- * sense), else handed to the writers and answered when they are done. It also counts.
+ * sense), else handed to the writers and answered when they are done. It also counts, and takes over from the fast path what that
+ * leaves to the receiver.
  *
  * @module
  */
 
 import type { Calendar } from "../clock.ts";
 import type { Settings } from "../config/schema.ts";
-import { type Request, RequestError, RequestReader } from "../request.ts";
+import { type Request, RequestError, RequestReader, type StoredRequest } from "../request.ts";
 import { oneLine } from "../store/names.ts";
 import type { RequestQueue } from "../threads/queue.ts";
-import { Counter, type Shared, slotsFor } from "../threads/shared.ts";
-import { Kind, Outcome, Slots } from "../threads/slot.ts";
+import { Counter, FAST_SLOTS, firstFastSlot, type Shared, slotsFor } from "../threads/shared.ts";
+import { fillSlot, Holder, Kind, Outcome, type Slot, Slots } from "../threads/slot.ts";
 import { Activity } from "./activity.ts";
 import type { Complaints, Report } from "./complaints.ts";
 import type { Connection, Connections } from "./connections.ts";
+import { isPlain, SLOW_MS } from "./loan.ts";
 import type { Envelope, ReplySocket } from "./reply-socket.ts";
 
 /** Requests taken in before those that are done are answered. */
@@ -51,6 +53,8 @@ export class Requests {
   receivedBytes = 0;
   /** When a writer was done with something last. */
   doneMs = performance.now();
+  /** When something was last that is not for the fast path: a request that is not plain, or one that took long. */
+  unusualMs = Number.NEGATIVE_INFINITY;
   private readonly settings: Settings;
   private readonly queue: RequestQueue;
   private readonly calendar: Calendar;
@@ -67,11 +71,19 @@ export class Requests {
   private readonly free: number[];
   /** Slots that nobody waits for: the request was answered before it was stored, or is a notice of the hub's own. */
   private readonly unawaited = new Set<number>();
+  /** The first slot of the fast path, and those of its slots that were left to the receiver. */
+  private readonly firstFast: number;
+  private readonly adopted = new Set<number>();
+  /** Where the next request that the fast path has answered is looked for first. */
+  private nextSettled = 0;
   /** While the hub stops: replies that are ready. */
   private held: HeldReply[] | undefined;
   /** What is known of the nodes. */
   readonly activity: Activity;
   private readonly addressOf = (slot: number): string => this.socket.peerAddress(slot);
+  private readonly newcomersAddressOf = (slot: number): string => this.slots.at(slot).text;
+  private readonly settledAddressOf = (slot: number): string | undefined =>
+    this.connections.at(this.socket.descriptor(slot)).address;
 
   constructor(
     private readonly socket: ReplySocket,
@@ -87,7 +99,8 @@ export class Requests {
     this.slots = new Slots(shared.slots);
     this.counters = shared.counters;
     this.slotCount = slotsFor(settings);
-    this.bytesOf = new Float64Array(this.slotCount + 1);
+    this.firstFast = firstFastSlot(this.slotCount);
+    this.bytesOf = new Float64Array(this.firstFast + FAST_SLOTS);
     this.free = Array.from({ length: this.slotCount }, (_, index) => this.slotCount - 1 - index);
     this.reader = new RequestReader({
       textBytesMax: settings.max_text_bytes,
@@ -97,7 +110,7 @@ export class Requests {
 
   /** How many slots are in use. */
   get inHand(): number {
-    return this.slotCount - this.free.length;
+    return this.slotCount - this.free.length + this.adopted.size;
   }
 
   /** How many requests are in use whose sender has had no answer, or the answer too early: all but the hub's own notices. */
@@ -118,7 +131,7 @@ export class Requests {
   refuseRest(): void {
     const free = new Set(this.free);
     const reply = errorReply("the hub stops, and the disk has not taken this in time");
-    for (let slot = 0; slot < this.slotCount; slot++) {
+    for (const slot of [...Array(this.slotCount).keys(), ...this.adopted]) {
       if (free.has(slot) || this.unawaited.has(slot)) continue;
       this.held?.push({ envelope: this.socket.takeEnvelope(slot), reply, isStale: this.staleness(slot) });
     }
@@ -145,6 +158,15 @@ export class Requests {
   }
 
   private take(slot: number): void {
+    const connection = this.count(slot);
+    // It sends ahead of its replies.
+    if (connection.unanswered > 1) this.unusualMs = this.receivedMs;
+    const reply = this.replyOrStore(slot, connection);
+    if (reply !== undefined) this.answer(slot, reply);
+  }
+
+  /** A request has come: it counts for its connection, and for what is in hand. */
+  private count(slot: number): Connection {
     // The descriptor may be that of an earlier connection, whose end is not taken in yet. Where the hub does not sleep for 100 ms,
     // that may be so for other senders, too: then only the count of their requests in hand is another's.
     if (this.socket.isNamed(slot)) this.connections.update();
@@ -156,8 +178,79 @@ export class Requests {
     this.bytesOf[slot] = size;
     this.bytes += size;
     this.receivedBytes += size;
-    const reply = this.replyOrStore(slot, connection);
-    if (reply !== undefined) this.answer(slot, reply);
+    return connection;
+  }
+
+  /** Takes in what the fast path has received and not begun to store. @returns how many requests that were */
+  takeOver(): number {
+    let count = 0;
+    for (let tried = 0; tried < FAST_SLOTS; tried++) {
+      const index = this.fastSlot(tried);
+      if (!this.slots.at(index).take(Holder.received, Holder.receiver)) continue;
+      if (count === 0) this.receivedMs = performance.now();
+      this.adopted.add(index);
+      this.socket.load(index);
+      this.take(index);
+      count++;
+    }
+    return count;
+  }
+
+  /** From now on a request that the fast path stores, or could not store, is the receiver's to answer. */
+  adopt(index: number): void {
+    if (this.adopted.has(index)) return;
+    this.receivedMs = performance.now();
+    this.unusualMs = this.receivedMs;
+    this.adopted.add(index);
+    this.slots.at(index).holder = Holder.receiver;
+    this.count(index);
+    this.socket.load(index);
+    const { node } = this.readLoaded(index) ?? {};
+    const { micros } = this.slots.at(index);
+    const ageMs = Math.max(0, (this.calendar.now() - micros) / 1000);
+    if (node !== undefined) this.activity.seen(index, node, this.receivedMs - ageMs, this.addressOf, micros);
+  }
+
+  /** Counts what the fast path has answered. @returns how many requests that were */
+  settle(): number {
+    let count = 0;
+    let last = -1;
+    for (let tried = 0; tried < FAST_SLOTS; tried++) {
+      const index = this.fastSlot(tried);
+      const slot = this.slots.at(index);
+      if (slot.holder !== Holder.answered) continue;
+      if (count === 0) this.receivedMs = performance.now();
+      this.settleOne(index, slot);
+      last = index;
+      count++;
+    }
+    if (count > 0) this.nextSettled = last + 1 - this.firstFast;
+    return count;
+  }
+
+  /** The slots of the fast path in the order in which they were received, most often. */
+  private fastSlot(tried: number): number {
+    return this.firstFast + ((this.nextSettled + tried) % FAST_SLOTS);
+  }
+
+  private settleOne(index: number, slot: Slot): void {
+    this.receivedBytes += slot.payloadBytes;
+    this.connections.at(this.socket.descriptor(index)).hasSent = true;
+    this.socket.load(index);
+    const { node } = this.readLoaded(index) ?? {};
+    const addressOf = slot.isNewcomer ? this.newcomersAddressOf : this.settledAddressOf;
+    if (node !== undefined) this.activity.seen(index, node, this.receivedMs, addressOf, slot.micros);
+    this.counters[Counter.fastPath]!++;
+    this.countStored(index, slot);
+    this.activity.answeredAfter(slot.answerMs);
+    slot.holder = Holder.nobody;
+  }
+
+  /** What was loaded from a slot of the fast path, which has read it, too. */
+  private readLoaded(index: number): Extract<Request, { node: string }> | undefined {
+    const { header, headerLength } = this.socket;
+    const request = this.reader.read(header, headerLength, this.slots.at(index).payloadBytes);
+    return request.kind === "test" ? undefined : request;
   }
 
   /** @returns the reply, where the request needs no disk; else it is on its way to the writers */
@@ -168,6 +261,7 @@ export class Requests {
       return this.handle(slot, this.reader.read(header, headerLength, this.bytesOf[slot]!), connection);
     } catch (error) {
       if (!(error instanceof RequestError)) throw error;
+      this.unusualMs = this.receivedMs;
       this.counters[Counter.refused]!++;
       this.complaints.add(`refused ${error.code}`, {
         level: "warn",
@@ -189,6 +283,7 @@ export class Requests {
       this.counters[Counter.heartbeats]!++;
       return OK;
     }
+    if (!isPlain(request, this.bytesOf[slot]!) || this.socket.isNamed(slot)) this.unusualMs = this.receivedMs;
     const reason = this.whyFull(slot, connection);
     if (reason !== undefined) return this.refuseAsFull(request.kind, reason);
     this.fill(slot, request);
@@ -226,6 +321,7 @@ export class Requests {
   }
 
   private refuseAsFull(kind: "image" | "event", reason: string): Uint8Array {
+    this.unusualMs = this.receivedMs;
     if (kind === "event") this.counters[Counter.eventsFailed]!++;
     this.counters[Counter.failed]!++;
     this.complaints.add("full", {
@@ -235,18 +331,10 @@ export class Requests {
     return errorReply(`the queue is full: ${reason}`);
   }
 
-  private fill(index: number, request: Request & { kind: "image" | "event" }): void {
+  private fill(index: number, request: StoredRequest): void {
     const slot = this.slots.at(index);
-    if (request.kind === "event") {
-      slot.kind = Kind.event;
-      slot.text = request.text;
-      return;
-    }
-    slot.micros = this.calendar.now();
-    slot.text = request.name;
     slot.setPayload(this.socket.payload(index).data, this.bytesOf[index]!);
-    slot.kind = request.raw === undefined ? Kind.jpeg : Kind.raw;
-    if (request.raw !== undefined) slot.shape = request.raw;
+    fillSlot(slot, request, this.calendar.now());
   }
 
   /** Puts a record of the hub's own into the event log. */
@@ -273,9 +361,12 @@ export class Requests {
   }
 
   private finish(index: number): void {
+    // Given back by the fast path, which could not store it, or has lost the socket meanwhile.
+    if (index >= this.firstFast) this.adopt(index);
     const slot = this.slots.at(index);
     const failure = slot.outcome === Outcome.failed ? `cannot store: ${oneLine(slot.text)}` : undefined;
     if (failure !== undefined) {
+      this.unusualMs = this.doneMs;
       const isImage = slot.kind === Kind.jpeg || slot.kind === Kind.raw;
       // First this one, so that a reader never sees more of the whole than of its parts.
       if (!isImage) this.counters[Counter.eventsFailed]!++;
@@ -286,7 +377,20 @@ export class Requests {
       const [, code] = /(?:^|: )(E[A-Z0-9]+)(?::|\)$)/.exec(text) ?? [];
       this.complaints.add(`store ${isImage} ${code}`, { level: "error", message });
       this.activity.failed(isImage ? "image" : "event", message, code);
-    } else if (slot.kind === Kind.event) {
+    } else {
+      this.countStored(index, slot);
+    }
+    if (this.unawaited.delete(index)) {
+      this.release(index);
+      return;
+    }
+    if (this.activity.answered(index, this.doneMs) > SLOW_MS) this.unusualMs = this.doneMs;
+    this.answer(index, failure === undefined ? OK : errorReply(failure));
+  }
+
+  /** Counts what stands. */
+  private countStored(index: number, slot: Slot): void {
+    if (slot.kind === Kind.event) {
       this.counters[Counter.events]!++;
       this.activity.stored(index, "event");
     } else if (slot.outcome === Outcome.overCap || slot.outcome === Outcome.firstOverCap) {
@@ -297,12 +401,6 @@ export class Requests {
       this.counters[Counter.images]!++;
       this.counters[Counter.imageBytes]! += slot.payloadBytes;
     }
-    if (this.unawaited.delete(index)) {
-      this.release(index);
-      return;
-    }
-    this.activity.answered(index, this.doneMs);
-    this.answer(index, failure === undefined ? OK : errorReply(failure));
   }
 
   private sayOverCap(): void {
@@ -346,6 +444,7 @@ export class Requests {
     this.bytesOf[slot] = 0;
     this.socket.release(slot);
     if (slot < this.slotCount) this.free.push(slot);
+    if (this.adopted.delete(slot)) this.slots.at(slot).holder = Holder.nobody;
   }
 
   /** The request in this slot counts no longer for its connection. */

@@ -7,6 +7,7 @@
  * @module
  */
 
+import type { Loan } from "../receiver/loan.ts";
 import type { RequestQueue } from "./queue.ts";
 import { Integer, RECEIVER_THREAD, type Shared } from "./shared.ts";
 
@@ -16,11 +17,14 @@ export class Liveness {
     private readonly shared: Shared,
     private readonly queue: RequestQueue,
     private readonly writers: number,
+    private readonly loan?: Loan,
   ) {}
 
   /** Asks all threads; none is waited for. @returns the number of the question */
   ask(): number {
-    return this.queue.ask();
+    const question = this.queue.ask();
+    this.loan?.call();
+    return question;
   }
 
   /** Which threads have not answered a question yet, e.g. `["receiver", "writer 1"]`. An answer counts for all before it. */
@@ -28,12 +32,15 @@ export class Liveness {
     const { integers } = this.shared;
     const isSilent = (thread: number): boolean =>
       ((Atomics.load(integers, Integer.turned + thread) - question) | 0) < 0;
-    const writers = Array.from({ length: this.writers }, (_, writer) => writer).filter(
-      (writer) => isSilent(writer) && Atomics.load(integers, Integer.inHand + writer) === 0,
-    );
+    const isSilentWriter = (writer: number): boolean =>
+      isSilent(writer) && Atomics.load(integers, Integer.inHand + writer) === 0;
+    const writers = Array.from({ length: this.writers }, (_, writer) => writer).filter(isSilentWriter);
+    // It has the number behind theirs, where there is one.
+    const hasFastPath = Atomics.load(integers, Integer.loanReady) !== 0;
     return [
       ...(isSilent(RECEIVER_THREAD) ? ["receiver"] : []),
       ...writers.map((writer) => `writer ${writer}`),
+      ...(hasFastPath && isSilentWriter(this.writers) ? ["fast path"] : []),
     ];
   }
 }

@@ -7,17 +7,27 @@
 
 import type { LogLevel } from "../log/format.ts";
 import type { NodeRow } from "../receiver/activity.ts";
+import type { Address } from "../libc.ts";
 import type { Settings } from "../config/schema.ts";
 import type { Shared } from "./shared.ts";
+
+/** The receiver's socket, as another thread can be lent it: where it is, and what to poll for it. */
+export interface LendableSocket {
+  readonly address: Address;
+  readonly descriptor: number;
+}
 
 /** The first and only message to a thread: all that it needs. */
 export interface ThreadStart {
   readonly settings: Settings;
   readonly shared: Shared;
-  /** The event that wakes the receiver, as a file descriptor. */
+  /** The events that wake the receiver and the fast path, as file descriptors. */
   readonly wakeFd: number;
-  /** The number of a writer, from 0; of no meaning for the others. */
+  readonly loanFd: number;
+  /** The number of a thread that stores: of a writer, from 0, and behind them of the fast path; of no meaning for the others. */
   readonly writer: number;
+  /** What the fast path is lent; undefined until the receiver listens. */
+  readonly socket: LendableSocket | undefined;
 }
 
 /** A line for the log. */
@@ -28,7 +38,7 @@ interface LogMessage {
   readonly fields?: Record<string, unknown>;
 }
 
-/** From a writer. */
+/** From a writer, or the fast path. */
 export type WriterMessage = { readonly type: "ready" };
 
 /** From the flusher. */
@@ -56,7 +66,7 @@ export interface ActivityMessage {
 /** From the receiver. */
 export type ReceiverMessage =
   /** It listens. */
-  | { readonly type: "bound"; readonly endpoint: string }
+  | { readonly type: "bound"; readonly endpoint: string; readonly socket: LendableSocket }
   /** It does not, and ends. `code` is the errno's name where that is one of the system's. */
   | { readonly type: "bindFailed"; readonly endpoint: string; readonly code: string; readonly reason: string }
   /** It has stopped; `unanswered` requests were taken in and neither stored nor answered in time. */

@@ -91,7 +91,7 @@ export class RequestQueue {
     const place = Atomics.add(integers, Integer.doneTail, 1);
     // Zero is an empty place.
     Atomics.store(done, position(place, done.length), slot + 1);
-    this.wakeReceiver();
+    this.callReceiver();
   }
 
   /** Receiver: the next slot that is done, or -1. */
@@ -123,13 +123,13 @@ export class RequestQueue {
   /** Any thread: asks the receiver to stop. */
   stop(): void {
     Atomics.store(this.integers, Integer.stopping, 1);
-    this.wakeReceiver();
+    this.callReceiver();
   }
 
   /** Any thread: asks the receiver to read the keys of clients again. */
   reload(): void {
     Atomics.store(this.integers, Integer.reload, 1);
-    this.wakeReceiver();
+    this.callReceiver();
   }
 
   /** Receiver: whether that was asked since. */
@@ -145,7 +145,7 @@ export class RequestQueue {
   ask(): number {
     const { integers } = this;
     const question = (Atomics.add(integers, Integer.asked, 1) + 1) | 0;
-    this.wakeReceiver();
+    this.callReceiver();
     if (Atomics.load(integers, Integer.idleWriters) > 0) this.tailFutex.wake(WRITERS_MAX);
     return question;
   }
@@ -175,7 +175,8 @@ export class RequestQueue {
     return Atomics.load(this.integers, Integer.stopping) !== 0;
   }
 
-  private wakeReceiver(): void {
+  /** Any thread: wakes the receiver if it sleeps. */
+  callReceiver(): void {
     if (Atomics.exchange(this.integers, Integer.receiverAsleep, 0) !== 0) this.wake.signal();
   }
 }

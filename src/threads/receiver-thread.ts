@@ -12,6 +12,7 @@ import { Receiver } from "../receiver/receiver.ts";
 import { checkZmqVersion, ZmqError } from "../zmq/libzmq.ts";
 import { VERSION } from "../version.ts";
 import type { ReceiverMessage, ThreadStart } from "./messages.ts";
+import { Loan } from "../receiver/loan.ts";
 import { RequestQueue } from "./queue.ts";
 import { RECEIVER_THREAD } from "./shared.ts";
 
@@ -21,12 +22,13 @@ const post = (message: ReceiverMessage): void => self.postMessage(message);
 const report: Report = (level, message, fields = {}) => post({ type: "log", level, message, fields });
 
 self.onmessage = ({ data }: MessageEvent<ThreadStart>) => {
-  const { settings, shared, wakeFd } = data;
+  const { settings, shared, wakeFd, loanFd } = data;
   checkZmqVersion();
   const wake = new EventFd(wakeFd);
   const queue = new RequestQueue(shared, wake, RECEIVER_THREAD);
   const calendar = new Calendar(systemClock);
-  const parts = { settings, shared, queue, wake, calendar, version: VERSION, report, tell: post };
+  const loan = new Loan(shared, settings.writers, new EventFd(loanFd));
+  const parts = { settings, shared, queue, loan, wake, calendar, version: VERSION, report, tell: post };
   const receiver = new Receiver(parts);
   const host = settings.bind.includes(":") ? `[${settings.bind}]` : settings.bind;
   const endpoint = `tcp://${host}:${settings.port}`;
@@ -38,6 +40,6 @@ self.onmessage = ({ data }: MessageEvent<ThreadStart>) => {
     post({ type: "bindFailed", endpoint, code, reason: error.message });
     return;
   }
-  post({ type: "bound", endpoint });
+  post({ type: "bound", endpoint, socket: receiver.lendable });
   post({ type: "stopped", unanswered: receiver.run() });
 };

@@ -15,6 +15,15 @@ import { SLOT_BYTES } from "./slot.ts";
 /** Most writers that a hub can have. */
 export const WRITERS_MAX = 64;
 
+/** Requests that the fast path can have received, or answered before the receiver has counted them. */
+export const FAST_SLOTS = 128;
+
+/** Threads that store: the writers, and the fast path, whose number is the next one behind theirs. */
+const STORING_MAX = WRITERS_MAX + 1;
+
+/** Bytes of the frames of one request; `receiver/place.ts` has what stands where. */
+export const PLACE_BYTES = 768;
+
 /** One cache line: threads that write to integers on different lines do not slow each other down. */
 const LINE_INTS = 16;
 
@@ -46,18 +55,24 @@ export const Integer = {
   flusherEnd: 10 * LINE_INTS,
   /** For how many seconds a writer has waited for the disk with the same request; 0 while the disk does not stall. */
   stalledSeconds: 11 * LINE_INTS,
-  /** For each writer: the slot that it has in hand, plus 1; else 0. */
-  inHand: 12 * LINE_INTS,
-  /** Liveness: the number of the last question, and which each thread has answered last: the writers, and before them the receiver. */
-  asked: 12 * LINE_INTS + WRITERS_MAX,
-  turned: 13 * LINE_INTS + WRITERS_MAX,
   /** 1 while lines at debug are wanted. */
-  debug: 15 * LINE_INTS + 2 * WRITERS_MAX,
-  /** For each writer: how many slots it has taken so far. */
-  taken: 16 * LINE_INTS + 2 * WRITERS_MAX,
+  debug: 12 * LINE_INTS,
+  /** The loan of the socket, see `receiver/loan.ts`. */
+  loanLock: 13 * LINE_INTS,
+  loanOut: 14 * LINE_INTS,
+  loanWatched: 14 * LINE_INTS + 1,
+  loanReady: 14 * LINE_INTS + 2,
+  loanEnd: 14 * LINE_INTS + 3,
+  /** Liveness: the number of the last question, and which each thread has answered last: those that store, and before them the receiver. */
+  asked: 15 * LINE_INTS,
+  turned: 16 * LINE_INTS,
+  /** For each thread that stores: the slot that it has in hand, plus 1; else 0. */
+  inHand: 17 * LINE_INTS + STORING_MAX,
+  /** The same: how many slots it has taken so far. */
+  taken: 18 * LINE_INTS + 2 * STORING_MAX,
 } as const;
 
-const INTEGERS = 16 * LINE_INTS + 3 * WRITERS_MAX;
+const INTEGERS = 18 * LINE_INTS + 3 * STORING_MAX;
 
 /** What the receiver counts, by index in {@link Shared.counters}. */
 export const Counter = {
@@ -79,6 +94,8 @@ export const Counter = {
   queued: 10,
   /** Those of `failed` that were events. */
   eventsFailed: 11,
+  /** Those of images, imagesOverCap and events that the fast path answered. */
+  fastPath: 12,
 } as const;
 
 const COUNTERS = 16;
@@ -87,13 +104,15 @@ const COUNTERS = 16;
 export interface Shared {
   readonly integers: Int32Array<SharedArrayBuffer>;
   readonly counters: Float64Array<SharedArrayBuffer>;
-  /** How long answers took, by the receiver; then how long writes took, by each writer. See {@link histogramAt}. */
+  /** How long answers took, by the receiver; then how long writes took, by each thread that stores. See {@link histogramAt}. */
   readonly histograms: Float64Array<SharedArrayBuffer>;
   /** Slot numbers on their way to the writers and back: rings. */
   readonly work: Int32Array<SharedArrayBuffer>;
   readonly done: Int32Array<SharedArrayBuffer>;
   /** Where the slots are, outside what any thread's collector counts; pages that are never used take no memory. */
   readonly slots: Address;
+  /** Where the frames of the request in each slot are, likewise; see `receiver/place.ts`. */
+  readonly places: Address;
 }
 
 /**
@@ -104,23 +123,30 @@ export function slotsFor({ queuemax, max_connections }: Settings): number {
   return queuemax + max_connections;
 }
 
+/** Behind the slots: a place for a request that finds none, and then those of the fast path. */
+export function firstFastSlot(slots: number): number {
+  return slots + 1;
+}
+
 /** @param slots requests that can be in the hub at once */
 export function createShared(slots: number): Shared {
+  const places = firstFastSlot(slots) + FAST_SLOTS;
   // The work ring also carries a word to each writer that it is to end; `queue.ts` wants a power of two.
-  const ring = 2 ** Math.ceil(Math.log2(slots + WRITERS_MAX));
+  const ring = 2 ** Math.ceil(Math.log2(places + WRITERS_MAX));
   return {
     integers: new Int32Array(new SharedArrayBuffer(INTEGERS * Int32Array.BYTES_PER_ELEMENT)),
     counters: new Float64Array(new SharedArrayBuffer(COUNTERS * Float64Array.BYTES_PER_ELEMENT)),
     histograms: new Float64Array(
-      new SharedArrayBuffer((1 + WRITERS_MAX) * HISTOGRAM_NUMBERS * Float64Array.BYTES_PER_ELEMENT),
+      new SharedArrayBuffer((1 + STORING_MAX) * HISTOGRAM_NUMBERS * Float64Array.BYTES_PER_ELEMENT),
     ),
     work: new Int32Array(new SharedArrayBuffer(ring * Int32Array.BYTES_PER_ELEMENT)),
     done: new Int32Array(new SharedArrayBuffer(ring * Int32Array.BYTES_PER_ELEMENT)),
-    slots: mapMemory(slots * SLOT_BYTES),
+    slots: mapMemory(places * SLOT_BYTES),
+    places: mapMemory(places * PLACE_BYTES),
   };
 }
 
-/** The numbers of one histogram. @param writer whose; undefined: of the receiver */
+/** The numbers of one histogram. @param writer the number of a thread that stores; undefined: of the receiver */
 export function histogramAt({ histograms }: Shared, writer?: number): Float64Array<SharedArrayBuffer> {
   const at = (writer === undefined ? 0 : 1 + writer) * HISTOGRAM_NUMBERS;
   return histograms.subarray(at, at + HISTOGRAM_NUMBERS);

@@ -6,7 +6,7 @@
  */
 
 import { type Address, memoryAt } from "../libc.ts";
-import { TEXT_BYTES_MAX } from "../request.ts";
+import { type StoredRequest, TEXT_BYTES_MAX } from "../request.ts";
 
 /** What is to be done with a slot. */
 export const Kind = {
@@ -31,6 +31,17 @@ export const Outcome = {
   failed: 3,
 } as const;
 
+/** Who has a slot of the fast path. The others are passed on by their numbers alone. */
+export const Holder = {
+  nobody: 0,
+  /** The fast path has received it, and whoever takes it first decides what becomes of it: the fast path or the receiver. */
+  received: 1,
+  fastPath: 2,
+  receiver: 3,
+  /** Stored and answered by the fast path: the receiver counts it, and then nobody has it. */
+  answered: 4,
+} as const;
+
 /** Where the integers stand, by their index from the slot's start. */
 const KIND = 0;
 const OUTCOME = 1;
@@ -38,10 +49,13 @@ const TEXT_LENGTH = 2;
 const HEIGHT = 3;
 const WIDTH = 4;
 const CHANNELS = 5;
+const HOLDER = 6;
+const NEWCOMER = 7;
 /** Where the floating-point numbers stand, likewise. */
 const MICROS = 4;
 const PAYLOAD_ADDRESS = 5;
 const PAYLOAD_BYTES = 6;
+const ANSWER_MS = 7;
 
 const TEXT_AT = 64;
 
@@ -78,7 +92,7 @@ export class Slot {
     this.integers[OUTCOME] = value;
   }
 
-  /** The image's name, the event's text, or the reason why it failed; what is too long for the slot is cut. */
+  /** The image's name, the event's text, the reason why it failed, or an address; what is too long for the slot is cut. */
   get text(): string {
     return this.bytes.toString("utf8", 0, this.integers[TEXT_LENGTH]);
   }
@@ -98,6 +112,35 @@ export class Slot {
     this.integers[HEIGHT] = height;
     this.integers[WIDTH] = width;
     this.integers[CHANNELS] = channels;
+  }
+
+  /** One of {@link Holder}. */
+  get holder(): number {
+    return Atomics.load(this.integers, HOLDER);
+  }
+  set holder(value: number) {
+    Atomics.store(this.integers, HOLDER, value);
+  }
+
+  /** Takes it from one of {@link Holder} for another one. @returns false where that one does not have it */
+  take(from: number, to: number): boolean {
+    return Atomics.compareExchange(this.integers, HOLDER, from, to) === from;
+  }
+
+  /** Whether the fast path met a node here, or on another connection: the text holds its address when it was answered. */
+  get isNewcomer(): boolean {
+    return this.integers[NEWCOMER] !== 0;
+  }
+  set isNewcomer(value: boolean) {
+    this.integers[NEWCOMER] = value ? 1 : 0;
+  }
+
+  /** How long the fast path took from when it had received it until it had answered, in milliseconds. */
+  get answerMs(): number {
+    return this.numbers[ANSWER_MS]!;
+  }
+  set answerMs(value: number) {
+    this.numbers[ANSWER_MS] = value;
   }
 
   /** When it was received, in microseconds since 1970 UTC. */
@@ -120,6 +163,19 @@ export class Slot {
     this.numbers[PAYLOAD_ADDRESS] = address;
     this.numbers[PAYLOAD_BYTES] = bytes;
   }
+}
+
+/** Puts what is to be stored of a request into a slot, which has its payload already. @param micros when it was received */
+export function fillSlot(slot: Slot, request: StoredRequest, micros: number): void {
+  slot.micros = micros;
+  if (request.kind === "event") {
+    slot.kind = Kind.event;
+    slot.text = request.text;
+    return;
+  }
+  slot.text = request.name;
+  slot.kind = request.raw === undefined ? Kind.jpeg : Kind.raw;
+  if (request.raw !== undefined) slot.shape = request.raw;
 }
 
 /** Views on all slots, made when they are first asked for. */

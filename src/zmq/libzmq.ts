@@ -28,6 +28,7 @@ const { symbols: zmq } = dlopen(libzmqPath(), {
   zmq_msg_get: { args: [FFIType.ptr, FFIType.i32], returns: FFIType.i32 },
   zmq_msg_gets: { args: [FFIType.ptr, FFIType.ptr], returns: FFIType.ptr },
   zmq_msg_init: { args: [FFIType.ptr], returns: FFIType.i32 },
+  zmq_msg_move: { args: [FFIType.ptr, FFIType.ptr], returns: FFIType.i32 },
   zmq_msg_more: { args: [FFIType.ptr], returns: FFIType.i32 },
   zmq_msg_recv: { args: [FFIType.ptr, FFIType.ptr, FFIType.i32], returns: FFIType.i32 },
   zmq_msg_send: { args: [FFIType.ptr, FFIType.ptr, FFIType.i32], returns: FFIType.i32 },
@@ -167,7 +168,7 @@ export function z85Encode(bytes: Uint8Array): string {
 }
 
 /** `zmq_msg_t` is 64 bytes on every platform, and aligned as a pointer is. */
-const MESSAGE_BYTES = 64;
+export const MESSAGE_BYTES = 64;
 
 /**
  * A `zmq_msg_t` in memory that someone else keeps: the view on it costs nothing and is made once.
@@ -179,11 +180,12 @@ export class Message {
 
   /**
    * @param address of {@link MESSAGE_BYTES} bytes, aligned to 8
-   * @param memory that they are in: held, since the collector takes memory of which only an address is left
+   * @param memory that they are in: held, since the collector takes memory of which only an address is left; undefined where
+   * that is not the collector's
    */
   constructor(
     address: Address,
-    /** @internal */ readonly memory: Uint8Array,
+    /** @internal */ readonly memory?: Uint8Array,
   ) {
     this.pointer = address as Pointer;
   }
@@ -242,6 +244,11 @@ export class Message {
     zmq.zmq_msg_init(this.pointer);
   }
 
+  /** `zmq_msg_move(3)`: takes what another holds, which is empty then; what it held itself is freed. */
+  moveFrom(other: Message): void {
+    zmq.zmq_msg_move(this.pointer, other.pointer);
+  }
+
   /** @internal `zmq_msg_recv(3)`; @returns zmq_errno, or 0 */
   receive(socket: Pointer, flags: number): number {
     return zmq.zmq_msg_recv(this.pointer, socket, flags) < 0 ? zmq.zmq_errno() : 0;
@@ -296,15 +303,25 @@ export class Context implements Disposable {
   }
 }
 
-/** A socket of libzmq. It may be used by one thread only. */
+/** A socket of libzmq. It may be used by one thread at a time: whoever hands it on has to see to that. */
 export class Socket implements Disposable {
   private readonly number = new Int32Array(1);
 
   /** @internal use {@link Context.socket} */
   constructor(
     /** @internal */ readonly pointer: Pointer,
-    private readonly context: Context,
+    private readonly context?: Context,
   ) {}
+
+  /** A socket that another thread made and lends, by its {@link Socket.address}. It is not to be closed here. */
+  static borrowed(address: Address): Socket {
+    return new Socket(address as Pointer);
+  }
+
+  /** Where it is, for {@link Socket.borrowed}. */
+  get address(): Address {
+    return this.pointer;
+  }
 
   /** `zmq_setsockopt(3)` for options of type int. @param option of {@link SocketOption} @throws {ZmqError} */
   set(option: number, value: number): void {
@@ -393,6 +410,7 @@ export class Socket implements Disposable {
   monitor(): Monitor {
     const endpoint = `inproc://monitor-${this.pointer}`;
     if (zmq.zmq_socket_monitor(this.pointer, cString(endpoint), EVENTS) < 0) fail("zmq_socket_monitor");
+    if (this.context === undefined) throw new Error("A borrowed socket cannot be monitored");
     const pair = this.context.socket(SocketType.pair);
     pair.set(SocketOption.linger, 0);
     // No event is dropped: a count of connections that missed one would be wrong for ever.

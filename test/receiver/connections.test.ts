@@ -197,6 +197,7 @@ test("at gives one object for a connection as long as it stands, and another for
   // What it had sent may still be read: that is counted for nobody.
   expect(connections.at(found.fd)).toEqual({
     peer: "an address that is gone already",
+    address: undefined,
     unanswered: 0,
     hasSent: false,
     isClosing: false,

@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { defaultSettings } from "../../src/config/schema.ts";
-import { ReplySocket } from "../../src/receiver/reply-socket.ts";
+import { mapMemory } from "../../src/libc.ts";
+import { ReplySocket, routerSocket } from "../../src/receiver/reply-socket.ts";
+import { PLACE_BYTES } from "../../src/threads/shared.ts";
 import { Context, Poller } from "../../src/zmq/libzmq.ts";
 import { freePort } from "../support/temp.ts";
 import { COMES_MS, Peer, PeerType } from "../support/zmq-peer.ts";
@@ -17,7 +19,11 @@ let endpoint: string;
 
 beforeEach(() => {
   context = new Context();
-  replySocket = new ReplySocket(context, PLACES, defaultSettings());
+  replySocket = new ReplySocket(
+    routerSocket(context, defaultSettings()),
+    mapMemory(PLACES * PLACE_BYTES),
+    PLACES,
+  );
   endpoint = `tcp://127.0.0.1:${freePort()}`;
   replySocket.socket.bind(endpoint);
 });

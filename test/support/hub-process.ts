@@ -1,6 +1,6 @@
 /**
  * A process with a hub whose writers may come to grief (`faulty-writer.ts`), and whose threads are ended by lines on standard
- * input: `writer 0` ends the writer that was started first, `flusher 0` the flusher. It is given the directory of the settings
+ * input: `writer 0` ends the writer that was started first, `flusher 0` the flusher, `fast-path 0` the fast path. It is given the directory of the settings
  * and how many writers are to end as soon as they are started.
  *
  * @module
@@ -13,13 +13,23 @@ import { createLogger } from "../../src/log.ts";
 
 const { stdout, stderr, argv } = process;
 const stillborn = Number(argv[3]);
-const threads = { writer: [] as Worker[], flusher: [] as Worker[], receiver: [] as Worker[] };
+const FAULTY = {
+  writer: import.meta.resolve("./faulty-writer.ts"),
+  "fast-path": import.meta.resolve("./faulty-fast-path.ts"),
+} as const;
+const threads = {
+  writer: [] as Worker[],
+  "fast-path": [] as Worker[],
+  flusher: [] as Worker[],
+  receiver: [] as Worker[],
+};
 const RealWorker = globalThis.Worker;
 
 globalThis.Worker = class extends RealWorker {
   constructor(url: string | URL, options?: WorkerOptions) {
-    const kind = (["writer", "flusher"] as const).find((each) => String(url).includes(each)) ?? "receiver";
-    super(kind === "writer" ? import.meta.resolve("./faulty-writer.ts") : url, options);
+    const kinds = ["writer", "fast-path", "flusher"] as const;
+    const kind = kinds.find((each) => String(url).includes(each)) ?? "receiver";
+    super(kind in FAULTY ? FAULTY[kind as keyof typeof FAULTY] : url, options);
     threads[kind].push(this);
     if (kind === "writer" && threads.writer.length <= stillborn) this.terminate();
   }

@@ -1,0 +1,224 @@
+/**
+ * The fast path: one thread that receives requests, stores them and answers, one after the other, while the receiver lends it the
+ * socket (`loan.ts`).
+ *
+ * It takes only what is plain: events and JPEG files of usual size, one at a time of each connection. With anything else the
+ * socket goes back to the receiver, and so does all that is not being stored yet. It counts nothing: the receiver does that a
+ * little later. Where the disk stalls, the receiver takes the socket back, and answers what this thread then still has in hand.
+ *
+ * @module
+ */
+
+import type { Calendar } from "../clock.ts";
+import { DescriptorPoller, type EventFd } from "../libc.ts";
+import { RequestError, type RequestReader, type StoredRequest } from "../request.ts";
+import type { Store } from "../store/store.ts";
+import { observe } from "../threads/histogram.ts";
+import type { RequestQueue } from "../threads/queue.ts";
+import { FAST_SLOTS, histogramAt, Integer, type Shared } from "../threads/shared.ts";
+import { fillSlot, Holder, Outcome, type Slot, type Slots } from "../threads/slot.ts";
+import { isPlain, type Loan, SLOW_MS } from "./loan.ts";
+import type { ReplySocket } from "./reply-socket.ts";
+
+/** Requests that may wait at once; where there are more, it is time for the writers to share the work. */
+const BATCH = FAST_SLOTS / 2;
+
+/** How many answered requests call the receiver to count them, so that slots do not run out. */
+const COUNT_EVERY = FAST_SLOTS / 2;
+
+/** How long it waits for the receiver where they have run out, in milliseconds. */
+const COUNTED_MS = 1;
+
+/** Nodes and connections that are known at most; behind that it begins anew. */
+const KNOWN_MAX = 4096;
+
+/** The poller's sources. */
+const WAKE = 0;
+const SOCKET = 1;
+
+const OK = Buffer.from("OK");
+
+/** What the fast path is made of. */
+export interface FastPathParts {
+  readonly shared: Shared;
+  /** Its number among the threads that store. */
+  readonly number: number;
+  /** The number of its first slot. */
+  readonly firstSlot: number;
+  readonly loan: Loan;
+  readonly queue: RequestQueue;
+  /** What it polls beside the socket. */
+  readonly wake: EventFd;
+  readonly socket: ReplySocket;
+  /** What it polls for the socket. */
+  readonly descriptor: number;
+  readonly reader: RequestReader;
+  readonly slots: Slots;
+  readonly store: Store;
+  readonly calendar: Calendar;
+}
+
+/** The fast path of one hub. It lives in one thread, and waits in it. */
+export class FastPath {
+  private readonly integers: Int32Array<SharedArrayBuffer>;
+  private readonly durations: Float64Array;
+  private readonly poller: DescriptorPoller;
+  /** On which connections a node has been met, by their descriptors. */
+  private readonly known = new Map<string, Set<number>>();
+  private knownCount = 0;
+  /** The slots of what was received last, and the descriptors of their connections. */
+  private readonly batch: number[] = [];
+  private readonly descriptors: number[] = [];
+  /** When that was, in milliseconds of `performance.now`. */
+  private receivedMs = 0;
+  private nextSlot = 0;
+  private answered = 0;
+
+  constructor(private readonly parts: FastPathParts) {
+    const { shared, number, wake, descriptor } = parts;
+    this.integers = shared.integers;
+    this.durations = histogramAt(shared, number);
+    this.poller = new DescriptorPoller([wake.fd, descriptor]);
+  }
+
+  /** Serves until the loan is closed. @throws {ZmqError} */
+  run(): void {
+    const { loan, queue } = this.parts;
+    loan.isReady = true;
+    while (!loan.isClosed) {
+      queue.turn();
+      const isDrained = this.receive();
+      if (this.batch.length === 0) this.sleep(isDrained);
+      for (const index of this.batch) this.serve(index);
+    }
+  }
+
+  /** Waits until there is something to do. @param isDrained whether the socket has been asked last for what it has, and had nothing */
+  private sleep(isDrained: boolean): void {
+    const { poller } = this;
+    const { wake } = this.parts;
+    poller.want(SOCKET, isDrained);
+    poller.wait(isDrained || !this.parts.loan.isOut ? -1 : COUNTED_MS);
+    if (poller.readable(WAKE)) wake.clear();
+  }
+
+  /** Receives all that there is; `batch` is what of it is to be stored here. @returns whether the socket is lent, and has no more */
+  private receive(): boolean {
+    const { loan, queue, socket } = this.parts;
+    this.batch.length = 0;
+    this.descriptors.length = 0;
+    if (!loan.begin()) return false;
+    try {
+      for (let isUsual = true; isUsual && this.batch.length < BATCH;) {
+        const index = this.freeSlot();
+        if (index < 0) return false;
+        if (!socket.receive(index)) return true;
+        isUsual = this.take(index);
+      }
+      loan.giveBack();
+    } finally {
+      loan.end();
+    }
+    this.batch.length = 0;
+    queue.callReceiver();
+    return false;
+  }
+
+  /** Puts what was received into its slot. @returns false where it is not plain */
+  private take(index: number): boolean {
+    const { socket, slots, calendar } = this.parts;
+    if (this.batch.length === 0) this.receivedMs = performance.now();
+    const slot = slots.at(index);
+    const { size, data } = socket.payload(index);
+    slot.setPayload(data, size);
+    const request = this.plain(index, size);
+    if (request !== undefined) {
+      fillSlot(slot, request, calendar.now());
+      slot.isNewcomer = !this.isKnown(request.node, socket.descriptor(index));
+      this.batch.push(index);
+      this.descriptors.push(socket.descriptor(index));
+    }
+    slot.holder = Holder.received;
+    this.nextSlot = (index - this.parts.firstSlot + 1) % FAST_SLOTS;
+    return request !== undefined;
+  }
+
+  /** Stores and answers what is in a slot, unless it is the receiver's by now. */
+  private serve(index: number): void {
+    const { slots, store, loan, queue, number } = this.parts;
+    const slot = slots.at(index);
+    if (!slot.take(Holder.received, Holder.fastPath)) return;
+    this.integers[Integer.taken + number]!++;
+    Atomics.store(this.integers, Integer.inHand + number, index + 1);
+    if (!loan.isWatched) queue.callReceiver();
+    const startMs = performance.now();
+    void store.handle(slot);
+    const endMs = performance.now();
+    observe(this.durations, endMs - startMs);
+    Atomics.store(this.integers, Integer.unflushed, 1);
+    this.answer(index, slot, endMs - startMs);
+  }
+
+  /** Answers what was stored. What was not, or has become the receiver's meanwhile, goes to that. */
+  private answer(index: number, slot: Slot, tookMs: number): void {
+    const { loan, socket, queue, number } = this.parts;
+    const isMine = loan.begin();
+    try {
+      const isStored = slot.outcome === Outcome.stored || slot.outcome === Outcome.overCap;
+      if (isMine && (!isStored || tookMs > SLOW_MS)) loan.giveBack();
+      if (isMine && isStored) {
+        if (slot.isNewcomer) slot.text = socket.peerAddress(index);
+        socket.reply(index, OK);
+        socket.release(index);
+        slot.answerMs = performance.now() - this.receivedMs;
+        slot.holder = Holder.answered;
+        Atomics.store(this.integers, Integer.inHand + number, 0);
+        this.answered++;
+      } else {
+        Atomics.store(this.integers, Integer.inHand + number, 0);
+        queue.giveBack(index);
+      }
+    } finally {
+      if (isMine) loan.end();
+    }
+    if (!loan.isOut || this.answered % COUNT_EVERY === 0) queue.callReceiver();
+  }
+
+  /** The next slot that is free, or -1. */
+  private freeSlot(): number {
+    const { slots, firstSlot } = this.parts;
+    for (let tried = 0; tried < FAST_SLOTS; tried++) {
+      const index = firstSlot + ((this.nextSlot + tried) % FAST_SLOTS);
+      if (slots.at(index).holder === Holder.nobody) return index;
+    }
+    return -1;
+  }
+
+  /** What was received, where it is plain, and its sender waits for the reply to nothing else. */
+  private plain(index: number, bytes: number): StoredRequest | undefined {
+    const { socket, reader } = this.parts;
+    if (socket.malformed !== undefined || !socket.isDirect(index) || socket.isNamed(index)) return undefined;
+    // One that sends ahead could fill libzmq's queue while something is stored here; the receiver takes all of it in.
+    if (this.descriptors.includes(socket.descriptor(index))) return undefined;
+    try {
+      const request = reader.read(socket.header, socket.headerLength, bytes);
+      return isPlain(request, bytes) ? request : undefined;
+    } catch (error) {
+      if (error instanceof RequestError) return undefined;
+      throw error;
+    }
+  }
+
+  /** Whether a node has been met on a connection; from now on it has. */
+  private isKnown(node: string, fd: number): boolean {
+    const fds = this.known.get(node);
+    if (fds?.has(fd) === true) return true;
+    if (++this.knownCount > KNOWN_MAX) {
+      this.known.clear();
+      this.knownCount = 0;
+    }
+    if (fds === undefined || this.knownCount === 0) this.known.set(node, new Set([fd]));
+    else fds.add(fd);
+    return false;
+  }
+}

@@ -1,0 +1,260 @@
+import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { closeSync, constants, lstatSync, mkdirSync, openSync, rmdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { Context } from "../../src/zmq/libzmq.ts";
+import { type Hub, startHub } from "../support/hub.ts";
+import { linesWith, stopAndCount, until } from "../support/hub-output.ts";
+import { answered, get, httpOf, statusOf, WITH_HTTP } from "../support/http.ts";
+import { Peer, PeerType } from "../support/zmq-peer.ts";
+
+// Above all bounds of waiting, so that what a test holds is let go of before its context is.
+setDefaultTimeout(120_000);
+
+let context: Context;
+
+beforeEach(() => {
+  context = new Context();
+});
+
+afterEach(() => {
+  context[Symbol.dispose]();
+});
+
+async function start(hub: Record<string, unknown> = {}): Promise<Hub> {
+  return await startHub({ env: WITH_HTTP, settings: { hub: { max_images_write: 1_000_000, ...hub } } });
+}
+
+const header = (msg: string): string => JSON.stringify({ msg });
+
+/** A JPEG as far as a hub looks, which is like no other. */
+function jpeg(name: string, size = 20_000): Buffer {
+  return Buffer.concat([Buffer.of(0xff, 0xd8), Buffer.from(name.padEnd(size - 4)), Buffer.of(0xff, 0xd9)]);
+}
+
+const peer = (hub: Hub, type: number = PeerType.req): Peer =>
+  new Peer(context, type, `tcp://127.0.0.1:${hub.port}`);
+
+/** How many requests the fast path has answered. */
+async function fastCount(hub: Hub): Promise<number> {
+  const [, text] = await get(`${httpOf(hub)}/metrics`);
+  return Number(/^imagehub_fast_path_requests_total (\d+)/m.exec(text)?.[1]);
+}
+
+/** Sends events until the fast path answers them. @returns how many */
+async function untilFast(hub: Hub, camera: Peer, node: string): Promise<number> {
+  // What it had answered before is counted by then.
+  await Bun.sleep(200);
+  const before = await fastCount(hub);
+  let sent = 0;
+  await answered(
+    () => {
+      camera.send(header(`${node}|Temp|${++sent}`), "x");
+      expect(camera.receive()).toEqual(["OK"]);
+      return fastCount(hub);
+    },
+    (count) => count > before,
+  );
+  return sent;
+}
+
+/** The texts in the event log that are not the hub's own. */
+const texts = (hub: Hub): string[] =>
+  hub
+    .log()
+    .map((line) => line.slice(line.indexOf(" ~ ") + 3))
+    .filter((line) => line.includes("|"));
+
+/** What the images say that are stored, sorted. */
+function storedNames(hub: Hub): string[] {
+  return hub
+    .images()
+    .map(({ bytes }) => bytes.subarray(2, -2).toString().trimEnd())
+    .toSorted();
+}
+
+/** A named pipe in place of the event log: who appends a line waits for a reader, as on a disk that stalls. */
+class StalledLog implements Disposable {
+  readonly #log: string;
+
+  constructor(hub: Hub) {
+    this.#log = join(hub.dataDir, "logs/imagehub.log");
+    rmSync(this.#log);
+    expect(Bun.spawnSync(["mkfifo", this.#log]).success).toBe(true);
+  }
+
+  [Symbol.dispose](): void {
+    if (!lstatSync(this.#log, { throwIfNoEntry: false })?.isFIFO()) return;
+    // Both ends, so that nobody waits for the other one.
+    const ends = openSync(this.#log, constants.O_RDWR | constants.O_NONBLOCK);
+    rmSync(this.#log);
+    closeSync(ends);
+  }
+}
+
+describe("the fast path", () => {
+  test("answers and stores what cameras send, and the receiver counts it", async () => {
+    await using hub = await start();
+    using stack = new DisposableStack();
+    const cameras = Array.from({ length: 5 }, () => stack.use(peer(hub)));
+    const names: string[] = [];
+    for (let round = 0; round < 100; round++) {
+      for (const [index, camera] of cameras.entries()) {
+        names.push(`image ${round} of ${index}`);
+        camera.send(header(`Barn ${index}|jpg|`), jpeg(names.at(-1)!));
+      }
+      for (const camera of cameras) expect(camera.receive()).toEqual(["OK"]);
+    }
+    for (const [index, camera] of cameras.entries()) {
+      camera.send(header(`Barn ${index}|Temp|7`), "x");
+      expect(camera.receive()).toEqual(["OK"]);
+    }
+    expect(storedNames(hub)).toEqual(names.toSorted());
+    expect(texts(hub).toSorted()).toEqual([0, 1, 2, 3, 4].map((index) => `Barn ${index}|Temp|7`));
+    const { nodes } = await answered(
+      () => statusOf(hub),
+      ({ nodes: rows }) => rows.every((row) => row.events_today === 1),
+    );
+    expect(nodes).toHaveLength(5);
+    for (const row of nodes) expect(row).toMatchObject({ address: "127.0.0.1", images_today: 100 });
+    const counts = await stopAndCount(hub);
+    expect(counts).toMatchObject({ status: 0, images: 500, imageBytes: 500 * 20_000, events: 5, failed: 0 });
+    // All but the first ones of each camera, and those that came while the socket was not lent yet.
+    expect(counts["fastPath"]).toBeGreaterThan(250);
+  });
+
+  test("leaves to the receiver what is not plain, and goes on", async () => {
+    await using hub = await start();
+    using stack = new DisposableStack();
+    const camera = stack.use(peer(hub));
+    const named = stack.use(new Peer(context, PeerType.dealer, `tcp://127.0.0.1:${hub.port}`, 0x61_62_63_64));
+    const dealer = stack.use(peer(hub, PeerType.dealer));
+    const raw = JSON.stringify({ msg: "Barn|image|", dtype: "uint8", shape: [4, 4, 3] });
+    const large = jpeg("a large one", 1_000_000);
+    let events = await untilFast(hub, camera, "Barn");
+    const requests: [from: Peer, frames: (string | Uint8Array)[], reply: string[]][] = [
+      [camera, [header("Barn|Heartbeat"), "x"], ["OK"]],
+      [camera, [header("a test"), "x"], ["OK"]],
+      [camera, [raw, Buffer.alloc(48)], ["OK"]],
+      [camera, [header("Barn|jpg|"), large], ["OK"]],
+      [camera, ["no JSON", "x"], ["ERROR frame 1 is not JSON in UTF-8"]],
+      [camera, [header("Barn|jpg|"), ""], ["ERROR frame 2 is empty, an image was expected"]],
+      [camera, ["one frame"], ["ERROR the request has 1 frame, 2 were expected"]],
+      [camera, ["1", "2", "3", "4"], ["ERROR the request has 4 frames, 2 were expected"]],
+      [camera, ["x".repeat(70_000), "2"], ["ERROR frame 1 has 70000 bytes, more than 65536"]],
+      [named, ["", header("Named|Temp|1"), "x"], ["", "OK"]],
+      [dealer, ["hop 1", "hop 2", "", header("Hops|Temp|1"), "x"], ["hop 1", "hop 2", "", "OK"]],
+      [dealer, ["no delimiter", "x"], ["ERROR the request has no empty delimiter frame"]],
+      [dealer, ["", header("New|Temp|1"), "x"], ["", "OK"]],
+    ];
+    for (const [from, frames, reply] of requests) {
+      from.send(...frames);
+      expect(from.receive()).toEqual(reply);
+      events += await untilFast(hub, camera, "Barn");
+    }
+    expect(hub.images()).toHaveLength(2);
+    expect(hub.images().some(({ bytes }) => bytes.equals(large))).toBe(true);
+    expect(texts(hub)).toHaveLength(events + 3);
+    expect(await stopAndCount(hub)).toMatchObject({
+      status: 0,
+      images: 2,
+      events: events + 3,
+      heartbeats: 1,
+      tests: 1,
+      refused: 6,
+      failed: 0,
+      queued: 0,
+    });
+  });
+
+  test("holds up nobody when the disk stalls, answers what it had in hand, and goes on", async () => {
+    await using hub = await start({ writers: 1 });
+    using stack = new DisposableStack();
+    const [camera, other] = [stack.use(peer(hub)), stack.use(peer(hub))];
+    let events = await untilFast(hub, other, "House");
+    events += await untilFast(hub, camera, "Barn");
+    for (let round = 0; round < 2; round++) {
+      const before = linesWith(hub, "The disk stalls").length;
+      const stalled = stack.use(new StalledLog(hub));
+      camera.send(header(`Barn|Temp|stalled ${round}`), "x");
+      await until(hub, () => linesWith(hub, "The disk stalls").length > before);
+      for (const node of ["House", "Attic"]) {
+        other.send(header(`${node}|Heartbeat`), "x");
+        expect(other.receive()).toEqual(["OK"]);
+        other.send(header(`${node}|jpg|`), jpeg(`${node} ${round}`));
+        expect(other.receive()).toEqual(["OK"]);
+      }
+      expect(camera.receive(0)).toBeUndefined();
+      stalled[Symbol.dispose]();
+      // What stood in for a disk that stalls is no file, and says so when it goes on.
+      expect(camera.receive()).toEqual([expect.stringContaining("ERROR cannot store: ")]);
+      events += await untilFast(hub, camera, "Barn");
+    }
+    expect(storedNames(hub)).toEqual(["Attic 0", "Attic 1", "House 0", "House 1"]);
+    expect(await stopAndCount(hub)).toMatchObject({ status: 0, images: 4, events, failed: 2, heartbeats: 4 });
+  });
+
+  test("answers with ERROR at a stop what the disk does not take in time", async () => {
+    await using hub = await start();
+    using stack = new DisposableStack();
+    const camera = stack.use(peer(hub));
+    await untilFast(hub, camera, "Barn");
+    stack.use(new StalledLog(hub));
+    camera.send(header("Barn|Temp|1"), "x");
+    await until(hub, () => hub.output().includes("The disk stalls"));
+    const status = hub.stop();
+    expect(camera.receive()).toEqual(["ERROR the hub stops, and the disk has not taken this in time"]);
+    expect(await status).toBe(1);
+  });
+
+  test("answers with ERROR what cannot be stored, and stores again when it can", async () => {
+    await using hub = await start();
+    using camera = peer(hub);
+    const log = join(hub.dataDir, "logs/imagehub.log");
+    let events = await untilFast(hub, camera, "Barn");
+    for (let round = 0; round < 2; round++) {
+      rmSync(log);
+      mkdirSync(log);
+      camera.send(header("Barn|Temp|1"), "x");
+      expect(camera.receive()).toEqual([expect.stringContaining("ERROR cannot store: ")]);
+      await answered(
+        () => statusOf(hub),
+        ({ healthy }) => !healthy,
+      );
+      rmdirSync(log);
+      events += await untilFast(hub, camera, "Barn");
+    }
+    const counts = await stopAndCount(hub);
+    expect(counts).toMatchObject({ status: 0, events, failed: 2, eventsFailed: 2 });
+    expect(linesWith(hub, "Could not store an event")).toHaveLength(2);
+  });
+
+  test("keeps no more images of a day than there may be, and says so once", async () => {
+    await using hub = await start({ max_images_write: 50 });
+    using camera = peer(hub);
+    await untilFast(hub, camera, "Barn");
+    for (let index = 0; index < 80; index++) {
+      camera.send(header("Barn|jpg|"), jpeg(`image ${index}`));
+      expect(camera.receive()).toEqual(["OK"]);
+    }
+    await untilFast(hub, camera, "Barn");
+    expect(storedNames(hub)).toHaveLength(50);
+    expect(hub.log().filter((line) => line.endsWith("Max images written. Writing stopped."))).toHaveLength(1);
+    expect(linesWith(hub, "has all the 50 images that it may have")).toHaveLength(1);
+    expect(await stopAndCount(hub)).toMatchObject({ status: 0, images: 50, imagesOverCap: 30 });
+  });
+
+  test("counts the time until a quiet hub gives its notice from the last request that it answered", async () => {
+    await using hub = await start({ patience: 0.02 });
+    using camera = peer(hub);
+    await untilFast(hub, camera, "Barn");
+    const notices = (): number => hub.log().filter((line) => line.includes("No messages received")).length;
+    const before = notices();
+    for (let index = 0; index < 30; index++) {
+      camera.send(header("Barn|Temp|1"), "x");
+      expect(camera.receive()).toEqual(["OK"]);
+      await Bun.sleep(100);
+    }
+    expect(notices()).toBe(before);
+    await until(hub, () => notices() > before);
+  });
+});
