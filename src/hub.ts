@@ -42,6 +42,20 @@ const THREADS = {
   fastPath: new URL("./threads/fast-path-thread.ts", import.meta.url),
 } as const;
 
+const FAST_PATH = "The fast path";
+
+/** How a thread that stores is started, and spoken of. */
+interface StoringThread {
+  readonly url: URL;
+  /** As `top -H` shows it. */
+  readonly name: string;
+  /** In the log, with `fields`. */
+  readonly title: string;
+  readonly fields: Record<string, unknown>;
+  /** In what /healthz says. */
+  readonly part: string;
+}
+
 /** A hub that runs in threads of its own, from `start` until `stop`. */
 export class Hub {
   /** Whether its threads turn. */
@@ -170,26 +184,23 @@ export class Hub {
 
   /** @param ready of the one that it replaces, whose start may still be waited for */
   private startWriter(writer: number, ready = Promise.withResolvers<void>()): Promise<void> {
-    const isFastPath = writer === this.settings.writers;
-    const worker = isFastPath
-      ? this.startThread(THREADS.fastPath, "fast path", writer)
-      : this.startThread(THREADS.writer, `writer ${writer}`, writer);
+    const { url, name, title, part } = this.storing(writer);
+    const worker = this.startThread(url, name, writer);
     worker.onmessage = ({ data }: MessageEvent<WriterMessage>) => {
       if (data.type !== "ready") return;
-      this.overview.down.delete(this.nameOf(writer));
+      this.overview.down.delete(part);
       ready.resolve();
     };
-    worker.onerror = ({ message }) =>
-      this.log.error(`${isFastPath ? "The fast path" : "A writer"} has failed: ${message.trim()}`);
+    worker.onerror = ({ message }) => this.log.error(`${title} has failed: ${message.trim()}`);
     worker.addEventListener("close", () => this.replaceWriter(writer, ready));
     return ready.promise;
   }
 
-  /** A writer has ended, be it with an error or not. What it had in hand is answered as an error, and another takes over. */
+  /** A writer or the fast path has ended, be it with an error or not. What it had in hand is answered as an error, and another takes over. */
   private replaceWriter(writer: number, ready: PromiseWithResolvers<void>): void {
     const { integers, slots } = this.shared;
-    const isFastPath = writer === this.settings.writers;
-    if (isFastPath) {
+    const { title, part, fields } = this.storing(writer);
+    if (part === FAST_PATH) {
       this.loan.isReady = false;
       this.loan.takeBack();
     }
@@ -203,16 +214,22 @@ export class Hub {
       this.queue.giveBack(index);
     }
     this.queue.callReceiver();
-    this.overview.down.add(this.nameOf(writer));
-    this.log.error(
-      `${isFastPath ? "The fast path" : "A writer"} has ended and is replaced`,
-      isFastPath ? { hadInHand: index >= 0 } : { writer, hadInHand: index >= 0 },
-    );
+    this.overview.down.add(part);
+    this.log.error(`${title} has ended and is replaced`, { ...fields, hadInHand: index >= 0 });
     setTimeout(() => void this.startWriter(writer, ready), REPLACE_AFTER_MS);
   }
 
-  private nameOf(writer: number): string {
-    return writer === this.settings.writers ? "The fast path" : `Writer ${writer}`;
+  /** A thread that stores, by its number: the fast path has the one behind those of the writers. */
+  private storing(writer: number): StoringThread {
+    return writer === this.settings.writers
+      ? { url: THREADS.fastPath, name: "fast path", title: FAST_PATH, part: FAST_PATH, fields: {} }
+      : {
+          url: THREADS.writer,
+          name: `writer ${writer}`,
+          title: "A writer",
+          part: `Writer ${writer}`,
+          fields: { writer },
+        };
   }
 
   private startFlusher(): Promise<void> {

@@ -3,7 +3,7 @@
  * socket (`loan.ts`).
  *
  * It takes only what is plain: events and JPEG files of usual size, one at a time of each connection. With anything else the
- * socket goes back to the receiver, and so does all that is not being stored yet. It counts nothing: the receiver does that a
+ * socket goes back to the receiver, and so does all that is not being stored yet. The receiver counts what was answered here, a
  * little later. Where the disk stalls, the receiver takes the socket back, and answers what this thread then still has in hand.
  *
  * @module
@@ -15,16 +15,13 @@ import { RequestError, type RequestReader, type StoredRequest } from "../request
 import type { Store } from "../store/store.ts";
 import { observe } from "../threads/histogram.ts";
 import type { RequestQueue } from "../threads/queue.ts";
-import { FAST_SLOTS, histogramAt, Integer, type Shared } from "../threads/shared.ts";
+import { FAST_BATCH, FAST_SLOTS, histogramAt, Integer, type Shared } from "../threads/shared.ts";
 import { fillSlot, Holder, Outcome, type Slot, type Slots } from "../threads/slot.ts";
 import { isPlain, type Loan, SLOW_MS } from "./loan.ts";
 import type { ReplySocket } from "./reply-socket.ts";
 
-/** Requests that may wait at once; where there are more, it is time for the writers to share the work. */
-const BATCH = FAST_SLOTS / 2;
-
 /** How many answered requests call the receiver to count them, so that slots do not run out. */
-const COUNT_EVERY = FAST_SLOTS / 2;
+const COUNT_EVERY = FAST_SLOTS - FAST_BATCH;
 
 /** How long it waits for the receiver where they have run out, in milliseconds. */
 const COUNTED_MS = 1;
@@ -84,6 +81,7 @@ export class FastPath {
   /** Serves until the loan is closed. @throws {ZmqError} */
   run(): void {
     const { loan, queue } = this.parts;
+    queue.turn();
     loan.isReady = true;
     while (!loan.isClosed) {
       queue.turn();
@@ -109,10 +107,14 @@ export class FastPath {
     this.descriptors.length = 0;
     if (!loan.begin()) return false;
     try {
-      for (let isUsual = true; isUsual && this.batch.length < BATCH;) {
+      for (let isUsual = true; isUsual && this.batch.length < FAST_BATCH;) {
         const index = this.freeSlot();
-        if (index < 0) return false;
+        if (index < 0) {
+          queue.callReceiver();
+          return false;
+        }
         if (!socket.receive(index)) return true;
+        socket.load(index);
         isUsual = this.take(index);
       }
       loan.giveBack();
@@ -153,35 +155,35 @@ export class FastPath {
     if (!loan.isWatched) queue.callReceiver();
     const startMs = performance.now();
     void store.handle(slot);
-    const endMs = performance.now();
-    observe(this.durations, endMs - startMs);
+    observe(this.durations, performance.now() - startMs);
     Atomics.store(this.integers, Integer.unflushed, 1);
-    this.answer(index, slot, endMs - startMs);
+    this.answer(index, slot);
   }
 
   /** Answers what was stored. What was not, or has become the receiver's meanwhile, goes to that. */
-  private answer(index: number, slot: Slot, tookMs: number): void {
-    const { loan, socket, queue, number } = this.parts;
+  private answer(index: number, slot: Slot): void {
+    const { loan, queue, number } = this.parts;
     const isMine = loan.begin();
+    const isAnswered = isMine && (slot.outcome === Outcome.stored || slot.outcome === Outcome.overCap);
     try {
-      const isStored = slot.outcome === Outcome.stored || slot.outcome === Outcome.overCap;
-      if (isMine && (!isStored || tookMs > SLOW_MS)) loan.giveBack();
-      if (isMine && isStored) {
-        if (slot.isNewcomer) slot.text = socket.peerAddress(index);
-        socket.reply(index, OK);
-        socket.release(index);
-        slot.answerMs = performance.now() - this.receivedMs;
-        slot.holder = Holder.answered;
-        Atomics.store(this.integers, Integer.inHand + number, 0);
-        this.answered++;
-      } else {
-        Atomics.store(this.integers, Integer.inHand + number, 0);
-        queue.giveBack(index);
-      }
+      if (isAnswered) this.reply(index, slot);
+      Atomics.store(this.integers, Integer.inHand + number, 0);
+      // What has come since this batch waits for too long.
+      if (isMine && (!isAnswered || slot.answerMs > SLOW_MS)) loan.giveBack();
     } finally {
       if (isMine) loan.end();
     }
-    if (!loan.isOut || this.answered % COUNT_EVERY === 0) queue.callReceiver();
+    if (!isAnswered) queue.giveBack(index);
+    else if (!loan.isOut || ++this.answered % COUNT_EVERY === 0) queue.callReceiver();
+  }
+
+  private reply(index: number, slot: Slot): void {
+    const { socket } = this.parts;
+    if (slot.isNewcomer) slot.text = socket.peerAddress(index);
+    socket.reply(index, OK);
+    socket.release(index);
+    slot.answerMs = performance.now() - this.receivedMs;
+    slot.holder = Holder.answered;
   }
 
   /** The next slot that is free, or -1. */
@@ -211,13 +213,14 @@ export class FastPath {
 
   /** Whether a node has been met on a connection; from now on it has. */
   private isKnown(node: string, fd: number): boolean {
-    const fds = this.known.get(node);
-    if (fds?.has(fd) === true) return true;
-    if (++this.knownCount > KNOWN_MAX) {
+    if (this.known.get(node)?.has(fd) === true) return true;
+    if (this.knownCount === KNOWN_MAX) {
       this.known.clear();
       this.knownCount = 0;
     }
-    if (fds === undefined || this.knownCount === 0) this.known.set(node, new Set([fd]));
+    this.knownCount++;
+    const fds = this.known.get(node);
+    if (fds === undefined) this.known.set(node, new Set([fd]));
     else fds.add(fd);
     return false;
   }

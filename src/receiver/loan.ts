@@ -2,9 +2,9 @@
  * The loan of the socket: while nothing is out of the ordinary, the receiver lends it to the fast path, a thread that receives,
  * stores and answers by itself, without a hand-over for each request.
  *
- * Whoever uses the socket holds the lock; that gives the memory barrier that libzmq wants when a socket goes from one thread to
- * another. The fast path does not hold it while it writes: so the receiver can take the socket back whatever the disk does. All
- * of it is in memory that both share.
+ * The fast path holds the lock while it uses the socket, and the receiver passes through it when it takes the socket back: that is the
+ * memory barrier that libzmq wants when a socket goes from one thread to another. The fast path does not hold it while it writes, so
+ * the receiver can take the socket back whatever the disk does. All of it is in memory that both share.
  *
  * @module
  */
@@ -68,7 +68,10 @@ export class Loan {
   /** Receiver: lends the socket. It must not use it until it has taken it back. */
   lend(): void {
     this.seenMs = Number.NaN;
+    this.isWatched = true;
     Atomics.store(this.integers, Integer.loanOut, 1);
+    // One that has ended in this moment does not take it, and the main thread has taken it back before.
+    if (!this.isReady) Atomics.store(this.integers, Integer.loanOut, 0);
     this.wake.signal();
   }
 

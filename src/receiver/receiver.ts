@@ -1,8 +1,9 @@
 /**
  * The receiver: takes requests in, hands what is to be stored to the writers, and answers.
  *
- * It alone faces the network. Here is its loop: when it waits and for what, what it sees to now and then, and how it stops;
- * `requests.ts` has what becomes of a request. It takes in whatever comes, also while the disk stalls.
+ * It faces the network, but for the times in which it lends its socket to the fast path (`fast-path.ts`). Here is its loop: when it
+ * waits and for what, what it sees to now and then, and how it stops; `requests.ts` has what becomes of a request. It takes in
+ * whatever comes, also while the disk stalls.
  *
  * @module
  */
@@ -10,7 +11,7 @@
 import { messageOf } from "../errors.ts";
 import { DescriptorPoller, type EventFd, trimMemory } from "../libc.ts";
 import type { ActivityMessage, LendableSocket } from "../threads/messages.ts";
-import { Counter, FAST_SLOTS, firstFastSlot, Integer, slotsFor } from "../threads/shared.ts";
+import { Counter, FAST_BATCH, FAST_SLOTS, firstFastSlot, Integer, slotsFor } from "../threads/shared.ts";
 import { Context, SocketOption } from "../zmq/libzmq.ts";
 import { Complaints } from "./complaints.ts";
 import { Connections, connectionsThatFit } from "./connections.ts";
@@ -27,7 +28,7 @@ const CHORES_MS = 50;
 const LEND_AFTER_MS = 1000;
 
 /** How often something that is not for the fast path may come between two chores, until it is not usual any more. */
-const HANDOVERS_MAX = 5;
+const HANDOVERS_MAX = 20;
 
 /** How long after a request the receiver looks after the fast path by itself, in milliseconds. */
 const WATCH_MS = 2 * CHORES_MS;
@@ -103,8 +104,12 @@ export class Receiver {
     this.complaints = new Complaints(report);
     this.stalls = new StallWatch(shared, settings.writers + 1);
     const places = firstFastSlot(slotsFor(settings)) + FAST_SLOTS;
-    this.socket = new ReplySocket(routerSocket(this.context, settings), shared.places, places);
-    this.socket.isLent = () => parts.loan.isOut;
+    this.socket = new ReplySocket(
+      routerSocket(this.context, settings),
+      shared.places,
+      places,
+      () => this.isLending,
+    );
     // The fast path receives into its places first, and finds them ready.
     for (let place = places - FAST_SLOTS; place < places; place++) this.socket.payload(place);
     this.gatekeeper = Gatekeeper.guard(this.context, this.socket.socket, settings, ({ address }, reason) =>
@@ -158,7 +163,13 @@ export class Receiver {
         });
       },
     });
-    this.requests = new Requests(this.socket, this.connections, this.complaints, this.parts);
+    this.requests = new Requests(
+      this.socket,
+      this.connections,
+      this.complaints,
+      this.parts,
+      () => void this.regain(),
+    );
     const sockets = this.gatekeeper === undefined ? [] : [this.gatekeeper.authenticator.socket];
     const descriptors = [this.socket.socket, monitor.socket, ...sockets].map(({ descriptor }) => descriptor);
     this.poller = new DescriptorPoller([wake.fd, ...descriptors]);
@@ -173,48 +184,53 @@ export class Receiver {
     const { queue, version } = this.parts;
     this.requests.notice(`Starting imagehub ${version}`);
     while (!queue.stopping) {
+      if (this.isLending && !this.parts.loan.isOut) this.takeBack();
       // Replies before requests: so the socket has been asked last for what it has, when that was nothing.
       this.requests.takeDone();
       const isDrained = !this.receive();
+      const { isReceiving } = this;
       const now = performance.now();
       const choresLeftMs = CHORES_MS - (now - this.choresMs);
       if (choresLeftMs <= 0) this.doChores(now);
-      if (isDrained) this.sleep(now, choresLeftMs);
+      // A socket that has come back meanwhile is asked first.
+      if (isDrained && this.isReceiving === isReceiving) this.sleep(now, choresLeftMs);
     }
     return this.stop();
   }
 
   /** Takes in what has come, or what the fast path has answered. @returns whether there may be more to receive */
   private receive(): boolean {
-    if (this.isLending && !this.parts.loan.isOut) this.takeBack();
+    if (this.lendingSinceMs !== undefined && this.requests.inHand === 0) {
+      this.lendingSinceMs = undefined;
+      this.wishToLend(performance.now());
+    }
+    if (this.isReceiving) return this.requests.receiveBatch();
     if (this.isLending) this.requests.settle();
-    else if (this.lendingSinceMs === undefined) return this.requests.receiveBatch();
-    else if (this.requests.inHand === 0) this.lend();
     return false;
   }
 
-  private lend(): void {
-    this.lendingSinceMs = undefined;
-    this.isLending = true;
-    this.parts.loan.isWatched = true;
-    this.parts.loan.lend();
+  /** Whether it receives: the socket is not lent, nor is it to be as soon as nothing is in hand. */
+  private get isReceiving(): boolean {
+    return !this.isLending && this.lendingSinceMs === undefined;
   }
 
-  /** Has the socket again, with what the fast path leaves to the receiver. */
+  /** Has the socket again, with all that the fast path has not answered. @returns how many requests it had not begun to store */
+  private regain(): number {
+    if (!this.isLending) return 0;
+    this.parts.loan.takeBack();
+    this.isLending = false;
+    this.requests.settle();
+    return this.requests.takeOver();
+  }
+
+  /** Takes the socket back for now, or for as long as a heartbeat takes. */
   private takeBack(): void {
-    const { loan } = this.parts;
     const now = performance.now();
     this.lendingSinceMs = undefined;
-    if (this.isLending) {
-      loan.takeBack();
-      this.isLending = false;
-      this.requests.settle();
-      const inHand = loan.inHand;
-      if (inHand >= 0) this.requests.adopt(inHand);
-      // Most often a heartbeat, after which all is as usual. Where these come all the time it is not worth the while.
-      if (this.requests.takeOver() > 0 && ++this.handovers <= HANDOVERS_MAX) return this.wishToLend(now);
-    }
-    this.takenBackMs = now;
+    const handedOver = this.regain();
+    const isUsual = handedOver > 0 && handedOver < FAST_BATCH && ++this.handovers <= HANDOVERS_MAX;
+    if (isUsual) this.wishToLend(now);
+    else this.takenBackMs = now;
   }
 
   /** Lends the socket as soon as nothing is in hand, where all is as usual. */
@@ -224,8 +240,12 @@ export class Receiver {
     // With the other levels a request is answered before it is stored, or waits for the disk each time.
     if (!isUsual || settings.ack !== "stored" || !loan.isReady) return;
     // From now on nothing is received, so that it comes to an end.
-    if (this.requests.inHand > 0) this.lendingSinceMs = now;
-    else this.lend();
+    if (this.requests.inHand > 0) {
+      this.lendingSinceMs = now;
+    } else {
+      this.isLending = true;
+      loan.lend();
+    }
   }
 
   /** Lends the socket while all is as usual, and takes it back when a write takes long. */
@@ -284,10 +304,10 @@ export class Receiver {
 
   private stop(): number {
     const { settings, queue } = this.parts;
-    this.takeBack();
-    this.lendingSinceMs = undefined;
     // Not unbound first: libzmq would end the connections that were made through the endpoint, and drop their replies.
     this.requests.holdReplies();
+    this.lendingSinceMs = undefined;
+    this.regain();
     const startMs = performance.now();
     this.drain(startMs, STOP_QUIET_MS);
     this.requests.notice("Exiting imagehub");
@@ -335,7 +355,7 @@ export class Receiver {
   /** Waits for the network or the queue. Each socket has been asked last for what it has, and had nothing. */
   private poll(timeoutMs: number, receives = true): void {
     const { poller } = this;
-    poller.want(SOCKET, receives && !this.isLending && this.lendingSinceMs === undefined);
+    poller.want(SOCKET, receives && this.isReceiving);
     poller.wait(timeoutMs);
     if (poller.readable(WAKE)) this.parts.wake.clear();
     if (poller.readable(MONITOR)) {

@@ -77,8 +77,6 @@ export class ReplySocket {
   headerLength = 0;
   /** Why there is none, where the frames are not two, or it is too long. */
   malformed: string | undefined;
-  /** Whether another thread has the socket now. To use it all the same would corrupt it, so that throws. */
-  isLent: () => boolean = () => false;
   private readonly views: Place[] = [];
 
   /**
@@ -86,11 +84,13 @@ export class ReplySocket {
    * @param places where all places are
    * @param own how many of them, from the first, this thread makes ready itself, each when it is used first; another has done so
    *   with the rest
+   * @param isLent whether another thread has the socket now; to use it all the same would corrupt it, so that throws
    */
   constructor(
     readonly socket: Socket,
     private readonly places: Address,
     private readonly own: number,
+    private readonly isLent: () => boolean = () => false,
   ) {}
 
   /** Frame 2 of the request at this place. */
@@ -99,8 +99,7 @@ export class ReplySocket {
   }
 
   /**
-   * Receives a request, without waiting: frame 1 into `header`, or `malformed` says why not. It is in hand at this place until
-   * it was answered.
+   * Receives a request, without waiting. It is in hand at this place until it was answered; `load` has it read.
    *
    * @returns false when there is none
    */
@@ -110,7 +109,6 @@ export class ReplySocket {
     if (!this.socket.tryReceive(at.routingId)) return false;
     at.fd = at.routingId.sourceFd;
     this.receiveFrames(at);
-    this.load(place);
     return true;
   }
 
@@ -120,6 +118,14 @@ export class ReplySocket {
     this.headerLength = headerBytes;
     this.malformed = whyMalformed(hops, frames, headerBytes);
     if (this.malformed === undefined) header.copyTo(this.header);
+  }
+
+  /** Lets go of frame 1 of the request at this place, which then cannot be loaded any more. It may be large, and counts nowhere. */
+  dropHeader(place: number): void {
+    const at = this.at(place);
+    if (at.headerBytes === 0) return;
+    at.headerBytes = 0;
+    at.header.clear();
   }
 
   /** Receives what follows the routing id. */
@@ -194,6 +200,7 @@ export class ReplySocket {
     for (let hop = 0; hop < at.hops; hop++) at.hop(hop).clear();
     at.hops = 0;
     at.payload.clear();
+    this.dropHeader(place);
   }
 
   private check(): void {

@@ -27,6 +27,9 @@ const BATCH = 32;
 /** Replies that a stop holds back, at most. Each is from another connection, where senders wait for theirs. */
 const HELD_MAX = 10_000;
 
+/** How old a request can be that the fast path has in hand when the receiver takes it over, in milliseconds; it is less, most often. */
+const AGE_MS_MAX = 1000;
+
 const OK = Buffer.from("OK");
 
 /** A reply that is ready, and where it goes. */
@@ -90,6 +93,7 @@ export class Requests {
     private readonly connections: Connections,
     private readonly complaints: Complaints,
     private readonly parts: RequestsParts,
+    private readonly regain: () => void,
   ) {
     const { settings, shared } = parts;
     this.settings = settings;
@@ -158,6 +162,8 @@ export class Requests {
   }
 
   private take(slot: number): void {
+    this.socket.load(slot);
+    this.socket.dropHeader(slot);
     const connection = this.count(slot);
     // It sends ahead of its replies.
     if (connection.unanswered > 1) this.unusualMs = this.receivedMs;
@@ -181,34 +187,37 @@ export class Requests {
     return connection;
   }
 
-  /** Takes in what the fast path has received and not begun to store. @returns how many requests that were */
+  /** Takes in what the fast path has received and not answered. @returns how many requests it had not begun to store either */
   takeOver(): number {
     let count = 0;
     for (let tried = 0; tried < FAST_SLOTS; tried++) {
       const index = this.fastSlot(tried);
-      if (!this.slots.at(index).take(Holder.received, Holder.receiver)) continue;
-      if (count === 0) this.receivedMs = performance.now();
-      this.adopted.add(index);
-      this.socket.load(index);
-      this.take(index);
-      count++;
+      const slot = this.slots.at(index);
+      if (slot.take(Holder.received, Holder.receiver)) {
+        if (count === 0) this.receivedMs = performance.now();
+        this.adopted.add(index);
+        this.take(index);
+        count++;
+      } else if (slot.holder === Holder.fastPath) {
+        // It comes back through the queue when it is stored.
+        this.adopt(index);
+      }
     }
     return count;
   }
 
   /** From now on a request that the fast path stores, or could not store, is the receiver's to answer. */
-  adopt(index: number): void {
+  private adopt(index: number): void {
     if (this.adopted.has(index)) return;
     this.receivedMs = performance.now();
     this.unusualMs = this.receivedMs;
     this.adopted.add(index);
     this.slots.at(index).holder = Holder.receiver;
     this.count(index);
-    this.socket.load(index);
-    const { node } = this.readLoaded(index) ?? {};
-    const { micros } = this.slots.at(index);
-    const ageMs = Math.max(0, (this.calendar.now() - micros) / 1000);
-    if (node !== undefined) this.activity.seen(index, node, this.receivedMs - ageMs, this.addressOf, micros);
+    const { node, micros } = this.slots.at(index);
+    // By the wall clock, which may have been set meanwhile.
+    const ageMs = Math.min(Math.max(0, (this.calendar.now() - micros) / 1000), AGE_MS_MAX);
+    this.activity.seen(index, node, this.receivedMs - ageMs, this.addressOf, micros);
   }
 
   /** Counts what the fast path has answered. @returns how many requests that were */
@@ -236,21 +245,13 @@ export class Requests {
   private settleOne(index: number, slot: Slot): void {
     this.receivedBytes += slot.payloadBytes;
     this.connections.at(this.socket.descriptor(index)).hasSent = true;
-    this.socket.load(index);
-    const { node } = this.readLoaded(index) ?? {};
+    if (slot.answerMs > SLOW_MS) this.unusualMs = this.receivedMs;
     const addressOf = slot.isNewcomer ? this.newcomersAddressOf : this.settledAddressOf;
-    if (node !== undefined) this.activity.seen(index, node, this.receivedMs, addressOf, slot.micros);
+    this.activity.seen(index, slot.node, this.receivedMs, addressOf, slot.micros);
     this.counters[Counter.fastPath]!++;
     this.countStored(index, slot);
     this.activity.answeredAfter(slot.answerMs);
     slot.holder = Holder.nobody;
-  }
-
-  /** What was loaded from a slot of the fast path, which has read it, too. */
-  private readLoaded(index: number): Extract<Request, { node: string }> | undefined {
-    const { header, headerLength } = this.socket;
-    const request = this.reader.read(header, headerLength, this.slots.at(index).payloadBytes);
-    return request.kind === "test" ? undefined : request;
   }
 
   /** @returns the reply, where the request needs no disk; else it is on its way to the writers */
@@ -362,7 +363,10 @@ export class Requests {
 
   private finish(index: number): void {
     // Given back by the fast path, which could not store it, or has lost the socket meanwhile.
-    if (index >= this.firstFast) this.adopt(index);
+    if (index >= this.firstFast) {
+      this.regain();
+      this.adopt(index);
+    }
     const slot = this.slots.at(index);
     const failure = slot.outcome === Outcome.failed ? `cannot store: ${oneLine(slot.text)}` : undefined;
     if (failure !== undefined) {

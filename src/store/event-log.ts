@@ -6,8 +6,8 @@
  * `imagehub.log.YYYY-MM-DD`, after the day its records belong to. Readers are never shown an empty or a missing
  * `imagehub.log`, and nothing of a dated log that is already there is lost.
  *
- * The file is opened anew for each line: so it does not matter which writer turned it over, or whether someone moved it
- * away, and a line never goes to a file that has no name any more.
+ * Each thread keeps the file open, and looks before each line whether the name still leads to it: so it does not matter who turned
+ * it over, or whether someone moved it away, and a line never goes to a file that has no name any more.
  *
  * @module
  */
@@ -32,6 +32,7 @@ import {
   close,
   fsync,
   fsyncDirectory,
+  KeptFile,
   link,
   openAppend,
   sizeOf,
@@ -39,6 +40,7 @@ import {
   truncate,
   unlink,
   writeBytes,
+  writeSome,
 } from "../libc.ts";
 import { SharedLock } from "../threads/lock.ts";
 import { Integer, type Shared } from "../threads/shared.ts";
@@ -64,6 +66,8 @@ export class EventLog {
   private readonly integers: Int32Array<SharedArrayBuffer>;
   private readonly path: string;
   private readonly files: WholeFileWriter;
+  /** The log as it was opened last. */
+  private file: KeptFile | undefined;
 
   /**
    * @param directory `<data_directory>/logs`
@@ -99,7 +103,7 @@ export class EventLog {
       this.integers[Integer.eventLogDay] = 0;
       // A clock that was set back over midnight goes on in the same file. One that had been years ahead must not: there
       // would be no turning over until then.
-      if (day > this.calendar.local(micros + AHEAD_MICROS_MAX).day) day = time.day;
+      if (day > time.day && day > this.calendar.local(micros + AHEAD_MICROS_MAX).day) day = time.day;
       if (time.day > day) this.turnOver(day, line);
       else this.appendLine(line);
       this.integers[Integer.eventLogDay] = Math.max(day, time.day);
@@ -114,20 +118,30 @@ export class EventLog {
   }
 
   private appendLine(line: Buffer): void {
-    let fd: number;
+    if (this.file?.isAt(this.path) !== true) {
+      this.close();
+      try {
+        this.file = new KeptFile(openAppend(this.path));
+      } catch (error) {
+        if (!(error instanceof SystemError) || error.code !== "ENOENT") throw error;
+        this.begin(line);
+        return;
+      }
+    }
     try {
-      fd = openAppend(this.path);
+      appendWhole(this.file.fd, line);
+      if (this.durable) fsync(this.file.fd);
     } catch (error) {
-      if (!(error instanceof SystemError) || error.code !== "ENOENT") throw error;
-      this.begin(line);
-      return;
+      // What comes next finds out by itself what is there.
+      this.close();
+      throw error;
     }
-    try {
-      appendWhole(fd, line);
-      if (this.durable) fsync(fd);
-    } finally {
-      close(fd);
-    }
+  }
+
+  private close(): void {
+    const { file } = this;
+    this.file = undefined;
+    file?.[Symbol.dispose]();
   }
 
   /**
@@ -254,9 +268,12 @@ function endOf(path: string, bytesMax: number): Buffer {
 
 /** Appends all of the bytes or, where that fails, none. */
 function appendWhole(fd: number, bytes: Uint8Array): void {
-  const size = sizeOf(fd);
+  // Most often it is written at once, and then there is no need to know how long the file was.
+  const first = writeSome(fd, bytes);
+  if (first === bytes.byteLength) return;
+  const size = sizeOf(fd) - first;
   try {
-    writeBytes(fd, bytes);
+    writeBytes(fd, bytes.subarray(first));
   } catch (error) {
     truncate(fd, size);
     throw error;

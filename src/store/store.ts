@@ -1,5 +1,5 @@
 /**
- * What a writer does with a slot: stores the image or the event in it, and puts the outcome there.
+ * What a thread that stores does with a slot: stores the image or the event in it, and puts the outcome there.
  *
  * @module
  */
@@ -25,7 +25,7 @@ const OUTCOMES = {
   firstOver: Outcome.firstOverCap,
 } as const satisfies Record<Permit, number>;
 
-/** The data directory, as one writer sees it. */
+/** The data directory, as one thread sees it. */
 export class Store {
   private readonly calendar: Calendar;
   private readonly folders: DateFolders;

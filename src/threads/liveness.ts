@@ -1,7 +1,7 @@
 /**
- * Whether the threads of the hub turn: the receiver and the writers are asked, and answer by going round their loops.
+ * Whether the threads of the hub turn: the receiver, the fast path and the writers are asked, and answer by going round their loops.
  *
- * A writer that has a slot in hand counts as turning, however long it takes. What holds it up is the disk, and to end the
+ * A thread that has a slot in hand to store counts as turning, however long it takes. What holds it up is the disk, and to end the
  * hub for that would heal nothing and leave the senders without a reply; the log and the health of the hub show it instead.
  *
  * @module
@@ -17,13 +17,13 @@ export class Liveness {
     private readonly shared: Shared,
     private readonly queue: RequestQueue,
     private readonly writers: number,
-    private readonly loan?: Loan,
+    private readonly loan: Loan,
   ) {}
 
   /** Asks all threads; none is waited for. @returns the number of the question */
   ask(): number {
     const question = this.queue.ask();
-    this.loan?.call();
+    this.loan.call();
     return question;
   }
 

@@ -2,7 +2,7 @@
  * The memory that the threads of one hub share.
  *
  * One thread owns each thing at a time: a slot belongs to the receiver while it is free or answered, to the queue while it
- * waits, and to the writer that took it. The receiver alone changes the counters, and others read them.
+ * waits, and to the writer that took it; those of the fast path say themselves whose they are. The receiver alone changes the counters, and others read them.
  *
  * @module
  */
@@ -17,6 +17,12 @@ export const WRITERS_MAX = 64;
 
 /** Requests that the fast path can have received, or answered before the receiver has counted them. */
 export const FAST_SLOTS = 128;
+
+/**
+ * Requests that may wait for the fast path at once; where there are more, it is time for the writers to share the work. So there are
+ * slots for as many while as many others have not been counted yet.
+ */
+export const FAST_BATCH = FAST_SLOTS / 2;
 
 /** Threads that store: the writers, and the fast path, whose number is the next one behind theirs. */
 const STORING_MAX = WRITERS_MAX + 1;

@@ -57,7 +57,10 @@ const PAYLOAD_ADDRESS = 5;
 const PAYLOAD_BYTES = 6;
 const ANSWER_MS = 7;
 
-const TEXT_AT = 64;
+/** The node: how many bytes, and where they are. */
+const NODE_LENGTH = 16;
+const NODE_AT = 68;
+const TEXT_AT = 296;
 
 /** Bytes of one slot in shared memory. */
 export const SLOT_BYTES = TEXT_AT + TEXT_BYTES_MAX;
@@ -66,13 +69,15 @@ export const SLOT_BYTES = TEXT_AT + TEXT_BYTES_MAX;
 export class Slot {
   private readonly integers: Int32Array;
   private readonly numbers: Float64Array;
+  private readonly nodeBytes: Buffer;
   private readonly bytes: Buffer;
 
   /** @param slots where all of them are */
   constructor(slots: Address, index: number) {
     const memory = memoryAt(slots + index * SLOT_BYTES, SLOT_BYTES);
-    this.integers = new Int32Array(memory, 0, TEXT_AT / Int32Array.BYTES_PER_ELEMENT);
-    this.numbers = new Float64Array(memory, 0, TEXT_AT / Float64Array.BYTES_PER_ELEMENT);
+    this.integers = new Int32Array(memory, 0, NODE_AT / Int32Array.BYTES_PER_ELEMENT);
+    this.numbers = new Float64Array(memory, 0, 8);
+    this.nodeBytes = Buffer.from(memory, NODE_AT, TEXT_AT - NODE_AT);
     this.bytes = Buffer.from(memory, TEXT_AT, TEXT_BYTES_MAX);
   }
 
@@ -90,6 +95,14 @@ export class Slot {
   }
   set outcome(value: number) {
     this.integers[OUTCOME] = value;
+  }
+
+  /** Field 0 of the request's text, as `request.ts` gives it. */
+  get node(): string {
+    return this.nodeBytes.toString("utf8", 0, this.integers[NODE_LENGTH]);
+  }
+  set node(value: string) {
+    this.integers[NODE_LENGTH] = this.nodeBytes.write(value);
   }
 
   /** The image's name, the event's text, the reason why it failed, or an address; what is too long for the slot is cut. */
@@ -151,7 +164,7 @@ export class Slot {
     this.numbers[MICROS] = value;
   }
 
-  /** Where its image is; the receiver keeps it there until the slot is done. */
+  /** Where its image is; it is kept there until the slot is done. */
   get payloadAddress(): number {
     return this.numbers[PAYLOAD_ADDRESS]!;
   }
@@ -168,6 +181,9 @@ export class Slot {
 /** Puts what is to be stored of a request into a slot, which has its payload already. @param micros when it was received */
 export function fillSlot(slot: Slot, request: StoredRequest, micros: number): void {
   slot.micros = micros;
+  slot.node = request.node;
+  // Until it is.
+  slot.outcome = Outcome.failed;
   if (request.kind === "event") {
     slot.kind = Kind.event;
     slot.text = request.text;

@@ -3,7 +3,7 @@
  *
  * The library comes from the `zeromq` package, whose prebuilt addon exports it whole; that package's own JavaScript
  * cannot run in Bun, because it needs `uv_poll_init_socket`. This is the only file that knows libzmq's pointers, structs
- * and errno. Sockets belong to the thread that made them. Only what the hub uses is here.
+ * and errno. A socket belongs to one thread at a time. Only what the hub uses is here.
  *
  * @module
  */
@@ -409,8 +409,8 @@ export class Socket implements Disposable {
   /** `zmq_socket_monitor(3)`: what happens to this socket's connections. @throws {ZmqError} */
   monitor(): Monitor {
     const endpoint = `inproc://monitor-${this.pointer}`;
-    if (zmq.zmq_socket_monitor(this.pointer, cString(endpoint), EVENTS) < 0) fail("zmq_socket_monitor");
     if (this.context === undefined) throw new Error("A borrowed socket cannot be monitored");
+    if (zmq.zmq_socket_monitor(this.pointer, cString(endpoint), EVENTS) < 0) fail("zmq_socket_monitor");
     const pair = this.context.socket(SocketType.pair);
     pair.set(SocketOption.linger, 0);
     // No event is dropped: a count of connections that missed one would be wrong for ever.

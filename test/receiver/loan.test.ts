@@ -8,7 +8,9 @@ const FAST_PATH = 2;
 function loan() {
   const shared = createShared(4);
   const ends = () => new Loan(shared, FAST_PATH, EventFd.create());
-  return { shared, receiver: ends(), fastPath: ends() };
+  const fastPath = ends();
+  fastPath.isReady = true;
+  return { shared, receiver: ends(), fastPath };
 }
 
 test("Loan gives the socket to the fast path and takes it back", () => {
@@ -21,6 +23,13 @@ test("Loan gives the socket to the fast path and takes it back", () => {
   receiver.takeBack();
   expect(receiver.isOut).toBe(false);
   expect(fastPath.begin()).toBe(false);
+});
+
+test("Loan does not give the socket to a fast path that has ended", () => {
+  const { receiver, fastPath } = loan();
+  fastPath.isReady = false;
+  receiver.lend();
+  expect([receiver.isOut, fastPath.begin()]).toEqual([false, false]);
 });
 
 test("Loan is over for both when the fast path gives the socket back", () => {

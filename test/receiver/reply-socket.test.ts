@@ -44,6 +44,7 @@ function receiveAt(place: number): Received {
   const poller = new Poller([replySocket.socket]);
   poller.wait(COMES_MS);
   if (!replySocket.receive(place)) throw new Error("No request came");
+  replySocket.load(place);
   const { header, headerLength, malformed } = replySocket;
   return {
     header: malformed === undefined ? header.toString("utf8", 0, headerLength) : undefined,

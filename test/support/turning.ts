@@ -7,6 +7,7 @@
 import { closeSync } from "node:fs";
 import { EventFd } from "../../src/libc.ts";
 import { Liveness } from "../../src/threads/liveness.ts";
+import { Loan } from "../../src/receiver/loan.ts";
 import { RequestQueue } from "../../src/threads/queue.ts";
 import { RECEIVER_THREAD, type Shared } from "../../src/threads/shared.ts";
 
@@ -20,7 +21,12 @@ export class Turning implements Disposable {
   private readonly timer: Timer;
 
   constructor(shared: Shared) {
-    this.liveness = new Liveness(shared, new RequestQueue(shared, this.wake), 0);
+    this.liveness = new Liveness(
+      shared,
+      new RequestQueue(shared, this.wake),
+      0,
+      new Loan(shared, 0, this.wake),
+    );
     const receiver = new RequestQueue(shared, this.wake, RECEIVER_THREAD);
     this.timer = setInterval(() => receiver.turn(), TURN_MS);
   }

@@ -2,6 +2,7 @@ import { afterEach, describe, expect, test } from "bun:test";
 import { closeSync } from "node:fs";
 import { EventFd } from "../../src/libc.ts";
 import { Liveness } from "../../src/threads/liveness.ts";
+import { Loan } from "../../src/receiver/loan.ts";
 import { RequestQueue, Take } from "../../src/threads/queue.ts";
 import { createShared, Integer, RECEIVER_THREAD, WRITERS_MAX } from "../../src/threads/shared.ts";
 import { Poller } from "../../src/zmq/libzmq.ts";
@@ -17,10 +18,13 @@ function newThreads(writers: number) {
   const shared = createShared(4);
   const wake = EventFd.create();
   wakes.push(wake);
+  const loan = new Loan(shared, writers, wake);
   return {
     shared,
     wake,
-    liveness: new Liveness(shared, new RequestQueue(shared, wake), writers),
+    loan,
+    fastPath: new RequestQueue(shared, wake, writers),
+    liveness: new Liveness(shared, new RequestQueue(shared, wake), writers, loan),
     receiver: new RequestQueue(shared, wake, RECEIVER_THREAD),
     writers: Array.from({ length: writers }, (_, writer) => new RequestQueue(shared, wake, writer)),
   };
@@ -94,4 +98,19 @@ describe("A question of Liveness", () => {
       expect(liveness.silent(question)).toEqual([]);
     }
   });
+});
+
+test("Liveness asks the fast path, too, where there is one", () => {
+  const { liveness, loan, fastPath, receiver, shared } = newThreads(1);
+  shared.integers[Integer.inHand] = 1;
+  const question = liveness.ask();
+  receiver.turn();
+  expect(liveness.silent(question)).toEqual([]);
+  loan.isReady = true;
+  expect(liveness.silent(question)).toEqual(["fast path"]);
+  shared.integers[Integer.inHand + 1] = 1;
+  expect(liveness.silent(question)).toEqual([]);
+  shared.integers[Integer.inHand + 1] = 0;
+  fastPath.turn();
+  expect(liveness.silent(question)).toEqual([]);
 });
