@@ -300,12 +300,13 @@ describe("the fast path", () => {
       await using hub = await start();
       using stack = new DisposableStack();
       const cameras = Array.from({ length: 3 }, () => stack.use(peer(hub)));
-      let [isOver, answers, events] = [false, 0, 0];
+      let [answers, events] = [0, 0];
+      const stop = { isOver: false };
       events += await untilFast(hub, cameras[0]!, "Barn");
-      const status = stopAndCount(hub).finally(() => (isOver = true));
+      const status = stopAndCount(hub).finally(() => (stop.isOver = true));
       // Each sends anew as soon as it has its reply, so one is always there when the hub comes to its stop.
       for (const camera of cameras) camera.send(header("Barn|Heartbeat"), "x");
-      while (!isOver) {
+      while (!stop.isOver) {
         for (const camera of cameras) {
           if (camera.receive(0) === undefined) continue;
           answers++;
