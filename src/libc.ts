@@ -45,10 +45,6 @@ const { symbols: c } = dlopen("libc.so.6", {
     returns: FFIType.i32,
   },
   shutdown: { args: [FFIType.i32, FFIType.i32], returns: FFIType.i32 },
-  statx: {
-    args: [FFIType.i32, FFIType.ptr, FFIType.i32, FFIType.u32, FFIType.ptr],
-    returns: FFIType.i32,
-  },
   syncfs: { args: [FFIType.i32], returns: FFIType.i32 },
   // syscall(2) takes variable arguments, as open(2) does; futex(2) has no function of its own.
   syscall: {
@@ -59,8 +55,6 @@ const { symbols: c } = dlopen("libc.so.6", {
   unlink: { args: [FFIType.ptr], returns: FFIType.i32 },
   write: { args: [FFIType.i32, FFIType.ptr, FFIType.u64], returns: FFIType.i64_fast },
 });
-
-const EMPTY_PATH = Buffer.of(0);
 
 /** An address in this process's memory, as a number. */
 export type Address = number;
@@ -86,7 +80,6 @@ const LOCK_NB = 4;
 const EFD_CLOEXEC = 0o2000000;
 const EFD_NONBLOCK = 0o4000;
 const O_CLOEXEC = 0o2000000;
-const STATX_INO = 0x100;
 /** linux/fcntl.h: `__O_TMPFILE | O_DIRECTORY`, and O_DIRECTORY is not the same number on x86-64 and on AArch64. */
 export const O_TMPFILE = 0o20000000 | fs.O_DIRECTORY;
 
@@ -192,38 +185,6 @@ export function close(fd: number): void {
   checked("close", c.close(fd));
 }
 
-/** struct statx: its length, and where the inode and the device are, as 32-bit words. */
-const STATX_BYTES = 256;
-const STATX_IDENTITY = [8, 9, 34, 35] as const;
-
-const statxWords = new Uint32Array(STATX_BYTES / Uint32Array.BYTES_PER_ELEMENT);
-
-/** A file that is kept open, and which of all files that is. */
-export class KeptFile implements Disposable {
-  private readonly identity: readonly number[];
-
-  /** @param fd closed with it @throws {SystemError} */
-  constructor(readonly fd: number) {
-    checked("statx", c.statx(fd, EMPTY_PATH, AT_EMPTY_PATH, STATX_INO, statxWords));
-    this.identity = STATX_IDENTITY.map((at) => statxWords[at]!);
-  }
-
-  /** `statx(2)`: whether a path leads to it. It costs less than to open the path. */
-  isAt(path: string): boolean {
-    if (c.statx(AT_FDCWD, pathA.set(path), 0, STATX_INO, statxWords) < 0) return false;
-    const { identity } = this;
-    for (let index = 0; index < STATX_IDENTITY.length; index++) {
-      if (statxWords[STATX_IDENTITY[index]!] !== identity[index]) return false;
-    }
-    return true;
-  }
-
-  /** @throws {SystemError} of `close` */
-  [Symbol.dispose](): void {
-    close(this.fd);
-  }
-}
-
 /** Writes all `length` bytes at `address`, with as many calls of `write(2)` as that takes. @throws {SystemError} */
 export function writeAll(fd: number, address: Address, length: number): void {
   for (let done = 0; done < length;) done += written(c.write(fd, address + done, length - done) as number);
@@ -294,6 +255,7 @@ export function truncate(fd: number, size: number): void {
 
 /** Whether linkat(2) takes a descriptor with no path: from root always, from others since Linux 6.10. */
 let emptyPathWorks = true;
+const EMPTY_PATH = Buffer.of(0);
 
 /** Errors that say that it does not. ENOENT also says that a folder is gone, as the other way then does, too. */
 const NO_EMPTY_PATH = new Set([os.errno.ENOENT, os.errno.EINVAL, os.errno.EPERM]);

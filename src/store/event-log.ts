@@ -6,8 +6,8 @@
  * `imagehub.log.YYYY-MM-DD`, after the day its records belong to. Readers are never shown an empty or a missing
  * `imagehub.log`, and nothing of a dated log that is already there is lost.
  *
- * Each thread keeps the file open, and looks before each line whether the name still leads to it: so it does not matter who turned
- * it over, or whether someone moved it away, and a line never goes to a file that has no name any more.
+ * The file is opened anew for each line: so it does not matter which thread turned it over, or whether someone moved it
+ * away, a line never goes to a file that has no name any more, and the disk can be unmounted, or made read-only, in between.
  *
  * @module
  */
@@ -32,7 +32,6 @@ import {
   close,
   fsync,
   fsyncDirectory,
-  KeptFile,
   link,
   openAppend,
   sizeOf,
@@ -66,8 +65,6 @@ export class EventLog {
   private readonly integers: Int32Array<SharedArrayBuffer>;
   private readonly path: string;
   private readonly files: WholeFileWriter;
-  /** The log as it was opened last. */
-  private file: KeptFile | undefined;
 
   /**
    * @param directory `<data_directory>/logs`
@@ -118,30 +115,20 @@ export class EventLog {
   }
 
   private appendLine(line: Buffer): void {
-    if (this.file?.isAt(this.path) !== true) {
-      this.close();
-      try {
-        this.file = new KeptFile(openAppend(this.path));
-      } catch (error) {
-        if (!(error instanceof SystemError) || error.code !== "ENOENT") throw error;
-        this.begin(line);
-        return;
-      }
+    let fd: number;
+    try {
+      fd = openAppend(this.path);
+    } catch (error) {
+      if (!(error instanceof SystemError) || error.code !== "ENOENT") throw error;
+      this.begin(line);
+      return;
     }
     try {
-      appendWhole(this.file.fd, line);
-      if (this.durable) fsync(this.file.fd);
-    } catch (error) {
-      // What comes next finds out by itself what is there.
-      this.close();
-      throw error;
+      appendWhole(fd, line);
+      if (this.durable) fsync(fd);
+    } finally {
+      close(fd);
     }
-  }
-
-  private close(): void {
-    const { file } = this;
-    this.file = undefined;
-    file?.[Symbol.dispose]();
   }
 
   /**

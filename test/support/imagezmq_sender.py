@@ -5,7 +5,7 @@ send_json({"msg", "dtype", "shape"}, SNDMORE), send(array, copy=False) and recv(
 send_json({"msg"}, SNDMORE) and the bytes of the JPEG. This program repeats exactly these calls, so that a test needs
 neither imagezmq nor OpenCV.
 
-    imagezmq_sender.py --connect tcp://127.0.0.1:5555 [--timeout-ms 20000]
+    imagezmq_sender.py --connect tcp://127.0.0.1:5555 [--timeout-ms 20000] [--routing-id ID]
 
 It reads one command a line from standard input, each a JSON object, carries them out one after the other, prints one
 JSON object a line for each, and ends at the end of its input. Every command has an `id`, which the answer repeats, and
@@ -85,9 +85,10 @@ class NoReply(Exception):
 class Sender:
     """The one REQ socket of this process, and the commands."""
 
-    def __init__(self, address, timeout_ms):
+    def __init__(self, address, timeout_ms, routing_id):
         self.address = address
         self.timeout_ms = timeout_ms
+        self.routing_id = routing_id
         self.context = zmq.Context()
         self.req = None
 
@@ -95,6 +96,8 @@ class Sender:
         socket = self.context.socket(kind)
         # So that the process can end while a hub is down; imagezmq leaves the default, which is to wait for ever.
         socket.setsockopt(zmq.LINGER, 0)
+        if self.routing_id is not None:
+            socket.setsockopt_string(zmq.ROUTING_ID, self.routing_id)
         socket.connect(self.address)
         return socket
 
@@ -198,8 +201,9 @@ def main():
     parser = argparse.ArgumentParser(description="Sends to an imagehub as imagezmq does; see the top of this file.")
     parser.add_argument("--connect", required=True, metavar="ADDRESS")
     parser.add_argument("--timeout-ms", type=int, default=20000)
+    parser.add_argument("--routing-id", help="which imagezmq does not set; such requests are stored by a writer")
     options = parser.parse_args()
-    sender = Sender(options.connect, options.timeout_ms)
+    sender = Sender(options.connect, options.timeout_ms, options.routing_id)
     for line in sys.stdin:
         command = json.loads(line)
         number = command.pop("id")

@@ -89,11 +89,15 @@ export class Sender implements AsyncDisposable {
   readonly #ended: Promise<void>;
   #lastId = 0;
 
-  /** Starts the process. A request that gets no reply within `timeoutMs` (default 20,000) has the reply null. */
-  constructor(port: number, options: { readonly timeoutMs?: number } = {}) {
+  /**
+   * Starts the process. A request that gets no reply within `timeoutMs` (default 20,000) has the reply null. Requests of a sender
+   * with a `routingId`, as no camera has, are stored by a writer.
+   */
+  constructor(port: number, options: { readonly timeoutMs?: number; readonly routingId?: string } = {}) {
     const script = join(import.meta.dir, "imagezmq_sender.py");
     const command = [PYTHON, script, "--connect", `tcp://127.0.0.1:${port}`];
     if (options.timeoutMs !== undefined) command.push("--timeout-ms", String(options.timeoutMs));
+    if (options.routingId !== undefined) command.push("--routing-id", options.routingId);
     this.#process = Bun.spawn(command, { stdin: "pipe", stdout: "pipe", stderr: "pipe" });
     this.#ended = this.#read();
   }

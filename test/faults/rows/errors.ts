@@ -1,6 +1,6 @@
 /**
- * Each call that the thread that stores makes for one image and one event fails, or is the last thing that the hub does: with
- * `synced` that is a writer, with `stored` the fast path.
+ * Each call that the writer makes for one image and one event fails, or is the last thing that the hub does. The fast path makes the
+ * same ones, with libzmq's own between them, which must not fail.
  *
  * Which calls those are is read from a trace of the hub, so a call that is added is covered as well.
  *
@@ -22,13 +22,10 @@ import type { Entry } from "../senders.ts";
 const CALLS =
   "open,openat,write,pwrite64,fsync,fdatasync,sync_file_range,linkat,link,renameat2,renameat,rename,close,ftruncate,mkdir,mkdirat,unlink,unlinkat";
 
-/** How long the fast path is without the socket after something has failed, in milliseconds, and a little more. */
-const LENT_AGAIN_MS = 1300;
-
 /** How often a point is aimed at. */
 const ATTEMPTS = 4;
 
-/** The nth time that the thread makes this call. */
+/** The nth time that the writer makes this call. */
 interface Point {
   readonly call: string;
   readonly nth: number;
@@ -125,7 +122,7 @@ class Bench implements AsyncDisposable {
   }
 
   get sender(): Sender {
-    this.#sender ??= new Sender(this.hub.port, { timeoutMs: 3000 });
+    this.#sender ??= new Sender(this.hub.port, { timeoutMs: 3000, routingId: "Cam" });
     return this.#sender;
   }
 
@@ -137,14 +134,8 @@ class Bench implements AsyncDisposable {
     await Bun.sleep(20);
   }
 
-  /** Waits until the same thread as before stores what comes. */
-  async calm(): Promise<void> {
-    if (this.ack === "stored") await Bun.sleep(LENT_AGAIN_MS);
-  }
-
-  /** The number of the thread that links images. */
+  /** The writer's number: the thread that links images. */
   async writer(): Promise<number> {
-    await this.calm();
     const file = join(this.#owned.path, "all.txt");
     const trace = await Trace.attach(file, this.hub.pid, ["-f", "-e", "trace=linkat"]);
     this.journal.push(...(await sendBoth(this.sender)));
@@ -164,7 +155,6 @@ class Bench implements AsyncDisposable {
 
   /** The points of one image and one event. */
   async points(writer: number): Promise<Point[]> {
-    await this.calm();
     const trace = await Trace.attach(join(this.#owned.path, "points.txt"), writer, ["-e", `trace=${CALLS}`]);
     this.journal.push(...(await sendBoth(this.sender)));
     return pointsOf(await trace.stop(), this.data);
@@ -172,7 +162,6 @@ class Bench implements AsyncDisposable {
 
   /** Sends with a fault at one point. @returns whether it happened */
   async suffer(writer: number, { call, nth }: Point, fault: string): Promise<boolean> {
-    await this.calm();
     const file = join(this.#owned.path, "fault.txt");
     const inject = ["-e", `trace=${call}`, "-e", `inject=${call}:${fault}:when=${nth}`];
     const trace = await Trace.attach(file, writer, inject);
