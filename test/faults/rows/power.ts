@@ -43,10 +43,14 @@ async function cut(run: Run, ack: string, atMidnight: boolean): Promise<Cut> {
       ? Math.max(0, midnightMs + Math.random() * 60 - Date.now())
       : (ack === "synced" ? Math.random() : 1) * longer + 100,
   );
-  disk.cutPower();
   const cutS = Date.now() / 1000;
+  disk.cutPower();
   await hub.kill();
-  const journal = await senders.stop();
+  // Where the power is gone nobody answers. Here the hub goes on for a moment, and ext4 lets an fsync return 0 that is under way while its
+  // journal is shut down (seen of 4 events in 140 cuts, each answered within 2 ms of it), so what is answered from then on does not count.
+  const journal = (await senders.stop()).map((entry) =>
+    entry.at > cutS ? { ...entry, reply: null } : entry,
+  );
   disk.powerOn();
   const before = judge(data, journal);
   const problems = problemsOf(before, "after the cut: ");
