@@ -133,9 +133,10 @@ export class FastPath {
     const slot = slots.at(index);
     const { size, data } = socket.payload(index);
     slot.setPayload(data, size);
+    slot.micros = calendar.now();
     const request = this.plain(index, size);
     if (request !== undefined) {
-      fillSlot(slot, request, calendar.now());
+      fillSlot(slot, request, slot.micros);
       slot.isNewcomer = !this.isKnown(request.node, socket.descriptor(index));
       this.batch.push(index);
       this.descriptors.push(socket.descriptor(index));

@@ -214,10 +214,21 @@ export class Requests {
     this.adopted.add(index);
     this.slots.at(index).holder = Holder.receiver;
     this.count(index);
-    const { node, micros } = this.slots.at(index);
+    this.seen(index, this.slots.at(index).node);
+  }
+
+  /** A node is heard of by the request in a slot. */
+  private seen(index: number, node: string): void {
+    const micros = this.arrival(index);
     // By the wall clock, which may have been set meanwhile.
-    const ageMs = Math.min(Math.max(0, (this.calendar.now() - micros) / 1000), AGE_MS_MAX);
+    const ageMs =
+      micros === undefined ? 0 : Math.min(Math.max(0, (this.calendar.now() - micros) / 1000), AGE_MS_MAX);
     this.activity.seen(index, node, this.receivedMs - ageMs, this.addressOf, micros);
+  }
+
+  /** When the fast path received what is in a slot, in microseconds since 1970 UTC; undefined where the receiver has, just now. */
+  private arrival(index: number): number | undefined {
+    return this.adopted.has(index) ? this.slots.at(index).micros : undefined;
   }
 
   /** Counts what the fast path has answered. @returns how many requests that were */
@@ -278,7 +289,7 @@ export class Requests {
       this.counters[Counter.tests]!++;
       return OK;
     }
-    this.activity.seen(slot, request.node, this.receivedMs, this.addressOf);
+    this.seen(slot, request.node);
     if (request.kind === "heartbeat") {
       this.activity.heartbeat(slot);
       this.counters[Counter.heartbeats]!++;
@@ -335,7 +346,7 @@ export class Requests {
   private fill(index: number, request: StoredRequest): void {
     const slot = this.slots.at(index);
     slot.setPayload(this.socket.payload(index).data, this.bytesOf[index]!);
-    fillSlot(slot, request, this.calendar.now());
+    fillSlot(slot, request, this.arrival(index) ?? this.calendar.now());
   }
 
   /** Puts a record of the hub's own into the event log. */

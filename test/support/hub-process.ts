@@ -11,6 +11,9 @@ import { Hub } from "../../src/hub.ts";
 import { loadSettings } from "../../src/config/load.ts";
 import { createLogger } from "../../src/log.ts";
 
+/** How often a thread that is to end is woken, in milliseconds. */
+const WAKE_MS = 20;
+
 const { stdout, stderr, argv } = process;
 const stillborn = Number(argv[3]);
 const FAULTY = {
@@ -47,8 +50,9 @@ void (async () => {
   for await (const line of createInterface({ input: process.stdin })) {
     const [kind, index] = line.split(" ");
     threads[kind as keyof typeof threads][Number(index)]?.terminate();
-    // One that waits in the kernel ends when it is woken.
-    hub.liveness.ask();
+    // One that waits in the kernel ends when it is woken after it has been told, which takes a moment.
+    const waking = setInterval(() => hub.liveness.ask(), WAKE_MS);
+    setTimeout(() => clearInterval(waking), 50 * WAKE_MS);
   }
 })();
 const unanswered = await hub.stopped;
