@@ -153,10 +153,11 @@ describe("the fast path", () => {
       [dealer, ["no delimiter", "x"], ["ERROR the request has no empty delimiter frame"]],
       [dealer, ["", header("New|Temp|1"), "x"], ["", "OK"]],
     ];
-    for (const [from, frames, reply] of requests) {
+    for (const [index, [from, frames, reply]] of requests.entries()) {
       from.send(...frames);
       expect(from.receive()).toEqual(reply);
-      events += await untilFast(hub, camera, "Barn");
+      // After each of some kinds the receiver keeps the socket for a second.
+      if (index % 3 !== 1) events += await untilFast(hub, camera, "Barn");
     }
     expect(hub.images()).toHaveLength(2);
     expect(hub.images().some(({ bytes }) => bytes.equals(large))).toBe(true);
@@ -271,13 +272,13 @@ describe("the fast path", () => {
     const watcher = stack.use(peer(hub));
     let events = 0;
     for (const [index, camera] of cameras.entries()) events += await untilFast(hub, camera, `Barn ${index}`);
-    for (let round = 0; round < 15; round++) {
+    for (let round = 0; round < 8; round++) {
       // What stands in for the log goes, and a camera or two find that there is none.
       using stalled = new StalledLog(hub);
       for (const [index, camera] of cameras.entries())
         camera.send(header(`Barn ${index}|Temp|${round}`), "x");
       if (round % 3 === 0) watcher.send(header("Barn|Heartbeat"), "x");
-      await Bun.sleep((round * 11) % 160);
+      await Bun.sleep((round * 23) % 160);
       if (round % 3 === 1) watcher.send(header("Barn|Heartbeat"), "x");
       stalled.goOn();
       if (round % 3 === 2) watcher.send(header("Barn|Heartbeat"), "x");
@@ -289,7 +290,7 @@ describe("the fast path", () => {
     expect(await stopAndCount(hub)).toMatchObject({
       status: 0,
       events,
-      heartbeats: 15,
+      heartbeats: 8,
       failed: 0,
       queued: 0,
     });
