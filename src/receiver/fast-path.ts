@@ -136,7 +136,7 @@ export class FastPath {
     slot.micros = calendar.now();
     const request = this.plain(index, size);
     if (request !== undefined) {
-      fillSlot(slot, request, slot.micros);
+      fillSlot(slot, request);
       slot.isNewcomer = !this.isKnown(request.node, socket.descriptor(index));
       this.batch.push(index);
       this.descriptors.push(socket.descriptor(index));

@@ -30,9 +30,6 @@ export const SLOW_MS = 20;
 export class Loan {
   private readonly integers: Int32Array<SharedArrayBuffer>;
   private readonly lock: SharedLock;
-  /** What the fast path was seen with last. */
-  private seenTaken = 0;
-  private seenMs = Number.NaN;
 
   /**
    * @param borrower the fast path's number among the threads that store
@@ -67,7 +64,6 @@ export class Loan {
 
   /** Receiver: lends the socket. It must not use it until it has taken it back. */
   lend(): void {
-    this.seenMs = Number.NaN;
     this.isWatched = true;
     Atomics.store(this.integers, Integer.loanOut, 1);
     // One that has ended in this moment does not take it, and the main thread has taken it back before.
@@ -80,21 +76,6 @@ export class Loan {
     Atomics.store(this.integers, Integer.loanOut, 0);
     // The fast path may be receiving or answering just now, which is soon over.
     this.lock.hold(() => undefined);
-  }
-
-  /** Receiver: whether the fast path has the same request in hand as it had at the last look, which was `SLOW_MS` ago or more. */
-  isStuck(nowMs: number): boolean {
-    const { integers, borrower } = this;
-    // In this order, the other way round than the fast path changes them.
-    const isIdle = this.inHand < 0;
-    const taken = Atomics.load(integers, Integer.taken + borrower);
-    const isSame = !isIdle && taken === this.seenTaken;
-    if (!isSame || Number.isNaN(this.seenMs)) {
-      this.seenTaken = taken;
-      this.seenMs = isIdle ? Number.NaN : nowMs;
-      return false;
-    }
-    return nowMs - this.seenMs >= SLOW_MS;
   }
 
   /** Receiver: whether it looks after the fast path every few milliseconds. If not, the fast path calls it when a request comes. */

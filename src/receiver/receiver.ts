@@ -250,18 +250,15 @@ export class Receiver {
 
   /** Lends the socket while all is as usual, and takes it back when a write takes long. */
   private seeToLoan(now: number): void {
-    const { loan } = this.parts;
     this.handovers = 0;
     if (this.isLending) {
-      if (loan.isStuck(now)) this.takeBack();
-      return;
-    }
-    if (this.lendingSinceMs !== undefined) {
+      if (this.stalls.heldMs(this.parts.settings.writers, now) >= SLOW_MS) this.takeBack();
+    } else if (this.lendingSinceMs === undefined) {
+      this.wishToLend(now);
+    } else if (now - this.lendingSinceMs >= CHORES_MS) {
       // What is in hand takes long: that is not the time for it.
-      if (now - this.lendingSinceMs >= CHORES_MS) this.takeBack();
-      return;
+      this.takeBack();
     }
-    this.wishToLend(now);
   }
 
   /** Waits until there is something to do. @param choresLeftMs until the chores are due, where they were not done just now */
@@ -270,20 +267,20 @@ export class Receiver {
     queue.turn();
     if (queue.takeReload()) this.reload();
     const quietLeftMs = Math.ceil(this.quietSinceMs + this.patienceMs - now);
-    const isWatching =
-      this.complaints.pending || this.requests.inHand > 0 || this.requests.activity.pending || this.isTrimDue;
-    const longestMs = Math.min(
-      quietLeftMs,
-      this.isAttentive(now) || this.lendingSinceMs !== undefined
-        ? CHORES_MS
-        : isWatching
-          ? 1000
-          : quietLeftMs,
-    );
+    const longestMs = Math.min(quietLeftMs, this.looksAgainMs(now));
     // Until the chores are done nothing is known of what comes after them: the time may be up for a notice by then.
     const timeoutMs = choresLeftMs > 0 ? Math.ceil(choresLeftMs) : longestMs;
     if (queue.fallAsleep() && !queue.isCalling && !this.isWanted(timeoutMs)) this.poll(timeoutMs);
     queue.awake();
+  }
+
+  /** How long it may sleep at most for the sake of what it has to look at again, in milliseconds. */
+  private looksAgainMs(now: number): number {
+    const { complaints, requests } = this;
+    if (this.isAttentive(now) || this.lendingSinceMs !== undefined) return CHORES_MS;
+    const isWatching =
+      complaints.pending || requests.inHand > 0 || requests.activity.pending || this.isTrimDue;
+    return isWatching ? 1000 : Number.POSITIVE_INFINITY;
   }
 
   /** Whether the receiver looks after the fast path, so that a disk that stalls does not have the socket for long. */

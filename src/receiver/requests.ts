@@ -173,8 +173,8 @@ export class Requests {
 
   /** A request has come: it counts for its connection, and for what is in hand. */
   private count(slot: number): Connection {
-    // The descriptor may be that of an earlier connection, whose end is not taken in yet. Where the hub does not sleep for 100 ms,
-    // that may be so for other senders, too: then only the count of their requests in hand is another's.
+    // The descriptor may be that of an earlier connection, whose end is not taken in yet. Where the hub does not sleep between its
+    // chores, that may be so for other senders, too: then only the count of their requests in hand is another's.
     if (this.socket.isNamed(slot)) this.connections.update();
     const connection = this.connections.at(this.socket.descriptor(slot));
     connection.unanswered++;
@@ -346,7 +346,9 @@ export class Requests {
   private fill(index: number, request: StoredRequest): void {
     const slot = this.slots.at(index);
     slot.setPayload(this.socket.payload(index).data, this.bytesOf[index]!);
-    fillSlot(slot, request, this.arrival(index) ?? this.calendar.now());
+    // The fast path has noted when what it received came.
+    if (!this.adopted.has(index)) slot.micros = this.calendar.now();
+    fillSlot(slot, request);
   }
 
   /** Puts a record of the hub's own into the event log. */

@@ -30,18 +30,20 @@ export class StallWatch {
    * A request counts from the first look at it, so this is to be called about once a second while there are any.
    */
   longestMs(nowMs: number): number {
+    return Math.max(...this.seen.keys().map((writer) => this.heldMs(writer, nowMs)));
+  }
+
+  /** The same for one writer, by its number. */
+  heldMs(writer: number, nowMs: number): number {
     const { integers } = this.shared;
-    let longestMs = 0;
-    for (const [writer, seen] of this.seen.entries()) {
-      // In this order, the other way round than the writer changes them: who sees its new slot then sees that it was taken.
-      const isIdle = Atomics.load(integers, Integer.inHand + writer) === 0;
-      const taken = integers[Integer.taken + writer]!;
-      if (isIdle || taken !== seen.taken) {
-        seen.taken = taken;
-        seen.sinceMs = nowMs;
-      }
-      longestMs = Math.max(longestMs, nowMs - seen.sinceMs);
+    const seen = this.seen[writer]!;
+    // In this order, the other way round than the writer changes them: who sees its new slot then sees that it was taken.
+    const isIdle = Atomics.load(integers, Integer.inHand + writer) === 0;
+    const taken = integers[Integer.taken + writer]!;
+    if (isIdle || taken !== seen.taken) {
+      seen.taken = taken;
+      seen.sinceMs = nowMs;
     }
-    return longestMs;
+    return nowMs - seen.sinceMs;
   }
 }

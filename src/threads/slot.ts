@@ -178,9 +178,8 @@ export class Slot {
   }
 }
 
-/** Puts what is to be stored of a request into a slot, which has its payload already. @param micros when it was received */
-export function fillSlot(slot: Slot, request: StoredRequest, micros: number): void {
-  slot.micros = micros;
+/** Puts what is to be stored of a request into a slot, which has its payload and the time already. */
+export function fillSlot(slot: Slot, request: StoredRequest): void {
   slot.node = request.node;
   // Until it is.
   slot.outcome = Outcome.failed;
