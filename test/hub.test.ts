@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { stringify } from "yaml";
 import { Context } from "../src/zmq/libzmq.ts";
+import { untilFast as untilFastWith } from "./support/fast-path.ts";
 import { answered, get, httpOf, WITH_HTTP } from "./support/http.ts";
 import { linesWith, until } from "./support/hub-output.ts";
 import { freePort, tempDir, type TempDir } from "./support/temp.ts";
@@ -103,26 +104,15 @@ const JPEG = Buffer.concat([Buffer.of(0xff, 0xd8), Buffer.alloc(1000), Buffer.of
 const peer = (hub: FaultyHub): Peer => new Peer(context, PeerType.req, `tcp://127.0.0.1:${hub.port}`);
 
 const sendImage = (to: Peer, node: string): void => to.send(JSON.stringify({ msg: `${node}|jpg|` }), JPEG);
+const sendEvent = (to: Peer, text: string): void => to.send(JSON.stringify({ msg: text }), "x");
+
 /** Sends events until the fast path has answered one. */
 async function untilFast(hub: FaultyHub, camera: Peer): Promise<void> {
-  const count = async (): Promise<string> => {
-    const [, text] = await get(`${httpOf(hub)}/metrics`);
-    return /^imagehub_fast_path_requests_total \d+/m.exec(text)?.[0] ?? "";
-  };
-  // What it had answered before is counted by then.
-  await Bun.sleep(200);
-  const before = await count();
-  await answered(
-    () => {
-      sendEvent(camera, "Barn|Temp|1");
-      expect(camera.receive()).toEqual(["OK"]);
-      return count();
-    },
-    (now) => now !== before,
-  );
+  await untilFastWith(hub, () => {
+    sendEvent(camera, "Barn|Temp|1");
+    expect(camera.receive()).toEqual(["OK"]);
+  });
 }
-
-const sendEvent = (to: Peer, text: string): void => to.send(JSON.stringify({ msg: text }), "x");
 
 /** A hub without a fast path, so that all goes to the writers. */
 const WRITERS_ONLY = { ack: "synced" } as const;

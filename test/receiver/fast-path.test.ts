@@ -1,10 +1,13 @@
 import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { closeSync, constants, mkdirSync, openSync, rmdirSync, rmSync } from "node:fs";
+import { mkdirSync, rmdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { Context } from "../../src/zmq/libzmq.ts";
+import { header, jpeg, storedNames } from "../support/camera.ts";
+import { untilFast as untilFastWith } from "../support/fast-path.ts";
 import { type Hub, startHub } from "../support/hub.ts";
 import { linesWith, stopAndCount, until } from "../support/hub-output.ts";
-import { answered, get, httpOf, statusOf, WITH_HTTP } from "../support/http.ts";
+import { answered, statusOf, WITH_HTTP } from "../support/http.ts";
+import { StalledLog } from "../support/stalled-log.ts";
 import { Peer, PeerType } from "../support/zmq-peer.ts";
 
 // Above all bounds of waiting, so that what a test holds is let go of before its context is.
@@ -24,37 +27,15 @@ async function start(hub: Record<string, unknown> = {}): Promise<Hub> {
   return await startHub({ env: WITH_HTTP, settings: { hub: { max_images_write: 1_000_000, ...hub } } });
 }
 
-const header = (msg: string): string => JSON.stringify({ msg });
-
-/** A JPEG as far as a hub looks, which is like no other. */
-function jpeg(name: string, size = 20_000): Buffer {
-  return Buffer.concat([Buffer.of(0xff, 0xd8), Buffer.from(name.padEnd(size - 4)), Buffer.of(0xff, 0xd9)]);
-}
-
 const peer = (hub: Hub, type: number = PeerType.req): Peer =>
   new Peer(context, type, `tcp://127.0.0.1:${hub.port}`);
 
-/** How many requests the fast path has answered. */
-async function fastCount(hub: Hub): Promise<number> {
-  const [, text] = await get(`${httpOf(hub)}/metrics`);
-  return Number(/^imagehub_fast_path_requests_total (\d+)/m.exec(text)?.[1]);
-}
-
 /** Sends events until the fast path answers them. @returns how many */
 async function untilFast(hub: Hub, camera: Peer, node: string): Promise<number> {
-  // What it had answered before is counted by then.
-  await Bun.sleep(200);
-  const before = await fastCount(hub);
-  let sent = 0;
-  await answered(
-    () => {
-      camera.send(header(`${node}|Temp|${++sent}`), "x");
-      expect(camera.receive()).toEqual(["OK"]);
-      return fastCount(hub);
-    },
-    (count) => count > before,
-  );
-  return sent;
+  return await untilFastWith(hub, () => {
+    camera.send(header(`${node}|Temp|1`), "x");
+    expect(camera.receive()).toEqual(["OK"]);
+  });
 }
 
 /** The texts in the event log that are not the hub's own. */
@@ -63,40 +44,6 @@ const texts = (hub: Hub): string[] =>
     .log()
     .map((line) => line.slice(line.indexOf(" ~ ") + 3))
     .filter((line) => line.includes("|"));
-
-/** What the images say that are stored, sorted. */
-function storedNames(hub: Hub): string[] {
-  return hub
-    .images()
-    .map(({ bytes }) => bytes.subarray(2, -2).toString().trimEnd())
-    .toSorted();
-}
-
-/** A named pipe in place of the event log: who appends a line waits for a reader, as on a disk that stalls. */
-class StalledLog implements Disposable {
-  readonly #log: string;
-  #ends: number | undefined;
-
-  constructor(hub: Hub) {
-    this.#log = join(hub.dataDir, "logs/imagehub.log");
-    rmSync(this.#log);
-    expect(Bun.spawnSync(["mkfifo", this.#log]).success).toBe(true);
-  }
-
-  /** Lets go on who waits; what they have to say is lost. */
-  goOn(): void {
-    if (this.#ends !== undefined) return;
-    // Both ends, so that nobody waits for the other one.
-    this.#ends = openSync(this.#log, constants.O_RDWR | constants.O_NONBLOCK);
-    rmSync(this.#log);
-  }
-
-  [Symbol.dispose](): void {
-    this.goOn();
-    if (this.#ends !== undefined) closeSync(this.#ends);
-    this.#ends = undefined;
-  }
-}
 
 describe("the fast path", () => {
   test("answers and stores what cameras send, and the receiver counts it", async () => {
@@ -182,7 +129,7 @@ describe("the fast path", () => {
     events += await untilFast(hub, camera, "Barn");
     for (let round = 0; round < 2; round++) {
       const before = linesWith(hub, "The disk stalls").length;
-      using stalled = new StalledLog(hub);
+      using stalled = new StalledLog(hub.dataDir);
       camera.send(header(`Barn|Temp|stalled ${round}`), "x");
       await until(hub, () => linesWith(hub, "The disk stalls").length > before);
       for (const node of ["House", "Attic"]) {
@@ -205,7 +152,7 @@ describe("the fast path", () => {
     using stack = new DisposableStack();
     const camera = stack.use(peer(hub));
     await untilFast(hub, camera, "Barn");
-    stack.use(new StalledLog(hub));
+    stack.use(new StalledLog(hub.dataDir));
     camera.send(header("Barn|Temp|1"), "x");
     await until(hub, () => hub.output().includes("The disk stalls"));
     const status = hub.stop();
@@ -274,7 +221,7 @@ describe("the fast path", () => {
     for (const [index, camera] of cameras.entries()) events += await untilFast(hub, camera, `Barn ${index}`);
     for (let round = 0; round < 8; round++) {
       // What stands in for the log goes, and a camera or two find that there is none.
-      using stalled = new StalledLog(hub);
+      using stalled = new StalledLog(hub.dataDir);
       for (const [index, camera] of cameras.entries())
         camera.send(header(`Barn ${index}|Temp|${round}`), "x");
       if (round % 3 === 0) watcher.send(header("Barn|Heartbeat"), "x");

@@ -1,12 +1,15 @@
 import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { closeSync, constants, existsSync, openSync, rmSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { Context, ZmqError } from "../../src/zmq/libzmq.ts";
 import { lacks } from "../support/available.ts";
+import { header, jpeg, storedNames } from "../support/camera.ts";
 import { type Hub, startHub } from "../support/hub.ts";
+import { until } from "../support/hub-output.ts";
 import { Proxy } from "../support/proxy.ts";
 import { Sender } from "../support/sender.ts";
-import { COMES_MS, Peer, PeerType } from "../support/zmq-peer.ts";
+import { StalledLog } from "../support/stalled-log.ts";
+import { Peer, PeerType } from "../support/zmq-peer.ts";
 
 // Above all bounds of waiting, so that what a test holds is let go of before its context is.
 setDefaultTimeout(120_000);
@@ -26,13 +29,6 @@ function settings(hub: Record<string, unknown>): { settings: Record<string, unkn
   return { settings: { hub: { max_images_write: 1_000_000, ...hub } } };
 }
 
-const header = (msg: string): string => JSON.stringify({ msg });
-
-/** A JPEG as far as a hub looks, which is like no other. */
-function jpeg(name: string, size = 20_000): Buffer {
-  return Buffer.concat([Buffer.of(0xff, 0xd8), Buffer.from(name.padEnd(size - 4)), Buffer.of(0xff, 0xd9)]);
-}
-
 /** REQ sockets that are connected: each has been answered once. */
 function connectedPeers(stack: DisposableStack, hub: Hub, count: number): Peer[] {
   const peers = Array.from({ length: count }, () =>
@@ -43,14 +39,6 @@ function connectedPeers(stack: DisposableStack, hub: Hub, count: number): Peer[]
   return peers;
 }
 
-/** What the images say that are stored, sorted. */
-function storedNames(hub: Hub): string[] {
-  return hub
-    .images()
-    .map(({ bytes }) => bytes.subarray(2, -2).toString().trimEnd())
-    .toSorted();
-}
-
 const texts = (hub: Hub): string[] => hub.log().map((line) => line.slice(line.indexOf(" ~ ") + 3));
 
 /** Stops a hub, while the test goes on. */
@@ -58,13 +46,6 @@ function startStop(hub: Hub): { isOver: boolean; readonly status: Promise<number
   const stop = { isOver: false, status: hub.stop() };
   stop.status = stop.status.finally(() => (stop.isOver = true));
   return stop;
-}
-
-/** Waits until something is so. @throws {Error} with the hub's output, when it does not come to that */
-async function until(hub: Hub, isSo: () => boolean): Promise<void> {
-  for (let end = performance.now() + COMES_MS; !isSo(); await Bun.sleep(10)) {
-    if (performance.now() > end) throw new Error(`It did not come to that, output:\n${hub.output()}`);
-  }
 }
 
 describe.each(["stored", "received", "synced"])("a hub with ack %s", (ack) => {
@@ -164,16 +145,7 @@ test("a hub stops with status 0 when a peer sends without ever waiting for repli
 async function stall(hub: Hub): Promise<Disposable> {
   const log = join(hub.dataDir, "logs/imagehub.log");
   await until(hub, () => existsSync(log));
-  rmSync(log);
-  expect(Bun.spawnSync(["mkfifo", log]).success).toBe(true);
-  return {
-    [Symbol.dispose]() {
-      // Both ends, so that nobody waits for the other one.
-      const ends = openSync(log, constants.O_RDWR | constants.O_NONBLOCK);
-      rmSync(log);
-      closeSync(ends);
-    },
-  };
+  return new StalledLog(hub.dataDir);
 }
 
 describe("while the disk stalls", () => {
