@@ -21,7 +21,10 @@ const { symbols: c } = dlopen("libc.so.6", {
   flock: { args: [FFIType.i32, FFIType.i32], returns: FFIType.i32 },
   fsync: { args: [FFIType.i32], returns: FFIType.i32 },
   ftruncate: { args: [FFIType.i32, FFIType.i64], returns: FFIType.i32 },
-  getpeername: { args: [FFIType.i32, FFIType.ptr, FFIType.ptr], returns: FFIType.i32 },
+  getsockopt: {
+    args: [FFIType.i32, FFIType.i32, FFIType.i32, FFIType.ptr, FFIType.ptr],
+    returns: FFIType.i32,
+  },
   linkat: { args: [FFIType.i32, FFIType.ptr, FFIType.i32, FFIType.ptr, FFIType.i32], returns: FFIType.i32 },
   localtime_r: { args: [FFIType.ptr, FFIType.ptr], returns: FFIType.ptr },
   lseek: { args: [FFIType.i32, FFIType.i64, FFIType.i32], returns: FFIType.i64_fast },
@@ -75,6 +78,7 @@ const MAP_ANONYMOUS = 0x20;
 const MAP_FAILED = -1;
 const IPPROTO_TCP = 6;
 const TCP_CORK = 3;
+const TCP_INFO = 11;
 const LOCK_EX = 2;
 const LOCK_NB = 4;
 const EFD_CLOEXEC = 0o2000000;
@@ -322,36 +326,6 @@ export function copyTo(target: Uint8Array, address: Address, length: number): vo
   if (length > 0) c.memcpy(target, address, length);
 }
 
-/** sockaddr_storage, and in it: the family, the port in network order, and where the address of each family begins. */
-const SOCKADDR_BYTES = 128;
-const AF_INET = 2;
-const AF_INET6 = 10;
-
-/**
- * `getpeername(2)`: where a connection is from.
- *
- * @returns e.g. `192.168.86.41:50122` or `[fe80::1]:50122`; undefined where it is gone
- */
-export function peerAddress(fd: number): string | undefined {
-  const address = new DataView(new ArrayBuffer(SOCKADDR_BYTES));
-  const length = new Uint32Array([SOCKADDR_BYTES]);
-  if (c.getpeername(fd, new Uint8Array(address.buffer), length) < 0) return undefined;
-  const port = address.getUint16(2);
-  switch (address.getUint16(0, true)) {
-    case AF_INET:
-      return `${ipv4(address, 4)}:${port}`;
-    case AF_INET6: {
-      const groups = Array.from({ length: 8 }, (_, at) => address.getUint16(8 + 2 * at));
-      // An IPv4 sender on a socket that takes both kinds: ::ffff:a.b.c.d.
-      if (groups.slice(0, 5).every((group) => group === 0) && groups[5] === 0xffff)
-        return `${ipv4(address, 20)}:${port}`;
-      return `[${new URL(`http://[${groups.map((group) => group.toString(16)).join(":")}]`).hostname.slice(1, -1)}]:${port}`;
-    }
-    default:
-      return undefined;
-  }
-}
-
 /**
  * `shutdown(fd, SHUT_RDWR)`: ends a connection whose descriptor belongs to someone else, who then closes it. That it may be
  * gone already is no error.
@@ -370,8 +344,33 @@ export function corkSocket(fd: number): void {
   c.setsockopt(fd, IPPROTO_TCP, TCP_CORK, ON, ON.byteLength);
 }
 
-function ipv4(address: DataView, at: number): string {
-  return [0, 1, 2, 3].map((byte) => address.getUint8(at + byte)).join(".");
+/** struct tcp_info of linux/tcp.h, up to the last member that is read here (Linux 4.1). */
+const TCP_INFO_BYTES = 136;
+const LAST_DATA_RECV = 52 / 4;
+const LAST_ACK_RECV = 56 / 4;
+const BYTES_RECEIVED = 128 / 8;
+
+/** `getsockopt(fd, IPPROTO_TCP, TCP_INFO)`: what the kernel knows of a connection. Made once, read for many. */
+export class TcpInfo {
+  /** Bytes that have come from the peer since the connection was made. */
+  bytesReceived = 0;
+  /** For how long nothing has come from the peer, not even the answer to a keepalive probe, in milliseconds. */
+  unheardMs = 0;
+  private readonly memory = new ArrayBuffer(TCP_INFO_BYTES);
+  private readonly bytes = new Uint8Array(this.memory);
+  private readonly words = new Uint32Array(this.memory);
+  private readonly longs = new BigUint64Array(this.memory);
+  private readonly length = new Uint32Array(1);
+
+  /** Reads it. @returns false where there is no such connection, or the kernel is older than Linux 4.1 */
+  read(fd: number): boolean {
+    this.length[0] = TCP_INFO_BYTES;
+    if (c.getsockopt(fd, IPPROTO_TCP, TCP_INFO, this.bytes, this.length) < 0) return false;
+    if (this.length[0] < TCP_INFO_BYTES) return false;
+    this.bytesReceived = Number(this.longs[BYTES_RECEIVED]!);
+    this.unheardMs = Math.min(this.words[LAST_DATA_RECV]!, this.words[LAST_ACK_RECV]!);
+    return true;
+  }
 }
 
 const timespec = new BigInt64Array(2);

@@ -208,7 +208,7 @@ const networkShape = {
     }),
   }),
   max_message_bytes: setting(z.int().min(MESSAGE_BYTES_MIN).max(MESSAGE_BYTES_MAX).default(33_554_432), {
-    description: "Longest frame of a message; who sends a longer one is disconnected",
+    description: "Longest frame of a message; a longer one is answered ERROR",
     rule: `a whole number from ${MESSAGE_BYTES_MIN} to ${MESSAGE_BYTES_MAX}`,
   }),
   max_text_bytes: setting(z.int().min(1).max(TEXT_BYTES_MAX).default(TEXT_BYTES_MAX), {
@@ -238,18 +238,23 @@ const networkShape = {
     description: "Bytes of images taken in and not yet written, at most; further ones are answered ERROR",
     rule: `a whole number from ${MESSAGE_BYTES_MIN} to ${QUEUE_BYTES_MAX}`,
   }),
+  max_unfinished_bytes: setting(z.int().min(MESSAGE_BYTES_MIN).max(QUEUE_BYTES_MAX).default(536_870_912), {
+    description:
+      "Memory that messages which are still arriving may hold, of all connections together; when it is used up, the " +
+      "connections that hold the most are closed. Also the longest frame that is answered at all",
+    rule: `a whole number from ${MESSAGE_BYTES_MIN} to ${QUEUE_BYTES_MAX}`,
+  }),
   handshake_timeout: setting(z.number().min(0.1).max(60).default(3), {
     description: "Seconds that a new connection has to greet as ZeroMQ does",
     rule: "a number from 0.1 to 60",
   }),
-  heartbeat_interval: setting(z.number().min(0).max(3600).default(30), {
+  heartbeat_interval: setting(z.number().min(0).max(3600).default(0), {
     description:
-      "Seconds between two questions of ZeroMQ to a silent connection whether it is still there; 0: only TCP asks, " +
-      "once a minute",
+      "Seconds between two PINGs of ZeroMQ to a silent connection; 0: none. A PING makes cameras with libzmq 4.2 hang",
     rule: "a number from 0 to 3600",
   }),
   heartbeat_timeout: setting(z.number().min(0.1).max(3600).default(30), {
-    description: "Seconds to wait for its answer before it is closed",
+    description: "Seconds to wait for the answer to a PING before the connection is closed",
     rule: "a number from 0.1 to 3600",
   }),
   linger: setting(z.number().min(0).max(5).default(1), {

@@ -6,7 +6,7 @@
 
 import type { LogLevel } from "../log/format.ts";
 
-/** Shortest time between two lines of one kind, in milliseconds. */
+/** Shortest time between two lines of one kind, where nothing else is said, in milliseconds. */
 const WINDOW_MS = 1000;
 
 /** Writes a line to the hub's own log. */
@@ -14,8 +14,10 @@ export type Report = (level: LogLevel, message: string, fields?: Record<string, 
 
 /** What is wrong. */
 export interface Complaint {
-  readonly level: "error" | "warn";
+  readonly level: "error" | "warn" | "info";
   readonly message: string;
+  /** Shortest time until the next line of this kind, in milliseconds; default: a second. */
+  readonly windowMs?: number;
   readonly fields?: Record<string, unknown>;
 }
 
@@ -50,13 +52,13 @@ export class Complaints {
     this.entries.set(kind, entry);
     entry.last = complaint;
     if (entry.held++ === 0) this.heldKinds++;
-    if (nowMs - entry.sinceMs >= WINDOW_MS) this.write(entry, nowMs);
+    if (isDue(entry, nowMs)) this.write(entry, nowMs);
   }
 
-  /** Reports what was held back and has waited for a second by now. @param nowMs Infinity for all */
+  /** Reports what was held back and has waited for long enough by now. @param nowMs Infinity for all */
   flush(nowMs: number): void {
     for (const entry of this.entries.values()) {
-      if (entry.held > 0 && nowMs - entry.sinceMs >= WINDOW_MS) this.write(entry, nowMs);
+      if (entry.held > 0 && isDue(entry, nowMs)) this.write(entry, nowMs);
     }
   }
 
@@ -68,4 +70,8 @@ export class Complaints {
     this.heldKinds--;
     this.report(level, message, held > 1 ? { ...fields, count: held } : fields);
   }
+}
+
+function isDue({ sinceMs, last: { windowMs = WINDOW_MS } }: Entry, nowMs: number): boolean {
+  return nowMs - sinceMs >= windowMs;
 }

@@ -1,11 +1,14 @@
 /**
- * The connections that stand: how many they are, how many requests each has under way, and a line at debug when one comes
- * or goes.
+ * The connections that stand: how many they are, how many requests each has under way, and which of them are given up.
+ *
+ * A camera whose connection ends while it waits for a reply never sends again (REQ of ZeroMQ), so a connection is given up
+ * for two reasons alone: there are too many, or too much memory is held by messages that are not whole. No clock ends one: that
+ * is left to TCP.
  *
  * @module
  */
 
-import { corkSocket, peerAddress, shutdownSocket } from "../libc.ts";
+import { corkSocket, shutdownSocket, TcpInfo } from "../libc.ts";
 import { descriptorsMax } from "../open-files.ts";
 import { type Monitor, MonitorEvent, ProtocolError } from "../zmq/libzmq.ts";
 
@@ -16,6 +19,12 @@ const DESCRIPTORS_RESERVED = 64;
 export function connectionsThatFit(): number {
   return Math.max(1, descriptorsMax() - DESCRIPTORS_RESERVED);
 }
+
+/** For how long TCP has heard nothing from a peer that is probably gone, in milliseconds: two of its probes have had no answer. */
+const SILENT_MS = 150_000;
+
+/** What was counted of a connection may be off by so many bytes, for what libzmq itself sends and receives. */
+const DRIFT_BYTES_MAX = 65_536;
 
 /** In place of the address of a connection that went before it could be asked for. */
 const GONE = "an address that is gone already";
@@ -29,13 +38,20 @@ const PROTOCOL_ERRORS = new Map<number, string>([
 export interface ConnectionsOptions {
   /** How many may stand at once; libzmq has no bound of its own. */
   readonly max: number;
+  /** Bytes that messages which have not come whole may hold in memory, of all connections together. */
+  readonly unfinishedBytesMax: number;
   /** Takes a line about one that came or went. */
   readonly debug: (message: string) => void;
-  /** Is told of each that was closed because there are too many. */
-  readonly onTooMany: (peer: string) => void;
-  /** Is told why a handshake failed that nobody refused. libzmq does not say whose it was. */
-  readonly onFailed: (reason: string) => void;
+  /** Is told of each that the hub closes, or that TCP has given up. */
+  readonly onGivenUp: (connection: Connection, reason: GivenUp) => void;
+  /** Is told why a handshake failed that nobody refused, and whose it was. */
+  readonly onFailed: (reason: string, peer: string) => void;
+  /** Is told of a peer whose type of socket cannot talk to this one, such as PUB. */
+  readonly onWrongType: (peer: string) => void;
 }
+
+/** Why a connection was given up. */
+export type GivenUp = "tooMany" | "unfinished" | "silent";
 
 /** One connection, as long as it stands or has requests in hand. */
 export interface Connection {
@@ -43,10 +59,20 @@ export interface Connection {
   readonly peer: string;
   /** The address alone; undefined where the connection went before it could be asked for. */
   readonly address: string | undefined;
+  /** The node that was heard on it last; undefined where none was. */
+  node: string | undefined;
   /** Requests taken in from it that have no answer yet. A REQ socket, and so every camera, has one at most. */
   unanswered: number;
-  /** Whether a request has come on it. */
-  hasSent: boolean;
+  /** Messages that have come on it whole. */
+  messages: number;
+  /** Bytes that these took on the wire. */
+  messageBytes: number;
+  /** What the last look at it has found: messages then, bytes then, bytes of the message that is not whole yet. */
+  seenMessages: number;
+  seenBytes: number;
+  unfinishedBytes: number;
+  /** For how long TCP had heard nothing from it then, in milliseconds. */
+  unheardMs: number;
   /** Whether the hub is closing it. */
   isClosing: boolean;
   /** Whether it has ended. Another may bear its routing id by now, and would take a reply for the one to its own request. */
@@ -57,8 +83,11 @@ export interface Connection {
 export class Connections implements Disposable {
   /** By their descriptors. */
   private readonly standing = new Map<number, Connection>();
+  /** The same by their peers, until their handshakes are over. */
+  private readonly greeting = new Map<string, Connection>();
   /** How many of them are being closed. */
   private closing = 0;
+  private readonly tcp = new TcpInfo();
 
   constructor(
     private readonly monitor: Monitor,
@@ -87,19 +116,25 @@ export class Connections implements Disposable {
   /** Takes in what has happened since. */
   update(): void {
     for (let next = this.monitor.next(); next !== undefined; next = this.monitor.next()) {
-      const { event, value } = next;
+      const { event, value, peer } = next;
       switch (event) {
         case MonitorEvent.accepted:
-          this.accept(value);
+          this.accept(value, peer || GONE);
+          break;
+        case MonitorEvent.handshakeSucceeded:
+          this.greeted(peer);
           break;
         case MonitorEvent.handshakeFailedNoDetail:
+          this.greeted(peer);
           // A peer that sees first that only one side has CURVE ends it, too.
-          this.options.onFailed("it ended before its handshake was done");
+          this.options.onFailed("it ended before its handshake was done", peer);
           break;
         case MonitorEvent.handshakeFailedProtocol:
-          this.options.onFailed(PROTOCOL_ERRORS.get(value) ?? "what it sends is not ZeroMQ");
+          this.greeted(peer);
+          this.options.onFailed(PROTOCOL_ERRORS.get(value) ?? "what it sends is not ZeroMQ", peer);
           break;
         case MonitorEvent.handshakeFailedAuth:
+          this.greeted(peer);
           this.options.debug("A connection failed in its handshake: it is not allowed");
           break;
         case MonitorEvent.disconnected:
@@ -110,37 +145,114 @@ export class Connections implements Disposable {
     }
   }
 
-  private accept(fd: number): void {
-    const peer = peerAddress(fd) ?? GONE;
-    this.standing.set(fd, newConnection(peer, addressIn(peer), false));
+  /**
+   * Asks the kernel what has come on each connection, and closes some where messages that are not whole hold too much memory
+   * together: first those that have never sent a whole one, and of these the one that holds the most. To be called about once a second.
+   *
+   * libzmq says nothing of a message until it is whole. What the kernel has received, less what came out of libzmq as messages, is
+   * what it holds.
+   */
+  look(): void {
+    let bytes = 0;
+    for (const [fd, connection] of this.standing) bytes += this.lookAt(fd, connection);
+    while (bytes > this.options.unfinishedBytesMax) {
+      const [fd, connection] = this.worst();
+      if (connection === undefined || connection.unfinishedBytes === 0) return;
+      bytes -= connection.unfinishedBytes;
+      this.giveUp(fd, connection, "unfinished");
+    }
+  }
+
+  /** @returns the bytes that its unfinished message holds */
+  private lookAt(fd: number, connection: Connection): number {
+    if (connection.isClosing || !this.tcp.read(fd)) return 0;
+    const { bytesReceived, unheardMs } = this.tcp;
+    connection.unheardMs = unheardMs;
+    let unfinished = bytesReceived - connection.messageBytes;
+    // Where a message has been whole since the last look, only what has come since then can be unfinished. A little more is
+    // what libzmq has sent by itself (greeting, PING), and is not counted again.
+    const excess = unfinished - (bytesReceived - connection.seenBytes);
+    const isDrift = connection.messages !== connection.seenMessages && excess > 0 && excess < DRIFT_BYTES_MAX;
+    if (unfinished < 0 || isDrift) {
+      const drift = isDrift ? excess : unfinished;
+      connection.messageBytes += drift;
+      unfinished -= drift;
+    }
+    connection.seenBytes = bytesReceived;
+    connection.seenMessages = connection.messages;
+    connection.unfinishedBytes = unfinished;
+    return unfinished;
+  }
+
+  /** The connection that is to go first for its unfinished message. */
+  private worst(): [fd: number, connection: Connection | undefined] {
+    let worst: [number, Connection | undefined] = [-1, undefined];
+    for (const [fd, connection] of this.standing) {
+      const [, other] = worst;
+      if (connection.isClosing || connection.unfinishedBytes === 0) continue;
+      const isStranger = connection.messages === 0;
+      const isWorse =
+        other === undefined ||
+        (isStranger === (other.messages === 0)
+          ? connection.unfinishedBytes > other.unfinishedBytes
+          : isStranger);
+      if (isWorse) worst = [fd, connection];
+    }
+    return worst;
+  }
+
+  private accept(fd: number, peer: string): void {
+    const connection = newConnection(peer, addressIn(peer), false);
+    this.standing.set(fd, connection);
+    this.greeting.set(peer, connection);
     this.options.debug(`Connected: ${peer}`);
     if (this.count > this.options.max) this.makeRoom(fd);
   }
 
+  private greeted(peer: string): void {
+    this.greeting.delete(peer);
+  }
+
   /**
    * Closes a connection, as there are too many: the one that has stood the longest and has never sent anything, so that a
-   * crowd that keeps silent shuts out no camera; where all others have sent, the new one.
+   * crowd that keeps silent shuts out no camera; else the one that TCP has heard nothing from for the longest, when that is as good as
+   * gone; else the new one.
    */
   private makeRoom(newFd: number): void {
     let giving = newFd;
-    for (const [fd, { hasSent, isClosing }] of this.standing) {
-      if (hasSent || isClosing) continue;
+    let unheardMs = SILENT_MS;
+    for (const [fd, connection] of this.standing) {
+      if (connection.isClosing) continue;
+      if (connection.messages === 0) {
+        giving = fd;
+        break;
+      }
+      if (connection.unheardMs <= unheardMs) continue;
       giving = fd;
-      break;
+      ({ unheardMs } = connection);
     }
-    const connection = this.standing.get(giving)!;
+    this.giveUp(giving, this.standing.get(giving)!, "tooMany");
+  }
+
+  private giveUp(fd: number, connection: Connection, reason: GivenUp): void {
     connection.isClosing = true;
     this.closing++;
-    shutdownSocket(giving);
-    this.options.onTooMany(connection.peer);
+    shutdownSocket(fd);
+    this.options.onGivenUp(connection, reason);
   }
 
   private forget(fd: number): void {
     const connection = this.standing.get(fd);
-    if (connection !== undefined) connection.isGone = true;
-    if (connection?.isClosing === true) this.closing--;
-    this.standing.delete(fd);
     this.options.debug(`Disconnected: ${connection?.peer ?? "a connection"}`);
+    if (connection === undefined) return;
+    connection.isGone = true;
+    this.standing.delete(fd);
+    const isGreeting = this.greeting.get(connection.peer) === connection;
+    if (isGreeting) this.greeting.delete(connection.peer);
+    if (connection.isClosing) this.closing--;
+    // libzmq ends a handshake without a word where the types of the sockets do not go together.
+    else if (isGreeting) this.options.onWrongType(connection.peer);
+    else if (connection.unheardMs > SILENT_MS) this.options.onGivenUp(connection, "silent");
   }
 
   [Symbol.dispose](): void {
@@ -154,5 +266,18 @@ function addressIn(peer: string): string | undefined {
 }
 
 function newConnection(peer: string, address: string | undefined, isGone: boolean): Connection {
-  return { peer, address, unanswered: 0, hasSent: false, isClosing: false, isGone };
+  return {
+    peer,
+    address,
+    node: undefined,
+    unanswered: 0,
+    messages: 0,
+    messageBytes: 0,
+    seenMessages: 0,
+    seenBytes: 0,
+    unfinishedBytes: 0,
+    unheardMs: 0,
+    isClosing: false,
+    isGone,
+  };
 }

@@ -17,6 +17,7 @@ const HOPS = 0;
 const FRAMES = 1;
 const HEADER_BYTES = 2;
 const FD = 3;
+const WIRE_BYTES = 4;
 
 /** The integers take one cache line. */
 const MESSAGES_AT = 64;
@@ -90,6 +91,14 @@ export class Place {
   }
   set fd(value: number) {
     this.integers[FD] = value;
+  }
+
+  /** Bytes that all frames of it took on the wire, without those of a mechanism such as CURVE. */
+  get wireBytes(): number {
+    return this.integers[WIRE_BYTES]!;
+  }
+  set wireBytes(value: number) {
+    this.integers[WIRE_BYTES] = value;
   }
 
   private message(index: number): Message {

@@ -14,10 +14,10 @@ import type { ActivityMessage, LendableSocket } from "../threads/messages.ts";
 import { Counter, FAST_BATCH, FAST_SLOTS, firstFastSlot, Integer, slotsFor } from "../threads/shared.ts";
 import { Context, SocketOption } from "../zmq/libzmq.ts";
 import { Complaints } from "./complaints.ts";
-import { Connections, connectionsThatFit } from "./connections.ts";
+import { type Connection, Connections, connectionsThatFit, type GivenUp } from "./connections.ts";
 import { type Loan, SLOW_MS } from "./loan.ts";
 import { Gatekeeper } from "./gatekeeper.ts";
-import { ReplySocket, routerSocket } from "./reply-socket.ts";
+import { ReplySocket, routerSocket, unfinishedBytesMax } from "./reply-socket.ts";
 import { Requests, type RequestsParts } from "./requests.ts";
 import { StallWatch } from "./stall-watch.ts";
 
@@ -36,6 +36,12 @@ const WATCH_MS = 2 * CHORES_MS;
 /** Messages pass through libzmq's memory, and the C library keeps what is freed of it: so it is asked for that now and then. */
 const TRIM_MS = 10_000;
 const TRIM_BYTES = 32 * 2 ** 20;
+
+/** How often it is looked what connections hold, in milliseconds. */
+const LOOK_MS = 1000;
+
+/** Shortest time between two lines that say that a socket of a wrong type has come, in milliseconds. */
+const WRONG_TYPE_MS = 60_000;
 
 /** How long a writer may wait for the disk with one request until the log says so, in seconds. */
 const STALL_SECONDS_MIN = 2;
@@ -86,6 +92,7 @@ export class Receiver {
   /** When the last notice of silence was given. */
   private noticedMs = 0;
   private choresMs = 0;
+  private lookedMs = 0;
   /** Whether the fast path has the socket, or has just given it back; and since when it would be lent but for what is in hand. */
   private isLending = false;
   private lendingSinceMs: number | undefined;
@@ -122,6 +129,35 @@ export class Receiver {
     this.complaints.add("denied", { level: "warn", message: `Refused a connection: ${reason}`, fields });
   }
 
+  /** A known node has to be told of: its camera hangs, where it waits for a reply. */
+  private sayGivenUp({ peer, node, address }: Connection, why: string, reason: GivenUp): void {
+    if (reason !== "silent") {
+      this.counters[Counter.denied]!++;
+      this.complaints.add(reason, {
+        level: "warn",
+        message: `Closed a connection: ${why}`,
+        fields: { from: peer },
+      });
+    }
+    if (node === undefined) return;
+    this.complaints.add(`${reason} node`, {
+      level: "info",
+      message: `The connection of ${node || "a node without a name"} has ended: ${why}`,
+      fields: { node, address },
+    });
+  }
+
+  private sayWrongType(peer: string): void {
+    this.counters[Counter.denied]!++;
+    this.complaints.add("type", {
+      level: "warn",
+      message:
+        "A PUB, PUSH or SUB socket cannot send to this port, only REQ (REQ_REP=True in imagezmq); for PUB see the setting subscribe",
+      fields: { from: peer },
+      windowMs: WRONG_TYPE_MS,
+    });
+  }
+
   /** Its socket, for the fast path. */
   get lendable(): LendableSocket {
     const { address, descriptor } = this.socket.socket;
@@ -148,20 +184,24 @@ export class Receiver {
     };
     this.connections = new Connections(monitor, {
       max,
+      unfinishedBytesMax: unfinishedBytesMax(settings),
       debug,
-      onFailed: (reason) => {
+      onFailed: (reason, peer) => {
         // Without CURVE it is a scan of the port, most often; with it, a node that lacks the keys, or has others.
-        if (settings.curve.server_key !== "") this.refused(`${reason} (the setting curve)`, {});
-        else debug(`A connection failed in its handshake: ${reason}`);
+        if (settings.curve.server_key !== "") this.refused(`${reason} (the setting curve)`, { from: peer });
+        else debug(`A connection failed in its handshake: ${reason}: ${peer}`);
       },
-      onTooMany: (peer) => {
-        this.counters[Counter.denied]!++;
-        this.complaints.add("connections", {
-          level: "warn",
-          message: `Closed a connection: there are ${max} already (${bound})`,
-          fields: { from: peer },
-        });
-      },
+      onWrongType: (peer) => this.sayWrongType(peer),
+      onGivenUp: (connection, reason) =>
+        this.sayGivenUp(
+          connection,
+          {
+            tooMany: `there are ${max} already (${bound})`,
+            unfinished: "messages that have not come whole hold too much memory (max_unfinished_bytes)",
+            silent: `TCP has heard nothing from it for ${Math.round(connection.unheardMs / 60_000)} minutes`,
+          }[reason],
+          reason,
+        ),
     });
     this.requests = new Requests(
       this.socket,
@@ -280,7 +320,7 @@ export class Receiver {
     if (this.isAttentive(now) || this.lendingSinceMs !== undefined) return CHORES_MS;
     const isWatching =
       complaints.pending || requests.inHand > 0 || requests.activity.pending || this.isTrimDue;
-    return isWatching ? 1000 : Number.POSITIVE_INFINITY;
+    return isWatching || this.connections.count > 0 ? LOOK_MS : Number.POSITIVE_INFINITY;
   }
 
   /** Whether the receiver looks after the fast path, so that a disk that stalls does not have the socket for long. */
@@ -368,6 +408,7 @@ export class Receiver {
     const { settings, report } = this.parts;
     this.choresMs = now;
     this.connections.update();
+    this.lookAtConnections(now);
     this.gatekeeper?.authenticator.update();
     this.parts.queue.turn();
     if (this.parts.queue.takeReload()) this.reload();
@@ -389,6 +430,15 @@ export class Receiver {
       this.requests.notice(text);
       report("warn", text.slice(0, -1));
     }
+  }
+
+  /** Sees to what messages that are not whole yet hold. */
+  private lookAtConnections(now: number): void {
+    if (now - this.lookedMs < LOOK_MS) return;
+    this.lookedMs = now;
+    // What the fast path has received is whole.
+    if (this.isLending) this.requests.settle();
+    this.connections.look();
   }
 
   private reload(): void {

@@ -16,13 +16,22 @@ import { HOPS_MAX, NO_DELIMITER, Place } from "./place.ts";
 /** Longest frame 1, in bytes. */
 const HEADER_BYTES_MAX = 64 * 1024;
 
-/** TCP's own questions whether a silent peer is still there: after so many seconds, every so many, so many times. */
+/**
+ * TCP's own questions whether a silent peer is still there: after so many seconds, every so many, so many times. Each minute,
+ * so that no router between forgets the connection. It is given up after two hours, as Linux does by default: a camera whose
+ * connection ends while packets are lost never sends again.
+ */
 const KEEPALIVE_IDLE_S = 60;
-const KEEPALIVE_INTERVAL_S = 15;
-const KEEPALIVE_PROBES = 4;
+const KEEPALIVE_INTERVAL_S = 60;
+const KEEPALIVE_PROBES = 120;
 
 /** Connections that may wait to be accepted; the kernel's own bound (net.core.somaxconn) is 4096. */
 const BACKLOG = 1024;
+
+/** What stands before the bytes of a frame on the wire (ZMTP 3, "Framing"): its flags and its length, of one byte or of eight. */
+const SHORT_FRAME_BYTES_MAX = 255;
+const SHORT_HEAD_BYTES = 2;
+const LONG_HEAD_BYTES = 9;
 
 const EMPTY = new Uint8Array(0);
 
@@ -33,12 +42,20 @@ export type Envelope = readonly Uint8Array[];
 export type SocketSettings = Pick<
   Settings,
   | "max_message_bytes"
+  | "max_unfinished_bytes"
   | "linger"
   | "receive_hwm"
   | "handshake_timeout"
   | "heartbeat_interval"
   | "heartbeat_timeout"
 >;
+
+/** Bytes that messages which have not come whole may hold together: one of the longest always may. */
+export function unfinishedBytesMax(
+  settings: Pick<Settings, "max_message_bytes" | "max_unfinished_bytes">,
+): number {
+  return Math.max(settings.max_message_bytes, settings.max_unfinished_bytes);
+}
 
 /**
  * Makes the socket that faces the senders.
@@ -48,7 +65,8 @@ export type SocketSettings = Pick<
  */
 export function routerSocket(context: Context, settings: SocketSettings): Socket {
   const socket = context.socket(SocketType.router);
-  socket.maxMessageSize = settings.max_message_bytes;
+  // One that is longer than it may be, but could be held, is taken in and answered: a camera that is cut off never sends again.
+  socket.maxMessageSize = unfinishedBytesMax(settings);
   for (const [option, value] of [
     [SocketOption.linger, settings.linger * 1000],
     [SocketOption.receiveHwm, settings.receive_hwm],
@@ -133,16 +151,28 @@ export class ReplySocket {
     const { header, payload } = at;
     at.frames = 0;
     at.headerBytes = 0;
+    at.wireBytes = 0;
     // The delimiter is in `header` then, and whatever follows is the request itself.
     if (!this.receiveEnvelope(at) || !header.more) return;
-    this.socket.receiveRest(header);
+    this.receiveFrame(at, header);
     at.headerBytes = header.size;
     at.frames = 1;
     if (header.more) {
-      this.socket.receiveRest(payload);
-      at.frames = payload.more ? 2 + this.skipRest(payload) : 2;
+      this.receiveFrame(at, payload);
+      at.frames = payload.more ? 2 + this.skipRest(at, payload) : 2;
     }
     if (at.headerBytes > HEADER_BYTES_MAX) header.clear();
+  }
+
+  private receiveFrame(at: Place, into: Message): void {
+    this.socket.receiveRest(into);
+    const { size } = into;
+    at.wireBytes += size + (size > SHORT_FRAME_BYTES_MAX ? LONG_HEAD_BYTES : SHORT_HEAD_BYTES);
+  }
+
+  /** Bytes that all frames of the request at this place took on the wire. */
+  wireBytes(place: number): number {
+    return this.at(place).wireBytes;
   }
 
   /** The address of the sender of the request at this place, which is not answered yet, e.g. `192.168.86.41`. */
@@ -226,26 +256,26 @@ export class ReplySocket {
     const { routingId, header } = at;
     at.hops = NO_DELIMITER;
     if (!routingId.more) return false;
-    this.socket.receiveRest(header);
+    this.receiveFrame(at, header);
     let hops = 0;
     for (; header.size > 0; hops++) {
       if (hops === HOPS_MAX || !header.more) {
-        this.skipRest(header);
+        this.skipRest(at, header);
         header.clear();
         for (let hop = 0; hop < hops; hop++) at.hop(hop).clear();
         return false;
       }
       at.hop(hops).moveFrom(header);
-      this.socket.receiveRest(header);
+      this.receiveFrame(at, header);
     }
     at.hops = hops;
     return true;
   }
 
   /** Receives and drops what follows a frame. @returns how many frames that were */
-  private skipRest(frame: Message): number {
+  private skipRest(at: Place, frame: Message): number {
     let skipped = 0;
-    for (; frame.more; skipped++) this.socket.receiveRest(frame);
+    for (; frame.more; skipped++) this.receiveFrame(at, frame);
     return skipped;
   }
 

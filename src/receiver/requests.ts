@@ -30,6 +30,9 @@ const HELD_MAX = 10_000;
 /** How old a request can be that the fast path has in hand when the receiver takes it over, in milliseconds; it is less, most often. */
 const AGE_MS_MAX = 1000;
 
+/** What CURVE adds to the three frames of a request on the wire, in bytes (ZeroMQ RFC 26, "MESSAGE Command"). */
+const CURVE_BYTES = 3 * 33;
+
 const OK = Buffer.from("OK");
 
 /** A reply that is ready, and where it goes. */
@@ -59,6 +62,7 @@ export class Requests {
   /** When something was last that is not for the fast path: a request that is not plain, or one that took long. */
   unusualMs = Number.NEGATIVE_INFINITY;
   private readonly settings: Settings;
+  private readonly mechanismBytes: number;
   private readonly queue: RequestQueue;
   private readonly calendar: Calendar;
   private readonly reader: RequestReader;
@@ -97,6 +101,7 @@ export class Requests {
   ) {
     const { settings, shared } = parts;
     this.settings = settings;
+    this.mechanismBytes = settings.curve.server_key === "" ? 0 : CURVE_BYTES;
     this.queue = parts.queue;
     this.calendar = parts.calendar;
     this.activity = new Activity(parts);
@@ -178,13 +183,18 @@ export class Requests {
     if (this.socket.isNamed(slot)) this.connections.update();
     const connection = this.connections.at(this.socket.descriptor(slot));
     connection.unanswered++;
-    connection.hasSent = true;
+    this.countWhole(slot, connection);
     this.connectionOf[slot] = connection;
     const { size } = this.socket.payload(slot);
     this.bytesOf[slot] = size;
     this.bytes += size;
     this.receivedBytes += size;
     return connection;
+  }
+
+  private countWhole(slot: number, connection: Connection): void {
+    connection.messages++;
+    connection.messageBytes += this.socket.wireBytes(slot) + this.mechanismBytes;
   }
 
   /** Takes in what the fast path has received and not answered. @returns how many requests it had not begun to store either */
@@ -224,6 +234,8 @@ export class Requests {
     const ageMs =
       micros === undefined ? 0 : Math.min(Math.max(0, (this.calendar.now() - micros) / 1000), AGE_MS_MAX);
     this.activity.seen(index, node, this.receivedMs - ageMs, this.addressOf, micros);
+    const connection = this.connectionOf[index];
+    if (connection !== undefined) connection.node = node;
   }
 
   /** When the fast path received what is in a slot, in microseconds since 1970 UTC; undefined where the receiver has, just now. */
@@ -255,10 +267,13 @@ export class Requests {
 
   private settleOne(index: number, slot: Slot): void {
     this.receivedBytes += slot.payloadBytes;
-    this.connections.at(this.socket.descriptor(index)).hasSent = true;
+    const connection = this.connections.at(this.socket.descriptor(index));
+    this.countWhole(index, connection);
+    const { node } = slot;
+    connection.node = node;
     if (slot.answerMs > SLOW_MS) this.unusualMs = this.receivedMs;
     const addressOf = slot.isNewcomer ? this.newcomersAddressOf : this.settledAddressOf;
-    this.activity.seen(index, slot.node, this.receivedMs, addressOf, slot.micros);
+    this.activity.seen(index, node, this.receivedMs, addressOf, slot.micros);
     this.counters[Counter.fastPath]!++;
     this.countStored(index, slot);
     this.activity.answeredAfter(slot.answerMs);
@@ -270,6 +285,11 @@ export class Requests {
     const { header, headerLength, malformed } = this.socket;
     try {
       if (malformed !== undefined) throw new RequestError("frames", malformed);
+      const { max_message_bytes: bytesMax } = this.settings;
+      if (this.bytesOf[slot]! > bytesMax) {
+        const reason = `frame 2 has ${this.bytesOf[slot]} bytes, more than ${bytesMax} (max_message_bytes)`;
+        throw new RequestError("frames", reason);
+      }
       return this.handle(slot, this.reader.read(header, headerLength, this.bytesOf[slot]!), connection);
     } catch (error) {
       if (!(error instanceof RequestError)) throw error;

@@ -37,7 +37,10 @@ const { symbols: zmq } = dlopen(libzmqPath(), {
   zmq_send: { args: [FFIType.ptr, FFIType.ptr, FFIType.u64, FFIType.i32], returns: FFIType.i32 },
   zmq_setsockopt: { args: [FFIType.ptr, FFIType.i32, FFIType.ptr, FFIType.u64], returns: FFIType.i32 },
   zmq_socket: { args: [FFIType.ptr, FFIType.i32], returns: FFIType.ptr },
-  zmq_socket_monitor: { args: [FFIType.ptr, FFIType.ptr, FFIType.i32], returns: FFIType.i32 },
+  zmq_socket_monitor_versioned: {
+    args: [FFIType.ptr, FFIType.ptr, FFIType.u64, FFIType.i32, FFIType.i32],
+    returns: FFIType.i32,
+  },
   zmq_strerror: { args: [FFIType.i32], returns: FFIType.ptr },
   zmq_version: { args: [FFIType.ptr, FFIType.ptr, FFIType.ptr], returns: FFIType.void },
   zmq_z85_encode: { args: [FFIType.ptr, FFIType.ptr, FFIType.u64], returns: FFIType.ptr },
@@ -88,7 +91,18 @@ export const MonitorEvent = {
 } as const;
 
 /** Values of {@link MonitorEvent.handshakeFailedProtocol} that the settings of a peer may be to blame for, as zmq.h numbers them. */
-export const ProtocolError = { cryptographic: 0x11000001, mechanismMismatch: 0x11000002 } as const;
+export const ProtocolError = {
+  /** Most often a socket type that does not go with the one here. */
+  invalidMetadata: 0x10000018,
+  cryptographic: 0x11000001,
+  mechanismMismatch: 0x11000002,
+} as const;
+
+/** The form of events that carries the addresses of both ends (ZMQ_CURRENT_EVENT_VERSION_DRAFT). */
+const EVENT_VERSION = 2;
+
+/** Which of an event's frames is its first value. */
+const VALUE_FRAME = 2;
 
 const ZMQ_SRCFD = 2;
 const ZMQ_DONTWAIT = 1;
@@ -406,11 +420,13 @@ export class Socket implements Disposable {
     }
   }
 
-  /** `zmq_socket_monitor(3)`: what happens to this socket's connections. @throws {ZmqError} */
+  /** `zmq_socket_monitor_versioned(3)`: what happens to this socket's connections. @throws {ZmqError} */
   monitor(): Monitor {
     const endpoint = `inproc://monitor-${this.pointer}`;
     if (this.context === undefined) throw new Error("A borrowed socket cannot be monitored");
-    if (zmq.zmq_socket_monitor(this.pointer, cString(endpoint), EVENTS) < 0) fail("zmq_socket_monitor");
+    const { pair: type } = SocketType;
+    if (zmq.zmq_socket_monitor_versioned(this.pointer, cString(endpoint), EVENTS, EVENT_VERSION, type) < 0)
+      fail("zmq_socket_monitor_versioned");
     const pair = this.context.socket(SocketType.pair);
     pair.set(SocketOption.linger, 0);
     // No event is dropped: a count of connections that missed one would be wrong for ever.
@@ -425,6 +441,16 @@ export class Socket implements Disposable {
   }
 }
 
+/** Something that has happened to a connection. */
+export interface ConnectionEvent {
+  /** One of {@link MonitorEvent}, or another of zmq.h. */
+  readonly event: number;
+  /** Its value, e.g. a descriptor. */
+  readonly value: number;
+  /** The other end, e.g. `192.168.86.41:50123`; empty where libzmq does not know it any more. */
+  readonly peer: string;
+}
+
 /** The events of one socket's connections. */
 export class Monitor implements Disposable {
   private readonly frames = new MessageArray(1);
@@ -435,15 +461,31 @@ export class Monitor implements Disposable {
     readonly socket: Socket,
   ) {}
 
-  /** The next event without waiting: one of {@link MonitorEvent} (or another of zmq.h) and its value, e.g. a descriptor. */
-  next(): { event: number; value: number } | undefined {
+  /**
+   * The next event without waiting. Its frames are the event, the number of its values, these (of which every event here has
+   * one), and the addresses of this end and the other.
+   */
+  next(): ConnectionEvent | undefined {
     const frame = this.frames.at(0);
     if (!this.socket.tryReceive(frame)) return undefined;
-    const at = frame.data as Pointer;
-    const event = read.u16(at, 0);
-    const value = read.i32(at, 2);
-    while (frame.more) this.socket.receiveRest(frame);
-    return { event, value };
+    const event = this.number(frame);
+    let value = 0;
+    let peer = "";
+    for (let at = 1; frame.more; at++) {
+      this.socket.receiveRest(frame);
+      if (at === VALUE_FRAME) value = this.number(frame);
+      else if (!frame.more)
+        peer = frame
+          .bytes()
+          .toString()
+          .replace(/^tcp:\/\/(?:\[::ffff:([\d.]+)\])?/, "$1");
+    }
+    return { event, value, peer };
+  }
+
+  /** The low half of a frame of 64 bits. */
+  private number(frame: Message): number {
+    return read.i32(frame.data as Pointer, 0);
   }
 
   [Symbol.dispose](): void {

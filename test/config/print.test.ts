@@ -36,8 +36,9 @@ test("formatSettings writes each setting and where it came from", () => {
   receive_hwm: 1000
   max_unanswered: 32
   max_queue_bytes: 134217728
+  max_unfinished_bytes: 536870912
   handshake_timeout: 3
-  heartbeat_interval: 30
+  heartbeat_interval: 0
   heartbeat_timeout: 30
   linger: 1
   http:

@@ -1,13 +1,16 @@
 import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { connect } from "node:net";
-import { Connections } from "../../src/receiver/connections.ts";
-import { Context, type Socket, SocketType } from "../../src/zmq/libzmq.ts";
+import { type Connection, Connections } from "../../src/receiver/connections.ts";
+import { Context, type Socket, SocketOption, SocketType } from "../../src/zmq/libzmq.ts";
 import { RawPeer } from "../support/raw-peer.ts";
+import { frame, greeting, ready } from "../support/zmtp.ts";
 import { freePort } from "../support/temp.ts";
 import { COMES_MS, Peer, PeerType } from "../support/zmq-peer.ts";
 
 /** Connections that may stand at once. */
 const MAX = 200;
+/** Bytes that their unfinished messages may hold. */
+const UNFINISHED_MAX = 3_000_000;
 
 let context: Context;
 let router: Socket;
@@ -24,8 +27,13 @@ beforeEach(() => {
   connections = new Connections(router.monitor(), {
     max: MAX,
     debug: (line) => void lines.push(line),
-    onTooMany: (peer) => void tooMany.push(peer),
-    onFailed: (reason) => void lines.push(`Failed: ${reason}`),
+    unfinishedBytesMax: UNFINISHED_MAX,
+    onGivenUp: ({ peer: address }, reason) => {
+      if (reason === "tooMany") tooMany.push(address);
+      else lines.push(`Given up, ${reason}: ${address}`);
+    },
+    onFailed: (reason, address) => void lines.push(`Failed: ${reason}: ${address}`),
+    onWrongType: (address) => void lines.push(`Wrong type: ${address}`),
   });
   port = freePort();
   router.bind(`tcp://127.0.0.1:${port}`);
@@ -123,7 +131,7 @@ async function fill(stack: DisposableStack): Promise<RawPeer[]> {
 
 /** Says of all that stand that a request has come on them. */
 function haveSent(): void {
-  for (const fd of Array(1000).keys()) connections.at(fd).hasSent = true;
+  for (const fd of Array(1000).keys()) connections.at(fd).messages = 1;
 }
 
 describe("more connections than may stand", () => {
@@ -170,7 +178,7 @@ describe("more connections than may stand", () => {
     const strangers = await fill(stack);
     connections.at(
       [...Array(1000).keys()].find((fd) => connections.at(fd).peer === addresses("Connected: ")[0])!,
-    ).hasSent = true;
+    ).messages = 1;
     const closed = (): number[] => strangers.flatMap(({ isClosed }, index) => (isClosed ? [index] : []));
     for (const count of [1, 2]) {
       stack.use(await RawPeer.connect(port));
@@ -180,6 +188,95 @@ describe("more connections than may stand", () => {
     expect(tooMany).toEqual(addresses("Connected: ").slice(1, 3));
     expect(addresses("Disconnected: ")).toEqual(tooMany);
   });
+});
+
+/** The connection of a peer, by its own end. */
+function connectionOf(address: string): Connection {
+  const all = [...Array(1000).keys()].map((fd) => connections.at(fd));
+  return all.find((each) => each.peer === address)!;
+}
+
+describe("messages that are not whole", () => {
+  /** A peer that has sent the head of a frame of 100 MB, and so many bytes of it. */
+  async function unfinished(bytes: number, messages = 0): Promise<{ peer: RawPeer; address: string }> {
+    const before = addresses("Connected: ").length;
+    const each = await RawPeer.connect(port, greeting(), ready());
+    await until(() => addresses("Connected: ").length > before);
+    const address = addresses("Connected: ").at(-1)!;
+    each.send(frame(0, Buffer.alloc(bytes, 1), 100_000_000n));
+    const connection = connectionOf(address);
+    connection.messages = messages;
+    await until(() => {
+      connections.look();
+      return connection.unfinishedBytes >= bytes || connection.isClosing;
+    });
+    return { peer: each, address };
+  }
+
+  test("may stand for as long as they fit into memory", async () => {
+    using first = (await unfinished(1_000_000)).peer;
+    using second = (await unfinished(1_000_000, 1)).peer;
+    connections.look();
+    expect([first.isClosed, second.isClosed]).toEqual([false, false]);
+    expect(addresses("Given up")).toEqual([]);
+  });
+
+  // With the order of `worst` the other way round it is the camera that is closed.
+  test("have the stranger closed that holds the most, then the node that does, and nobody else", async () => {
+    using stack = new DisposableStack();
+    const camera = await unfinished(1_200_000, 5);
+    const small = await unfinished(700_000);
+    const stranger = await unfinished(900_000);
+    for (const { peer: each } of [camera, small, stranger]) stack.use(each);
+    expect(addresses("Given up")).toEqual([]);
+    const other = await unfinished(400_000, 1);
+    stack.use(other.peer);
+    await until(() => stranger.peer.isClosed);
+    expect(addresses("Given up, unfinished: ")).toEqual([stranger.address]);
+    const large = await unfinished(1_500_000, 1);
+    stack.use(large.peer);
+    await until(() => small.peer.isClosed && large.peer.isClosed);
+    expect(addresses("Given up, unfinished: ")).toEqual([stranger.address, small.address, large.address]);
+    expect([camera.peer.isClosed, other.peer.isClosed]).toEqual([false, false]);
+  });
+
+  test("are what has come, less what came whole, however long it takes", async () => {
+    const each = await unfinished(500_000, 1);
+    using _ = each.peer;
+    const connection = connectionOf(each.address);
+    for (let round = 1; round <= 3; round++) {
+      each.peer.send(Buffer.alloc(100_000));
+      await until(() => {
+        connections.look();
+        return connection.unfinishedBytes >= 500_000 + round * 100_000;
+      });
+    }
+    // All of it has come as messages meanwhile.
+    connection.messages++;
+    connection.messageBytes += connection.unfinishedBytes;
+    connections.look();
+    expect(connection.unfinishedBytes).toBe(0);
+  });
+});
+
+test.each([
+  ["PUB", 1],
+  ["PUSH", 8],
+  ["PULL", 7],
+])("a %s socket that connects is told as one of a wrong type", async (_, type) => {
+  using socket = context.socket(type);
+  socket.set(SocketOption.linger, 0);
+  socket.connect(`tcp://127.0.0.1:${port}`);
+  await until(() =>
+    lines.some((line) => /^(?:Wrong type|Failed: it ended .*): 127\.0\.0\.1:\d+$/.test(line)),
+  );
+  await until(() => connections.count === 0);
+});
+
+test("a peer whose type is wrong and that waits is told as such", async () => {
+  using _ = await RawPeer.connect(port, greeting(), ready("PUB"));
+  await until(() => addresses("Wrong type: ").length === 1);
+  expect(addresses("Wrong type: ")).toEqual(addresses("Connected: "));
 });
 
 test("at gives one object for a connection as long as it stands, and another for whoever comes after it", async () => {
@@ -195,12 +292,10 @@ test("at gives one object for a connection as long as it stands, and another for
   first[Symbol.dispose]();
   await until(() => connections.count === 0);
   // What it had sent may still be read: that is counted for nobody.
-  expect(connections.at(found.fd)).toEqual({
+  expect(connections.at(found.fd)).toMatchObject({
     peer: "an address that is gone already",
-    address: undefined,
     unanswered: 0,
-    hasSent: false,
-    isClosing: false,
+    messages: 0,
     isGone: true,
   });
   expect(found.connection.isGone).toBe(true);
