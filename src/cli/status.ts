@@ -158,7 +158,7 @@ function parseJson(text: string): unknown {
 
 /** The status as a page for a person. Times are those of this machine's time zone; ages are by the hub's clock. */
 export function formatStatus(hub: Status, url: string): string {
-  const { totals, today, disk, queue, connections } = hub;
+  const { totals, today, disk, queue, connections, publishers } = hub;
   const total = (name: string): string => grouped(totals[name] ?? 0);
   const cap = today.images < today.limit ? "" : ": CAP REACHED, further images are answered OK and not kept";
   const facts: [string, string][] = [
@@ -171,6 +171,7 @@ export function formatStatus(hub: Status, url: string): string {
     ],
     ["waiting", `${grouped(queue.requests)} of ${grouped(queue.capacity)} requests`],
     ["connections", `${grouped(connections)} now, ${total("denied")} denied since the start`],
+    ...(publishers.total === 0 ? [] : [publisherFact(publishers, total("dropped"))]),
     ["disk", `${size(disk.free_bytes)} free of ${size(disk.size_bytes)}, for ${hub.settings.data_directory}`],
   ];
   return [
@@ -181,6 +182,10 @@ export function formatStatus(hub: Status, url: string): string {
     ...(hub.nodes.length === 0 ? ["No node has sent anything yet"] : nodeTable(hub)),
     "",
   ].join("\n");
+}
+
+function publisherFact({ connected, total }: Status["publishers"], dropped: string): [string, string] {
+  return ["publishers", `${connected} of ${total} connected, ${dropped} of their messages dropped`];
 }
 
 function nodeTable(hub: Status): string[] {

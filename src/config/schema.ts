@@ -94,6 +94,26 @@ const networks = z.preprocess(
   z.array(z.string().refine((text) => parseNetwork(text) !== undefined)).default([]),
 );
 
+/** Most publishers that the hub listens to. */
+const PUBLISHERS_MAX = 256;
+/** A public key of CURVE in Z85 (ZeroMQ RFC 32). */
+const Z85_KEY = /^[0-9a-zA-Z.\-:+=^!/*?&<>()[\]{}@%$#]{40}$/;
+
+const endpoint = z.string().refine((text) => {
+  const port = /^tcp:\/\/(?:\[[0-9a-fA-F:.]+(?:%[\w.@-]+)?\]|[^\s:/*[\]]+):(\d{1,5})$/.exec(text)?.[1];
+  return port !== undefined && Number(port) >= 1 && Number(port) <= 65_535;
+});
+
+/** A list of publishers, each its endpoint, or with its key a group. One, or several with commas, may stand without being a list. */
+const publishers = z.preprocess(
+  (value) =>
+    typeof value === "string" ? value.split(/[\s,]+/).filter((part) => part !== "") : (value ?? []),
+  z
+    .array(z.union([endpoint, z.strictObject({ connect: endpoint, server_key: z.string().regex(Z85_KEY) })]))
+    .max(PUBLISHERS_MAX)
+    .default([]),
+);
+
 const hubShape = {
   queuemax: setting(z.int().min(1).max(QUEUE_IMAGES_MAX).default(500), {
     description:
@@ -207,6 +227,12 @@ const networkShape = {
       isPath: true,
     }),
   }),
+  subscribe: setting(publishers, {
+    description:
+      "Cameras that bind a PUB socket (imagezmq with REQ_REP=False), such as [tcp://192.168.86.41:5566]; the hub " +
+      "connects to each and keeps what comes. One with CURVE is {connect: tcp://HOST:PORT, server_key: ITS_PUBLIC_KEY}",
+    rule: "a list of endpoints tcp://HOST:PORT, or groups {connect, server_key}",
+  }),
   max_message_bytes: setting(z.int().min(MESSAGE_BYTES_MIN).max(MESSAGE_BYTES_MAX).default(33_554_432), {
     description: "Longest frame of a message; a longer one is answered ERROR",
     rule: `a whole number from ${MESSAGE_BYTES_MIN} to ${MESSAGE_BYTES_MAX}`,
@@ -318,3 +344,10 @@ export const SETTINGS: readonly Setting[] = listSettings(allShape, []);
 
 /** The settings as they are where nothing sets them; `data_directory` is still relative. */
 export const defaultSettings = (): Settings => hubSection.parse({});
+
+/** The publishers of the setting `subscribe`; `server_key` is empty where there is none. */
+export function publishersIn({
+  subscribe,
+}: Settings): readonly { readonly connect: string; readonly server_key: string }[] {
+  return subscribe.map((each) => (typeof each === "string" ? { connect: each, server_key: "" } : each));
+}

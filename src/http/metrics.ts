@@ -74,6 +74,17 @@ export class Metrics {
       "Images and events that one thread received, stored and answered, as all was as usual",
       () => one(count(Counter.fastPath)),
     );
+    this.counter(
+      "imagehub_published_messages_dropped_total",
+      "Messages of publishers (the setting subscribe) that were dropped, as there was no room for them",
+      () => one(count(Counter.dropped)),
+    );
+    this.gauge("imagehub_publishers", "Publishers that the hub listens to: the setting subscribe", () =>
+      one(this.overview.settings.subscribe.length),
+    );
+    this.gauge("imagehub_publishers_connected", "Those of them that are connected", () =>
+      one(count(Counter.publishersConnected)),
+    );
     this.gauge("imagehub_connections", "Connections that stand", () => one(count(Counter.connections)));
     this.counter("imagehub_connections_denied_total", "Connections that were refused or closed", () =>
       one(count(Counter.denied)),

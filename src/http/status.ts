@@ -45,6 +45,8 @@ export const statusSchema = z.object({
   /** Counted since the start. */
   totals: z.record(z.string(), z.number()),
   connections: z.number(),
+  /** Those of the setting subscribe. */
+  publishers: z.object({ connected: z.number(), total: z.number() }).default({ connected: 0, total: 0 }),
   queue: z.object({ requests: z.number(), capacity: z.number() }),
   /** The folder of today's local date. */
   today: z.object({ date: z.string(), images: z.number(), limit: z.number() }),
@@ -66,7 +68,7 @@ export async function statusOf(overview: Overview): Promise<Status> {
     overview.disk.look(),
     overview.imagesToday(),
   ]);
-  const { connections, queued, ...totals } = overview.totals;
+  const { connections, queued, publishersConnected, ...totals } = overview.totals;
   return {
     version: VERSION,
     commit: COMMIT,
@@ -78,6 +80,7 @@ export async function statusOf(overview: Overview): Promise<Status> {
     settings,
     totals: Object.fromEntries(Object.entries(totals).map(([name, count]) => [snakeCase(name), count])),
     connections,
+    publishers: { connected: publishersConnected, total: settings.subscribe.length },
     queue: { requests: queued, capacity: slotsFor(settings) },
     today: { date: today.date, images, limit: settings.max_images_write },
     disk: { free_bytes: disk.freeBytes, size_bytes: disk.sizeBytes },

@@ -13,12 +13,13 @@ import { DescriptorPoller, type EventFd, trimMemory } from "../libc.ts";
 import type { ActivityMessage, LendableSocket } from "../threads/messages.ts";
 import { Counter, FAST_BATCH, FAST_SLOTS, firstFastSlot, Integer, slotsFor } from "../threads/shared.ts";
 import { Context, SocketOption } from "../zmq/libzmq.ts";
-import { Complaints } from "./complaints.ts";
+import { type Complaint, Complaints } from "./complaints.ts";
 import { type Connection, Connections, connectionsThatFit, type GivenUp } from "./connections.ts";
 import { type Loan, SLOW_MS } from "./loan.ts";
 import { Gatekeeper } from "./gatekeeper.ts";
 import { ReplySocket, routerSocket, unfinishedBytesMax } from "./reply-socket.ts";
 import { Requests, type RequestsParts } from "./requests.ts";
+import { type PublisherChange, Subscriptions } from "./subscriptions.ts";
 import { StallWatch } from "./stall-watch.ts";
 
 /** How often what is not about requests is seen to while requests keep coming, and how soon after the last, in milliseconds. */
@@ -59,7 +60,18 @@ const STOP_RECEIVE_MS_MAX = 4000;
 /** How long a stop waits for the disk, in milliseconds; service managers give a process 10 s and more. */
 const STOP_MS_MAX = 8000;
 
-/** The poller's sources. */
+/** What is said of a publisher. */
+const PUBLISHER_CHANGES = {
+  connected: { level: "info", message: "Subscribed to" },
+  lost: { level: "warn", message: "Lost the publisher, and connect again when it is back:" },
+  unreachable: { level: "warn", message: "Cannot reach the publisher yet, and go on trying:" },
+  failed: {
+    level: "warn",
+    message: "Cannot subscribe, is it a PUB socket, and are both keys right? Go on trying:",
+  },
+} as const satisfies Record<PublisherChange, Pick<Complaint, "level" | "message">>;
+
+/** The poller's sources; behind them those of the publishers. */
 const WAKE = 0;
 const SOCKET = 1;
 const MONITOR = 2;
@@ -84,7 +96,10 @@ export class Receiver {
   private connections!: Connections;
   private requests!: Requests;
   private poller!: DescriptorPoller;
+  /** Where those of the publishers stand in it. */
+  private publishersAt = 0;
   private readonly gatekeeper: Gatekeeper | undefined;
+  private subscriptions: Subscriptions | undefined;
   private readonly counters: Float64Array;
   private readonly complaints: Complaints;
   private readonly stalls: StallWatch;
@@ -210,9 +225,11 @@ export class Receiver {
       this.parts,
       () => void this.regain(),
     );
+    this.subscriptions = Subscriptions.open(settings);
     const sockets = this.gatekeeper === undefined ? [] : [this.gatekeeper.authenticator.socket];
     const descriptors = [this.socket.socket, monitor.socket, ...sockets].map(({ descriptor }) => descriptor);
-    this.poller = new DescriptorPoller([wake.fd, ...descriptors]);
+    this.publishersAt = 1 + descriptors.length;
+    this.poller = new DescriptorPoller([wake.fd, ...descriptors, ...(this.subscriptions?.descriptors ?? [])]);
   }
 
   /**
@@ -228,25 +245,31 @@ export class Receiver {
       // Replies before requests: so the socket has been asked last for what it has, when that was nothing.
       this.requests.takeDone();
       const isDrained = !this.receive();
+      const mayHavePublished = this.receivePublished();
       const { isReceiving } = this;
       const now = performance.now();
       const choresLeftMs = CHORES_MS - (now - this.choresMs);
       if (choresLeftMs <= 0) this.doChores(now);
       // A socket that has come back meanwhile is asked first.
-      if (isDrained && this.isReceiving === isReceiving) this.sleep(now, choresLeftMs);
+      if (isDrained && !mayHavePublished && this.isReceiving === isReceiving) this.sleep(now, choresLeftMs);
     }
     return this.stop();
   }
 
   /** Takes in what has come, or what the fast path has answered. @returns whether there may be more to receive */
   private receive(): boolean {
-    if (this.lendingSinceMs !== undefined && this.requests.inHand === 0) {
+    if (this.lendingSinceMs !== undefined && this.requests.waitingForReply === 0) {
       this.lendingSinceMs = undefined;
       this.wishToLend(performance.now());
     }
     if (this.isReceiving) return this.requests.receiveBatch();
     if (this.isLending) this.requests.settle();
     return false;
+  }
+
+  /** @returns whether publishers may have sent more */
+  private receivePublished(): boolean {
+    return this.subscriptions !== undefined && this.requests.receivePublished(this.subscriptions.publishers);
   }
 
   /** Whether it receives: the socket is not lent, nor is it to be as soon as nothing is in hand. */
@@ -280,7 +303,7 @@ export class Receiver {
     // With the other levels a request is answered before it is stored, or waits for the disk each time.
     if (!isUsual || settings.ack !== "stored" || !loan.isReady) return;
     // From now on nothing is received, so that it comes to an end.
-    if (this.requests.inHand > 0) {
+    if (this.requests.waitingForReply > 0) {
       this.lendingSinceMs = now;
     } else {
       this.isLending = true;
@@ -320,7 +343,9 @@ export class Receiver {
     if (this.isAttentive(now) || this.lendingSinceMs !== undefined) return CHORES_MS;
     const isWatching =
       complaints.pending || requests.inHand > 0 || requests.activity.pending || this.isTrimDue;
-    return isWatching || this.connections.count > 0 ? LOOK_MS : Number.POSITIVE_INFINITY;
+    return isWatching || this.connections.count > 0 || this.subscriptions !== undefined
+      ? LOOK_MS
+      : Number.POSITIVE_INFINITY;
   }
 
   /** Whether the receiver looks after the fast path, so that a disk that stalls does not have the socket for long. */
@@ -345,6 +370,7 @@ export class Receiver {
     this.requests.holdReplies();
     this.lendingSinceMs = undefined;
     this.regain();
+    this.unsubscribe();
     const startMs = performance.now();
     this.drain(startMs, STOP_QUIET_MS);
     this.requests.notice("Exiting imagehub");
@@ -361,6 +387,17 @@ export class Receiver {
     queue.end(settings.writers);
     this.complaints.flush(Number.POSITIVE_INFINITY);
     return this.requests.unanswered;
+  }
+
+  /** Takes in what publishers have sent, and listens to them no longer: they would never pause. */
+  private unsubscribe(): void {
+    const { subscriptions } = this;
+    if (subscriptions === undefined) return;
+    const { descriptors } = subscriptions;
+    for (const index of descriptors.keys()) this.poller.want(this.publishersAt + index, false);
+    for (const end = performance.now() + STOP_QUIET_MS; performance.now() < end && this.receivePublished(););
+    subscriptions[Symbol.dispose]();
+    this.subscriptions = undefined;
   }
 
   /**
@@ -409,6 +446,7 @@ export class Receiver {
     this.choresMs = now;
     this.connections.update();
     this.lookAtConnections(now);
+    this.lookAtPublishers(now);
     this.gatekeeper?.authenticator.update();
     this.parts.queue.turn();
     if (this.parts.queue.takeReload()) this.reload();
@@ -439,6 +477,19 @@ export class Receiver {
     // What the fast path has received is whole.
     if (this.isLending) this.requests.settle();
     this.connections.look();
+  }
+
+  private lookAtPublishers(now: number): void {
+    const { subscriptions } = this;
+    if (subscriptions === undefined) return;
+    subscriptions.update(now, (publisher, change) => {
+      const { level, message } = PUBLISHER_CHANGES[change];
+      this.complaints.add(`${publisher.endpoint} ${change}`, {
+        level,
+        message: `${message} ${publisher.endpoint}`,
+      });
+    });
+    this.counters[Counter.publishersConnected] = subscriptions.connected;
   }
 
   private reload(): void {

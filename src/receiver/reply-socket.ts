@@ -130,6 +130,31 @@ export class ReplySocket {
     return true;
   }
 
+  /**
+   * Receives what a publisher has sent, without waiting, into a place where nothing is in hand: two frames and no envelope. It is not
+   * to be answered.
+   *
+   * @param publisher a SUB socket
+   * @returns false when there is nothing
+   */
+  receivePublished(place: number, publisher: Socket): boolean {
+    const at = this.at(place);
+    const { header, payload } = at;
+    if (!publisher.tryReceive(header)) return false;
+    at.routingId.clear();
+    at.hops = 0;
+    at.fd = -1;
+    at.headerBytes = header.size;
+    at.frames = 1;
+    if (header.more) {
+      publisher.receiveRest(payload);
+      at.frames = 2;
+      for (; payload.more; at.frames++) publisher.receiveRest(payload);
+    }
+    if (at.headerBytes > HEADER_BYTES_MAX) header.clear();
+    return true;
+  }
+
   /** Reads frame 1 of the request at this place into `header`, or into `malformed` why not; another thread may have received it. */
   load(place: number): void {
     const { hops, frames, headerBytes, header } = this.at(place);
@@ -177,8 +202,10 @@ export class ReplySocket {
 
   /** The address of the sender of the request at this place, which is not answered yet, e.g. `192.168.86.41`. */
   peerAddress(place: number): string {
-    const address = this.at(place).routingId.property("Peer-Address") ?? "an unknown address";
-    return address.replace(/^::ffff:/, "");
+    const { routingId, payload } = this.at(place);
+    // What a publisher has sent has no routing id.
+    const address = routingId.property("Peer-Address") ?? payload.property("Peer-Address");
+    return (address ?? "an unknown address").replace(/^::ffff:/, "");
   }
 
   /**

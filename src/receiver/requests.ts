@@ -20,6 +20,7 @@ import type { Complaints, Report } from "./complaints.ts";
 import type { Connection, Connections } from "./connections.ts";
 import { isPlain, SLOW_MS } from "./loan.ts";
 import type { Envelope, ReplySocket } from "./reply-socket.ts";
+import type { Publisher } from "./subscriptions.ts";
 
 /** Requests taken in before those that are done are answered. */
 const BATCH = 32;
@@ -78,6 +79,10 @@ export class Requests {
   private readonly free: number[];
   /** Slots that nobody waits for: the request was answered before it was stored, or is a notice of the hub's own. */
   private readonly unawaited = new Set<number>();
+  /** Those of them that a publisher has sent: no reply is due, so they need no socket. */
+  private readonly published = new Set<number>();
+  /** Where the next message of a publisher is looked for first. */
+  private nextPublisher = 0;
   /** The first slot of the fast path, and those of its slots that were left to the receiver. */
   private readonly firstFast: number;
   private readonly adopted = new Set<number>();
@@ -120,6 +125,11 @@ export class Requests {
   /** How many slots are in use. */
   get inHand(): number {
     return this.slotCount - this.free.length + this.adopted.size;
+  }
+
+  /** How many of them need the socket for a reply, or may. */
+  get waitingForReply(): number {
+    return this.inHand - this.published.size;
   }
 
   /** How many requests are in use whose sender has had no answer, or the answer too early: all but the hub's own notices. */
@@ -166,6 +176,33 @@ export class Requests {
     return true;
   }
 
+  /** Takes in what publishers have sent, of each in its turn. @returns whether there may be more; else there is nothing */
+  receivePublished(publishers: readonly Publisher[]): boolean {
+    for (let count = 0; count < BATCH; count++) {
+      const slot = this.free.at(-1) ?? this.slotCount;
+      if (!this.receiveNext(publishers, slot)) return false;
+      if (count === 0) this.receivedMs = performance.now();
+      this.free.pop();
+      this.published.add(slot);
+      this.socket.load(slot);
+      this.socket.dropHeader(slot);
+      this.countBytes(slot);
+      // Nobody waits for a reply. What is not on its way to the writers has been dealt with.
+      if (this.replyOrStore(slot, undefined) !== undefined) this.release(slot);
+    }
+    return true;
+  }
+
+  /** @returns false where none of them has anything */
+  private receiveNext(publishers: readonly Publisher[], slot: number): boolean {
+    for (let tried = 0; tried < publishers.length; tried++) {
+      const publisher = publishers[this.nextPublisher]!;
+      this.nextPublisher = (this.nextPublisher + 1) % publishers.length;
+      if (this.socket.receivePublished(slot, publisher.socket)) return true;
+    }
+    return false;
+  }
+
   private take(slot: number): void {
     this.socket.load(slot);
     this.socket.dropHeader(slot);
@@ -185,11 +222,15 @@ export class Requests {
     connection.unanswered++;
     this.countWhole(slot, connection);
     this.connectionOf[slot] = connection;
+    this.countBytes(slot);
+    return connection;
+  }
+
+  private countBytes(slot: number): void {
     const { size } = this.socket.payload(slot);
     this.bytesOf[slot] = size;
     this.bytes += size;
     this.receivedBytes += size;
-    return connection;
   }
 
   private countWhole(slot: number, connection: Connection): void {
@@ -280,8 +321,11 @@ export class Requests {
     slot.holder = Holder.nobody;
   }
 
-  /** @returns the reply, where the request needs no disk; else it is on its way to the writers */
-  private replyOrStore(slot: number, connection: Connection): Uint8Array | undefined {
+  /**
+   * @param connection undefined where a publisher has sent it, who waits for no reply
+   * @returns the reply, where the request needs no disk; else it is on its way to the writers
+   */
+  private replyOrStore(slot: number, connection: Connection | undefined): Uint8Array | undefined {
     const { header, headerLength, malformed } = this.socket;
     try {
       if (malformed !== undefined) throw new RequestError("frames", malformed);
@@ -293,7 +337,7 @@ export class Requests {
       return this.handle(slot, this.reader.read(header, headerLength, this.bytesOf[slot]!), connection);
     } catch (error) {
       if (!(error instanceof RequestError)) throw error;
-      this.unusualMs = this.receivedMs;
+      if (connection !== undefined) this.unusualMs = this.receivedMs;
       this.counters[Counter.refused]!++;
       this.complaints.add(`refused ${error.code}`, {
         level: "warn",
@@ -304,7 +348,7 @@ export class Requests {
     }
   }
 
-  private handle(slot: number, request: Request, connection: Connection): Uint8Array | undefined {
+  private handle(slot: number, request: Request, connection: Connection | undefined): Uint8Array | undefined {
     if (request.kind === "test") {
       this.counters[Counter.tests]!++;
       return OK;
@@ -315,6 +359,7 @@ export class Requests {
       this.counters[Counter.heartbeats]!++;
       return OK;
     }
+    if (connection === undefined) return this.storePublished(slot, request);
     if (!isPlain(request, this.bytesOf[slot]!) || this.socket.isNamed(slot)) this.unusualMs = this.receivedMs;
     const reason = this.whyFull(slot, connection);
     if (reason !== undefined) return this.refuseAsFull(request.kind, reason);
@@ -324,6 +369,27 @@ export class Requests {
       this.uncount(slot);
       this.unawaited.add(slot);
     }
+    this.queue.put(slot);
+    return undefined;
+  }
+
+  /** Stores what a publisher has sent, or drops it where it would take the place of requests, whose senders wait. */
+  private storePublished(slot: number, request: StoredRequest): Uint8Array | undefined {
+    if (slot === this.slotCount || !this.hasRoom) {
+      this.counters[Counter.dropped]!++;
+      this.complaints.add("dropped", {
+        level: "error",
+        message: `Dropped what a publisher has sent: ${this.inHand - 1} requests wait to be written (queuemax, max_queue_bytes)`,
+        fields: {
+          from: this.socket.peerAddress(slot),
+          node: request.node,
+          dropped: this.counters[Counter.dropped],
+        },
+      });
+      return OK;
+    }
+    this.fill(slot, request);
+    this.unawaited.add(slot);
     this.queue.put(slot);
     return undefined;
   }
@@ -480,6 +546,7 @@ export class Requests {
     this.bytes -= this.bytesOf[slot]!;
     this.bytesOf[slot] = 0;
     this.socket.release(slot);
+    this.published.delete(slot);
     if (slot < this.slotCount) this.free.push(slot);
     if (this.adopted.delete(slot)) this.slots.at(slot).holder = Holder.nobody;
   }

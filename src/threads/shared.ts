@@ -102,9 +102,13 @@ export const Counter = {
   eventsFailed: 11,
   /** Those of images, imagesOverCap and events that the fast path answered. */
   fastPath: 12,
+  /** Messages of publishers that were dropped, as there was no room for them. */
+  dropped: 14,
+  /** Publishers that are connected now. */
+  publishersConnected: 15,
 } as const;
 
-const COUNTERS = 16;
+const COUNTERS = 24;
 
 /** All of it; each thread is given the same. */
 export interface Shared {

@@ -20,6 +20,7 @@ const { symbols: zmq } = dlopen(libzmqPath(), {
   zmq_ctx_new: { args: [], returns: FFIType.ptr },
   zmq_ctx_set: { args: [FFIType.ptr, FFIType.i32, FFIType.i32], returns: FFIType.i32 },
   zmq_ctx_term: { args: [FFIType.ptr], returns: FFIType.i32 },
+  zmq_disconnect: { args: [FFIType.ptr, FFIType.ptr], returns: FFIType.i32 },
   zmq_curve_keypair: { args: [FFIType.ptr, FFIType.ptr], returns: FFIType.i32 },
   zmq_getsockopt: { args: [FFIType.ptr, FFIType.i32, FFIType.ptr, FFIType.ptr], returns: FFIType.i32 },
   zmq_errno: { args: [], returns: FFIType.i32 },
@@ -47,12 +48,14 @@ const { symbols: zmq } = dlopen(libzmqPath(), {
 });
 
 /** Socket types, as zmq.h numbers them. */
-export const SocketType = { pair: 0, req: 3, rep: 4, router: 6 } as const;
+export const SocketType = { pair: 0, sub: 2, req: 3, rep: 4, router: 6 } as const;
 
 /** Socket options whose value is an int, as zmq.h numbers them; zmq_setsockopt(3) has their units. */
 export const SocketOption = {
   linger: 17,
+  reconnectIvl: 18,
   backlog: 19,
+  reconnectIvlMax: 21,
   sendHwm: 23,
   receiveHwm: 24,
   tcpKeepalive: 34,
@@ -69,6 +72,7 @@ export const SocketOption = {
 
 /** Socket options whose value is a string, likewise. */
 export const TextOption = {
+  subscribe: 6,
   curvePublicKey: 48,
   curveSecretKey: 49,
   curveServerKey: 50,
@@ -376,6 +380,11 @@ export class Socket implements Disposable {
   /** `zmq_connect(3)`. @throws {ZmqError} EINVAL where the endpoint is no address */
   connect(endpoint: string): void {
     if (zmq.zmq_connect(this.pointer, cString(endpoint)) < 0) fail("zmq_connect");
+  }
+
+  /** `zmq_disconnect(3)`. That there is no such connection is no error. */
+  disconnect(endpoint: string): void {
+    zmq.zmq_disconnect(this.pointer, cString(endpoint));
   }
 
   /**

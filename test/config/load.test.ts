@@ -50,6 +50,7 @@ const DEFAULTS = {
   log_format: "auto",
   allow: [] as string[],
   curve: { server_key: "", client_keys: "" },
+  subscribe: [],
   max_message_bytes: 33_554_432,
   max_text_bytes: 4096,
   max_name_bytes: 224,

@@ -29,6 +29,7 @@ test("formatSettings writes each setting and where it came from", () => {
   curve:
     server_key: ""
     client_keys: ""
+  subscribe: []
   max_message_bytes: 33554432
   max_text_bytes: 4096
   max_name_bytes: 224

@@ -29,7 +29,8 @@ export function statusAt(time: string): Status {
       denied: 3,
     },
     connections: 4,
-    queue: { requests: 1, capacity: 500 },
+    publishers: { connected: 0, total: 0 },
+  queue: { requests: 1, capacity: 500 },
     today: { date: "2026-11-22", images: 812, limit: 5000 },
     disk: { free_bytes: 999, size_bytes: 64_000_000_000 },
     nodes: [
