@@ -87,6 +87,7 @@ export const Counter = {
   imagesOverCap: 2,
   events: 3,
   heartbeats: 4,
+  /** imagenode's test images. */
   tests: 5,
   /** Requests that made no sense, answered `ERROR`. */
   refused: 6,
@@ -102,9 +103,11 @@ export const Counter = {
   eventsFailed: 11,
   /** Those of images, imagesOverCap and events that the fast path answered. */
   fastPath: 12,
+  /** Messages without a label, answered and not kept. */
+  unlabelled: 13,
 } as const;
 
-const COUNTERS = 16;
+const COUNTERS = 24;
 
 /** All of it; each thread is given the same. */
 export interface Shared {

@@ -19,7 +19,7 @@ test("jpegFrames makes a header and leaves the file as it is", () => {
 test("eventFrames makes a request that a hub takes as an event", () => {
   const [header, payload] = eventFrames("Garage|Temp|76 F");
   expect(headerOf([header])).toEqual({ msg: "Garage|Temp|76 F", dtype: "uint8", shape: [3, 3] });
-  expect(parseRequest(header, payload.length)).toEqual({
+  expect(parseRequest(header, { size: payload.length, isJpeg: false })).toEqual({
     kind: "event",
     node: "Garage",
     text: "Garage|Temp|76 F",
@@ -59,7 +59,7 @@ describe("rawFrames makes an OpenCV array in the order B, G, R of a PNG", () => 
 test("rawFrames makes an array that a hub takes of a JPEG", async () => {
   const [header, payload] = await rawFrames("Barn|image|", readFileSync(BARN));
   const { width, height } = await new Bun.Image(readFileSync(BARN)).metadata();
-  expect(parseRequest(header, payload.length)).toMatchObject({
+  expect(parseRequest(header, { size: payload.length, isJpeg: false })).toMatchObject({
     kind: "image",
     name: "Barn",
     raw: { height, width, channels: 3 },

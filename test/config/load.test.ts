@@ -46,6 +46,7 @@ const DEFAULTS = {
   ack: "stored",
   sync_interval: 1,
   jpeg_quality: 95,
+  unlabelled: "ignore",
   log_level: "info",
   log_format: "auto",
   allow: [] as string[],
