@@ -191,8 +191,9 @@ export class RequestReader {
     // The text of an event is another each time.
     if (key === "" || request.kind === "event") return request;
     if (this.remembered.size >= REMEMBERED_MAX) this.remembered.clear();
-    const isFile = request.kind === "image" && request.raw === undefined;
-    const payloadBytes = isFile ? undefined : watched.size;
+    // Each JPEG has another length.
+    const hasAnyLength = request.kind === "image" && request.raw === undefined;
+    const payloadBytes = hasAnyLength ? undefined : watched.size;
     this.remembered.set(key, { request, payloadBytes, isJpeg: watched.seen });
     return request;
   }

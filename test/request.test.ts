@@ -446,10 +446,12 @@ describe("parseRequest takes for a JPEG file", () => {
   );
 });
 
-describe("parseRequest with unlabelled: store", () => {
-  const parseBy = (fields: Record<string, unknown>, payload: Payload): Request =>
-    parseRequest(Buffer.from(JSON.stringify(fields)), payload, STORE);
+/** Parses a header with these fields where unlabelled images are stored. */
+function parseBy(fields: Record<string, unknown>, payload: Payload): Request {
+  return parseRequest(Buffer.from(JSON.stringify(fields)), payload, STORE);
+}
 
+describe("parseRequest with unlabelled: store", () => {
   test.each<[msg: string, node: string, name: string]>([
     ["rpi-cam", "rpi-cam", "rpi-cam"],
     [" Front Door\r\n", "Front Door", "Front-Door"],
