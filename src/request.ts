@@ -48,7 +48,7 @@ export interface Payload {
 export const ITEMS = ["uint8", "bool", "uint16", "uint16be"] as const;
 
 /** One of {@link ITEMS}. */
-export type Item = (typeof ITEMS)[number];
+type Item = (typeof ITEMS)[number];
 
 /** A raw array as OpenCV holds it: rows from the top, channels in the order B, G, R. */
 export interface RawArray {

@@ -334,7 +334,8 @@ function check(input: TextInput): string {
   if (request.kind === "event") checkEvent(request.text, text, input.rules);
   if (request.kind !== "image") return request.kind;
   checkImage(request, input);
-  return request.raw === undefined ? "image" : "raw image";
+  if (request.raw === undefined) return "image";
+  return request.raw.item.startsWith("uint16") ? "raw image of 16 bits" : "raw image";
 }
 
 /** Fuzzes `parseRequest`. */
