@@ -1,15 +1,31 @@
 import { describe, expect, test } from "bun:test";
-import { parseRequest, type Request, RequestError, RequestReader, TEXT_BYTES_MAX } from "../src/request.ts";
+import {
+  type Payload,
+  parseRequest,
+  type RawArray,
+  type Request,
+  RequestError,
+  RequestReader,
+  type RequestRules,
+  TEXT_BYTES_MAX,
+} from "../src/request.ts";
 
 const JPEG_BYTES = 5000;
 
 const NO_SHAPE = "shape in frame 1 is not a list of whole numbers";
 
-const wrongDtype = (dtype: string) => `an image of dtype ${dtype} cannot be stored, only uint8`;
+const wrongDtype = (dtype: string) =>
+  `an image of dtype ${dtype} cannot be stored, only uint8, bool and uint16`;
 const wrongShape = (shape: string) =>
-  `an image of shape [${shape}] cannot be stored, only [height, width] or [height, width, 3]`;
-const wrongSize = (size: string) =>
-  `an image of ${size} pixels cannot be stored, a JPEG has 1 to 65500 a side`;
+  `an image of shape [${shape}] cannot be stored, only [height, width] and [height, width, 1, 3 or 4]`;
+const wrongSize = (size: string) => `an image of ${size} pixels cannot be stored, only 1 to 65500 a side`;
+
+/** Frame 2, whose first bytes are those of no JPEG. */
+const bytesOf = (size: number): Payload => ({ size, isJpeg: false });
+/** Frame 2 that begins as a JPEG does. */
+const jpegOf = (size: number): Payload => ({ size, isJpeg: true });
+
+const STORE: RequestRules = { textBytesMax: 100, nameBytesMax: 100, unlabelled: "store" };
 
 /** Texts and bytes, one after the other. */
 function bytes(...parts: (string | number[])[]): Buffer {
@@ -20,7 +36,7 @@ function bytes(...parts: (string | number[])[]): Buffer {
 
 /** Parses a header with these fields. */
 function parse(fields: Record<string, unknown>, payloadBytes = JPEG_BYTES): Request {
-  return parseRequest(Buffer.from(JSON.stringify(fields)), payloadBytes);
+  return parseRequest(Buffer.from(JSON.stringify(fields)), bytesOf(payloadBytes));
 }
 
 /** Parses a text that comes with a JPEG. */
@@ -33,7 +49,7 @@ function refusal(header: Uint8Array | string | Record<string, unknown>, payloadB
   const isText = typeof header === "string";
   const frame = header instanceof Uint8Array ? header : Buffer.from(isText ? header : JSON.stringify(header));
   try {
-    parseRequest(frame, payloadBytes);
+    parseRequest(frame, bytesOf(payloadBytes));
   } catch (error) {
     expect(error).toBeInstanceOf(RequestError);
     return (error as RequestError).message;
@@ -44,13 +60,18 @@ function refusal(header: Uint8Array | string | Record<string, unknown>, payloadB
 const event = (node: string, text: string): Request => ({ kind: "event", node, text });
 const image = (node: string, name: string): Request => ({ kind: "image", node, name, raw: undefined });
 
+const unlabelled = (node: string): Request => ({ kind: "unlabelled", node });
+
 describe("parseRequest tells by the text", () => {
   test.each<[text: string, request: Request]>([
-    // Fewer than two fields: a test image.
+    // Fewer than two fields: a test image of imagenode's, or a sender that gives its name alone.
     ["ROI", { kind: "test" }],
-    ["", { kind: "test" }],
-    ["  ", { kind: "test" }],
-    ["jpg", { kind: "test" }],
+    [" Mean Pixel Value ", { kind: "test" }],
+    ["roi", unlabelled("roi")],
+    ["rpi-cam 2\n", unlabelled("rpi-cam 2")],
+    ["", unlabelled("")],
+    ["  ", unlabelled("")],
+    ["jpg", unlabelled("jpg")],
     // Heartbeats.
     ["Barn|Heartbeat", { kind: "heartbeat", node: "Barn" }],
     ["Barn|heartbeat", { kind: "heartbeat", node: "Barn" }],
@@ -104,9 +125,9 @@ test("parseRequest keeps an event on one line when its text breaks lines or driv
 
 test("parseRequest makes text of half a surrogate pair, which no file can hold", () => {
   const header = Buffer.from(String.raw`{"msg": "Cam\ud800|note|\udc00x"}`);
-  expect(parseRequest(header, 1)).toEqual(event("Cam\uFFFD", "Cam\uFFFD|note|\uFFFDx"));
+  expect(parseRequest(header, bytesOf(1))).toEqual(event("Cam\uFFFD", "Cam\uFFFD|note|\uFFFDx"));
   const jpg = Buffer.from(String.raw`{"msg": "Cam\ud800|jpg|"}`);
-  expect(parseRequest(jpg, 1)).toEqual(image("Cam\uFFFD", "Cam\uFFFD"));
+  expect(parseRequest(jpg, bytesOf(1))).toEqual(image("Cam\uFFFD", "Cam\uFFFD"));
 });
 
 describe("parseRequest takes an event up to its bound in bytes", () => {
@@ -147,7 +168,7 @@ test("parseRequest bounds the node of a text of 64 KiB", () => {
     expect(Buffer.byteLength(node)).toBeLessThanOrEqual(255);
     expect(Buffer.byteLength(name)).toBeLessThanOrEqual(255);
   }
-  expect(parseText("x".repeat(60_000))).toEqual({ kind: "test" });
+  expect(parseText("x".repeat(60_000))).toEqual(unlabelled("x".repeat(224)));
 });
 
 describe("parseRequest refuses", () => {
@@ -251,18 +272,27 @@ describe("parseRequest refuses", () => {
   test.each<[what: string, fields: Record<string, unknown>, bytes: number, reason: string]>([
     ["float32", { dtype: "float32", shape: [2, 2] }, 16, wrongDtype("float32")],
     ["int8", { dtype: "int8", shape: [2, 2] }, 4, wrongDtype("int8")],
-    ["uint16", { dtype: "uint16", shape: [2, 2] }, 8, wrongDtype("uint16")],
-    ["bool", { dtype: "bool", shape: [2, 2] }, 4, wrongDtype("bool")],
+    ["int16", { dtype: "int16", shape: [2, 2] }, 8, wrongDtype("int16")],
+    ["uint32", { dtype: "<u4", shape: [2, 2] }, 16, wrongDtype("<u4")],
+    ["characters", { dtype: "b", shape: [2, 2] }, 4, wrongDtype("b")],
+    ["two byte orders", { dtype: "<>u2", shape: [2, 2] }, 8, wrongDtype("<>u2")],
     ["objects", { dtype: "object", shape: [2, 2] }, 4, wrongDtype("object")],
     ["an unknown dtype", { dtype: "x\ny", shape: [2, 2] }, 4, wrongDtype("x y")],
     ["a dtype that is long", { dtype: "z".repeat(9000), shape: [2, 2] }, 4, wrongDtype("z".repeat(40))],
     ["a number", { dtype: "uint8", shape: [] }, 1, wrongShape("")],
     ["a row", { dtype: "uint8", shape: [300] }, 300, wrongShape("300")],
     ["two channels", { dtype: "uint8", shape: [10, 10, 2] }, 200, wrongShape("10,10,2")],
-    ["RGBA", { dtype: "uint8", shape: [10, 10, 4] }, 400, wrongShape("10,10,4")],
+    ["five channels", { dtype: "uint8", shape: [10, 10, 5] }, 500, wrongShape("10,10,5")],
+    ["depth with two channels", { dtype: "uint16", shape: [10, 10, 2] }, 400, wrongShape("10,10,2")],
     ["no channel", { dtype: "uint8", shape: [10, 10, 0] }, 0, "frame 2 is empty, an image was expected"],
     ["channels first", { dtype: "uint8", shape: [3, 10, 10] }, 300, wrongShape("3,10,10")],
     ["four dimensions", { dtype: "uint8", shape: [1, 10, 10, 3] }, 300, wrongShape("1,10,10,3")],
+    [
+      "more height than a PNG is given",
+      { dtype: "<u2", shape: [65_501, 1] },
+      131_002,
+      wrongSize("1 x 65501"),
+    ],
     ["no height", { dtype: "uint8", shape: [0, 10, 3] }, 0, "frame 2 is empty, an image was expected"],
     ["more height than a JPEG has", { dtype: "uint8", shape: [65_501, 1] }, 65_501, wrongSize("1 x 65501")],
     ["more width than a JPEG has", { dtype: "uint8", shape: [1, 65_501] }, 65_501, wrongSize("65501 x 1")],
@@ -278,6 +308,7 @@ describe("parseRequest refuses", () => {
     expect(parse({ msg: "Barn|Temp|1" }, 0)).toEqual(event("Barn", "Barn|Temp|1"));
     expect(parse({ msg: "Barn|Heartbeat" }, 0)).toMatchObject({ kind: "heartbeat" });
     expect(parse({ msg: "ROI" }, 0)).toEqual({ kind: "test" });
+    expect(parse({ msg: "rpi-cam" }, 0)).toEqual(unlabelled("rpi-cam"));
   });
 
   test("with a short reason on one line when what was sent is long", () => {
@@ -339,24 +370,123 @@ describe("parseRequest takes an array of", () => {
     expect(parse({ msg: "Barn|Temp|1", dtype: "float64", shape: [] }, 8)).toMatchObject({ kind: "event" });
   });
 
-  test.each<[what: string, shape: number[], height: number, width: number, channels: number]>([
-    ["gray", [480, 640], 480, 640, 1],
-    ["gray with its channel", [480, 640, 1], 480, 640, 1],
-    ["BGR", [480, 640, 3], 480, 640, 3],
-    ["one pixel", [1, 1, 3], 1, 1, 3],
-    ["three columns of gray", [480, 3], 480, 3, 1],
-    ["the largest side of a JPEG", [65_500, 1], 65_500, 1, 1],
-  ])("%s as an image", (_, shape, height, width, channels) => {
-    for (const msg of ["Barn Door|image|moving", "Barn Door|jpg|moving"]) {
-      for (const dtype of ["uint8", "|u1", "u1"]) {
-        expect(parse({ msg, dtype, shape }, height * width * channels)).toEqual({
-          kind: "image",
-          node: "Barn Door",
-          name: "Barn-Door",
-          raw: { height, width, channels: channels as 1 | 3 },
-        });
+  test.each<[what: string, shape: number[], picture: Omit<RawArray, "item">]>([
+    ["gray", [480, 640], { height: 480, width: 640, channels: 1 }],
+    ["gray with its channel", [480, 640, 1], { height: 480, width: 640, channels: 1 }],
+    ["BGR", [480, 640, 3], { height: 480, width: 640, channels: 3 }],
+    ["BGRA", [480, 640, 4], { height: 480, width: 640, channels: 4 }],
+    ["one pixel", [1, 1, 3], { height: 1, width: 1, channels: 3 }],
+    ["three columns of gray", [480, 3], { height: 480, width: 3, channels: 1 }],
+    ["one column of gray", [480, 1], { height: 480, width: 1, channels: 1 }],
+    ["the largest side of a JPEG", [65_500, 1], { height: 65_500, width: 1, channels: 1 }],
+  ])("%s as an image", (_, shape, picture) => {
+    const items = picture.height * picture.width * picture.channels;
+    // All that numpy.dtype() takes for these three.
+    const dtypes: Record<RawArray["item"], string> = {
+      uint8: "uint8 ubyte u1 B |u1 <u1 >u1 =u1 |B <B >B =B",
+      bool: "bool bool_ b1 ? |b1 <b1 |? <?",
+      uint16: "uint16 ushort u2 H <u2 =u2 |u2 <H =H",
+      uint16be: ">u2 >H",
+    };
+    for (const [item, names] of Object.entries(dtypes)) {
+      for (const dtype of names.split(" ")) {
+        for (const msg of ["Barn Door|image|moving", "Barn Door|jpg|moving"]) {
+          const size = item.startsWith("uint16") ? items * 2 : items;
+          expect([dtype, parse({ msg, dtype, shape }, size)]).toEqual([
+            dtype,
+            { ...image("Barn Door", "Barn-Door"), raw: { ...picture, item } } as Request,
+          ]);
+          expect(refusal({ msg, dtype, shape }, size + 1)).toStartWith(`frame 2 has ${size + 1} bytes`);
+        }
       }
     }
+  });
+});
+
+describe("parseRequest takes for a JPEG file", () => {
+  const parseJpeg = (fields: Record<string, unknown>): Request =>
+    parseRequest(Buffer.from(JSON.stringify(fields)), jpegOf(JPEG_BYTES));
+
+  test.each<[what: string, header: Record<string, unknown>]>([
+    ["what cv2.imencode gives", { dtype: "uint8", shape: [JPEG_BYTES, 1] }],
+    ["what later versions of it give", { dtype: "uint8", shape: [JPEG_BYTES] }],
+    ["other bytes", { dtype: "int8", shape: [JPEG_BYTES] }],
+  ])("%s, whatever the type", (_, header) => {
+    for (const type of ["jpg", "image", " JPG "]) {
+      expect(parseJpeg({ msg: `Barn|${type}|`, ...header })).toEqual(image("Barn", "Barn"));
+    }
+  });
+
+  test.each<[what: string, header: Record<string, unknown>]>([
+    ["the shape of what was encoded", { dtype: "uint8", shape: [480, 640, 3] }],
+    ["no shape", { dtype: "uint8" }],
+    ["no dtype", { shape: [480, 640, 3] }],
+    ["nothing that is right", { dtype: 5, shape: "480x640" }],
+  ])("a payload that is one, with the type jpg and a header of %s", (_, header) => {
+    expect(parseJpeg({ msg: "Barn|jpg|", ...header })).toEqual(image("Barn", "Barn"));
+    expect(() => parseJpeg({ msg: "Barn|image|", ...header })).toThrow(RequestError);
+  });
+
+  test.each([
+    [[10, 10, 3], { height: 10, width: 10, channels: 3 }],
+    [[1, 300], { height: 1, width: 300, channels: 1 }],
+  ])("no array of type image whose first pixel is of that colour: %j", (shape, raw) => {
+    const fields = { msg: "Barn|image|", dtype: "uint8", shape };
+    expect(parseRequest(Buffer.from(JSON.stringify(fields)), jpegOf(300))).toMatchObject({ raw });
+  });
+
+  test.each([{}, { dtype: null }, { shape: null }, { dtype: null, shape: null }, { dtype: "", shape: "" }])(
+    "any bytes with %j in the header, which speaks of no array",
+    (fields) => {
+      for (const type of ["jpg", "image"]) {
+        expect(parse({ msg: `Barn|${type}|`, ...fields })).toEqual(image("Barn", "Barn"));
+      }
+      expect(parse({ msg: "Barn|Temp|1", ...fields })).toEqual(event("Barn", "Barn|Temp|1"));
+    },
+  );
+});
+
+/** Parses a header with these fields where unlabelled images are stored. */
+function parseBy(fields: Record<string, unknown>, payload: Payload): Request {
+  return parseRequest(Buffer.from(JSON.stringify(fields)), payload, STORE);
+}
+
+describe("parseRequest with unlabelled: store", () => {
+  test.each<[msg: string, node: string, name: string]>([
+    ["rpi-cam", "rpi-cam", "rpi-cam"],
+    [" Front Door\r\n", "Front Door", "Front-Door"],
+    ["../../x", "../../x", "__-..-x"],
+    ["", "", "unnamed"],
+    ["ROI", "ROI", "ROI"],
+    ["x".repeat(300), "x".repeat(100), "x".repeat(100)],
+  ])("keeps an image under its text, %j", (msg, node, name) => {
+    expect(parseBy({ msg }, jpegOf(JPEG_BYTES))).toEqual(image(node, name));
+  });
+
+  test("tells arrays and files by header and payload", () => {
+    const raw = { dtype: "uint8", shape: [10, 10, 3] };
+    const array = { height: 10, width: 10, channels: 3, item: "uint8" };
+    for (const payload of [bytesOf(300), jpegOf(300)]) {
+      expect(parseBy({ msg: "cam", ...raw }, payload)).toMatchObject({ name: "cam", raw: array });
+    }
+    const encoded = { dtype: "uint8", shape: [JPEG_BYTES, 1] };
+    expect(parseBy({ msg: "cam", ...encoded }, jpegOf(JPEG_BYTES))).toEqual(image("cam", "cam"));
+    expect(parseBy({ msg: "cam", dtype: "", shape: "" }, jpegOf(9))).toEqual(image("cam", "cam"));
+  });
+
+  test("refuses what is neither", () => {
+    const neither = "frame 2 is neither a JPEG file nor an array, and the text has no type";
+    expect(() => parseBy({ msg: "cam" }, bytesOf(9))).toThrow(neither);
+    expect(() => parseBy({ msg: "cam" }, bytesOf(0))).toThrow("frame 2 is empty, an image was expected");
+    expect(() => parseBy({ msg: "cam", dtype: "float32", shape: [3, 3] }, bytesOf(36))).toThrow(
+      wrongDtype("float32"),
+    );
+  });
+
+  test("leaves the others as they are", () => {
+    expect(parseBy({ msg: "cam|Heartbeat" }, bytesOf(9))).toEqual({ kind: "heartbeat", node: "cam" });
+    expect(parseBy({ msg: "cam|Temp|1" }, bytesOf(9))).toEqual(event("cam", "cam|Temp|1"));
+    expect(parseBy({ msg: "cam|jpg|" }, bytesOf(9))).toEqual(image("cam", "cam"));
   });
 });
 
@@ -364,21 +494,25 @@ describe("parseRequest takes a header", () => {
   test("with further fields, with fields in any order, and with blanks", () => {
     const header =
       ' \n{"fps": 30, "shape": [1, 2], "dtype": "uint8", "msg": "Barn|Temp|1", "nested": {"a": [1]}}\t';
-    expect(parseRequest(Buffer.from(header), 2)).toEqual(event("Barn", "Barn|Temp|1"));
+    expect(parseRequest(Buffer.from(header), bytesOf(2))).toEqual(event("Barn", "Barn|Temp|1"));
   });
 
   test("whose keys are those of every object", () => {
     const header = '{"__proto__": {"dtype": 5}, "constructor": 1, "toString": 2, "msg": "Barn|Temp|1"}';
-    expect(parseRequest(Buffer.from(header), 2)).toEqual(event("Barn", "Barn|Temp|1"));
+    expect(parseRequest(Buffer.from(header), bytesOf(2))).toEqual(event("Barn", "Barn|Temp|1"));
     expect(({} as Record<string, unknown>)["dtype"]).toBeUndefined();
   });
 
   test("that says a thing twice by what it says last, as Python does", () => {
-    expect(parseRequest(Buffer.from('{"msg": 5, "msg": "Barn|Temp|1"}'), 2)).toMatchObject({ kind: "event" });
+    expect(parseRequest(Buffer.from('{"msg": 5, "msg": "Barn|Temp|1"}'), bytesOf(2))).toMatchObject({
+      kind: "event",
+    });
   });
 
   test("with a byte order mark", () => {
-    expect(parseRequest(Buffer.from('\uFEFF{"msg": "Barn|Temp|1"}'), 2)).toMatchObject({ kind: "event" });
+    expect(parseRequest(Buffer.from('\uFEFF{"msg": "Barn|Temp|1"}'), bytesOf(2))).toMatchObject({
+      kind: "event",
+    });
   });
 
   test("nested as deep as fits or refuses it", () => {
@@ -391,7 +525,7 @@ describe("parseRequest takes a header", () => {
 
   test("that is part of a larger buffer", () => {
     const whole = Buffer.from('xx{"msg": "Barn|Temp|1"}}}');
-    expect(parseRequest(whole.subarray(2, -2), 2)).toEqual(event("Barn", "Barn|Temp|1"));
+    expect(parseRequest(whole.subarray(2, -2), bytesOf(2))).toEqual(event("Barn", "Barn|Temp|1"));
   });
 });
 
@@ -407,7 +541,7 @@ test("parseRequest only ever throws a RequestError when bytes are random or muta
     const changes = round % 4 === 0 ? header.length : 1 + random(4);
     for (let change = 0; change < changes; change++) header[random(header.length)] = random(256);
     try {
-      parseRequest(header, 480 * 640 * 3);
+      parseRequest(header, bytesOf(480 * 640 * 3));
     } catch (error) {
       if (!(error instanceof RequestError)) {
         throw new Error(`At ${header.toString("hex")}`, { cause: error });
@@ -416,16 +550,27 @@ test("parseRequest only ever throws a RequestError when bytes are random or muta
   }
 });
 
-const newReader = (): RequestReader => new RequestReader({ textBytesMax: 100, nameBytesMax: 100 });
+const newReader = (rules: Partial<RequestRules> = {}): RequestReader =>
+  new RequestReader({ textBytesMax: 100, nameBytesMax: 100, unlabelled: "ignore", ...rules });
 
-function read(reader: RequestReader, header: string, payloadBytes: number): Request {
+/** Bytes whose first may not be looked at. */
+const unseen = (size: number): Payload => ({
+  size,
+  get isJpeg(): boolean {
+    throw new Error("It was looked at");
+  },
+});
+
+function read(reader: RequestReader, header: string, payload: number | Payload): Request {
   const whole = Buffer.from(`${header}what an earlier request left`);
-  return reader.read(whole, Buffer.byteLength(header), payloadBytes);
+  const frame = typeof payload === "number" ? unseen(payload) : payload;
+  return reader.read(whole, Buffer.byteLength(header), frame);
 }
 
 describe("RequestReader", () => {
   const jpg = JSON.stringify({ msg: "Barn Döör|jpg|moving" });
   const raw = JSON.stringify({ msg: "Barn|image|x", dtype: "uint8", shape: [2, 3, 3] });
+  const encoded = JSON.stringify({ msg: "Barn|jpg|x", dtype: "uint8", shape: [18, 1] });
 
   test("gives what parseRequest gives, the first time and when it comes again", () => {
     const reader = newReader();
@@ -436,7 +581,7 @@ describe("RequestReader", () => {
       '{"msg": "ROI"}',
       '{"msg": "Barn|Temp|1"}',
     ]) {
-      const wanted = parseRequest(Buffer.from(header), 18);
+      const wanted = parseRequest(Buffer.from(header), bytesOf(18));
       expect([read(reader, header, 18), read(reader, header, 18)]).toEqual([wanted, wanted]);
     }
   });
@@ -453,6 +598,25 @@ describe("RequestReader", () => {
     read(reader, raw, 18);
     expect(() => read(reader, raw, 17)).toThrow("frame 2 has 17 bytes, uint8 of shape [2,3,3] takes 18");
     expect(read(reader, raw, 18)).toMatchObject({ kind: "image" });
+  });
+
+  // Where the reader remembers only that the bytes fit, the second of each is taken for what the first was.
+  test("looks anew whether an array is the bytes of a JPEG", () => {
+    const reader = newReader();
+    for (let round = 0; round < 2; round++) {
+      expect(read(reader, encoded, jpegOf(18))).toEqual(image("Barn", "Barn"));
+      expect(read(reader, encoded, bytesOf(18))).toMatchObject({ raw: { height: 18, width: 1 } });
+    }
+    expect(read(reader, encoded, jpegOf(20))).toEqual(image("Barn", "Barn"));
+    expect(() => read(reader, encoded, bytesOf(20))).toThrow("frame 2 has 20 bytes");
+  });
+
+  test("looks anew whether an unlabelled image is a JPEG", () => {
+    const reader = newReader({ unlabelled: "store" });
+    const first = read(reader, '{"msg": "cam"}', jpegOf(18));
+    expect(read(reader, '{"msg": "cam"}', jpegOf(500))).toBe(first);
+    expect(() => read(reader, '{"msg": "cam"}', bytesOf(18))).toThrow("frame 2 is neither");
+    expect(read(reader, '{"msg": "cam"}', jpegOf(18))).toBe(first);
   });
 
   test("refuses again what was refused", () => {

@@ -156,18 +156,23 @@ function parseJson(text: string): unknown {
   }
 }
 
+const UNLABELLED_HINT =
+  "Unlabelled messages have no | in their text and are not kept: see the setting unlabelled. The log names their senders";
+
 /** The status as a page for a person. Times are those of this machine's time zone; ages are by the hub's clock. */
 export function formatStatus(hub: Status, url: string): string {
   const { totals, today, disk, queue, connections, publishers } = hub;
   const total = (name: string): string => grouped(totals[name] ?? 0);
   const cap = today.images < today.limit ? "" : ": CAP REACHED, further images are answered OK and not kept";
+  const hasUnlabelled = (totals["unlabelled"] ?? 0) > 0;
   const facts: [string, string][] = [
     ["running", `${age(hub.uptime_seconds)}, since ${localTime(hub.started, hub.time)}`],
     ["stored", `images ${total("images")} (${size(totals["image_bytes"] ?? 0)}), events ${total("events")}`],
     ["today", `${grouped(today.images)} of at most ${grouped(today.limit)} images (${today.date})${cap}`],
     [
       "not kept",
-      `over the cap ${total("images_over_cap")}, failed ${total("failed")}, refused ${total("refused")}`,
+      `over the cap ${total("images_over_cap")}, failed ${total("failed")}, refused ${total("refused")}, ` +
+        `unlabelled ${total("unlabelled")}`,
     ],
     ["waiting", `${grouped(queue.requests)} of ${grouped(queue.capacity)} requests`],
     ["connections", `${grouped(connections)} now, ${total("denied")} denied since the start`],
@@ -179,7 +184,10 @@ export function formatStatus(hub: Status, url: string): string {
     ...hub.reasons.map((reason) => escape(`  ${reason}`)),
     ...table(facts),
     "",
-    ...(hub.nodes.length === 0 ? ["No node has sent anything yet"] : nodeTable(hub)),
+    ...(hub.nodes.length > 0
+      ? nodeTable(hub)
+      : [`No node has sent anything ${hasUnlabelled ? "that is kept" : "yet"}`]),
+    ...(hasUnlabelled ? [UNLABELLED_HINT] : []),
     "",
   ].join("\n");
 }

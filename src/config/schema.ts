@@ -33,6 +33,7 @@ const QUEUE_BYTES_MAX = 68_719_476_736;
 const CONNECTIONS_MAX = 100_000;
 
 const ACKS = ["stored", "received", "synced"] as const;
+const UNLABELLED = ["ignore", "store"] as const;
 const LOG_LEVELS = ["error", "warn", "info", "debug"] as const;
 const LOG_FORMATS = ["auto", "text", "journal", "json"] as const;
 
@@ -172,6 +173,12 @@ const hubShape = {
     description:
       "Quality of the JPEG files made from raw images; those that arrive as JPEG are kept as they are",
     rule: "a whole number from 1 to 100",
+  }),
+  unlabelled: setting(z.enum(UNLABELLED).default("ignore"), {
+    description:
+      "What becomes of an image whose text has no | in it, such as the name of a machine alone: ignore, answered OK and " +
+      "not kept, as the Python hub did; store, kept under the text as the name of its node",
+    rule: oneOf(UNLABELLED),
   }),
   log_level: setting(z.enum(LOG_LEVELS).default("info"), {
     description: "The least important lines that the hub still prints about its own work",

@@ -59,6 +59,7 @@ export class Metrics {
           [{ kind: "event", outcome: "failed" }, count(Counter.eventsFailed)],
           [{ kind: "heartbeat", outcome: "answered" }, count(Counter.heartbeats)],
           [{ kind: "test", outcome: "answered" }, count(Counter.tests)],
+          [{ kind: "unlabelled", outcome: "answered" }, count(Counter.unlabelled)],
           [{ kind: "invalid", outcome: "refused" }, count(Counter.refused)],
         ];
       },

@@ -11,6 +11,7 @@ import type { Settings } from "../config/schema.ts";
 import type { NodeRow } from "../receiver/activity.ts";
 import { imagesOfDay } from "../store/date-folders.ts";
 import { DiskProbe } from "../store/disk-probe.ts";
+import { isImageFile } from "../store/names.ts";
 import type { ActivityMessage } from "../threads/messages.ts";
 import type { Liveness } from "../threads/liveness.ts";
 import { Counter, type Shared } from "../threads/shared.ts";
@@ -86,7 +87,7 @@ export class Overview {
   private async countImages(date: string): Promise<number> {
     try {
       const names = await readdir(`${this.settings.data_directory}/images/${date}`);
-      return names.filter((name) => name.endsWith(".jpg") && !name.startsWith(".")).length;
+      return names.filter(isImageFile).length;
     } catch {
       return 0;
     }

@@ -204,7 +204,7 @@ export class FastPath {
     // One that sends ahead could fill libzmq's queue while something is stored here; the receiver takes all of it in.
     if (this.descriptors.includes(socket.descriptor(index))) return undefined;
     try {
-      const request = reader.read(socket.header, socket.headerLength, bytes);
+      const request = reader.read(socket.header, socket.headerLength, socket.payload(index));
       return isPlain(request, bytes) ? request : undefined;
     } catch (error) {
       if (error instanceof RequestError) return undefined;

@@ -21,6 +21,7 @@ import type { Connection, Connections } from "./connections.ts";
 import { isPlain, SLOW_MS } from "./loan.ts";
 import type { Envelope, ReplySocket } from "./reply-socket.ts";
 import type { Publisher } from "./subscriptions.ts";
+import { UnlabelledWarnings } from "./unlabelled.ts";
 
 /** Requests taken in before those that are done are answered. */
 const BATCH = 32;
@@ -92,6 +93,7 @@ export class Requests {
   private held: HeldReply[] | undefined;
   /** What is known of the nodes. */
   readonly activity: Activity;
+  private readonly unlabelled: UnlabelledWarnings;
   private readonly addressOf = (slot: number): string => this.socket.peerAddress(slot);
   private readonly newcomersAddressOf = (slot: number): string => this.slots.at(slot).text;
   private readonly settledAddressOf = (slot: number): string | undefined =>
@@ -110,6 +112,7 @@ export class Requests {
     this.queue = parts.queue;
     this.calendar = parts.calendar;
     this.activity = new Activity(parts);
+    this.unlabelled = new UnlabelledWarnings(parts.report);
     this.slots = new Slots(shared.slots);
     this.counters = shared.counters;
     this.slotCount = slotsFor(settings);
@@ -119,6 +122,7 @@ export class Requests {
     this.reader = new RequestReader({
       textBytesMax: settings.max_text_bytes,
       nameBytesMax: settings.max_name_bytes,
+      unlabelled: settings.unlabelled,
     });
   }
 
@@ -334,7 +338,8 @@ export class Requests {
         const reason = `frame 2 has ${this.bytesOf[slot]} bytes, more than ${bytesMax} (max_message_bytes)`;
         throw new RequestError("frames", reason);
       }
-      return this.handle(slot, this.reader.read(header, headerLength, this.bytesOf[slot]!), connection);
+      const request = this.reader.read(header, headerLength, this.socket.payload(slot));
+      return this.handle(slot, request, connection);
     } catch (error) {
       if (!(error instanceof RequestError)) throw error;
       if (connection !== undefined) this.unusualMs = this.receivedMs;
@@ -351,6 +356,11 @@ export class Requests {
   private handle(slot: number, request: Request, connection: Connection | undefined): Uint8Array | undefined {
     if (request.kind === "test") {
       this.counters[Counter.tests]!++;
+      return OK;
+    }
+    if (request.kind === "unlabelled") {
+      this.counters[Counter.unlabelled]!++;
+      this.unlabelled.warn(this.socket.peerAddress(slot), request.node);
       return OK;
     }
     this.seen(slot, request.node);

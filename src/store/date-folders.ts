@@ -13,6 +13,7 @@ import type { LocalTime } from "../clock.ts";
 import { fsyncDirectory } from "../libc.ts";
 import { SharedLock } from "../threads/lock.ts";
 import { Integer, type Shared } from "../threads/shared.ts";
+import { isImageFile } from "./names.ts";
 
 /** Days that are kept at once: around midnight there are two, and a clock that is set back and forth finds its day again. */
 const DAYS = 4;
@@ -140,9 +141,7 @@ export class DateFolders {
     mkdirSync(folder, { recursive: true });
     // Also where it was there: whoever made it may have failed, or ended, before its name was on the disk.
     if (this.durable) for (const parent of [this.directory, dirname(this.directory)]) fsyncDirectory(parent);
-    const images = readdirSync(folder).filter(
-      (name) => name.endsWith(".jpg") && !name.startsWith("."),
-    ).length;
+    const images = readdirSync(folder).filter(isImageFile).length;
     const { records } = this;
     let earliest = 0;
     for (let record = RECORD; record < records.length; record += RECORD) {

@@ -7,7 +7,7 @@
 import type { Calendar, LocalTime } from "../clock.ts";
 import { fsyncDirectory, SystemError } from "../libc.ts";
 import type { DateFolders, Permit } from "./date-folders.ts";
-import { imageFileName } from "./names.ts";
+import { imageFileName, type ImageSuffix } from "./names.ts";
 import { WholeFileWriter } from "./whole-file.ts";
 
 const SECOND = 1_000_000;
@@ -20,14 +20,15 @@ export class ImageStore {
   private readonly files: WholeFileWriter;
   /** The image that is being written: its name, and the second and the microsecond in it that name its file. */
   private name = "";
+  private suffix: ImageSuffix = ".jpg";
   private time!: LocalTime;
   private second = 0;
   private fraction = 0;
   /** The path to try next. */
   private readonly nextPath = (): string => {
-    const { name, time, second, fraction } = this;
+    const { name, time, second, fraction, suffix } = this;
     this.fraction = (fraction + 1) % SECOND;
-    return `${this.folders.path(time)}/${imageFileName(name, time, second + fraction)}`;
+    return `${this.folders.path(time)}/${imageFileName(name, time, second + fraction, suffix)}`;
   };
 
   /** @param durable whether an image is on the disk, and its name too, when `store` returns */
@@ -46,10 +47,12 @@ export class ImageStore {
    * @param micros when it was received, in microseconds since 1970 UTC; where that name is taken, the next free
    *   microsecond of the same second names it
    * @param writeTo puts its bytes into an open file
+   * @param suffix what kind of file it is
    * @returns "granted" when it stands; else its day's folder is full and it was not stored
    * @throws {SystemError} and it does not stand
    */
-  store(name: string, micros: number, writeTo: (fd: number) => void): Permit {
+  store(name: string, micros: number, writeTo: (fd: number) => void, suffix: ImageSuffix): Permit {
+    this.suffix = suffix;
     const time = this.calendar.local(micros);
     for (let attempt = 1; ; attempt++) {
       const permit = this.folders.reserve(time);

@@ -2,13 +2,14 @@
  * Makes a JPEG of an OpenCV frame, on the runtime's own threads for images.
  *
  * An array of B, G, R bytes is the body of a Windows bitmap, which `Bun.Image` decodes: 54 bytes of header, a negative
- * height for rows from the top, and rows filled up to a multiple of 4 bytes. A gray pixel stands there three times.
+ * height for rows from the top, and rows filled up to a multiple of 4 bytes. A gray pixel stands there three times. A JPEG has no
+ * opacity, so that of BGRA is left out.
  *
  * @module
  */
 
-import type { RawShape } from "../request.ts";
 import { type Address, copyTo } from "../libc.ts";
+import type { RawArray } from "../request.ts";
 
 const FILE_HEADER_BYTES = 14;
 const HEADERS_BYTES = FILE_HEADER_BYTES + 40;
@@ -16,17 +17,18 @@ const HEADERS_BYTES = FILE_HEADER_BYTES + 40;
 /**
  * Encodes the array at `address`.
  *
+ * @param array of `uint8` or `bool`
  * @param quality of the JPEG, 1 to 100
  * @throws {Error} where the image cannot be encoded
  */
-export async function encodeJpeg(address: Address, shape: RawShape, quality: number): Promise<Uint8Array> {
+export async function encodeJpeg(address: Address, array: RawArray, quality: number): Promise<Uint8Array> {
   // The runtime's own bound is for files that say little and unfold to much; these pixels are all here already.
-  const maxPixels = shape.height * shape.width;
-  return await new Bun.Image(bitmap(address, shape), { maxPixels }).jpeg({ quality }).bytes();
+  const maxPixels = array.height * array.width;
+  return await new Bun.Image(bitmap(address, array), { maxPixels }).jpeg({ quality }).bytes();
 }
 
 /** A Windows bitmap (BITMAPFILEHEADER, BITMAPINFOHEADER, rows) of 24 bits a pixel. */
-function bitmap(address: Address, { height, width, channels }: RawShape): Uint8Array {
+function bitmap(address: Address, { height, width, channels, item }: RawArray): Uint8Array {
   const stride = Math.ceil((width * 3) / 4) * 4;
   const bytes = new Uint8Array(HEADERS_BYTES + stride * height);
 
@@ -42,15 +44,25 @@ function bitmap(address: Address, { height, width, channels }: RawShape): Uint8A
   view.setUint32(34, stride * height, true);
 
   const rowBytes = width * channels;
-  const gray = new Uint8Array(channels === 1 ? width : 0);
-  for (let row = 0; row < height; row++) {
-    const target = bytes.subarray(HEADERS_BYTES + row * stride);
-    if (channels === 3) copyTo(target, address + row * rowBytes, rowBytes);
-    else {
-      copyTo(gray, address + row * rowBytes, rowBytes);
-      // The runtime's decoder takes no bitmap of 8 bits a pixel.
-      for (let x = 0; x < width; x++) target[x * 3] = target[x * 3 + 1] = target[x * 3 + 2] = gray[x]!;
-    }
+  // A row that is in the bitmap as it is here needs no copy of its own.
+  const isPlain = channels === 3 && item === "uint8";
+  const row = new Uint8Array(isPlain ? 0 : rowBytes);
+  for (let y = 0; y < height; y++) {
+    const target = bytes.subarray(HEADERS_BYTES + y * stride);
+    copyTo(isPlain ? target : row, address + y * rowBytes, rowBytes);
+    if (isPlain) continue;
+    if (item === "bool") for (let at = 0; at < rowBytes; at++) row[at] = row[at] === 0 ? 0 : 255;
+    spread(row, channels, target);
   }
   return bytes;
+}
+
+/** Makes B, G, R of each pixel of a row: the runtime's decoder takes no bitmap of 8 bits a pixel. */
+function spread(row: Uint8Array, channels: number, target: Uint8Array): void {
+  const [green, red] = channels === 1 ? [0, 0] : [1, 2];
+  for (let from = 0, to = 0; from < row.length; from += channels, to += 3) {
+    target[to] = row[from]!;
+    target[to + 1] = row[from + green]!;
+    target[to + 2] = row[from + red]!;
+  }
 }

@@ -12,6 +12,9 @@ import { type LocalTime, sixDigits } from "../clock.ts";
 /** Longest file name on the file systems in use (NAME_MAX), in bytes. */
 const FILE_NAME_BYTES_MAX = 255;
 
+/** What image files are: a JPEG, or a PNG for arrays that a JPEG would lose bits of. */
+export type ImageSuffix = ".jpg" | ".png";
+
 /** `-2018-12-30T23.13.31.620992.jpg` */
 const SUFFIX_BYTES = 31;
 
@@ -48,8 +51,13 @@ export function oneLine(text: string): string {
 }
 
 /** The file name of an image. @param name as {@link imageName} makes it @param micros since 1970 UTC, of `time` */
-export function imageFileName(name: string, time: LocalTime, micros: number): string {
-  return `${name}-${time.date}T${time.hour}.${time.minute}.${time.second}.${sixDigits(micros)}.jpg`;
+export function imageFileName(name: string, time: LocalTime, micros: number, suffix: ImageSuffix): string {
+  return `${name}-${time.date}T${time.hour}.${time.minute}.${time.second}.${sixDigits(micros)}${suffix}`;
+}
+
+/** Whether a file in a date folder counts as an image there, whoever has put it there. */
+export function isImageFile(fileName: string): boolean {
+  return /^[^.].*\.(?:jpg|png)$/s.test(fileName);
 }
 
 /** The longest start of `text` that takes no more than `bytesMax` bytes in UTF-8. */

@@ -8,13 +8,14 @@ import { messageOf } from "../errors.ts";
 import { Calendar, type Clock, type LocalTime } from "../clock.ts";
 import type { Settings } from "../config/schema.ts";
 import { writeAll, writeBytes } from "../libc.ts";
-import type { RawShape } from "../request.ts";
 import type { Shared } from "../threads/shared.ts";
 import { Kind, Outcome, type Slot } from "../threads/slot.ts";
 import { DateFolders, type Permit } from "./date-folders.ts";
 import { EventLog } from "./event-log.ts";
 import { ImageStore } from "./image-store.ts";
 import { encodeJpeg } from "./jpeg.ts";
+import type { ImageSuffix } from "./names.ts";
+import { encodePng } from "./png.ts";
 
 /** The notice in the event log when a date folder has all the images it may have. */
 const MAX_IMAGES_NOTICE = "Max images written. Writing stopped.";
@@ -61,7 +62,7 @@ export class Store {
       switch (slot.kind) {
         case Kind.jpeg:
           this.slot = slot;
-          return this.storeImage(slot, this.writePayload);
+          return this.storeImage(slot, this.writePayload, ".jpg");
         case Kind.raw:
           return this.encodeAndStore(slot);
         default:
@@ -75,15 +76,17 @@ export class Store {
 
   private async encodeAndStore(slot: Slot): Promise<void> {
     try {
-      const jpeg = await encodeJpeg(slot.payloadAddress, slot.shape as RawShape, this.jpegQuality);
-      this.storeImage(slot, (fd) => writeBytes(fd, jpeg));
+      const { payloadAddress: address, raw } = slot;
+      const isDeep = raw.item === "uint16" || raw.item === "uint16be";
+      const file = isDeep ? await encodePng(address, raw) : await encodeJpeg(address, raw, this.jpegQuality);
+      this.storeImage(slot, (fd) => writeBytes(fd, file), isDeep ? ".png" : ".jpg");
     } catch (error) {
       fail(slot, error);
     }
   }
 
-  private storeImage(slot: Slot, writeTo: (fd: number) => void): void {
-    const permit = this.images.store(slot.text, slot.micros, writeTo);
+  private storeImage(slot: Slot, writeTo: (fd: number) => void, suffix: ImageSuffix): void {
+    const permit = this.images.store(slot.text, slot.micros, writeTo, suffix);
     slot.outcome = OUTCOMES[permit];
     if (permit === "firstOver") this.sayFull(this.calendar.local(slot.micros));
   }

@@ -87,6 +87,7 @@ export const Counter = {
   imagesOverCap: 2,
   events: 3,
   heartbeats: 4,
+  /** imagenode's test images. */
   tests: 5,
   /** Requests that made no sense, answered `ERROR`. */
   refused: 6,
@@ -102,6 +103,8 @@ export const Counter = {
   eventsFailed: 11,
   /** Those of images, imagesOverCap and events that the fast path answered. */
   fastPath: 12,
+  /** Messages without a label, answered and not kept. */
+  unlabelled: 13,
   /** Messages of publishers that were dropped, as there was no room for them. */
   dropped: 14,
   /** Publishers that are connected now. */

@@ -6,7 +6,7 @@
  */
 
 import { type Address, memoryAt } from "../libc.ts";
-import { type StoredRequest, TEXT_BYTES_MAX } from "../request.ts";
+import { ITEMS, type RawArray, type StoredRequest, TEXT_BYTES_MAX } from "../request.ts";
 
 /** What is to be done with a slot. */
 export const Kind = {
@@ -59,7 +59,9 @@ const ANSWER_MS = 7;
 
 /** The node: how many bytes, and where they are. */
 const NODE_LENGTH = 16;
-const NODE_AT = 68;
+/** What the items of a raw array are, by their place in `ITEMS`. */
+const ITEM = 17;
+const NODE_AT = 72;
 const TEXT_AT = 296;
 
 /** Bytes of one slot in shared memory. */
@@ -113,18 +115,20 @@ export class Slot {
     this.integers[TEXT_LENGTH] = this.bytes.write(value);
   }
 
-  /** Height, width and channels of a raw array. */
-  get shape(): { height: number; width: number; channels: number } {
+  /** What the payload is, where that is to be encoded. */
+  get raw(): RawArray {
     return {
       height: this.integers[HEIGHT]!,
       width: this.integers[WIDTH]!,
-      channels: this.integers[CHANNELS]!,
+      channels: this.integers[CHANNELS] as RawArray["channels"],
+      item: ITEMS[this.integers[ITEM]!]!,
     };
   }
-  set shape({ height, width, channels }) {
+  set raw({ height, width, channels, item }) {
     this.integers[HEIGHT] = height;
     this.integers[WIDTH] = width;
     this.integers[CHANNELS] = channels;
+    this.integers[ITEM] = ITEMS.indexOf(item);
   }
 
   /** One of {@link Holder}. */
@@ -190,7 +194,7 @@ export function fillSlot(slot: Slot, request: StoredRequest): void {
   }
   slot.text = request.name;
   slot.kind = request.raw === undefined ? Kind.jpeg : Kind.raw;
-  if (request.raw !== undefined) slot.shape = request.raw;
+  if (request.raw !== undefined) slot.raw = request.raw;
 }
 
 /** Views on all slots, made when they are first asked for. */

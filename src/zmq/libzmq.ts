@@ -244,6 +244,13 @@ export class Message {
     return read.u8(zmq.zmq_msg_data(this.pointer)!, 0);
   }
 
+  /** Whether it begins as a JPEG file does: `FF D8 FF`. */
+  get isJpeg(): boolean {
+    if (this.size < 3) return false;
+    const data = zmq.zmq_msg_data(this.pointer)!;
+    return read.u8(data, 0) === 0xff && read.u8(data, 1) === 0xd8 && read.u8(data, 2) === 0xff;
+  }
+
   /** A copy of its bytes. */
   bytes(): Buffer {
     const copy = Buffer.allocUnsafe(this.size);

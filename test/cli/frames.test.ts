@@ -19,7 +19,7 @@ test("jpegFrames makes a header and leaves the file as it is", () => {
 test("eventFrames makes a request that a hub takes as an event", () => {
   const [header, payload] = eventFrames("Garage|Temp|76 F");
   expect(headerOf([header])).toEqual({ msg: "Garage|Temp|76 F", dtype: "uint8", shape: [3, 3] });
-  expect(parseRequest(header, payload.length)).toEqual({
+  expect(parseRequest(header, { size: payload.length, isJpeg: false })).toEqual({
     kind: "event",
     node: "Garage",
     text: "Garage|Temp|76 F",
@@ -29,37 +29,43 @@ test("eventFrames makes a request that a hub takes as an event", () => {
 describe("rawFrames makes an OpenCV array in the order B, G, R of a PNG", () => {
   // Red, green; blue, white: so that channels and rows cannot be mixed up.
   const bgr = [0, 0, 255, 0, 255, 0, 255, 0, 0, 255, 255, 255];
-  test.each<[what: string, channels: 1 | 2 | 3 | 4, depth: 8 | 16, data: number[], pixels: number[]]>([
-    ["with colours", 3, 8, [255, 0, 0, 0, 255, 0, 0, 0, 255, 255, 255, 255], bgr],
-    ["with opacity", 4, 8, [255, 0, 0, 255, 0, 255, 0, 255, 0, 0, 255, 255, 255, 255, 255, 255], bgr],
-    ["in gray", 1, 8, [0, 80, 160, 255], [0, 0, 0, 80, 80, 80, 160, 160, 160, 255, 255, 255]],
+  test.each<[what: string, channels: 1 | 2 | 3 | 4, data: number[], pixels: number[]]>([
+    ["with colours", 3, [255, 0, 0, 0, 255, 0, 0, 0, 255, 255, 255, 255], bgr],
+    ["with opacity", 4, [255, 0, 0, 255, 0, 255, 0, 255, 0, 0, 255, 255, 255, 255, 255, 255], bgr],
+    ["in gray", 1, [0, 80, 160, 255], [0, 0, 0, 80, 80, 80, 160, 160, 160, 255, 255, 255]],
     [
       "in gray with opacity",
       2,
-      8,
       [0, 255, 80, 255, 160, 255, 255, 255],
       [0, 0, 0, 80, 80, 80, 160, 160, 160, 255, 255, 255],
     ],
-    [
-      "with 16 bits a channel",
-      3,
-      16,
-      [65_535, 0, 0, 0, 65_535, 0, 0, 0, 65_535, 65_535, 65_535, 65_535],
-      bgr,
-    ],
-  ])("%s", async (_, channels, depth, data, pixels) => {
-    const values = depth === 8 ? new Uint8Array(data) : new Uint16Array(data);
-    const png = encode({ width: 2, height: 2, channels, depth, data: values });
+  ])("%s", async (_, channels, data, pixels) => {
+    const png = encode({ width: 2, height: 2, channels, depth: 8, data: new Uint8Array(data) });
     const frames = await rawFrames("Barn|image|", png);
     expect(headerOf(frames)).toEqual({ msg: "Barn|image|", dtype: "uint8", shape: [2, 2, 3] });
     expect([...frames[1]]).toEqual(pixels);
+  });
+
+  test.each<[what: string, channels: 1 | 2 | 3 | 4, data: number[], shape: number[], items: number[]]>([
+    ["with colours", 3, [1, 256, 65_535, 4, 5, 6], [1, 2, 3], [65_535, 256, 1, 6, 5, 4]],
+    ["with opacity", 4, [1, 256, 65_535, 4, 5, 6, 7, 8], [1, 2, 4], [65_535, 256, 1, 4, 7, 6, 5, 8]],
+    ["in gray", 1, [256, 65_535], [1, 2], [256, 65_535]],
+    ["in gray with opacity", 2, [256, 1, 65_535, 2], [1, 2], [256, 65_535]],
+  ])("of 16 bits %s, with all of them", async (_, channels, data, shape, items) => {
+    const png = encode({ width: 2, height: 1, channels, depth: 16, data: new Uint16Array(data) });
+    const [header, payload] = await rawFrames("Barn|image|", png);
+    expect(headerOf([header])).toEqual({ msg: "Barn|image|", dtype: "uint16", shape });
+    expect([...new Uint16Array(new Uint8Array(payload).buffer)]).toEqual(items);
+    expect(parseRequest(header, { size: payload.length, isJpeg: false })).toMatchObject({
+      raw: { width: 2, height: 1, item: "uint16" },
+    });
   });
 });
 
 test("rawFrames makes an array that a hub takes of a JPEG", async () => {
   const [header, payload] = await rawFrames("Barn|image|", readFileSync(BARN));
   const { width, height } = await new Bun.Image(readFileSync(BARN)).metadata();
-  expect(parseRequest(header, payload.length)).toMatchObject({
+  expect(parseRequest(header, { size: payload.length, isJpeg: false })).toMatchObject({
     kind: "image",
     name: "Barn",
     raw: { height, width, channels: 3 },

@@ -36,7 +36,7 @@ test("formatStatus shows a person what there is, and marks nodes that are silent
 running      3 days 4 h, since 2026-11-19 11:00:30
 stored       images 12,345 (1.2 GB), events 7
 today        812 of at most 5,000 images (2026-11-22)
-not kept     over the cap 0, failed 2, refused 1
+not kept     over the cap 0, failed 2, refused 1, unlabelled 0
 waiting      1 of 500 requests
 connections  4 now, 3 denied since the start
 disk         999 bytes free of 64.0 GB, for /srv/imagehub
@@ -53,6 +53,18 @@ Evil \\u001b[31m\\u202e  x     ::1            10 min ago (14:50:30)             
     if (zone === undefined) delete process.env["TZ"];
     else process.env["TZ"] = zone;
   }
+});
+
+test("formatStatus says why messages without a label are not kept, where there are any", () => {
+  const hub = statusAt("2026-11-22T15:00:30.000Z");
+  const withUnlabelled = { ...hub, nodes: [], totals: { ...hub.totals, unlabelled: 1020 } };
+  const text = formatStatus(withUnlabelled, "http://data1:8550");
+  expect(text).toContain("refused 1, unlabelled 1,020\n");
+  expect(text).toEndWith(
+    "\nNo node has sent anything that is kept\n" +
+      "Unlabelled messages have no | in their text and are not kept: see the setting unlabelled. The log names their senders\n",
+  );
+  expect(formatStatus(hub, "http://data1:8550")).not.toContain("Unlabelled");
 });
 
 test("formatStatus marks the day's cap when it is reached, and not before", () => {

@@ -23,6 +23,7 @@ test("formatSettings writes each setting and where it came from", () => {
   ack: stored
   sync_interval: 1
   jpeg_quality: 95
+  unlabelled: ignore
   log_level: info
   log_format: auto
   allow: [ 10.0.0.0/8, ::1 ] # environment IMAGEHUB_ALLOW

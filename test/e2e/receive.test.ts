@@ -10,6 +10,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { inflateSync } from "node:zlib";
 import { lacks, PARTS, PROGRAMS, type Program } from "../support/available.ts";
+import { get, httpOf, statusOf, WITH_HTTP } from "../support/http.ts";
 import { linesWith, until } from "../support/hub-output.ts";
 import { startHub, type Hub } from "../support/hub.ts";
 import {
@@ -18,6 +19,7 @@ import {
   Sender,
   type JournalEntry,
   type LoadTotals,
+  type RandomArray,
   type RawImage,
 } from "../support/sender.ts";
 import { tempDir, type TempDir } from "../support/temp.ts";
@@ -29,7 +31,7 @@ const FIXTURES = join(import.meta.dir, "../fixtures");
 const BARN = join(FIXTURES, "Barn-2021-04-19T23.43.20.867255.jpg");
 
 /** The name of an image: node and view, then the time of reception in ISO form with `.` for `:`. */
-const IMAGE_NAME = /^(?<node>[^.].*)-(?<date>\d{4}-\d\d-\d\d)T\d\d\.\d\d\.\d\d\.\d{6}\.jpg$/u;
+const IMAGE_NAME = /^(?<node>[^.].*)-(?<date>\d{4}-\d\d-\d\d)T\d\d\.\d\d\.\d\d\.\d{6}\.(?:jpg|png)$/u;
 /** A line of the event log: local time, text. */
 const LOG_LINE = /^(?<date>\d{4}-\d\d-\d\d) \d\d:\d\d:\d\d,\d{3} ~ (?<text>.*)$/u;
 const CAP_NOTICE = "Max images written. Writing stopped.";
@@ -107,6 +109,8 @@ function receives(program: Program): void {
     { kind: "gray", height: 480, width: 640 },
     { kind: "gray", height: 75, width: 101 },
     { kind: "sliced", height: 120, width: 163, seed: 60 },
+    { kind: "bgra", height: 101, width: 163, seed: 20 },
+    { kind: "bool", height: 64, width: 97 },
   ])("stores a raw array as a JPEG of the same picture: $kind $height x $width", async (sent) => {
     await using hub = await startHub({ program });
     await using sender = new Sender(hub.port);
@@ -116,6 +120,102 @@ function receives(program: Program): void {
     const picture = await decode(image?.bytes ?? new Uint8Array());
     expect(picture).toMatchObject({ width: sent.width, height: sent.height });
     expect(largestDifference(picture, sent)).toBeLessThanOrEqual(8);
+  });
+
+  test("stores an array of 16 bits as a PNG with every bit of it", async () => {
+    await using hub = await startHub({ program });
+    await using sender = new Sender(hub.port);
+    const sent: readonly RandomArray[] = [
+      { dtype: "uint16", shape: [480, 640] },
+      { dtype: "<u2", shape: [37, 101, 1] },
+      { dtype: ">u2", shape: [101, 37] },
+      { dtype: "uint16", spelt: "=u2", shape: [20, 31, 3] },
+      { dtype: ">u2", shape: [31, 20, 3] },
+      { dtype: "uint16", spelt: "H", shape: [1, 9, 4] },
+      { dtype: ">u2", shape: [9, 1, 4] },
+    ];
+    for (const [seed, array] of sent.entries()) {
+      const type = seed % 2 === 0 ? "image" : "jpg";
+      const { reply, sha256: hash } = await sender.array(`Depth ${seed}|${type}|`, { ...array, seed });
+      expect([array, reply]).toEqual([array, "OK"]);
+      const image = hub.images().find(({ name }) => name.startsWith(`Depth-${seed}-`))!;
+      expect(image.name).toMatch(/-\d{4}-\d\d-\d\dT\d\d\.\d\d\.\d\d\.\d{6}\.png$/);
+      const stored = await sender.png(join(hub.dataDir, "images", image.folder, image.name), array.dtype);
+      const [height, width, channels = 1] = array.shape;
+      expect(stored).toEqual({
+        shape: [height!, width!, ...(channels === 1 ? [] : [channels])],
+        sha256: hash,
+      });
+    }
+    expect(storedNodes(hub)).toHaveLength(sent.length);
+  });
+
+  test("refuses an array that is no picture, and says what is one", async () => {
+    await using hub = await startHub({ program });
+    await using sender = new Sender(hub.port);
+    for (const dtype of ["float32", "float64", "int16", "uint32"]) {
+      const { reply } = await sender.array("Barn|image|", { dtype, shape: [48, 64] });
+      expect(reply).toBe(`ERROR an image of dtype ${dtype} cannot be stored, only uint8, bool and uint16`);
+    }
+    expect(await sender.raw("Barn|image|", { kind: "gray", height: 48, width: 64 })).toMatchObject({
+      reply: "OK",
+    });
+    expect(storedNodes(hub)).toEqual(["Barn"]);
+  });
+
+  test("stores a JPEG that was sent as an array byte for byte", async () => {
+    await using hub = await startHub({ program });
+    await using sender = new Sender(hub.port);
+    const shapes = [[-1, 1], [-1]];
+    for (const type of ["jpg", "image"]) {
+      for (const shape of shapes) {
+        expect(await sender.encoded(`Barn|${type}|`, BARN, shape)).toMatchObject({ reply: "OK" });
+      }
+    }
+    expect(await sender.encoded("Barn|jpg|", BARN, [1, -1])).toMatchObject({ reply: "OK" });
+    expect(storedHashes(hub)).toEqual(Array.from({ length: 5 }, () => sha256(readFileSync(BARN))));
+  });
+
+  test("answers what has no label, keeps none of it, and says so once", async () => {
+    await using hub = await startHub({ program, env: WITH_HTTP });
+    await using sender = new Sender(hub.port);
+    for (let count = 0; count < 10; count += 1) {
+      expect(await sender.raw("rpi-cam", { kind: "bgr", height: 48, width: 64 })).toMatchObject({
+        reply: "OK",
+      });
+      expect(await sender.jpg("rpi-cam", { file: BARN })).toMatchObject({ reply: "OK" });
+    }
+    // What imagenode sends while a camera is set up is no mistake.
+    expect(await sender.raw("Grayscale", { kind: "gray", height: 48, width: 64 })).toMatchObject({
+      reply: "OK",
+    });
+    expect(hub.images()).toEqual([]);
+    expect(await statusOf(hub)).toMatchObject({ nodes: [], totals: { unlabelled: 20, tests: 1 } });
+    const [, metrics] = await get(`${httpOf(hub)}/metrics`);
+    expect(metrics).toContain('imagehub_messages_total{kind="unlabelled",outcome="answered"} 20\n');
+    expect(await hub.stop()).toBe(0);
+    expect(linesWith(hub, " warn ").filter((line) => line.includes("rpi-cam"))).toEqual([
+      expect.stringContaining(
+        'Messages such as "rpi-cam" are answered OK and not kept: there is no | in the text. ' +
+          'Send "rpi-cam|jpg" or "rpi-cam|image", or set unlabelled to store from=127.0.0.1',
+      ) as string,
+    ]);
+    expect(hub.output()).not.toContain("Grayscale");
+  });
+
+  test("stores what has no label where that is set", async () => {
+    await using hub = await startHub({ program, settings: { hub: { unlabelled: "store" } } });
+    await using sender = new Sender(hub.port);
+    expect(await sender.jpg("Front Door", { file: BARN })).toMatchObject({ reply: "OK" });
+    expect(await sender.encoded("Encoded", BARN, [-1, 1])).toMatchObject({ reply: "OK" });
+    expect(await sender.raw("../Raw", { kind: "bgr", height: 48, width: 64 })).toMatchObject({ reply: "OK" });
+    expect(await sender.array("Depth", { dtype: "uint16", shape: [48, 64] })).toMatchObject({ reply: "OK" });
+    const { reply } = await sender.frames(['{"msg": "Letter"}', "Dear hub"]);
+    expect(reply).toBe("ERROR frame 2 is neither a JPEG file nor an array, and the text has no type");
+    expect(await sender.event("Garage|Temp|76 F")).toMatchObject({ reply: "OK" });
+    expect(storedNodes(hub).toSorted()).toEqual(["Depth", "Encoded", "Front-Door", "__-Raw"]);
+    expect(storedHashes(hub).filter((hash) => hash === sha256(readFileSync(BARN)))).toHaveLength(2);
+    expect(events(hub)).toEqual(["Garage|Temp|76 F"]);
   });
 
   test("logs the events of a recorded day in their order", async () => {
@@ -184,6 +284,7 @@ function receives(program: Program): void {
       "shape not a list": [rawHeader({ shape: 300 }), bytes],
       "one dimension": [rawHeader({ shape: [300] }), bytes],
       "four dimensions": [rawHeader({ shape: [1, 10, 10, 3] }), bytes],
+      "a shape without a dtype": [rawHeader({ dtype: null, shape: [10, 10, 3] }), bytes],
       "two channels": [rawHeader({ shape: [15, 10, 2] }), bytes],
       "a side below zero": [rawHeader({ shape: [-10, -10, 3] }), bytes],
       "a side of zero": [rawHeader({ shape: [0, 10, 3] }), ""],

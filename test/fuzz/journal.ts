@@ -13,8 +13,14 @@ import { mustBeSafeName } from "./names.ts";
 import { count, must, mustBeOneLine } from "./target.ts";
 
 /** `-2018-12-30T23.13.31.620992.jpg` */
-const IMAGE_NAME = /^(?<name>.+)-(?<date>\d{4}-\d\d-\d\d)T\d\d\.\d\d\.\d\d\.\d{6}\.jpg$/u;
+const IMAGE_NAME = /^(?<name>.+)-(?<date>\d{4}-\d\d-\d\d)T\d\d\.\d\d\.\d\d\.\d{6}\.(?<kind>jpg|png)$/u;
 const LOG_LINE = /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} ~ (?<text>.*)$/u;
+
+const JPEG_START = Buffer.from("ffd8", "hex");
+const JPEG_END = Buffer.from("ffd9", "hex");
+/** The signature, and the chunk IEND with its checksum. */
+const PNG_START = Buffer.from("89504e470d0a1a0a", "hex");
+const PNG_END = Buffer.from("49454e44ae426082", "hex");
 
 function sha256(bytes: Uint8Array): string {
   return Bun.SHA256.hash(bytes, "hex");
@@ -23,7 +29,7 @@ function sha256(bytes: Uint8Array): string {
 /** What was sent and answered, for the look at the files in the end. */
 export class Journal {
   readonly outcomes = new Map<string, number>();
-  /** Images answered `OK`, by name and hash; those that the hub encodes by name alone. */
+  /** Images answered `OK`, by name and hash; those that the hub encodes by name and kind of file. */
   readonly images = new Map<string, number>();
   readonly encoded = new Map<string, number>();
   readonly events = new Map<string, number>();
@@ -35,7 +41,7 @@ export class Journal {
 
   willSend({ frames, image }: Request): void {
     this.messages += 1;
-    if (image !== undefined && !image.isEncoded) this.sent.add(sha256(frames.at(-1)!));
+    if (image !== undefined && image.encodedAs === undefined) this.sent.add(sha256(frames.at(-1)!));
   }
 
   wasAnswered({ frames, image, event, reply }: Request): void {
@@ -43,7 +49,7 @@ export class Journal {
     count(this.outcomes, reply === "OK" ? "answered OK" : "answered ERROR");
     if (event !== undefined) count(this.events, event);
     if (image === undefined) return;
-    if (image.isEncoded) count(this.encoded, image.name);
+    if (image.encodedAs !== undefined) count(this.encoded, `${image.name} ${image.encodedAs}`);
     else count(this.images, `${image.name} ${sha256(frames.at(-1)!)}`);
   }
 }
@@ -61,11 +67,17 @@ function missing(wanted: ReadonlyMap<string, number>, found: ReadonlyMap<string,
 interface Stored {
   /** By name and hash. */
   readonly images: ReadonlyMap<string, number>;
-  /** By name, what begins and ends as a JPEG and was not sent so. */
+  /** By name and kind of file, what begins and ends as such a file does and was not sent so. */
   readonly encoded: ReadonlyMap<string, number>;
   /** Hashes of the good sender's images. */
   readonly good: ReadonlySet<string>;
   readonly files: number;
+}
+
+/** Whether a file begins and ends as one of its kind does. */
+function isWhole(bytes: Buffer, kind: string | undefined): boolean {
+  const [start, end] = kind === "png" ? [PNG_START, PNG_END] : [JPEG_START, JPEG_END];
+  return bytes.subarray(0, start.length).equals(start) && bytes.subarray(-end.length).equals(end);
 }
 
 /** Looks at every file there is. @param root as far up as a name could climb */
@@ -88,7 +100,7 @@ function readStored(hub: Hub, root: string, sent: ReadonlySet<string>): Stored {
       continue;
     }
     files += 1;
-    const { name, date } = IMAGE_NAME.exec(entry.name)?.groups ?? {};
+    const { name, date, kind } = IMAGE_NAME.exec(entry.name)?.groups ?? {};
     must(name !== undefined && date === today, `A file with an odd name: ${JSON.stringify(path)}`);
     mustBeSafeName(name);
     const bytes = readFileSync(join(root, path));
@@ -100,8 +112,7 @@ function readStored(hub: Hub, root: string, sent: ReadonlySet<string>): Stored {
       name !== FUZZ_NODE,
       `A file that was not sent so, of ${bytes.byteLength} bytes: ${JSON.stringify(path)}`,
     );
-    if (bytes.readUInt16BE(0) === 0xffd8 && bytes.readUInt16BE(bytes.byteLength - 2) === 0xffd9)
-      count(encoded, name);
+    if (isWhole(bytes, kind)) count(encoded, `${name} ${kind}`);
   }
   return { images, encoded, good, files };
 }
@@ -154,7 +165,7 @@ export async function settle(
   const lostRaw = missing(journal.encoded, stored.encoded);
   must(
     lostRaw.length === 0,
-    `${lostRaw.length} arrays answered OK are not there as JPEGs: ${JSON.stringify(lostRaw[0])}`,
+    `${lostRaw.length} arrays answered OK are not there as JPEGs or PNGs: ${JSON.stringify(lostRaw[0])}`,
   );
   const lines = checkLog(hub, journal.events);
 

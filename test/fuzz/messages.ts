@@ -29,8 +29,8 @@ export interface Request {
   readonly envelope: readonly Buffer[];
   /** The reply's last frame, `OK` or `ERROR …`. */
   readonly reply: string;
-  /** The image's name where one is stored, and whether as it was sent. */
-  readonly image?: { readonly name: string; readonly isEncoded: boolean };
+  /** The image's name where one is stored, and what is made of an array; undefined: it is stored as it was sent. */
+  readonly image?: { readonly name: string; readonly encodedAs: "jpg" | "png" | undefined };
   readonly event?: string;
 }
 
@@ -62,15 +62,22 @@ export function requestOf(frames: readonly Buffer[]): Request {
     };
   }
   try {
-    const request = parseRequest(header, payload.byteLength);
+    const request = parseRequest(header, { size: payload.byteLength, isJpeg: beginsAsJpeg(payload) });
     if (request.kind === "event") return { frames, envelope, reply: "OK", event: request.text };
     if (request.kind !== "image") return { frames, envelope, reply: "OK" };
-    const image = { name: request.name, isEncoded: request.raw !== undefined };
+    const image = {
+      name: request.name,
+      encodedAs: request.raw && (request.raw.item.startsWith("uint16") ? ("png" as const) : ("jpg" as const)),
+    };
     return { frames, envelope, reply: "OK", image };
   } catch (error) {
     if (!(error instanceof RequestError)) throw error;
     return { frames, envelope, reply: `ERROR ${error.message}` };
   }
+}
+
+function beginsAsJpeg(payload: Uint8Array): boolean {
+  return payload[0] === 0xff && payload[1] === 0xd8 && payload[2] === 0xff;
 }
 
 /** Frames of an image that is right. */
@@ -102,8 +109,10 @@ export function anyBody(random: Random): Buffer[] {
     case 3:
       return validBody(random, FUZZ_NODE);
     default: {
-      const { header, payloadBytes } = anyRequest(random, 100_000);
-      return [header, random.bytes(payloadBytes)];
+      const { header, payload } = anyRequest(random, 100_000);
+      const bytes = random.bytes(payload.size);
+      if (payload.isJpeg) bytes.set([0xff, 0xd8, 0xff]);
+      return [header, bytes];
     }
   }
 }

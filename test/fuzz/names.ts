@@ -10,7 +10,14 @@
 
 import { dirname, join } from "node:path";
 import { Calendar, type LocalTime } from "../../src/clock.ts";
-import { cut, IMAGE_NAME_BYTES_MAX, imageFileName, imageName, oneLine } from "../../src/store/names.ts";
+import {
+  cut,
+  IMAGE_NAME_BYTES_MAX,
+  imageFileName,
+  imageName,
+  isImageFile,
+  oneLine,
+} from "../../src/store/names.ts";
 import { FakeClock, LOS_ANGELES, UTC } from "../support/fake-clock.ts";
 import { anyText, mutateText, type Random } from "./random.ts";
 import { functionTarget, must, mustBeOneLine } from "./target.ts";
@@ -94,7 +101,8 @@ function checkCut(text: string, bytesMax: number): void {
 }
 
 function checkFileName(name: string, time: LocalTime, micros: number): void {
-  const file = imageFileName(name, time, micros);
+  const file = imageFileName(name, time, micros, ".jpg");
+  must(isImageFile(file), `The file does not count as an image: ${file}`);
   must(SUFFIX.test(file), `The file name has another form: ${file}`);
   must(file.replace(SUFFIX, "") === name, `The file name does not start with the name: ${file}`);
   must(file.includes(`-${time.date}T`), `The file name has another date than its folder: ${file}`);

@@ -90,7 +90,8 @@ describe.each(PROGRAMS.filter((program) => program !== "arm64"))("/api/status of
       await using hub = await startHub({ program, env: WITH_HTTP, settings: { hub: { patience: 3 } } });
       await using sender = new Sender(hub.port);
       await sender.jpg("Barn Door|jpg|moving", { size: 20_000 });
-      await sender.jpg("Barn Door|jpg|moving", { size: 20_000 });
+      // A PNG counts as a JPEG does.
+      await sender.array("Barn Door|image|depth", { dtype: "uint16", shape: [100, 100] });
       await sender.event("Barn|Restart|rpi");
       await sender.heartbeat("Barn");
       await sender.event("ROI");

@@ -114,11 +114,35 @@ describe("the fast path", () => {
       images: 2,
       events: events + 3,
       heartbeats: 1,
-      tests: 1,
+      tests: 0,
+      unlabelled: 1,
       refused: 6,
       failed: 0,
       queued: 0,
     });
+  });
+
+  // The header is the same each time, so it is remembered, and what it means rests on the payload's first bytes.
+  test.each([
+    ["an array with the type jpg", JSON.stringify({ msg: "Barn|jpg|", dtype: "uint8", shape: [64, 1] })],
+    ["an array without a label", JSON.stringify({ msg: "Barn", dtype: "uint8", shape: [64, 1] })],
+  ])("tells a JPEG from pixels in %s", async (_, frame) => {
+    await using hub = await start({ unlabelled: "store" });
+    using camera = peer(hub);
+    const [file, pixels] = [Buffer.alloc(64, "x"), Buffer.alloc(64, "x")];
+    file.set([0xff, 0xd8, 0xff]);
+    const send = (payload: Buffer): void => {
+      camera.send(frame, payload);
+      expect(camera.receive()).toEqual(["OK"]);
+    };
+    const files = await untilFastWith(hub, () => send(file));
+    send(pixels);
+    send(file);
+    const stored = hub.images().map(({ bytes }) => bytes);
+    expect(stored).toHaveLength(files + 2);
+    const encoded = stored.filter((bytes) => !bytes.equals(file));
+    expect(encoded).toHaveLength(1);
+    expect(await new Bun.Image(encoded[0]!).metadata()).toMatchObject({ width: 1, height: 64 });
   });
 
   test("holds up nobody when the disk stalls, answers what it had in hand, and goes on", async () => {

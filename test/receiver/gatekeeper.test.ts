@@ -140,13 +140,14 @@ const publicKey = (name: string): string => loadCertificate(own(`${name}.key`))[
 const peer = (hub: Hub, name: string, serverKey = publicKey("hub")): CurvePeer =>
   new CurvePeer({ node: name, port: hub.port, keys: own(`${name}.key_secret`), serverKey });
 
-/** That a hub serves one who may send, and has nothing of the stranger. */
-async function expectOnlyBarn(hub: Hub): Promise<void> {
+/** That a hub serves one who may send, and has nothing of the stranger. @param before images that it has of the first already */
+async function expectOnlyBarn(hub: Hub, before = 0): Promise<void> {
   await using barn = peer(hub, "barn");
   expect(await barn.reply).toBe("OK");
-  expect(hub.images().map(({ name }) => name.split("-")[0])).toEqual(["barn"]);
+  const nodes = hub.images().map(({ name }) => name.split("-")[0]);
+  expect(nodes).toEqual(Array.from({ length: before + 1 }, () => "barn"));
   expect(traces(hub, "stranger")).toEqual([]);
-  expect(await stopAndCount(hub)).toMatchObject({ status: 0, images: 1, refused: 0 });
+  expect(await stopAndCount(hub)).toMatchObject({ status: 0, images: before + 1, refused: 0 });
 }
 
 describe.skipIf(lacks("python"))("a hub with curve", () => {
@@ -209,6 +210,18 @@ describe.skipIf(lacks("python"))("a hub with curve", () => {
     await until(hub, () => linesWith(hub, "(the setting curve)").length > 0);
     await expectOnlyBarn(hub);
     expect(stranger.isAnswered).toBe(false);
+  });
+
+  // libzmq copies the options of a socket when it connects, and keeps to them for that connection.
+  test("takes nothing from a sender of imagezmq that sets its keys late, and serves one that connects again", async () => {
+    await using hub = await curveHub();
+    const barn = { port: hub.port, keys: own("barn.key_secret"), serverKey: publicKey("hub") };
+    await using late = new CurvePeer({ ...barn, node: "stranger", way: "late" });
+    await until(hub, () => linesWith(hub, "(the setting curve)").length > 0);
+    await using again = new CurvePeer({ ...barn, node: "barn", way: "again" });
+    expect(await again.reply).toBe("OK");
+    await expectOnlyBarn(hub, 1);
+    expect(late.isAnswered).toBe(false);
   });
 
   test("takes nothing from a peer that takes another for the hub", async () => {

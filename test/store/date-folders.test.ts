@@ -49,7 +49,7 @@ describe("reserve", () => {
     using temp = tempDir();
     const folder = join(temp.path, NOON.date);
     mkdirSync(folder);
-    for (const name of ["a.jpg", "b.jpg", ".incoming-1-2-3", ".hidden.jpg", "notes.txt"])
+    for (const name of ["a.jpg", "b.png", ".incoming-1-2-3", ".hidden.jpg", "notes.txt"])
       writeFileSync(join(folder, name), "");
     const folders = new DateFolders(temp.path, 4, createShared(1));
     expect(reserveTimes(folders, 3)).toEqual(["granted", "granted", "firstOver"]);

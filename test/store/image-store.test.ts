@@ -5,6 +5,7 @@ import { Calendar } from "../../src/clock.ts";
 import { SystemError, writeBytes } from "../../src/libc.ts";
 import { DateFolders, type Permit } from "../../src/store/date-folders.ts";
 import { ImageStore } from "../../src/store/image-store.ts";
+import type { ImageSuffix } from "../../src/store/names.ts";
 import { createShared } from "../../src/threads/shared.ts";
 import { type Ability, lacksMount, SmallDisk } from "../support/file-system.ts";
 import { FakeClock, LOS_ANGELES, UTC, utcMicros, type Zone } from "../support/fake-clock.ts";
@@ -35,8 +36,8 @@ class Fixture {
     return this.storeWith(name, utc, (fd) => writeBytes(fd, bytes));
   }
 
-  storeWith(name: string, utc: string, writeTo: (fd: number) => void): Permit {
-    return this.#store.store(name, utcMicros(utc), writeTo);
+  storeWith(name: string, utc: string, writeTo: (fd: number) => void, suffix: ImageSuffix = ".jpg"): Permit {
+    return this.#store.store(name, utcMicros(utc), writeTo, suffix);
   }
 
   /** The code of the error with which storing fails. */

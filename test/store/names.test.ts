@@ -2,7 +2,13 @@ import { expect, test } from "bun:test";
 import { readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Calendar } from "../../src/clock.ts";
-import { IMAGE_NAME_BYTES_MAX, imageFileName, imageName, oneLine } from "../../src/store/names.ts";
+import {
+  IMAGE_NAME_BYTES_MAX,
+  imageFileName,
+  imageName,
+  isImageFile,
+  oneLine,
+} from "../../src/store/names.ts";
 import { FakeClock, utcMicros } from "../support/fake-clock.ts";
 import { tempDir } from "../support/temp.ts";
 
@@ -12,7 +18,7 @@ const SIXTY_FOUR_KIB = 65_536;
 
 function fileName(name: string, iso: string): string {
   const calendar = new Calendar(FakeClock.at(iso));
-  return imageFileName(name, calendar.local(calendar.now()), calendar.now());
+  return imageFileName(name, calendar.local(calendar.now()), calendar.now(), ".jpg");
 }
 
 const names: [nodeAndView: string, name: string][] = [
@@ -127,9 +133,24 @@ test.each(fileNames)("imageFileName has six digits of microseconds when it is %s
 test("imageFileName takes the microseconds that it is given when the time is of the same second", () => {
   const calendar = new Calendar(FakeClock.at("2026-01-02T03:04:05.5"));
   const time = calendar.local(calendar.now());
-  expect(imageFileName("Barn", time, utcMicros("2026-01-02T03:04:05.000042"))).toBe(
-    "Barn-2026-01-02T03.04.05.000042.jpg",
+  expect(imageFileName("Barn", time, utcMicros("2026-01-02T03:04:05.000042"), ".png")).toBe(
+    "Barn-2026-01-02T03.04.05.000042.png",
   );
+});
+
+test.each([
+  ["Barn-2026-01-02T03.04.05.000042.jpg", true],
+  ["Barn-2026-01-02T03.04.05.000042.png", true],
+  ["x.jpg", true],
+  ["a\nb.png", true],
+  [".hidden.jpg", false],
+  [".incoming-1-2-3", false],
+  [".png", false],
+  ["notes.txt", false],
+  ["jpg", false],
+  ["x.png.part", false],
+])("isImageFile tells what counts as an image: %j", (name, isImage) => {
+  expect(isImageFile(name)).toBe(isImage);
 });
 
 const lines: [text: string, line: string][] = [

@@ -40,6 +40,11 @@ export interface CurvePeerOptions {
   readonly keys?: string;
   /** The key that it takes for the hub's, in Z85. */
   readonly serverKey?: string;
+  /**
+   * When its keys are set: before it connects (default), or on a sender of imagezmq, which connects when it is made: then `late`,
+   * or with the socket disconnected before and connected `again` after it.
+   */
+  readonly way?: "plain" | "late" | "again";
 }
 
 /** A process that sends one image. It goes on trying until it has its answer or its scope is left. */
@@ -50,11 +55,12 @@ export class CurvePeer implements AsyncDisposable {
   isAnswered = false;
   readonly #process: Bun.Subprocess<"ignore", "pipe", "inherit">;
 
-  constructor({ node, port, keys, serverKey }: CurvePeerOptions) {
+  constructor({ node, port, keys, serverKey, way = "plain" }: CurvePeerOptions) {
     const options = {
       endpoint: `tcp://127.0.0.1:${port}`,
       text: `${node}|jpg|`,
       size: 1000,
+      way,
       ...(keys !== undefined && { keys, server_key: serverKey }),
     };
     this.#process = Bun.spawn([PYTHON, join(import.meta.dir, "curve_peer.py"), JSON.stringify(options)], {

@@ -20,7 +20,8 @@ again, so it is closed and the next command connects anew.
       which is not contiguous. In the whole array (for `sliced` that is twice as high and wide, H by W) the pixel of
       row y and column x is
           blue  = 255 * x // (W - 1),   green = 255 * y // (H - 1),   red = (seed + 64 * x // W + 64 * y // H) % 256,
-      and a gray one has the value of its blue. Keep `seed` below 128, or red has an edge that JPEG smears.
+      and a gray one has the value of its blue. Keep `seed` below 128, or red has an edge that JPEG smears. `bgra` is `bgr`
+      with an opacity that is different in each pixel. `bool` has squares of 16 pixels, black and white in turn.
   {"id": 4, "do": "event", "msg": "Garage|Temp|76 F", "payload": "jpg"}
       A text with the tiny black image that imagenode sends with it: as JPEG (`jpg`) or as a 3x3 array (`raw`).
   {"id": 5, "do": "frames", "frames": ["eyJ9", ""], "socket": "req", "wait": true}
@@ -30,6 +31,14 @@ again, so it is closed and the next command connects anew.
       `count` random JPEGs, each different, as fast as the replies come. `msg` gets a further field with the number. The
       journal gets one line for each, at once: {"msg", "sha256", "reply"}, the reply null where none came in time; that
       ends the load.
+
+  {"id": 7, "do": "array", "msg": "Barn|image|moving", "dtype": ">u2", "shape": [48, 64], "seed": 7}
+      An array of random items; `spelt` names the dtype in the header otherwise than numpy's str() does.
+  {"id": 8, "do": "encoded", "msg": "Barn|jpg|moving", "file": "barn.jpg", "shape": [-1, 1]}
+      A JPEG file as `cv2.imencode(...)[1]` gives it: an array of its bytes, sent by send_image.
+  {"id": 9, "do": "png", "file": "Barn.png", "dtype": ">u2"}
+      Sends nothing, and reads a PNG of 16 bits. Answers {"id", "shape", "sha256"}: of the pixels as an OpenCV array of this
+      dtype, so that it can be compared with that of an array that was sent.
 
 Answers: {"id", "reply", "ms", "sha256", "size", "frames"}. `reply` is the last frame of the reply as text, or null where
 none came in time; `ms` the time from before the send to the reply; `sha256` and `size` are of the last frame sent;
@@ -42,8 +51,10 @@ import base64
 import hashlib
 import json
 import random
+import struct
 import sys
 import time
+import zlib
 
 import numpy as np
 import zmq
@@ -65,17 +76,50 @@ def random_jpeg(size, seed):
 
 def pattern(kind, height, width, seed):
     """The array that the module's description defines."""
-    if kind not in ("bgr", "gray", "sliced"):
+    if kind not in ("bgr", "gray", "sliced", "bgra", "bool"):
         raise ValueError(f"no such kind of array: {kind}")
     if kind == "sliced":
         return pattern("bgr", 2 * height, 2 * width, seed)[::2, ::2]
+    if kind == "bgra":
+        opacity = np.arange(height * width, dtype=np.uint8).reshape(height, width, 1)
+        return np.concatenate([pattern("bgr", height, width, seed), opacity], axis=-1)
     y, x = np.mgrid[0:height, 0:width]
+    if kind == "bool":
+        return (x // 16 + y // 16) % 2 == 1
     blue = 255 * x // max(1, width - 1)
     if kind == "gray":
         return blue.astype(np.uint8)
     green = 255 * y // max(1, height - 1)
     red = (seed + 64 * x // width + 64 * y // height) % 256
     return np.stack([blue, green, red], axis=-1).astype(np.uint8)
+
+
+def read_png(path):
+    """The pixels of a PNG of 16 bits a channel as OpenCV holds them, by the specification (RFC 2083): no library is asked."""
+    with open(path, "rb") as opened:
+        data = opened.read()
+    if data[:8] != b"\x89PNG\r\n\x1a\n":
+        raise ValueError("the file has another signature")
+    chunks, at = [], 8
+    while at < len(data):
+        length, kind = struct.unpack(">I4s", data[at : at + 8])
+        body, (check,) = data[at + 8 : at + 8 + length], struct.unpack(">I", data[at + 8 + length : at + 12 + length])
+        if zlib.crc32(kind + body) != check:
+            raise ValueError(f"the chunk {kind} has another checksum")
+        chunks.append((kind, body))
+        at += 12 + length
+    if chunks[0][0] != b"IHDR" or chunks[-1] != (b"IEND", b""):
+        raise ValueError("the file does not begin with IHDR or does not end with IEND")
+    width, height, depth, colour, *rest = struct.unpack(">IIBBBBB", chunks[0][1])
+    channels = {0: 1, 2: 3, 6: 4}[colour]
+    if depth != 16 or rest != [0, 0, 0]:
+        raise ValueError(f"depth {depth}, compression, filter and interlace {rest}")
+    rows = np.frombuffer(zlib.decompress(b"".join(body for kind, body in chunks if kind == b"IDAT")), np.uint8)
+    rows = rows.reshape(height, 1 + width * channels * 2)
+    if rows[:, 0].any():
+        raise ValueError("a row has a filter")
+    pixels = np.ascontiguousarray(rows[:, 1:]).view(">u2").reshape(height, width, channels)
+    return pixels[:, :, 0] if channels == 1 else pixels[:, :, [2, 1, 0, 3][:channels]]
 
 
 class NoReply(Exception):
@@ -122,10 +166,11 @@ class Sender:
     def send_jpg(self, msg, jpg_buffer, timeout_ms=None):
         return self.request(dict(msg=msg), jpg_buffer, timeout_ms)
 
-    def send_image(self, msg, image, timeout_ms=None):
+    def send_image(self, msg, image, timeout_ms=None, spelt=None):
         if not image.flags["C_CONTIGUOUS"]:
             image = np.ascontiguousarray(image)
-        return self.request(dict(msg=msg, dtype=str(image.dtype), shape=image.shape), image, timeout_ms)
+        dtype = str(image.dtype) if spelt is None else spelt
+        return self.request(dict(msg=msg, dtype=dtype, shape=image.shape), image, timeout_ms)
 
     def timed(self, payload, send):
         """Runs `send` and makes the answer of it."""
@@ -152,6 +197,23 @@ class Sender:
     def do_raw(self, msg, kind, height, width, seed=0, timeout_ms=None):
         image = pattern(kind, height, width, seed)
         return self.timed(image, lambda: self.send_image(msg, image, timeout_ms))
+
+    def do_array(self, msg, dtype, shape, seed=0, spelt=None, timeout_ms=None):
+        generator = np.random.default_rng(seed)
+        if np.dtype(dtype) == bool:
+            image = generator.integers(0, 2, shape).astype(bool)
+        else:
+            items = int(np.prod(shape)) * np.dtype(dtype).itemsize
+            image = np.frombuffer(generator.bytes(items), dtype).reshape(shape)
+        return self.timed(image, lambda: self.send_image(msg, image, timeout_ms, spelt))
+
+    def do_encoded(self, msg, file, shape, timeout_ms=None):
+        image = np.fromfile(file, np.uint8).reshape(shape)
+        return self.timed(image, lambda: self.send_image(msg, image, timeout_ms))
+
+    def do_png(self, file, dtype):
+        pixels = np.ascontiguousarray(read_png(file).astype(dtype))
+        return {"shape": pixels.shape, "sha256": hashlib.sha256(pixels.tobytes()).hexdigest()}
 
     def do_event(self, msg, payload="jpg", timeout_ms=None):
         if payload == "raw":

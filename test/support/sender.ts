@@ -50,7 +50,19 @@ export function readJournal(path: string): JournalEntry[] {
 }
 
 /** The kinds of arrays that {@link Sender.raw} makes; `sliced` is not contiguous, and coloured. */
-type RawKind = "bgr" | "gray" | "sliced";
+type RawKind = "bgr" | "gray" | "sliced" | "bgra" | "bool";
+
+/** An array of random items. */
+export interface RandomArray {
+  /** Of numpy, such as `>u2`. */
+  readonly dtype: string;
+  readonly shape: readonly number[];
+  readonly seed?: number;
+  /** What the header says in place of the dtype's `str()`. */
+  readonly spelt?: string;
+}
+
+const pngSchema = z.object({ shape: z.array(z.number()), sha256: z.string() });
 
 /** What makes up one array. */
 export interface RawImage {
@@ -70,6 +82,10 @@ export function patternPixel(
   if (image.kind === "sliced") {
     const whole = { ...image, kind: "bgr", height: 2 * image.height, width: 2 * image.width } as const;
     return patternPixel(whole, 2 * x, 2 * y);
+  }
+  if (image.kind === "bool") {
+    const value = (Math.floor(x / 16) + Math.floor(y / 16)) % 2 === 1 ? 255 : 0;
+    return [value, value, value];
   }
   const blue = Math.floor((255 * x) / Math.max(1, image.width - 1));
   if (image.kind === "gray") return [blue, blue, blue];
@@ -148,6 +164,21 @@ export class Sender implements AsyncDisposable {
   /** Sends an array as OpenCV holds it. */
   async raw(msg: string, image: RawImage): Promise<Reply> {
     return await this.#request({ do: "raw", msg, ...image });
+  }
+
+  /** Sends an array of random items, of any dtype that numpy has. */
+  async array(msg: string, array: RandomArray): Promise<Reply> {
+    return await this.#request({ do: "array", msg, ...array });
+  }
+
+  /** Sends the bytes of a JPEG file as an array, as `cv2.imencode` gives them. @param shape -1 stands for how many there are */
+  async encoded(msg: string, file: string, shape: readonly number[]): Promise<Reply> {
+    return await this.#request({ do: "encoded", msg, file, shape });
+  }
+
+  /** Reads a PNG of 16 bits by the specification, and gives the shape and the hash of the array of this dtype that it was made of. */
+  async png(file: string, dtype: string): Promise<z.infer<typeof pngSchema>> {
+    return pngSchema.parse(await this.#command({ do: "png", file, dtype }));
   }
 
   /** Sends a text with the tiny black image that imagenode adds to it, as a JPEG (default) or as an array. */

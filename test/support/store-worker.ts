@@ -99,10 +99,11 @@ function begin(data: StoreThreadStart): StoreResult[] {
 }
 
 function storeImage({ name, micros, bytes, fails = false }: StoreImage): StoreResult {
-  return images.store(name, micros, (fd) => {
+  const write = (fd: number): void => {
     writeBytes(fd, bytes);
     if (fails) throw new SystemError("write", 5);
-  });
+  };
+  return images.store(name, micros, write, ".jpg");
 }
 
 function appendText(text: string): StoreResult {

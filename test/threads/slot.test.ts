@@ -41,14 +41,17 @@ describe("Slot gives back", () => {
     slot.kind = Kind.raw;
     slot.outcome = Outcome.overCap;
     slot.micros = micros;
-    slot.shape = { height: 65_500, width: 1, channels: 3 };
+    slot.node = "ü".repeat(112);
+    slot.raw = { height: 65_500, width: 1, channels: 3, item: "uint16be" };
     slot.setPayload(0x7fff_1234_5678, 196_500);
     slot.text = "Barn";
-    const { kind, outcome, shape, payloadAddress, payloadBytes, text } = new Slot(memory, 1);
-    expect({ kind, outcome, shape, payloadAddress, payloadBytes, text, micros: slot.micros }).toEqual({
+    const { kind, outcome, raw, payloadAddress, payloadBytes, node, text } = new Slot(memory, 1);
+    expect({ kind, outcome, raw, payloadAddress, payloadBytes, node, text, micros: slot.micros }).toEqual({
       kind: Kind.raw,
       outcome: Outcome.overCap,
-      shape: { height: 65_500, width: 1, channels: 3 },
+      raw: { height: 65_500, width: 1, channels: 3, item: "uint16be" },
+      // As long as a name can be.
+      node: "ü".repeat(112),
       payloadAddress: 0x7fff_1234_5678,
       payloadBytes: 196_500,
       text: "Barn",
@@ -75,7 +78,7 @@ test("Slot changes no other slot when it is filled to its bounds", () => {
   slot.text = "€".repeat(TEXT_BYTES_MAX);
   slot.kind = slot.outcome = -1;
   slot.micros = -1;
-  slot.shape = { height: -1, width: -1, channels: -1 };
+  slot.raw = { height: -1, width: -1, channels: 4, item: "uint16be" };
   slot.setPayload(-1, -1);
   const others = [...bytes.subarray(0, SLOT_BYTES), ...bytes.subarray(2 * SLOT_BYTES)];
   expect(others.every((byte) => byte === 0xaa)).toBe(true);

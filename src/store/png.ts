@@ -1,0 +1,39 @@
+/**
+ * Makes a PNG of an array of 16 bits a channel, such as the depth map of a camera: a JPEG has 8, and loses some of those.
+ *
+ * @module
+ */
+
+import { type Address, copyTo } from "../libc.ts";
+import type { RawArray } from "../request.ts";
+
+/** How hard the encoder tries, 0 to 9. More than this makes files of depth maps hardly smaller, and takes up to twice as long. */
+const LEVEL = 3;
+
+/**
+ * Encodes the array at `address`, without loss. It does not give way meanwhile: 640x480 in gray takes some 20 ms, 1280x720 some 60.
+ *
+ * @throws {Error} where there is not enough memory
+ */
+export async function encodePng(address: Address, array: RawArray): Promise<Uint8Array> {
+  // Few hubs ever meet such an array.
+  const { encode } = await import("fast-png");
+  const { height, width, channels } = array;
+  const data = itemsAt(address, array);
+  return encode({ height, width, channels, depth: 16, data }, { zlib: { level: LEVEL } });
+}
+
+/** The items as numbers, in the order that a PNG has them: R, G, B. */
+function itemsAt(address: Address, { height, width, channels, item }: RawArray): Uint16Array {
+  const items = new Uint16Array(height * width * channels);
+  const bytes = Buffer.from(items.buffer);
+  copyTo(bytes, address, bytes.byteLength);
+  // Every machine that the hub runs on has the low byte first.
+  if (item === "uint16be") bytes.swap16();
+  if (channels === 1) return items;
+  for (let blue = 0; blue < items.length; blue += channels) {
+    const red = blue + 2;
+    [items[blue], items[red]] = [items[red]!, items[blue]!];
+  }
+  return items;
+}
