@@ -238,7 +238,7 @@ const networkShape = {
     description:
       "Cameras that bind a PUB socket (imagezmq with REQ_REP=False), such as [tcp://192.168.86.41:5566]; the hub " +
       "connects to each and keeps what comes. One with CURVE is {connect: tcp://HOST:PORT, server_key: ITS_PUBLIC_KEY}",
-    rule: "a list of endpoints tcp://HOST:PORT, or groups {connect, server_key}",
+    rule: "a list of endpoints tcp://HOST:PORT, or groups of connect and server_key (40 characters, in quotes)",
   }),
   max_message_bytes: setting(z.int().min(MESSAGE_BYTES_MIN).max(MESSAGE_BYTES_MAX).default(33_554_432), {
     description: "Longest frame of a message; a longer one is answered ERROR",

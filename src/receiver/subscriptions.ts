@@ -46,8 +46,8 @@ export class Publisher implements Disposable {
   readonly socket: Socket;
   readonly monitor: Monitor;
   isConnected = false;
-  /** Whether anything was said of it since it was connected last. */
-  private isTold = false;
+  /** What was said of it last. */
+  private told: PublisherChange | undefined;
   /** When its handshake is tried again, in milliseconds of `performance.now`. */
   private retryMs = Number.POSITIVE_INFINITY;
 
@@ -108,20 +108,19 @@ export class Publisher implements Disposable {
     switch (event) {
       case MonitorEvent.handshakeSucceeded:
         this.isConnected = true;
-        this.isTold = false;
         this.retryMs = Number.POSITIVE_INFINITY;
-        return "connected";
+        return this.tellOnce("connected");
       case MonitorEvent.disconnected:
         if (!this.isConnected) return this.failed(nowMs);
         this.isConnected = false;
-        this.isTold = true;
-        return "lost";
+        return this.tellOnce("lost");
       case MonitorEvent.handshakeFailedNoDetail:
       case MonitorEvent.handshakeFailedProtocol:
       case MonitorEvent.handshakeFailedAuth:
         return this.failed(nowMs);
       case MonitorEvent.connectRetried:
-        return this.tellOnce("unreachable");
+        // Also behind a loss, or a handshake that failed: then more has been said.
+        return this.told === undefined ? this.tellOnce("unreachable") : undefined;
       default:
         return undefined;
     }
@@ -133,8 +132,8 @@ export class Publisher implements Disposable {
   }
 
   private tellOnce(change: PublisherChange): PublisherChange | undefined {
-    if (this.isTold) return undefined;
-    this.isTold = true;
+    if (this.told === change) return undefined;
+    this.told = change;
     return change;
   }
 

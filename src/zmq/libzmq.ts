@@ -501,7 +501,7 @@ export class Monitor implements Disposable {
 
   /** The low half of a frame of 64 bits. */
   private number(frame: Message): number {
-    return read.i32(frame.data as Pointer, 0);
+    return read.i32(frame.data, 0);
   }
 
   [Symbol.dispose](): void {

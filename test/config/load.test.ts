@@ -78,6 +78,8 @@ const PORT_RULE = "must be a whole number from 1 to 65535";
 const BIND_RULE = 'must be "*" (all interfaces), an IP address or the name of an interface';
 const PATH_RULE =
   "must be a path: absolute, relative to the directory of imagehub.yaml, or from the home directory with ~/";
+const SUBSCRIBE_RULE =
+  "must be a list of endpoints tcp://HOST:PORT, or groups of connect and server_key (40 characters, in quotes)";
 const F = "DIR/imagehub.yaml";
 const MISSING = "hub: is missing; every setting stands under it";
 
@@ -135,6 +137,18 @@ describe("loadSettings refuses", () => {
       "a path with a zero byte",
       'hub:\n  data_directory: "a\\0b"\n',
       [`${F}:2: hub.data_directory is "a\\u0000b", ${PATH_RULE}`],
+    ],
+    ...["5566", "ipc:///tmp/x", "tcp://*:5566", "tcp://host", "tcp://host:0", "tcp://host:70000"].map(
+      (wrong): [string, string, string[]] => [
+        `${wrong} for a publisher`,
+        `hub:\n  subscribe: ["${wrong}"]\n`,
+        [`${F}:2: hub.subscribe.0 is "${wrong}", ${SUBSCRIBE_RULE}`],
+      ],
+    ),
+    [
+      "a publisher's key that is none",
+      "hub:\n  subscribe:\n    - {connect: tcp://a:1, server_key: short}\n",
+      [`${F}:3: hub.subscribe.0.server_key is "short", ${SUBSCRIBE_RULE}`],
     ],
     ["half an address", "hub:\n  bind: 192.168.1\n", [`${F}:2: hub.bind is "192.168.1", ${BIND_RULE}`]],
     [
@@ -311,6 +325,17 @@ describe("loadSettings refuses", () => {
 });
 
 describe("loadSettings accepts", () => {
+  const KEY = "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7";
+  test.each<[written: string, meant: unknown]>([
+    ["tcp://a.local:5566", ["tcp://a.local:5566"]],
+    ["tcp://a:1, tcp://[fe80::1%eth0]:2", ["tcp://a:1", "tcp://[fe80::1%eth0]:2"]],
+    ["[tcp://10.0.0.7:65535]", ["tcp://10.0.0.7:65535"]],
+    [`[{connect: tcp://a:1, server_key: "${KEY}"}]`, [{ connect: "tcp://a:1", server_key: KEY }]],
+    ["", []],
+  ])("subscribe: %s", (written, meant) => {
+    expect(load(`hub:\n  subscribe: ${written}\n`).settings.subscribe).toEqual(meant as never);
+  });
+
   test.each(["off", "false", '"off"'])("http.listen: %s", (listen) => {
     expect(load(`hub:\n  http:\n    listen: ${listen}\n`).settings.http.listen).toBe("off");
     expect(load("hub:\n", { env: { IMAGEHUB_HTTP_LISTEN: "off" } }).settings.http.listen).toBe("off");

@@ -82,7 +82,7 @@ test("count follows peers that come and go", async () => {
   expect(addresses("Disconnected: ").toSorted()).toEqual(addresses("Connected: ").toSorted());
 });
 
-test.each<[what: string, greeting: string | Uint8Array]>([
+test.each<[what: string, opening: string | Uint8Array]>([
   ["sends nothing and hangs up", ""],
   ["sends one byte and hangs up", "\u0001"],
   ["asks for a web page", "GET / HTTP/1.1\r\nHost: data1\r\n\r\n"],
@@ -96,13 +96,13 @@ test.each<[what: string, greeting: string | Uint8Array]>([
       Buffer.alloc(32),
     ]),
   ],
-])("count forgets a stranger that %s", async (_, greeting) => {
+])("count forgets a stranger that %s", async (_, opening) => {
   using stack = new DisposableStack();
   stack.use(peer());
   await until(() => connections.count === 1);
   for (let round = 0; round < 5; round++) {
     const closed = Promise.withResolvers<void>();
-    const socket = connect(port, "127.0.0.1", () => socket.end(greeting));
+    const socket = connect(port, "127.0.0.1", () => socket.end(opening));
     socket.on("error", () => closed.resolve());
     socket.on("close", () => closed.resolve());
     socket.resume();
@@ -196,23 +196,23 @@ function connectionOf(address: string): Connection {
   return all.find((each) => each.peer === address)!;
 }
 
-describe("messages that are not whole", () => {
-  /** A peer that has sent the head of a frame of 100 MB, and so many bytes of it. */
-  async function unfinished(bytes: number, messages = 0): Promise<{ peer: RawPeer; address: string }> {
-    const before = addresses("Connected: ").length;
-    const each = await RawPeer.connect(port, greeting(), ready());
-    await until(() => addresses("Connected: ").length > before);
-    const address = addresses("Connected: ").at(-1)!;
-    each.send(frame(0, Buffer.alloc(bytes, 1), 100_000_000n));
-    const connection = connectionOf(address);
-    connection.messages = messages;
-    await until(() => {
-      connections.look();
-      return connection.unfinishedBytes >= bytes || connection.isClosing;
-    });
-    return { peer: each, address };
-  }
+/** A peer that has sent the head of a frame of 100 MB, and so many bytes of it. */
+async function unfinished(bytes: number, messages = 0): Promise<{ peer: RawPeer; address: string }> {
+  const before = addresses("Connected: ").length;
+  const each = await RawPeer.connect(port, greeting(), ready());
+  await until(() => addresses("Connected: ").length > before);
+  const address = addresses("Connected: ").at(-1)!;
+  each.send(frame(0, Buffer.alloc(bytes, 1), 100_000_000n));
+  const connection = connectionOf(address);
+  connection.messages = messages;
+  await until(() => {
+    connections.look();
+    return connection.unfinishedBytes >= bytes || connection.isClosing;
+  });
+  return { peer: each, address };
+}
 
+describe("messages that are not whole", () => {
   test("may stand for as long as they fit into memory", async () => {
     using first = (await unfinished(1_000_000)).peer;
     using second = (await unfinished(1_000_000, 1)).peer;

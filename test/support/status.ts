@@ -30,7 +30,7 @@ export function statusAt(time: string): Status {
     },
     connections: 4,
     publishers: { connected: 0, total: 0 },
-  queue: { requests: 1, capacity: 500 },
+    queue: { requests: 1, capacity: 500 },
     today: { date: "2026-11-22", images: 812, limit: 5000 },
     disk: { free_bytes: 999, size_bytes: 64_000_000_000 },
     nodes: [
