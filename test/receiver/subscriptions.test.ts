@@ -14,7 +14,7 @@ import { type Hub, startHub } from "../support/hub.ts";
 import { linesWith, until } from "../support/hub-output.ts";
 import { StalledLog } from "../support/stalled-log.ts";
 import { freePort, tempDir } from "../support/temp.ts";
-import { Peer, PeerType, sendFrames } from "../support/zmq-peer.ts";
+import { COMES_MS, Peer, PeerType, sendFrames } from "../support/zmq-peer.ts";
 
 // Above all bounds of waiting, so that what a test holds is let go of before its context is.
 setDefaultTimeout(120_000);
@@ -31,14 +31,22 @@ afterEach(() => {
   context[Symbol.dispose]();
 });
 
-/** A camera that publishes. */
-function publisher(port: number, prepare: (socket: Socket) => void = () => undefined): Socket {
+/** A camera that publishes. libzmq gives the port of one that was closed back a little later. */
+async function publisher(port: number, prepare: (socket: Socket) => void = () => undefined): Promise<Socket> {
   const socket = context.socket(PUB);
   socket.set(SocketOption.linger, 0);
   socket.set(SocketOption.sendHwm, 0);
   prepare(socket);
-  socket.bind(`tcp://127.0.0.1:${port}`);
-  return socket;
+  for (const end = performance.now() + COMES_MS; ; await Bun.sleep(5)) {
+    try {
+      socket.bind(`tcp://127.0.0.1:${port}`);
+      return socket;
+    } catch (error) {
+      if (performance.now() < end) continue;
+      socket[Symbol.dispose]();
+      throw error;
+    }
+  }
 }
 
 const endpoint = (port: number): string => `tcp://127.0.0.1:${port}`;
@@ -57,7 +65,7 @@ const texts = (hub: Hub): string[] => hub.log().map((line) => line.slice(line.in
 test("what publishers send is stored beside what senders send, whole and under the same names", async () => {
   const ports = [freePort(), freePort()];
   using stack = new DisposableStack();
-  const publishers = ports.map((port) => stack.use(publisher(port)));
+  const publishers = [stack.use(await publisher(ports[0]!)), stack.use(await publisher(ports[1]!))];
   await using hub = await hubWith({ subscribe: ports.map(endpoint) });
   await subscribed(hub, 2);
   const camera = stack.use(new Peer(context, PeerType.req, endpoint(hub.port)));
@@ -90,7 +98,7 @@ test("a publisher that is not there at start, goes and comes again is subscribed
   await until(hub, () => linesWith(hub, "Cannot reach the publisher yet").length >= 2);
   for (const round of [1, 2]) {
     {
-      using socket = publisher(port);
+      using socket = await publisher(port);
       await subscribed(hub, round);
       sendFrames(socket, [header("Pub|jpg|"), jpeg(`image ${round}`)]);
       await until(hub, () => hub.images().length === round);
@@ -104,7 +112,7 @@ test("a publisher that is not there at start, goes and comes again is subscribed
 
 test("what makes no sense is told with its address, and what has no label with the setting unlabelled", async () => {
   const port = freePort();
-  using socket = publisher(port);
+  using socket = await publisher(port);
   await using hub = await hubWith({ subscribe: endpoint(port) });
   await subscribed(hub);
   for (const frames of [["no json", "x"], [header("Pub|jpg|")], [header("Pub|jpg|"), "x", "y"]])
@@ -123,7 +131,7 @@ test("what makes no sense is told with its address, and what has no label with t
 test("a slow disk drops what publishers send, counts and says it, and senders keep their places", async () => {
   const port = freePort();
   using stack = new DisposableStack();
-  const socket = stack.use(publisher(port));
+  const socket = stack.use(await publisher(port));
   await using hub = await hubWith({ subscribe: [endpoint(port)], queuemax: 20, writers: 1 });
   await subscribed(hub);
   const camera = stack.use(new Peer(context, PeerType.req, endpoint(hub.port)));
@@ -159,11 +167,11 @@ test("a publisher with CURVE is subscribed to with its key, and tried again when
     });
   await using hub = await hubWith({ subscribe: [{ connect: endpoint(port), server_key: keys.publicKey }] });
   {
-    using _ = withKeys(other);
+    using _ = await withKeys(other);
     await until(hub, () => linesWith(hub, "Cannot subscribe").length > 0);
     expect(linesWith(hub, "Subscribed to")).toEqual([]);
   }
-  using socket = withKeys(keys);
+  using socket = await withKeys(keys);
   await subscribed(hub);
   sendFrames(socket, [header("Pub|jpg|"), jpeg("secret")]);
   await until(hub, () => storedNames(hub).includes("secret"));
@@ -171,7 +179,7 @@ test("a publisher with CURVE is subscribed to with its key, and tried again when
 
 test("a hub stops with status 0 while publishers go on sending", async () => {
   const port = freePort();
-  using socket = publisher(port);
+  using socket = await publisher(port);
   await using hub = await hubWith({ subscribe: [endpoint(port)], queuemax: 10 });
   await subscribed(hub);
   const stop = { isOver: false, status: hub.stop() };
