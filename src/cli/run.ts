@@ -86,6 +86,7 @@ function logStart(log: Log, loaded: LoadedSettings): void {
     ...differences(loaded),
     data_directory: loaded.settings.data_directory,
   });
+  for (const note of loaded.notes) log.warn(note);
   if (loaded.settings.print_settings) {
     for (const line of formatSettings(loaded).trimEnd().split("\n")) log.info(line);
   }
