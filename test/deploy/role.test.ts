@@ -152,6 +152,7 @@ describe.skipIf(lacks("ansible"))("the role imagehub", () => {
           config: "/etc/imagehub.yaml",
           configDirectory: "/etc",
           dataDirectory: "/srv/my-disk/cameras",
+          realDataDirectory: "/srv/my-disk/cameras",
           mountPoint: "/srv/my-disk",
         }),
       );
