@@ -43,6 +43,8 @@ export async function run(options: SettingsOptions): Promise<ExitStatus> {
     if (endpoint !== undefined) {
       log.info(`Listening on ${endpoint}`);
       reporter?.start();
+      const cap = await hub.capReached();
+      if (cap !== undefined) log.warn(cap);
       if (settings.allow.length === 0 && settings.curve.server_key === "") sayOpen(log, settings);
     }
     const unanswered = await Promise.race([hub.stopped, signal.overdue]);

@@ -11,7 +11,7 @@ const MOUNTS = String.raw`22 1 8:1 / / rw shared:1 - ext4 /dev/sda1 rw
 32 22 8:1 /var/cameras /srv/cameras rw shared:1 - ext4 /dev/sda1 rw
 `;
 
-test.each([
+test.each<[place: string, point: string | undefined]>([
   ["/home/ops/imagehub", undefined],
   ["/mnt", undefined],
   ["/mnt/disk", "/mnt/disk"],
@@ -20,7 +20,7 @@ test.each([
   ["/mnt/disk/my stick/imagehub", "/mnt/disk/my stick"],
   ["/srv/cameras/imagehub", "/srv/cameras"],
 ])("mountPointOf says where the disk of %s is mounted", (place, point) => {
-  expect(mountPointOf(place, MOUNTS)).toBe(point!);
+  expect(mountPointOf(place, MOUNTS)).toBe(point);
 });
 
 test("mountPointOf knows the mounts of this machine", () => {
