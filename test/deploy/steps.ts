@@ -44,10 +44,13 @@ async function siteSteps(account: Account, scratch: string): Promise<void> {
   const site = new Site(node, join(scratch, "site"), true);
   const { play, sudo, status, version, mainPid, starts } = actions(account, site, node);
 
-  const data = join(node.root, "home/ops/sentinelcam/imagehub");
+  // The data is on a disk of its own, as far as systemd is concerned.
+  const disk = "/home/ops/sentinelcam/imagehub";
+  const data = join(node.root, "srv/ssd");
   const oldLine = "2021-09-24 08:27:13,477 ~ Garage|Temp|76 F";
   await account.step("another hub is in the place of the Python hub", async () => {
-    await anotherHub(node, oldLine);
+    await mountAtBoot(node, "/srv/ssd", disk);
+    await anotherHub(node, oldLine, "/srv/ssd");
     const kept = await node.ssh(
       blocks("MIGRATION.md").find((block) => block.startsWith("mkdir ~/python-hub")) ?? "false",
     );
@@ -302,6 +305,39 @@ async function siteSteps(account: Account, scratch: string): Promise<void> {
     return "exit status 0, another process, healthy";
   });
 
+  await account.step("sudo systemctl reload imagehub, with wrong settings and with right ones", async () => {
+    const before = await mainPid();
+    await sudo("sh -c 'cp -p imagehub.yaml right.yaml; echo \"  prot: 1\" >> imagehub.yaml'");
+    const refused = await sudo("systemctl reload imagehub");
+    const { stdout } = await sudo("journalctl -u imagehub -n 5 --no-pager -o cat");
+    expect(refused.status !== 0, "It says that it has worked", stdout);
+    expect(stdout.includes("hub.prot is not a setting"), "The log does not say what is wrong", stdout);
+    await sudo("mv right.yaml imagehub.yaml");
+    const done = await sudo("systemctl reload imagehub");
+    expect(done.status === 0, "It fails with right settings", done.stderr);
+    expect((await mainPid()) === before && (await status()), "The hub is not as it was", "");
+    return `exit status ${refused.status}, ${lineWith(stdout, "hub.prot")}; then 0`;
+  });
+
+  await account.step(`sudo umount ${disk}, and mount, while cameras send`, async () => {
+    const isActive = async (): Promise<boolean> =>
+      (await node.ssh("systemctl is-active imagehub")).stdout.trim() === "active";
+    const gone = await sudo(`umount ${disk}`);
+    expect(gone.status === 0, "It is not unmounted", gone.stderr);
+    await until("the hub has stopped", async () => (await mainPid()) === "0", 20_000);
+    const below = await node.ssh(`find ${disk} -type f`);
+    expect(below.stdout === "", "Files are below the mount point", below.stdout);
+    const shown = (await node.ssh("systemctl is-active imagehub")).stdout.trim();
+    await sudo(`mount ${disk}`);
+    await until("the hub runs again", async () => (await isActive()) && (await status()), 20_000);
+    // Without ExecStopPost= of the unit the hub stays stopped: systemd drops the start that comes while it still stops.
+    const before = await mainPid();
+    await node.ssh(`sudo umount ${disk} && sudo mount ${disk}`);
+    await until("another hub runs", async () => !["0", before].includes(await mainPid()), 20_000);
+    await until("it is healthy", async () => (await isActive()) && (await status()), 20_000);
+    return `${shown} without the disk; runs again with it, also when that is back before the hub has stopped`;
+  });
+
   await account.longStep("telnet data1 5555, from another machine", async () => {
     const { stdout, stderr } = await run(
       [...node.inNetwork, "timeout", "3", "busybox", "telnet"].concat(node.address, "5555"),
@@ -377,6 +413,15 @@ async function siteSteps(account: Account, scratch: string): Promise<void> {
     );
     return (await sudo("ss -tlpn | grep 5555")).stdout.trim().replaceAll(/\s+/gu, " ");
   });
+}
+
+/** Has a folder of the container mounted over another one as a disk would be: as /etc/fstab says, by a unit of systemd. */
+async function mountAtBoot(node: Container, folder: string, point: string): Promise<void> {
+  const { status, stderr } = await node.ssh(
+    `mkdir -p ${point} && sudo mkdir -p ${folder} && sudo chown ops:ops ${folder} && ` +
+      `echo "${folder} ${point} none bind,nofail 0 0" | sudo tee -a /etc/fstab && sudo systemctl daemon-reload && sudo mount ${point}`,
+  );
+  if (status !== 0) throw new StepError(`Cannot mount ${point}\n${stderr}`);
 }
 
 /** A node that has nothing: no user, no directories, no sentinelcam_base. */
