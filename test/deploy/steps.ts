@@ -44,9 +44,9 @@ async function siteSteps(account: Account, scratch: string): Promise<void> {
   const site = new Site(node, join(scratch, "site"), true);
   const { play, sudo, status, version, mainPid, starts } = actions(account, site, node);
 
-  // The data is on a disk of its own, as far as systemd is concerned.
-  const disk = "/home/ops/sentinelcam/imagehub";
-  const data = join(node.root, "srv/ssd");
+  // As at the site, though what is mounted there is another folder of the container.
+  const disk = "/home/ops/sentinelcam";
+  const data = join(node.root, "srv/ssd/imagehub");
   const oldLine = "2021-09-24 08:27:13,477 ~ Garage|Temp|76 F";
   await account.step("another hub is in the place of the Python hub", async () => {
     await mountAtBoot(node, "/srv/ssd", disk);
@@ -319,7 +319,7 @@ async function siteSteps(account: Account, scratch: string): Promise<void> {
     return `exit status ${refused.status}, ${lineWith(stdout, "hub.prot")}; then 0`;
   });
 
-  await account.step(`sudo umount ${disk}, and mount, while cameras send`, async () => {
+  await account.step(`sudo umount ${disk} and mount, while cameras send`, async () => {
     const isActive = async (): Promise<boolean> =>
       (await node.ssh("systemctl is-active imagehub")).stdout.trim() === "active";
     const gone = await sudo(`umount ${disk}`);
