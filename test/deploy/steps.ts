@@ -526,7 +526,7 @@ async function bareSteps(account: Account, scratch: string): Promise<void> {
       const there = (await sudo("ls -A /srv/ssd/hub/data")).stdout;
       expect(there.includes("logs"), "The data is elsewhere", there);
       const unit = (await node.ssh("systemctl show -P BindsTo imagehub")).stdout.trim();
-      expect(unit === String.raw`"mnt-my\x2ddisk.mount"`, "It is not bound to its disk", unit);
+      expect(unit === String.raw`"mnt-my\\x2ddisk.mount"`, "It is not bound to its disk", unit);
       const again = await config();
       expect(again.failed === 0 && again.changed === 0, "A second run changes something", again.output);
       return `${recap(done)}, mounted, bound to ${unit}; again: ${recap(again)}`;
