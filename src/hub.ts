@@ -6,6 +6,7 @@
 
 import { accessSync, constants, mkdirSync, statSync } from "node:fs";
 import { dirname } from "node:path";
+import { capReached } from "./cap.ts";
 import type { Settings } from "./config/schema.ts";
 import { EXIT, FatalError, messageOf } from "./errors.ts";
 import { Control } from "./http/control.ts";
@@ -120,6 +121,11 @@ export class Hub {
   /** What the hub has done since its start, by the names of `Counter` in `threads/shared.ts`. */
   get totals(): Record<string, number> {
     return this.overview.totals;
+  }
+
+  /** What is to be said where no image is kept any more today; undefined where they are. */
+  async capReached(): Promise<string | undefined> {
+    return capReached(await this.overview.imagesToday(), this.settings.max_images_write);
   }
 
   /** Asks the hub to store and answer what has arrived, and to end. `stopped` tells when it has. */

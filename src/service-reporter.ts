@@ -14,11 +14,14 @@ import type { ServiceManager } from "./systemd.ts";
 /** How often the line is made anew, in milliseconds. */
 const STATUS_MS = 5000;
 
+/** How often today's images are looked at for that line, in milliseconds: where none has come yet, they are counted in their folder. */
+const CAP_MS = 60_000;
+
 /** How often the watchdog is fed within the time that systemd waits for it: two times may fail. */
 const FEEDS = 3;
 
 /** What is reported of a hub. */
-type Reported = Pick<Hub, "totals" | "liveness">;
+type Reported = Pick<Hub, "totals" | "liveness" | "capReached">;
 
 /** Reports from `start` until `stopping`. */
 export class ServiceReporter implements Disposable {
@@ -27,6 +30,8 @@ export class ServiceReporter implements Disposable {
   private lastTotals: Record<string, number> = {};
   private lastMs = performance.now();
   private lastStatus = "";
+  /** What is said where no image is kept any more today. */
+  private cap: string | undefined;
   /** What the threads were asked last. */
   private question = 0;
   /** Which threads did not turn when that was looked at last. */
@@ -45,7 +50,9 @@ export class ServiceReporter implements Disposable {
     manager.ready();
     this.lastTotals = hub.totals;
     this.reportStatus();
+    void this.lookAtCap();
     this.timers.push(setInterval(() => this.reportStatus(), STATUS_MS));
+    this.timers.push(setInterval(() => void this.lookAtCap(), CAP_MS));
     if (manager.watchdogMs === undefined) return;
     this.question = hub.liveness.ask();
     this.timers.push(setInterval(() => this.feed(), manager.watchdogMs / FEEDS));
@@ -67,12 +74,21 @@ export class ServiceReporter implements Disposable {
   private reportStatus(): void {
     const { totals } = this.hub;
     const now = performance.now();
-    const status = statusLine(this.lastTotals, totals, (now - this.lastMs) / 1000);
+    const rates = statusLine(this.lastTotals, totals, (now - this.lastMs) / 1000);
+    const status = this.cap === undefined ? rates : `${this.cap}; ${rates}`;
     this.lastTotals = totals;
     this.lastMs = now;
     if (status === this.lastStatus) return;
     this.lastStatus = status;
     this.manager.status(status);
+  }
+
+  /** What has changed is in the line at once. */
+  private async lookAtCap(): Promise<void> {
+    const cap = await this.hub.capReached();
+    if (cap === this.cap || !this.isServing) return;
+    this.cap = cap;
+    this.reportStatus();
   }
 
   private feed(): void {

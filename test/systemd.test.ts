@@ -85,6 +85,29 @@ describe.each(programs)("imagehub from %s tells systemd", (program) => {
       expect(socket.messages().at(-1)).toBe("STOPPING=1\nEXTEND_TIMEOUT_USEC=9500000");
     });
 
+    test("and the log that today's cap was spent before it started", async () => {
+      using socket = new NotifySocket();
+      using home = tempDir();
+      const today = new Date().toLocaleDateString("sv-SE");
+      const folder = join(home.path, "imagehub_data/images", today);
+      mkdirSync(folder, { recursive: true });
+      for (const name of ["a.jpg", "b.jpg"]) writeFileSync(join(folder, name), "");
+      writeFileSync(join(home.path, "imagehub.yaml"), "hub:\n  max_images_write: 2\n");
+      await using hub = new Hub({ program, dir: home.path, env: withSocket(socket) });
+      const cap =
+        "CAP REACHED: today's folder has 2 images, and max_images_write is 2. " +
+        "Until midnight further ones are answered OK and not kept";
+      expect(await socket.until(/^STATUS=CAP/)).toStartWith(`STATUS=${cap}; 0.0 images/s, `);
+      await until(hub, () => hub.output().includes(cap));
+      expect(linesWith(hub, cap)[0]).toContain("warn");
+      expect(await hub.stop()).toBe(EXIT.ok);
+      writeFileSync(join(home.path, "imagehub.yaml"), "hub:\n  max_images_write: 3\n");
+      await using again = new Hub({ program, dir: home.path, env: withSocket(socket) });
+      await again.listening();
+      await socket.until("STATUS=0.0 images/s");
+      expect(linesWith(again, "CAP REACHED")).toEqual([]);
+    });
+
     test("what kept it from starting, and not that it is ready", async () => {
       using socket = new NotifySocket();
       await using other = await startHub();

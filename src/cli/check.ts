@@ -16,9 +16,17 @@ export interface SettingsOptions {
   readonly data?: string;
 }
 
+/** What `check` was asked for. */
+export interface CheckOptions extends SettingsOptions {
+  /** Whether settings that are right are nothing to speak of. */
+  readonly quiet?: boolean;
+}
+
 /** Prints the settings in force, as YAML. @throws {FatalError} where they are wrong */
-export function check(options: SettingsOptions): ExitStatus {
+export function check(options: CheckOptions): ExitStatus {
   const loaded = loadFor(options);
+  if (options.quiet === true) return EXIT.ok;
+  for (const note of loaded.notes) process.stderr.write(`${note}\n`);
   const where = loaded.file ?? `no file at ${loaded.place}, built-in defaults`;
   process.stdout.write(`# Settings: ${where}\n${formatSettings(loaded)}`);
   return EXIT.ok;

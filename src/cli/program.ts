@@ -7,7 +7,7 @@
 import { Command, CommanderError, Option } from "commander";
 import { EXIT, type ExitStatus, FatalError } from "../errors.ts";
 import { COMMIT, VERSION } from "../version.ts";
-import { check, type SettingsOptions } from "./check.ts";
+import { check, type CheckOptions, type SettingsOptions } from "./check.ts";
 import type { KeygenOptions } from "./keygen.ts";
 import { run } from "./run.ts";
 import type { SendOptions } from "./send.ts";
@@ -62,7 +62,8 @@ export async function main(args: readonly string[]): Promise<ExitStatus> {
 
   withSettings(program.command("check"))
     .description("check the settings and print those in force, without running")
-    .action((options: SettingsOptions) => {
+    .option("-q, --quiet", "print nothing where they are right")
+    .action((options: CheckOptions) => {
       status = check(options);
     });
 

@@ -44,7 +44,7 @@ export class Reloader {
     this.hub.reload();
   }
 
-  private apply({ settings, place }: LoadedSettings): void {
+  private apply({ settings, place, notes }: LoadedSettings): void {
     const { hub, log } = this;
     const changed = SETTINGS.filter(
       ({ path }) => !isDeepStrictEqual(getAt(settings, path), getAt(this.started.settings, path)),
@@ -54,6 +54,7 @@ export class Reloader {
     // At the more talkative of both levels, so that the line is seen whichever way it goes.
     if (isTalkative(level)) log.setLevel(level);
     log.info(`Read the settings again: ${place}`, level === this.logLevel ? {} : { log_level: level });
+    for (const note of notes) log.warn(note);
     log.setLevel(level);
     hub.showDebug(level === "debug");
     this.logLevel = level;

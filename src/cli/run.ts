@@ -43,6 +43,8 @@ export async function run(options: SettingsOptions): Promise<ExitStatus> {
     if (endpoint !== undefined) {
       log.info(`Listening on ${endpoint}`);
       reporter?.start();
+      const cap = await hub.capReached();
+      if (cap !== undefined) log.warn(cap);
       if (settings.allow.length === 0 && settings.curve.server_key === "") sayOpen(log, settings);
     }
     const unanswered = await Promise.race([hub.stopped, signal.overdue]);
@@ -86,6 +88,7 @@ function logStart(log: Log, loaded: LoadedSettings): void {
     ...differences(loaded),
     data_directory: loaded.settings.data_directory,
   });
+  for (const note of loaded.notes) log.warn(note);
   if (loaded.settings.print_settings) {
     for (const line of formatSettings(loaded).trimEnd().split("\n")) log.info(line);
   }

@@ -12,10 +12,10 @@ import path from "node:path";
 import { EXIT, type ExitStatus, FatalError } from "../errors.ts";
 import { findAccount } from "../service/account.ts";
 import { Machine } from "../service/machine.ts";
-import { mountPointOf } from "../service/mount.ts";
+import { missingMounts, mountPointOf, realPath } from "../service/mount.ts";
 import { settingsFor } from "../service/settings-file.ts";
-import { requireSystemd } from "../service/systemd-state.ts";
-import { formatUnit, isOwnUnit, placesIn, UNIT, UNIT_FILE } from "../service/unit.ts";
+import { hasSystemd, requireSystemd } from "../service/systemd-state.ts";
+import { formatUnit, isOwnUnit, mountUnit, placesIn, UNIT, UNIT_FILE } from "../service/unit.ts";
 import { ownExecutable, requireRoot } from "./service.ts";
 import { type Installation, start } from "./service-start.ts";
 
@@ -46,12 +46,17 @@ export async function install(options: InstallOptions): Promise<ExitStatus> {
     );
   }
   const config = path.resolve(wanted.config ?? path.join(account.home, "imagehub.yaml"));
+  // systemd may not have read yet what was put into /etc/fstab.
+  if (hasSystemd()) machine.run(["systemctl", "daemon-reload"]);
+  mountDisk(machine, config, before);
   const service = settingsFor(config, account, options.data, wanted.data);
   const installation: Installation = { executable, account, config, service };
   for (const place of [executable, config, service.dataDirectory]) requireVisible(place);
 
   const { dataDirectory, newText } = service;
-  if (!existsSync(dataDirectory)) machine.makeDirectory(dataDirectory, account);
+  mountDisk(machine, dataDirectory, before);
+  // A link that leads nowhere yet is not there either.
+  if (!existsSync(dataDirectory)) machine.makeDirectory(realPath(dataDirectory), account);
   if (newText !== undefined) {
     if (!existsSync(path.dirname(config))) machine.makeDirectory(path.dirname(config), account);
     machine.writeFile(config, newText, account);
@@ -82,6 +87,28 @@ function requireVisible(place: string): void {
     EXIT.usage,
     `${place} is a place for temporary files, which the service does not see: use another, such as /home or /srv`,
   );
+}
+
+/**
+ * Mounts what a file or folder is to be on. Below a mount point with nothing on it, a folder of the system's disk would be made, which
+ * nobody sees any more once the disk is there.
+ *
+ * @param before the unit until now, whose disk has to be there, too
+ * @throws {FatalError} where it cannot be mounted
+ */
+function mountDisk(machine: Machine, place: string, before: string | undefined): void {
+  const bound = before !== undefined && isOwnUnit(before) ? placesIn(before).mount : "";
+  for (const point of missingMounts(realPath(place), bound)) {
+    const mounted = machine.run(["systemctl", "start", "--", mountUnit(point)]);
+    if (!mounted.success) {
+      throw new FatalError(
+        EXIT.data,
+        `${place} is on a disk that is not mounted, and mounting it at ${point} failed: ${mounted.output}\n` +
+          `Mount it, then try again. Where there is no such disk any more: sudo ${process.execPath} service uninstall, then install`,
+      );
+    }
+    if (!machine.isRehearsal) process.stdout.write(`Mounted ${point}\n`);
+  }
 }
 
 /** Whether the user can run the program, read the settings and write the data. @throws {FatalError} */
@@ -118,7 +145,8 @@ function writeUnit(
     config,
     configDirectory: path.dirname(config),
     dataDirectory,
-    mountPoint: mountPointOf(dataDirectory),
+    realDataDirectory: realPath(dataDirectory),
+    mountPoint: mountPointOf(realPath(dataDirectory)),
   });
   if (before === unit) {
     process.stdout.write(`${machine.isRehearsal ? "# " : ""}${UNIT_FILE} is up to date\n`);

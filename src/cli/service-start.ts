@@ -6,7 +6,10 @@
 
 import { statSync } from "node:fs";
 import { defaultSettings, type Settings } from "../config/schema.ts";
+import { capReached } from "../cap.ts";
 import { EXIT, FatalError } from "../errors.ts";
+import { parseListen } from "../http/listen.ts";
+import { findPortHolder } from "../port-holder.ts";
 import type { Account } from "../service/account.ts";
 import { type Machine, runCommand } from "../service/machine.ts";
 import type { ServiceSettings } from "../service/settings-file.ts";
@@ -42,6 +45,7 @@ export async function start(machine: Machine, installation: Installation, isChan
     const newest = Math.max(...[executable, config].map((file) => statSync(file).ctimeMs));
     if (state === "active" && newest < timeMs(started)) {
       process.stdout.write(`${machine.isRehearsal ? "# " : ""}It runs already, with nothing changed\n`);
+      await sayCap(service.settings ?? defaultSettings());
       return;
     }
   }
@@ -49,9 +53,12 @@ export async function start(machine: Machine, installation: Installation, isChan
   // With Type=notify this waits until the hub says that it listens, or has failed.
   const started = machine.run(["systemctl", "restart", UNIT]);
   if (machine.isRehearsal) return;
-  if (!started.success) throw new FatalError(EXIT.failure, failure(started.output, sinceMs));
   const settings = service.settings ?? defaultSettings();
   const { bind, port } = settings;
+  if (!started.success) {
+    const holder = readServiceState().ExecMainStatus === String(EXIT.bind) ? holderOf(port) : "";
+    throw new FatalError(EXIT.failure, failure(`${started.output}${holder}`, sinceMs));
+  }
   const host = localHost(bind);
   const code = host === undefined ? undefined : await probe({ host, port, family: 0 }, REACH_MS_MAX);
   if (code !== undefined) {
@@ -72,6 +79,31 @@ export async function start(machine: Machine, installation: Installation, isChan
   a first image ${executable} send photo.jpg --node Barn --to tcp://${host ?? "ADDRESS"}:${port}
 `,
   );
+  await sayCap(settings);
+}
+
+/** A hub that keeps nothing more today is healthy, and answers OK. */
+async function sayCap(settings: Settings): Promise<void> {
+  try {
+    const hub = await statusOfOwn(settings);
+    const cap = hub && capReached(hub.today.images, hub.today.limit);
+    if (cap !== undefined) {
+      process.stdout.write(
+        `\n${cap}.\nTo keep more today: set max_images_write higher, then sudo systemctl restart imagehub\n`,
+      );
+    }
+  } catch (error) {
+    // Whether it can be asked is looked at where it was started.
+    if (!(error instanceof FatalError)) throw error;
+  }
+}
+
+/** Who has a port, as root sees it: the hub itself sees no processes of others. */
+function holderOf(port: number): string {
+  const holder = findPortHolder(port);
+  return holder === undefined
+    ? ""
+    : `\nPort ${port} is in use by process ${holder.pid} (${holder.name}): systemctl status ${holder.pid} shows what it belongs to, which is to be stopped; or set another port`;
 }
 
 /**
@@ -103,7 +135,12 @@ async function problemNow(settings: Settings, dataDirectory: string): Promise<st
     if (!(error instanceof FatalError)) throw error;
     // Beside what it says it has advice for `imagehub status`.
     const [what] = error.message.split(/[;\n]/, 1);
-    return `It listens for images, and cannot be asked how it is.\n${what}: where another program has that address, set another http.listen`;
+    const holder = findPortHolder(parseListen(listen)?.port ?? 0);
+    const who =
+      holder === undefined
+        ? "where another program has that address"
+        : `process ${holder.pid} (${holder.name}) has that address; where that is not the hub`;
+    return `It listens for images, and cannot be asked how it is.\n${what}: ${who}, set another http.listen`;
   }
 }
 

@@ -10,12 +10,17 @@ import { OFF, parseListen, urlOf } from "../http/listen.ts";
 import { type NodeStatus, type Status, statusSchema } from "../http/status.ts";
 import { readToken } from "../http/token.ts";
 import { escape } from "../log/fields.ts";
+import { findRunningService, type RunningService } from "../service/running.ts";
 import { loadFor, type SettingsOptions } from "./check.ts";
 
 /** How long the hub may take to answer, in milliseconds: more than it gives its disk. */
 const ANSWER_MS_MAX = 10_000;
 /** Longest answer, in bytes: a thousand nodes with long names. */
 const ANSWER_BYTES_MAX = 4 * 1024 * 1024;
+
+/** What to do where no hub answers. */
+const ADVICE =
+  "Is it running (systemctl status imagehub), with these settings, and http.listen not off? --url names another address";
 
 /** What `status` was asked for. */
 export interface StatusOptions extends SettingsOptions {
@@ -28,6 +33,8 @@ export interface StatusOptions extends SettingsOptions {
 interface Target {
   readonly url: string;
   readonly token: string | undefined;
+  /** What to do where nobody answers. */
+  readonly advice?: string;
 }
 
 /**
@@ -64,14 +71,24 @@ function read(text: string, { url }: Target): Status {
 
 /** The token of the settings goes only to the address of the settings. */
 function targetOf(options: StatusOptions): Target {
-  const { url, tokenFile } = options;
+  const { url, tokenFile, path, config } = options;
   if (url !== undefined) return { url: originOf(url), token: tokenIn(tokenFile ?? "") };
+  const service = path === undefined && config === undefined ? findRunningService() : undefined;
+  if (service !== undefined) return serviceTarget(service, tokenFile);
   const { settings, file, place } = loadFor(options);
-  const own = ownTarget(settings, file ?? place);
-  return tokenFile === undefined ? own : { ...own, token: tokenIn(tokenFile) };
+  return ownTarget(settings, file ?? place, tokenFile);
 }
 
-function ownTarget({ http }: Settings, where: string): Target {
+/** Who asks may be another user than the service's, and its files not readable for everybody. */
+function serviceTarget({ config, settings, problem }: RunningService, tokenFile?: string): Target {
+  const advice =
+    problem === undefined
+      ? undefined
+      : `The settings of the service are not known: ${problem}\nAsk as root (sudo ${process.execPath} status), or name its address with --url`;
+  return { ...ownTarget(settings, config, tokenFile), ...(advice !== undefined && { advice }) };
+}
+
+function ownTarget({ http }: Settings, where: string, tokenFile = http.token_file): Target {
   const address = http.listen === OFF ? undefined : parseListen(http.listen);
   if (address === undefined) {
     throw new FatalError(
@@ -81,7 +98,7 @@ function ownTarget({ http }: Settings, where: string): Target {
   }
   // This machine is asked, and no proxy knows the way to it. The runtime would ask one even for 127.0.0.1.
   for (const name of ["http_proxy", "HTTP_PROXY"]) delete process.env[name];
-  return { url: urlOf(address), token: tokenIn(http.token_file) };
+  return { url: urlOf(address), token: tokenIn(tokenFile) };
 }
 
 function originOf(text: string): string {
@@ -100,11 +117,13 @@ function tokenIn(path: string): string | undefined {
   try {
     return readToken(path).token;
   } catch (cause) {
-    throw new FatalError(EXIT.config, `Cannot read the token: ${messageOf(cause)}`, { cause });
+    const reason = messageOf(cause);
+    const advice = reason.includes("EACCES") ? "; ask as root, or give --token-file" : "";
+    throw new FatalError(EXIT.config, `Cannot read the token: ${reason}${advice}`, { cause });
   }
 }
 
-async function ask({ url, token }: Target): Promise<string> {
+async function ask({ url, token, advice = ADVICE }: Target): Promise<string> {
   let response: Response;
   let text: string;
   try {
@@ -115,12 +134,9 @@ async function ask({ url, token }: Target): Promise<string> {
     });
     text = await boundedText(response);
   } catch (cause) {
-    throw new FatalError(
-      EXIT.unanswered,
-      `No hub answers at ${url}: ${networkMessageOf(cause)}\n` +
-        "Is it running (systemctl status imagehub), with these settings, and http.listen not off? --url names another address",
-      { cause },
-    );
+    throw new FatalError(EXIT.unanswered, `No hub answers at ${url}: ${networkMessageOf(cause)}\n${advice}`, {
+      cause,
+    });
   }
   if (response.status === 401) {
     throw new FatalError(

@@ -18,7 +18,14 @@ import {
 } from "./layer.ts";
 import { nearest } from "./nearest.ts";
 import { ROOT_KEY, SETTINGS, type Setting, fileSchema } from "./schema.ts";
-import { type KeyPath, type SettingsText, parseSettingsText, shownString, shownText } from "./yaml.ts";
+import {
+  type KeyPath,
+  type SettingsText,
+  falseSpaceIn,
+  parseSettingsText,
+  shownString,
+  shownText,
+} from "./yaml.ts";
 
 /** Largest settings file, in bytes. */
 const FILE_BYTES_MAX = 1024 * 1024;
@@ -84,7 +91,12 @@ function locate(issue: z.core.$ZodIssue, text: SettingsText): Located[] {
   if (issue.code === "unrecognized_keys") {
     return issue.keys.map((key) => {
       const unknown = [...keys, key];
-      const message = `${nameOf(unknown)} is not a setting${guess(nearestKey(unknown))}`;
+      const known = nearestKey(unknown);
+      const advice =
+        known === undefined && isGroup(getAt(text.value, unknown.map(String)))
+          ? "; if it is another program's, move it to the beginning of the line, and all that stands under it with it"
+          : guess(known);
+      const message = falseSpaceIn(key) ?? `${nameOf(unknown)} is not a setting${advice}`;
       return { line: text.lineOf(unknown), message };
     });
   }
@@ -95,21 +107,62 @@ function locate(issue: z.core.$ZodIssue, text: SettingsText): Located[] {
   return [{ line: text.lineOf(keys), message: wrongValue(nameOf(keys), text.shown(keys), rule) }];
 }
 
+/** The names that may stand under the key at the top: settings and groups of them. */
+const NAMES_BELOW_ROOT: ReadonlySet<string> = new Set(SETTINGS.map(({ path }) => path[0] ?? ""));
+
+const MISSING = `${ROOT_KEY}: is missing; every setting stands under it`;
+
+/**
+ * What is wrong with a key beside `hub:`. A block of another program is nothing wrong: the Python hub reads `hub:` alone, too.
+ * A setting there would be disregarded without a word, and so would `hub:` itself when it is misspelt.
+ */
+function strayProblem(key: string, value: unknown, hasRoot: boolean): string | undefined {
+  const name = nameOf([key]);
+  if (NAMES_BELOW_ROOT.has(key)) {
+    return hasRoot
+      ? `${name} stands beside ${ROOT_KEY}:, where it has no effect: put two spaces before it, and before all that stands under it`
+      : `${name} is not a setting; did you mean ${ROOT_KEY}.${name}?`;
+  }
+  const falseSpace = falseSpaceIn(key);
+  if (falseSpace !== undefined) return falseSpace;
+  const isBlock = isGroup(value);
+  if (nearest(key, [ROOT_KEY]) !== undefined) return `${name} is not a setting${guess(ROOT_KEY)}`;
+  if (isBlock && !hasRoot) {
+    if (Object.hasOwn(value, ROOT_KEY)) {
+      return `${ROOT_KEY}: stands under ${name}: move it to the beginning of the line, and all that stands under it with it`;
+    }
+    if (Object.keys(value).some((below) => NAMES_BELOW_ROOT.has(below)))
+      return `${name} is not a setting${guess(ROOT_KEY)}`;
+  }
+  const known = isBlock ? undefined : nearestKey([key]);
+  return known === undefined ? undefined : `${name} is not a setting${guess(known)}`;
+}
+
 /** The values that the text of a settings file sets. */
 export function readFileLayer(file: string, source: string): Layer {
-  const text = parseSettingsText(source);
+  const text = parseSettingsText(source, ROOT_KEY);
   const located: Located[] = [...text.problems];
+  const notes: string[] = [];
   const values: [Setting, { value: unknown; origin: Origin }][] = [];
   const isClear = located.length === 0 || text.value !== undefined;
   const top = text.value;
 
   if (isClear && (top === null || top === undefined)) {
-    located.push({ line: 1, message: `${ROOT_KEY}: is missing; every setting stands under it` });
+    located.push({ line: 1, message: MISSING });
   } else if (isClear && (!isGroup(top) || Array.isArray(top))) {
     located.push({ line: 1, message: `Not a group of settings; every setting stands under ${ROOT_KEY}:` });
   } else if (isClear && isGroup(top)) {
-    if (!Object.hasOwn(top, ROOT_KEY)) {
-      located.push({ line: 1, message: `${ROOT_KEY}: is missing; every setting stands under it` });
+    const hasRoot = Object.hasOwn(top, ROOT_KEY);
+    if (!hasRoot) located.push({ line: 1, message: MISSING });
+    for (const [key, value] of Object.entries(top)) {
+      if (key === ROOT_KEY) continue;
+      const line = text.lineOf([key]);
+      const message = strayProblem(key, value, hasRoot);
+      if (message !== undefined) located.push({ line, message });
+      else
+        notes.push(
+          `${file}:${line}: ${nameOf([key])}: is not read; the hub reads only what stands under ${ROOT_KEY}:`,
+        );
     }
     const parsed = fileSchema.safeParse(top);
     for (const issue of parsed.error?.issues ?? []) located.push(...locate(issue, text));
@@ -127,5 +180,5 @@ export function readFileLayer(file: string, source: string): Layer {
       ({ line, column, message }) =>
         `${[file, line, ...(column === undefined ? [] : [column])].join(":")}: ${message}`,
     );
-  return { values: new Map(values), problems };
+  return { values: new Map(values), problems, notes };
 }

@@ -21,6 +21,8 @@ export interface Origin {
 export interface Layer {
   readonly values: ReadonlyMap<Setting, { readonly value: unknown; readonly origin: Origin }>;
   readonly problems: readonly string[];
+  /** What a person should know of it, and is no mistake. */
+  readonly notes?: readonly string[];
 }
 
 /** A group of settings: keys and what stands under them. */

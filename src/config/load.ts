@@ -60,6 +60,8 @@ export interface LoadedSettings {
   readonly place: string;
   /** Where each value came from, by the name of the setting. */
   readonly origins: ReadonlyMap<string, Origin>;
+  /** What a person should know of the file, and is no mistake: one line each. */
+  readonly notes: readonly string[];
 }
 
 /** Checks a value that may still be text as it was typed. */
@@ -181,7 +183,8 @@ export function loadSettings(request: LoadRequest): LoadedSettings {
     }
   }
   checkTogether(settings);
-  return { settings, defaults, file: text === undefined ? undefined : place, place, origins };
+  const notes = layers.flatMap((layer) => layer.notes ?? []);
+  return { settings, defaults, file: text === undefined ? undefined : place, place, origins, notes };
 }
 
 /** What only several settings together can get wrong. @throws {FatalError} */

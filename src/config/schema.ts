@@ -303,8 +303,8 @@ const hubSection = section(allShape);
 /** The top-level key of imagehub.yaml that all settings stand under. */
 export const ROOT_KEY = "hub";
 
-/** The schema of a whole settings file. Unknown keys are refused at every level. */
-export const fileSchema = z.strictObject({ [ROOT_KEY]: hubSection });
+/** The schema of a whole settings file. Unknown keys are refused at every level but the top, where blocks of other programs may stand. */
+export const fileSchema = z.object({ [ROOT_KEY]: hubSection });
 
 /** The settings as the hub uses them, by the names of the keys. `data_directory` is absolute once loaded. */
 export type Settings = z.output<typeof hubSection>;

@@ -21,6 +21,9 @@ import {
   visit,
 } from "yaml";
 
+/** What to do about a line that is not indented as those around it. */
+const ALIGN = "settings of one group begin in the same column, those under hub: two spaces in";
+
 /** Longest part of a value shown in a message, in characters. */
 const SHOWN_MAX = 60;
 
@@ -117,14 +120,46 @@ function keyText(key: unknown): string {
   return String(text);
 }
 
-function syntaxMessage(code: string, message: string): string {
+/** @param offset where in the text the parser stumbled */
+function syntaxMessage(code: string, message: string, text: string, offset: number): string {
+  const before = text.slice(text.lastIndexOf("\n", offset - 1) + 1, offset);
+  const [behind = ""] = text.slice(offset).split("\n", 1);
+  const falseSpace = FALSE_INDENT.exec(text);
+  if (falseSpace !== null) return `not YAML: ${falseSpaceMessage(falseSpace[0].at(-1) ?? "")}`;
   if (code === "MULTIPLE_DOCS") return "not YAML: there is more than one document";
   if (code === "BAD_ALIAS") return `not YAML: ${message}; a * has to stand in quotes`;
+  if (code === "TAB_AS_INDENT") return "not YAML: this line begins with a tab: put spaces in its place";
+  if (code === "BLOCK_AS_IMPLICIT_KEY") {
+    return /:(?:\s|$)/.test(behind)
+      ? `not YAML: ${message}; a value with a colon and a space in it has to stand in quotes`
+      : `not YAML: the line below is indented deeper: ${ALIGN}`;
+  }
+  if (code === "BAD_INDENT" || (message.startsWith("Unexpected scalar") && before.trim() === "")) {
+    return `not YAML: this line is not indented as those above it: ${ALIGN}`;
+  }
   return `not YAML: ${message}`;
 }
 
-/** Problems that need no knowledge of settings. Behind those that are not `doubled`, the value is unclear. */
-function structureProblems(document: Document.Parsed, lineAt: (node: unknown) => number) {
+/** A character that looks like a space, and is none to YAML, at the beginning of a line. Web pages have them. */
+const FALSE_INDENT = /^[ \t]*[\u00A0\u2000-\u200B\u202F\u205F\u3000]/m;
+
+function falseSpaceMessage(character: string): string {
+  const code = (character.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0");
+  return `a line begins with the character U+${code}, which only looks like a space: put spaces in its place`;
+}
+
+/** What is wrong with a key that begins so; undefined of any other. */
+export function falseSpaceIn(key: string): string | undefined {
+  const found = FALSE_INDENT.exec(key);
+  return found === null ? undefined : falseSpaceMessage(found[0].at(-1) ?? "");
+}
+
+/**
+ * Problems that need no knowledge of settings. Behind those that are not `doubled`, the value is unclear.
+ *
+ * @param root the only key at the top whose keys, and those below it, may not stand twice
+ */
+function structureProblems(document: Document.Parsed, root: string, lineAt: (node: unknown) => number) {
   const unclear: TextProblem[] = [];
   const doubled: TextProblem[] = [];
   visit(document, {
@@ -149,10 +184,11 @@ function structureProblems(document: Document.Parsed, lineAt: (node: unknown) =>
           firstLines.set(name, line);
           continue;
         }
-        const above = ancestors.flatMap((node) => (isPair(node) ? [`${keyText(node.key)}.`] : [])).join("");
+        const above = ancestors.flatMap((node) => (isPair(node) ? [keyText(node.key)] : []));
+        if ((above[0] ?? name) !== root) continue;
         doubled.push({
           line,
-          message: `${shownText(above + name)} is set twice, first in line ${firstLine}`,
+          message: `${shownText([...above, name].join("."))} is set twice, first in line ${firstLine}`,
         });
       }
     },
@@ -190,8 +226,12 @@ function shownNode(node: unknown): string {
   return shownText(node.source ?? "");
 }
 
-/** Parses the text of a settings file. Never throws: what is wrong is in `problems`. */
-export function parseSettingsText(source: string): SettingsText {
+/**
+ * Parses the text of a settings file. Never throws: what is wrong is in `problems`.
+ *
+ * @param root the key at the top that the settings stand under
+ */
+export function parseSettingsText(source: string, root: string): SettingsText {
   // As Python's text mode does; it leaves one kind of line break to count.
   const text = source.replaceAll(/\r\n?/g, "\n");
   const lines = new LineCounter();
@@ -209,11 +249,13 @@ export function parseSettingsText(source: string): SettingsText {
     const line = text.slice(0, unprintable.index).split("\n").length;
     problems.push({ line, message: `not YAML: there is a character U+${code}` });
   } else if (syntaxError) {
-    const { line, col } = lines.linePos(syntaxError.pos[0]);
-    problems.push({ line, column: col, message: syntaxMessage(syntaxError.code, syntaxError.message) });
+    const [offset] = syntaxError.pos;
+    const { line, col } = lines.linePos(offset);
+    const message = syntaxMessage(syntaxError.code, syntaxError.message, text, offset);
+    problems.push({ line, column: col, message });
   } else {
     const tags = document.warnings.filter(({ code }) => code === "TAG_RESOLVE_FAILED");
-    const { unclear, doubled } = structureProblems(document, lineAt);
+    const { unclear, doubled } = structureProblems(document, root, lineAt);
     for (const { pos, message } of tags) {
       unclear.push({ line: lines.linePos(pos[0]).line, message: `not YAML: ${message}` });
     }

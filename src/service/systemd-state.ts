@@ -21,6 +21,7 @@ const PROPERTIES = [
   "MainPID",
   "NRestarts",
   "StatusText",
+  "Environment",
 ] as const;
 
 /** Properties of the unit, as text; times in UTC, with microseconds (org.freedesktop.systemd1(5)). */

@@ -27,6 +27,8 @@ export interface Places {
   readonly config: string;
   readonly configDirectory: string;
   readonly dataDirectory: string;
+  /** Where the data really is, with all symbolic links followed. */
+  readonly realDataDirectory: string;
   /** Where the disk with the data is mounted; undefined where it is the one with the system. */
   readonly mountPoint: string | undefined;
 }
@@ -34,22 +36,28 @@ export interface Places {
 /** The text of the unit. */
 export function formatUnit(places: Places): string {
   const { user, group, executable, config, configDirectory, dataDirectory, mountPoint } = places;
-  const folders = [configDirectory, executable.replace(/\/[^/]*$/, "") || "/", dataDirectory];
+  const programDirectory = executable.replace(/\/[^/]*$/, "") || "/";
+  const folders = [configDirectory, programDirectory, dataDirectory, places.realDataDirectory];
   const mount = mountPoint === undefined ? [] : [mountUnit(mountPoint)];
+  const command = quotedCommand(executable);
   const lines: Readonly<Record<string, string>> = {
-    RequiresMountsFor: [...new Set(folders)].map(quoted).join(" "),
-    User: user,
-    Group: group,
-    WorkingDirectory: configDirectory.replaceAll("%", "%%"),
-    ExecStart: `${quotedCommand(executable)} run --config ${quotedCommand(config)}`,
+    "After=": ["network.target", ...mount].join(" "),
+    "RequiresMountsFor=": [...new Set(folders)].map(quoted).join(" "),
+    "BindsTo=": mount.join(" "),
+    "User=": user,
+    "Group=": group,
+    "WorkingDirectory=": configDirectory.replaceAll("%", "%%"),
+    "ExecStart=": `${command} run --config ${quotedCommand(config)}`,
+    // There is a second one, which sends the signal.
+    "ExecReload=/opt/": `${command} check --quiet --config ${quotedCommand(config)}`,
     // A folder that is not there must not keep the hub from starting and saying so.
-    ReadWritePaths: quoted(`-${dataDirectory}`),
-    WantedBy: ["multi-user.target", ...mount].join(" "),
+    "ReadWritePaths=": quoted(`-${dataDirectory}`),
+    "WantedBy=": ["multi-user.target", ...mount].join(" "),
   };
-  return Object.entries(lines).reduce((text, [key, value]) => {
-    const line = new RegExp(`^${key}=.*$`, "gm");
-    if (text.match(line)?.length !== 1) throw new Error(`The unit has not one line ${key}=`);
-    return text.replace(line, () => `${key}=${value}`);
+  return Object.entries(lines).reduce((text, [start, value]) => {
+    const line = new RegExp(`^${start}.*$`, "gm");
+    if (text.match(line)?.length !== 1) throw new Error(`The unit has not one line ${start}`);
+    return text.replace(line, () => `${start.replace(/=.*/, "=")}${value}`);
   }, template);
 }
 
@@ -58,8 +66,10 @@ export function isOwnUnit(text: string): boolean {
   return text.startsWith(MARK);
 }
 
-/** The places in a unit that {@link formatUnit} made. */
-export function placesIn(unit: string): Omit<Places, "configDirectory" | "mountPoint"> {
+/** The places in a unit that {@link formatUnit} made; `mount` is the unit of the mount that it is bound to, empty without one. */
+export function placesIn(
+  unit: string,
+): Omit<Places, "configDirectory" | "realDataDirectory" | "mountPoint"> & { readonly mount: string } {
   const find = (line: RegExp): string => line.exec(unit)?.[1] ?? "";
   const command = (line: RegExp): string => unquoted(find(line)).replaceAll("$$", "$");
   return {
@@ -68,6 +78,7 @@ export function placesIn(unit: string): Omit<Places, "configDirectory" | "mountP
     executable: command(/^ExecStart=(.*) run --config /m),
     config: command(/^ExecStart=.* --config (.*)$/m),
     dataDirectory: unquoted(find(/^ReadWritePaths=(.*)$/m)).replace(/^-/, ""),
+    mount: find(/^BindsTo=(.*)$/m),
   };
 }
 

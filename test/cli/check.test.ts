@@ -40,6 +40,25 @@ describe("imagehub check", () => {
     expect(printed(second)).toEqual(printed(first));
   });
 
+  test("names what it does not read of the file; with --quiet it prints nothing, unless something is wrong", async () => {
+    using home = tempDir();
+    const file = join(home.path, "imagehub.yaml");
+    writeFileSync(file, "hub:\n  port: 5001\ncamwatcher:\n  outdir: /srv\n");
+    const note = `${file}:3: camwatcher: is not read; the hub reads only what stands under hub:\n`;
+    expect(await runCli(["check"], { home: home.path })).toMatchObject({ status: EXIT.ok, stderr: note });
+    expect(await runCli(["check", "--quiet"], { home: home.path })).toEqual({
+      status: EXIT.ok,
+      stdout: "",
+      stderr: "",
+    });
+    writeFileSync(file, "hub:\n  prot: 5001\n");
+    expect(await runCli(["check", "--quiet"], { home: home.path })).toEqual({
+      status: EXIT.config,
+      stdout: "",
+      stderr: `${file}:2: hub.prot is not a setting; did you mean hub.port?\n`,
+    });
+  });
+
   test("prints what file, environment and command line set, the later over the earlier", async () => {
     using home = tempDir();
     const dir = join(home.path, "cameras");

@@ -40,7 +40,10 @@ describe("SIGHUP to imagehub", () => {
       `info  Read the settings again: ${file}`,
       "warn  Changed settings that need a restart: patience, allow",
     ]);
-    expect(await reload(hub, "hub: {patience: 5}")).toEqual([`info  Read the settings again: ${file}`]);
+    expect(await reload(hub, "hub: {patience: 5}\ncamwatcher: {}")).toEqual([
+      `info  Read the settings again: ${file}`,
+      `warn  ${file}:2: camwatcher: is not read; the hub reads only what stands under hub:`,
+    ]);
   });
 
   test("changes the level of the log, in all threads", async () => {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
 import { problemOf } from "../../src/cli/service-start.ts";
 import { statusAt } from "../support/status.ts";
 import { defaultSettings, type Settings } from "../../src/config/schema.ts";
@@ -42,7 +43,8 @@ describe("problemOf", () => {
     expect(await problemOf(server.settings, DATA, 0)).toBe(
       "It listens for images, and cannot be asked how it is.\n" +
         `What answers at http://${listen} is no imagehub, or too old a one: status 404: ` +
-        "where another program has that address, set another http.listen",
+        `process ${process.pid} (${readFileSync("/proc/self/comm", "utf8").trim()}) has that address; where that is not the hub, ` +
+        "set another http.listen",
     );
   });
 

@@ -81,7 +81,12 @@ describe.skipIf(lacks(arch) || hasSystemd())("imagehub service install --dry-run
 
 test("imagehub service install keeps what the installed unit says, unless an option says otherwise", () => {
   const places = { user: "pi", group: "cameras", config: "/etc/imagehub.yaml", dataDirectory: "/srv/images" };
-  const rest = { executable: "/opt/imagehub/imagehub", configDirectory: "/etc", mountPoint: undefined };
+  const rest = {
+    executable: "/opt/imagehub/imagehub",
+    configDirectory: "/etc",
+    realDataDirectory: "/srv/images",
+    mountPoint: undefined,
+  };
   const unit = formatUnit({ ...places, ...rest });
   const kept = { user: "pi", group: "cameras", config: "/etc/imagehub.yaml", data: "/srv/images" };
   expect(wantedPlaces({}, unit)).toEqual(kept);

@@ -82,6 +82,9 @@ const SUBSCRIBE_RULE =
   "must be a list of endpoints tcp://HOST:PORT, or groups of connect and server_key (40 characters, in quotes)";
 const F = "DIR/imagehub.yaml";
 const MISSING = "hub: is missing; every setting stands under it";
+const ALIGN = "settings of one group begin in the same column, those under hub: two spaces in";
+const FOREIGN =
+  "if it is another program's, move it to the beginning of the line, and all that stands under it with it";
 
 describe("loadSettings refuses", () => {
   const table: [name: string, yaml: string | Uint8Array, messages: string[]][] = [
@@ -97,7 +100,7 @@ describe("loadSettings refuses", () => {
     ],
     ["a key like no other", "hub:\n  colour: 5\n", [`${F}:2: hub.colour is not a setting`]],
     ["a key of odd letters", 'hub:\n  "a b\\n": 5\n', [`${F}:2: hub."a b\\n" is not a setting`]],
-    ["__proto__", "hub:\n  __proto__: {port: 1}\n", [`${F}:2: hub.__proto__ is not a setting`]],
+    ["__proto__", "hub:\n  __proto__: {port: 1}\n", [`${F}:2: hub.__proto__ is not a setting; ${FOREIGN}`]],
     ["a whole number too large", "hub:\n\n\n  port: 70000\n", [`${F}:4: hub.port is 70000, ${PORT_RULE}`]],
     ["a whole number too small", "hub:\n  port: 0x0\n", [`${F}:2: hub.port is 0x0, ${PORT_RULE}`]],
     ["a fraction", "hub:\n  port: 80.5\n", [`${F}:2: hub.port is 80.5, ${PORT_RULE}`]],
@@ -190,7 +193,84 @@ describe("loadSettings refuses", () => {
       "hbu:\n  port: 80\n",
       [`${F}:1: ${MISSING}`, `${F}:1: hbu is not a setting; did you mean hub?`],
     ],
-    ["a group beside hub", "hub:\n  port: 80\ncameras:\n", [`${F}:3: cameras is not a setting`]],
+    [
+      "hub in other case",
+      "Hub:\n",
+      [`${F}:1: ${MISSING}`, `${F}:1: Hub is not a setting; did you mean hub?`],
+    ],
+    [
+      "hub misspelt beside hub",
+      "hub:\n  port: 80\nhub2: {}\n",
+      [`${F}:3: hub2 is not a setting; did you mean hub?`],
+    ],
+    [
+      "settings under another name",
+      "imagehub:\n  port: 80\n",
+      [`${F}:1: ${MISSING}`, `${F}:1: imagehub is not a setting; did you mean hub?`],
+    ],
+    [
+      "settings beside hub",
+      "hub:\nport: 80\nhttp:\n  listen: off\n",
+      [
+        `${F}:2: port stands beside hub:, where it has no effect: put two spaces before it, and before all that stands under it`,
+        `${F}:3: http stands beside hub:, where it has no effect: put two spaces before it, and before all that stands under it`,
+      ],
+    ],
+    [
+      "a misspelt setting beside hub",
+      "hub:\n  port: 80\nquemax: 5\n",
+      [`${F}:3: quemax is not a setting; did you mean hub.queuemax?`],
+    ],
+    [
+      "hub below a block of another program",
+      "camwatcher:\n  hub:\n    port: 80\n",
+      [
+        `${F}:1: ${MISSING}`,
+        `${F}:1: hub: stands under camwatcher: move it to the beginning of the line, and all that stands under it with it`,
+      ],
+    ],
+    ["another program's block alone", "camwatcher:\n  outdir: /srv\n", [`${F}:1: ${MISSING}`]],
+    [
+      "another program's block under hub",
+      "hub:\n  port: 80\n  camwatcher:\n    outdir: /srv\n",
+      [`${F}:3: hub.camwatcher is not a setting; ${FOREIGN}`],
+    ],
+    [
+      "lines of one group that are indented by more",
+      "hub:\n  port: 80\n    bind: x\n",
+      [`${F}:2:9: not YAML: the line below is indented deeper: ${ALIGN}`],
+    ],
+    [
+      "lines of one group that are indented by less",
+      "hub:\n    port: 80\n  bind: x\n",
+      [`${F}:3:1: not YAML: this line is not indented as those above it: ${ALIGN}`],
+    ],
+    [
+      "a block of which only the end was pasted with its indent",
+      "  hub:\n    port: 80\nbind: x\n",
+      [`${F}:3:1: not YAML: this line is not indented as those above it: ${ALIGN}`],
+    ],
+    [
+      "spaces of a web page",
+      "hub:\n\u00A0\u00A0port: 80\n",
+      [
+        `${F}:2: a line begins with the character U+00A0, which only looks like a space: put spaces in its place`,
+      ],
+    ],
+    [
+      "spaces of a web page behind others",
+      "hub:\n  port: 80\n \u3000bind: x\n",
+      [
+        `${F}:3:1: not YAML: a line begins with the character U+3000, which only looks like a space: put spaces in its place`,
+      ],
+    ],
+    [
+      "a colon in a value",
+      "hub:\n  data_directory: a: b\n",
+      [
+        `${F}:2:19: not YAML: Nested mappings are not allowed in compact mappings; a value with a colon and a space in it has to stand in quotes`,
+      ],
+    ],
     ["hub with one value", "hub: 80\n", [`${F}:1: hub is 80, must be a group of settings, one on each line`]],
     [
       "hub with a list",
@@ -199,11 +279,15 @@ describe("loadSettings refuses", () => {
     ],
     ["a word", "hello\n", [`${F}:1: Not a group of settings; every setting stands under hub:`]],
     ["a list", "- hub\n", [`${F}:1: Not a group of settings; every setting stands under hub:`]],
-    ["tabs", "hub:\n\tport: 80\n", [`${F}:2:1: not YAML: Tabs are not allowed as indentation`]],
+    [
+      "tabs",
+      "hub:\n\tport: 80\n",
+      [`${F}:2:1: not YAML: this line begins with a tab: put spaces in its place`],
+    ],
     [
       "crooked keys",
       "hub:\n  port: 80\n   bind: x\n",
-      [`${F}:2:9: not YAML: Nested mappings are not allowed in compact mappings`],
+      [`${F}:2:9: not YAML: the line below is indented deeper: ${ALIGN}`],
     ],
     [
       "a star without quotes",
@@ -334,6 +418,31 @@ describe("loadSettings accepts", () => {
     ["", []],
   ])("subscribe: %s", (written, meant) => {
     expect(load(`hub:\n  subscribe: ${written}\n`).settings.subscribe).toEqual(meant as never);
+  });
+
+  // PyYAML reads all of these, and the Python hub looks at `hub` alone.
+  test.each([
+    ["a block", "camwatcher:\n  outdir: /srv\n  port: 1\nhub:\n  port: 80\n", "1: camwatcher"],
+    ["a block behind it", "hub:\n  port: 80\ncamwatcher: {hub: 1}\n", "3: camwatcher"],
+    ["a block with a key twice", "hub:\n  port: 80\nx: {a: 1, a: 2}\n", "3: x"],
+    ["a block that stands twice", "x: 1\nhub:\n  port: 80\nx: {a: 1}\n", "4: x"],
+    ["a block that others merge", "defaults: &d {port: 80}\nhub:\n  <<: *d\n", "1: defaults"],
+    ["a word", "hub:\n  port: 80\nversion: 3\n", "3: version"],
+  ])("%s of another program beside hub, and says that it is not read", (_, yaml, named) => {
+    const { settings, notes, file } = load(yaml);
+    expect(settings.port).toBe(80);
+    expect(notes).toEqual([`${file}:${named}: is not read; the hub reads only what stands under hub:`]);
+  });
+
+  test("a file with the indent of the page that it was pasted from, and says nothing", () => {
+    const { settings, notes } = load("  # a comment\n  hub:\n    port: 80\n    http:\n        listen: off\n");
+    expect({ ...settings, data_directory: "" }).toEqual({
+      ...DEFAULTS,
+      data_directory: "",
+      port: 80,
+      http: { ...DEFAULTS.http, listen: "off" },
+    });
+    expect(notes).toEqual([]);
   });
 
   test.each(["off", "false", '"off"'])("http.listen: %s", (listen) => {

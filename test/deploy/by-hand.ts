@@ -25,6 +25,14 @@ export async function handSteps(account: Account, scratch: string): Promise<void
   const isHealthy = async (): Promise<boolean> => (await node.ssh(`${PROGRAM} status`)).status === 0;
   const install = async (words = ""): Promise<Output> => await sudo(`${PROGRAM} service install${words}`);
 
+  /** Changes a setting in the file that the service has. */
+  const setting = async (key: string, value: string): Promise<void> => {
+    const done = await node.ssh(
+      String.raw`sed -i 's#^\( *${key}:\).*#\1 ${value}#' hub.yaml && grep -c '${key}: ${value}$' hub.yaml`,
+    );
+    expect(done.stdout === "1\n", `${key} is not set`, done.stdout + done.stderr);
+  };
+
   /** Does what a page says for a version. */
   const follow = async (page: string, line: string, version: string): Promise<Output> => {
     copyFileSync(join(scratch, version, "imagehub", binary), join(node.root, "home/ops", binary));
@@ -84,6 +92,87 @@ export async function handSteps(account: Account, scratch: string): Promise<void
     await sudo("sh -c 'systemctl stop other; systemctl restart imagehub'");
     await until("it is healthy", isHealthy, 20_000);
     return lineWith(stderr, "What answers at");
+  });
+
+  await account.step("by hand: another program has port 5555", async () => {
+    await sudo("systemctl stop imagehub");
+    await sudo("systemd-run --unit=other python3 -m http.server 5555");
+    await until("it listens", async () => (await node.ssh("ss -tln")).stdout.includes(":5555"), 20_000);
+    const { status, stderr } = await install();
+    await sudo("sh -c 'systemctl stop other; systemctl restart imagehub'");
+    await until("it is healthy", isHealthy, 20_000);
+    const line = lineWith(stderr, "Port 5555 is in use by process");
+    expect(status === 1 && line.includes("(python3)"), "It does not name the program", stderr);
+    return line;
+  });
+
+  await account.step("by hand: status by another user, with another http.listen", async () => {
+    await setting("listen", "127.0.0.1:8551");
+    await sudo("chmod 711 /home/ops");
+    await sudo("systemctl restart imagehub");
+    await until("it is healthy", isHealthy, 20_000);
+    const asBo = `sudo -u bo env HOME=/home/bo ${PROGRAM} status`;
+    const readable = await node.ssh(asBo);
+    expect(readable.stdout.includes("at http://127.0.0.1:8551: healthy"), "Not asked", readable.stderr);
+    await sudo("chmod 700 /home/ops");
+    const secret = await node.ssh(asBo);
+    expect(secret.status === 75, "It is something else", secret.stdout + secret.stderr);
+    expect(secret.stderr.includes("Ask as root (sudo"), "It does not say what to do", secret.stderr);
+    return `healthy; with /home/ops closed: ${lineWith(secret.stderr, "The settings of the service")}`;
+  });
+
+  await account.step("by hand: the cap of the day is spent", async () => {
+    const folder = "/home/ops/imagehub_data/images/$(date +%F)";
+    await node.ssh(`mkdir -p ${folder} && touch ${folder}/a.jpg`);
+    await setting("max_images_write", "1");
+    const { status, stdout, stderr } = await install();
+    const line = lineWith(stdout, "CAP REACHED");
+    expect(status === 0 && line.includes("max_images_write is 1"), "It does not warn", stdout + stderr);
+    const shown = (await sudo("systemctl status imagehub")).stdout;
+    expect(shown.includes("CAP REACHED"), "systemctl status does not", shown);
+    await setting("max_images_write", "5000");
+    return line;
+  });
+
+  await account.step("by hand: data behind a link to a disk of /etc/fstab that is not mounted", async () => {
+    const [disk, point] = ["/srv/disk one", "/mnt/my disk"];
+    const entry = String.raw`/srv/disk\040one /mnt/my\040disk none bind,noauto 0 0`;
+    await sudo(`sh -c 'mkdir -p "${disk}/cam" "${point}"; chown ops: "${disk}/cam"'`);
+    await node.ssh(`echo '${entry}' | sudo tee -a /etc/fstab; ln -s '${point}/cam' cameras`);
+    await setting("data_directory", "/home/ops/cameras");
+    const { status, stdout, stderr } = await install();
+    expect(status === 0 && stdout.includes(`Mounted ${point}`), "It is not mounted", stdout + stderr);
+    const stored = (): boolean => existsSync(join(node.root, disk, "cam/logs"));
+    expect(stored(), "The data is elsewhere", stdout);
+    expect((await sudo(`umount "${point}"`)).status === 0, "It is not unmounted", "");
+    await until("the hub has stopped", async () => (await mainPid()) === "0", 20_000);
+    const other = await sudo(
+      `sh -c 'mkdir -p /srv/two/cam; chown ops: /srv/two/cam; mount --bind /srv/two "${point}"'`,
+    );
+    expect(other.status === 0, "Another one cannot be mounted", other.stderr);
+    await until("it is healthy", isHealthy, 20_000);
+    expect(existsSync(join(node.root, "srv/two/cam/logs")), "The other disk gets nothing", "");
+    // At once: the hub has not stopped yet when it is to start again.
+    const before = await mainPid();
+    await sudo(`sh -c 'umount "${point}" && mount --bind /srv/two "${point}"'`);
+    await until("another hub runs", async () => !["0", before].includes(await mainPid()), 20_000);
+    await until("it is healthy", isHealthy, 20_000);
+    return `${lineWith(stdout, "Mounted")}; unmounted: the hub stops; another disk mounted there: the hub stores on that`;
+  });
+
+  await account.step("by hand: service install with a disk that is gone", async () => {
+    const point = "/mnt/my disk";
+    await sudo(`umount "${point}"`);
+    await until("the hub has stopped", async () => (await mainPid()) === "0", 20_000);
+    // systemd makes the source of a bind mount where it is missing, and waits for a device; an image file is just not there.
+    await sudo("sed -i 's/ none bind,/ ext4 loop,/' /etc/fstab");
+    const { status, stderr } = await install();
+    expect(status === 73 && stderr.includes("is on a disk that is not mounted"), "It is not refused", stderr);
+    expect(!existsSync(join(node.root, point, "cam")), "A folder is made below the mount point", "");
+    await sudo("sed -i 's/ ext4 loop,/ none bind,/' /etc/fstab");
+    const again = await install();
+    expect(again.status === 0, "It does not work with the disk", again.stdout + again.stderr);
+    return lineWith(stderr, "is on a disk that is not mounted");
   });
 
   await account.step("by hand: sudo imagehub service uninstall", async () => {

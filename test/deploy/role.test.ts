@@ -33,12 +33,21 @@ async function run(...words: readonly string[]): Promise<{ status: number; outpu
   return { status: await child.exited, output: `${out}${err}` };
 }
 
+/** What the role finds on a node of the site: where the data really is, and the mount unit of its disk. */
+const SITE_DISK = ["/home/ops/sentinelcam/imagehub", mountUnit("/home/ops/sentinelcam"), ""];
+
 /** What the templates give with the example's inventory and some more variables. */
 async function render(
   variables: Record<string, unknown> = {},
 ): Promise<{ settings: string; unit: string; file: string } & Disposable> {
   const temp = tempDir();
-  const vars = { ...variables, templates: join(ANSIBLE, "roles/imagehub/templates"), folder: temp.path };
+  const disk = { stdout_lines: SITE_DISK };
+  const vars = {
+    imagehub_disk: disk,
+    ...variables,
+    templates: join(ANSIBLE, "roles/imagehub/templates"),
+    folder: temp.path,
+  };
   const { status, output } = await run(
     "ansible-playbook",
     "-i",
@@ -102,14 +111,25 @@ describe.skipIf(lacks("ansible"))("the role imagehub", () => {
   );
 
   test.each([
-    ["beside the site's", "/home/ops/sentinelcam2/imagehub", "/home/ops/sentinelcam2"],
-    ["below the site's", "/home/ops/sentinelcam/a/b", "/home/ops/sentinelcam"],
+    ["on the system's disk", "/home/ops/sentinelcam/imagehub", undefined],
+    ["behind a link", "/mnt/my-disk/imagehub", "/mnt/my-disk"],
   ])(
-    "ties the unit to the disk of a data directory %s",
-    async (_, dataDirectory, mountPoint) => {
-      using rendered = await render({ data_directory: dataDirectory });
-      const wanted = /^WantedBy=.*$/mu.exec(rendered.unit)?.[0];
-      expect(wanted).toBe(`WantedBy=multi-user.target ${mountUnit(mountPoint)}`);
+    "ties the unit to the disk of data %s",
+    async (_, real, mountPoint) => {
+      const unit = mountPoint === undefined ? "" : mountUnit(mountPoint);
+      using rendered = await render({ imagehub_disk: { stdout_lines: [real, unit, ""] } });
+      expect(rendered.unit).toBe(
+        formatUnit({
+          user: "ops",
+          group: "ops",
+          executable: "/opt/imagehub/imagehub",
+          config: "/home/ops/imagehub.yaml",
+          configDirectory: "/home/ops",
+          dataDirectory: "/home/ops/sentinelcam/imagehub",
+          realDataDirectory: real,
+          mountPoint,
+        }),
+      );
     },
     BOUND_MS,
   );
@@ -120,7 +140,7 @@ describe.skipIf(lacks("ansible"))("the role imagehub", () => {
       using rendered = await render({
         sentinelcam_ports: { imagehub_zmq: 5556 },
         data_directory: "/srv/my-disk/cameras",
-        sentinelcam_data_path: "/srv/my-disk/",
+        imagehub_disk: { stdout_lines: ["/srv/my-disk/cameras", mountUnit("/srv/my-disk"), ""] },
         imagehub_user: "hub",
         imagehub_group: "cameras",
         imagehub_config_path: "/etc/imagehub.yaml",
@@ -152,6 +172,7 @@ describe.skipIf(lacks("ansible"))("the role imagehub", () => {
           config: "/etc/imagehub.yaml",
           configDirectory: "/etc",
           dataDirectory: "/srv/my-disk/cameras",
+          realDataDirectory: "/srv/my-disk/cameras",
           mountPoint: "/srv/my-disk",
         }),
       );

@@ -13,6 +13,7 @@ import { CHECKOUT } from "../support/available.ts";
 import { Account, type DeployOptions, expect, type Line, lineWith, StepError } from "./account.ts";
 import { type Play, Site } from "./ansible.ts";
 import { handSteps } from "./by-hand.ts";
+import { writeSums } from "../../scripts/layout.ts";
 import { Container, type Output, run, until } from "./container.ts";
 import { bring } from "./package.ts";
 import { anotherHub, blocks, project } from "./versions.ts";
@@ -44,10 +45,13 @@ async function siteSteps(account: Account, scratch: string): Promise<void> {
   const site = new Site(node, join(scratch, "site"), true);
   const { play, sudo, status, version, mainPid, starts } = actions(account, site, node);
 
-  const data = join(node.root, "home/ops/sentinelcam/imagehub");
+  // As at the site, though what is mounted there is another folder of the container.
+  const disk = "/home/ops/sentinelcam";
+  const data = join(node.root, "srv/ssd/imagehub");
   const oldLine = "2021-09-24 08:27:13,477 ~ Garage|Temp|76 F";
   await account.step("another hub is in the place of the Python hub", async () => {
-    await anotherHub(node, oldLine);
+    await mountFolder(node, "/srv/ssd", disk);
+    await anotherHub(node, oldLine, "/srv/ssd");
     const kept = await node.ssh(
       blocks("MIGRATION.md").find((block) => block.startsWith("mkdir ~/python-hub")) ?? "false",
     );
@@ -302,6 +306,39 @@ async function siteSteps(account: Account, scratch: string): Promise<void> {
     return "exit status 0, another process, healthy";
   });
 
+  await account.step("sudo systemctl reload imagehub, with wrong settings and with right ones", async () => {
+    const before = await mainPid();
+    await sudo("sh -c 'cp -p imagehub.yaml right.yaml; echo \"  prot: 1\" >> imagehub.yaml'");
+    const refused = await sudo("systemctl reload imagehub");
+    const { stdout } = await sudo("journalctl -u imagehub -n 5 --no-pager -o cat");
+    expect(refused.status !== 0, "It says that it has worked", stdout);
+    expect(stdout.includes("hub.prot is not a setting"), "The log does not say what is wrong", stdout);
+    await sudo("mv right.yaml imagehub.yaml");
+    const done = await sudo("systemctl reload imagehub");
+    expect(done.status === 0, "It fails with right settings", done.stderr);
+    expect((await mainPid()) === before && (await status()), "The hub is not as it was", "");
+    return `exit status ${refused.status}, ${lineWith(stdout, "hub.prot")}; then 0`;
+  });
+
+  await account.step(`sudo umount ${disk} and mount, while cameras send`, async () => {
+    const isActive = async (): Promise<boolean> =>
+      (await node.ssh("systemctl is-active imagehub")).stdout.trim() === "active";
+    const gone = await sudo(`umount ${disk}`);
+    expect(gone.status === 0, "It is not unmounted", gone.stderr);
+    await until("the hub has stopped", async () => (await mainPid()) === "0", 20_000);
+    const below = await node.ssh(`find ${disk} -type f`);
+    expect(below.stdout === "", "Files are below the mount point", below.stdout);
+    const shown = (await node.ssh("systemctl is-active imagehub")).stdout.trim();
+    await sudo(`mount ${disk}`);
+    await until("the hub runs again", async () => (await isActive()) && (await status()), 20_000);
+    // Without ExecStopPost= of the unit the hub stays stopped: systemd drops the start that comes while it still stops.
+    const before = await mainPid();
+    await node.ssh(`sudo umount ${disk} && sudo mount ${disk}`);
+    await until("another hub runs", async () => !["0", before].includes(await mainPid()), 20_000);
+    await until("it is healthy", async () => (await isActive()) && (await status()), 20_000);
+    return `${shown} without the disk; runs again with it, also when that is back before the hub has stopped`;
+  });
+
   await account.longStep("telnet data1 5555, from another machine", async () => {
     const { stdout, stderr } = await run(
       [...node.inNetwork, "timeout", "3", "busybox", "telnet"].concat(node.address, "5555"),
@@ -379,6 +416,18 @@ async function siteSteps(account: Account, scratch: string): Promise<void> {
   });
 }
 
+/**
+ * Mounts a folder of the container over another one as a disk would be: as /etc/fstab says, by a unit of systemd. `noauto`, because
+ * systemd mounts what is not `noauto` again whenever it starts anything that wants local-fs.target, such as the session of a login.
+ */
+async function mountFolder(node: Container, folder: string, point: string): Promise<void> {
+  const { status, stderr } = await node.ssh(
+    `mkdir -p ${point} && sudo mkdir -p ${folder} && sudo chown ops:ops ${folder} && ` +
+      `echo "${folder} ${point} none bind,noauto 0 0" | sudo tee -a /etc/fstab && sudo systemctl daemon-reload && sudo mount ${point}`,
+  );
+  if (status !== 0) throw new StepError(`Cannot mount ${point}\n${stderr}`);
+}
+
 /** A node that has nothing: no user, no directories, no sentinelcam_base. */
 async function bareSteps(account: Account, scratch: string): Promise<void> {
   await using node = await Container.boot({
@@ -388,7 +437,12 @@ async function bareSteps(account: Account, scratch: string): Promise<void> {
   });
   const site = new Site(node, join(scratch, "bare"), false);
   const { play, status, sudo } = actions(account, site, node);
+  // As `npm run build -- x64` lays it out.
   const source = join(scratch, "first/imagehub");
+  for (const other of ["arm64", "x64"]) {
+    if (other !== account.architecture) rmSync(join(source, `imagehub-linux-${other}`), { force: true });
+  }
+  await writeSums(source);
 
   await account.longStep("a node without anything: no build", async () => {
     const done = await play();
@@ -412,6 +466,70 @@ async function bareSteps(account: Account, scratch: string): Promise<void> {
       expect(again.failed === 0 && again.changed === 0, "A second run changes something", again.output);
       const owner = (await sudo("stat -c %U:%G /srv/cameras/images")).stdout.trim();
       return `${recap(done)}, /srv/cameras is ${owner}'s; again: ${recap(again)}`;
+    },
+  );
+
+  const config = async (...words: string[]): Promise<Play> => await play("--tags", "config", ...words);
+  const moveTo = (to: string): void =>
+    site.edit((text) => text.replace(/^data_directory: .*$/m, `data_directory: ${to}`));
+
+  await account.longStep("--tags config with another data_directory", async () => {
+    moveTo("/srv/more/cameras");
+    const alone = await play("--tags", "service");
+    expect(alone.failed === 1, "--tags service writes a unit for other settings", alone.output);
+    expect(alone.output.includes("Run it with --tags config"), "It does not say what to do", alone.output);
+    const done = await config();
+    expect(done.failed === 0 && (await status()), "Failed", done.output);
+    const there = await sudo("ls /srv/more/cameras");
+    expect(there.stdout.includes("logs"), "The data is elsewhere", there.stdout + done.output);
+    const again = await config();
+    expect(again.failed === 0 && again.changed === 0, "A second run changes something", again.output);
+    return `${recap(done)}, healthy; again: ${recap(again)}; --tags service alone before that: refused`;
+  });
+
+  await account.longStep(
+    "--tags config with another data_directory and a port that cannot be had",
+    async () => {
+      moveTo("/srv/never/had/cameras");
+      const before = (await sudo("cat /etc/systemd/system/imagehub.service /home/ops/imagehub.yaml")).stdout;
+      const done = await config("--extra-vars", "imagehub_port=22 imagehub_healthy_within=15");
+      expect(done.failed === 1 && done.output.includes("brought back and is healthy"), "Not so", done.output);
+      const after = (await sudo("cat /etc/systemd/system/imagehub.service /home/ops/imagehub.yaml")).stdout;
+      expect(before === after && (await status()), "It is not as it was", after);
+      const left = (await node.ssh("ls /srv")).stdout.trim().replaceAll("\n", " ");
+      expect(left === "cameras more", "A directory is left", left);
+      return `${recap(done)}: brought back and is healthy; in /srv: ${left}`;
+    },
+  );
+
+  await account.longStep("--tags config with a cap that is spent", async () => {
+    moveTo("/srv/more/cameras");
+    await sudo('sh -c "cd /srv/more/cameras/images && mkdir -p $(date +%F) && touch $(date +%F)/a.jpg"');
+    const done = await config("--extra-vars", "imagehub_max_images_write=1");
+    const warning = /WARNING: today's folder[^"]*/u.exec(done.output)?.[0];
+    expect(done.failed === 0 && warning !== undefined, "It does not warn", done.output);
+    const shown = (await sudo("systemctl status imagehub")).stdout;
+    expect(shown.includes("CAP REACHED: today's folder has 1 images"), "systemctl does not", shown);
+    return `${recap(done)}: ${warning}; ${lineWith(shown, "Status:")}`;
+  });
+
+  await account.longStep(
+    "--tags config with the data behind a link to a disk that is not mounted",
+    async () => {
+      await sudo(
+        'sh -c \'mkdir -p /srv/ssd /mnt/my-disk && echo "/srv/ssd /mnt/my-disk none bind,noauto 0 0" >> /etc/fstab && ' +
+          "ln -s /mnt/my-disk/hub/data /srv/link'",
+      );
+      moveTo("/srv/link");
+      const done = await config();
+      expect(done.failed === 0 && (await status()), "Failed", done.output);
+      const there = (await sudo("ls -A /srv/ssd/hub/data")).stdout;
+      expect(there.includes("logs"), "The data is elsewhere", there);
+      const unit = (await node.ssh("systemctl show -P BindsTo imagehub")).stdout.trim();
+      expect(unit === String.raw`"mnt-my\\x2ddisk.mount"`, "It is not bound to its disk", unit);
+      const again = await config();
+      expect(again.failed === 0 && again.changed === 0, "A second run changes something", again.output);
+      return `${recap(done)}, mounted, bound to ${unit}; again: ${recap(again)}`;
     },
   );
 }

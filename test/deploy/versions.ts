@@ -43,18 +43,26 @@ export async function project(
   return join(scratch, version);
 }
 
-/** A service of the same name, with code and data where the Python hub has its own, that holds the port and does no more. */
-export async function anotherHub(node: Container, logLine: string): Promise<void> {
+/**
+ * A service of the same name, with code and data where the Python hub has its own, that holds the port and does no more.
+ *
+ * @param disk what is mounted at `/home/ops/sentinelcam`; default nothing, so that it is that folder
+ */
+export async function anotherHub(
+  node: Container,
+  logLine: string,
+  disk = "/home/ops/sentinelcam",
+): Promise<void> {
   const place = "/home/ops/imagehub/imagehub";
   const line = `${place}/imagehub.py`;
   const program = 'import socket, signal\ns = socket.create_server(("", 5555))\nsignal.pause()\n';
   const files: Record<string, string> = {
     [line]: program,
     "/home/ops/imagehub.yaml": "---\nhub:\n  data_directory: /home/ops/sentinelcam/imagehub\n",
-    "/home/ops/sentinelcam/imagehub/images/2021-09-24/Barn-2021-09-24T08.27.13.477000.jpg": "old",
-    "/home/ops/sentinelcam/imagehub/logs/imagehub.log": `${logLine}\n`,
+    [`${disk}/imagehub/images/2021-09-24/Barn-2021-09-24T08.27.13.477000.jpg`]: "old",
+    [`${disk}/imagehub/logs/imagehub.log`]: `${logLine}\n`,
     // What brings an update to the node deletes nothing there.
-    "/home/ops/sentinelcam/current_deployment/imagehub/imagehub/imagehub.py": program,
+    [`${disk}/current_deployment/imagehub/imagehub/imagehub.py`]: program,
     "/etc/systemd/system/imagehub.service":
       "[Unit]\nDescription=Imagehub Service\n\n[Service]\nUser=ops\nRestart=always\n" +
       `ExecStart=/usr/bin/python3 ${line}\n\n[Install]\nWantedBy=multi-user.target\n`,
@@ -64,7 +72,7 @@ export async function anotherHub(node: Container, logLine: string): Promise<void
     writeFileSync(join(node.root, path), text);
   }
   const started = await node.ssh(
-    "sudo chown -R ops:ops /home/ops && sudo systemctl daemon-reload && sudo systemctl enable --now imagehub",
+    `sudo chown -R ops:ops /home/ops ${disk} && sudo systemctl daemon-reload && sudo systemctl enable --now imagehub`,
   );
   if (started.status !== 0) throw new StepError(`The other hub does not start\n${started.stderr}`);
   await until("it listens", async () => (await node.ssh("ss -tln")).stdout.includes(":5555"), 20_000);

@@ -16,6 +16,7 @@ const SITE: Places = {
   config: "/home/ops/imagehub.yaml",
   configDirectory: "/home/ops",
   dataDirectory: "/home/ops/sentinelcam/imagehub",
+  realDataDirectory: "/home/ops/sentinelcam/imagehub",
   mountPoint: "/home/ops/sentinelcam",
 };
 
@@ -44,6 +45,7 @@ function unitOnDisk(folder: string, user: string): string {
       ...places,
       configDirectory: home,
       dataDirectory: join(home, "data"),
+      realDataDirectory: join(home, "data"),
       mountPoint: undefined,
     }),
   );
@@ -62,15 +64,19 @@ test("formatUnit changes the lines with places, and no other", () => {
     config: "/etc/imagehub.yaml",
     configDirectory: "/etc",
     dataDirectory: "/srv/images",
+    realDataDirectory: "/mnt/disk/images",
     mountPoint: undefined,
   });
   const before = new Set(SHIPPED.split("\n"));
   expect(unit.split("\n").filter((line) => !before.has(line))).toEqual([
-    "RequiresMountsFor=/etc /usr/local/bin /srv/images",
+    "After=network.target",
+    "RequiresMountsFor=/etc /usr/local/bin /srv/images /mnt/disk/images",
+    "BindsTo=",
     "User=pi",
     "Group=cameras",
     "WorkingDirectory=/etc",
     "ExecStart=/usr/local/bin/imagehub run --config /etc/imagehub.yaml",
+    "ExecReload=/usr/local/bin/imagehub check --quiet --config /etc/imagehub.yaml",
     "ReadWritePaths=-/srv/images",
     "WantedBy=multi-user.target",
   ]);
@@ -83,6 +89,7 @@ test("formatUnit quotes paths as systemd reads them, and placesIn reads them aga
     config: '/opt/my "hub"/$x.yaml',
     configDirectory: "/opt/my hub",
     dataDirectory: "/srv/50% of it\\all",
+    realDataDirectory: "/srv/50% of it\\all",
   });
   expect(unit).toContain(
     String.raw`ExecStart="/opt/my hub/100%%/imagehub" run --config "/opt/my \"hub\"/$$x.yaml"`,
@@ -95,9 +102,11 @@ test("formatUnit quotes paths as systemd reads them, and placesIn reads them aga
     executable: "/opt/my hub/100%/imagehub",
     config: '/opt/my "hub"/$x.yaml',
     dataDirectory: String.raw`/srv/50% of it\all`,
+    mount: "home-ops-sentinelcam.mount",
   });
-  const { configDirectory: _, mountPoint: __, ...places } = SITE;
-  expect(placesIn(SHIPPED)).toEqual(places);
+  const { configDirectory: _, realDataDirectory: __, mountPoint: ___, ...places } = SITE;
+  expect(placesIn(SHIPPED)).toEqual({ ...places, mount: "home-ops-sentinelcam.mount" });
+  expect(placesIn(formatUnit({ ...SITE, mountPoint: undefined })).mount).toBe("");
 });
 
 test("isOwnUnit knows its own units from others", () => {

@@ -1,0 +1,17 @@
+/**
+ * What a person is told of a day whose folder has all the images that it may have (`max_images_write`): from then on all is
+ * answered OK and nothing is kept, so nothing else gives it away.
+ *
+ * @module
+ */
+
+/**
+ * @param images in today's folder
+ * @param limit how many it may have
+ * @returns undefined where there is room for more
+ */
+export function capReached(images: number, limit: number): string | undefined {
+  if (images < limit) return undefined;
+  const [has, may] = [images, limit].map((count) => count.toLocaleString("en-US"));
+  return `CAP REACHED: today's folder has ${has} images, and max_images_write is ${may}. Until midnight further ones are answered OK and not kept`;
+}

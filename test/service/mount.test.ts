@@ -1,0 +1,42 @@
+import { expect, test } from "bun:test";
+import { mkdirSync, symlinkSync } from "node:fs";
+import { join } from "node:path";
+import { mountPointOf, realPath } from "../../src/service/mount.ts";
+import { tempDir } from "../support/temp.ts";
+
+/** As /proc/self/mountinfo has it: a disk, one with a space in its name on it, and a folder that is bound to another place. */
+const MOUNTS = String.raw`22 1 8:1 / / rw shared:1 - ext4 /dev/sda1 rw
+30 22 8:17 / /mnt/disk rw shared:2 - ext4 /dev/sdb1 rw
+31 30 8:33 / /mnt/disk/my\040stick rw shared:3 - vfat /dev/sdc1 rw
+32 22 8:1 /var/cameras /srv/cameras rw shared:1 - ext4 /dev/sda1 rw
+`;
+
+test.each<[place: string, point: string | undefined]>([
+  ["/home/ops/imagehub", undefined],
+  ["/mnt", undefined],
+  ["/mnt/disk", "/mnt/disk"],
+  ["/mnt/disk/imagehub/that/is/not/there", "/mnt/disk"],
+  ["/mnt/disk2/imagehub", undefined],
+  ["/mnt/disk/my stick/imagehub", "/mnt/disk/my stick"],
+  ["/srv/cameras/imagehub", "/srv/cameras"],
+])("mountPointOf says where the disk of %s is mounted", (place, point) => {
+  expect(mountPointOf(place, MOUNTS)).toBe(point);
+});
+
+test("mountPointOf knows the mounts of this machine", () => {
+  expect(mountPointOf("/proc/self/no-such")).toBe("/proc");
+});
+
+test("realPath follows links, also to what is not there", () => {
+  using temp = tempDir();
+  const path = realPath(temp.path);
+  mkdirSync(join(path, "disk/cameras"), { recursive: true });
+  symlinkSync("disk", join(path, "data"));
+  symlinkSync(join(path, "gone/cameras"), join(path, "dangling"));
+  symlinkSync("round", join(path, "round"));
+  expect(realPath(join(path, "data/cameras"))).toBe(join(path, "disk/cameras"));
+  expect(realPath(join(path, "data/none/at/all"))).toBe(join(path, "disk/none/at/all"));
+  expect(realPath(join(path, "dangling"))).toBe(join(path, "gone/cameras"));
+  expect(realPath(join(path, "dangling/below"))).toBe(join(path, "gone/cameras/below"));
+  expect(realPath(join(path, "round/x"))).toBe(join(path, "round/x"));
+});
