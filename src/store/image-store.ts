@@ -6,6 +6,7 @@
 
 import type { Calendar, LocalTime } from "../clock.ts";
 import { fsyncDirectory, SystemError } from "../libc.ts";
+import type { DataDirectory } from "./data-directory.ts";
 import type { DateFolders, Permit } from "./date-folders.ts";
 import { imageFileName } from "./names.ts";
 import { WholeFileWriter } from "./whole-file.ts";
@@ -35,8 +36,9 @@ export class ImageStore {
     private readonly folders: DateFolders,
     private readonly calendar: Calendar,
     private readonly durable: boolean,
+    data: DataDirectory,
   ) {
-    this.files = new WholeFileWriter(durable);
+    this.files = new WholeFileWriter(data, durable);
   }
 
   /**
@@ -47,7 +49,7 @@ export class ImageStore {
    *   microsecond of the same second names it
    * @param writeTo puts its bytes into an open file
    * @returns "granted" when it stands; else its day's folder is full and it was not stored
-   * @throws {SystemError} and it does not stand
+   * @throws {SystemError} and {DataDirectoryGone}, and it does not stand
    */
   store(name: string, micros: number, writeTo: (fd: number) => void): Permit {
     const time = this.calendar.local(micros);
@@ -75,7 +77,8 @@ export class ImageStore {
     this.second = micros - (micros % SECOND);
     this.fraction = micros % SECOND;
     const folder = this.folders.path(time);
-    this.files.create(folder, writeTo, this.nextPath);
+    const path = this.files.create(folder, writeTo, this.nextPath);
     if (this.durable) fsyncDirectory(folder);
+    this.files.announce(path);
   }
 }
