@@ -1,8 +1,8 @@
 /**
  * Makes sure that what the tests need from Debian is there: a Python with pyzmq and numpy (the sender) and with
  * Prometheus' parser, and on a machine
- * that is not arm64 an emulator and the arm64 libraries (the compiled executable for the Raspberry Pi), and a C compiler
- * with libzmq's header (the benchmark).
+ * that is not arm64 an emulator and the arm64 libraries (the compiled executable for the Raspberry Pi), a C compiler
+ * with libzmq's header (the benchmark), exFAT through FUSE, and programs that watch files.
  *
  * Packages are installed with apt-get where that is allowed without asking: as root, or with a `sudo` that wants no
  * password. The arm64 libraries are only unpacked into `.cache/arm64-sysroot`: apt works on directories of its own for
@@ -33,6 +33,8 @@ const PACKAGES: Partial<Record<Part, readonly string[]>> = {
   ],
   systemd: ["systemd"],
   bench: ["gcc", "libc6-dev", "libzmq3-dev"],
+  exfat: ["exfat-fuse", "exfatprogs"],
+  watchers: ["inotify-tools", "python3-watchdog"],
 };
 
 /** What the executable loads: the C library, and Bun's and libzmq's C++ libraries. */
@@ -126,7 +128,7 @@ function tell(error: unknown): void {
 const wanted: readonly Part[] =
   process.argv[2] === "deploy"
     ? ["python", "ansible", "container"]
-    : ["python", "prometheus", "qemu", "sysroot", "systemd", "ansible", "bench"];
+    : ["python", "prometheus", "qemu", "sysroot", "systemd", "ansible", "bench", "exfat", "watchers"];
 const missingAtFirst = wanted.filter((part) => !has(part));
 await installPackages(missingAtFirst).catch(tell);
 if (missingAtFirst.includes("sysroot")) await makeSysroot().catch(tell);

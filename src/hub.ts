@@ -4,8 +4,8 @@
  * @module
  */
 
-import { accessSync, constants, mkdirSync, statSync } from "node:fs";
-import { dirname } from "node:path";
+import { accessSync, constants, existsSync, lstatSync, mkdirSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { capReached } from "./cap.ts";
 import type { Settings } from "./config/schema.ts";
 import { EXIT, FatalError, messageOf } from "./errors.ts";
@@ -15,7 +15,9 @@ import { EventFd, fsyncDirectory } from "./libc.ts";
 import type { Log } from "./log.ts";
 import { findPortHolder } from "./port-holder.ts";
 import { Loan } from "./receiver/loan.ts";
-import { DataDirectoryInUse, lockDataDirectory } from "./store/data-lock.ts";
+import { DataDirectoryInUse, DataLock } from "./store/data-lock.ts";
+import { DataWatch } from "./store/data-watch.ts";
+import { fileSystemOf, missingMountOf } from "./store/file-system.ts";
 import { clearLeftovers } from "./store/leftovers.ts";
 import type {
   FlusherMessage,
@@ -73,6 +75,7 @@ export class Hub {
   private readonly overview: Overview;
   private readonly control: Control;
   private flusher: Promise<void> | undefined;
+  private watch: DataWatch | undefined;
 
   /** @param log where the hub's own lines go; its events go to the event log */
   constructor(
@@ -161,15 +164,18 @@ export class Hub {
   private openDataDirectory(): void {
     const { data_directory: data } = this.settings;
     try {
-      for (const folder of [data, `${data}/images`, `${data}/logs`]) {
-        makeDirectory(folder);
-        accessSync(folder, constants.W_OK | constants.X_OK);
-      }
+      expectDisk(data);
+      if (makeDirectory(data)) this.log.info(`Made the data directory ${data}, on ${fileSystemOf(data)}`);
       fsyncDirectory(data);
-      lockDataDirectory(data);
+      const lock = new DataLock(data);
+      for (const folder of ["images", "logs"]) makeDirectory(join(data, folder));
+      this.overview.data.adopt();
+      this.watch = new DataWatch(this.overview.data, lock, this.log);
+      this.watch.start();
       const leftovers = clearLeftovers(data);
       if (leftovers > 0) this.log.warn(`Removed ${leftovers} unfinished files that an earlier run left`);
     } catch (cause) {
+      if (cause instanceof FatalError) throw cause;
       if (cause instanceof DataDirectoryInUse) throw new FatalError(EXIT.data, cause.message, { cause });
       const reason = messageOf(cause);
       // The unit names the directory, too, and nothing else can be written.
@@ -301,6 +307,7 @@ export class Hub {
     this.loan.close();
     await this.flusher;
     this.control.close();
+    this.watch?.close();
     this.ended.resolve(unanswered);
   }
 
@@ -336,9 +343,45 @@ export class Hub {
   }
 }
 
-/** Makes a directory, and brings its name to the disk, and those of its parents that were made too. @throws {Error} */
-function makeDirectory(path: string): void {
-  const first = mkdirSync(path, { recursive: true });
-  if (first === undefined) return;
-  for (let made = path; made.length >= first.length; made = dirname(made)) fsyncDirectory(dirname(made));
+/**
+ * The disk with the data directory has to be there: only the directory itself may be made, and not where its disk is missing.
+ *
+ * @throws {FatalError}
+ */
+function expectDisk(data: string): void {
+  if (lstatSync(data, { throwIfNoEntry: false }) === undefined) {
+    const missing = firstMissing(dirname(data));
+    if (missing !== undefined)
+      throw new FatalError(
+        EXIT.data,
+        `Cannot make the data directory ${data}: ${missing} is not there; mount the disk, or make it`,
+      );
+  }
+  // Where the hub has stored before, that is what is meant.
+  const point = existsSync(join(data, "images")) ? undefined : missingMountOf(data);
+  if (point !== undefined)
+    throw new FatalError(
+      EXIT.data,
+      `Cannot use the data directory ${data}: nothing is mounted at ${point}, and /etc/fstab has a disk for it; mount it, or take that line out`,
+    );
+}
+
+/** The uppermost directory on the way to a path that is not there. */
+function firstMissing(path: string): string | undefined {
+  if (existsSync(path)) return undefined;
+  return firstMissing(dirname(path)) ?? path;
+}
+
+/** Makes a directory, brings its name to the disk, and looks whether it can be written. @returns whether it was made @throws {Error} */
+function makeDirectory(path: string): boolean {
+  let isNew = true;
+  try {
+    mkdirSync(path);
+    fsyncDirectory(dirname(path));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    isNew = false;
+  }
+  accessSync(path, constants.W_OK | constants.X_OK);
+  return isNew;
 }

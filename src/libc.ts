@@ -1,7 +1,7 @@
 /**
  * The few calls of the C library that the hub makes itself: those on the way of an image, where `node:fs` costs
  * more than all of libzmq, and those that `node:fs` does not have (`O_TMPFILE`, `linkat`, `renameat2`,
- * `localtime_r`, `eventfd`, `memfd_create`). Everything else uses `node:fs`.
+ * `localtime_r`, `eventfd`, `memfd_create`, `flock`). Everything else uses `node:fs`.
  *
  * Together with `zmq/libzmq.ts` this is the only file that knows pointers and errno. Paths go in as strings, data as an
  * address and a length, and what fails throws a {@link SystemError}.
@@ -18,6 +18,7 @@ const { symbols: c } = dlopen("libc.so.6", {
   clock_gettime: { args: [FFIType.i32, FFIType.ptr], returns: FFIType.i32 },
   close: { args: [FFIType.i32], returns: FFIType.i32 },
   eventfd: { args: [FFIType.u32, FFIType.i32], returns: FFIType.i32 },
+  fgetxattr: { args: [FFIType.i32, FFIType.ptr, FFIType.ptr, FFIType.u64], returns: FFIType.i64_fast },
   flock: { args: [FFIType.i32, FFIType.i32], returns: FFIType.i32 },
   fsync: { args: [FFIType.i32], returns: FFIType.i32 },
   ftruncate: { args: [FFIType.i32, FFIType.i64], returns: FFIType.i32 },
@@ -48,6 +49,11 @@ const { symbols: c } = dlopen("libc.so.6", {
     returns: FFIType.i32,
   },
   shutdown: { args: [FFIType.i32, FFIType.i32], returns: FFIType.i32 },
+  // Older C libraries have no symbol `stat`.
+  statx: {
+    args: [FFIType.i32, FFIType.ptr, FFIType.i32, FFIType.u32, FFIType.ptr],
+    returns: FFIType.i32,
+  },
   syncfs: { args: [FFIType.i32], returns: FFIType.i32 },
   // syscall(2) takes variable arguments, as open(2) does; futex(2) has no function of its own.
   syscall: {
@@ -65,6 +71,12 @@ export type Address = number;
 const AT_FDCWD = -100;
 const AT_SYMLINK_FOLLOW = 0x400;
 const AT_EMPTY_PATH = 0x1000;
+const AT_STATX_DONT_SYNC = 0x4000;
+const STATX_INO = 0x100;
+/** struct statx (256 bytes), in 32-bit numbers: where the inode's number and the device's are. */
+const STATX_INTS = 64;
+const STATX_INODE = 8;
+const STATX_DEVICE = 34;
 const RENAME_NOREPLACE = 1;
 const CLOCK_REALTIME = 0;
 const CLOCK_MONOTONIC = 1;
@@ -85,7 +97,7 @@ const EFD_CLOEXEC = 0o2000000;
 const EFD_NONBLOCK = 0o4000;
 const O_CLOEXEC = 0o2000000;
 /** linux/fcntl.h: `__O_TMPFILE | O_DIRECTORY`, and O_DIRECTORY is not the same number on x86-64 and on AArch64. */
-export const O_TMPFILE = 0o20000000 | fs.O_DIRECTORY;
+const O_TMPFILE = 0o20000000 | fs.O_DIRECTORY;
 
 /** A call of the C library that failed. */
 export class SystemError extends Error {
@@ -295,6 +307,52 @@ export function link(from: string, to: string): void {
 export function renameNew(from: string, to: string): void {
   const result = c.renameat2(AT_FDCWD, pathA.set(from), AT_FDCWD, pathB.set(to), RENAME_NOREPLACE);
   checked("renameat2", result, to);
+}
+
+/** `renameat2(…, 0)`: what has the new name already is lost. @throws {SystemError} */
+export function rename(from: string, to: string): void {
+  checked("renameat2", c.renameat2(AT_FDCWD, pathA.set(from), AT_FDCWD, pathB.set(to), 0), to);
+}
+
+/**
+ * Opens a file for writing and closes it, so that whoever watches its folder (inotify, IN_CLOSE_WRITE) is told of it under this
+ * name. Nothing is said where it cannot be opened: it may be somebody else's by now, or gone.
+ */
+export function announce(path: string): void {
+  const flags = fs.O_WRONLY | fs.O_NONBLOCK | fs.O_NOFOLLOW | O_CLOEXEC;
+  const fd = c.open(pathB.set(path), flags, 0);
+  if (fd >= 0) c.close(fd);
+}
+
+/** Which directory a path leads to: `statx(2)`, again and again, without anything made anew for a look. */
+export class PathLook {
+  private readonly bytes: Buffer;
+  private readonly found = new Uint32Array(STATX_INTS);
+
+  constructor(private readonly path: string) {
+    this.bytes = Buffer.from(`${path}\0`);
+  }
+
+  /**
+   * Looks. A file system in the network or in user space is not asked again for what the kernel knows.
+   *
+   * @throws {SystemError} ENOENT where nothing is there
+   */
+  look(): void {
+    checked("statx", c.statx(AT_FDCWD, this.bytes, AT_STATX_DONT_SYNC, STATX_INO, this.found), this.path);
+  }
+
+  /** What the last look found: 0 and 1 are the device's numbers, 2 and 3 the halves of the inode's. */
+  number(index: number): number {
+    return this.found[index < 2 ? STATX_DEVICE + index : STATX_INODE + index - 2]!;
+  }
+}
+
+/** An extended attribute of an open file, 64 KiB at most (XATTR_SIZE_MAX). @returns nothing where it has none that can be read */
+export function extendedAttribute(fd: number, name: string): Buffer {
+  const value = Buffer.alloc(65_536);
+  const bytes = c.fgetxattr(fd, pathA.set(name), value, value.byteLength) as number;
+  return value.subarray(0, Math.max(0, bytes));
 }
 
 /** `unlink(path)`; a file that is not there is no error. @throws {SystemError} */

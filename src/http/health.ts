@@ -4,6 +4,7 @@
  * @module
  */
 
+import { DataState, describeState } from "../store/data-directory.ts";
 import { Counter, Integer } from "../threads/shared.ts";
 import type { Overview } from "./overview.ts";
 
@@ -33,8 +34,11 @@ export async function reasonsAgainst(overview: Overview): Promise<string[]> {
     .filter(({ atMs }) => now - atMs < TROUBLE_MS_MAX)
     .map(({ reason }) => reason);
   const stalledSeconds = integers[Integer.stalledSeconds]!;
+  const { path, state } = overview.data;
   const reasons = [
     disk.problem,
+    // What the probe does not see, or has not seen yet.
+    state === DataState.right ? undefined : describeState(path, state),
     ...failures,
     // Looking takes its time: what was down may be replaced by now, and what turned not may be known to be down.
     ...Array.from(
@@ -46,7 +50,7 @@ export async function reasonsAgainst(overview: Overview): Promise<string[]> {
       : undefined,
     silent.length > 0 ? `Does not turn: ${silent.join(", ")}` : undefined,
   ];
-  return reasons.filter((reason) => reason !== undefined);
+  return [...new Set(reasons.filter((reason) => reason !== undefined))];
 }
 
 /** The threads that do not go round their loops, though nothing that is known holds them up. */

@@ -9,6 +9,7 @@ import { readdir } from "node:fs/promises";
 import { Calendar, type LocalTime, systemClock } from "../clock.ts";
 import type { Settings } from "../config/schema.ts";
 import type { NodeRow } from "../receiver/activity.ts";
+import { DataDirectory } from "../store/data-directory.ts";
 import { imagesOfDay } from "../store/date-folders.ts";
 import { DiskProbe } from "../store/disk-probe.ts";
 import { isImageFile } from "../store/names.ts";
@@ -37,6 +38,7 @@ export class Overview {
   readonly troubles = new Map<string, Trouble>();
   /** Parts that have ended and are to be replaced. */
   readonly down = new Set<string>();
+  readonly data: DataDirectory;
   readonly disk: DiskProbe;
   private counting: Promise<number> | undefined;
   private readonly calendar = new Calendar(systemClock);
@@ -46,7 +48,8 @@ export class Overview {
     readonly shared: Shared,
     readonly liveness: Liveness,
   ) {
-    this.disk = new DiskProbe(`${settings.data_directory}/images`);
+    this.data = new DataDirectory(settings.data_directory, shared);
+    this.disk = new DiskProbe(this.data);
   }
 
   /** Takes in what the receiver tells. */

@@ -487,7 +487,7 @@ export class Requests {
       const text = oneLine(slot.text);
       const message = `Could not store ${isImage ? "an image" : "an event"}: ${text}`;
       // The text may name a path, which is another each time; the error's name is what makes a kind of it.
-      const [, code] = /(?:^|: )(E[A-Z0-9]+)(?::|\)$)/.exec(text) ?? [];
+      const [, code] = /(?:^|: )(E[A-Z0-9]+)(?::|\)(?:$| on ))/.exec(text) ?? [];
       this.complaints.add(`store ${isImage} ${code}`, { level: "error", message });
       this.activity.failed(isImage ? "image" : "event", message, code);
     } else {

@@ -7,12 +7,13 @@
  * @module
  */
 
-import { existsSync, mkdirSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { dirname } from "node:path";
 import type { LocalTime } from "../clock.ts";
 import { fsyncDirectory } from "../libc.ts";
 import { SharedLock } from "../threads/lock.ts";
 import { Integer, type Shared } from "../threads/shared.ts";
+import type { DataDirectory } from "./data-directory.ts";
 import { isImageFile } from "./names.ts";
 
 /** Days that are kept at once: around midnight there are two, and a clock that is set back and forth finds its day again. */
@@ -51,12 +52,14 @@ export class DateFolders {
   /**
    * @param directory `<data_directory>/images`
    * @param imagesMax images that one folder may have
+   * @param data what the directory is in
    * @param durable whether a folder's name is on the disk before an image goes into it
    */
   constructor(
     private readonly directory: string,
     private readonly imagesMax: number,
     shared: Shared,
+    private readonly data: DataDirectory,
     private readonly durable = false,
   ) {
     this.records = recordsIn(shared.integers);
@@ -75,7 +78,7 @@ export class DateFolders {
   /**
    * Takes one image's place in the folder of its day, and makes the folder when it is not there.
    *
-   * @throws {Error} of node:fs, where the folder cannot be read or made
+   * @throws {Error} of node:fs, where the folder cannot be read or made, and {DataDirectoryGone}
    */
   reserve(time: LocalTime): Permit {
     this.lock.acquire();
@@ -138,7 +141,7 @@ export class DateFolders {
   /** Reads a day's folder, in place of the earliest day known. */
   private open(time: LocalTime): number {
     const folder = this.path(time);
-    mkdirSync(folder, { recursive: true });
+    this.data.makeFolder(folder);
     // Also where it was there: whoever made it may have failed, or ended, before its name was on the disk.
     if (this.durable) for (const parent of [this.directory, dirname(this.directory)]) fsyncDirectory(parent);
     const images = readdirSync(folder).filter(isImageFile).length;

@@ -1,15 +1,17 @@
 /**
- * Looks whether the disk takes an image, without one: how much space is free, and whether a small file can be written.
+ * Looks whether the disk takes an image, without one: how much space is free, and whether a small file can be written and
+ * given another name, as storing does it.
  *
  * It asks through the runtime's own threads and waits only for so long, so that a disk that stalls holds nobody up.
  *
  * @module
  */
 
+import { link, lstat, open, rename, rm, statfs } from "node:fs/promises";
 import { messageOf } from "../errors.ts";
-import { constants } from "node:fs";
-import { mkdir, open, rm, statfs } from "node:fs/promises";
-import { O_TMPFILE } from "../libc.ts";
+import { type DataDirectory, DataState, describeState } from "./data-directory.ts";
+import { fileSystemOf } from "./file-system.ts";
+import { UNSUPPORTED } from "./naming.ts";
 import { TEMPORARY_PREFIX } from "./whole-file.ts";
 
 /** Bytes and files that must be free: room for a few images. */
@@ -23,8 +25,6 @@ const ANSWER_MS_MAX = 2000;
 
 /** What is written: one block. */
 const BLOCK = Buffer.alloc(4096);
-
-const UNNAMED_UNSUPPORTED = new Set(["EOPNOTSUPP", "ENOTSUP", "EISDIR", "EINVAL", "ENOSYS"]);
 
 /** What was found. */
 export interface DiskState {
@@ -41,8 +41,12 @@ export class DiskProbe {
   private found: DiskState = { freeBytes: 0, sizeBytes: 0, problem: undefined };
   private foundMs = Number.NEGATIVE_INFINITY;
 
-  /** @param directory `<data_directory>/images` */
-  constructor(private readonly directory: string) {}
+  private readonly directory: string;
+
+  /** @param data whose images are looked after */
+  constructor(private readonly data: DataDirectory) {
+    this.directory = `${data.path}/images`;
+  }
 
   /** What was found now, or a moment ago. It never rejects. */
   async look(): Promise<DiskState> {
@@ -60,53 +64,84 @@ export class DiskProbe {
   }
 
   private async lookNow(): Promise<DiskState> {
-    const { directory } = this;
+    const { data } = this;
+    let { directory } = this;
     let space = { freeBytes: 0, sizeBytes: 0 };
     let problem: string | undefined;
     try {
-      // As the writers do it, where someone removed the directory.
-      await mkdir(directory, { recursive: true });
-      const { bsize, blocks, bavail, files, ffree } = await statfs(directory);
-      space = { freeBytes: bavail * bsize, sizeBytes: blocks * bsize };
-      if (space.freeBytes < FREE_BYTES_MIN) {
-        problem = `The disk is full: ${space.freeBytes} bytes are free for ${directory}, fewer than ${FREE_BYTES_MIN}`;
-      } else if (files > 0 && ffree < FREE_FILES_MIN) {
-        // Where there is no fixed number of files (btrfs), `files` is 0.
-        problem = `The disk is full: it has room for ${ffree} more files in ${directory}, fewer than ${FREE_FILES_MIN}`;
+      const { state, reason } = await data.look();
+      if (state !== DataState.right) {
+        problem = describeState(data.path, state, reason);
       } else {
-        await this.writeBlock();
+        // Where someone has removed the folder, who writes next makes it again.
+        if (!(await isThere(directory))) directory = data.path;
+        const { bsize, blocks, bavail, files, ffree } = await statfs(directory);
+        space = { freeBytes: bavail * bsize, sizeBytes: blocks * bsize };
+        if (space.freeBytes < FREE_BYTES_MIN) {
+          problem = `The disk is full: ${space.freeBytes} bytes are free for ${directory}, fewer than ${FREE_BYTES_MIN}`;
+        } else if (files > 0 && ffree < FREE_FILES_MIN) {
+          // Where there is no fixed number of files (btrfs), `files` is 0.
+          problem = `The disk is full: it has room for ${ffree} more files in ${directory}, fewer than ${FREE_FILES_MIN}`;
+        } else {
+          await tryToStore(data.path, directory);
+        }
       }
     } catch (error) {
-      problem = `Cannot write in ${directory}: ${messageOf(error)}`;
+      const on = fileSystemOf(directory);
+      problem = `Cannot write in ${directory}: ${messageOf(error)}${on === undefined ? "" : ` on ${on}`}`;
     }
     this.found = { ...space, problem };
     this.foundMs = performance.now();
     return this.found;
   }
+}
 
-  /** Writes a file that has no name, and so is gone when it is closed; where there are none such, a hidden one. */
-  private async writeBlock(): Promise<void> {
-    try {
-      await writeTo(this.directory, O_TMPFILE | constants.O_WRONLY);
-    } catch (error) {
-      const { code = "" } = error as NodeJS.ErrnoException;
-      if (!UNNAMED_UNSUPPORTED.has(code)) throw error;
-      const path = `${this.directory}/${TEMPORARY_PREFIX}probe`;
-      try {
-        await writeTo(path, constants.O_WRONLY | constants.O_CREAT);
-      } finally {
-        // Why it could not be written is what counts.
-        await rm(path, { force: true }).catch(() => undefined);
-      }
-    }
+async function isThere(path: string): Promise<boolean> {
+  try {
+    await lstat(path);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+    return false;
   }
 }
 
-async function writeTo(path: string, flags: number): Promise<void> {
-  const file = await open(path, flags, 0o600);
+/**
+ * Writes a hidden file of one block, gives it a hidden name in the folder, and removes it: begun in the data directory, as images are,
+ * so that who watches the folder is not told of a file that was written.
+ */
+async function tryToStore(data: string, folder: string): Promise<void> {
   try {
-    await file.write(BLOCK);
+    await writeAndName(data, folder);
+  } catch (error) {
+    // The folder is on a disk of its own.
+    if ((error as NodeJS.ErrnoException).code !== "EXDEV") throw error;
+    await writeAndName(folder, folder);
+  }
+}
+
+async function writeAndName(place: string, folder: string): Promise<void> {
+  const [from, to] = [`${place}/${TEMPORARY_PREFIX}probe`, `${folder}/${TEMPORARY_PREFIX}probe-named`];
+  // Those of a process that has ended, too; where there are none, this tells nothing.
+  const clear = async (): Promise<void> => {
+    for (const path of [from, to]) await rm(path, { force: true }).catch(() => undefined);
+  };
+  await clear();
+  try {
+    const file = await open(from, "wx", 0o600);
+    try {
+      await file.write(BLOCK);
+    } finally {
+      await file.close();
+    }
+    try {
+      await link(from, to);
+    } catch (error) {
+      if (!UNSUPPORTED.has((error as NodeJS.ErrnoException).code ?? "")) throw error;
+      await rename(from, to);
+    }
   } finally {
-    await file.close();
+    // Why it could not be written is what counts.
+    await clear();
   }
 }

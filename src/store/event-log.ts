@@ -16,7 +16,6 @@ import {
   closeSync,
   existsSync,
   fstatSync,
-  mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -29,6 +28,7 @@ import {
 import { dirname } from "node:path";
 import { type Calendar, type LocalTime, threeDigits } from "../clock.ts";
 import {
+  announce,
   close,
   fsync,
   fsyncDirectory,
@@ -43,6 +43,7 @@ import {
 } from "../libc.ts";
 import { SharedLock } from "../threads/lock.ts";
 import { Integer, type Shared } from "../threads/shared.ts";
+import type { DataDirectory } from "./data-directory.ts";
 import { TEMPORARY_PREFIX, WholeFileWriter } from "./whole-file.ts";
 
 /** Dated logs that are kept; the oldest beyond these go. */
@@ -75,18 +76,19 @@ export class EventLog {
     private readonly calendar: Calendar,
     shared: Shared,
     private readonly durable: boolean,
+    private readonly data: DataDirectory,
   ) {
     this.lock = new SharedLock(shared.integers, Integer.eventLogLock);
     this.integers = shared.integers;
     this.path = `${directory}/imagehub.log`;
-    this.files = new WholeFileWriter(durable);
+    this.files = new WholeFileWriter(data, durable);
   }
 
   /**
    * Appends a record with the time of now.
    *
    * @param text on one line, see `oneLine` in `names.ts`
-   * @throws {Error} and the log is as it was
+   * @throws {Error} and the log is as it was; {DataDirectoryGone} too
    */
   append(text: string): void {
     this.lock.hold(() => {
@@ -96,8 +98,10 @@ export class EventLog {
         `${time.date} ${time.hour}:${time.minute}:${time.second},${threeDigits(micros)} ~ ${text}\n`,
       );
       // After a failure the day is looked up again in what then is there.
-      let day = this.integers[Integer.eventLogDay]! || (this.takeOver() ?? time.day);
+      const known = this.integers[Integer.eventLogDay]!;
       this.integers[Integer.eventLogDay] = 0;
+      this.data.check();
+      let day = known || (this.takeOver() ?? time.day);
       // A clock that was set back over midnight goes on in the same file. One that had been years ahead must not: there
       // would be no turning over until then.
       if (day > time.day && day > this.calendar.local(micros + AHEAD_MICROS_MAX).day) day = time.day;
@@ -137,7 +141,7 @@ export class EventLog {
    * @param keepOld called when only the new file's name is missing: what there is no space for has failed by then
    */
   private begin(line: Buffer, keepOld: () => void = () => undefined): void {
-    mkdirSync(this.directory, { recursive: true });
+    this.data.makeFolder(this.directory);
     if (this.durable) fsyncDirectory(dirname(this.directory));
     const temporary = `${this.directory}/${TEMPORARY_PREFIX}${process.pid}`;
     unlink(temporary);
@@ -158,19 +162,27 @@ export class EventLog {
   /** Gives the log its dated name and begins a new one with this line. */
   private turnOver(day: number, line: Buffer): void {
     if (!existsSync(this.path)) return this.begin(line);
-    this.begin(line, () => this.keepAs(`${this.path}.${dateOf(day)}`));
+    const dated = `${this.path}.${dateOf(day)}`;
+    let isLinked = false;
+    this.begin(line, () => {
+      isLinked = this.keepAs(dated);
+    });
+    // Whoever watches is told of the other ways by the kernel.
+    if (isLinked) announce(dated);
     this.removeOldest();
   }
 
-  /** Gives the log its dated name as a second one. */
-  private keepAs(dated: string): void {
+  /** Gives the log its dated name as a second one. @returns whether by a link */
+  private keepAs(dated: string): boolean {
     try {
       link(this.path, dated);
+      return true;
     } catch (error) {
       if (!(error instanceof SystemError)) throw error;
       if (existsSync(dated)) this.mergeInto(dated);
       // A file system without hard links: the log is missing for the moment until the new one has its name.
       else renameSync(this.path, dated);
+      return false;
     }
   }
 

@@ -6,6 +6,7 @@
 
 import type { Calendar, LocalTime } from "../clock.ts";
 import { fsyncDirectory, SystemError } from "../libc.ts";
+import type { DataDirectory } from "./data-directory.ts";
 import type { DateFolders, Permit } from "./date-folders.ts";
 import { imageFileName, type ImageSuffix } from "./names.ts";
 import { WholeFileWriter } from "./whole-file.ts";
@@ -36,8 +37,9 @@ export class ImageStore {
     private readonly folders: DateFolders,
     private readonly calendar: Calendar,
     private readonly durable: boolean,
+    data: DataDirectory,
   ) {
-    this.files = new WholeFileWriter(durable);
+    this.files = new WholeFileWriter(data, durable);
   }
 
   /**
@@ -49,7 +51,7 @@ export class ImageStore {
    * @param writeTo puts its bytes into an open file
    * @param suffix what kind of file it is
    * @returns "granted" when it stands; else its day's folder is full and it was not stored
-   * @throws {SystemError} and it does not stand
+   * @throws {SystemError} and {DataDirectoryGone}, and it does not stand
    */
   store(name: string, micros: number, writeTo: (fd: number) => void, suffix: ImageSuffix): Permit {
     this.suffix = suffix;
@@ -78,7 +80,8 @@ export class ImageStore {
     this.second = micros - (micros % SECOND);
     this.fraction = micros % SECOND;
     const folder = this.folders.path(time);
-    this.files.create(folder, writeTo, this.nextPath);
+    const path = this.files.create(folder, writeTo, this.nextPath);
     if (this.durable) fsyncDirectory(folder);
+    this.files.announce(path);
   }
 }

@@ -23,7 +23,7 @@ export function clearLeftovers(dataDirectory: string): number {
     .filter((name) => /^\d{4}-\d{2}-\d{2}$/.test(name))
     .toSorted()
     .slice(-FOLDERS_MAX);
-  const folders = [...newest.map((name) => join(images, name)), join(dataDirectory, "logs")];
+  const folders = [dataDirectory, ...newest.map((name) => join(images, name)), join(dataDirectory, "logs")];
   const leftovers = folders.flatMap((folder) =>
     namesIn(folder)
       .filter((name) => name.startsWith(TEMPORARY_PREFIX))

@@ -10,8 +10,10 @@ import type { Settings } from "../config/schema.ts";
 import { writeAll, writeBytes } from "../libc.ts";
 import type { Shared } from "../threads/shared.ts";
 import { Kind, Outcome, type Slot } from "../threads/slot.ts";
+import { DataDirectory } from "./data-directory.ts";
 import { DateFolders, type Permit } from "./date-folders.ts";
 import { EventLog } from "./event-log.ts";
+import { fileSystemOf } from "./file-system.ts";
 import { ImageStore } from "./image-store.ts";
 import { encodeJpeg } from "./jpeg.ts";
 import type { ImageSuffix } from "./names.ts";
@@ -19,6 +21,9 @@ import { encodePng } from "./png.ts";
 
 /** The notice in the event log when a date folder has all the images it may have. */
 const MAX_IMAGES_NOTICE = "Max images written. Writing stopped.";
+
+/** How long what was found out about a file system counts, in milliseconds. */
+const FILE_SYSTEM_MS = 1000;
 
 const OUTCOMES = {
   granted: Outcome.stored,
@@ -33,6 +38,11 @@ export class Store {
   private readonly images: ImageStore;
   private readonly events: EventLog;
   private readonly jpegQuality: number;
+  private readonly directory: string;
+  /** What was found out about a file system that failed, whose that is, and when. */
+  private fileSystem = "";
+  private fileSystemPart = "";
+  private fileSystemMs = Number.NEGATIVE_INFINITY;
   /** What is being stored. An array that is still being encoded is not. */
   private slot!: Slot;
   private readonly writePayload = (fd: number): void =>
@@ -40,15 +50,18 @@ export class Store {
 
   constructor(settings: Settings, shared: Shared, clock: Clock) {
     const durable = settings.ack === "synced";
+    const data = new DataDirectory(settings.data_directory, shared);
     this.calendar = new Calendar(clock);
     this.folders = new DateFolders(
       `${settings.data_directory}/images`,
       settings.max_images_write,
       shared,
+      data,
       durable,
     );
-    this.images = new ImageStore(this.folders, this.calendar, durable);
-    this.events = new EventLog(`${settings.data_directory}/logs`, this.calendar, shared, durable);
+    this.images = new ImageStore(this.folders, this.calendar, durable, data);
+    this.events = new EventLog(`${settings.data_directory}/logs`, this.calendar, shared, durable, data);
+    this.directory = settings.data_directory;
     this.jpegQuality = settings.jpeg_quality;
   }
 
@@ -70,7 +83,7 @@ export class Store {
           slot.outcome = Outcome.stored;
       }
     } catch (error) {
-      fail(slot, error);
+      this.fail(slot, error);
     }
   }
 
@@ -81,7 +94,7 @@ export class Store {
       const file = isDeep ? await encodePng(address, raw) : await encodeJpeg(address, raw, this.jpegQuality);
       this.storeImage(slot, (fd) => writeBytes(fd, file), isDeep ? ".png" : ".jpg");
     } catch (error) {
-      fail(slot, error);
+      this.fail(slot, error);
     }
   }
 
@@ -100,9 +113,25 @@ export class Store {
       this.folders.notSaidFull(time);
     }
   }
-}
 
-function fail(slot: Slot, error: unknown): void {
-  slot.text = messageOf(error);
-  slot.outcome = Outcome.failed;
+  private fail(slot: Slot, error: unknown): void {
+    const message = messageOf(error);
+    // Only what the system refused may be the file system's fault.
+    const isSystems = error instanceof Error && "code" in error;
+    slot.text = isSystems ? message + this.onFileSystem(slot.kind) : message;
+    slot.outcome = Outcome.failed;
+  }
+
+  /** Such as ` on ext4 at / (/dev/sda1)`. Found out once a second at most, as a full disk fails every request. */
+  private onFileSystem(kind: number): string {
+    const part = kind === Kind.jpeg || kind === Kind.raw ? "images" : "logs";
+    const now = performance.now();
+    if (part !== this.fileSystemPart || now - this.fileSystemMs > FILE_SYSTEM_MS) {
+      const found = fileSystemOf(`${this.directory}/${part}`);
+      this.fileSystem = found === undefined ? "" : ` on ${found}`;
+      this.fileSystemPart = part;
+      this.fileSystemMs = now;
+    }
+    return this.fileSystem;
+  }
 }

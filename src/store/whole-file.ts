@@ -4,23 +4,28 @@
  *
  * A file is written without a name (`O_TMPFILE`) and then linked to the one it is to have, which fails where that is
  * taken. That leaves nothing behind whenever it stops. File systems without `O_TMPFILE` (NFS, exFAT) get a hidden
- * temporary name in the same folder and a rename that does not replace.
+ * temporary name, and then the real one as `naming.ts` finds out.
+ *
+ * It is begun in the data directory, not in its folder: who watches that folder (inotify) so hears of no name but the last one.
  *
  * @module
  */
 
+import { fstatSync } from "node:fs";
 import { threadId } from "node:worker_threads";
 import {
+  announce,
   close,
+  extendedAttribute,
   fsync,
-  link,
   linkUnnamed,
   openNew,
   openUnnamed,
-  renameNew,
   SystemError,
   unlink,
 } from "../libc.ts";
+import type { DataDirectory } from "./data-directory.ts";
+import { Naming, UNSUPPORTED } from "./naming.ts";
 
 /** Permissions of new files, before the umask. */
 const MODE = 0o644;
@@ -28,16 +33,24 @@ const MODE = 0o644;
 /** What hidden temporary names start with. They must not hold `log`: readers take such a file for an event log. */
 export const TEMPORARY_PREFIX = ".incoming-";
 
-/** Errors that say: not on this file system (open(2), linkat(2)). */
-const UNSUPPORTED = new Set(["EOPNOTSUPP", "EISDIR", "EINVAL", "ENOSYS", "EPERM", "EXDEV"]);
-
 /** Writes whole files into folders of one file system. */
 export class WholeFileWriter {
   private unnamedWorks = true;
+  /** What the file system can do, where unnamed files do not work. */
+  private naming: Naming | undefined;
   private count = 0;
+  /** The folder that was written to last, and where its files are begun. */
+  private folder = "";
+  private place = "";
 
-  /** @param durable whether a file's bytes are on the disk before it gets its name */
-  constructor(private readonly durable: boolean) {}
+  /**
+   * @param data where all the folders are
+   * @param durable whether a file's bytes are on the disk before it gets its name
+   */
+  constructor(
+    private readonly data: DataDirectory,
+    private readonly durable: boolean,
+  ) {}
 
   /**
    * Stores a new file.
@@ -45,39 +58,48 @@ export class WholeFileWriter {
    * @param folder that is there
    * @param write puts its bytes into the open file
    * @param nextPath gives the path to try first, and further ones for as long as those are taken
-   * @returns the path that it got
-   * @throws {SystemError} and there is no file then
+   * @returns the path that it got: one with `-` for each character that the file system has no place for
+   * @throws {SystemError} and {DataDirectoryGone}, and there is no file then
    */
   create(folder: string, write: (fd: number) => void, nextPath: () => string): string {
+    this.data.check();
     if (this.unnamedWorks) {
       try {
         return this.createUnnamed(folder, write, nextPath);
       } catch (error) {
         if (!(error instanceof SystemError) || !UNSUPPORTED.has(error.code)) throw error;
+        // Where another disk is at the path by now, it says so too, and tells nothing of this one.
+        this.data.checkNow();
         this.unnamedWorks = false;
+        this.folder = "";
       }
     }
-    const { fd, path: hidden } = this.openHidden(folder);
-    try {
-      try {
-        this.fill(fd, write);
-      } catch (error) {
-        closeQuietly(fd);
-        throw error;
-      }
-      close(fd);
-      for (;;) {
-        const path = nextPath();
-        if (tryName(() => moveNew(hidden, path))) return path;
-      }
-    } finally {
-      unlink(hidden);
-    }
+    return this.createHidden(folder, write, nextPath);
+  }
+
+  /** Where a file for this folder is begun: in the data directory, or in the folder itself where it would be another file there. */
+  private placeFor(folder: string, open: (place: string) => number): string {
+    if (folder === this.folder) return this.place;
+    const { path } = this.data;
+    const place = areAlike(inspect(folder, open), inspect(path, open)) ? path : folder;
+    this.folder = folder;
+    this.place = place;
+    return place;
+  }
+
+  /**
+   * Tells whoever watches the folder of a file that it is whole, once, with its final name: IN_CLOSE_WRITE where it got that by a link.
+   * Where it got it by a rename, IN_MOVED_TO has told it.
+   *
+   * @param path that {@link create} gave last
+   */
+  announce(path: string): void {
+    if (this.unnamedWorks || this.naming?.isLink === true) announce(path);
   }
 
   /** On the way of every image: without functions or objects made anew for each. */
   private createUnnamed(folder: string, write: (fd: number) => void, nextPath: () => string): string {
-    const fd = openUnnamed(folder, MODE);
+    const fd = openUnnamed(this.placeFor(folder, openUnnamedIn), MODE);
     let path: string;
     try {
       this.fill(fd, write);
@@ -89,6 +111,40 @@ export class WholeFileWriter {
     }
     close(fd);
     return path;
+  }
+
+  private createHidden(folder: string, write: (fd: number) => void, nextPath: () => string): string {
+    const place = this.placeFor(folder, (at) => this.openProbe(at));
+    const naming = this.namingIn(place);
+    const { fd, path: hidden } = this.openHidden(place);
+    try {
+      try {
+        this.fill(fd, write);
+      } catch (error) {
+        closeQuietly(fd);
+        throw error;
+      }
+      close(fd);
+      for (;;) {
+        const path = naming.fitting(nextPath());
+        if (naming.give(hidden, path)) return path;
+      }
+    } finally {
+      unlink(hidden);
+    }
+  }
+
+  /** Opens a hidden file that has no name any more. */
+  private openProbe(place: string): number {
+    const { fd, path } = this.openHidden(place);
+    unlink(path);
+    return fd;
+  }
+
+  private namingIn(folder: string): Naming {
+    const stem = `${folder}/${TEMPORARY_PREFIX}${process.pid}-${threadId}-try`;
+    this.naming ??= Naming.find(folder, stem, this.data.namesLock);
+    return this.naming;
   }
 
   /** Opens a file under a hidden name. Names that an earlier process of the same number left in use are passed over. */
@@ -117,23 +173,31 @@ function closeQuietly(fd: number): void {
   }
 }
 
-/** @returns false where the name is taken */
-function tryName(give: () => void): boolean {
+const openUnnamedIn = (place: string): number => openUnnamed(place, MODE);
+
+/** What a file gets from the folder that it is made in: its device, group and permissions, and labels. */
+interface Inherited {
+  readonly numbers: readonly number[];
+  readonly attributes: readonly Buffer[];
+}
+
+/** Makes a file there that is gone when this returns. @throws {SystemError} */
+function inspect(place: string, open: (place: string) => number): Inherited {
+  const fd = open(place);
   try {
-    give();
-    return true;
-  } catch (error) {
-    if (!(error instanceof SystemError) || error.code !== "EEXIST") throw error;
-    return false;
+    const { dev, gid, mode } = fstatSync(fd);
+    return {
+      numbers: [dev, gid, mode],
+      attributes: ["system.posix_acl_access", "security.selinux"].map((name) => extendedAttribute(fd, name)),
+    };
+  } finally {
+    closeQuietly(fd);
   }
 }
 
-/** Moves a file to a name that is not taken, by a link where the file system has no such rename. */
-function moveNew(from: string, to: string): void {
-  try {
-    renameNew(from, to);
-  } catch (error) {
-    if (!(error instanceof SystemError) || !UNSUPPORTED.has(error.code)) throw error;
-    link(from, to);
-  }
+function areAlike(one: Inherited, other: Inherited): boolean {
+  return (
+    one.numbers.every((number, index) => number === other.numbers[index]) &&
+    one.attributes.every((attribute, index) => attribute.equals(other.attributes[index]!))
+  );
 }

@@ -8,6 +8,7 @@
 import { messageOf } from "../errors.ts";
 import { existsSync, statSync } from "node:fs";
 import { close, openDirectory, syncFileSystem } from "../libc.ts";
+import { DataDirectory, DataDirectoryGone } from "../store/data-directory.ts";
 import type { FlusherMessage, ThreadStart } from "./messages.ts";
 import { Integer } from "./shared.ts";
 
@@ -15,11 +16,11 @@ declare const self: Worker;
 
 const post = (message: FlusherMessage): void => self.postMessage(message);
 
-self.onmessage = ({ data }: MessageEvent<ThreadStart>) => {
-  const { settings, shared } = data;
+self.onmessage = ({ data: { settings, shared } }: MessageEvent<ThreadStart>) => {
   const { integers } = shared;
   const intervalMs = settings.sync_interval * 1000;
   const { data_directory: directory } = settings;
+  const data = new DataDirectory(directory, shared);
   let isLast = false;
   let hasFailed = false;
   while (!isLast) {
@@ -27,13 +28,17 @@ self.onmessage = ({ data }: MessageEvent<ThreadStart>) => {
     isLast = Atomics.wait(integers, Integer.flusherEnd, 0, intervalMs) !== "timed-out";
     if (Atomics.exchange(integers, Integer.unflushed, 0) === 0) continue;
     try {
+      // What is at the path else is not what was written to.
+      data.checkNow();
       // One that someone has removed is made again by who writes next; the others must not wait for that.
       flush([directory, `${directory}/images`, `${directory}/logs`].filter((folder) => existsSync(folder)));
       if (hasFailed) post({ type: "flushed" });
       hasFailed = false;
     } catch (error) {
-      hasFailed = true;
       Atomics.store(integers, Integer.unflushed, 1);
+      // The watch of the data directory tells that.
+      if (error instanceof DataDirectoryGone) continue;
+      hasFailed = true;
       post({ type: "flushFailed", reason: messageOf(error) });
     }
   }

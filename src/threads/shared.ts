@@ -63,6 +63,10 @@ export const Integer = {
   stalledSeconds: 11 * LINE_INTS,
   /** 1 while lines at debug are wanted. */
   debug: 12 * LINE_INTS,
+  /** The data directory: a lock for taking a free name, what is wrong with it, and which one it is; see `store/data-directory.ts`. */
+  namesLock: 12 * LINE_INTS + 1,
+  dataState: 12 * LINE_INTS + 2,
+  dataIdentity: 12 * LINE_INTS + 3,
   /** The loan of the socket, see `receiver/loan.ts`. */
   loanLock: 13 * LINE_INTS,
   loanOut: 14 * LINE_INTS,

@@ -58,7 +58,7 @@ describe("imagehub run ends with the status for the data directory when", () => 
   test.each<[what: string, data: string]>([
     ["a file stands in its place", "file"],
     ["a file stands in its way", "file/below"],
-    ["nobody can make it", "/proc/imagehub/data"],
+    ["nobody can make it", "/proc/imagehub"],
   ])("%s", async (_, data) => {
     using home = tempDir();
     writeFileSync(join(home.path, "file"), "");
@@ -67,6 +67,20 @@ describe("imagehub run ends with the status for the data directory when", () => 
     const path = data.startsWith("/") ? data : join(home.path, data);
     expect(withoutTime(result.stderr)).toStartWith(`error Cannot write in the data directory ${path}: `);
     expect(result.stderr.trimEnd()).not.toContain("\n");
+  });
+
+  test.each<[what: string, data: string, missing: string]>([
+    ["its disk is not mounted", "stick/imagehub", "stick"],
+    ["more than one directory above it is missing", "stick/deep/imagehub", "stick"],
+  ])("%s, and makes nothing", async (_, data, missing) => {
+    using home = tempDir();
+    const path = join(home.path, data);
+    const result = await runCli(["run", "--data", path, "--port", String(freePort())], { home: home.path });
+    expect(result.status).toBe(EXIT.data);
+    expect(withoutTime(result.stderr)).toBe(
+      `error Cannot make the data directory ${path}: ${join(home.path, missing)} is not there; mount the disk, or make it\n`,
+    );
+    expect(existsSync(join(home.path, missing))).toBe(false);
   });
 });
 

@@ -41,17 +41,18 @@ export interface DiskOptions {
 export class LoopDisk implements Disposable {
   readonly path: string;
   readonly #owned: TempDir = tempDir();
-  readonly #image: string;
+  /** The file that it is. */
+  readonly image: string;
   readonly #undo: () => void;
   #frozen = false;
 
   constructor({ bytes = DISK_BYTES, inodes }: DiskOptions = {}) {
-    this.#image = join(this.#owned.path, "disk.img");
+    this.image = join(this.#owned.path, "disk.img");
     this.path = join(this.#owned.path, "mounted");
     mkdirSync(this.path);
     this.#undo = atExit(() => this.#end());
-    writeFileSync(this.#image, "");
-    truncateSync(this.#image, bytes);
+    writeFileSync(this.image, "");
+    truncateSync(this.image, bytes);
     const count = inodes === undefined ? [] : ["-N", String(inodes)];
     command(
       "mkfs.ext4",
@@ -62,13 +63,13 @@ export class LoopDisk implements Disposable {
       "-E",
       "lazy_itable_init=0,lazy_journal_init=0",
       ...count,
-      this.#image,
+      this.image,
     );
     this.mount();
   }
 
   mount(): void {
-    command("mount", "-o", "loop", this.#image, this.path);
+    command("mount", "-o", "loop", this.image, this.path);
   }
 
   unmount(): void {

@@ -8,7 +8,7 @@ import { existsSync } from "node:fs";
 import { has, PARTS, type Program, remedy } from "../support/available.ts";
 
 /** What a row may need of the machine beside Python with pyzmq. */
-type Need = "root" | "strace" | "loop";
+type Need = "root" | "strace" | "loop" | "watchers";
 
 /** How a row is run. */
 export interface Run {
@@ -43,6 +43,7 @@ function isRoot(): boolean {
 
 const MET: Record<Need, () => boolean> = {
   root: isRoot,
+  watchers: () => has("watchers"),
   strace: () => Bun.which("strace") !== null && isRoot(),
   loop: () =>
     isRoot() &&
@@ -51,6 +52,7 @@ const MET: Record<Need, () => boolean> = {
 };
 
 const REMEDIES: Record<Need, string> = {
+  watchers: remedy("watchers"),
   root: "root",
   strace: "root and strace",
   loop: "root and loop devices",

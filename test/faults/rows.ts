@@ -13,18 +13,21 @@ import { errors } from "./rows/errors.ts";
 import { flood } from "./rows/flood.ts";
 import { full } from "./rows/full.ts";
 import { kill } from "./rows/kill.ts";
+import { missing } from "./rows/missing.ts";
 import { names } from "./rows/names.ts";
 import { power } from "./rows/power.ts";
 import { random } from "./rows/random.ts";
 import { stall } from "./rows/stall.ts";
 import { term } from "./rows/term.ts";
 import { twins } from "./rows/twins.ts";
+import { watchers } from "./rows/watchers.ts";
 
 export const ROWS: readonly Row[] = [
   kill,
   power,
   errors,
   full,
+  missing,
   stall,
   random,
   names,
@@ -35,4 +38,5 @@ export const ROWS: readonly Row[] = [
   term,
   twins,
   clock,
+  watchers,
 ];

@@ -10,6 +10,7 @@ import { type Hub, startHub } from "../support/hub.ts";
 import { answered, get, httpOf, WITH_HTTP } from "../support/http.ts";
 import { Sender } from "../support/sender.ts";
 import { tempDir } from "../support/temp.ts";
+import { dataDirectoryAt } from "../support/data-directory.ts";
 import { Turning } from "../support/turning.ts";
 
 setDefaultTimeout(120_000);
@@ -34,6 +35,7 @@ let turning: Turning;
 function overviewIn(directory: string): Overview {
   const shared = createShared(1);
   turning = new Turning(shared);
+  dataDirectoryAt(directory, shared);
   return new Overview({ ...defaultSettings(), data_directory: directory }, shared, turning.liveness);
 }
 

@@ -12,6 +12,7 @@ import { startHub } from "../support/hub.ts";
 import { answered, get, httpOf, WITH_HTTP } from "../support/http.ts";
 import { Sender } from "../support/sender.ts";
 import { tempDir } from "../support/temp.ts";
+import { dataDirectoryAt } from "../support/data-directory.ts";
 import { Turning } from "../support/turning.ts";
 
 setDefaultTimeout(120_000);
@@ -68,6 +69,7 @@ function overviewIn(directory: string): Overview {
   for (const writer of [0, 1]) observe(histogramAt(shared, writer), 1);
   mkdirSync(join(directory, "images"));
   turning = new Turning(shared);
+  dataDirectoryAt(directory, shared);
   const overview = new Overview(
     { ...defaultSettings(), data_directory: directory },
     shared,

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { EXIT } from "../../src/errors.ts";
-import { DataDirectoryInUse, lockDataDirectory } from "../../src/store/data-lock.ts";
+import { DataDirectoryInUse, DataLock } from "../../src/store/data-lock.ts";
 import { runCli } from "../support/cli.ts";
 import { lacksMount, SmallDisk } from "../support/file-system.ts";
 import { startHub } from "../support/hub.ts";
@@ -24,33 +24,61 @@ afterEach(() => {
 const LOCK = ".imagehub.lock";
 const holder = (pid: number): string => `imagehub, process ${pid} on ${hostname()}`;
 
-describe("lockDataDirectory", () => {
+/** What the file says, first who holds it, then what only that process can have written. */
+const linesOf = (directory: string): string[] => readFileSync(join(directory, LOCK), "utf8").split("\n");
+const UNIQUE = expect.stringMatching(/^[0-9a-f]{8}-/);
+
+function take(directory: string): DataLock {
+  return new DataLock(directory);
+}
+
+describe("DataLock", () => {
   test("leaves who holds it in the file, and keeps it", () => {
-    lockDataDirectory(temp.path);
-    expect(readFileSync(join(temp.path, LOCK), "utf8")).toBe(`${holder(process.pid)}\n`);
-    expect(() => lockDataDirectory(temp.path)).toThrow(DataDirectoryInUse);
-    expect(() => lockDataDirectory(temp.path)).toThrow(
+    take(temp.path);
+    expect(linesOf(temp.path)).toEqual([holder(process.pid), UNIQUE, ""]);
+    expect(() => take(temp.path)).toThrow(DataDirectoryInUse);
+    expect(() => take(temp.path)).toThrow(
       `The data directory ${temp.path} is in use by ${holder(process.pid)}: stop that, or set another data_directory`,
     );
-    expect(readFileSync(join(temp.path, LOCK), "utf8")).toBe(`${holder(process.pid)}\n`);
+    expect(linesOf(temp.path)).toEqual([holder(process.pid), UNIQUE, ""]);
   });
 
   test("takes a file that nobody holds, whatever stands in it", () => {
     writeFileSync(join(temp.path, LOCK), "imagehub, process 1 on another machine\n".repeat(3));
-    lockDataDirectory(temp.path);
-    expect(readFileSync(join(temp.path, LOCK), "utf8")).toBe(`${holder(process.pid)}\n`);
+    take(temp.path);
+    expect(linesOf(temp.path)).toEqual([holder(process.pid), UNIQUE, ""]);
   });
 
   test("has a word for a holder that left no name", () => {
-    lockDataDirectory(temp.path);
+    take(temp.path);
     writeFileSync(join(temp.path, LOCK), "");
-    expect(() => lockDataDirectory(temp.path)).toThrow("is in use by another process");
+    expect(() => take(temp.path)).toThrow("is in use by another process");
+  });
+
+  test("is taken again where its file was removed, and knows what it wrote and not what another did", async () => {
+    const lock = take(temp.path);
+    expect([await lock.isAtPath(), await lock.isKnown()]).toEqual([true, true]);
+    rmSync(join(temp.path, LOCK));
+    expect([await lock.isAtPath(), await lock.isKnown()]).toEqual([false, false]);
+    for (let round = 0; round < 2; round++) {
+      rmSync(join(temp.path, LOCK), { force: true });
+      expect(await lock.takeAgain()).toBe(true);
+      expect([await lock.isAtPath(), await lock.isKnown()]).toEqual([true, true]);
+      expect(() => take(temp.path)).toThrow(DataDirectoryInUse);
+    }
+    rmSync(join(temp.path, LOCK));
+    take(temp.path);
+    expect([await lock.isAtPath(), await lock.isKnown(), await lock.takeAgain()]).toEqual([
+      false,
+      false,
+      false,
+    ]);
   });
 
   test("keeps nobody off another directory", () => {
     for (const name of ["a", "b"]) {
       mkdirSync(join(temp.path, name));
-      lockDataDirectory(join(temp.path, name));
+      take(join(temp.path, name));
     }
   });
 });
@@ -93,7 +121,7 @@ describe("a data directory that a hub writes to", () => {
     const dir = join(temp.path, "home");
     for (let round = 0; round < 5; round++) {
       await using hub = await startHub({ dir });
-      expect(readFileSync(join(hub.dataDir, LOCK), "utf8")).toBe(`${holder(hub.pid)}\n`);
+      expect(linesOf(hub.dataDir)).toEqual([holder(hub.pid), UNIQUE, ""]);
       if (round % 2 === 0) await hub.kill();
       else expect(await hub.stop()).toBe(EXIT.ok);
     }

@@ -1,9 +1,10 @@
 import { describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { Calendar, type LocalTime } from "../../src/clock.ts";
 import { DateFolders, type Permit } from "../../src/store/date-folders.ts";
 import { createShared } from "../../src/threads/shared.ts";
+import { dataDirectoryAt } from "../support/data-directory.ts";
 import { FakeClock, LOS_ANGELES, UTC, utcMicros } from "../support/fake-clock.ts";
 import { StoreThread } from "../support/store-thread.ts";
 import { tempDir } from "../support/temp.ts";
@@ -15,26 +16,33 @@ function at(iso: string, zone = UTC): LocalTime {
 const NOON = at("2026-11-22T12:00:00");
 const DAY_AFTER = at("2026-11-23T12:00:00");
 
+/** Folders of a data directory around them. */
+function foldersIn(directory: string, imagesMax: number, shared = createShared(1)): DateFolders {
+  return new DateFolders(directory, imagesMax, shared, dataDirectoryAt(dirname(directory), shared));
+}
+
 function reserveTimes(folders: DateFolders, times: number, time = NOON): Permit[] {
   return Array.from({ length: times }, () => folders.reserve(time));
 }
 
 test("path is the local date when that is another than in UTC", () => {
-  const folders = new DateFolders("/data/images", 1, createShared(1));
+  const folders = new DateFolders("/data/images", 1, createShared(1), dataDirectoryAt("/"));
   expect(folders.path(at("2026-11-22T07:59:59", LOS_ANGELES))).toBe("/data/images/2026-11-21");
   expect(folders.path(at("2026-11-22T08:00:00", LOS_ANGELES))).toBe("/data/images/2026-11-22");
 });
 
 describe("reserve", () => {
-  test("makes the folder and all above it when they are not there", () => {
+  test("makes the folder and those above it in the data directory when they are not there", () => {
     using temp = tempDir();
-    new DateFolders(join(temp.path, "data/images"), 1, createShared(1)).reserve(NOON);
+    new DateFolders(join(temp.path, "data/images"), 1, createShared(1), dataDirectoryAt(temp.path)).reserve(
+      NOON,
+    );
     expect(readdirSync(join(temp.path, "data/images"))).toEqual(["2026-11-22"]);
   });
 
   test("grants as many as may be and says once that there are no more when the folder fills up", () => {
     using temp = tempDir();
-    const folders = new DateFolders(temp.path, 3, createShared(1));
+    const folders = foldersIn(temp.path, 3);
     expect(reserveTimes(folders, 6)).toEqual(["granted", "granted", "granted", "firstOver", "over", "over"]);
     expect(reserveTimes(folders, 2, DAY_AFTER)).toEqual(["granted", "granted"]);
     expect(reserveTimes(folders, 1)).toEqual(["over"]);
@@ -42,7 +50,7 @@ describe("reserve", () => {
 
   test("grants nothing when the cap is 0", () => {
     using temp = tempDir();
-    expect(reserveTimes(new DateFolders(temp.path, 0, createShared(1)), 2)).toEqual(["firstOver", "over"]);
+    expect(reserveTimes(foldersIn(temp.path, 0), 2)).toEqual(["firstOver", "over"]);
   });
 
   test("counts on from the images that are there when the hub was started again", () => {
@@ -51,7 +59,7 @@ describe("reserve", () => {
     mkdirSync(folder);
     for (const name of ["a.jpg", "b.png", ".incoming-1-2-3", ".hidden.jpg", "notes.txt"])
       writeFileSync(join(folder, name), "");
-    const folders = new DateFolders(temp.path, 4, createShared(1));
+    const folders = foldersIn(temp.path, 4);
     expect(reserveTimes(folders, 3)).toEqual(["granted", "granted", "firstOver"]);
   });
 
@@ -60,7 +68,7 @@ describe("reserve", () => {
     const folder = join(temp.path, NOON.date);
     mkdirSync(folder);
     for (let index = 0; index < 5; index++) writeFileSync(join(folder, `${index}.jpg`), "");
-    const folders = new DateFolders(temp.path, 4, createShared(1));
+    const folders = foldersIn(temp.path, 4);
     expect(reserveTimes(folders, 2)).toEqual(["firstOver", "over"]);
     folders.release(NOON);
     expect(reserveTimes(folders, 1)).toEqual(["over"]);
@@ -69,15 +77,15 @@ describe("reserve", () => {
   test("shares its count and its word when there are two over the same memory", () => {
     using temp = tempDir();
     const shared = createShared(1);
-    const one = new DateFolders(temp.path, 3, shared);
-    const other = new DateFolders(temp.path, 3, shared);
+    const one = foldersIn(temp.path, 3, shared);
+    const other = foldersIn(temp.path, 3, shared);
     const permits = [one, other, one, other, one].map((folders) => folders.reserve(NOON));
     expect(permits).toEqual(["granted", "granted", "granted", "firstOver", "over"]);
   });
 
   test("finds its days again when the clock is set back and forth", () => {
     using temp = tempDir();
-    const folders = new DateFolders(temp.path, 1, createShared(1));
+    const folders = foldersIn(temp.path, 1);
     const days = ["2026-11-20", "2026-11-21", "2026-11-22", "2026-11-23"].map((day) => at(`${day}T12:00:00`));
     expect(days.map((day) => folders.reserve(day))).toEqual(["granted", "granted", "granted", "granted"]);
     expect(days.map((day) => folders.reserve(day))).toEqual(Array(4).fill("firstOver"));
@@ -86,7 +94,7 @@ describe("reserve", () => {
 
   test("reads a day anew when more days than are kept came since", () => {
     using temp = tempDir();
-    const folders = new DateFolders(temp.path, 2, createShared(1));
+    const folders = foldersIn(temp.path, 2);
     const days = Array.from({ length: 12 }, (_, day) => at(`2026-11-${10 + day}T12:00:00`));
     for (const day of days) {
       expect(folders.reserve(day)).toBe("granted");
@@ -99,7 +107,7 @@ describe("reserve", () => {
 
   test("grants again when the folder that was full is removed", () => {
     using temp = tempDir();
-    const folders = new DateFolders(temp.path, 1, createShared(1));
+    const folders = foldersIn(temp.path, 1);
     expect(reserveTimes(folders, 2)).toEqual(["granted", "firstOver"]);
     rmSync(folders.path(NOON), { recursive: true });
     expect(reserveTimes(folders, 3)).toEqual(["granted", "firstOver", "over"]);
@@ -108,7 +116,7 @@ describe("reserve", () => {
 
   test("throws and grants later when a file stands where the folder should", () => {
     using temp = tempDir();
-    const folders = new DateFolders(temp.path, 1, createShared(1));
+    const folders = foldersIn(temp.path, 1);
     writeFileSync(folders.path(NOON), "");
     expect(() => folders.reserve(NOON)).toThrow("EEXIST");
     rmSync(folders.path(NOON));
@@ -139,7 +147,7 @@ test("reserve counts each place once when two threads take them at once", async 
 describe("release", () => {
   test("makes room for another when a place was not used", () => {
     using temp = tempDir();
-    const folders = new DateFolders(temp.path, 1, createShared(1));
+    const folders = foldersIn(temp.path, 1);
     expect(folders.reserve(NOON)).toBe("granted");
     folders.release(NOON);
     expect(reserveTimes(folders, 2)).toEqual(["granted", "firstOver"]);
@@ -147,7 +155,7 @@ describe("release", () => {
 
   test("changes nothing when the day is not known", () => {
     using temp = tempDir();
-    const folders = new DateFolders(temp.path, 1, createShared(1));
+    const folders = foldersIn(temp.path, 1);
     folders.release(NOON);
     expect(reserveTimes(folders, 2)).toEqual(["granted", "firstOver"]);
   });
@@ -156,7 +164,7 @@ describe("release", () => {
 describe("forget", () => {
   test("begins the count anew when the folder is gone", () => {
     using temp = tempDir();
-    const folders = new DateFolders(temp.path, 2, createShared(1));
+    const folders = foldersIn(temp.path, 2);
     expect(reserveTimes(folders, 2)).toEqual(["granted", "granted"]);
     rmSync(folders.path(NOON), { recursive: true });
     folders.forget(NOON);
@@ -165,7 +173,7 @@ describe("forget", () => {
 
   test("keeps the count when another writer has made the folder again", () => {
     using temp = tempDir();
-    const folders = new DateFolders(temp.path, 3, createShared(1));
+    const folders = foldersIn(temp.path, 3);
     expect(reserveTimes(folders, 2)).toEqual(["granted", "granted"]);
     rmSync(folders.path(NOON), { recursive: true });
     // Both writers find their folder gone; the first begins anew, and its image does not stand yet.

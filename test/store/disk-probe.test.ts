@@ -1,14 +1,15 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
-import { existsSync, readdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DiskProbe, FREE_BYTES_MIN } from "../../src/store/disk-probe.ts";
+import { dataDirectoryAt } from "../support/data-directory.ts";
 import { lacksMount, SmallDisk } from "../support/file-system.ts";
 import { tempDir } from "../support/temp.ts";
 
 setDefaultTimeout(60_000);
 
 /** What a new look finds, with nothing remembered. */
-const look = async (directory: string) => await new DiskProbe(directory).look();
+const look = async (directory: string) => await new DiskProbe(dataDirectoryAt(directory)).look();
 
 test("DiskProbe finds no problem and leaves nothing behind when the disk takes files", async () => {
   using temp = tempDir();
@@ -17,21 +18,34 @@ test("DiskProbe finds no problem and leaves nothing behind when the disk takes f
   expect(freeBytes).toBeGreaterThan(0);
   expect(sizeBytes).toBeGreaterThanOrEqual(freeBytes);
   expect(readdirSync(temp.path)).toEqual([]);
+  mkdirSync(join(temp.path, "images"));
+  expect((await look(temp.path)).problem).toBeUndefined();
+  expect(readdirSync(temp.path, { recursive: true })).toEqual(["images"]);
 });
 
-test("DiskProbe makes the directory when someone removed it", async () => {
+test("DiskProbe says what is in its way, and on which file system, when there can be no such folder", async () => {
   using temp = tempDir();
-  const images = join(temp.path, "data/images");
-  expect((await look(images)).problem).toBeUndefined();
-  expect(existsSync(images)).toBe(true);
+  writeFileSync(join(temp.path, "images"), "");
+  const { problem } = await look(temp.path);
+  expect(problem).toStartWith(`Cannot write in ${temp.path}/images: E`);
+  expect(problem).toMatch(/ on \w+ at \/\S* \(\S+\)$/);
 });
 
-test("DiskProbe says what is in its way when there can be no such directory", async () => {
+test("DiskProbe makes nothing, and says so, when the data directory is gone or another", async () => {
   using temp = tempDir();
-  writeFileSync(join(temp.path, "data"), "");
-  expect((await look(join(temp.path, "data/images"))).problem).toStartWith(
-    `Cannot write in ${temp.path}/data/images: E`,
+  const path = join(temp.path, "data");
+  mkdirSync(path);
+  const data = dataDirectoryAt(path);
+  renameSync(path, `${path}.away`);
+  expect((await new DiskProbe(data).look()).problem).toStartWith(
+    `The data directory ${path} is not there any more: `,
   );
+  expect(existsSync(path)).toBe(false);
+  mkdirSync(path);
+  expect((await new DiskProbe(data).look()).problem).toStartWith(
+    `The data directory ${path} is another one than at the start: `,
+  );
+  expect(readdirSync(path)).toEqual([]);
 });
 
 describe.skipIf(lacksMount())("DiskProbe of a small disk", () => {
@@ -49,6 +63,7 @@ describe.skipIf(lacksMount())("DiskProbe of a small disk", () => {
 
   test("says that there is no room for files, though there is for bytes", async () => {
     using disk = new SmallDisk("size=64m,nr_inodes=100");
+    mkdirSync(join(disk.path, "images"));
     disk.fillInodes();
     expect((await look(disk.path)).problem).toContain("it has room for 0 more files");
   });
@@ -63,7 +78,7 @@ describe.skipIf(lacksMount())("DiskProbe of a small disk", () => {
 
   test("gives the same answer for a second, and then looks again", async () => {
     using disk = new SmallDisk("size=64m");
-    const probe = new DiskProbe(disk.path);
+    const probe = new DiskProbe(dataDirectoryAt(disk.path));
     await probe.look();
     disk.fill();
     expect((await probe.look()).problem).toBeUndefined();

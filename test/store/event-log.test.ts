@@ -12,11 +12,12 @@ import {
   utimesSync,
   writeFileSync,
 } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { Calendar } from "../../src/clock.ts";
 import { EventLog } from "../../src/store/event-log.ts";
 import { createShared } from "../../src/threads/shared.ts";
 import { lacks, PYTHON } from "../support/available.ts";
+import { dataDirectoryAt } from "../support/data-directory.ts";
 import { FakeClock, LOS_ANGELES, UTC, type Zone } from "../support/fake-clock.ts";
 import { type Ability, lacksMount, SmallDisk } from "../support/file-system.ts";
 import { StoreThread } from "../support/store-thread.ts";
@@ -42,7 +43,9 @@ class Fixture {
   }
 
   #start(durable: boolean): EventLog {
-    return new EventLog(this.directory, new Calendar(this.clock), createShared(1), durable);
+    const shared = createShared(1);
+    const data = dataDirectoryAt(dirname(this.directory), shared);
+    return new EventLog(this.directory, new Calendar(this.clock), shared, durable, data);
   }
 
   /** As after the hub was ended, however that was, and started again. */
@@ -131,9 +134,9 @@ describe("EventLog.append", () => {
     });
   });
 
-  test("makes the directory and all above it when they are not there", () => {
+  test("makes the directory when it is not there", () => {
     using temp = tempDir();
-    const log = new Fixture(join(temp.path, "a/b"), "2026-11-22T12:00:00");
+    const log = new Fixture(temp.path, "2026-11-22T12:00:00");
     log.append("one");
     expect(log.names()).toEqual([LOG]);
   });

@@ -1,12 +1,13 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { Calendar } from "../../src/clock.ts";
 import { SystemError, writeBytes } from "../../src/libc.ts";
 import { DateFolders, type Permit } from "../../src/store/date-folders.ts";
 import { ImageStore } from "../../src/store/image-store.ts";
 import type { ImageSuffix } from "../../src/store/names.ts";
 import { createShared } from "../../src/threads/shared.ts";
+import { dataDirectoryAt } from "../support/data-directory.ts";
 import { type Ability, lacksMount, SmallDisk } from "../support/file-system.ts";
 import { FakeClock, LOS_ANGELES, UTC, utcMicros, type Zone } from "../support/fake-clock.ts";
 import { StoreThread } from "../support/store-thread.ts";
@@ -28,8 +29,10 @@ class Fixture {
     zone: Zone = UTC,
     durable = false,
   ) {
-    const folders = new DateFolders(directory, imagesMax, createShared(1));
-    this.#store = new ImageStore(folders, new Calendar(FakeClock.at(NOON, zone)), durable);
+    const shared = createShared(1);
+    const data = dataDirectoryAt(dirname(directory), shared);
+    const folders = new DateFolders(directory, imagesMax, shared, data);
+    this.#store = new ImageStore(folders, new Calendar(FakeClock.at(NOON, zone)), durable, data);
   }
 
   store(name: string, utc: string, bytes: Uint8Array = BYTES): Permit {
@@ -271,7 +274,12 @@ describe.skipIf(lacksMount())("ImageStore.store", () => {
   });
 });
 
-const threads: [lost: Ability[]][] = [[[]], [["O_TMPFILE"]], [["O_TMPFILE", "RENAME_NOREPLACE"]]];
+const threads: [lost: Ability[]][] = [
+  [[]],
+  [["O_TMPFILE"]],
+  [["O_TMPFILE", "hard links"]],
+  [["O_TMPFILE", "hard links", "RENAME_NOREPLACE"]],
+];
 test.each(threads)(
   "ImageStore.store loses nothing when two threads store under the same name at once, without %j",
   async (lost) => {

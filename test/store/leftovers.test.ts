@@ -40,6 +40,7 @@ const LEFT = [
   "images/2026-11-22/.incoming-78-3-0",
   "images/2026-11-22/.incoming-78-4-1",
   "logs/.incoming-78-4-2",
+  ".incoming-78-4-3",
 ];
 
 const OTHERS = [
@@ -54,7 +55,6 @@ const OTHERS = [
   "images/9999/.incoming-1-1-1",
   "images/2026-11-22.old/.incoming-1-1-1",
   "images/zzz/.incoming-1-1-1",
-  ".incoming-1-1-1",
   "logs/imagehub.log",
   "logs/imagehub.log.2026-11-21",
 ];

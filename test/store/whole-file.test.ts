@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, wri
 import { join } from "node:path";
 import { SystemError, writeBytes } from "../../src/libc.ts";
 import { TEMPORARY_PREFIX, WholeFileWriter } from "../../src/store/whole-file.ts";
+import { dataDirectoryAt } from "../support/data-directory.ts";
 import { utcMicros } from "../support/fake-clock.ts";
 import { type Ability, lacksMount, SmallDisk } from "../support/file-system.ts";
 import { StoreThread } from "../support/store-thread.ts";
@@ -41,7 +42,11 @@ function openFiles(): number {
 describe.each([false, true])("WholeFileWriter.create with durable %p", (durable) => {
   test("stores byte for byte when the name is free", () => {
     using temp = tempDir();
-    const path = new WholeFileWriter(durable).create(temp.path, writeContent, pathsIn(temp.path, "a"));
+    const path = new WholeFileWriter(dataDirectoryAt(temp.path), durable).create(
+      temp.path,
+      writeContent,
+      pathsIn(temp.path, "a"),
+    );
     expect(path).toBe(join(temp.path, "a"));
     expect(readFileSync(path).equals(CONTENT)).toBe(true);
     expect(statSync(path).mode & 0o777).toBe(0o644 & ~process.umask());
@@ -50,7 +55,11 @@ describe.each([false, true])("WholeFileWriter.create with durable %p", (durable)
 
   test("stores an empty file when nothing is written", () => {
     using temp = tempDir();
-    new WholeFileWriter(durable).create(temp.path, () => undefined, pathsIn(temp.path, "a"));
+    new WholeFileWriter(dataDirectoryAt(temp.path), durable).create(
+      temp.path,
+      () => undefined,
+      pathsIn(temp.path, "a"),
+    );
     expect(readFileSync(join(temp.path, "a"))).toBeEmpty();
   });
 
@@ -58,7 +67,7 @@ describe.each([false, true])("WholeFileWriter.create with durable %p", (durable)
     using temp = tempDir();
     writeFileSync(join(temp.path, "a"), "first");
     mkdirSync(join(temp.path, "b"));
-    const writer = new WholeFileWriter(durable);
+    const writer = new WholeFileWriter(dataDirectoryAt(temp.path), durable);
     const paths = pathsIn(temp.path, "a", "b", "c", "d");
     expect(writer.create(temp.path, writeContent, paths)).toBe(join(temp.path, "c"));
     expect(readFileSync(join(temp.path, "a"), "utf8")).toBe("first");
@@ -72,13 +81,17 @@ describe.each([false, true])("WholeFileWriter.create with durable %p", (durable)
       writeBytes(fd, CONTENT);
       during = readdirSync(temp.path);
     };
-    new WholeFileWriter(durable).create(temp.path, write, pathsIn(temp.path, "a"));
+    new WholeFileWriter(dataDirectoryAt(temp.path), durable).create(
+      temp.path,
+      write,
+      pathsIn(temp.path, "a"),
+    );
     expect(during).toEqual([]);
   });
 
   test("leaves nothing and no open file when the write fails", () => {
     using temp = tempDir();
-    const writer = new WholeFileWriter(durable);
+    const writer = new WholeFileWriter(dataDirectoryAt(temp.path), durable);
     const before = openFiles();
     for (let round = 0; round < 20; round++) {
       const write = (fd: number): void => {
@@ -93,7 +106,7 @@ describe.each([false, true])("WholeFileWriter.create with durable %p", (durable)
 
   test("leaves nothing and no open file when the name cannot be given", () => {
     using temp = tempDir();
-    const writer = new WholeFileWriter(durable);
+    const writer = new WholeFileWriter(dataDirectoryAt(temp.path), durable);
     const before = openFiles();
     const impossible: [name: string, code: string][] = [
       ["no-such-folder/a", "ENOENT"],
@@ -109,7 +122,7 @@ describe.each([false, true])("WholeFileWriter.create with durable %p", (durable)
 
   test("says that the folder is gone when it was removed before, or while it wrote", () => {
     using temp = tempDir();
-    const writer = new WholeFileWriter(durable);
+    const writer = new WholeFileWriter(dataDirectoryAt(temp.path), durable);
     const folder = join(temp.path, "folder");
     expect(codeOf(() => writer.create(folder, () => undefined, pathsIn(folder, "a")))).toBe("ENOENT");
     mkdirSync(folder);
@@ -124,7 +137,7 @@ describe.each([false, true])("WholeFileWriter.create with durable %p", (durable)
 describe.skipIf(lacksMount())("WholeFileWriter.create", () => {
   test("leaves nothing and stores again when the disk was full", () => {
     using disk = new SmallDisk("size=64k");
-    const writer = new WholeFileWriter(false);
+    const writer = new WholeFileWriter(dataDirectoryAt(disk.path), false);
     const before = disk.free();
     for (let round = 0; round < 20; round++) {
       const create = () => writer.create(disk.path, writeContent, pathsIn(disk.path, "a"));
@@ -139,7 +152,7 @@ describe.skipIf(lacksMount())("WholeFileWriter.create", () => {
 
   test("leaves nothing and stores again when there were no inodes", () => {
     using disk = new SmallDisk("size=1m,nr_inodes=8");
-    const writer = new WholeFileWriter(false);
+    const writer = new WholeFileWriter(dataDirectoryAt(disk.path), false);
     disk.fillInodes();
     const create = () => writer.create(disk.path, writeContent, pathsIn(disk.path, "a"));
     expect(codeOf(create)).toBe("ENOSPC");
@@ -151,7 +164,7 @@ describe.skipIf(lacksMount())("WholeFileWriter.create", () => {
 
   test("leaves nothing and stores again when the file system was read-only", () => {
     using disk = new SmallDisk("size=1m");
-    const writer = new WholeFileWriter(false);
+    const writer = new WholeFileWriter(dataDirectoryAt(disk.path), false);
     const create = () => writer.create(disk.path, writeContent, pathsIn(disk.path, "a"));
     disk.remount("ro");
     expect(codeOf(create)).toBe("EROFS");
@@ -167,6 +180,7 @@ const poorer: [lost: Ability[]][] = [
   [["O_TMPFILE"]],
   [["O_TMPFILE", "RENAME_NOREPLACE"]],
   [["O_TMPFILE", "hard links"]],
+  [["O_TMPFILE", "hard links", "RENAME_NOREPLACE"]],
   [["link O_TMPFILE"]],
   [["AT_EMPTY_PATH"]],
 ];
@@ -235,10 +249,10 @@ test("WholeFileWriter.create refuses and leaves nothing when a file system can g
   using thread = await StoreThread.start({
     imagesDirectory: temp.path,
     logsDirectory: join(temp.path, "logs"),
-    lost: ["O_TMPFILE", "RENAME_NOREPLACE", "hard links"],
+    lost: ["O_TMPFILE", "RENAME_NOREPLACE", "hard links", "rename"],
   });
   const image = { name: "Barn", micros: utcMicros("2026-11-22T13:14:15"), bytes: CONTENT };
-  expect(await thread.store([image, image])).toEqual(["EPERM", "EPERM"]);
+  expect(await thread.store([image, image])).toEqual(["EIO", "EIO"]);
   expect(readdirSync(join(temp.path, "2026-11-22"))).toEqual([]);
   expect(existsSync(join(temp.path, "logs"))).toBe(false);
 });

@@ -28,7 +28,9 @@ export type Part =
   | "arm64"
   | "ansible"
   | "container"
-  | "bench";
+  | "bench"
+  | "exfat"
+  | "watchers";
 
 /** What the tests can start as the hub: the sources under Bun, or one of the executables in `dist`. */
 export type Program = "source" | "x64" | "arm64";
@@ -77,6 +79,11 @@ const LOOK: Record<Part, () => boolean> = {
   ansible: () => areThere("ansible-playbook", "ansible-lint", "yamllint"),
   container: () => areThere("debootstrap", "systemd-nspawn", "nsenter", "ip", "ssh", "rsync"),
   arm64: () => existsSync(executable("arm64")),
+  exfat: () => areThere("mkfs.exfat", "mount.exfat-fuse", "losetup") && existsSync("/dev/fuse"),
+  watchers: () =>
+    areThere("inotifywait") &&
+    existsSync(PYTHON) &&
+    Bun.spawnSync([PYTHON, "-c", "import watchdog"], { stdout: "ignore", stderr: "ignore" }).success,
   bench: () =>
     // Only the compiler knows where it looks for headers.
     areThere("gcc", "nm") &&
@@ -108,6 +115,8 @@ const REMEDY: Record<Part, string> = {
   systemd: "systemd-analyze and libsystemd, which nothing has to run with (Debian: systemd)",
   x64: "dist/imagehub-linux-x64 (npm run build)",
   arm64: "dist/imagehub-linux-arm64 (npm run build)",
+  exfat: "exFAT through FUSE, and /dev/fuse (Debian: exfat-fuse exfatprogs)",
+  watchers: `inotifywait, and ${PYTHON} with watchdog (Debian: inotify-tools python3-watchdog)`,
   bench: "a C compiler and zmq.h (Debian: apt-get install gcc libc6-dev libzmq3-dev)",
 };
 

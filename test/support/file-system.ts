@@ -5,7 +5,17 @@
  */
 
 import { dlopen, FFIType, ptr } from "bun:ffi";
-import { closeSync, openSync, readdirSync, rmSync, statfsSync, writeFileSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  rmSync,
+  statfsSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { constants as os } from "node:os";
 import { join } from "node:path";
 import { tempDir } from "./temp.ts";
@@ -85,6 +95,63 @@ export class SmallDisk implements Disposable {
   [Symbol.dispose](): void {
     checked(["umount", "--lazy", this.path]);
     this.#mountPoint[Symbol.dispose]();
+  }
+}
+
+/** A stick with exFAT through FUSE, as a Raspberry Pi mounts it: a file on a loop device. Gone when its scope is left. */
+export class ExfatDisk implements Disposable {
+  readonly #owned = tempDir();
+  readonly path = join(this.#owned.path, "STICK");
+  readonly #image = join(this.#owned.path, "stick.img");
+  #loop = "";
+
+  constructor() {
+    try {
+      mkdirSync(this.path);
+      writeFileSync(this.#image, "");
+      truncateSync(this.#image, 64 * 2 ** 20);
+      checked(["mkfs.exfat", this.#image]);
+      this.plugIn();
+    } catch (error) {
+      this[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  /** `/dev/loopN`. */
+  get device(): string {
+    return this.#loop;
+  }
+
+  plugIn(): void {
+    const { success, stdout, stderr } = Bun.spawnSync(["losetup", "--find", "--show", this.#image]);
+    if (!success) throw new Error(`losetup: ${stderr.toString()}`);
+    this.#loop = stdout.toString().trim();
+    checked(["mount.exfat-fuse", this.#loop, this.path]);
+  }
+
+  /** As when it is pulled out, and the desktop cleans up behind it. */
+  pullOut(): void {
+    run(["umount", "--lazy", this.path]);
+    if (this.#loop !== "") run(["losetup", "--detach", this.#loop]);
+    this.#loop = "";
+  }
+
+  /** Takes all space. */
+  fill(): void {
+    const fd = openSync(join(this.path, "filler"), "w");
+    try {
+      for (;;) writeSync(fd, Buffer.alloc(65_536));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "ENOSPC") throw error;
+    } finally {
+      closeSync(fd);
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.pullOut();
+    this.#owned[Symbol.dispose]();
   }
 }
 

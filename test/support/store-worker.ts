@@ -5,12 +5,14 @@
  */
 
 import { closeSync, fstatSync, openSync, readdirSync } from "node:fs";
+import { dirname } from "node:path";
 import { Calendar } from "../../src/clock.ts";
 import { SystemError, writeBytes } from "../../src/libc.ts";
 import { DateFolders } from "../../src/store/date-folders.ts";
 import { EventLog } from "../../src/store/event-log.ts";
 import { ImageStore } from "../../src/store/image-store.ts";
 import type { Shared } from "../../src/threads/shared.ts";
+import { dataDirectoryAt } from "./data-directory.ts";
 import { type ClockState, FakeClock } from "./fake-clock.ts";
 import { type Ability, loseAbilities } from "./file-system.ts";
 
@@ -91,9 +93,10 @@ let events: EventLog;
 function begin(data: StoreThreadStart): StoreResult[] {
   start = data;
   calendar = new Calendar(new FakeClock(data.clock));
-  folders = new DateFolders(data.imagesDirectory, data.imagesMax, data.shared);
-  images = new ImageStore(folders, calendar, data.durable);
-  events = new EventLog(data.logsDirectory, calendar, data.shared, data.durable);
+  const directory = dataDirectoryAt(dirname(data.logsDirectory), data.shared);
+  folders = new DateFolders(data.imagesDirectory, data.imagesMax, data.shared, directory);
+  images = new ImageStore(folders, calendar, data.durable, directory);
+  events = new EventLog(data.logsDirectory, calendar, data.shared, data.durable, directory);
   if (data.lost.length > 0) loseAbilities(data.lost);
   return [];
 }

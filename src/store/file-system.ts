@@ -1,0 +1,86 @@
+/**
+ * Which file system a path is on, in words for a person, and whether a disk that belongs there is missing.
+ *
+ * @module
+ */
+
+import { readFileSync, realpathSync } from "node:fs";
+
+/** A line of /proc/self/mountinfo. */
+interface Mount {
+  readonly point: string;
+  /** Such as `ext4`, or `fuseblk` for all that goes through FUSE to a disk. */
+  readonly type: string;
+  /** Such as `/dev/sda1`. */
+  readonly source: string;
+}
+
+/**
+ * The file system that a path is on.
+ *
+ * @param path of something that may not be there
+ * @returns e.g. `fuseblk at /media/pi/STICK (/dev/sda1)`; undefined where that cannot be found out
+ */
+export function fileSystemOf(path: string): string | undefined {
+  try {
+    const real = realPathOf(path);
+    // Of those at one place the last one covers the others.
+    const mount = mounts()
+      .filter(({ point }) => isBelow(real, point))
+      .reduce((best, next) => (next.point.length >= best.point.length ? next : best));
+    return `${mount.type} at ${mount.point} (${mount.source})`;
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * The place above a path, or the path itself, where /etc/fstab mounts a disk at every start and nothing is mounted now. What
+ * is mounted by hand alone (`noauto`) does not count.
+ *
+ * @param path absolute
+ */
+export function missingMountOf(path: string, fstab = "/etc/fstab"): string | undefined {
+  try {
+    const mounted = new Set(mounts().map(({ point }) => point));
+    const wanted = readFileSync(fstab, "utf8")
+      .split("\n")
+      .map((line) => line.trim().split(/\s+/))
+      .filter(([source = "", , , options = ""]) => !/^(?:#|$)/.test(source) && !/\bnoauto\b/.test(options))
+      .map(([, point = ""]) => unescape(point));
+    return wanted.find((point) => point.startsWith("/") && isBelow(path, point) && !mounted.has(point));
+  } catch {
+    return undefined;
+  }
+}
+
+function mounts(): Mount[] {
+  return readFileSync("/proc/self/mountinfo", "utf8")
+    .trimEnd()
+    .split("\n")
+    .map((line) => {
+      // After a few more fields, whose number varies, there is a dash.
+      const [before = "", after = ""] = line.split(" - ");
+      const [type = "", source = ""] = after.split(" ");
+      return { point: unescape(before.split(" ")[4] ?? ""), type, source: unescape(source) };
+    });
+}
+
+/** Blanks and the like are written as three octal digits. */
+function unescape(field: string): string {
+  return field.replaceAll(/\\([0-7]{3})/g, (_, digits: string) =>
+    String.fromCharCode(Number.parseInt(digits, 8)),
+  );
+}
+
+function isBelow(path: string, point: string): boolean {
+  return point === "/" || path === point || path.startsWith(`${point}/`);
+}
+
+function realPathOf(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return path;
+  }
+}

@@ -1,0 +1,96 @@
+import { describe, expect, test } from "bun:test";
+import { mkdirSync, readdirSync, renameSync, rmSync, symlinkSync } from "node:fs";
+import { join } from "node:path";
+import { type DataDirectory, DataDirectoryGone, DataState } from "../../src/store/data-directory.ts";
+import { createShared } from "../../src/threads/shared.ts";
+import { dataDirectoryAt } from "../support/data-directory.ts";
+import { tempDir } from "../support/temp.ts";
+
+/** A data directory that another thread sees, too, and what that sees. */
+function seenTwice(path: string): [data: DataDirectory, other: DataDirectory] {
+  const shared = createShared(1);
+  return [dataDirectoryAt(path, shared), dataDirectoryAt(path, shared)];
+}
+
+describe("DataDirectory", () => {
+  test("is right as long as the path leads to it, found with and without waiting for it", async () => {
+    using temp = tempDir();
+    for (const path of [temp.path, "/proc", "/dev/shm"]) {
+      const data = dataDirectoryAt(path);
+      data.checkNow();
+      expect(await data.look()).toEqual({ state: DataState.right });
+      await data.adoptSoon();
+      data.checkNow();
+    }
+  });
+
+  test.each<[what: string, change: (path: string) => void, state: number]>([
+    ["gone", (path) => rmSync(path, { recursive: true }), DataState.missing],
+    ["moved away", (path) => renameSync(path, `${path}.away`), DataState.missing],
+    ["another one", (path) => (renameSync(path, `${path}.away`), mkdirSync(path)), DataState.replaced],
+    [
+      "behind a link that leads nowhere",
+      (path) => (rmSync(path, { recursive: true }), symlinkSync("x", path)),
+      DataState.missing,
+    ],
+  ])("refuses, and makes nothing, when it is %s", async (_, change, state) => {
+    using temp = tempDir();
+    const path = join(temp.path, "data");
+    mkdirSync(path);
+    const [data, other] = seenTwice(path);
+    change(path);
+    const before = readdirSync(temp.path, { recursive: true });
+    await Bun.sleep(2);
+    for (const each of [data, other]) {
+      expect(() => each.check()).toThrow(DataDirectoryGone);
+      expect(() => each.makeFolder(join(path, "images/2026-11-22"))).toThrow(DataDirectoryGone);
+    }
+    expect((await data.look()).state).toBe(state as never);
+    expect(readdirSync(temp.path, { recursive: true })).toEqual(before);
+  });
+
+  test("refuses in all threads what one has found", () => {
+    using temp = tempDir();
+    const [data, other] = seenTwice(temp.path);
+    data.check();
+    other.state = DataState.taken;
+    expect(() => data.check()).toThrow(`Another hub has locked the data directory ${temp.path}: `);
+    other.state = DataState.right;
+    data.check();
+  });
+
+  test("makes folders in it, and takes those that are there", () => {
+    using temp = tempDir();
+    const data = dataDirectoryAt(temp.path);
+    for (let round = 0; round < 2; round++) data.makeFolder(join(temp.path, "images/2026-11-22"));
+    expect(readdirSync(temp.path)).toEqual(["images"]);
+    expect(readdirSync(join(temp.path, "images"))).toEqual(["2026-11-22"]);
+  });
+
+  test("makes a folder again that was removed, and not one whose disk is missing behind a link", () => {
+    using temp = tempDir();
+    const images = join(temp.path, "images");
+    symlinkSync("/dev/shm", images);
+    const data = dataDirectoryAt(temp.path);
+    data.makeFolder(images);
+    rmSync(images);
+    symlinkSync(join(temp.path, "not there"), images);
+    expect(() => data.makeFolder(images)).toThrow("is on another disk than at the start");
+    rmSync(images);
+    for (let round = 0; round < 2; round++) data.makeFolder(images);
+    rmSync(images, { recursive: true });
+    symlinkSync("/proc", images);
+    expect(() => data.makeFolder(images)).toThrow("is on another disk than at the start");
+  });
+
+  test("is another one for whoever adopts it", () => {
+    using temp = tempDir();
+    const path = join(temp.path, "data");
+    mkdirSync(path);
+    const [data, other] = seenTwice(path);
+    renameSync(path, `${path}.away`);
+    mkdirSync(path);
+    other.adopt();
+    data.checkNow();
+  });
+});
