@@ -194,6 +194,8 @@ export async function handSteps(account: Account, scratch: string): Promise<void
     const refused = await sudo(`${PROGRAM} service uninstall`);
     expect(refused.stderr.includes("is not of imagehub's making"), "It takes the unit away", refused.stderr);
     const { status, stdout, stderr } = await follow("MIGRATION.md", "service install --config", "second");
+    const again = await follow("MIGRATION.md", "service install --config", "second");
+    expect(again.status === 0, "It cannot be done twice", again.stderr);
     expect(status === 0 && stdout.includes("The hub runs, is healthy"), "Failed", stdout + stderr);
     const kept = readFileSync(join(node.root, `${UNIT_FILE}.replaced`), "utf8");
     expect(kept === unit, "The unit of the other hub is not kept", kept);
