@@ -22,9 +22,15 @@ export interface RequestLimits {
   readonly textBytesMax: number;
   /** Of field 0, the node and view; a longer one is cut. At most `IMAGE_NAME_BYTES_MAX` of `names.ts`. */
   readonly nameBytesMax: number;
+  /** Of frame 2; a request with a longer one is refused. */
+  readonly payloadBytesMax: number;
 }
 
-const LIMITS_MAX: RequestLimits = { textBytesMax: TEXT_BYTES_MAX, nameBytesMax: IMAGE_NAME_BYTES_MAX };
+const LIMITS_MAX: RequestLimits = {
+  textBytesMax: TEXT_BYTES_MAX,
+  nameBytesMax: IMAGE_NAME_BYTES_MAX,
+  payloadBytesMax: Number.POSITIVE_INFINITY,
+};
 
 /** A raw array as OpenCV holds it: rows from the top, 8 bits a channel, channels in the order B, G, R. */
 export interface RawShape {
@@ -134,6 +140,11 @@ export class RequestReader {
    * @throws {RequestError}
    */
   read(bytes: Buffer, length: number, payloadBytes: number): Request {
+    const { payloadBytesMax } = this.limits;
+    if (payloadBytes > payloadBytesMax) {
+      const reason = `frame 2 has ${payloadBytes} bytes, more than ${payloadBytesMax} (max_message_bytes)`;
+      throw new RequestError("frames", reason);
+    }
     const key = length <= REMEMBERED_BYTES_MAX ? bytes.toString("latin1", 0, length) : "";
     const known = this.remembered.get(key);
     if (known !== undefined) {

@@ -114,6 +114,7 @@ export class Requests {
     this.reader = new RequestReader({
       textBytesMax: settings.max_text_bytes,
       nameBytesMax: settings.max_name_bytes,
+      payloadBytesMax: settings.max_message_bytes,
     });
   }
 
@@ -285,11 +286,6 @@ export class Requests {
     const { header, headerLength, malformed } = this.socket;
     try {
       if (malformed !== undefined) throw new RequestError("frames", malformed);
-      const { max_message_bytes: bytesMax } = this.settings;
-      if (this.bytesOf[slot]! > bytesMax) {
-        const reason = `frame 2 has ${this.bytesOf[slot]} bytes, more than ${bytesMax} (max_message_bytes)`;
-        throw new RequestError("frames", reason);
-      }
       return this.handle(slot, this.reader.read(header, headerLength, this.bytesOf[slot]!), connection);
     } catch (error) {
       if (!(error instanceof RequestError)) throw error;

@@ -35,6 +35,7 @@ self.onmessage = ({ data }: MessageEvent<ThreadStart>) => {
     reader: new RequestReader({
       textBytesMax: settings.max_text_bytes,
       nameBytesMax: settings.max_name_bytes,
+      payloadBytesMax: settings.max_message_bytes,
     }),
     slots: new Slots(shared.slots),
     store: new Store(settings, shared, systemClock),

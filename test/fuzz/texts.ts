@@ -223,6 +223,7 @@ function generate(random: Random): TextInput {
     limits: {
       textBytesMax: usual ? TEXT_BYTES_MAX : 1 + random.skewed(TEXT_BYTES_MAX - 1),
       nameBytesMax: usual ? NODE_BYTES_MAX : 1 + random.skewed(NODE_BYTES_MAX - 1),
+      payloadBytesMax: Number.POSITIVE_INFINITY,
     },
   };
 }
