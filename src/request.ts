@@ -26,6 +26,8 @@ export interface RequestRules {
   readonly textBytesMax: number;
   /** Of field 0, the node and view; a longer one is cut. At most `IMAGE_NAME_BYTES_MAX` of `names.ts`. */
   readonly nameBytesMax: number;
+  /** Of frame 2; a request with a longer one is refused. */
+  readonly payloadBytesMax: number;
   /** The setting of that name. */
   readonly unlabelled: "ignore" | "store";
 }
@@ -33,6 +35,7 @@ export interface RequestRules {
 const RULES: RequestRules = {
   textBytesMax: TEXT_BYTES_MAX,
   nameBytesMax: IMAGE_NAME_BYTES_MAX,
+  payloadBytesMax: Number.POSITIVE_INFINITY,
   unlabelled: "ignore",
 };
 
@@ -183,6 +186,12 @@ export class RequestReader {
    * @throws {RequestError}
    */
   read(bytes: Buffer, length: number, payload: Payload): Request {
+    const { payloadBytesMax } = this.rules;
+    const { size } = payload;
+    if (size > payloadBytesMax) {
+      const reason = `frame 2 has ${size} bytes, more than ${payloadBytesMax} (max_message_bytes)`;
+      throw new RequestError("frames", reason);
+    }
     const key = length <= REMEMBERED_BYTES_MAX ? bytes.toString("latin1", 0, length) : "";
     const known = this.remembered.get(key);
     if (known !== undefined && isSame(known, payload)) return known.request;

@@ -550,8 +550,15 @@ test("parseRequest only ever throws a RequestError when bytes are random or muta
   }
 });
 
+const PAYLOAD_BYTES_MAX = 5000;
 const newReader = (rules: Partial<RequestRules> = {}): RequestReader =>
-  new RequestReader({ textBytesMax: 100, nameBytesMax: 100, unlabelled: "ignore", ...rules });
+  new RequestReader({
+    textBytesMax: 100,
+    nameBytesMax: 100,
+    payloadBytesMax: PAYLOAD_BYTES_MAX,
+    unlabelled: "ignore",
+    ...rules,
+  });
 
 /** Bytes whose first may not be looked at. */
 const unseen = (size: number): Payload => ({
@@ -568,6 +575,15 @@ function read(reader: RequestReader, header: string, payload: number | Payload):
 }
 
 describe("RequestReader", () => {
+  test("refuses a frame 2 that is too long, also where it knows the header", () => {
+    const reader = newReader();
+    const header = JSON.stringify({ msg: "Barn|jpg|" });
+    expect(read(reader, header, PAYLOAD_BYTES_MAX)).toMatchObject({ kind: "image" });
+    expect(() => read(reader, header, PAYLOAD_BYTES_MAX + 1)).toThrow(
+      "frame 2 has 5001 bytes, more than 5000 (max_message_bytes)",
+    );
+  });
+
   const jpg = JSON.stringify({ msg: "Barn Döör|jpg|moving" });
   const raw = JSON.stringify({ msg: "Barn|image|x", dtype: "uint8", shape: [2, 3, 3] });
   const encoded = JSON.stringify({ msg: "Barn|jpg|x", dtype: "uint8", shape: [18, 1] });

@@ -46,7 +46,10 @@ export interface ConnectionsOptions {
   readonly onGivenUp: (connection: Connection, reason: GivenUp) => void;
   /** Is told why a handshake failed that nobody refused, and whose it was. */
   readonly onFailed: (reason: string, peer: string) => void;
-  /** Is told of a peer whose type of socket cannot talk to this one, such as PUB. */
+  /**
+   * Is told of a peer whose type of socket cannot talk to this one, such as PUB. libzmq says nothing of it, nor of a peer
+   * that greets with some kinds of nonsense, so that may be such a one.
+   */
   readonly onWrongType: (peer: string) => void;
 }
 
@@ -131,7 +134,9 @@ export class Connections implements Disposable {
           break;
         case MonitorEvent.handshakeFailedProtocol:
           this.greeted(peer);
-          this.options.onFailed(PROTOCOL_ERRORS.get(value) ?? "what it sends is not ZeroMQ", peer);
+          // With CURVE it is said so, without it not: see `forget`.
+          if (value === ProtocolError.invalidMetadata) this.options.onWrongType(peer);
+          else this.options.onFailed(PROTOCOL_ERRORS.get(value) ?? "what it sends is not ZeroMQ", peer);
           break;
         case MonitorEvent.handshakeFailedAuth:
           this.greeted(peer);
@@ -250,7 +255,7 @@ export class Connections implements Disposable {
     const isGreeting = this.greeting.get(connection.peer) === connection;
     if (isGreeting) this.greeting.delete(connection.peer);
     if (connection.isClosing) this.closing--;
-    // libzmq ends a handshake without a word where the types of the sockets do not go together.
+    // libzmq ends a handshake without a word where the types of the sockets do not go together, or a frame makes no sense.
     else if (isGreeting) this.options.onWrongType(connection.peer);
     else if (connection.unheardMs > SILENT_MS) this.options.onGivenUp(connection, "silent");
   }

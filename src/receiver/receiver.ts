@@ -44,6 +44,9 @@ const LOOK_MS = 1000;
 /** Shortest time between two lines that say that a socket of a wrong type has come, in milliseconds. */
 const WRONG_TYPE_MS = 60_000;
 
+/** How many nodes are named in one second whose connections have been given up; further ones are counted. */
+const NODES_SAID_MAX = 20;
+
 /** How long a writer may wait for the disk with one request until the log says so, in seconds. */
 const STALL_SECONDS_MIN = 2;
 
@@ -114,6 +117,7 @@ export class Receiver {
   /** How often the fast path has left something to the receiver since the last chores. */
   private handovers = 0;
   private takenBackMs = Number.NEGATIVE_INFINITY;
+  private nodesGivenUp = 0;
   /** When memory was given back last, and what had been received by then. */
   private trimmedMs = 0;
   private trimmedBytes = 0;
@@ -155,7 +159,7 @@ export class Receiver {
       });
     }
     if (node === undefined) return;
-    this.complaints.add(`${reason} node`, {
+    this.complaints.add(`node ${this.nodesGivenUp++ % NODES_SAID_MAX}`, {
       level: "info",
       message: `The connection of ${node || "a node without a name"} has ended: ${why}`,
       fields: { node, address },
@@ -167,7 +171,8 @@ export class Receiver {
     this.complaints.add("type", {
       level: "warn",
       message:
-        "A PUB, PUSH or SUB socket cannot send to this port, only REQ (REQ_REP=True in imagezmq); for PUB see the setting subscribe",
+        "Closed a connection that does not speak as a REQ socket does: a PUB, PUSH or SUB socket cannot send to this port, " +
+        "only REQ (REQ_REP=True in imagezmq); for PUB see the setting subscribe",
       fields: { from: peer },
       windowMs: WRONG_TYPE_MS,
     });

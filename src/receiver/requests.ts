@@ -123,6 +123,7 @@ export class Requests {
       textBytesMax: settings.max_text_bytes,
       nameBytesMax: settings.max_name_bytes,
       unlabelled: settings.unlabelled,
+      payloadBytesMax: settings.max_message_bytes,
     });
   }
 
@@ -333,11 +334,6 @@ export class Requests {
     const { header, headerLength, malformed } = this.socket;
     try {
       if (malformed !== undefined) throw new RequestError("frames", malformed);
-      const { max_message_bytes: bytesMax } = this.settings;
-      if (this.bytesOf[slot]! > bytesMax) {
-        const reason = `frame 2 has ${this.bytesOf[slot]} bytes, more than ${bytesMax} (max_message_bytes)`;
-        throw new RequestError("frames", reason);
-      }
       const request = this.reader.read(header, headerLength, this.socket.payload(slot));
       return this.handle(slot, request, connection);
     } catch (error) {

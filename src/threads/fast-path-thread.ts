@@ -36,6 +36,7 @@ self.onmessage = ({ data }: MessageEvent<ThreadStart>) => {
       textBytesMax: settings.max_text_bytes,
       nameBytesMax: settings.max_name_bytes,
       unlabelled: settings.unlabelled,
+      payloadBytesMax: settings.max_message_bytes,
     }),
     slots: new Slots(shared.slots),
     store: new Store(settings, shared, systemClock),

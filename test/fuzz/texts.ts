@@ -237,6 +237,7 @@ function generate(random: Random): TextInput {
       textBytesMax: usual ? TEXT_BYTES_MAX : 1 + random.skewed(TEXT_BYTES_MAX - 1),
       nameBytesMax: usual ? NODE_BYTES_MAX : 1 + random.skewed(NODE_BYTES_MAX - 1),
       unlabelled: random.chance(0.5) ? "ignore" : "store",
+      payloadBytesMax: Number.POSITIVE_INFINITY,
     },
   };
 }
