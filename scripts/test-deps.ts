@@ -31,6 +31,7 @@ const PACKAGES: Partial<Record<Part, readonly string[]>> = {
     "busybox-static",
     "qemu-user-static",
   ],
+  network: ["iproute2"],
   systemd: ["systemd"],
   bench: ["gcc", "libc6-dev", "libzmq3-dev"],
   exfat: ["exfat-fuse", "exfatprogs"],
@@ -128,7 +129,18 @@ function tell(error: unknown): void {
 const wanted: readonly Part[] =
   process.argv[2] === "deploy"
     ? ["python", "ansible", "container"]
-    : ["python", "prometheus", "qemu", "sysroot", "systemd", "ansible", "bench", "exfat", "watchers"];
+    : [
+        "python",
+        "prometheus",
+        "qemu",
+        "sysroot",
+        "systemd",
+        "ansible",
+        "bench",
+        "exfat",
+        "watchers",
+        "network",
+      ];
 const missingAtFirst = wanted.filter((part) => !has(part));
 await installPackages(missingAtFirst).catch(tell);
 if (missingAtFirst.includes("sysroot")) await makeSysroot().catch(tell);

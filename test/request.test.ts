@@ -25,7 +25,12 @@ const bytesOf = (size: number): Payload => ({ size, isJpeg: false });
 /** Frame 2 that begins as a JPEG does. */
 const jpegOf = (size: number): Payload => ({ size, isJpeg: true });
 
-const STORE: RequestRules = { textBytesMax: 100, nameBytesMax: 100, unlabelled: "store" };
+const STORE: RequestRules = {
+  textBytesMax: 100,
+  nameBytesMax: 100,
+  payloadBytesMax: Number.POSITIVE_INFINITY,
+  unlabelled: "store",
+};
 
 /** Texts and bytes, one after the other. */
 function bytes(...parts: (string | number[])[]): Buffer {

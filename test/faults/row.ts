@@ -8,7 +8,7 @@ import { existsSync } from "node:fs";
 import { has, PARTS, type Program, remedy } from "../support/available.ts";
 
 /** What a row may need of the machine beside Python with pyzmq. */
-type Need = "root" | "strace" | "loop" | "watchers";
+type Need = "root" | "strace" | "loop" | "watchers" | "network";
 
 /** How a row is run. */
 export interface Run {
@@ -45,6 +45,10 @@ const MET: Record<Need, () => boolean> = {
   root: isRoot,
   watchers: () => has("watchers"),
   strace: () => Bun.which("strace") !== null && isRoot(),
+  network: () =>
+    has("network") &&
+    isRoot() &&
+    Bun.spawnSync(["unshare", "--net", "true"], { stdout: "ignore", stderr: "ignore" }).success,
   loop: () =>
     isRoot() &&
     existsSync("/dev/loop-control") &&
@@ -52,6 +56,7 @@ const MET: Record<Need, () => boolean> = {
 };
 
 const REMEDIES: Record<Need, string> = {
+  network: `root that may make network namespaces, and ${remedy("network")}`,
   watchers: remedy("watchers"),
   root: "root",
   strace: "root and strace",

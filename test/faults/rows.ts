@@ -12,6 +12,7 @@ import { descriptors } from "./rows/descriptors.ts";
 import { errors } from "./rows/errors.ts";
 import { flood } from "./rows/flood.ts";
 import { full } from "./rows/full.ts";
+import { link } from "./rows/link.ts";
 import { kill } from "./rows/kill.ts";
 import { missing } from "./rows/missing.ts";
 import { names } from "./rows/names.ts";
@@ -35,6 +36,7 @@ export const ROWS: readonly Row[] = [
   flood,
   descriptors,
   access,
+  link,
   term,
   twins,
   clock,

@@ -30,7 +30,8 @@ export type Part =
   | "container"
   | "bench"
   | "exfat"
-  | "watchers";
+  | "watchers"
+  | "network";
 
 /** What the tests can start as the hub: the sources under Bun, or one of the executables in `dist`. */
 export type Program = "source" | "x64" | "arm64";
@@ -80,6 +81,7 @@ const LOOK: Record<Part, () => boolean> = {
   container: () => areThere("debootstrap", "systemd-nspawn", "nsenter", "ip", "ssh", "rsync"),
   arm64: () => existsSync(executable("arm64")),
   exfat: () => areThere("mkfs.exfat", "mount.exfat-fuse", "losetup") && existsSync("/dev/fuse"),
+  network: () => areThere("ip"),
   watchers: () =>
     areThere("inotifywait") &&
     existsSync(PYTHON) &&
@@ -116,6 +118,7 @@ const REMEDY: Record<Part, string> = {
   x64: "dist/imagehub-linux-x64 (npm run build)",
   arm64: "dist/imagehub-linux-arm64 (npm run build)",
   exfat: "exFAT through FUSE, and /dev/fuse (Debian: exfat-fuse exfatprogs)",
+  network: "ip (Debian: iproute2)",
   watchers: `inotifywait, and ${PYTHON} with watchdog (Debian: inotify-tools python3-watchdog)`,
   bench: "a C compiler and zmq.h (Debian: apt-get install gcc libc6-dev libzmq3-dev)",
 };

@@ -1,0 +1,140 @@
+/**
+ * A link that falls silent: every packet is lost for a while, and neither end is told. Cameras on it wait for a reply, or have
+ * nothing to say; they have no time-outs, as those of imagezmq. Beside them the same with a REP socket, which the Python hub has.
+ *
+ * Taken out: with `heartbeat_interval` 2 and `heartbeat_timeout` 1 in the settings below, a cut of 5 s leaves "3 of 6 hanging".
+ */
+
+import { join } from "node:path";
+import { PYTHON } from "../../support/available.ts";
+import { freePort, tempDir } from "../../support/temp.ts";
+import { atExit } from "../cleanup.ts";
+import { FaultHub } from "../hub.ts";
+import { HUB_ADDRESS, Network } from "../network.ts";
+import type { Row, Run } from "../row.ts";
+
+const BUSY = 3;
+const IDLE = 3;
+
+/** How long TCP may take to try again when the link is back, in milliseconds: what it waits doubles, up to two minutes (RFC 6298, TCP_RTO_MAX). */
+const AGAIN_MS_MAX = 125_000;
+
+/** Seconds of the cuts. */
+const CUTS = [45, 90, 200, 400];
+const SHORT_CUT = 5;
+
+/** A program with its output by lines, ended at the end. */
+class Program implements AsyncDisposable {
+  readonly lines: string[] = [];
+  readonly #process: Bun.Subprocess<"pipe", "pipe", "inherit">;
+  readonly #undo: () => void;
+
+  constructor(words: readonly string[]) {
+    this.#process = Bun.spawn([...words], { stdio: ["pipe", "pipe", "inherit"] });
+    this.#undo = atExit(() => this.#process.kill("SIGKILL"));
+    void this.#read();
+  }
+
+  async #read(): Promise<void> {
+    const decoder = new TextDecoder();
+    let rest = "";
+    for await (const chunk of this.#process.stdout) {
+      const parts = (rest + decoder.decode(chunk, { stream: true })).split("\n");
+      rest = parts.pop() ?? "";
+      this.lines.push(...parts);
+    }
+  }
+
+  /** Says a line to it. */
+  async say(line: string): Promise<void> {
+    void this.#process.stdin.write(`${line}\n`);
+    await this.#process.stdin.flush();
+  }
+
+  /** Waits until something is so. @returns whether it came to that in time */
+  async until(isSo: (lines: readonly string[]) => boolean, boundMs: number): Promise<boolean> {
+    for (const end = performance.now() + boundMs; performance.now() < end; await Bun.sleep(50)) {
+      if (isSo(this.lines)) return true;
+    }
+    return isSo(this.lines);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#process.kill("SIGKILL");
+    await this.#process.exited;
+    this.#undo();
+  }
+}
+
+/** The senders that are answered after a cut of so many seconds. @param address of a hub on that network */
+async function answeredAfter(network: Network, address: string, seconds: number): Promise<string[]> {
+  await using senders = new Program([
+    ...network.on("cam"),
+    PYTHON,
+    join(import.meta.dir, "../link_senders.py"),
+    address,
+    String(BUSY),
+    String(IDLE),
+  ]);
+  const all = (lines: readonly string[]): boolean => new Set(lines).size === BUSY + IDLE;
+  if (!(await senders.until(all, 20_000))) throw new Error("The senders are not answered to begin with");
+  network.cut();
+  await Bun.sleep(seconds * 1000);
+  // What had been answered before the cut has been told by now.
+  senders.lines.length = 0;
+  network.mend();
+  await senders.say("again");
+  await senders.until(all, AGAIN_MS_MAX);
+  return [...new Set(senders.lines)];
+}
+
+async function cutOnce(run: Run, seconds: number): Promise<{ hub: number; rep: number; lines: string }> {
+  const port = freePort();
+  using data = tempDir();
+  const undo = atExit(() => data[Symbol.dispose]());
+  using network = new Network();
+  using other = new Network();
+  await using hub = new FaultHub({
+    program: run.program,
+    data: data.path,
+    settings: { bind: HUB_ADDRESS },
+    before: network.on("hub"),
+  });
+  await hub.start();
+  const repAddress = `tcp://${HUB_ADDRESS}:${port}`;
+  const script = join(import.meta.dir, "../rep_hub.py");
+  await using rep = new Program([...other.on("hub"), PYTHON, script, repAddress]);
+  await rep.until((lines) => lines.includes("bound"), 10_000);
+  const [answered, answeredByRep] = await Promise.all([
+    answeredAfter(network, `tcp://${HUB_ADDRESS}:${hub.port}`, seconds),
+    answeredAfter(other, repAddress, seconds),
+  ]);
+  undo();
+  const count = BUSY + IDLE;
+  run.say(
+    `${seconds} s: ${count - answered.length} of ${count} hanging, ${count - answeredByRep.length} with REP`,
+  );
+  return { hub: answered.length, rep: answeredByRep.length, lines: answered.join() };
+}
+
+export const link: Row = {
+  name: "link",
+  cause: "a link that is silent for 45, 90, 200 and 400 s, cameras on it that send and that do not",
+  mustHold: "0 hanging, as with the Python hub",
+  needs: ["network"],
+  run: async (run) => {
+    const cuts = run.short ? [SHORT_CUT] : CUTS;
+    const results = await Promise.all(cuts.map(async (seconds) => await cutOnce(run, seconds)));
+    const count = BUSY + IDLE;
+    const problems = results.flatMap(({ hub, lines }, index) =>
+      hub < count
+        ? [`a cut of ${cuts[index]} s: ${count - hub} of ${count} hanging, answered are ${lines}`]
+        : [],
+    );
+    const hanging = (of: "hub" | "rep"): string => results.map((result) => count - result[of]).join(", ");
+    return {
+      figure: `silent for ${cuts.join(", ")} s: ${hanging("hub")} of ${count} hanging, ${hanging("rep")} with a REP socket`,
+      problems,
+    };
+  },
+};
