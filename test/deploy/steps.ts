@@ -179,7 +179,7 @@ async function siteSteps(account: Account, scratch: string): Promise<void> {
     return `${recap(done)}, restarted; again: ${recap(again)}`;
   });
 
-  await account.step(
+  await account.longStep(
     "--tags config after a run that broke off when it had written the settings",
     async () => {
       const later = "imagehub_max_images_write: 200000";
