@@ -150,6 +150,8 @@ export class Receiver {
 
   /** A known node has to be told of: its camera hangs, where it waits for a reply. */
   private sayGivenUp({ peer, node, address }: Connection, why: string, reason: GivenUp): void {
+    // What it held is free soon, and no longer needed.
+    if (reason === "unfinished") this.trimmedBytes = Number.NEGATIVE_INFINITY;
     if (reason !== "silent") {
       this.counters[Counter.denied]!++;
       this.complaints.add(reason, {
