@@ -16,6 +16,7 @@ import { link } from "./rows/link.ts";
 import { kill } from "./rows/kill.ts";
 import { missing } from "./rows/missing.ts";
 import { names } from "./rows/names.ts";
+import { oldLibzmq } from "./rows/old-libzmq.ts";
 import { power } from "./rows/power.ts";
 import { random } from "./rows/random.ts";
 import { stall } from "./rows/stall.ts";
@@ -36,6 +37,7 @@ export const ROWS: readonly Row[] = [
   flood,
   descriptors,
   access,
+  oldLibzmq,
   link,
   term,
   twins,
