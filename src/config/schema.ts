@@ -7,7 +7,7 @@
  * @module
  */
 
-import { isIP } from "node:net";
+import { isIP, isIPv6 } from "node:net";
 import * as z from "zod";
 import { OFF, parseListen } from "../http/listen.ts";
 import { parseNetwork } from "../receiver/access.ts";
@@ -101,8 +101,9 @@ const PUBLISHERS_MAX = 256;
 const Z85_KEY = /^[0-9a-zA-Z.\-:+=^!/*?&<>()[\]{}@%$#]{40}$/;
 
 const endpoint = z.string().refine((text) => {
-  const port = /^tcp:\/\/(?:\[[0-9a-fA-F:.]+(?:%[\w.@-]+)?\]|[^\s:/*[\]]+):(\d{1,5})$/.exec(text)?.[1];
-  return port !== undefined && Number(port) >= 1 && Number(port) <= 65_535;
+  // libzmq takes no others for a host.
+  const [, address, port] = /^tcp:\/\/(?:\[([^\]]+)\]|[A-Za-z0-9][\w.-]*):(\d{1,5})$/.exec(text) ?? [];
+  return (address === undefined || isIPv6(address)) && Number(port) >= 1 && Number(port) <= 65_535;
 });
 
 /** A list of publishers, each its endpoint, or with its key a group. One, or several with commas, may stand without being a list. */
@@ -112,6 +113,11 @@ const publishers = z.preprocess(
   z
     .array(z.union([endpoint, z.strictObject({ connect: endpoint, server_key: z.string().regex(Z85_KEY) })]))
     .max(PUBLISHERS_MAX)
+    // Each message would be stored twice.
+    .refine(
+      (all) =>
+        new Set(all.map((each) => (typeof each === "string" ? each : each.connect))).size === all.length,
+    )
     .default([]),
 );
 
@@ -238,7 +244,7 @@ const networkShape = {
     description:
       "Cameras that bind a PUB socket (imagezmq with REQ_REP=False), such as [tcp://192.168.86.41:5566]; the hub " +
       "connects to each and keeps what comes. One with CURVE is {connect: tcp://HOST:PORT, server_key: ITS_PUBLIC_KEY}",
-    rule: "a list of endpoints tcp://HOST:PORT, or groups of connect and server_key (40 characters, in quotes)",
+    rule: "a list of endpoints tcp://HOST:PORT, or groups of connect and server_key (40 characters, in quotes), none twice",
   }),
   max_message_bytes: setting(z.int().min(MESSAGE_BYTES_MIN).max(MESSAGE_BYTES_MAX).default(33_554_432), {
     description: "Longest frame of a message; a longer one is answered ERROR",

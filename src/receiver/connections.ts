@@ -15,16 +15,25 @@ import { type Monitor, MonitorEvent, ProtocolError } from "../zmq/libzmq.ts";
 /** File descriptors that are kept for all else: the writers' files and folders, libzmq's and the runtime's own. */
 const DESCRIPTORS_RESERVED = 64;
 
-/** How many connections this process can have (RLIMIT_NOFILE) and still open files to write. At least 1. */
-export function connectionsThatFit(): number {
-  return Math.max(1, descriptorsMax() - DESCRIPTORS_RESERVED);
+/** File descriptors of one publisher: its connection, its socket's and its monitor's. */
+const DESCRIPTORS_OF_PUBLISHER = 4;
+
+/** How many connections this process can have (RLIMIT_NOFILE) and still open files to write and have its publishers. At least 1. */
+export function connectionsThatFit(publishers: number): number {
+  return Math.max(1, descriptorsMax() - DESCRIPTORS_RESERVED - publishers * DESCRIPTORS_OF_PUBLISHER);
 }
 
 /** For how long TCP has heard nothing from a peer that is probably gone, in milliseconds: two of its probes have had no answer. */
 const SILENT_MS = 150_000;
 
-/** What was counted of a connection may be off by so many bytes, for what libzmq itself sends and receives. */
-const DRIFT_BYTES_MAX = 65_536;
+/**
+ * What was counted of a connection may be off by what libzmq itself receives, such as PINGs. So many bytes of that are forgiven at
+ * most when a message has come whole; more may be whole messages that wait in libzmq.
+ */
+const DRIFT_BYTES_MAX = 2 ** 20;
+
+/** A peer that has sent no more than this, in bytes, has greeted at most. */
+const GREETING_BYTES_MAX = 1024;
 
 /** In place of the address of a connection that went before it could be asked for. */
 const GONE = "an address that is gone already";
@@ -148,6 +157,8 @@ export class Connections implements Disposable {
         default:
       }
     }
+    // Behind all that has happened: a descriptor may have become another's meanwhile.
+    while (this.count > this.options.max) this.makeRoom();
   }
 
   /**
@@ -174,15 +185,13 @@ export class Connections implements Disposable {
     const { bytesReceived, unheardMs } = this.tcp;
     connection.unheardMs = unheardMs;
     let unfinished = bytesReceived - connection.messageBytes;
-    // Where a message has been whole since the last look, only what has come since then can be unfinished. A little more is
-    // what libzmq has sent by itself (greeting, PING), and is not counted again.
+    // Where a message has been whole since the last look, only what has come since then can be unfinished. The rest is what
+    // libzmq's own commands took (greeting, PING).
     const excess = unfinished - (bytesReceived - connection.seenBytes);
-    const isDrift = connection.messages !== connection.seenMessages && excess > 0 && excess < DRIFT_BYTES_MAX;
-    if (unfinished < 0 || isDrift) {
-      const drift = isDrift ? excess : unfinished;
-      connection.messageBytes += drift;
-      unfinished -= drift;
-    }
+    const hasNew = connection.messages !== connection.seenMessages;
+    const drift = hasNew && excess > 0 ? Math.min(excess, DRIFT_BYTES_MAX) : Math.min(unfinished, 0);
+    connection.messageBytes += drift;
+    unfinished -= drift;
     connection.seenBytes = bytesReceived;
     connection.seenMessages = connection.messages;
     connection.unfinishedBytes = unfinished;
@@ -211,7 +220,6 @@ export class Connections implements Disposable {
     this.standing.set(fd, connection);
     this.greeting.set(peer, connection);
     this.options.debug(`Connected: ${peer}`);
-    if (this.count > this.options.max) this.makeRoom(fd);
   }
 
   private greeted(peer: string): void {
@@ -219,16 +227,18 @@ export class Connections implements Disposable {
   }
 
   /**
-   * Closes a connection, as there are too many: the one that has stood the longest and has never sent anything, so that a
+   * Closes a connection, as there are too many: the one that has stood the longest and has sent no more than a greeting, so that a
    * crowd that keeps silent shuts out no camera; else the one that TCP has heard nothing from for the longest, when that is as good as
-   * gone; else the new one.
+   * gone; else the newest.
    */
-  private makeRoom(newFd: number): void {
-    let giving = newFd;
+  private makeRoom(): void {
+    let giving = -1;
     let unheardMs = SILENT_MS;
+    let newest = -1;
     for (const [fd, connection] of this.standing) {
       if (connection.isClosing) continue;
-      if (connection.messages === 0) {
+      newest = fd;
+      if (this.isIdleStranger(fd, connection)) {
         giving = fd;
         break;
       }
@@ -236,7 +246,13 @@ export class Connections implements Disposable {
       giving = fd;
       ({ unheardMs } = connection);
     }
+    if (giving < 0) giving = newest;
     this.giveUp(giving, this.standing.get(giving)!, "tooMany");
+  }
+
+  /** Whether a peer has sent nothing but a greeting. A camera may be sending its first image, or wait for the reply to it. */
+  private isIdleStranger(fd: number, { messages }: Connection): boolean {
+    return messages === 0 && !(this.tcp.read(fd) && this.tcp.bytesReceived > GREETING_BYTES_MAX);
   }
 
   private giveUp(fd: number, connection: Connection, reason: GivenUp): void {

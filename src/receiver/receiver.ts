@@ -198,7 +198,7 @@ export class Receiver {
     this.socket.socket.bind(endpoint);
     // Only now: with a monitor, libzmq forgets why a bind failed.
     const { settings, shared, wake, report } = this.parts;
-    const max = Math.min(settings.max_connections, connectionsThatFit());
+    const max = Math.min(settings.max_connections, connectionsThatFit(settings.subscribe.length));
     const bound = max === settings.max_connections ? "max_connections" : "the limit of open files";
     const monitor = this.socket.socket.monitor();
     const debug = (message: string): void => {
@@ -256,7 +256,7 @@ export class Receiver {
       const { isReceiving } = this;
       const now = performance.now();
       const choresLeftMs = CHORES_MS - (now - this.choresMs);
-      if (choresLeftMs <= 0) this.doChores(now);
+      if (choresLeftMs <= 0) this.doChores(now, isDrained);
       // A socket that has come back meanwhile is asked first.
       if (isDrained && !mayHavePublished && this.isReceiving === isReceiving) this.sleep(now, choresLeftMs);
     }
@@ -403,7 +403,7 @@ export class Receiver {
     const { descriptors } = subscriptions;
     for (const index of descriptors.keys()) this.poller.want(this.publishersAt + index, false);
     for (const end = performance.now() + STOP_QUIET_MS; performance.now() < end && this.receivePublished(););
-    subscriptions[Symbol.dispose]();
+    // It is closed with the process: its I/O thread may be looking up a name, and that can take longer than a stop may.
     this.subscriptions = undefined;
   }
 
@@ -448,11 +448,12 @@ export class Receiver {
   }
 
   /** What is to be seen to now and then. */
-  private doChores(now: number): void {
+  private doChores(now: number, isDrained: boolean): void {
     const { settings, report } = this.parts;
     this.choresMs = now;
     this.connections.update();
-    this.lookAtConnections(now);
+    // What waits in libzmq may be whole.
+    if (isDrained) this.lookAtConnections(now);
     this.lookAtPublishers(now);
     this.gatekeeper?.authenticator.update();
     this.parts.queue.turn();

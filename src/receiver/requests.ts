@@ -379,13 +379,20 @@ export class Requests {
     return undefined;
   }
 
+  /** Whether one more message of a publisher may wait: all of them together have a quarter of the room, and the rest is for requests. */
+  private get hasRoomForPublished(): boolean {
+    const { queuemax, max_queue_bytes: bytesMax } = this.settings;
+    const isOutOfSlots = this.published.has(this.slotCount);
+    return !isOutOfSlots && this.published.size <= Math.max(1, queuemax / 4) && this.bytes <= bytesMax / 4;
+  }
+
   /** Stores what a publisher has sent, or drops it where it would take the place of requests, whose senders wait. */
   private storePublished(slot: number, request: StoredRequest): Uint8Array | undefined {
-    if (slot === this.slotCount || !this.hasRoom) {
+    if (!this.hasRoomForPublished) {
       this.counters[Counter.dropped]!++;
       this.complaints.add("dropped", {
         level: "error",
-        message: `Dropped what a publisher has sent: ${this.inHand - 1} requests wait to be written (queuemax, max_queue_bytes)`,
+        message: `Dropped what a publisher has sent: ${this.published.size - 1} of their messages wait to be written already (queuemax, max_queue_bytes)`,
         fields: {
           from: this.socket.peerAddress(slot),
           node: request.node,

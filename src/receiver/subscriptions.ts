@@ -22,13 +22,12 @@ import {
   SocketType,
   TextOption,
 } from "../zmq/libzmq.ts";
-import { unfinishedBytesMax } from "./reply-socket.ts";
 
 /** How soon a publisher that is not there is tried again, and how much later at most when it stays away, in milliseconds. */
 const RECONNECT_MS = 1000;
 const RECONNECT_MS_MAX = 30_000;
 
-/** How soon a handshake that has failed is tried again, in milliseconds: libzmq itself gives it up for good. */
+/** How soon it is connected anew when a handshake has failed or a publisher was lost, in milliseconds: libzmq itself gives some up for good. */
 const HANDSHAKE_RETRY_MS = 10_000;
 
 /**
@@ -42,7 +41,7 @@ const KEEPALIVE_PROBES = 10;
 export type PublisherChange = "connected" | "lost" | "unreachable" | "failed";
 
 /** One publisher. */
-export class Publisher implements Disposable {
+export class Publisher {
   readonly socket: Socket;
   readonly monitor: Monitor;
   isConnected = false;
@@ -65,7 +64,8 @@ export class Publisher implements Disposable {
     settings: Settings,
   ) {
     this.socket = context.socket(SocketType.sub);
-    this.socket.maxMessageSize = unfinishedBytesMax(settings);
+    // It waits for no answer, so one that is too long is cut off.
+    this.socket.maxMessageSize = settings.max_message_bytes;
     for (const [option, value] of [
       [SocketOption.linger, 0],
       [SocketOption.receiveHwm, settings.receive_hwm],
@@ -113,6 +113,8 @@ export class Publisher implements Disposable {
       case MonitorEvent.disconnected:
         if (!this.isConnected) return this.failed(nowMs);
         this.isConnected = false;
+        // Where it has broken the protocol, libzmq does not connect again by itself.
+        this.retryMs = nowMs + HANDSHAKE_RETRY_MS;
         return this.tellOnce("lost");
       case MonitorEvent.handshakeFailedNoDetail:
       case MonitorEvent.handshakeFailedProtocol:
@@ -136,15 +138,10 @@ export class Publisher implements Disposable {
     this.told = change;
     return change;
   }
-
-  [Symbol.dispose](): void {
-    this.socket[Symbol.dispose]();
-    this.monitor[Symbol.dispose]();
-  }
 }
 
-/** All publishers of one hub. They belong to the receiver's thread. */
-export class Subscriptions implements Disposable {
+/** All publishers of one hub. They belong to the receiver's thread, and are closed with the process: see `Receiver.unsubscribe`. */
+export class Subscriptions {
   readonly publishers: readonly Publisher[];
   private readonly context = new Context();
 
@@ -174,10 +171,5 @@ export class Subscriptions implements Disposable {
   /** Takes in what has happened to them since. To be called about once a second. */
   update(nowMs: number, onChange: (publisher: Publisher, change: PublisherChange) => void): void {
     for (const publisher of this.publishers) publisher.update(nowMs, onChange);
-  }
-
-  [Symbol.dispose](): void {
-    for (const publisher of this.publishers) publisher[Symbol.dispose]();
-    this.context[Symbol.dispose]();
   }
 }

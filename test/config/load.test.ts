@@ -79,7 +79,7 @@ const BIND_RULE = 'must be "*" (all interfaces), an IP address or the name of an
 const PATH_RULE =
   "must be a path: absolute, relative to the directory of imagehub.yaml, or from the home directory with ~/";
 const SUBSCRIBE_RULE =
-  "must be a list of endpoints tcp://HOST:PORT, or groups of connect and server_key (40 characters, in quotes)";
+  "must be a list of endpoints tcp://HOST:PORT, or groups of connect and server_key (40 characters, in quotes), none twice";
 const F = "DIR/imagehub.yaml";
 const MISSING = "hub: is missing; every setting stands under it";
 const ALIGN = "settings of one group begin in the same column, those under hub: two spaces in";
@@ -141,13 +141,20 @@ describe("loadSettings refuses", () => {
       'hub:\n  data_directory: "a\\0b"\n',
       [`${F}:2: hub.data_directory is "a\\u0000b", ${PATH_RULE}`],
     ],
-    ...["5566", "ipc:///tmp/x", "tcp://*:5566", "tcp://host", "tcp://host:0", "tcp://host:70000"].map(
-      (wrong): [string, string, string[]] => [
-        `${wrong} for a publisher`,
-        `hub:\n  subscribe: ["${wrong}"]\n`,
-        [`${F}:2: hub.subscribe.0 is "${wrong}", ${SUBSCRIBE_RULE}`],
-      ],
-    ),
+    ...[
+      "5566",
+      "ipc:///tmp/x",
+      "tcp://küche:1",
+      "tcp://[::zz]:1",
+      "tcp://*:5566",
+      "tcp://host",
+      "tcp://host:0",
+      "tcp://host:70000",
+    ].map((wrong): [string, string, string[]] => [
+      `${wrong} for a publisher`,
+      `hub:\n  subscribe: ["${wrong}"]\n`,
+      [`${F}:2: hub.subscribe.0 is "${wrong}", ${SUBSCRIBE_RULE}`],
+    ]),
     [
       "a publisher's key that is none",
       "hub:\n  subscribe:\n    - {connect: tcp://a:1, server_key: short}\n",

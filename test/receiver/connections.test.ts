@@ -3,7 +3,7 @@ import { connect } from "node:net";
 import { type Connection, Connections } from "../../src/receiver/connections.ts";
 import { Context, type Socket, SocketOption, SocketType } from "../../src/zmq/libzmq.ts";
 import { RawPeer } from "../support/raw-peer.ts";
-import { frame, greeting, ready } from "../support/zmtp.ts";
+import { command, frame, greeting, ready } from "../support/zmtp.ts";
 import { freePort } from "../support/temp.ts";
 import { COMES_MS, Peer, PeerType } from "../support/zmq-peer.ts";
 
@@ -118,12 +118,13 @@ test.each<[what: string, opening: string | Uint8Array]>([
 /** Connections at once, at most: this socket has libzmq's own queue of 100, and what does not fit may be lost. */
 const AT_ONCE = 50;
 
-/** As many connections as may stand. */
-async function fill(stack: DisposableStack): Promise<RawPeer[]> {
+/** As many connections as may stand, less those that do. */
+async function fill(stack: DisposableStack, already = 0): Promise<RawPeer[]> {
   const all: RawPeer[] = [];
-  while (all.length < MAX) {
-    all.push(...(await Promise.all(Array.from({ length: AT_ONCE }, () => RawPeer.connect(port)))));
-    await until(() => connections.count === all.length);
+  while (all.length + already < MAX) {
+    const length = Math.min(AT_ONCE, MAX - already - all.length);
+    all.push(...(await Promise.all(Array.from({ length }, () => RawPeer.connect(port)))));
+    await until(() => connections.count === all.length + already);
   }
   for (const each of all) stack.use(each);
   return all;
@@ -277,6 +278,42 @@ test("a peer whose type is wrong and that waits is told as such", async () => {
   using _ = await RawPeer.connect(port, greeting(), ready("PUB"));
   await until(() => addresses("Wrong type: ").length === 1);
   expect(addresses("Wrong type: ")).toEqual(addresses("Connected: "));
+});
+
+test("a camera that is sending its first image stays when there are too many, and the oldest that only greeted goes", async () => {
+  using stack = new DisposableStack();
+  const camera = stack.use(await RawPeer.connect(port, greeting(), ready()));
+  camera.send(frame(0, Buffer.alloc(50_000, 1), 100_000n));
+  await until(() => addresses("Connected: ").length === 1);
+  await until(() => {
+    connections.look();
+    return connectionOf(addresses("Connected: ")[0]!).unfinishedBytes > 40_000;
+  });
+  await fill(stack, 1);
+  const oldest = addresses("Connected: ")[1]!;
+  stack.use(await RawPeer.connect(port));
+  await until(() => tooMany.length === 1);
+  expect(tooMany).toEqual([oldest]);
+  expect(camera.isClosed).toBe(false);
+});
+
+test("commands of a peer that seldom sends do not count as a message that is not whole", async () => {
+  using each = await RawPeer.connect(port, greeting(), ready());
+  await until(() => addresses("Connected: ").length === 1);
+  const connection = connectionOf(addresses("Connected: ")[0]!);
+  const ping = command("PING", Buffer.alloc(2));
+  const many = Buffer.concat(Array.from({ length: 12_000 }, () => ping));
+  for (let round = 0; round < 3; round++) {
+    each.send(many);
+    await until(() => {
+      connections.look();
+      return connection.unfinishedBytes >= many.byteLength;
+    });
+    // A message comes, whole.
+    connection.messages++;
+    connections.look();
+    expect(connection.unfinishedBytes).toBe(0);
+  }
 });
 
 test("at gives one object for a connection as long as it stands, and another for whoever comes after it", async () => {

@@ -6,6 +6,8 @@
  */
 
 import { join } from "node:path";
+import { RawPeer } from "../../support/raw-peer.ts";
+import { greeting, message, ready } from "../../support/zmtp.ts";
 import { PYTHON } from "../../support/available.ts";
 import { freePort, tempDir } from "../../support/temp.ts";
 import { atExit } from "../cleanup.ts";
@@ -18,6 +20,12 @@ const IDLE = 3;
 
 /** How long TCP may take to try again when the link is back, in milliseconds: what it waits doubles, up to two minutes (RFC 6298, TCP_RTO_MAX). */
 const AGAIN_MS_MAX = 125_000;
+
+/** An image over a link of 33 kB/s: bytes, and how they are sent. */
+const SLOW_BYTES = 2_700_000;
+const SLOW_BYTES_SHORT = 200_000;
+const SLOW_BYTES_MS = 33;
+const SLOW_STEP = 1650;
 
 /** Seconds of the cuts. */
 const CUTS = [45, 90, 200, 400];
@@ -117,6 +125,28 @@ async function cutOnce(run: Run, seconds: number): Promise<{ hub: number; rep: n
   return { hub: answered.length, rep: answeredByRep.length, lines: answered.join() };
 }
 
+/** Sends an image byte by byte as over a slow link, on loopback. @returns whether it was answered OK */
+async function slowImage(run: Run): Promise<boolean> {
+  using data = tempDir();
+  const undo = atExit(() => data[Symbol.dispose]());
+  await using hub = new FaultHub({ program: run.program, data: data.path });
+  await hub.start();
+  using camera = await RawPeer.connect(hub.port, greeting(), ready("REQ"));
+  await camera.heard("READY");
+  const jpeg = Buffer.alloc(run.short ? SLOW_BYTES_SHORT : SLOW_BYTES, 1);
+  jpeg.set([0xff, 0xd8, 0xff]);
+  const image = message(["", JSON.stringify({ msg: "Slow|jpg|" }), jpeg]);
+  for (let at = 0; at < image.byteLength && !camera.isClosed; at += SLOW_STEP) {
+    camera.send(image.subarray(at, at + SLOW_STEP));
+    await Bun.sleep(SLOW_STEP / SLOW_BYTES_MS);
+  }
+  for (const end = performance.now() + 5000; performance.now() < end; await Bun.sleep(10)) {
+    if (camera.received().includes("OK")) break;
+  }
+  undo();
+  return camera.received().includes("OK");
+}
+
 export const link: Row = {
   name: "link",
   cause: "a link that is silent for 45, 90, 200 and 400 s, cameras on it that send and that do not",
@@ -124,16 +154,19 @@ export const link: Row = {
   needs: ["network"],
   run: async (run) => {
     const cuts = run.short ? [SHORT_CUT] : CUTS;
+    const slow = slowImage(run);
     const results = await Promise.all(cuts.map(async (seconds) => await cutOnce(run, seconds)));
+    const isServed = await slow;
     const count = BUSY + IDLE;
     const problems = results.flatMap(({ hub, lines }, index) =>
       hub < count
         ? [`a cut of ${cuts[index]} s: ${count - hub} of ${count} hanging, answered are ${lines}`]
         : [],
     );
+    if (!isServed) problems.push("an image over a slow link was not answered");
     const hanging = (of: "hub" | "rep"): string => results.map((result) => count - result[of]).join(", ");
     return {
-      figure: `silent for ${cuts.join(", ")} s: ${hanging("hub")} of ${count} hanging, ${hanging("rep")} with a REP socket`,
+      figure: `silent for ${cuts.join(", ")} s: ${hanging("hub")} of ${count} hanging, ${hanging("rep")} with a REP socket; an image at 33 kB/s: ${isServed ? "OK" : "no answer"}`,
       problems,
     };
   },
