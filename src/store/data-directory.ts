@@ -3,7 +3,7 @@
  * unmounted or covered by another, or when the directory is moved.
  *
  * Nothing is written or made below its path unless it is that directory. Which one it is stands in shared memory, where
- * `data-watch.ts` puts it; every thread that stores looks by itself before it writes.
+ * `data-watch.ts` puts it; every thread that stores looks by itself, once it has opened a file and before it writes.
  *
  * @module
  */
@@ -14,9 +14,6 @@ import { messageOf } from "../errors.ts";
 import { PathLook, SystemError } from "../libc.ts";
 import { SharedLock } from "../threads/lock.ts";
 import { Integer, type Shared } from "../threads/shared.ts";
-
-/** How long a look counts in the thread that looked, in milliseconds: so there is one for each image of an ordinary day, and few under full load. */
-const LOOK_MS = 1;
 
 /** Where a disk of its own may be mounted, or a link lead to one. */
 const PARTS = ["images", "logs"] as const;
@@ -73,7 +70,6 @@ export class DataDirectory {
   private readonly integers: Int32Array<SharedArrayBuffer>;
   private readonly self: PathLook;
   private readonly parts: readonly PathLook[];
-  private looksAgainMs = 0;
 
   /** @param path absolute */
   constructor(
@@ -116,28 +112,43 @@ export class DataDirectory {
     Atomics.store(this.integers, Integer.dataState, state);
   }
 
-  /** To be called before each write. It looks at the path where the last look is not of just now. @throws {DataDirectoryGone} */
+  /**
+   * Looks whether the path leads to it. To be called between the opening of each file and the first write: what was opened before
+   * a look that finds all right is in the right place.
+   *
+   * @throws {DataDirectoryGone}
+   */
   check(): void {
-    if (performance.now() < this.looksAgainMs && this.integers[Integer.dataState] === DataState.right) return;
-    this.checkNow();
-  }
-
-  /** The same, and always looks. @throws {DataDirectoryGone} */
-  checkNow(): void {
-    this.looksAgainMs = 0;
     let { state } = this;
     let reason: string | undefined;
     if (state === DataState.right) {
       try {
         this.self.look();
         if (!this.isThis(this.self)) state = DataState.replaced;
+        else if (!this.parts.every((part, at) => this.isHere(at) || this.isOnItsDisk(part, at)))
+          state = DataState.moved;
       } catch (error) {
         state = stateOf(error);
         reason = messageOf(error);
       }
     }
     if (state !== DataState.right) throw new DataDirectoryGone(describeState(this.path, state, reason));
-    this.looksAgainMs = performance.now() + LOOK_MS;
+  }
+
+  /** Whether `images` or `logs` is on the disk of the data directory: nobody can take it away without that one. */
+  private isHere(part: number): boolean {
+    const { integers } = this;
+    const at = Integer.dataIdentity + IDENTITY + 2 * part;
+    return (
+      integers[at] === integers[Integer.dataIdentity] &&
+      integers[at + 1] === integers[Integer.dataIdentity + 1]
+    );
+  }
+
+  /** Whether one of them, on a disk of its own, still is. One that is gone is made again by who writes next, or refused there. */
+  private isOnItsDisk(look: PathLook, part: number): boolean {
+    const at = IDENTITY + 2 * part;
+    return !found(look) || [0, 1].every((index) => this.isExpected(at + index, look.number(index)));
   }
 
   /** Whether a look found the directory that is to be written to. */
@@ -155,7 +166,7 @@ export class DataDirectory {
    * @throws {DataDirectoryGone} and {Error} of node:fs
    */
   makeFolder(folder: string): void {
-    this.checkNow();
+    this.check();
     let path = this.path;
     for (const [depth, name] of folder
       .slice(path.length + 1)

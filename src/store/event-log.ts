@@ -100,7 +100,6 @@ export class EventLog {
       // After a failure the day is looked up again in what then is there.
       const known = this.integers[Integer.eventLogDay]!;
       this.integers[Integer.eventLogDay] = 0;
-      this.data.check();
       let day = known || (this.takeOver() ?? time.day);
       // A clock that was set back over midnight goes on in the same file. One that had been years ahead must not: there
       // would be no turning over until then.
@@ -128,6 +127,7 @@ export class EventLog {
       return;
     }
     try {
+      this.data.check();
       appendWhole(fd, line);
       if (this.durable) fsync(fd);
     } finally {
@@ -232,6 +232,7 @@ export class EventLog {
    * @returns the day of its last record, or undefined where there is no log
    */
   private takeOver(): number | undefined {
+    this.data.check();
     if (!existsSync(this.path)) return undefined;
     // Its name may not be on the disk yet: whoever gave it may have failed, or ended, before that.
     if (this.durable) fsyncDirectory(this.directory);

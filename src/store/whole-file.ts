@@ -62,14 +62,13 @@ export class WholeFileWriter {
    * @throws {SystemError} and {DataDirectoryGone}, and there is no file then
    */
   create(folder: string, write: (fd: number) => void, nextPath: () => string): string {
-    this.data.check();
     if (this.unnamedWorks) {
       try {
         return this.createUnnamed(folder, write, nextPath);
       } catch (error) {
         if (!(error instanceof SystemError) || !UNSUPPORTED.has(error.code)) throw error;
         // Where another disk is at the path by now, it says so too, and tells nothing of this one.
-        this.data.checkNow();
+        this.data.check();
         this.unnamedWorks = false;
         this.folder = "";
       }
@@ -160,6 +159,7 @@ export class WholeFileWriter {
   }
 
   private fill(fd: number, write: (fd: number) => void): void {
+    this.data.check();
     write(fd);
     if (this.durable) fsync(fd);
   }

@@ -29,7 +29,7 @@ self.onmessage = ({ data: { settings, shared } }: MessageEvent<ThreadStart>) => 
     if (Atomics.exchange(integers, Integer.unflushed, 0) === 0) continue;
     try {
       // What is at the path else is not what was written to.
-      data.checkNow();
+      data.check();
       // One that someone has removed is made again by who writes next; the others must not wait for that.
       flush([directory, `${directory}/images`, `${directory}/logs`].filter((folder) => existsSync(folder)));
       if (hasFailed) post({ type: "flushed" });

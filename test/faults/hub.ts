@@ -98,6 +98,14 @@ export class FaultHub implements AsyncDisposable {
     return this.#output;
   }
 
+  /** Waits until it has said this. @returns whether it did in time */
+  async says(text: string, boundMs = 20_000): Promise<boolean> {
+    for (const end = Date.now() + boundMs; Date.now() < end; await Bun.sleep(10)) {
+      if (this.#output.includes(text)) return true;
+    }
+    return false;
+  }
+
   /** Changes how the next start is made. */
   change(setup: Partial<HubSetup>): void {
     this.setup = { ...this.setup, ...setup };

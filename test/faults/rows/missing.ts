@@ -19,6 +19,9 @@ import { type Entry, Senders } from "../senders.ts";
 /** Seconds until a hub has to be back: it looks once a second. */
 const BACK_S_MAX = 3;
 
+const SAID_GONE = "Nothing can be stored: ";
+const SAID_BACK = "is back, and the hub goes on";
+
 const OLD_LINE = "2018-12-30 23:13:31,620 ~ Of|another|disk";
 
 interface Trouble {
@@ -94,7 +97,7 @@ async function suffer(
   await Bun.sleep(300);
   trouble.make(place);
   const madeS = Date.now() / 1000;
-  await Bun.sleep(run.short ? 1300 : 4000);
+  await Promise.all([hub.says(SAID_GONE), Bun.sleep(run.short ? 500 : 4000)]);
   const elsewhere = trouble.name === "moved" ? [] : filesBelow(data);
   const lines = trouble.name === "moved" ? [] : logLines(data);
   const healedS = Date.now() / 1000;
@@ -105,6 +108,7 @@ async function suffer(
   ]);
   const backS = Math.max(image ?? Number.POSITIVE_INFINITY, event ?? Number.POSITIVE_INFINITY) - healedS;
   if (backS > BACK_S_MAX) problems.push(`service came back after ${backS} s`);
+  await hub.says(SAID_BACK);
   const journal = await senders.stop();
 
   const during = (kind: Entry["kind"]): Entry[] =>
@@ -124,12 +128,9 @@ async function suffer(
   const hasOldLine = logLines(data).includes(OLD_LINE);
   if (hasOldLine) problems.push("the log of another disk was taken for the hub's own");
   problems.push(...problemsOf(judge(data, journal)));
-  for (const [count, text] of [
-    [1, "Nothing can be stored: "],
-    [1, "is back, and the hub goes on"],
-  ] as const) {
+  for (const text of [SAID_GONE, SAID_BACK]) {
     const said = hub.output.split("\n").filter((line) => line.includes(text)).length;
-    if (said !== count) problems.push(`the log has ${said} lines with "${text}"`);
+    if (said !== 1) problems.push(`the log has ${said} lines with "${text}"`);
   }
   if ((await hub.stop()) !== 0) problems.push("the hub did not end with 0");
   undo();
