@@ -16,7 +16,6 @@ import type { Log } from "./log.ts";
 import { findPortHolder } from "./port-holder.ts";
 import { Loan } from "./receiver/loan.ts";
 import { DataDirectoryInUse, DataLock } from "./store/data-lock.ts";
-import { DataWatch } from "./store/data-watch.ts";
 import { fileSystemOf, missingMountOf } from "./store/file-system.ts";
 import { clearLeftovers } from "./store/leftovers.ts";
 import type {
@@ -75,7 +74,7 @@ export class Hub {
   private readonly overview: Overview;
   private readonly control: Control;
   private flusher: Promise<void> | undefined;
-  private watch: DataWatch | undefined;
+  private readonly lock: DataLock;
 
   /** @param log where the hub's own lines go; its events go to the event log */
   constructor(
@@ -87,6 +86,7 @@ export class Hub {
     this.loan = new Loan(this.shared, settings.writers, this.loanWake);
     this.liveness = new Liveness(this.shared, this.queue, settings.writers, this.loan);
     this.showDebug(settings.log_level === "debug");
+    this.lock = new DataLock(settings.data_directory, this.shared);
     this.overview = new Overview(settings, this.shared, this.liveness);
     this.control = new Control(this.overview, log);
   }
@@ -101,8 +101,7 @@ export class Hub {
   async start(): Promise<string | undefined> {
     this.checkKeys();
     this.openDataDirectory();
-    // With `synced` there is nothing left to flush.
-    if (this.settings.ack !== "synced") this.flusher = this.startFlusher();
+    this.flusher = this.startFlusher();
     const writers = Array.from({ length: this.settings.writers }, (_, writer) => this.startWriter(writer));
     await this.unlessEnded(Promise.all(writers));
     const endpoint = await this.unlessEnded(this.startReceiver());
@@ -167,11 +166,9 @@ export class Hub {
       expectDisk(data);
       if (makeDirectory(data)) this.log.info(`Made the data directory ${data}, on ${fileSystemOf(data)}`);
       fsyncDirectory(data);
-      const lock = new DataLock(data);
+      this.lock.take();
       for (const folder of ["images", "logs"]) makeDirectory(join(data, folder));
       this.overview.data.adopt();
-      this.watch = new DataWatch(this.overview.data, lock, this.log);
-      this.watch.start();
       const leftovers = clearLeftovers(data);
       if (leftovers > 0) this.log.warn(`Removed ${leftovers} unfinished files that an earlier run left`);
     } catch (cause) {
@@ -249,6 +246,7 @@ export class Hub {
     const worker = this.startThread(THREADS.flusher, "flusher");
     worker.onmessage = ({ data: message }: MessageEvent<FlusherMessage>) => {
       if (message.type === "ended") return flushed.resolve();
+      if (message.type === "log") return this.log[message.level](message.message, message.fields);
       const failure =
         message.type === "flushed" ? null : `Could not bring what was written to the disk: ${message.reason}`;
       this.overview.note("flush", failure);
@@ -307,15 +305,22 @@ export class Hub {
     this.loan.close();
     await this.flusher;
     this.control.close();
-    this.watch?.close();
     this.ended.resolve(unanswered);
   }
 
   /** @param name as `top -H` shows it */
   private startThread(url: URL, name: string, writer = 0): Worker {
     const worker = new Worker(url, { smol: true, name });
-    const { settings, shared, wake, loanWake, socket } = this;
-    const start = { settings, shared, wakeFd: wake.fd, loanFd: loanWake.fd, writer, socket };
+    const { settings, shared, wake, loanWake, socket, lock } = this;
+    const start = {
+      settings,
+      shared,
+      wakeFd: wake.fd,
+      loanFd: loanWake.fd,
+      writer,
+      lockText: lock.text,
+      socket,
+    };
     worker.postMessage(start satisfies ThreadStart);
     return worker;
   }

@@ -187,8 +187,8 @@ export function openAppend(path: string): number {
 }
 
 /** `open(path, O_CREAT | O_RDONLY)`: a file that may be there. @throws {SystemError} */
-export function openCreate(path: string): number {
-  return checked("open", c.open(pathA.set(path), fs.O_CREAT | fs.O_RDONLY | O_CLOEXEC, 0o644), path);
+export function openCreate(path: string, mode: number): number {
+  return checked("open", c.open(pathA.set(path), fs.O_CREAT | fs.O_RDONLY | O_CLOEXEC, mode), path);
 }
 
 /** `open(path, O_RDONLY | O_DIRECTORY)`. @throws {SystemError} */

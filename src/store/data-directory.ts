@@ -135,7 +135,7 @@ export class DataDirectory {
     if (state !== DataState.right) throw new DataDirectoryGone(describeState(this.path, state, reason));
   }
 
-  /** Whether `images` or `logs` is on the disk of the data directory: nobody can take it away without that one. */
+  /** Whether one of them is on the disk of the data directory: nobody can take it away without that one. */
   private isHere(part: number): boolean {
     const { integers } = this;
     const at = Integer.dataIdentity + IDENTITY + 2 * part;
@@ -198,36 +198,32 @@ export class DataDirectory {
   }
 
   /**
-   * What stands at the path, found without holding up this thread.
+   * What stands at the path and what at its folders, whatever was found last.
    *
    * @returns what is wrong, and the reason where it cannot be looked at; a lock that another hub has is not looked for
    */
-  async look(): Promise<{ state: DataStateNumber; reason?: string }> {
+  look(): { state: DataStateNumber; reason?: string } {
     try {
-      const numbers = await numbersAt(this.path);
-      if (numbers.some((number, index) => !this.isExpected(index, number)))
-        return { state: DataState.replaced };
+      this.self.look();
     } catch (error) {
       return { state: stateOf(error), reason: messageOf(error) };
     }
-    for (const [part, name] of PARTS.entries()) {
-      try {
-        const [major, minor] = await numbersAt(`${this.path}/${name}`);
-        const at = IDENTITY + 2 * part;
-        if (!this.isExpected(at, major) || !this.isExpected(at + 1, minor)) return { state: DataState.moved };
-      } catch {
-        // One that was removed is made again by who writes next.
-      }
-    }
-    return { state: DataState.right };
+    if (!this.isThis(this.self)) return { state: DataState.replaced };
+    return {
+      state: this.parts.every((part, at) => this.isOnItsDisk(part, at)) ? DataState.right : DataState.moved,
+    };
   }
 
-  /** As {@link adopt}, for a thread that must not wait for a disk. @throws {Error} of node:fs */
-  async adoptSoon(): Promise<void> {
-    const self = await numbersAt(this.path);
-    const parts = await Promise.all(PARTS.map((part) => numbersAt(`${this.path}/${part}`).catch(() => self)));
-    const identity = [...self, ...parts.flatMap(([major, minor]) => [major, minor])];
-    for (const [index, number] of identity.entries()) this.expect(index, number);
+  /** As {@link look} without the folders, for a thread that must not wait for a disk. */
+  async lookSoon(): Promise<{ state: DataStateNumber; reason?: string }> {
+    if (this.state !== DataState.right) return { state: this.state };
+    try {
+      const numbers = await numbersAt(this.path);
+      const isThis = numbers.every((number, index) => this.isExpected(index, number));
+      return { state: isThis ? DataState.right : DataState.replaced };
+    } catch (error) {
+      return { state: stateOf(error), reason: messageOf(error) };
+    }
   }
 }
 

@@ -8,17 +8,24 @@
  */
 
 import { randomUUID } from "node:crypto";
-import { constants, existsSync, fstatSync, open, readFileSync, writeFileSync } from "node:fs";
-import { readFile, stat, writeFile } from "node:fs/promises";
+import {
+  existsSync,
+  fchmodSync,
+  fchownSync,
+  fstatSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { hostname } from "node:os";
-import { promisify } from "node:util";
 import { close, lockExclusive, openCreate } from "../libc.ts";
+import { Integer, type Shared } from "../threads/shared.ts";
 
 /** The file's name. */
 const LOCK_FILE = ".imagehub.lock";
 
-/** Gives a plain descriptor: the file of a FileHandle is closed when nobody has that any more. */
-const openSoon = promisify(open);
+/** For its owner alone: who can open it can lock it, too, and keep the hub from coming back. */
+const MODE = 0o600;
 
 /** A data directory that another hub writes to. */
 export class DataDirectoryInUse extends Error {
@@ -34,87 +41,126 @@ function holderIn(path: string): string {
   let text = "";
   for (let look = 0; look < LOOKS_MAX; look++) {
     text = readFileSync(path, "utf8").split("\n")[0]!.trim();
-    const pid = /process (\d+) on /.exec(text)?.[1];
-    if (pid !== undefined && existsSync(`/proc/${pid}`)) return text;
+    const named = Number(/process (\d+) on /.exec(text)?.[1]);
+    const holder = lockHolder(path);
+    if (named === holder || (holder === undefined && existsSync(`/proc/${named}`))) return text;
+    // Whoever it is, it is no hub, or not yet.
+    if (holder !== undefined && look === LOOKS_MAX - 1)
+      return `process ${holder}${nameOf(holder)}, which is not the hub that wrote ${path}`;
     Bun.sleepSync(LOOK_MS);
   }
   // On another machine, or hidden from this user.
   return text || "another process";
 }
 
+const hex = (number: number): string => number.toString(16).padStart(2, "0");
+
+/** The process that has a lock on a file, as /proc/locks has it; undefined where that does not tell. See proc_locks(5). */
+function lockHolder(path: string): number | undefined {
+  try {
+    const { dev, ino } = statSync(path);
+    const file = `${hex((dev >> 8) & 0xfff)}:${hex((dev & 0xff) | ((dev >> 12) & 0xfff00))}:${ino}`;
+    const line = readFileSync("/proc/locks", "utf8")
+      .split("\n")
+      .find((each) => each.includes(" FLOCK ") && each.split(/ +/)[5] === file);
+    const pid = Number(line?.split(/ +/)[4]);
+    return pid > 0 ? pid : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Such as ` (flock)`. */
+function nameOf(pid: number): string {
+  try {
+    return ` (${readFileSync(`/proc/${pid}/comm`, "utf8").trim()})`;
+  } catch {
+    return "";
+  }
+}
+
 /**
  * The lock of one data directory, from when it is taken until the process ends; no sooner, as threads that wait for a stalled disk
  * may write at any time. While it is held, the kernel gives the numbers of its disk to no other one.
+ *
+ * Its descriptor stands in shared memory: any thread can look after it.
  */
 export class DataLock {
-  /** What this process writes into the file, and no other one: so it knows a disk again that was away, whatever numbers that has now. */
-  readonly text = `imagehub, process ${process.pid} on ${hostname()}\n${randomUUID()}\n`;
   readonly path: string;
-  private descriptor: number;
-  private identity: string;
+  private readonly integers: Int32Array<SharedArrayBuffer>;
+
+  /** @param text that the file holds: this process writes it, and no other one, so it knows a disk again that was away, whatever numbers that has now */
+  constructor(
+    private readonly directory: string,
+    { integers }: Pick<Shared, "integers">,
+    readonly text = `imagehub, process ${process.pid} on ${hostname()}\n${randomUUID()}\n`,
+  ) {
+    this.path = `${directory}/${LOCK_FILE}`;
+    this.integers = integers;
+  }
+
+  private get descriptor(): number {
+    return Atomics.load(this.integers, Integer.dataLock) - 1;
+  }
 
   /**
-   * Takes it.
+   * Takes it, where this process does not have it.
    *
    * @throws {DataDirectoryInUse} where another process holds it
    * @throws {SystemError} of `libc.ts`, where the file cannot be made
    */
-  constructor(directory: string) {
-    this.path = `${directory}/${LOCK_FILE}`;
-    this.descriptor = openCreate(this.path);
-    if (!lockExclusive(this.descriptor)) {
-      close(this.descriptor);
-      throw new DataDirectoryInUse(
-        `The data directory ${directory} is in use by ${holderIn(this.path)}: stop that, or set another data_directory`,
-      );
-    }
-    this.identity = identityOf(fstatSync(this.descriptor, { bigint: true }));
-    try {
-      // Through a descriptor of its own: the one that is kept is for reading only, and so keeps no disk from being mounted so.
-      writeFileSync(this.path, this.text);
-    } catch {
-      // A disk that is full: the lock holds all the same, and a hub that is started again has to be there when it heals.
-    }
+  take(): void {
+    if (this.takeAgain()) return;
+    throw new DataDirectoryInUse(
+      `The data directory ${this.directory} is in use by ${holderIn(this.path)}: stop that, or set another data_directory`,
+    );
   }
 
   /** Whether the file at the path is the one that is locked. @throws {Error} of node:fs */
-  async isAtPath(): Promise<boolean> {
-    try {
-      return identityOf(await stat(this.path, { bigint: true })) === this.identity;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-      return false;
-    }
+  isAtPath(): boolean {
+    const found = statSync(this.path, { bigint: true, throwIfNoEntry: false });
+    if (found === undefined) return false;
+    const { dev, ino } = fstatSync(this.descriptor, { bigint: true });
+    return found.dev === dev && found.ino === ino;
   }
 
   /** Whether the file at the path holds what this process has written. */
-  async isKnown(): Promise<boolean> {
-    return (await readFile(this.path, "utf8").catch(() => "")) === this.text;
+  isKnown(): boolean {
+    try {
+      return readFileSync(this.path, "utf8") === this.text;
+    } catch {
+      return false;
+    }
   }
 
   /**
    * Takes the lock of the file that is at the path now, made anew where there is none, and lets go of the one before.
    *
    * @returns false where another process holds it
-   * @throws {Error} of node:fs
+   * @throws {SystemError} of `libc.ts`, and {Error} of node:fs
    */
-  async takeAgain(): Promise<boolean> {
-    const descriptor = await openSoon(this.path, constants.O_RDONLY | constants.O_CREAT, 0o644);
+  takeAgain(): boolean {
+    // For reading only: so it keeps no disk from being made read-only.
+    const descriptor = openCreate(this.path, MODE);
+    const before = this.descriptor;
     let isTaken = false;
     try {
       isTaken = lockExclusive(descriptor);
       if (!isTaken) return false;
-      this.identity = identityOf(fstatSync(descriptor, { bigint: true }));
     } finally {
       if (!isTaken) close(descriptor);
     }
-    close(this.descriptor);
-    this.descriptor = descriptor;
-    await writeFile(this.path, this.text).catch(() => undefined);
+    Atomics.store(this.integers, Integer.dataLock, descriptor + 1);
+    if (before >= 0) close(before);
+    try {
+      // Earlier versions let others read it. What root makes is for whom the directory belongs to, who may be the next.
+      fchmodSync(descriptor, MODE);
+      const { uid, gid } = statSync(this.directory);
+      if (process.getuid?.() === 0) fchownSync(descriptor, uid, gid);
+      writeFileSync(this.path, this.text);
+    } catch {
+      // A disk that is full, or has no permissions: the lock holds all the same, and a hub that is started again has to be there when it heals.
+    }
     return true;
   }
-}
-
-function identityOf({ dev, ino }: { dev: bigint; ino: bigint }): string {
-  return `${dev}:${ino}`;
 }

@@ -1,8 +1,6 @@
 /**
  * Watches once a second whether the data directory is the one that the hub has locked, and says when it goes and when it is
- * back.
- *
- * It never holds up the main thread, in which it lives: it asks through the runtime's own threads.
+ * back. It waits for the disk, and so lives in the flusher.
  *
  * @module
  */
@@ -11,9 +9,6 @@ import { messageOf } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { type DataDirectory, DataState, type DataStateNumber, describeState } from "./data-directory.ts";
 import type { DataLock } from "./data-lock.ts";
-
-/** How long after a look the next one begins, in milliseconds. */
-const LOOK_MS = 1000;
 
 /** What a look found. */
 interface Finding {
@@ -24,34 +19,20 @@ interface Finding {
 
 /** The watch of one hub's data directory. */
 export class DataWatch {
-  private timer: Timer | undefined;
   private said: string | undefined;
   private goneMs = 0;
 
   constructor(
     private readonly data: DataDirectory,
     private readonly lock: DataLock,
-    private readonly log: Log,
+    private readonly log: Pick<Log, "info" | "warn">,
   ) {}
 
-  start(): void {
-    this.timer = setTimeout(() => void this.lookAndGoOn(), LOOK_MS);
-  }
-
-  private async lookAndGoOn(): Promise<void> {
-    await this.look();
-    if (this.timer !== undefined) this.start();
-  }
-
-  close(): void {
-    clearTimeout(this.timer);
-    this.timer = undefined;
-  }
-
-  private async look(): Promise<void> {
+  /** Looks once, and lets all threads know. */
+  look(): void {
     let finding: Finding;
     try {
-      finding = await this.find();
+      finding = this.find();
     } catch (error) {
       finding = { state: DataState.unreadable, reason: messageOf(error) };
     }
@@ -59,19 +40,19 @@ export class DataWatch {
     this.say(finding);
   }
 
-  private async find(): Promise<Finding> {
+  private find(): Finding {
     const { data, lock } = this;
-    const found = await data.look();
+    const found = data.look();
     if (found.state === DataState.right) {
-      if (await lock.isAtPath()) return found;
-      if (!(await lock.takeAgain())) return { state: DataState.taken };
+      if (lock.isAtPath()) return found;
+      if (!lock.takeAgain()) return { state: DataState.taken };
       this.log.warn(`The lock of the data directory was removed, and is made anew: ${lock.path}`);
       return found;
     }
     // A disk that was plugged in again can have other numbers, and is known by what this process left on it.
-    if (found.state !== DataState.replaced || !(await lock.isKnown())) return found;
-    if (!(await lock.takeAgain())) return { state: DataState.taken };
-    await data.adoptSoon();
+    if (found.state !== DataState.replaced || !lock.isKnown()) return found;
+    if (!lock.takeAgain()) return { state: DataState.taken };
+    data.adopt();
     return { state: DataState.right };
   }
 

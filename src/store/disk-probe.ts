@@ -69,7 +69,7 @@ export class DiskProbe {
     let space = { freeBytes: 0, sizeBytes: 0 };
     let problem: string | undefined;
     try {
-      const { state, reason } = await data.look();
+      const { state, reason } = await data.lookSoon();
       if (state !== DataState.right) {
         problem = describeState(data.path, state, reason);
       } else {

@@ -1,6 +1,6 @@
 /**
- * The thread that brings to the disk what the writers have put into the page cache, every `sync_interval` seconds, so that
- * a power cut costs no more than that. It waits for the disk in place of the writers.
+ * The thread that waits for the disk in place of the others: it brings to it what the writers have put into the page cache, every
+ * `sync_interval` seconds, so that a power cut costs no more than that; and it looks whether the data directory is still there.
  *
  * @module
  */
@@ -9,23 +9,46 @@ import { messageOf } from "../errors.ts";
 import { existsSync, statSync } from "node:fs";
 import { close, openDirectory, syncFileSystem } from "../libc.ts";
 import { DataDirectory, DataDirectoryGone } from "../store/data-directory.ts";
+import { DataLock } from "../store/data-lock.ts";
+import { DataWatch } from "../store/data-watch.ts";
 import type { FlusherMessage, ThreadStart } from "./messages.ts";
 import { Integer } from "./shared.ts";
 
 declare const self: Worker;
 
+/** How often it looks after the data directory, in milliseconds. */
+const LOOK_MS = 1000;
+
+/** What is due so soon is done now, in milliseconds: one wake-up for both. */
+const SOON_MS = 100;
+
 const post = (message: FlusherMessage): void => self.postMessage(message);
 
-self.onmessage = ({ data: { settings, shared } }: MessageEvent<ThreadStart>) => {
+self.onmessage = ({ data: { settings, shared, lockText } }: MessageEvent<ThreadStart>) => {
   const { integers } = shared;
-  const intervalMs = settings.sync_interval * 1000;
+  // With `synced` there is nothing left to flush.
+  const intervalMs = settings.ack === "synced" ? Number.POSITIVE_INFINITY : settings.sync_interval * 1000;
   const { data_directory: directory } = settings;
   const data = new DataDirectory(directory, shared);
+  const watch = new DataWatch(data, new DataLock(directory, shared, lockText), {
+    info: (message, fields) => post({ type: "log", level: "info", message, fields }),
+    warn: (message, fields) => post({ type: "log", level: "warn", message, fields }),
+  });
+  let flushMs = performance.now() + intervalMs;
+  let lookMs = performance.now() + LOOK_MS;
   let isLast = false;
   let hasFailed = false;
   while (!isLast) {
+    const waitMs = Math.max(0, Math.min(flushMs, lookMs) - performance.now());
     // Once more after the last request, so that a machine that is switched off behind a stop has it all.
-    isLast = Atomics.wait(integers, Integer.flusherEnd, 0, intervalMs) !== "timed-out";
+    isLast = Atomics.wait(integers, Integer.flusherEnd, 0, waitMs) !== "timed-out";
+    const dueMs = performance.now() + SOON_MS;
+    if (dueMs >= lookMs) {
+      watch.look();
+      lookMs = performance.now() + LOOK_MS;
+    }
+    if (!isLast && dueMs < flushMs) continue;
+    flushMs = performance.now() + intervalMs;
     if (Atomics.exchange(integers, Integer.unflushed, 0) === 0) continue;
     try {
       // What is at the path else is not what was written to.

@@ -26,6 +26,8 @@ export interface ThreadStart {
   readonly loanFd: number;
   /** The number of a thread that stores: of a writer, from 0, and behind them of the fast path; of no meaning for the others. */
   readonly writer: number;
+  /** What the file of the data directory's lock holds. */
+  readonly lockText: string;
   /** What the fast path is lent; undefined until the receiver listens. */
   readonly socket: LendableSocket | undefined;
 }
@@ -35,7 +37,7 @@ interface LogMessage {
   readonly type: "log";
   readonly level: LogLevel;
   readonly message: string;
-  readonly fields?: Record<string, unknown>;
+  readonly fields?: Readonly<Record<string, unknown>> | undefined;
 }
 
 /** From a writer, or the fast path. */
@@ -47,6 +49,7 @@ export type FlusherMessage =
   | { readonly type: "flushFailed"; readonly reason: string }
   /** The first time that it could again after that. */
   | { readonly type: "flushed" }
+  | LogMessage
   /** It has flushed a last time. */
   | { readonly type: "ended" };
 

@@ -67,6 +67,8 @@ export const Integer = {
   namesLock: 12 * LINE_INTS + 1,
   dataState: 12 * LINE_INTS + 2,
   dataIdentity: 12 * LINE_INTS + 3,
+  /** The descriptor of its lock, plus 1; see `store/data-lock.ts`. */
+  dataLock: 12 * LINE_INTS + 11,
   /** The loan of the socket, see `receiver/loan.ts`. */
   loanLock: 13 * LINE_INTS,
   loanOut: 14 * LINE_INTS,

@@ -1,9 +1,10 @@
 import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { chownSync, mkdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { EXIT } from "../../src/errors.ts";
 import { DataDirectoryInUse, DataLock } from "../../src/store/data-lock.ts";
+import { createShared } from "../../src/threads/shared.ts";
 import { runCli } from "../support/cli.ts";
 import { lacksMount, SmallDisk } from "../support/file-system.ts";
 import { startHub } from "../support/hub.ts";
@@ -29,7 +30,9 @@ const linesOf = (directory: string): string[] => readFileSync(join(directory, LO
 const UNIQUE = expect.stringMatching(/^[0-9a-f]{8}-/);
 
 function take(directory: string): DataLock {
-  return new DataLock(directory);
+  const lock = new DataLock(directory, createShared(1));
+  lock.take();
+  return lock;
 }
 
 describe("DataLock", () => {
@@ -49,30 +52,50 @@ describe("DataLock", () => {
     expect(linesOf(temp.path)).toEqual([holder(process.pid), UNIQUE, ""]);
   });
 
-  test("has a word for a holder that left no name", () => {
+  test("is for its owner alone, also where an earlier version let others read it", () => {
+    writeFileSync(join(temp.path, LOCK), "", { mode: 0o644 });
     take(temp.path);
-    writeFileSync(join(temp.path, LOCK), "");
-    expect(() => take(temp.path)).toThrow("is in use by another process");
+    expect(statSync(join(temp.path, LOCK)).mode & 0o777).toBe(0o600);
+    const other = join(temp.path, "other");
+    mkdirSync(other);
+    const isRoot = process.getuid?.() === 0;
+    if (isRoot) chownSync(other, 65_534, 65_534);
+    take(other);
+    const { mode, uid } = statSync(join(other, LOCK));
+    expect(mode & 0o777).toBe(0o600);
+    if (isRoot) expect(uid).toBe(65_534);
   });
 
-  test("is taken again where its file was removed, and knows what it wrote and not what another did", async () => {
+  test("names who really holds it, whoever left a name in the file", async () => {
+    const path = join(temp.path, LOCK);
+    writeFileSync(path, holder(1));
+    await using process = Bun.spawn(["flock", "--exclusive", path, "sh", "-c", "echo locked; read line"], {
+      stdin: "pipe",
+      stdout: "pipe",
+    });
+    await process.stdout.getReader().read();
+    expect(() => take(temp.path)).toThrow(
+      `is in use by process ${process.pid} (flock), which is not the hub that wrote ${path}: stop that, or set another data_directory`,
+    );
+    await process.stdin.end();
+    await process.exited;
+    take(temp.path);
+  });
+
+  test("is taken again where its file was removed, and knows what it wrote and not what another did", () => {
     const lock = take(temp.path);
-    expect([await lock.isAtPath(), await lock.isKnown()]).toEqual([true, true]);
+    expect([lock.isAtPath(), lock.isKnown()]).toEqual([true, true]);
     rmSync(join(temp.path, LOCK));
-    expect([await lock.isAtPath(), await lock.isKnown()]).toEqual([false, false]);
+    expect([lock.isAtPath(), lock.isKnown()]).toEqual([false, false]);
     for (let round = 0; round < 2; round++) {
       rmSync(join(temp.path, LOCK), { force: true });
-      expect(await lock.takeAgain()).toBe(true);
-      expect([await lock.isAtPath(), await lock.isKnown()]).toEqual([true, true]);
+      expect(lock.takeAgain()).toBe(true);
+      expect([lock.isAtPath(), lock.isKnown()]).toEqual([true, true]);
       expect(() => take(temp.path)).toThrow(DataDirectoryInUse);
     }
     rmSync(join(temp.path, LOCK));
     take(temp.path);
-    expect([await lock.isAtPath(), await lock.isKnown(), await lock.takeAgain()]).toEqual([
-      false,
-      false,
-      false,
-    ]);
+    expect([lock.isAtPath(), lock.isKnown(), lock.takeAgain()]).toEqual([false, false, false]);
   });
 
   test("keeps nobody off another directory", () => {
