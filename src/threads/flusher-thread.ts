@@ -47,7 +47,7 @@ self.onmessage = ({ data: { settings, shared, lockText } }: MessageEvent<ThreadS
       watch.look();
       lookMs = performance.now() + LOOK_MS;
     }
-    if (!isLast && dueMs < flushMs) continue;
+    if (intervalMs === Number.POSITIVE_INFINITY || (!isLast && dueMs < flushMs)) continue;
     flushMs = performance.now() + intervalMs;
     if (Atomics.exchange(integers, Integer.unflushed, 0) === 0) continue;
     try {

@@ -188,9 +188,11 @@ describe.skipIf(lacks("python"))("a data directory that goes away while the hub 
     using temp = tempDir();
     const data = join(temp.path, "data");
     await using bench = await Bench.start(data);
-    // In the second in which the lock was not there.
+    // It stands still, so that it cannot make the lock again first.
+    process.kill(bench.hub.pid, "SIGSTOP");
     rmSync(join(data, ".imagehub.lock"));
     await using second = await Bench.start(data);
+    process.kill(bench.hub.pid, "SIGCONT");
     await second.expectStored();
     await bench.expectHealth(503, `Another hub has locked the data directory ${data}`);
     await bench.expectRefused(`Another hub has locked the data directory ${data}`);
