@@ -11,7 +11,7 @@ import { CHECKOUT, executable, has, remedy } from "../../test/support/available.
 import { zoneBeforeMidnight } from "../../test/faults/time.ts";
 import { freePort } from "../../test/support/temp.ts";
 import type { Compiled } from "./compile.ts";
-import { processTree } from "./usage.ts";
+import { processesOfSession, runs } from "./usage.ts";
 import { remove } from "./workspace.ts";
 
 /** How long a candidate may take until it listens, and until it ends, in milliseconds. */
@@ -180,8 +180,9 @@ export class Running implements AsyncDisposable {
     const env = environment(options);
     this.startedMs = performance.timeOrigin + performance.now();
     const file = Bun.file(options.output);
-    this.#process = Bun.spawn(command, { env, stdio: ["ignore", file, file] });
-    this.#undo = atExit(() => this.#signal("SIGKILL"));
+    // In a session of its own, so that all that it starts is known, also when a shell that started it has ended.
+    this.#process = Bun.spawn(command, { env, stdio: ["ignore", file, file], detached: true });
+    this.#undo = atExit(() => signal(processesOfSession(this.pid), "SIGKILL"));
   }
 
   get pid(): number {
@@ -190,18 +191,6 @@ export class Running implements AsyncDisposable {
 
   get #runs(): boolean {
     return this.#process.exitCode === null && this.#process.signalCode === null;
-  }
-
-  /** To it and to all that it has started, each by its number. */
-  #signal(signal: NodeJS.Signals): void {
-    if (!this.#runs) return;
-    for (const pid of processTree(this.pid)) {
-      try {
-        process.kill(pid, signal);
-      } catch {
-        // It has ended by itself.
-      }
-    }
   }
 
   /** Waits until it listens. @throws {Error} with what it printed, where it does not */
@@ -218,21 +207,37 @@ export class Running implements AsyncDisposable {
     return existsSync(this.options.output) ? readFileSync(this.options.output, "utf8").trim() : "";
   }
 
-  /** Asks it to end, and ends it where it does not. */
+  /** Asks it and all that it has started to end, and ends those that do not. Returns when all have. */
   async stop(): Promise<void> {
-    this.#signal("SIGTERM");
-    const timer = setTimeout(() => this.#signal("SIGKILL"), STOP_MS_MAX);
+    await this.#end("SIGTERM");
+  }
+
+  async #end(first: NodeJS.Signals): Promise<void> {
+    const processes = processesOfSession(this.pid);
+    signal(processes, first);
+    // A shell ends at once, and what it has started may take its time.
+    const untilMs = performance.now() + STOP_MS_MAX;
+    while (processes.some(runs)) {
+      if (performance.now() > untilMs) signal(processes.filter(runs), "SIGKILL");
+      await Bun.sleep(TRY_MS);
+    }
     await this.#process.exited;
-    clearTimeout(timer);
     this.#undo();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#runs) {
-      this.#signal("SIGKILL");
-      await this.#process.exited;
-    }
-    this.#undo();
+    await this.#end("SIGKILL");
     remove(this.options.output);
+  }
+}
+
+/** To each by its number. */
+function signal(processes: readonly { readonly pid: number }[], name: NodeJS.Signals): void {
+  for (const { pid } of processes) {
+    try {
+      process.kill(pid, name);
+    } catch {
+      // It has ended by itself.
+    }
   }
 }

@@ -27,19 +27,49 @@ function threads(pid: number): string[] {
 }
 
 /** The numbers of a process and all below it, itself first. */
-export function processTree(pid: number): number[] {
+function processTree(pid: number): number[] {
   const children = threads(pid).flatMap((thread) =>
     read(`/proc/${pid}/task/${thread}/children`).split(" ").filter(Boolean).map(Number),
   );
   return [pid, ...children.flatMap(processTree)];
 }
 
+/**
+ * What follows the state in `/proc/PID/stat`, from field 4 of proc_pid_stat(5); empty where there is no such process, or it has
+ * ended and nobody has asked how. The name before it, in brackets, may hold spaces.
+ */
+function statFields(pid: number): string[] {
+  const [state = "Z", ...fields] = read(`/proc/${pid}/stat`).split(") ").at(-1)!.split(" ");
+  return state === "Z" || state === "" ? [] : fields;
+}
+
+/** One process, which no later one with its number is taken for. */
+interface Process {
+  readonly pid: number;
+  /** When it was started, in ticks since the machine was. */
+  readonly start: string;
+}
+
+const START_FIELD = 18;
+const SESSION_FIELD = 2;
+
+/** All processes of a session (setsid(2)), also those whose parents have ended. @param leader the process that began it */
+export function processesOfSession(leader: number): Process[] {
+  return readdirSync("/proc")
+    .map(Number)
+    .filter((pid) => pid > 0 && statFields(pid)[SESSION_FIELD] === String(leader))
+    .map((pid) => ({ pid, start: statFields(pid)[START_FIELD] ?? "" }));
+}
+
+export function runs({ pid, start }: Process): boolean {
+  return statFields(pid)[START_FIELD] === start;
+}
+
 /** Processor time that a tree of processes has used since its start, all threads, in seconds, to 10 ms. */
 export function cpuSeconds(pid: number): number {
   const ticks = processTree(pid).map((each) => {
-    // The name, in brackets, may hold spaces; what follows is the state, field 3 of proc_pid_stat(5).
-    const fields = read(`/proc/${each}/stat`).split(") ").at(-1)!.split(" ");
-    return Number(fields[11] ?? 0) + Number(fields[12] ?? 0);
+    const fields = statFields(each);
+    return Number(fields[10] ?? 0) + Number(fields[11] ?? 0);
   });
   return ticks.reduce((sum, each) => sum + each, 0) / TICKS_PER_SECOND;
 }
