@@ -43,8 +43,11 @@ self.onmessage = async ({ data }: MessageEvent<ThreadStart>) => {
     queue.giveBack(index);
   };
 
-  // Of which none is waited for.
-  const storeEvent = (index: number): void => void store(index);
+  /** Its turn can go on for as long as events come, so it says amid that that it turns. None is waited for. */
+  const storeEvent = (index: number): void => {
+    queue.turn();
+    void store(index);
+  };
 
   self.postMessage({ type: "ready" } satisfies WriterMessage);
   // The writer before this one may have left some.

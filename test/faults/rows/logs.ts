@@ -2,7 +2,7 @@
  * The folder of the event log is on a disk of its own, and that stalls; then a named pipe stands where the log should.
  *
  * Taken out: with events that each writer appends by itself, in place of `EventQueue`, both writers wait for the log, and the row says
- * "only 2 images were answered while logs/ stood still"; without O_NONBLOCK in `openFile`, the same with the pipe.
+ * "only 11 images were answered while logs/ stood still"; without O_NONBLOCK in `openFile`, the same with the pipe.
  */
 
 import { linkSync, mkdirSync, renameSync, symlinkSync } from "node:fs";
