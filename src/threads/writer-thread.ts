@@ -26,41 +26,37 @@ self.onmessage = async ({ data }: MessageEvent<ThreadStart>) => {
   const slots = new Slots(shared.slots);
   const durations = histogramAt(shared, writer);
 
-  /** @returns a promise where there is something to be waited for */
-  const store = (index: number): void | Promise<void> => {
-    integers[Integer.taken + writer]!++;
-    Atomics.store(integers, Integer.inHand + writer, index + 1);
-    const startMs = performance.now();
-    const pending = files.handle(slots.at(index));
-    // Only an array that is being encoded is waited for; everything else has been done by now.
-    if (pending !== undefined) return pending.then(() => giveBack(index, startMs));
-    giveBack(index, startMs);
-  };
   const giveBack = (index: number, startMs: number): void => {
     observe(durations, performance.now() - startMs);
     Atomics.store(integers, Integer.unflushed, 1);
     integers[Integer.inHand + writer] = 0;
     queue.giveBack(index);
   };
-
-  /** Its turn can go on for as long as events come, so it says amid that that it turns. None is waited for. */
-  const storeEvent = (index: number): void => {
+  /** Only an array that is being encoded is waited for; everything else has been done by then. */
+  let pending = undefined as void | Promise<void>;
+  const store = (index: number): void => {
+    // One turn with events goes on for as long as some come.
     queue.turn();
-    void store(index);
+    integers[Integer.taken + writer]!++;
+    Atomics.store(integers, Integer.inHand + writer, index + 1);
+    const startMs = performance.now();
+    pending = files.handle(slots.at(index));
+    if (pending === undefined) giveBack(index, startMs);
+    else pending = pending.then(() => giveBack(index, startMs));
   };
 
   self.postMessage({ type: "ready" } satisfies WriterMessage);
   // The writer before this one may have left some.
-  events.drain(storeEvent);
+  events.drain(store);
   for (;;) {
     const index = queue.take();
     if (index === Take.end) break;
     if (isForLog(slots.at(index).kind)) {
       events.put(index);
-      events.drain(storeEvent);
+      events.drain(store);
     } else {
-      const pending = store(index);
-      if (pending !== undefined) await pending;
+      store(index);
     }
+    if (pending !== undefined) await pending;
   }
 };
