@@ -15,12 +15,10 @@ import { layOut, writeSums } from "./layout.ts";
 
 const DIST = join(CHECKOUT, "dist");
 
-/** The commit that is checked out, marked where the working tree differs from it. */
-function checkedOut(): string {
-  const git = Bun.spawnSync(["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"], {
-    cwd: CHECKOUT,
-  });
-  return git.success ? git.stdout.toString().trim() : "unknown";
+/** What git says of the working tree; undefined where it knows nothing of it. */
+function ask(...words: readonly string[]): string | undefined {
+  const git = Bun.spawnSync(["git", ...words], { cwd: CHECKOUT });
+  return git.success ? git.stdout.toString().trim() : undefined;
 }
 
 const wanted = process.argv.slice(2);
@@ -29,7 +27,9 @@ if (unknown !== undefined) {
   console.error(`Cannot build for ${unknown}: must be ${ARCHITECTURES.join(" or ")}`);
   process.exit(64);
 }
-const commit = checkedOut();
+// The commit that is checked out, marked where the working tree differs from it.
+const commit = ask("describe", "--always", "--dirty", "--abbrev=12", "--exclude=*") ?? "unknown";
+const committedS = Number(ask("log", "-1", "--format=%ct") ?? 0);
 console.log(`imagehub ${packageJson.version}, commit ${commit}`);
 mkdirSync(DIST, { recursive: true });
 for (const architecture of ARCHITECTURES) {
@@ -38,7 +38,7 @@ for (const architecture of ARCHITECTURES) {
   rmSync(outfile, { force: true });
   if (wanted.length > 0 && !wanted.includes(architecture)) continue;
   const started = performance.now();
-  await buildExecutable({ architecture, outfile, commit });
+  await buildExecutable({ architecture, outfile, commit, committedS });
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
   console.log(`${outfile}: ${(statSync(outfile).size / 1e6).toFixed(1)} MB in ${seconds} s`);
 }

@@ -24,13 +24,15 @@ export interface ExecutableOptions {
   readonly outfile: string;
   /** What `--version` says it was built from. */
   readonly commit: string;
+  /** When that was committed, in seconds since 1970: no right clock shows less. Default: nobody knows. */
+  readonly committedS?: number;
   /** The program; default `src/main.ts`. */
   readonly entry?: string;
 }
 
 /** Writes the executable to `outfile`. @throws {AggregateError} What the compiler has to say. */
 export async function buildExecutable(options: ExecutableOptions): Promise<void> {
-  const { architecture, outfile, commit, entry = join(SOURCE, "main.ts") } = options;
+  const { architecture, outfile, commit, committedS = 0, entry = join(SOURCE, "main.ts") } = options;
   rmSync(outfile, { force: true });
   await Bun.build({
     // The first is the program, and the others are started by it as workers, by these paths.
@@ -42,7 +44,7 @@ export async function buildExecutable(options: ExecutableOptions): Promise<void>
     ],
     root: SOURCE,
     conditions: [`libzmq-linux-${architecture}`],
-    define: { IMAGEHUB_COMMIT: JSON.stringify(commit) },
+    define: { IMAGEHUB_COMMIT: JSON.stringify(commit), IMAGEHUB_COMMITTED_S: String(committedS) },
     minify: true,
     bytecode: true,
     format: "esm",

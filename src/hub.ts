@@ -15,6 +15,7 @@ import { EventFd, fsyncDirectory } from "./libc.ts";
 import type { Log } from "./log.ts";
 import { findPortHolder } from "./port-holder.ts";
 import { Loan } from "./receiver/loan.ts";
+import { clockFloor } from "./store/clock-floor.ts";
 import { DataDirectoryInUse, DataLock } from "./store/data-lock.ts";
 import { fileSystemOf, missingMountOf } from "./store/file-system.ts";
 import { clearLeftovers } from "./store/leftovers.ts";
@@ -26,9 +27,11 @@ import type {
   WriterMessage,
 } from "./threads/messages.ts";
 import { Liveness } from "./threads/liveness.ts";
+import { EventQueue } from "./threads/event-queue.ts";
 import { RequestQueue } from "./threads/queue.ts";
 import { createShared, Integer, slotsFor } from "./threads/shared.ts";
 import { Outcome, Slots } from "./threads/slot.ts";
+import { COMMITTED_S } from "./version.ts";
 import { readKeyPair, readPublicKeys } from "./zmq/certificate.ts";
 
 /** How long a writer that ended is not replaced, in milliseconds, so that what ends each of them does not become a storm. */
@@ -169,8 +172,8 @@ export class Hub {
       this.lock.take();
       for (const folder of ["images", "logs"]) makeDirectory(join(data, folder));
       this.overview.data.adopt();
-      const leftovers = clearLeftovers(data);
-      if (leftovers > 0) this.log.warn(`Removed ${leftovers} unfinished files that an earlier run left`);
+      this.clearLeftovers();
+      Atomics.store(this.shared.integers, Integer.clockFloor, clockFloor(data, COMMITTED_S));
     } catch (cause) {
       if (cause instanceof FatalError) throw cause;
       if (cause instanceof DataDirectoryInUse) throw new FatalError(EXIT.data, cause.message, { cause });
@@ -184,6 +187,16 @@ export class Hub {
         cause,
       });
     }
+  }
+
+  /** What cannot be looked at or removed, it leaves: that keeps no image from being stored. */
+  private clearLeftovers(): void {
+    const { removed, failures } = clearLeftovers(this.settings.data_directory);
+    if (removed > 0) this.log.warn(`Removed ${removed} unfinished files that an earlier run left`);
+    const [first, ...others] = failures;
+    if (first === undefined) return;
+    const more = others.length === 0 ? "" : `, and ${others.length} more like it`;
+    this.log.warn(`Cannot look for unfinished files of an earlier run, or remove them: ${first}${more}`);
   }
 
   /** @returns undefined where the hub has ended before that */
@@ -214,6 +227,7 @@ export class Hub {
       this.loan.takeBack();
     }
     const index = Atomics.exchange(integers, Integer.inHand + writer, 0) - 1;
+    if (part !== FAST_PATH) new EventQueue(this.shared, writer).release();
     // In a stop each ends in its turn. One that had something in hand did not, and others may still wait for it.
     if (this.queue.stopping && index < 0) return;
     if (index >= 0) {

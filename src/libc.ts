@@ -9,7 +9,7 @@
  * @module
  */
 
-import { dlopen, FFIType, type Pointer, ptr, read, toArrayBuffer } from "bun:ffi";
+import { dlopen, FFIType, type Pointer, ptr, toArrayBuffer } from "bun:ffi";
 import { constants as fs } from "node:fs";
 import { constants as os } from "node:os";
 
@@ -72,9 +72,11 @@ const AT_FDCWD = -100;
 const AT_SYMLINK_FOLLOW = 0x400;
 const AT_EMPTY_PATH = 0x1000;
 const AT_STATX_DONT_SYNC = 0x4000;
+const STATX_TYPE = 1;
 const STATX_INO = 0x100;
-/** struct statx (256 bytes), in 32-bit numbers: where the inode's number and the device's are. */
+/** struct statx (256 bytes), in 32-bit numbers: where the mode (the lower half), the inode's number and the device's are. */
 const STATX_INTS = 64;
+const STATX_MODE = 7;
 const STATX_INODE = 8;
 const STATX_DEVICE = 34;
 const RENAME_NOREPLACE = 1;
@@ -118,6 +120,16 @@ export class SystemError extends Error {
   }
 }
 
+/** Something else is where a file should be: a named pipe, a device, a socket. */
+export class NotAFile extends Error {
+  override readonly name = "NotAFile";
+  readonly code = "EINVAL";
+
+  constructor(path: string) {
+    super(`${path} is no regular file: move it away, and the hub makes a new one`);
+  }
+}
+
 const ERRNO_NAMES = new Map(Object.entries(os.errno).map(([name, number]) => [number, name]));
 
 /** What a person is told for the failures that storing files meets; others go by their name alone. */
@@ -141,9 +153,12 @@ function errnoText(code: string): string {
   return ERRNO_TEXTS[code] ?? "system call failed";
 }
 
+/** errno of this thread, which has its own copy of this module: read where it is, as a call that asks for it could change it. */
+const errno = new Int32Array(toArrayBuffer(c.__errno_location() as Pointer, 0, Int32Array.BYTES_PER_ELEMENT));
+
 /** What the last failed call of this thread left. It has to be read right after that call. */
-function lastErrno(): number {
-  return read.i32(c.__errno_location() as Pointer, 0);
+export function lastErrno(): number {
+  return errno[0]!;
 }
 
 /** Longest path that Linux takes, its closing NUL included: PATH_MAX. */
@@ -172,33 +187,75 @@ const pathB = new PathBuffer();
 
 /** `open(path, O_TMPFILE | O_WRONLY)`: a file without a name in `directory`. @throws {SystemError} */
 export function openUnnamed(directory: string, mode: number): number {
-  return checked("open", c.open(pathA.set(directory), O_TMPFILE | fs.O_WRONLY | O_CLOEXEC, mode), directory);
+  return open(directory, O_TMPFILE | fs.O_WRONLY, mode);
 }
 
 /** `open(path, O_CREAT | O_EXCL | O_WRONLY)`: a new file. @throws {SystemError} EEXIST where there is one */
 export function openNew(path: string, mode: number): number {
-  const flags = fs.O_CREAT | fs.O_EXCL | fs.O_WRONLY | O_CLOEXEC;
-  return checked("open", c.open(pathA.set(path), flags, mode), path);
+  return open(path, fs.O_CREAT | fs.O_EXCL | fs.O_WRONLY, mode);
 }
 
-/** `open(path, O_WRONLY | O_APPEND)`: a file that must be there. @throws {SystemError} ENOENT where there is none */
+/**
+ * `open(path, O_WRONLY | O_APPEND)`: a file that must be there.
+ *
+ * @throws {SystemError} ENOENT where there is none
+ * @throws {NotAFile} where it is a pipe or the like: it neither waits for a reader of that, nor writes to it
+ */
 export function openAppend(path: string): number {
-  return checked("open", c.open(pathA.set(path), fs.O_WRONLY | fs.O_APPEND | O_CLOEXEC, 0), path);
+  return openFile(path, fs.O_WRONLY | fs.O_APPEND);
+}
+
+/** `open(path, O_RDONLY)`: the same, to read. @throws {SystemError} and {NotAFile} */
+export function openRead(path: string): number {
+  return openFile(path, fs.O_RDONLY);
+}
+
+function openFile(path: string, flags: number): number {
+  let fd = openOnce(path, flags | fs.O_NONBLOCK, 0);
+  // Another program has a lease on the file (fcntl(2), F_SETLEASE; Samba takes them), and has just been asked to give it up.
+  if (fd < 0 && lastErrno() === os.errno.EWOULDBLOCK) fd = openOnce(path, flags, 0);
+  if (fd < 0 && lastErrno() === os.errno.ENXIO) throw new NotAFile(path);
+  checked("open", fd, path);
+  if (isRegular(fd)) return fd;
+  c.close(fd);
+  throw new NotAFile(path);
 }
 
 /** `open(path, O_CREAT | O_RDONLY)`: a file that may be there. @throws {SystemError} */
 export function openCreate(path: string, mode: number): number {
-  return checked("open", c.open(pathA.set(path), fs.O_CREAT | fs.O_RDONLY | O_CLOEXEC, mode), path);
+  return open(path, fs.O_CREAT | fs.O_RDONLY | fs.O_NONBLOCK, mode);
 }
 
 /** `open(path, O_RDONLY | O_DIRECTORY)`. @throws {SystemError} */
 export function openDirectory(path: string): number {
-  return checked("open", c.open(pathA.set(path), fs.O_RDONLY | fs.O_DIRECTORY | O_CLOEXEC, 0), path);
+  return open(path, fs.O_RDONLY | fs.O_DIRECTORY, 0);
+}
+
+function open(path: string, flags: number, mode: number): number {
+  return checked("open", openOnce(path, flags, mode), path);
+}
+
+/** @returns below 0 where it failed */
+function openOnce(path: string, flags: number, mode: number): number {
+  for (;;) {
+    const fd = c.open(pathA.set(path), flags | O_CLOEXEC, mode);
+    if (fd >= 0 || lastErrno() !== os.errno.EINTR) return fd;
+  }
+}
+
+const EMPTY_PATH = Buffer.of(0);
+const fileStatus = new Uint32Array(STATX_INTS);
+
+/** `statx(2)` of an open file. */
+function isRegular(fd: number): boolean {
+  checked("statx", c.statx(fd, EMPTY_PATH, AT_EMPTY_PATH, STATX_TYPE, fileStatus));
+  return (fileStatus[STATX_MODE]! & fs.S_IFMT) === fs.S_IFREG;
 }
 
 /** `close(fd)`. @throws {SystemError} e.g. EIO or ENOSPC, which some file systems report only now */
 export function close(fd: number): void {
-  checked("close", c.close(fd));
+  // After a signal, too, it is closed: the number may be another file's by now (close(2), "Dealing with error returns").
+  if (c.close(fd) < 0 && lastErrno() !== os.errno.EINTR) throw new SystemError("close", lastErrno());
 }
 
 /** Writes all `length` bytes at `address`, with as many calls of `write(2)` as that takes. @throws {SystemError} */
@@ -223,14 +280,13 @@ export function writeSome(fd: number, bytes: Uint8Array): number {
 function written(result: number): number {
   if (result > 0) return result;
   if (result === 0) throw new SystemError("write", os.errno.EIO);
-  const errno = lastErrno();
-  if (errno !== os.errno.EINTR) throw new SystemError("write", errno);
+  failUnlessInterrupted("write");
   return 0;
 }
 
 /** `fsync(fd)`. A failure is final: the kernel may have dropped the pages it could not write. @throws {SystemError} */
 export function fsync(fd: number): void {
-  checked("fsync", c.fsync(fd));
+  while (c.fsync(fd) < 0) failUnlessInterrupted("fsync");
 }
 
 /** Makes the entries of a directory durable: `fsync` on the directory itself. @throws {SystemError} */
@@ -249,7 +305,7 @@ export function fsyncDirectory(path: string): void {
  * @throws {SystemError} where something that was written since the last call could not be brought there (Linux 5.8)
  */
 export function syncFileSystem(fd: number): void {
-  checked("syncfs", c.syncfs(fd));
+  while (c.syncfs(fd) < 0) failUnlessInterrupted("syncfs");
 }
 
 /** `flock(fd, LOCK_EX | LOCK_NB)`. @returns false where another process holds the lock @throws {SystemError} */
@@ -266,12 +322,11 @@ export function sizeOf(fd: number): number {
 
 /** `ftruncate(fd, size)`. @throws {SystemError} */
 export function truncate(fd: number, size: number): void {
-  checked("ftruncate", c.ftruncate(fd, size));
+  while (c.ftruncate(fd, size) < 0) failUnlessInterrupted("ftruncate");
 }
 
 /** Whether linkat(2) takes a descriptor with no path: from root always, from others since Linux 6.10. */
 let emptyPathWorks = true;
-const EMPTY_PATH = Buffer.of(0);
 
 /** Errors that say that it does not. ENOENT also says that a folder is gone, as the other way then does, too. */
 const NO_EMPTY_PATH = new Set([os.errno.ENOENT, os.errno.EINVAL, os.errno.EPERM]);
@@ -287,13 +342,13 @@ export function linkUnnamed(fd: number, path: string): boolean {
   const to = pathB.set(path);
   if (emptyPathWorks) {
     if (c.linkat(fd, EMPTY_PATH, AT_FDCWD, to, AT_EMPTY_PATH) >= 0) return true;
-    const errno = lastErrno();
-    if (errno === os.errno.EEXIST) return false;
-    if (!NO_EMPTY_PATH.has(errno)) throw new SystemError("linkat", errno, path);
+    const error = lastErrno();
+    if (error === os.errno.EEXIST) return false;
+    if (!NO_EMPTY_PATH.has(error)) throw new SystemError("linkat", error, path);
   }
   const isLinked = c.linkat(AT_FDCWD, pathA.set(`/proc/self/fd/${fd}`), AT_FDCWD, to, AT_SYMLINK_FOLLOW) >= 0;
-  const errno = isLinked ? 0 : lastErrno();
-  if (errno !== 0 && errno !== os.errno.EEXIST) throw new SystemError("linkat", errno, path);
+  const error = isLinked ? 0 : lastErrno();
+  if (error !== 0 && error !== os.errno.EEXIST) throw new SystemError("linkat", error, path);
   emptyPathWorks = false;
   return isLinked;
 }
@@ -357,8 +412,10 @@ export function extendedAttribute(fd: number, name: string): Buffer {
 
 /** `unlink(path)`; a file that is not there is no error. @throws {SystemError} */
 export function unlink(path: string): void {
-  if (c.unlink(pathA.set(path)) < 0 && lastErrno() !== os.errno.ENOENT)
-    throw new SystemError("unlink", lastErrno(), path);
+  while (c.unlink(pathA.set(path)) < 0) {
+    if (lastErrno() === os.errno.ENOENT) return;
+    failUnlessInterrupted("unlink", path);
+  }
 }
 
 /**
@@ -580,6 +637,12 @@ export function memoryFile(name: string, bytes: Uint8Array): string {
 /** `malloc_trim(3)`: gives the kernel back what the C library has free, of all threads. */
 export function trimMemory(): void {
   c.malloc_trim(0);
+}
+
+/** A call has failed: to be tried again where a signal was all that came. @throws {SystemError} where it was not */
+function failUnlessInterrupted(syscall: string, path?: string): void {
+  const error = lastErrno();
+  if (error !== os.errno.EINTR) throw new SystemError(syscall, error, path);
 }
 
 function checked(syscall: string, result: number, path?: string): number {

@@ -1,5 +1,5 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { EXIT } from "../src/errors.ts";
@@ -10,7 +10,7 @@ import { runCli } from "./support/cli.ts";
 import { Hub, startHub } from "./support/hub.ts";
 import { linesWith, until } from "./support/hub-output.ts";
 import { NotifySocket } from "./support/notify-socket.ts";
-import { lacksStrace, Strace } from "./support/strace.ts";
+import { lacksStrace, Strace, threadOf } from "./support/strace.ts";
 import { tempDir } from "./support/temp.ts";
 
 setDefaultTimeout(120_000);
@@ -34,16 +34,6 @@ async function isReachable(port: number): Promise<boolean> {
   const isConnected = await result.promise;
   socket.destroy();
   return isConnected;
-}
-
-/** The thread of a hub that has this name. */
-function threadOf(hub: Hub, name: string): number {
-  const threads = readdirSync(`/proc/${hub.pid}/task`);
-  const found = threads.filter(
-    (thread) => readFileSync(`/proc/${hub.pid}/task/${thread}/comm`, "utf8").trim() === name,
-  );
-  expect(found).toHaveLength(1);
-  return Number(found[0]);
 }
 
 describe.each(programs)("imagehub from %s tells systemd", (program) => {
@@ -158,7 +148,7 @@ describe.skipIf(lacks("systemd") || lacksStrace())("the watchdog of systemd", ()
     await socket.until("WATCHDOG=1", 2);
     {
       await using stuck = new AsyncDisposableStack();
-      stuck.use(await Strace.attachThread(threadOf(hub, name), calls, "delay_enter=600000000"));
+      stuck.use(await Strace.attachThread(threadOf(hub.pid, name), calls, "delay_enter=600000000"));
       await until(hub, () => hub.output().includes("so the watchdog is not fed"));
       const fed = socket.count("WATCHDOG=1");
       await Bun.sleep(2000);

@@ -58,7 +58,7 @@ export async function install(options: InstallOptions): Promise<ExitStatus> {
   // A link that leads nowhere yet is not there either.
   if (!existsSync(dataDirectory)) machine.makeDirectory(realPath(dataDirectory), account);
   if (newText !== undefined) {
-    if (!existsSync(path.dirname(config))) machine.makeDirectory(path.dirname(config), account);
+    if (!existsSync(path.dirname(config))) machine.makeDirectory(realPath(path.dirname(config)), account);
     machine.writeFile(config, newText, account);
   }
   checkAsUser(machine, installation);

@@ -1,9 +1,10 @@
 /**
- * Whether the hub can store what it is sent, and if not, why.
+ * Whether the hub can store what it is sent, under the right date, and if not, why.
  *
  * @module
  */
 
+import { clockProblem } from "../store/clock-floor.ts";
 import { DataState, describeState } from "../store/data-directory.ts";
 import { Counter, Integer } from "../threads/shared.ts";
 import type { Overview } from "./overview.ts";
@@ -21,7 +22,7 @@ const TROUBLE_MS_MAX = 60_000;
 const TURN_MS_MAX = 1000;
 const TURN_LOOK_MS = 10;
 
-/** Looks at everything anew. @returns one line for each thing that keeps the hub from storing; none: it can store */
+/** Looks at everything anew. @returns one line for each thing that keeps the hub from storing, or from the right date; none: it stores */
 export async function reasonsAgainst(overview: Overview): Promise<string[]> {
   const { shared, troubles } = overview;
   const { integers, counters } = shared;
@@ -39,6 +40,7 @@ export async function reasonsAgainst(overview: Overview): Promise<string[]> {
     disk.problem,
     // What the probe does not see, or has not seen yet.
     state === DataState.right ? undefined : describeState(path, state),
+    clockProblem(overview.today, integers[Integer.clockFloor]!),
     ...failures,
     // Looking takes its time: what was down may be replaced by now, and what turned not may be known to be down.
     ...Array.from(

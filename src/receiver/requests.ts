@@ -14,7 +14,7 @@ import { type Request, RequestError, RequestReader, type StoredRequest } from ".
 import { oneLine } from "../store/names.ts";
 import type { RequestQueue } from "../threads/queue.ts";
 import { Counter, FAST_SLOTS, firstFastSlot, type Shared, slotsFor } from "../threads/shared.ts";
-import { fillSlot, Holder, Kind, Outcome, type Slot, Slots } from "../threads/slot.ts";
+import { fillSlot, Holder, isForLog, Kind, Outcome, type Slot, Slots } from "../threads/slot.ts";
 import { Activity } from "./activity.ts";
 import type { Complaints, Report } from "./complaints.ts";
 import type { Connection, Connections } from "./connections.ts";
@@ -89,6 +89,8 @@ export class Requests {
   private readonly adopted = new Set<number>();
   /** Where the next request that the fast path has answered is looked for first. */
   private nextSettled = 0;
+  /** A moment of the day whose folder is full, where there was no slot yet to note that in the event log. */
+  private fullMicros: number | undefined;
   /** While the hub stops: replies that are ready. */
   private held: HeldReply[] | undefined;
   /** What is known of the nodes. */
@@ -139,7 +141,7 @@ export class Requests {
 
   /** How many requests are in use whose sender has had no answer, or the answer too early: all but the hub's own notices. */
   get unanswered(): number {
-    const notices = [...this.unawaited].filter((slot) => this.slots.at(slot).kind === Kind.notice).length;
+    const notices = [...this.unawaited].filter((slot) => !isAwaited(this.slots.at(slot).kind)).length;
     return this.inHand - notices;
   }
 
@@ -452,14 +454,20 @@ export class Requests {
 
   /** Puts a record of the hub's own into the event log. */
   notice(text: string): void {
+    this.putNotice(Kind.notice, (slot) => (slot.text = text));
+  }
+
+  /** @returns false where there is no slot for it */
+  private putNotice(kind: number, fill: (slot: Slot) => void): boolean {
     const index = this.free.pop();
     // All are in use only while the disk stalls, and then there is nothing to be logged on it.
-    if (index === undefined) return;
+    if (index === undefined) return false;
     const slot = this.slots.at(index);
-    slot.kind = Kind.notice;
-    slot.text = text;
+    slot.kind = kind;
+    fill(slot);
     this.unawaited.add(index);
     this.queue.put(index);
+    return true;
   }
 
   /** Answers the requests that the writers are done with. @returns how many */
@@ -470,6 +478,7 @@ export class Requests {
       this.finish(slot);
       count++;
     }
+    if (this.fullMicros !== undefined) this.putFullNotice(this.fullMicros);
     return count;
   }
 
@@ -511,20 +520,27 @@ export class Requests {
       this.activity.stored(index, "event");
     } else if (slot.outcome === Outcome.overCap || slot.outcome === Outcome.firstOverCap) {
       this.counters[Counter.imagesOverCap]!++;
-      if (slot.outcome === Outcome.firstOverCap) this.sayOverCap();
-    } else if (slot.kind !== Kind.notice) {
+      if (slot.outcome === Outcome.firstOverCap) this.sayOverCap(slot.micros);
+    } else if (!isForLog(slot.kind)) {
       this.activity.stored(index, "image");
       this.counters[Counter.images]!++;
       this.counters[Counter.imageBytes]! += slot.payloadBytes;
     }
   }
 
-  private sayOverCap(): void {
+  /** @param micros a moment of the day */
+  private sayOverCap(micros: number): void {
+    this.putFullNotice(micros);
     const { max_images_write: max } = this.settings;
     this.parts.report(
       "warn",
       `Today's folder has all the ${max} images that it may have (max_images_write): further ones are answered OK and not kept`,
     );
+  }
+
+  private putFullNotice(micros: number): void {
+    const isPut = this.putNotice(Kind.fullNotice, (slot) => (slot.micros = micros));
+    this.fullMicros = isPut ? undefined : micros;
   }
 
   private answer(slot: number, reply: Uint8Array): void {
@@ -571,6 +587,9 @@ export class Requests {
     this.connectionOf[slot] = undefined;
   }
 }
+
+/** Whether a sender waits for what is in a slot. */
+const isAwaited = (kind: number): boolean => kind !== Kind.notice && kind !== Kind.fullNotice;
 
 const never = (): boolean => false;
 

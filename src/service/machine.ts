@@ -7,18 +7,18 @@
 import {
   closeSync,
   constants,
-  existsSync,
   fchmodSync,
   fchownSync,
-  mkdirSync,
   openSync,
+  realpathSync,
   renameSync,
   rmSync,
   writeFileSync,
 } from "node:fs";
-import { dirname } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { EXIT, FatalError } from "../errors.ts";
 import type { Account } from "./account.ts";
+import { withFolder } from "./folder.ts";
 
 /** How a command ended. */
 export interface CommandResult {
@@ -36,20 +36,17 @@ export class Machine {
     process.stdout.write(`${this.isRehearsal ? `# Would ${wouldBe}` : done}\n`);
   }
 
-  /** Makes a directory and those above it that are not there, all for their owner. @throws {FatalError} */
+  /**
+   * Makes a directory and those above it that are not there, all for their owner.
+   *
+   * @param path absolute, with no symbolic link in it
+   * @throws {FatalError}
+   */
   makeDirectory(path: string, owner: Account): void {
     const whose = `${owner.name}:${owner.group}`;
     this.say(`Made ${path}, which belongs to ${whose}`, `make the directory ${path}, for ${whose}`);
     if (this.isRehearsal) return;
-    attempt(`make ${path}`, () => {
-      const missing: string[] = [];
-      for (let folder = path; !existsSync(folder); folder = dirname(folder)) missing.unshift(folder);
-      for (const folder of missing) {
-        mkdirSync(folder);
-        // Whatever mask of permissions root has: those who read the images may be other users.
-        give(folder, constants.O_RDONLY | constants.O_DIRECTORY, 0o755, owner);
-      }
-    });
+    attempt(`make ${path}`, () => withFolder(path, () => undefined, owner));
   }
 
   /** Writes a file whole or not at all, for root where it has no owner. @throws {FatalError} */
@@ -61,10 +58,13 @@ export class Machine {
       return;
     }
     attempt(`write ${path}`, () => {
-      const temporary = `${path}.new`;
-      rmSync(temporary, { force: true });
-      give(temporary, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o644, owner, content);
-      renameSync(temporary, path);
+      withFolder(realpathSync(dirname(path)), (folder) => {
+        const file = join(folder, basename(path));
+        const temporary = `${file}.new`;
+        rmSync(temporary, { force: true });
+        writeNew(temporary, content, owner);
+        renameSync(temporary, file);
+      });
     });
   }
 
@@ -111,14 +111,15 @@ function attempt(what: string, action: () => void): void {
 }
 
 /**
- * Opens a file or directory, not through a link, and gives it its mode, owner and content. It is done on the descriptor: its directory
- * may be another user's, who could put something else in its place at any time.
+ * Writes a file that is not there. It gets its mode and owner by its descriptor: its directory may be another user's, who could put
+ * something else in its place at any time.
  */
-function give(path: string, flags: number, mode: number, owner: Account | undefined, content = ""): void {
-  const fd = openSync(path, flags | constants.O_NOFOLLOW, mode);
+function writeNew(path: string, content: string, owner: Account | undefined): void {
+  const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
+  const fd = openSync(path, flags, 0o644);
   try {
-    if (content !== "") writeFileSync(fd, content);
-    fchmodSync(fd, mode);
+    writeFileSync(fd, content);
+    fchmodSync(fd, 0o644);
     if (owner !== undefined) fchownSync(fd, owner.uid, owner.gid);
   } finally {
     closeSync(fd);

@@ -18,6 +18,9 @@ import { Integer, type Shared } from "../threads/shared.ts";
 /** Where a disk of its own may be mounted, or a link lead to one. */
 const PARTS = ["images", "logs"] as const;
 
+/** One of them. What is written to one never waits for the disk of the other. */
+export const Part = { images: 0, logs: 1 } as const;
+
 /** What is wrong with the data directory, as a number that fits into shared memory. */
 export const DataState = {
   right: 0,
@@ -116,17 +119,17 @@ export class DataDirectory {
    * Looks whether the path leads to it. To be called between the opening of each file and the first write: what was opened before
    * a look that finds all right is in the right place.
    *
+   * @param part where it is, of {@link Part}
    * @throws {DataDirectoryGone}
    */
-  check(): void {
+  check(part: number): void {
     let { state } = this;
     let reason: string | undefined;
     if (state === DataState.right) {
       try {
         this.self.look();
         if (!this.isThis(this.self)) state = DataState.replaced;
-        else if (!this.parts.every((part, at) => this.isHere(at) || this.isOnItsDisk(part, at)))
-          state = DataState.moved;
+        else if (!this.isHere(part) && !this.isOnItsDisk(this.parts[part]!, part)) state = DataState.moved;
       } catch (error) {
         state = stateOf(error);
         reason = messageOf(error);
@@ -166,15 +169,13 @@ export class DataDirectory {
    * @throws {DataDirectoryGone} and {Error} of node:fs
    */
   makeFolder(folder: string): void {
-    this.check();
     let path = this.path;
-    for (const [depth, name] of folder
-      .slice(path.length + 1)
-      .split("/")
-      .entries()) {
+    const names = folder.slice(path.length + 1).split("/");
+    const part = PARTS.indexOf(names[0] as (typeof PARTS)[number]);
+    this.check(Math.max(part, 0));
+    for (const [depth, name] of names.entries()) {
       path += `/${name}`;
-      const part = depth === 0 ? PARTS.indexOf(name as (typeof PARTS)[number]) : -1;
-      if (part < 0) makeOne(path);
+      if (part < 0 || depth > 0) makeOne(path);
       else this.makePart(part, path);
     }
   }

@@ -6,25 +6,16 @@
  * `imagehub.log.YYYY-MM-DD`, after the day its records belong to. Readers are never shown an empty or a missing
  * `imagehub.log`, and nothing of a dated log that is already there is lost.
  *
+ * A clock that is wrong changes no names: what comes while it is behind all that stands here goes on in the log at hand, which
+ * keeps the day of its other records; and the log that was just given its name is never one of the oldest, which are removed.
+ *
  * The file is opened anew for each line: so it does not matter which thread turned it over, or whether someone moved it
  * away, a line never goes to a file that has no name any more, and the disk can be unmounted, or made read-only, in between.
  *
  * @module
  */
 
-import {
-  closeSync,
-  existsSync,
-  fstatSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  readSync,
-  renameSync,
-  statSync,
-  truncateSync,
-  unlinkSync,
-} from "node:fs";
+import { existsSync, renameSync, statSync, unlinkSync } from "node:fs";
 import { dirname } from "node:path";
 import { type Calendar, type LocalTime, threeDigits } from "../clock.ts";
 import {
@@ -34,6 +25,7 @@ import {
   fsyncDirectory,
   link,
   openAppend,
+  NotAFile,
   sizeOf,
   SystemError,
   truncate,
@@ -43,22 +35,15 @@ import {
 } from "../libc.ts";
 import { SharedLock } from "../threads/lock.ts";
 import { Integer, type Shared } from "../threads/shared.ts";
-import type { DataDirectory } from "./data-directory.ts";
+import { type DataDirectory, Part } from "./data-directory.ts";
+import { appendLog, datedLogs, dateOf, daysAtEnds, hasRecord, mend } from "./log-files.ts";
 import { TEMPORARY_PREFIX, WholeFileWriter } from "./whole-file.ts";
 
 /** Dated logs that are kept; the oldest beyond these go. */
 const DATED_LOGS_MAX = 995;
 
-const DATED_LOG = /^imagehub\.log\.\d{4}-\d{2}-\d{2}$/;
-const LINE_DATE = /^(\d{4})-(\d{2})-(\d{2}) \d{2}:\d{2}:\d{2},\d{3} ~ /;
-
 /** How far a log's last record may be ahead of the clock and still count: a clock that was corrected over midnight. */
 const AHEAD_MICROS_MAX = 2 * 86_400_000_000;
-
-/** How much of the end of a log is read to find its last record, in bytes: more than any line is long. */
-const TAIL_BYTES = 64 * 1024;
-
-const NEWLINE = 0x0a;
 
 /** Appends lines to the event log. Each thread has its own object; the lock and the log's day are shared. */
 export class EventLog {
@@ -81,7 +66,7 @@ export class EventLog {
     this.lock = new SharedLock(shared.integers, Integer.eventLogLock);
     this.integers = shared.integers;
     this.path = `${directory}/imagehub.log`;
-    this.files = new WholeFileWriter(data, durable);
+    this.files = new WholeFileWriter(data, durable, Part.logs);
   }
 
   /**
@@ -100,21 +85,30 @@ export class EventLog {
       // After a failure the day is looked up again in what then is there.
       const known = this.integers[Integer.eventLogDay]!;
       this.integers[Integer.eventLogDay] = 0;
-      let day = known || (this.takeOver() ?? time.day);
-      // A clock that was set back over midnight goes on in the same file. One that had been years ahead must not: there
-      // would be no turning over until then.
-      if (day > time.day && day > this.calendar.local(micros + AHEAD_MICROS_MAX).day) day = time.day;
+      let day = known || (this.takeOver(micros) ?? time.day);
+      // A clock that was set back over midnight, or is wrong, goes on in the same file. After one that had been years ahead it
+      // must not: there would be no turning over until then.
+      if (day > time.day && day > this.latestDay(micros)) day = time.day;
       if (time.day > day) this.turnOver(day, line);
       else this.appendLine(line);
       this.integers[Integer.eventLogDay] = Math.max(day, time.day);
     });
   }
 
-  /** Whether the log that is open now holds this text as a record of this day. */
+  /** Whether the log that is open now holds this text as a record of this day. @throws {Error} where it cannot be read */
   contains(text: string, time: LocalTime): boolean {
-    if (!existsSync(this.path)) return false;
-    const lines = readFileSync(this.path, "utf8").split("\n");
-    return lines.some((line) => line.startsWith(time.date) && line.endsWith(` ~ ${text}`));
+    return existsSync(this.path) && hasRecord(this.path, time.date, text);
+  }
+
+  /** The latest day that a record can be of: with a wrong clock, any. */
+  private latestDay(micros: number): number {
+    return this.calendar.local(micros).day < this.floor
+      ? Number.POSITIVE_INFINITY
+      : this.calendar.local(micros + AHEAD_MICROS_MAX).day;
+  }
+
+  private get floor(): number {
+    return Atomics.load(this.integers, Integer.clockFloor);
   }
 
   private appendLine(line: Buffer): void {
@@ -127,7 +121,7 @@ export class EventLog {
       return;
     }
     try {
-      this.data.check();
+      this.data.check(Part.logs);
       appendWhole(fd, line);
       if (this.durable) fsync(fd);
     } finally {
@@ -143,12 +137,13 @@ export class EventLog {
   private begin(line: Buffer, keepOld: () => void = () => undefined): void {
     this.data.makeFolder(this.directory);
     if (this.durable) fsyncDirectory(dirname(this.directory));
-    const temporary = `${this.directory}/${TEMPORARY_PREFIX}${process.pid}`;
-    unlink(temporary);
-    this.files.create(
+    const stem = `${this.directory}/${TEMPORARY_PREFIX}${process.pid}`;
+    let tried = 0;
+    const temporary = this.files.create(
       this.directory,
       (fd) => writeBytes(fd, line),
-      () => temporary,
+      // Some may be there that an earlier process of the same number left, and that nobody could remove.
+      () => `${stem}-${tried++}`,
     );
     try {
       keepOld();
@@ -162,6 +157,7 @@ export class EventLog {
   /** Gives the log its dated name and begins a new one with this line. */
   private turnOver(day: number, line: Buffer): void {
     if (!existsSync(this.path)) return this.begin(line);
+    if (!statSync(this.path).isFile()) throw new NotAFile(this.path);
     const dated = `${this.path}.${dateOf(day)}`;
     let isLinked = false;
     this.begin(line, () => {
@@ -169,7 +165,7 @@ export class EventLog {
     });
     // Whoever watches is told of the other ways by the kernel.
     if (isLinked) announce(dated);
-    this.removeOldest();
+    this.removeOldest(day);
   }
 
   /** Gives the log its dated name as a second one. @returns whether by a link */
@@ -179,90 +175,48 @@ export class EventLog {
       return true;
     } catch (error) {
       if (!(error instanceof SystemError)) throw error;
-      if (existsSync(dated)) this.mergeInto(dated);
+      if (existsSync(dated)) appendLog(this.path, dated, this.durable);
       // A file system without hard links: the log is missing for the moment until the new one has its name.
       else renameSync(this.path, dated);
       return false;
     }
   }
 
-  /** Appends the log to a dated one that is already there. */
-  private mergeInto(dated: string): void {
-    const log = readFileSync(this.path);
-    const end = endOf(dated, log.byteLength);
-    // It was turned over before, by a link or by a merge, and the hub ended before it began the next.
-    if (end.equals(log)) return;
-    const isCut = end.byteLength > 0 && end.at(-1) !== NEWLINE;
-    const fd = openAppend(dated);
-    try {
-      appendWhole(fd, isCut ? Buffer.concat([Buffer.of(NEWLINE), log]) : log);
-      if (this.durable) fsync(fd);
-    } finally {
-      close(fd);
-    }
-  }
-
-  /** The record stands by now, so what cannot be removed only stays. */
-  private removeOldest(): void {
-    const dated = readdirSync(this.directory)
-      .filter((name) => DATED_LOG.test(name))
-      .toSorted();
-    for (const name of dated.slice(0, -DATED_LOGS_MAX)) {
+  /** The record stands by now, so what cannot be removed only stays. @param made the day of the log that was just made */
+  private removeOldest(made: number): void {
+    for (const day of datedLogs(this.directory).slice(0, -DATED_LOGS_MAX)) {
+      if (day === made) continue;
       try {
-        unlinkSync(`${this.directory}/${name}`);
+        unlinkSync(`${this.path}.${dateOf(day)}`);
       } catch {
         // Tried again when the log turns over the next time.
       }
     }
   }
 
-  /** Cuts off what a power cut can leave at the end of a file: zeros where the bytes had not reached the disk. */
-  private cutZeros(): void {
-    for (;;) {
-      const end = endOf(this.path, TAIL_BYTES);
-      const zeros = zerosAtEnd(end);
-      if (zeros === 0) return;
-      truncateSync(this.path, statSync(this.path).size - zeros);
-    }
-  }
-
   /**
    * Takes over a log that an earlier run left: finishes a line that was cut off.
    *
-   * @returns the day of its last record, or undefined where there is no log
+   * @returns the day that it belongs to; undefined where there is none
    */
-  private takeOver(): number | undefined {
-    this.data.check();
-    if (!existsSync(this.path)) return undefined;
+  private takeOver(micros: number): number | undefined {
+    this.data.check(Part.logs);
+    const latest = this.latestDay(micros);
+    const newestDated = (): number | undefined => datedLogs(this.directory).findLast((day) => day <= latest);
+    // With a wrong clock, what comes now belongs behind all that there is.
+    if (!existsSync(this.path)) return Number.isFinite(latest) ? undefined : newestDated();
     // Its name may not be on the disk yet: whoever gave it may have failed, or ended, before that.
     if (this.durable) fsyncDirectory(this.directory);
     const { mtimeMs } = statSync(this.path);
-    this.cutZeros();
-    const tail = endOf(this.path, TAIL_BYTES).toString();
-    if (tail !== "" && !tail.endsWith("\n")) this.appendLine(Buffer.from("\n"));
-    const date = tail
-      .split("\n")
-      .map((line) => LINE_DATE.exec(line))
-      .findLast((match) => match !== null);
-    if (date) return Number(`${date[1]}${date[2]}${date[3]}`);
-    return this.calendar.local(mtimeMs * 1000).day;
-  }
-}
-
-/** How many zero bytes are at the end. */
-function zerosAtEnd(bytes: Uint8Array): number {
-  return bytes.byteLength - (bytes.findLastIndex((byte) => byte !== 0) + 1);
-}
-
-/** The last bytes of a file, `bytesMax` or all that it has. */
-function endOf(path: string, bytesMax: number): Buffer {
-  const fd = openSync(path, "r");
-  try {
-    const { size } = fstatSync(fd);
-    const bytes = Buffer.alloc(Math.min(size, bytesMax));
-    return bytes.subarray(0, readSync(fd, bytes, 0, bytes.byteLength, size - bytes.byteLength));
-  } finally {
-    closeSync(fd);
+    mend(this.path);
+    const days = daysAtEnds(this.path);
+    const possible = days.filter((day) => day <= latest);
+    const day =
+      days.length > 0
+        ? Math.max(...(possible.length > 0 ? possible : days))
+        : this.calendar.local(mtimeMs * 1000).day;
+    // All its records may be of a wrong clock.
+    return day < this.floor ? Math.max(day, newestDated() ?? 0) : day;
   }
 }
 
@@ -278,10 +232,4 @@ function appendWhole(fd: number, bytes: Uint8Array): void {
     truncate(fd, size);
     throw error;
   }
-}
-
-/** 20181230 is 2018-12-30. */
-function dateOf(day: number): string {
-  const digits = String(day).padStart(8, "0");
-  return `${digits.slice(0, 4)}-${digits.slice(4, 6)}-${digits.slice(6)}`;
 }

@@ -6,34 +6,47 @@
 
 import { readdirSync, statSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
+import { messageOf } from "../errors.ts";
 import { TEMPORARY_PREFIX } from "./whole-file.ts";
 
 /** Newest date folders that are looked into. A crash leaves files in the folder of its day, or of those beside it. */
 const FOLDERS_MAX = 4;
 
-/**
- * Removes them. The lock on the data directory has to be held: those of another hub would go too.
- *
- * @returns how many there were
- * @throws {Error} of node:fs
- */
-export function clearLeftovers(dataDirectory: string): number {
+/** What became of them. */
+export interface Cleared {
+  /** How many were removed. */
+  readonly removed: number;
+  /** Why some could not be, and folders that could not be looked into. */
+  readonly failures: readonly string[];
+}
+
+/** Removes them. The lock on the data directory has to be held: those of another hub would go too. It never throws. */
+export function clearLeftovers(dataDirectory: string): Cleared {
+  const failures: string[] = [];
+  const attempt = <T>(action: () => T): T | undefined => {
+    try {
+      return action();
+    } catch (error) {
+      failures.push(messageOf(error));
+      return undefined;
+    }
+  };
   const images = join(dataDirectory, "images");
-  const newest = namesIn(images)
+  const newest = (attempt(() => namesIn(images)) ?? [])
     .filter((name) => /^\d{4}-\d{2}-\d{2}$/.test(name))
     .toSorted()
     .slice(-FOLDERS_MAX);
   const folders = [dataDirectory, ...newest.map((name) => join(images, name)), join(dataDirectory, "logs")];
   const leftovers = folders.flatMap((folder) =>
-    namesIn(folder)
+    (attempt(() => namesIn(folder)) ?? [])
       .filter((name) => name.startsWith(TEMPORARY_PREFIX))
       .map((name) => join(folder, name)),
   );
-  for (const path of leftovers) unlinkSync(path);
-  return leftovers.length;
+  const removed = leftovers.filter((path) => attempt(() => (unlinkSync(path), true)) === true).length;
+  return { removed, failures };
 }
 
 function namesIn(folder: string): string[] {
-  // What is no folder and bears the name of one is not the hub's, and no reason not to start.
+  // What is no folder and bears the name of one is not the hub's.
   return statSync(folder, { throwIfNoEntry: false })?.isDirectory() === true ? readdirSync(folder) : [];
 }

@@ -25,13 +25,17 @@ export const IMAGE_NAME_BYTES_MAX = FILE_NAME_BYTES_MAX - SUFFIX_BYTES;
 // oxlint-disable-next-line no-control-regex -- control characters are the point
 const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g;
 
-/** What cannot stand in a path component, or lies about its extent: the same, spaces, and both kinds of slash. */
+/**
+ * What cannot stand in a path component, or lies about its extent: the same, spaces, both kinds of slash, and what has the rest of
+ * a line shown in another order (Unicode's Bidi_Control), so that a name ends otherwise than it looks.
+ */
 // oxlint-disable-next-line no-control-regex -- control characters are the point
-const UNSAFE = /[\u0000-\u0020\u007f-\u009f\u2028\u2029/\\]/g;
+const UNSAFE = /[\u0000-\u0020\u007f-\u009f\u2028\u2029/\\\p{Bidi_Control}]/gu;
 
 /**
  * The part of an image's name that says where it is from: trimmed, spaces to `-` as in the Python hub, and made one safe
- * path component: slashes and control characters become `-`, a leading dot `_`, and no name at all `unnamed`.
+ * path component: slashes and control characters become `-`, a leading dot `_`, and no name at all `unnamed`. A leading `-` becomes `_`,
+ * as programs would take it for an option where somebody writes `rm *` or `tar cf x *`.
  *
  * @param nodeAndView field 0 of the text, e.g. `Barn Door`
  * @returns 1 to {@link IMAGE_NAME_BYTES_MAX} bytes
@@ -41,7 +45,8 @@ export function imageName(nodeAndView: string): string {
     .trim()
     .toWellFormed()
     .replace(UNSAFE, "-")
-    .replace(/^\.+/, (dots) => "_".repeat(dots.length));
+    .replace(/^\.+/, (dots) => "_".repeat(dots.length))
+    .replace(/^-/, "_");
   return cut(safe, IMAGE_NAME_BYTES_MAX) || "unnamed";
 }
 

@@ -78,6 +78,10 @@ export class Store {
           return this.storeImage(slot, this.writePayload, ".jpg");
         case Kind.raw:
           return this.encodeAndStore(slot);
+        case Kind.fullNotice:
+          this.sayFull(this.calendar.local(slot.micros));
+          slot.outcome = Outcome.stored;
+          return;
         default:
           this.events.append(slot.text);
           slot.outcome = Outcome.stored;
@@ -101,7 +105,6 @@ export class Store {
   private storeImage(slot: Slot, writeTo: (fd: number) => void, suffix: ImageSuffix): void {
     const permit = this.images.store(slot.text, slot.micros, writeTo, suffix);
     slot.outcome = OUTCOMES[permit];
-    if (permit === "firstOver") this.sayFull(this.calendar.local(slot.micros));
   }
 
   private sayFull(time: LocalTime): void {
@@ -109,7 +112,7 @@ export class Store {
       // Once for each folder, also when the hub was started again since.
       if (!this.events.contains(MAX_IMAGES_NOTICE, time)) this.events.append(MAX_IMAGES_NOTICE);
     } catch {
-      // The sender's image is not kept either way, and the next one tries again to say so.
+      // The next image that is not kept has it said.
       this.folders.notSaidFull(time);
     }
   }

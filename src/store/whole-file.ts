@@ -4,7 +4,7 @@
  *
  * A file is written without a name (`O_TMPFILE`) and then linked to the one it is to have, which fails where that is
  * taken. That leaves nothing behind whenever it stops. File systems without `O_TMPFILE` (NFS, exFAT) get a hidden
- * temporary name, and then the real one as `naming.ts` finds out.
+ * temporary name, and then the real one as `naming.ts` finds out. That is tried again after a while, and for each folder.
  *
  * It is begun in the data directory, not in its folder: who watches that folder (inotify) so hears of no name but the last one.
  *
@@ -24,7 +24,7 @@ import {
   SystemError,
   unlink,
 } from "../libc.ts";
-import type { DataDirectory } from "./data-directory.ts";
+import { type DataDirectory, Part } from "./data-directory.ts";
 import { Naming, UNSUPPORTED } from "./naming.ts";
 
 /** Permissions of new files, before the umask. */
@@ -33,11 +33,23 @@ const MODE = 0o644;
 /** What hidden temporary names start with. They must not hold `log`: readers take such a file for an event log. */
 export const TEMPORARY_PREFIX = ".incoming-";
 
+/**
+ * For how long files get hidden names where unnamed ones did not work, until that is tried again, in milliseconds: what says that a
+ * file system cannot do it (EPERM, EINVAL) may also pass. Each time twice as long, as most often it is so for good.
+ */
+const HIDDEN_MS_MIN = 10_000;
+const HIDDEN_MS_MAX = 3_600_000;
+
 /** Writes whole files into folders of one file system. */
 export class WholeFileWriter {
-  private unnamedWorks = true;
+  /** The folder that gets hidden files, until when, and for how long that is. */
+  private hiddenFolder: string | undefined;
+  private hiddenUntilMs = 0;
+  private hiddenMs = 0;
   /** What the file system can do, where unnamed files do not work. */
   private naming: Naming | undefined;
+  /** Whether the file that was made last was a hidden one. */
+  private wasHidden = false;
   private count = 0;
   /** The folder that was written to last, and where its files are begun. */
   private folder = "";
@@ -46,10 +58,14 @@ export class WholeFileWriter {
   /**
    * @param data where all the folders are
    * @param durable whether a file's bytes are on the disk before it gets its name
+   * @param part of {@link Part} that they are in
+   * @param now in milliseconds
    */
   constructor(
     private readonly data: DataDirectory,
     private readonly durable: boolean,
+    private readonly part: number = Part.images,
+    private readonly now = (): number => performance.now(),
   ) {}
 
   /**
@@ -62,18 +78,38 @@ export class WholeFileWriter {
    * @throws {SystemError} and {DataDirectoryGone}, and there is no file then
    */
   create(folder: string, write: (fd: number) => void, nextPath: () => string): string {
-    if (this.unnamedWorks) {
+    this.wasHidden = false;
+    if (this.hiddenFolder === undefined) {
       try {
         return this.createUnnamed(folder, write, nextPath);
       } catch (error) {
         if (!(error instanceof SystemError) || !UNSUPPORTED.has(error.code)) throw error;
         // Where another disk is at the path by now, it says so too, and tells nothing of this one.
-        this.data.check();
-        this.unnamedWorks = false;
+        this.data.check(this.part);
         this.folder = "";
       }
+    } else if (folder !== this.hiddenFolder || this.now() >= this.hiddenUntilMs) {
+      // Another folder may be on another disk, and this one have recovered.
+      this.hiddenFolder = undefined;
+      this.naming = undefined;
+      this.folder = "";
+      return this.create(folder, write, nextPath);
     }
-    return this.createHidden(folder, write, nextPath);
+    this.wasHidden = true;
+    const path = this.createHidden(folder, write, nextPath);
+    // Where the one is refused as the other is, it is not for the lack of a name.
+    if (this.hiddenFolder === undefined) this.hide(folder);
+    return path;
+  }
+
+  /** From now on files of this folder get hidden names, for a while. */
+  private hide(folder: string): void {
+    const now = this.now();
+    // Again soon after the last time: it has not passed.
+    const isStill = now - this.hiddenUntilMs < this.hiddenMs;
+    this.hiddenMs = isStill ? Math.min(HIDDEN_MS_MAX, 2 * this.hiddenMs) : HIDDEN_MS_MIN;
+    this.hiddenUntilMs = now + this.hiddenMs;
+    this.hiddenFolder = folder;
   }
 
   /** Where a file for this folder is begun: in the data directory, or in the folder itself where it would be another file there. */
@@ -93,7 +129,7 @@ export class WholeFileWriter {
    * @param path that {@link create} gave last
    */
   announce(path: string): void {
-    if (this.unnamedWorks || this.naming?.isLink === true) announce(path);
+    if (!this.wasHidden || this.naming?.isLink === true) announce(path);
   }
 
   /** On the way of every image: without functions or objects made anew for each. */
@@ -159,7 +195,7 @@ export class WholeFileWriter {
   }
 
   private fill(fd: number, write: (fd: number) => void): void {
-    this.data.check();
+    this.data.check(this.part);
     write(fd);
     if (this.durable) fsync(fd);
   }

@@ -1,16 +1,21 @@
 /**
  * The thread that waits for the disk in place of the others: it brings to it what the writers have put into the page cache, every
- * `sync_interval` seconds, so that a power cut costs no more than that; and it looks whether the data directory is still there.
+ * `sync_interval` seconds, so that a power cut costs no more than that; and it looks whether the data directory is still there,
+ * and the clock right.
  *
  * @module
  */
 
 import { messageOf } from "../errors.ts";
 import { existsSync, statSync } from "node:fs";
+import { Calendar, systemClock } from "../clock.ts";
 import { close, openDirectory, syncFileSystem } from "../libc.ts";
-import { DataDirectory, DataDirectoryGone } from "../store/data-directory.ts";
+import type { Log } from "../log.ts";
+import { ClockWatch } from "../store/clock-floor.ts";
+import { DataDirectory, DataDirectoryGone, Part } from "../store/data-directory.ts";
 import { DataLock } from "../store/data-lock.ts";
 import { DataWatch } from "../store/data-watch.ts";
+import { COMMITTED_S } from "../version.ts";
 import type { FlusherMessage, ThreadStart } from "./messages.ts";
 import { Integer } from "./shared.ts";
 
@@ -30,10 +35,13 @@ self.onmessage = ({ data: { settings, shared, lockText } }: MessageEvent<ThreadS
   const intervalMs = settings.ack === "synced" ? Number.POSITIVE_INFINITY : settings.sync_interval * 1000;
   const { data_directory: directory } = settings;
   const data = new DataDirectory(directory, shared);
-  const watch = new DataWatch(data, new DataLock(directory, shared, lockText), {
+  const log: Pick<Log, "info" | "warn"> = {
     info: (message, fields) => post({ type: "log", level: "info", message, fields }),
     warn: (message, fields) => post({ type: "log", level: "warn", message, fields }),
-  });
+  };
+  const watch = new DataWatch(data, new DataLock(directory, shared, lockText), log);
+  const clock = new ClockWatch(directory, new Calendar(systemClock), shared, log, COMMITTED_S);
+  clock.look();
   let flushMs = performance.now() + intervalMs;
   let lookMs = performance.now() + LOOK_MS;
   let isLast = false;
@@ -45,6 +53,7 @@ self.onmessage = ({ data: { settings, shared, lockText } }: MessageEvent<ThreadS
     const dueMs = performance.now() + SOON_MS;
     if (dueMs >= lookMs) {
       watch.look();
+      clock.look();
       lookMs = performance.now() + LOOK_MS;
     }
     if (intervalMs === Number.POSITIVE_INFINITY || (!isLast && dueMs < flushMs)) continue;
@@ -52,7 +61,7 @@ self.onmessage = ({ data: { settings, shared, lockText } }: MessageEvent<ThreadS
     if (Atomics.exchange(integers, Integer.unflushed, 0) === 0) continue;
     try {
       // What is at the path else is not what was written to.
-      data.check();
+      data.check(Part.images);
       // One that someone has removed is made again by who writes next; the others must not wait for that.
       flush([directory, `${directory}/images`, `${directory}/logs`].filter((folder) => existsSync(folder)));
       if (hasFailed) post({ type: "flushed" });

@@ -52,6 +52,12 @@ export const Integer = {
   /** Event log: its lock, and the day (YYYYMMDD) that the log now belongs to; 0 when that is not known. */
   eventLogLock: 6 * LINE_INTS,
   eventLogDay: 6 * LINE_INTS + 1,
+  /** The earliest day (YYYYMMDD) on which a right clock can stand; see `store/clock-floor.ts`. */
+  clockFloor: 6 * LINE_INTS + 2,
+  /** Events that wait for the event log: the one put there last, the next in turn, each plus 1, and which writer has the turn; see `event-queue.ts`. */
+  newestEvent: 6 * LINE_INTS + 3,
+  oldestEvent: 6 * LINE_INTS + 4,
+  eventTurn: 6 * LINE_INTS + 5,
   /** Date folders: their lock, then what `store/date-folders.ts` knows of each. */
   dateFoldersLock: 7 * LINE_INTS,
   dateFolders: 8 * LINE_INTS,
@@ -128,6 +134,8 @@ export interface Shared {
   /** Slot numbers on their way to the writers and back: rings. */
   readonly work: Int32Array<SharedArrayBuffer>;
   readonly done: Int32Array<SharedArrayBuffer>;
+  /** For each slot with an event in it the one behind it; see `event-queue.ts`. */
+  readonly nextEvents: Int32Array<SharedArrayBuffer>;
   /** Where the slots are, outside what any thread's collector counts; pages that are never used take no memory. */
   readonly slots: Address;
   /** Where the frames of the request in each slot are, likewise; see `receiver/place.ts`. */
@@ -160,6 +168,7 @@ export function createShared(slots: number): Shared {
     ),
     work: new Int32Array(new SharedArrayBuffer(ring * Int32Array.BYTES_PER_ELEMENT)),
     done: new Int32Array(new SharedArrayBuffer(ring * Int32Array.BYTES_PER_ELEMENT)),
+    nextEvents: new Int32Array(new SharedArrayBuffer(places * Int32Array.BYTES_PER_ELEMENT)),
     slots: mapMemory(places * SLOT_BYTES),
     places: mapMemory(places * PLACE_BYTES),
   };

@@ -18,7 +18,14 @@ export const Kind = {
   event: 3,
   /** The same, for a text of the hub's own that nobody waits for. */
   notice: 4,
+  /** The same, for the notice that the date folder of `micros` is full: once for each folder, also when the hub was started again since. */
+  fullNotice: 5,
 } as const;
+
+/** Whether what is in a slot goes to the event log. @param kind one of {@link Kind} */
+export function isForLog(kind: number): boolean {
+  return kind >= Kind.event;
+}
 
 /** How it ended. */
 export const Outcome = {

@@ -11,7 +11,7 @@
 import { CString, dlopen, FFIType, type Pointer, ptr, read } from "bun:ffi";
 import { constants as os } from "node:os";
 import { libzmqPath } from "#libzmq";
-import { type Address, copyTo, type EventFd } from "../libc.ts";
+import { type Address, copyTo, type EventFd, lastErrno } from "../libc.ts";
 
 const { symbols: zmq } = dlopen(libzmqPath(), {
   zmq_bind: { args: [FFIType.ptr, FFIType.ptr], returns: FFIType.i32 },
@@ -23,7 +23,6 @@ const { symbols: zmq } = dlopen(libzmqPath(), {
   zmq_disconnect: { args: [FFIType.ptr, FFIType.ptr], returns: FFIType.i32 },
   zmq_curve_keypair: { args: [FFIType.ptr, FFIType.ptr], returns: FFIType.i32 },
   zmq_getsockopt: { args: [FFIType.ptr, FFIType.i32, FFIType.ptr, FFIType.ptr], returns: FFIType.i32 },
-  zmq_errno: { args: [], returns: FFIType.i32 },
   zmq_msg_close: { args: [FFIType.ptr], returns: FFIType.i32 },
   zmq_msg_data: { args: [FFIType.ptr], returns: FFIType.ptr },
   zmq_msg_get: { args: [FFIType.ptr, FFIType.i32], returns: FFIType.i32 },
@@ -128,7 +127,7 @@ export class ZmqError extends Error {
   override readonly name = "ZmqError";
   /** The C function, e.g. `zmq_bind`. */
   readonly function: string;
-  /** What `zmq_errno` gave right after the call. */
+  /** What errno was right after the call. */
   readonly errno: number;
 
   constructor(name: string, errno: number) {
@@ -139,7 +138,7 @@ export class ZmqError extends Error {
 }
 
 function fail(name: string): never {
-  throw new ZmqError(name, zmq.zmq_errno());
+  throw new ZmqError(name, lastErrno());
 }
 
 /** Strings that C reads during one call only. */
@@ -274,14 +273,14 @@ export class Message {
     zmq.zmq_msg_move(this.pointer, other.pointer);
   }
 
-  /** @internal `zmq_msg_recv(3)`; @returns zmq_errno, or 0 */
+  /** @internal `zmq_msg_recv(3)`; @returns errno, or 0 */
   receive(socket: Pointer, flags: number): number {
-    return zmq.zmq_msg_recv(this.pointer, socket, flags) < 0 ? zmq.zmq_errno() : 0;
+    return zmq.zmq_msg_recv(this.pointer, socket, flags) < 0 ? lastErrno() : 0;
   }
 
-  /** @internal `zmq_msg_send(3)`, which leaves it empty; @returns zmq_errno, or 0 */
+  /** @internal `zmq_msg_send(3)`, which leaves it empty; @returns errno, or 0 */
   send(socket: Pointer, flags: number): number {
-    return zmq.zmq_msg_send(this.pointer, socket, flags) < 0 ? zmq.zmq_errno() : 0;
+    return zmq.zmq_msg_send(this.pointer, socket, flags) < 0 ? lastErrno() : 0;
   }
 }
 
@@ -324,7 +323,7 @@ export class Context implements Disposable {
 
   /** `zmq_ctx_term(3)`: waits until every socket is closed and has sent what its linger allows. */
   [Symbol.dispose](): void {
-    while (zmq.zmq_ctx_term(this.pointer) < 0 && zmq.zmq_errno() === os.errno.EINTR);
+    while (zmq.zmq_ctx_term(this.pointer) < 0 && lastErrno() === os.errno.EINTR);
   }
 }
 
@@ -432,7 +431,7 @@ export class Socket implements Disposable {
   send(bytes: Uint8Array, more: boolean): void {
     const flags = ZMQ_DONTWAIT | (more ? ZMQ_SNDMORE : 0);
     while (zmq.zmq_send(this.pointer, bytes.byteLength === 0 ? null : bytes, bytes.byteLength, flags) < 0) {
-      if (zmq.zmq_errno() !== os.errno.EINTR) fail("zmq_send");
+      if (lastErrno() !== os.errno.EINTR) fail("zmq_send");
     }
   }
 
@@ -540,7 +539,7 @@ export class Poller {
    */
   wait(timeoutMs: number): void {
     const count = zmq.zmq_poll(this.memory, this.sources.length, timeoutMs);
-    if (count < 0 && zmq.zmq_errno() !== os.errno.EINTR) fail("zmq_poll");
+    if (count < 0 && lastErrno() !== os.errno.EINTR) fail("zmq_poll");
     if (count > 0) return;
     for (let index = 0; index < this.sources.length; index++) {
       this.items.setInt16(index * POLL_ITEM_BYTES + 14, 0, true);

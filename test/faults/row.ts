@@ -8,7 +8,7 @@ import { existsSync } from "node:fs";
 import { has, PARTS, type Program, remedy } from "../support/available.ts";
 
 /** What a row may need of the machine beside Python with pyzmq. */
-type Need = "root" | "strace" | "loop" | "watchers" | "network";
+type Need = "root" | "strace" | "loop" | "watchers" | "network" | "compiler";
 
 /** How a row is run. */
 export interface Run {
@@ -44,6 +44,7 @@ function isRoot(): boolean {
 const MET: Record<Need, () => boolean> = {
   root: isRoot,
   watchers: () => has("watchers"),
+  compiler: () => Bun.which("gcc") !== null,
   strace: () => Bun.which("strace") !== null && isRoot(),
   network: () =>
     has("network") &&
@@ -58,6 +59,7 @@ const MET: Record<Need, () => boolean> = {
 const REMEDIES: Record<Need, string> = {
   network: `root that may make network namespaces, and ${remedy("network")}`,
   watchers: remedy("watchers"),
+  compiler: remedy("bench"),
   root: "root",
   strace: "root and strace",
   loop: "root and loop devices",

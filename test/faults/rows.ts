@@ -6,12 +6,14 @@
 
 import type { Row } from "./row.ts";
 import { access } from "./rows/access.ts";
+import { boot } from "./rows/boot.ts";
 import { clock } from "./rows/clock.ts";
 import { crowd } from "./rows/crowd.ts";
 import { descriptors } from "./rows/descriptors.ts";
 import { errors } from "./rows/errors.ts";
 import { flood } from "./rows/flood.ts";
 import { full } from "./rows/full.ts";
+import { logs } from "./rows/logs.ts";
 import { link } from "./rows/link.ts";
 import { kill } from "./rows/kill.ts";
 import { missing } from "./rows/missing.ts";
@@ -31,6 +33,7 @@ export const ROWS: readonly Row[] = [
   full,
   missing,
   stall,
+  logs,
   random,
   names,
   crowd,
@@ -42,5 +45,6 @@ export const ROWS: readonly Row[] = [
   term,
   twins,
   clock,
+  boot,
   watchers,
 ];

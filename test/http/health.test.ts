@@ -63,6 +63,17 @@ describe("reasonsAgainst", () => {
     expect(await reasonsAgainst(overview)).toEqual([]);
   });
 
+  test("says that the clock is wrong, until it is set", async () => {
+    using temp = tempDir();
+    const overview = overviewIn(temp.path);
+    overview.shared.integers[Integer.clockFloor] = 29990101;
+    expect(await reasonsAgainst(overview)).toEqual([
+      `The clock is wrong: it shows ${overview.today.date}, and it must be 2999-01-01 or later. All is stored, under that date`,
+    ]);
+    overview.shared.integers[Integer.clockFloor] = overview.today.day;
+    expect(await reasonsAgainst(overview)).toEqual([]);
+  });
+
   test("names a thread that does not go round its loop", async () => {
     using temp = tempDir();
     const overview = overviewIn(temp.path);

@@ -148,6 +148,30 @@ async function stall(hub: Hub): Promise<Disposable> {
   return new StalledLog(hub.dataDir);
 }
 
+// Without `event-queue.ts` both writers wait for the log, and the first of these images has no answer.
+test("images go on when the event log stalls, also behind the notice that the folder is full", async () => {
+  await using hub = await startHub({ settings: { hub: { writers: 2, max_images_write: 30 } } });
+  using stack = new DisposableStack();
+  const cameras = connectedPeers(stack, hub, 12);
+  const stalled = await stall(hub);
+  const [first, ...others] = cameras;
+  // More than there are writers, and one that the fast path may have had.
+  for (const [index, camera] of others.entries()) camera.send(header(`Barn|Temp|${index}`), "x");
+  const names = Array.from({ length: 40 }, (_, index) => `image ${index}`);
+  for (const name of names) {
+    first!.send(header("Barn|jpg|"), jpeg(name));
+    expect(first!.receive()).toEqual(["OK"]);
+  }
+  expect(storedNames(hub)).toEqual(names.slice(0, 30).toSorted());
+  for (const camera of others) expect(camera.receive(0)).toBeUndefined();
+  stalled[Symbol.dispose]();
+  for (const camera of others) expect(camera.receive()).toEqual(["OK"]);
+  await until(hub, () => texts(hub).includes("Max images written. Writing stopped."));
+  expect(await hub.stop()).toBe(0);
+  expect(texts(hub).filter((text) => text.startsWith("Barn|Temp|"))).toHaveLength(others.length);
+  expect(texts(hub).filter((text) => text.startsWith("Max images"))).toHaveLength(1);
+});
+
 describe("while the disk stalls", () => {
   test.each(["stored", "received"])(
     "cameras wait and who sends ahead is refused, with ack %s",

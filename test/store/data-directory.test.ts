@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { mkdirSync, readdirSync, renameSync, rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
-import { type DataDirectory, DataDirectoryGone, DataState } from "../../src/store/data-directory.ts";
+import { type DataDirectory, DataDirectoryGone, DataState, Part } from "../../src/store/data-directory.ts";
 import { createShared } from "../../src/threads/shared.ts";
 import { dataDirectoryAt } from "../support/data-directory.ts";
 import { tempDir } from "../support/temp.ts";
@@ -17,7 +17,7 @@ describe("DataDirectory", () => {
     using temp = tempDir();
     for (const path of [temp.path, "/proc", "/dev/shm"]) {
       const data = dataDirectoryAt(path);
-      data.check();
+      data.check(Part.images);
       for (const look of [data.look(), await data.lookSoon()])
         expect(look).toEqual({ state: DataState.right });
     }
@@ -40,7 +40,7 @@ describe("DataDirectory", () => {
     change(path);
     const before = readdirSync(temp.path, { recursive: true });
     for (const each of [data, other]) {
-      expect(() => each.check()).toThrow(DataDirectoryGone);
+      expect(() => each.check(Part.images)).toThrow(DataDirectoryGone);
       expect(() => each.makeFolder(join(path, "images/2026-11-22"))).toThrow(DataDirectoryGone);
     }
     for (const look of [data.look(), await data.lookSoon()]) expect(look.state).toBe(state as never);
@@ -50,11 +50,11 @@ describe("DataDirectory", () => {
   test("refuses in all threads what one has found", () => {
     using temp = tempDir();
     const [data, other] = seenTwice(temp.path);
-    data.check();
+    data.check(Part.images);
     other.state = DataState.taken;
-    expect(() => data.check()).toThrow(`Another hub has locked the data directory ${temp.path}: `);
+    expect(() => data.check(Part.images)).toThrow(`Another hub has locked the data directory ${temp.path}: `);
     other.state = DataState.right;
-    data.check();
+    data.check(Part.images);
   });
 
   test("makes folders in it, and takes those that are there", () => {
@@ -86,12 +86,12 @@ describe("DataDirectory", () => {
     const images = join(temp.path, "images");
     symlinkSync("/dev/shm", images);
     const data = dataDirectoryAt(temp.path);
-    data.check();
+    data.check(Part.images);
     rmSync(images);
     // Made again by who writes next.
-    data.check();
+    data.check(Part.images);
     mkdirSync(images);
-    expect(() => data.check()).toThrow("is on another disk than at the start");
+    expect(() => data.check(Part.images)).toThrow("is on another disk than at the start");
   });
 
   test("is another one for whoever adopts it", () => {
@@ -102,6 +102,6 @@ describe("DataDirectory", () => {
     renameSync(path, `${path}.away`);
     mkdirSync(path);
     other.adopt();
-    data.check();
+    data.check(Part.images);
   });
 });

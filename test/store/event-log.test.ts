@@ -1,25 +1,31 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import {
   appendFileSync,
+  closeSync,
+  constants,
   existsSync,
   linkSync,
   mkdirSync,
+  openSync,
   readdirSync,
   readFileSync,
+  readSync,
   renameSync,
   rmSync,
   statSync,
+  symlinkSync,
   utimesSync,
   writeFileSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { Calendar } from "../../src/clock.ts";
 import { EventLog } from "../../src/store/event-log.ts";
-import { createShared } from "../../src/threads/shared.ts";
+import { createShared, Integer } from "../../src/threads/shared.ts";
 import { lacks, PYTHON } from "../support/available.ts";
 import { dataDirectoryAt } from "../support/data-directory.ts";
 import { FakeClock, LOS_ANGELES, UTC, type Zone } from "../support/fake-clock.ts";
 import { type Ability, lacksMount, SmallDisk } from "../support/file-system.ts";
+import { StalledLog } from "../support/stalled-log.ts";
 import { StoreThread } from "../support/store-thread.ts";
 import { tempDir } from "../support/temp.ts";
 
@@ -36,7 +42,14 @@ class Fixture {
   readonly directory: string;
   #log: EventLog;
 
-  constructor(parent: string, iso: string, zone: Zone = UTC, durable = false) {
+  /** @param clockFloor the earliest day on which the clock can be right, as the hub looks it up at its start */
+  constructor(
+    parent: string,
+    iso: string,
+    zone: Zone = UTC,
+    durable = false,
+    private readonly clockFloor = 0,
+  ) {
     this.directory = join(parent, "logs");
     this.clock = FakeClock.at(iso, zone);
     this.#log = this.#start(durable);
@@ -44,6 +57,7 @@ class Fixture {
 
   #start(durable: boolean): EventLog {
     const shared = createShared(1);
+    shared.integers[Integer.clockFloor] = this.clockFloor;
     const data = dataDirectoryAt(dirname(this.directory), shared);
     return new EventLog(this.directory, new Calendar(this.clock), shared, durable, data);
   }
@@ -316,13 +330,15 @@ describe("EventLog rotation", () => {
     });
   });
 
-  test("removes the temporary of a turn that was not finished when it turns over again", () => {
+  test("passes over what stands where it begins a new log, such as the temporary of a turn that was not finished", () => {
     using temp = tempDir();
     const log = new Fixture(temp.path, "2026-11-22T12:00:00");
     log.append("one");
-    log.write("of another time", `.incoming-${process.pid}`);
+    const left = [0, 1].map((number) => `.incoming-${process.pid}-${number}`);
+    log.write("of another time", left[0]);
+    mkdirSync(log.path(left[1]));
     log.append("two", "2026-11-23T12:00:00");
-    expect(log.names()).toEqual([LOG, "imagehub.log.2026-11-22"]);
+    expect(log.names()).toEqual([...left, LOG, "imagehub.log.2026-11-22"]);
     expect(log.read()).toBe(line("2026-11-23 12:00:00,000", "two"));
   });
 
@@ -456,10 +472,151 @@ describe("EventLog.append after someone was in the directory", () => {
     using temp = tempDir();
     const log = new Fixture(temp.path, "2026-11-22T12:00:00");
     mkdirSync(log.path(), { recursive: true });
-    expect(log.failure("one")).toBe("EISDIR");
+    expect(() => log.append("one")).toThrow(`${log.path()} is no regular file: move it away`);
     rmSync(log.path(), { recursive: true });
     log.append("two");
     expect(log.all()).toEqual({ [LOG]: line("2026-11-22 12:00:00,000", "two") });
+  });
+
+  // Without O_NONBLOCK it waits for a reader for ever; without the look at what was opened, the line goes to that reader.
+  test.each(["at the start", "while it runs", "at midnight"])(
+    "refuses a pipe, neither waits for a reader of it nor writes to one, %s",
+    (when) => {
+      using temp = tempDir();
+      const log = new Fixture(temp.path, "2026-11-22T12:00:00");
+      if (when === "at the start") mkdirSync(log.directory);
+      else log.append("one");
+      rmSync(log.path(), { force: true });
+      expect(Bun.spawnSync(["mkfifo", log.path()]).success).toBe(true);
+      if (when === "at midnight") log.clock.advance(DAY_SECONDS);
+      const refused = `${log.path()} is no regular file: move it away, and the hub makes a new one`;
+      expect(() => log.append("two")).toThrow(refused);
+      const reader = openSync(log.path(), constants.O_RDONLY | constants.O_NONBLOCK);
+      try {
+        expect(() => log.append("two")).toThrow(refused);
+        expect(readSync(reader, Buffer.alloc(100))).toBe(0);
+      } finally {
+        closeSync(reader);
+      }
+      expect(log.names()).toEqual([LOG]);
+      rmSync(log.path());
+      log.append("three");
+      expect(log.read()).toEndWith(" ~ three\n");
+    },
+  );
+
+  test("refuses a device, and a dated log that is none", () => {
+    using temp = tempDir();
+    const log = new Fixture(temp.path, "2026-11-22T12:00:00");
+    mkdirSync(log.directory);
+    symlinkSync("/dev/null", log.path());
+    expect(() => log.append("one")).toThrow("is no regular file");
+    rmSync(log.path());
+    log.append("one");
+    expect(Bun.spawnSync(["mkfifo", log.path("imagehub.log.2026-11-22")]).success).toBe(true);
+    log.clock.advance(DAY_SECONDS);
+    for (let round = 0; round < 2; round++) {
+      expect(() => log.append("two")).toThrow("imagehub.log.2026-11-22 is no regular file");
+      expect(log.read()).toBe(line("2026-11-22 12:00:00,000", "one"));
+    }
+    rmSync(log.path("imagehub.log.2026-11-22"));
+    log.append("two");
+    expect(log.names()).toEqual([LOG, "imagehub.log.2026-11-22"]);
+  });
+
+  test("waits for who has a lease on the log, and then appends", async () => {
+    using temp = tempDir();
+    const log = new Fixture(temp.path, "2026-11-22T12:00:00");
+    log.append("one");
+    using stalled = new StalledLog(temp.path);
+    using thread = await StoreThread.start({ imagesDirectory: temp.path, logsDirectory: log.directory });
+    const appended = thread.append(["two"]);
+    expect(await Promise.race([appended, Bun.sleep(300).then(() => "waits")])).toBe("waits");
+    stalled.goOn();
+    expect(await appended).toEqual(["ok"]);
+    expect(log.read()).toEndWith(line("2026-11-22 12:00:00,000", "two"));
+  });
+});
+
+/** As many dated logs as there may be, from this day on backwards. @returns their names, the oldest first */
+function yearsOf(log: Fixture, last: string): string[] {
+  const names = Array.from({ length: DATED_LOGS_MAX }, (_, day) => {
+    const date = new Date(Date.parse(last) - day * DAY_SECONDS * 1000).toISOString().slice(0, 10);
+    return `${LOG}.${date}`;
+  }).toReversed();
+  for (const name of names) log.write(`${name}\n`, name);
+  return names;
+}
+
+describe("EventLog with a clock that is wrong", () => {
+  const june = line("2026-06-10 12:00:00,000", "june");
+  const in1970 = (seconds: string, text: string): string => line(`1970-01-01 00:00:${seconds},000`, text);
+
+  test.each([false, true])(
+    "goes on in the log at hand, which keeps its day; ended in between: %p",
+    (ends) => {
+      using temp = tempDir();
+      const log = new Fixture(temp.path, "1970-01-01T00:00:10", UTC, false, 20260608);
+      const old = yearsOf(log, "2026-06-09");
+      log.write(june);
+      log.append("one", "1970-01-01T00:00:10");
+      if (ends) log.restart();
+      log.append("two", "1970-01-01T00:00:11");
+      expect(log.read()).toBe(june + in1970("10", "one") + in1970("11", "two"));
+      if (ends) log.restart();
+      log.append("three", "2026-11-28T12:00:00");
+      log.append("four", "2026-11-29T12:00:00");
+      expect(log.read(`${LOG}.2026-06-10`)).toBe(june + in1970("10", "one") + in1970("11", "two"));
+      expect(log.names()).toEqual([LOG, ...old.slice(2), `${LOG}.2026-06-10`, `${LOG}.2026-11-28`]);
+    },
+  );
+
+  test.each([false, true])(
+    "goes on behind the newest dated log when there is none at hand; ended in between: %p",
+    (ends) => {
+      using temp = tempDir();
+      const log = new Fixture(temp.path, "1970-01-01T00:00:10", UTC, false, 20260608);
+      const old = yearsOf(log, "2026-06-10");
+      const newest = log.read(old.at(-1));
+      log.append("one", "1970-01-01T00:00:10");
+      expect(log.read()).toBe(in1970("10", "one"));
+      if (ends) log.restart();
+      log.append("two", "2026-11-28T12:00:00");
+      log.append("three", "2026-11-29T12:00:00");
+      expect(log.read(old.at(-1))).toBe(newest + in1970("10", "one"));
+      expect(log.names()).toEqual([LOG, ...old.slice(1), `${LOG}.2026-11-28`]);
+    },
+  );
+
+  test("keeps the day of the other records when an earlier version wrote under 1970 last", () => {
+    using temp = tempDir();
+    const log = new Fixture(temp.path, "2026-11-28T12:00:00", UTC, false, 20260608);
+    // More than is looked at of an end.
+    const wrong = in1970("10", "x".repeat(99)).repeat(2000);
+    log.write(june + wrong);
+    log.append("one");
+    expect(log.names()).toEqual([LOG, `${LOG}.2026-06-10`]);
+    expect(log.read(`${LOG}.2026-06-10`)).toBe(june + wrong);
+  });
+
+  // Without that it went as the oldest of all, in the moment in which it was made.
+  test("does not remove the log that it has just made, when nobody knows that the clock was wrong", () => {
+    using temp = tempDir();
+    const log = new Fixture(temp.path, "1970-01-01T00:00:10");
+    const old = yearsOf(log, "2026-06-10");
+    log.append("one");
+    log.append("two", "2026-11-28T12:00:00");
+    expect(log.read(`${LOG}.1970-01-01`)).toBe(in1970("10", "one"));
+    expect(log.names()).toEqual([LOG, `${LOG}.1970-01-01`, ...old]);
+  });
+
+  test("turns over each day as ever when all that there is is of that clock", () => {
+    using temp = tempDir();
+    const log = new Fixture(temp.path, "1970-01-01T00:00:10", UTC, false, 20260608);
+    log.append("one");
+    log.append("two", "1970-01-02T00:00:10");
+    log.append("three", "2026-11-28T12:00:00");
+    expect(log.names()).toEqual([LOG, `${LOG}.1970-01-01`, `${LOG}.1970-01-02`]);
   });
 });
 
@@ -469,6 +626,8 @@ test("EventLog.contains finds a text when it is a whole record of that day", () 
   expect(log.contains("full")).toBe(false);
   log.append("nearly full");
   log.append("full of it");
+  expect(log.contains("full")).toBe(false);
+  log.append("someone ~ full");
   expect(log.contains("full")).toBe(false);
   log.append("full");
   expect(log.contains("full")).toBe(true);

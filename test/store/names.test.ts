@@ -31,7 +31,7 @@ const names: [nodeAndView: string, name: string][] = [
   ["車庫 📷", "車庫-📷"],
   ["Front/Door", "Front-Door"],
   ["Front\\Door", "Front-Door"],
-  ["/etc/passwd", "-etc-passwd"],
+  ["/etc/passwd", "_etc-passwd"],
   ["../../x", "__-..-x"],
   ["..", "__"],
   [".", "_"],
@@ -41,15 +41,26 @@ const names: [nodeAndView: string, name: string][] = [
   [" .hidden", "_hidden"],
   ["a..b", "a..b"],
   ["rpi4.local", "rpi4.local"],
-  ["/", "-"],
+  ["/", "_"],
   ["a\u0000b", "a-b"],
-  ["\u0000", "-"],
-  ["\u0000..", "-.."],
+  ["\u0000", "_"],
+  ["\u0000..", "_.."],
   ["a\nb\r\nc", "a-b--c"],
   ["a\u0085b\u2028c\u2029d", "a-b-c-d"],
   ["a\u001b[31mb\u007f", "a-[31mb-"],
   ["a\ud800b", "a\ufffdb"],
   ["\udc00", "\ufffd"],
+  ["-rf", "_rf"],
+  ["--help", "_-help"],
+  ["- Barn", "_-Barn"],
+  ["Barn -x", "Barn--x"],
+  // It would be shown as `Barn-gpj.…`.
+  ["Barn\u202egpj.", "Barn-gpj."],
+  ["\u2066Barn\u2069", "_Barn-"],
+  ["\u061ca\u200eb\u200fc\u202ad\u202be\u202cf\u202dg\u2067h\u2068i", "_a-b-c-d-e-f-g-h-i"],
+  ["מחסן", "מחסן"],
+  ["مرآب", "مرآب"],
+  ["क्‍ष", "क्‍ष"],
   ["", "unnamed"],
   ["   ", "unnamed"],
   ["\n\t", "unnamed"],
@@ -104,7 +115,7 @@ test("imageName gives the name of a file in the folder when the node is random",
     const pieces = Array.from({ length: random(30) }, () => PIECES[random(PIECES.length)]!);
     const name = fileName(imageName(pieces.join("")), "2018-12-30T23:13:31.620992");
     expect(Buffer.byteLength(name)).toBeLessThanOrEqual(FILE_NAME_BYTES_MAX);
-    expect(name).not.toMatch(/^\.|[/\\ \u2028\u2029]|\p{Cc}|\p{Cs}/u);
+    expect(name).not.toMatch(/^[-.]|[/\\ \u2028\u2029]|\p{Cc}|\p{Cs}|\p{Bidi_Control}/u);
     writeFileSync(join(temp.path, name), "");
     made.add(name);
   }

@@ -1,11 +1,13 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { SystemError, writeBytes } from "../../src/libc.ts";
+import { Part } from "../../src/store/data-directory.ts";
 import { TEMPORARY_PREFIX, WholeFileWriter } from "../../src/store/whole-file.ts";
 import { dataDirectoryAt } from "../support/data-directory.ts";
 import { utcMicros } from "../support/fake-clock.ts";
-import { type Ability, lacksMount, SmallDisk } from "../support/file-system.ts";
+import { lacks } from "../support/available.ts";
+import { type Ability, ExfatDisk, lacksMount, SmallDisk } from "../support/file-system.ts";
 import { StoreThread } from "../support/store-thread.ts";
 import { tempDir } from "../support/temp.ts";
 
@@ -256,3 +258,77 @@ test("WholeFileWriter.create refuses and leaves nothing when a file system can g
   expect(readdirSync(join(temp.path, "2026-11-22"))).toEqual([]);
   expect(existsSync(join(temp.path, "logs"))).toBe(false);
 });
+
+/** Names of files that are there while one is written: none where it has no name yet. */
+function shownWhile(writer: WholeFileWriter, folder: string, name: string): string[] {
+  let shown: string[] = [];
+  const write = (): void => {
+    shown = [...new Set([folder, dirname(folder)])].flatMap((each) => readdirSync(each));
+  };
+  writer.create(folder, write, pathsIn(folder, name));
+  return shown.filter((each) => each.startsWith(TEMPORARY_PREFIX));
+}
+
+describe.skipIf(process.getuid?.() !== 0 || Bun.which("chattr") === null)("WholeFileWriter.create", () => {
+  // It gave all files hidden names from then on, which a crash leaves.
+  test.each(["the data directory", "the folder"])(
+    "makes unnamed files again when %s was immutable for a while",
+    (which) => {
+      using temp = tempDir();
+      const folder = join(temp.path, "folder");
+      mkdirSync(folder);
+      const writer = new WholeFileWriter(dataDirectoryAt(temp.path), false);
+      const chattr = (change: string): boolean =>
+        Bun.spawnSync(["chattr", change, which === "the folder" ? folder : temp.path]).success;
+      expect(chattr("+i")).toBe(true);
+      try {
+        // Begun in the data directory and named in the folder, it can need the one or the other.
+        for (let round = 0; round < 3; round++)
+          expect(codeOf(() => writer.create(folder, writeContent, pathsIn(folder, "a")))).toMatch(
+            /^E(PERM|ACCES)$/,
+          );
+      } finally {
+        chattr("-i");
+      }
+      expect(shownWhile(writer, folder, "a")).toEqual([]);
+      expect(readdirSync(folder)).toEqual(["a"]);
+    },
+  );
+});
+
+function run(...words: string[]): void {
+  expect(Bun.spawnSync(words).success).toBe(true);
+}
+
+describe.skipIf(lacks("exfat") || lacksMount())(
+  "WholeFileWriter.create on a disk that has no unnamed files",
+  () => {
+    test("gives hidden names there and for a while, and to no other folder, and then tries again", () => {
+      using temp = tempDir();
+      using disk = new ExfatDisk();
+      const [folder, other] = [join(temp.path, "folder"), join(temp.path, "other")];
+      for (const path of [folder, other]) mkdirSync(path);
+      let nowMs = 1000;
+      const writer = new WholeFileWriter(dataDirectoryAt(temp.path), false, Part.images, () => nowMs);
+      const isHidden = (name: string, where = folder): boolean => shownWhile(writer, where, name).length > 0;
+
+      run("mount", "--bind", disk.path, folder);
+      try {
+        expect(isHidden("a")).toBe(true);
+        expect(isHidden("a", other)).toBe(false);
+        expect(isHidden("b")).toBe(true);
+        nowMs += 20_000;
+        // It is so still, and tried less often.
+        expect(isHidden("c")).toBe(true);
+      } finally {
+        run("umount", folder);
+      }
+      nowMs += 39_999;
+      expect(isHidden("a")).toBe(true);
+      nowMs += 1;
+      expect(isHidden("b")).toBe(false);
+      expect(isHidden("c")).toBe(false);
+      expect(readdirSync(folder).toSorted()).toEqual(["a", "b", "c"]);
+    });
+  },
+);

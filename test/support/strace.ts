@@ -4,6 +4,8 @@
  * @module
  */
 
+import { readdirSync, readFileSync } from "node:fs";
+
 /** For `describe.skipIf(lacksStrace())`: whether nothing can be watched here. @throws {Error} With `CI=true`, instead. */
 export function lacksStrace(): boolean {
   if (Bun.spawnSync(["strace", "-o", "/dev/null", "true"], { stdout: "ignore", stderr: "ignore" }).success)
@@ -12,6 +14,16 @@ export function lacksStrace(): boolean {
   if (process.env["CI"] === "true") throw new Error(`The tests of this file cannot run, missing: ${what}`);
   console.warn(`Tests left out, missing: ${what}`);
   return true;
+}
+
+/** A thread of a process, by the name that `top -H` shows. @throws {Error} where there is not one of it */
+export function threadOf(pid: number, name: string): number {
+  const threads = readdirSync(`/proc/${pid}/task`);
+  const [found, ...others] = threads.filter(
+    (thread) => readFileSync(`/proc/${pid}/task/${thread}/comm`, "utf8").trim() === name,
+  );
+  if (found === undefined || others.length > 0) throw new Error(`There is not one thread ${name}`);
+  return Number(found);
 }
 
 /** What a process calls from now on, in all its threads. */

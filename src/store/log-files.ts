@@ -1,0 +1,164 @@
+/**
+ * What is in the files of the event log. They may hold hundreds of megabytes, so none is ever read as a whole at once.
+ *
+ * @module
+ */
+
+import { fstatSync, readdirSync, readSync, statSync, truncateSync } from "node:fs";
+import { close, fsync, openAppend, openRead, truncate, writeBytes } from "../libc.ts";
+
+const DATED_LOG = /^imagehub\.log\.(\d{4})-(\d{2})-(\d{2})$/;
+const LINE_DATE = /^(\d{4})-(\d{2})-(\d{2}) \d{2}:\d{2}:\d{2},\d{3} ~ /;
+
+/** How much is read at once, in bytes: more than any line is long. */
+const PIECE_BYTES = 64 * 1024;
+
+/** `2021-09-24 08:27:13,477`, in bytes. */
+const TIME_BYTES = 23;
+
+const NEWLINE = 0x0a;
+
+/** 20181230 is 2018-12-30. */
+export function dateOf(day: number): string {
+  const digits = String(day).padStart(8, "0");
+  return `${digits.slice(0, 4)}-${digits.slice(4, 6)}-${digits.slice(6)}`;
+}
+
+/** The days of the dated logs in a folder, e.g. 20181230, the earliest first; none where it cannot be read. */
+export function datedLogs(folder: string): number[] {
+  return namesIn(folder)
+    .flatMap((name) => dayOf(DATED_LOG.exec(name)))
+    .toSorted((a, b) => a - b);
+}
+
+/** What is in a folder; nothing where it cannot be read. */
+export function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
+}
+
+function dayOf(match: RegExpExecArray | null): number[] {
+  return match === null ? [] : [Number(`${match[1]}${match[2]}${match[3]}`)];
+}
+
+/**
+ * The days of records at both ends of a log. In between there are others only where the clock was set to and fro.
+ *
+ * @throws {SystemError} and {NotAFile}
+ */
+export function daysAtEnds(path: string): number[] {
+  return withFile(path, (fd, size) => {
+    const head = readAt(fd, 0, PIECE_BYTES).toString().split("\n");
+    const lines = readAt(fd, Math.max(0, size - PIECE_BYTES), PIECE_BYTES)
+      .toString()
+      .split("\n");
+    // Its first line is the rest of one.
+    const tail = size > PIECE_BYTES ? lines.slice(1) : lines;
+    return [...new Set([...head, ...tail].flatMap((line) => dayOf(LINE_DATE.exec(line))))];
+  });
+}
+
+/** Whether a log holds this text as a record of a day. @param date such as `2018-12-30` @throws {SystemError} and {NotAFile} */
+export function hasRecord(path: string, date: string, text: string): boolean {
+  const wanted = Buffer.from(` ~ ${text}\n`);
+  return withFile(path, (fd, size) => {
+    // So that what one piece cuts is whole in the next.
+    const step = PIECE_BYTES - wanted.byteLength - TIME_BYTES - 1;
+    for (let at = 0; at < size; at += step) {
+      const piece = readAt(fd, at, PIECE_BYTES);
+      for (let hit = piece.indexOf(wanted); hit >= 0; hit = piece.indexOf(wanted, hit + 1)) {
+        const start = hit - TIME_BYTES;
+        const isLine = start > 0 ? piece[start - 1] === NEWLINE : at + start === 0;
+        if (isLine && piece.toString("latin1", start, start + date.length) === date) return true;
+      }
+    }
+    return false;
+  });
+}
+
+/**
+ * Finishes a line that was cut off at the end of a log, and cuts off what a power cut can leave there: zeros where the bytes
+ * had not reached the disk.
+ *
+ * @throws {Error} of node:fs, {SystemError} and {NotAFile}
+ */
+export function mend(path: string): void {
+  for (;;) {
+    const end = withFile(path, (fd, size) => readAt(fd, Math.max(0, size - PIECE_BYTES), PIECE_BYTES));
+    const zeros = end.byteLength - (end.findLastIndex((byte) => byte !== 0) + 1);
+    if (zeros > 0) truncateSync(path, statSync(path).size - zeros);
+    else if (end.byteLength > 0 && end.at(-1) !== NEWLINE) appendLine(path);
+    else return;
+  }
+}
+
+function appendLine(path: string): void {
+  const fd = openAppend(path);
+  try {
+    writeBytes(fd, Buffer.of(NEWLINE));
+  } finally {
+    close(fd);
+  }
+}
+
+/**
+ * Appends one log to another, whole or, where that fails, not at all. Nothing is done where it ends with it already.
+ *
+ * @param durable whether it is on the disk when this returns
+ * @throws {SystemError} and {NotAFile}
+ */
+export function appendLog(from: string, to: string, durable: boolean): void {
+  withFile(from, (source, bytes) => {
+    const toBytes = withFile(to, (end, size) => {
+      const hasIt = size >= bytes && areEqual(source, 0, end, size - bytes, bytes);
+      return hasIt ? undefined : size;
+    });
+    // It was turned over before, by a link or by a merge, and the hub ended before it began the next.
+    if (toBytes === undefined) return;
+    const fd = openAppend(to);
+    try {
+      copy(source, bytes, fd, isCut(to));
+      if (durable) fsync(fd);
+    } catch (error) {
+      truncate(fd, toBytes);
+      throw error;
+    } finally {
+      close(fd);
+    }
+  });
+}
+
+function copy(source: number, bytes: number, fd: number, startsAnew: boolean): void {
+  if (startsAnew) writeBytes(fd, Buffer.of(NEWLINE));
+  for (let at = 0; at < bytes; at += PIECE_BYTES)
+    writeBytes(fd, readAt(source, at, Math.min(PIECE_BYTES, bytes - at)));
+}
+
+function isCut(path: string): boolean {
+  return withFile(path, (fd, size) => size > 0 && readAt(fd, size - 1, 1)[0] !== NEWLINE);
+}
+
+function areEqual(one: number, oneAt: number, other: number, otherAt: number, bytes: number): boolean {
+  for (let at = 0; at < bytes; at += PIECE_BYTES) {
+    const length = Math.min(PIECE_BYTES, bytes - at);
+    if (!readAt(one, oneAt + at, length).equals(readAt(other, otherAt + at, length))) return false;
+  }
+  return true;
+}
+
+function withFile<T>(path: string, use: (fd: number, size: number) => T): T {
+  const fd = openRead(path);
+  try {
+    return use(fd, fstatSync(fd).size);
+  } finally {
+    close(fd);
+  }
+}
+
+function readAt(fd: number, at: number, length: number): Buffer {
+  const bytes = Buffer.alloc(length);
+  return bytes.subarray(0, readSync(fd, bytes, 0, length, at));
+}
