@@ -111,7 +111,7 @@ export class Hub {
     if (this.queue.stopping) return undefined;
     // The receiver does without it until it is there, and with the other levels of `ack` for good.
     if (this.settings.ack === "stored") void this.startWriter(this.settings.writers);
-    await this.control.start();
+    this.control.start();
     return endpoint;
   }
 

@@ -92,6 +92,10 @@ const MAP_ANONYMOUS = 0x20;
 const MAP_FAILED = -1;
 const IPPROTO_TCP = 6;
 const TCP_CORK = 3;
+const TCP_USER_TIMEOUT = 18;
+const SOL_SOCKET = 1;
+const SO_SNDBUF = 7;
+const SO_RCVBUF = 8;
 const TCP_INFO = 11;
 const LOCK_EX = 2;
 const LOCK_NB = 4;
@@ -457,6 +461,24 @@ const ON = new Int32Array([1]);
  */
 export function corkSocket(fd: number): void {
   c.setsockopt(fd, IPPROTO_TCP, TCP_CORK, ON, ON.byteLength);
+}
+
+/**
+ * `setsockopt` of SO_SNDBUF, SO_RCVBUF and TCP_USER_TIMEOUT on a socket that listens, from which all take them that are accepted.
+ * That it does not go is no error: these only bound what the kernel keeps.
+ *
+ * @param sendBytes and `receiveBytes` of data; the kernel keeps twice as much for its own needs
+ * @param unackedMs for how long data may wait for the peer
+ */
+export function boundAccepted(fd: number, sendBytes: number, receiveBytes: number, unackedMs: number): void {
+  for (const [level, name, number] of [
+    [SOL_SOCKET, SO_SNDBUF, sendBytes],
+    [SOL_SOCKET, SO_RCVBUF, receiveBytes],
+    [IPPROTO_TCP, TCP_USER_TIMEOUT, unackedMs],
+  ] as const) {
+    const value = new Int32Array([number]);
+    c.setsockopt(fd, level, name, value, value.byteLength);
+  }
 }
 
 /** struct tcp_info of linux/tcp.h, up to the last member that is read here (Linux 4.1). */

@@ -144,6 +144,12 @@ async function ask({ url, token, advice = ADVICE }: Target): Promise<string> {
       `The hub at ${url} wants another token: see http.token_file, or give --token-file`,
     );
   }
+  if (response.status === 421) {
+    throw new FatalError(
+      EXIT.refused,
+      `The hub at ${url} is not asked for by a name without a token: give --url with 127.0.0.1, [::1] or localhost, or set http.token_file there`,
+    );
+  }
   if (!response.ok) {
     throw new FatalError(
       EXIT.refused,

@@ -7,12 +7,14 @@
 
 import { messageOf } from "../errors.ts";
 import type { Log } from "../log.ts";
+import { httpConnectionsThatFit } from "../open-files.ts";
 import { findPortHolder } from "../port-holder.ts";
+import { type Answer, plain, type Route } from "./answer.ts";
 import { reasonsAgainst } from "./health.ts";
 import { type ListenAddress, OFF, parseListen, urlOf } from "./listen.ts";
 import type { Metrics } from "./metrics.ts";
 import type { Overview } from "./overview.ts";
-import { type Answer, HttpServer, plain } from "./server.ts";
+import { HttpServer } from "./server.ts";
 import { statusOf } from "./status.ts";
 import { readToken } from "./token.ts";
 
@@ -31,20 +33,20 @@ export class Control {
   ) {}
 
   /** Starts to listen, where the settings say so. Problems go to the log. */
-  async start(): Promise<void> {
+  start(): void {
     const { listen } = this.overview.settings.http;
     const address = listen === OFF ? undefined : parseListen(listen);
     if (address === undefined) return;
     const server = this.makeServer();
     try {
       server.token = this.readToken();
-      const port = await server.listen(address);
+      const port = server.listen(address);
       this.server = server;
       this.log.info(`Health and metrics at ${urlOf({ ...address, port })}`);
     } catch (error) {
       server.close();
       this.complain(reasonOf(error, address));
-      this.retry = setTimeout(() => void this.start(), RETRY_MS);
+      this.retry = setTimeout(() => this.start(), RETRY_MS);
     }
   }
 
@@ -70,18 +72,19 @@ export class Control {
     let metrics: Metrics | undefined;
     return new HttpServer(
       {
-        "/healthz": () => healthAnswer(overview),
-        "/metrics": async () => {
+        "/healthz": shared(async () => await healthAnswer(overview)),
+        "/metrics": shared(async () => {
           // Only where somebody asks for them is the library loaded.
           metrics ??= new (await import("./metrics.ts")).Metrics(overview);
-          return { status: 200, type: metrics.type, body: await metrics.text() };
-        },
-        "/api/status": async () => ({
+          return { status: 200, type: metrics.type, body: Buffer.from(await metrics.text()) };
+        }),
+        "/api/status": shared(async () => ({
           status: 200,
           type: "application/json",
-          body: `${JSON.stringify(await statusOf(overview), null, 2)}\n`,
-        }),
+          body: Buffer.from(`${JSON.stringify(await statusOf(overview), null, 2)}\n`),
+        })),
       },
+      httpConnectionsThatFit(),
       (error) => log.error(`HTTP: ${messageOf(error)}`),
     );
   }
@@ -100,6 +103,12 @@ export class Control {
     this.said = reason;
     this.log.error(`No health and metrics, images are received all the same: ${reason}`);
   }
+}
+
+/** Whoever asks while an answer is being made gets that one: a crowd costs no more than one, in time and in memory. */
+function shared(make: () => Promise<Answer>): Route {
+  let making: Promise<Answer> | undefined;
+  return async () => await (making ??= make().finally(() => (making = undefined)));
 }
 
 async function healthAnswer(overview: Overview): Promise<Answer> {

@@ -33,7 +33,7 @@ export function parseListen(text: string): ListenAddress | undefined {
 }
 
 /** Whether only this machine can reach it. */
-export function isLoopback({ host }: ListenAddress): boolean {
+export function isLoopback({ host }: Pick<ListenAddress, "host">): boolean {
   return loopback.check(host, isIPv6(host) ? "ipv6" : "ipv4");
 }
 

@@ -1,137 +1,181 @@
 /**
- * A small HTTP server for a few fixed paths that are only read: GET and HEAD, no bodies, short addresses, few connections.
+ * A small HTTP server for a few fixed paths that are only read: GET and HEAD, no bodies, short addresses, a bounded number of
+ * connections.
  *
- * It is `node:http`, not `Bun.serve`, because that has no bound on connections: a stranger could take every file descriptor
- * of the process, which the writers and the senders need.
+ * It stands on `Bun.listen`, neither on `Bun.serve` nor on `node:http`: the first has no bound on connections, so a stranger could
+ * take every file descriptor of the process, which the writers and the senders need; the second answers one request after the
+ * other of a peer that reads none of the answers, and keeps these in memory without a bound.
  *
  * @module
  */
 
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { Socket, TCPSocketListener } from "bun";
+import { boundAccepted } from "../libc.ts";
+import { type Answer, type HttpRequest, plain, type Route } from "./answer.ts";
+import { Connection } from "./connection.ts";
+import { isForLoopback } from "./host.ts";
 import type { ListenAddress } from "./listen.ts";
 import { showsToken } from "./token.ts";
 
-/** Connections at once; further ones are closed. They come out of the descriptors kept for others than senders. */
-const CONNECTIONS_MAX = 16;
-/** Longest path with its query, in characters. */
-const URL_CHARS_MAX = 256;
-/** Longest request line and headers, in bytes. */
-const HEADER_BYTES_MAX = 8192;
-/** How long a request may take to arrive, and how long a connection may then be idle, in milliseconds. */
-const REQUEST_MS_MAX = 5000;
-const IDLE_MS_MAX = 10_000;
-/** How often that is looked at, in milliseconds. */
-const CHECK_MS = 1000;
+/** Bytes that may wait in this process for peers to take them, of all connections together. */
+const WAITING_BYTES_MAX = 16 * 2 ** 20;
 
-/** What is answered. */
-export interface Answer {
-  readonly status: number;
-  /** Content-Type. */
-  readonly type: string;
-  readonly body: string;
-}
+/**
+ * Bytes of one connection that may wait in the kernel, on the way out and on the way in; it takes twice as much memory. Without a
+ * bound it would be megabytes each, out of the memory that the senders' connections have, too.
+ */
+const KERNEL_BYTES = { send: 65_536, receive: 16_384 } as const;
 
-/** Makes the answer for a path. */
-export type Route = () => Answer | Promise<Answer>;
+/** For how long the kernel tries to send to a peer that does not take it, also after the connection was closed, in milliseconds. */
+const KERNEL_MS_MAX = 20_000;
 
-const TEXT = "text/plain; charset=utf-8";
-
-/** A plain text, ended by a line break. */
-export function plain(status: number, text: string): Answer {
-  return { status, type: TEXT, body: `${text}\n` };
-}
+/** How often what takes too long is looked for, in milliseconds. */
+const LOOK_MS = 1000;
 
 /** Serves routes until it is closed. */
 export class HttpServer {
-  /** What has to be shown; undefined: nothing. */
+  /** What has to be shown; undefined: nothing, and then only requests for this machine's own names are answered. */
   token: string | undefined;
-  private readonly server: Server;
+  private listener: TCPSocketListener<Connection | undefined> | undefined;
+  /** Those that stand, in the order in which they came. */
+  private readonly connections = new Set<Connection>();
+  private waitingBytes = 0;
+  private inParts = 0;
+  private timer: Timer | undefined;
 
   /**
    * @param routes by their paths
+   * @param connectionsMax how many connections there may be at once. Half of them may have answers in parts
    * @param onError is told when a route has failed, which is a bug
    */
   constructor(
     private readonly routes: Readonly<Record<string, Route>>,
+    private readonly connectionsMax: number,
     private readonly onError: (error: unknown) => void,
-  ) {
-    this.server = createServer(
-      {
-        maxHeaderSize: HEADER_BYTES_MAX,
-        headersTimeout: REQUEST_MS_MAX,
-        requestTimeout: REQUEST_MS_MAX,
-        keepAliveTimeout: IDLE_MS_MAX,
-        connectionsCheckingInterval: CHECK_MS,
-      },
-      (request, response) => void this.respond(request, response),
-    );
-    this.server.maxConnections = CONNECTIONS_MAX;
-    this.server.timeout = IDLE_MS_MAX;
-  }
+  ) {}
 
-  /** @returns the port @throws {Error} of node:net, with its `code`, where the address cannot be bound */
-  async listen({ host, port }: ListenAddress): Promise<number> {
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    this.server.once("error", reject);
-    this.server.listen({ host, port, ipv6Only: false }, resolve);
-    await promise;
-    this.server.off("error", reject);
-    // What comes later belongs to one connection, and must not end the process.
-    this.server.on("error", this.onError);
-    const address = this.server.address();
-    return typeof address === "object" && address !== null ? address.port : port;
+  /** @returns the port @throws {Error} with the `code` of errno, where the address cannot be bound */
+  listen({ host, port }: ListenAddress): number {
+    const listener = Bun.listen<Connection | undefined>({
+      hostname: host,
+      port,
+      // The side of a peer may end before its answer is sent.
+      allowHalfOpen: true,
+      socket: {
+        open: (socket) => this.accept(socket),
+        data: (socket, bytes) => socket.data?.take(bytes),
+        end: (socket) => socket.data?.takeEnd(),
+        drain: (socket) => socket.data?.flush(),
+        close: (socket) => this.forget(socket.data),
+        error: (_, error) => this.onError(error),
+      },
+    });
+    // The types do not know it.
+    const { fd } = listener as unknown as { readonly fd: number };
+    boundAccepted(fd, KERNEL_BYTES.send, KERNEL_BYTES.receive, KERNEL_MS_MAX);
+    this.listener = listener;
+    this.timer = setInterval(() => this.look(), LOOK_MS);
+    return listener.port;
   }
 
   close(): void {
-    this.server.close();
-    this.server.closeAllConnections();
+    clearInterval(this.timer);
+    this.listener?.stop();
+    for (const connection of this.connections) connection.cut();
   }
 
-  private async respond(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    try {
-      const { status, type, body } = await this.answer(request, response);
-      if (hasBody(request)) response.setHeader("Connection", "close");
-      response.writeHead(status, {
-        "Content-Type": type,
-        "Content-Length": Buffer.byteLength(body),
-        "Cache-Control": "no-store",
-        "X-Content-Type-Options": "nosniff",
-      });
-      response.end(request.method === "HEAD" ? undefined : body);
-    } catch (error) {
-      this.onError(error);
-      response.destroy();
+  private accept(socket: Socket<Connection | undefined>): void {
+    if (this.connections.size >= this.connectionsMax && !this.makeRoom()) {
+      socket.terminate();
+      return;
+    }
+    const connection = new Connection(socket, {
+      answer: async (request) => await this.answer(request),
+      beginParts: () => this.beginParts(),
+      endParts: () => this.inParts--,
+      waits: (bytes) => this.wait(bytes),
+      onError: this.onError,
+    });
+    socket.data = connection;
+    this.connections.add(connection);
+  }
+
+  private forget(connection: Connection | undefined): void {
+    if (connection === undefined) return;
+    this.connections.delete(connection);
+    connection.forget();
+  }
+
+  /** Closes the connection that can best be done without. @returns false where each of them has an answer that is being made or goes on */
+  private makeRoom(): boolean {
+    let giving: Connection | undefined;
+    for (const connection of this.connections) {
+      if (connection.dispensability === 0) continue;
+      const less = connection.dispensability - (giving?.dispensability ?? 0);
+      if (less > 0 || (less === 0 && connection.sinceMs < giving!.sinceMs)) giving = connection;
+    }
+    giving?.cut();
+    this.forget(giving);
+    return giving !== undefined;
+  }
+
+  private beginParts(): boolean {
+    if (this.inParts >= this.connectionsMax / 2) return false;
+    this.inParts++;
+    return true;
+  }
+
+  /** Counts what waits. Where that is too much, the peers go that have left it for the longest. */
+  private wait(bytes: number): void {
+    this.waitingBytes += bytes;
+    while (this.waitingBytes > WAITING_BYTES_MAX) {
+      let giving: Connection | undefined;
+      for (const connection of this.connections) {
+        if (connection.isUnread && (giving === undefined || connection.sinceMs < giving.sinceMs))
+          giving = connection;
+      }
+      if (giving === undefined) return;
+      giving.cut();
     }
   }
 
-  private async answer(request: IncomingMessage, response: ServerResponse): Promise<Answer> {
-    const { method, url = "", headers } = request;
-    if (url.length > URL_CHARS_MAX)
-      return plain(414, `The address is longer than ${URL_CHARS_MAX} characters`);
-    if (method !== "GET" && method !== "HEAD") {
-      response.setHeader("Allow", "GET, HEAD");
-      return plain(405, "Only GET and HEAD are answered");
-    }
-    if (hasBody(request)) return plain(413, "A request here has no body");
-    if (this.token !== undefined && !showsToken(headers.authorization, this.token)) {
-      response.setHeader("WWW-Authenticate", 'Bearer realm="imagehub"');
-      return plain(
-        401,
-        "The header Authorization: Bearer TOKEN is missing or wrong; see the setting http.token_file",
-      );
-    }
-    const path = url.split("?", 1)[0]!;
+  private look(): void {
+    const nowMs = performance.now();
+    for (const connection of this.connections) connection.look(nowMs);
+  }
+
+  private async answer(request: HttpRequest): Promise<Answer> {
+    const { method, path, headers } = request;
+    if (method !== "GET" && method !== "HEAD")
+      return plain(405, "Only GET and HEAD are answered", { Allow: "GET, HEAD" });
+    const refusal = this.refusal(headers);
+    if (refusal !== undefined) return refusal;
     const route = Object.hasOwn(this.routes, path) ? this.routes[path] : undefined;
     if (route === undefined) return plain(404, `Not here. There are: ${Object.keys(this.routes).join(", ")}`);
     try {
-      return await route();
+      return await route(request);
     } catch (error) {
       this.onError(error);
       return plain(500, "This failed; the hub's log says why");
     }
   }
-}
 
-function hasBody({ headers }: IncomingMessage): boolean {
-  return (headers["content-length"] ?? "0") !== "0" || headers["transfer-encoding"] !== undefined;
+  /** Why whoever asks is not answered. A web page elsewhere has no token, and the token is what lets another machine ask. */
+  private refusal(headers: HttpRequest["headers"]): Answer | undefined {
+    if (this.token !== undefined)
+      return showsToken(headers.get("authorization"), this.token)
+        ? undefined
+        : plain(
+            401,
+            "The header Authorization: Bearer TOKEN is missing or wrong; see the setting http.token_file",
+            { "WWW-Authenticate": 'Bearer realm="imagehub"' },
+          );
+    return isForLoopback(headers.get("host"))
+      ? undefined
+      : plain(
+          421,
+          "The header Host names none of localhost, 127.0.0.1 and [::1], and nothing else is answered without a token: " +
+            "ask under one of these, have the proxy send it, or see the setting http.token_file",
+        );
+  }
 }

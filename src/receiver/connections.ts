@@ -9,19 +9,7 @@
  */
 
 import { corkSocket, shutdownSocket, TcpInfo } from "../libc.ts";
-import { descriptorsMax } from "../open-files.ts";
 import { type Monitor, MonitorEvent, ProtocolError } from "../zmq/libzmq.ts";
-
-/** File descriptors that are kept for all else: the writers' files and folders, libzmq's and the runtime's own. */
-const DESCRIPTORS_RESERVED = 64;
-
-/** File descriptors of one publisher: its connection, its socket's and its monitor's. */
-const DESCRIPTORS_OF_PUBLISHER = 4;
-
-/** How many connections this process can have (RLIMIT_NOFILE) and still open files to write and have its publishers. At least 1. */
-export function connectionsThatFit(publishers: number): number {
-  return Math.max(1, descriptorsMax() - DESCRIPTORS_RESERVED - publishers * DESCRIPTORS_OF_PUBLISHER);
-}
 
 /** For how long TCP has heard nothing from a peer that is probably gone, in milliseconds: two of its probes have had no answer. */
 const SILENT_MS = 150_000;

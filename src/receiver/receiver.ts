@@ -10,11 +10,12 @@
 
 import { messageOf } from "../errors.ts";
 import { DescriptorPoller, type EventFd, trimMemory } from "../libc.ts";
+import { sendersThatFit } from "../open-files.ts";
 import type { ActivityMessage, LendableSocket } from "../threads/messages.ts";
 import { Counter, FAST_BATCH, FAST_SLOTS, firstFastSlot, Integer, slotsFor } from "../threads/shared.ts";
 import { Context, SocketOption } from "../zmq/libzmq.ts";
 import { type Complaint, Complaints } from "./complaints.ts";
-import { type Connection, Connections, connectionsThatFit, type GivenUp } from "./connections.ts";
+import { type Connection, Connections, type GivenUp } from "./connections.ts";
 import { type Loan, SLOW_MS } from "./loan.ts";
 import { Gatekeeper } from "./gatekeeper.ts";
 import { ReplySocket, routerSocket, unfinishedBytesMax } from "./reply-socket.ts";
@@ -198,7 +199,7 @@ export class Receiver {
     this.socket.socket.bind(endpoint);
     // Only now: with a monitor, libzmq forgets why a bind failed.
     const { settings, shared, wake, report } = this.parts;
-    const max = Math.min(settings.max_connections, connectionsThatFit(settings.subscribe.length));
+    const max = Math.min(settings.max_connections, sendersThatFit(settings.subscribe.length));
     const bound = max === settings.max_connections ? "max_connections" : "the limit of open files";
     const monitor = this.socket.socket.monitor();
     const debug = (message: string): void => {

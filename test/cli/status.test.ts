@@ -222,6 +222,15 @@ describe("imagehub status says what to do", () => {
       });
     });
 
+    test("with 421, as a hub does that is asked by a name and has no token", async () => {
+      answer = { status: 421, body: "" };
+      const { status: code, stderr } = await status(["--url", url]);
+      expect(code).toBe(EXIT.refused);
+      expect(stderr).toEndWith(
+        "give --url with 127.0.0.1, [::1] or localhost, or set http.token_file there\n",
+      );
+    });
+
     test("without an end", async () => {
       answer = { status: 200, body: " ".repeat(5 * 1024 * 1024) };
       const { status: code, stderr } = await status(["--url", url]);

@@ -8,7 +8,6 @@ import { tempDir } from "../support/temp.ts";
 import { atExit } from "./cleanup.ts";
 import { FaultHub } from "./hub.ts";
 import { judge, problemsOf } from "./judge.ts";
-import type { Peers } from "./peers.ts";
 import type { Outcome, Run } from "./row.ts";
 import { type Entry, percentile, Senders } from "./senders.ts";
 
@@ -25,6 +24,7 @@ export interface Beside {
   /** Words before the hub's program. */
   readonly before?: readonly string[];
   readonly settings?: Readonly<Record<string, unknown>>;
+  readonly env?: Readonly<Record<string, string>>;
   /** Whether the hub may refuse requests while the others are there, as long as it answers. */
   readonly mayRefuse?: boolean;
   /** Descriptors that the hub may have at the end, while the others are still there. */
@@ -34,7 +34,7 @@ export interface Beside {
   /** The names of files that the others may leave. */
   readonly foreign?: RegExp;
   /** Starts the others. */
-  readonly others: (port: number) => Promise<Peers[]>;
+  readonly others: (port: number) => Promise<AsyncDisposable[]>;
 }
 
 /** Runs a hub with normal senders alone, and then with the others. */
@@ -45,13 +45,14 @@ export async function besides(run: Run, beside: Beside): Promise<Outcome> {
     senders: count,
     before = [],
     settings = {},
+    env = {},
     others,
     foreign,
     mayRefuse = false,
     descriptorsMax = Number.POSITIVE_INFINITY,
     memoryMbMax = Number.POSITIVE_INFINITY,
   } = beside;
-  await using hub = new FaultHub({ program: run.program, data: data.path, before, settings });
+  await using hub = new FaultHub({ program: run.program, data: data.path, before, settings, env });
   await hub.start();
   const phaseMs = run.short ? 1500 : 15_000;
   const problems: string[] = [];
@@ -70,7 +71,7 @@ export async function besides(run: Run, beside: Beside): Promise<Outcome> {
   const usage = hub.usage();
   if (usage.fds > descriptorsMax) problems.push(`the hub has ${usage.fds} descriptors open`);
   if (usage.peakMb > memoryMbMax) problems.push(`the hub has taken ${usage.peakMb} MB`);
-  await Promise.all(started.map(async (peers) => await peers[Symbol.asyncDispose]()));
+  await Promise.all(started.map(async (other) => await other[Symbol.asyncDispose]()));
   const goneS = Date.now() / 1000;
   const back = await senders.firstOk(goneS);
   if (back === undefined) problems.push("no service after they went");

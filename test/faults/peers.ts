@@ -1,5 +1,5 @@
 /**
- * Peers that mean no good (`peers.py`).
+ * Peers that mean no good to the port of the senders (`peers.py`), or to the HTTP listener (`http_peers.py`).
  *
  * @module
  */
@@ -14,8 +14,8 @@ export class Peers implements AsyncDisposable {
   readonly #process: Bun.Subprocess<"pipe", "pipe", "inherit">;
   readonly #undo: () => void;
 
-  private constructor(port: number, kind: string, count: number) {
-    const words = [PYTHON, join(import.meta.dir, "peers.py"), "127.0.0.1", String(port), kind, String(count)];
+  private constructor(script: string, port: number, ...more: readonly string[]) {
+    const words = [PYTHON, join(import.meta.dir, script), "127.0.0.1", String(port), ...more];
     this.#process = Bun.spawn(words, { stdio: ["pipe", "pipe", "inherit"] });
     this.#undo = atExit(() => this.#process.kill("SIGKILL"));
   }
@@ -26,13 +26,24 @@ export class Peers implements AsyncDisposable {
     kind: "silent" | "drip" | "idle" | "flood" | "images" | "burst",
     count: number,
   ): Promise<Peers> {
-    const peers = new Peers(port, kind, count);
-    const first = await within(peers.#process.stdout.getReader().read(), 60_000);
-    if (first?.value === undefined) {
-      await peers[Symbol.asyncDispose]();
-      throw new Error(`${count} peers (${kind}) do not get a connection`);
-    }
-    return peers;
+    return await new Peers("peers.py", port, kind, String(count)).connected();
+  }
+
+  /** The same at the HTTP listener. @param path what they ask for */
+  static async startHttp(
+    port: number,
+    kind: "pipeline" | "huge" | "slow" | "deaf" | "silent",
+    path: string,
+    count: number,
+  ): Promise<Peers> {
+    return await new Peers("http_peers.py", port, kind, path, String(count)).connected();
+  }
+
+  private async connected(): Promise<this> {
+    const first = await within(this.#process.stdout.getReader().read(), 60_000);
+    if (first?.value !== undefined) return this;
+    await this[Symbol.asyncDispose]();
+    throw new Error("Peers do not get a connection");
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

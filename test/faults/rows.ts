@@ -15,6 +15,7 @@ import { flood } from "./rows/flood.ts";
 import { full } from "./rows/full.ts";
 import { logs } from "./rows/logs.ts";
 import { link } from "./rows/link.ts";
+import { http } from "./rows/http.ts";
 import { kill } from "./rows/kill.ts";
 import { missing } from "./rows/missing.ts";
 import { names } from "./rows/names.ts";
@@ -39,6 +40,7 @@ export const ROWS: readonly Row[] = [
   crowd,
   flood,
   descriptors,
+  http,
   access,
   oldLibzmq,
   link,

@@ -97,6 +97,26 @@ test("a hub with a token on all addresses shows nothing without it, and takes a 
   expect(hub.output()).not.toContain(TOKEN);
 });
 
+test("a hub on all addresses of IPv6 is reached over IPv4, too", async () => {
+  await using hub = await hubWith("[::]:0", tokenFile("both"));
+  const { port } = new URL(httpOf(hub));
+  for (const host of ["[::1]", "127.0.0.1"])
+    expect((await get(`http://${host}:${port}/healthz`, bearer(TOKEN)))[0]).toBe(200);
+});
+
+test("a hub without a token is not asked by a name of somebody else's choice", async () => {
+  await using hub = await hubWith("127.0.0.1:0");
+  const url = httpOf(hub);
+  for (const route of ["/healthz", "/metrics", "/api/status"]) {
+    const [status, text] = await get(url + route, { headers: { Host: "rebound.example" } });
+    expect([status, text.split(":")[0]]).toEqual([
+      421,
+      "The header Host names none of localhost, 127.0.0.1 and [::1], and nothing else is answered without a token",
+    ]);
+    expect((await get(url.replace("127.0.0.1", "localhost") + route))[0]).toBe(200);
+  }
+});
+
 test("a hub warns of a token that every user of the machine may read", async () => {
   const path = tokenFile("exposed", TOKEN, 0o644);
   await using hub = await hubWith("[::1]:0", path);

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { connect, type Socket } from "node:net";
-import { HttpServer, plain } from "../../src/http/server.ts";
-import { COMES_MS } from "../support/zmq-peer.ts";
+import { plain } from "../../src/http/answer.ts";
+import { HttpServer } from "../../src/http/server.ts";
 import { get } from "../support/http.ts";
+import { RawHttp } from "../support/raw-http.ts";
 
 setDefaultTimeout(60_000);
 
@@ -12,42 +12,26 @@ const server = new HttpServer(
     "/here": () => plain(200, "here"),
     "/fails": () => Promise.reject(new Error("a bug")),
   },
+  16,
   (error) => errors.push(error),
 );
 let port: number;
 let url: string;
 
-beforeAll(async () => {
-  port = await server.listen({ host: "127.0.0.1", port: 0 });
+beforeAll(() => {
+  port = server.listen({ host: "127.0.0.1", port: 0 });
   url = `http://127.0.0.1:${port}`;
 });
 afterAll(() => server.close());
 
-/** A connection on which a test says what it likes. */
-class RawClient implements Disposable {
-  text = "";
-  isClosed = false;
-  readonly socket: Socket = connect(port, "127.0.0.1");
-  private readonly closed = Promise.withResolvers<void>();
+const ask = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`;
 
-  constructor() {
-    this.socket.on("data", (chunk) => (this.text += chunk.toString()));
-    this.socket.on("error", () => undefined);
-    this.socket.on("close", () => {
-      this.isClosed = true;
-      this.closed.resolve();
-    });
-  }
-
-  /** Waits until the server has closed it. @returns false when it does not */
-  async untilClosed(): Promise<boolean> {
-    await Promise.race([this.closed.promise, Bun.sleep(COMES_MS)]);
-    return this.isClosed;
-  }
-
-  [Symbol.dispose](): void {
-    this.socket.destroy();
-  }
+/** All that is answered to a request with these headers, behind which the connection ends. */
+async function answerTo(headers: string, version = "1.1"): Promise<string> {
+  using client = new RawHttp(port);
+  client.send(`GET /here HTTP/${version}\r\n${headers}Connection: close\r\n\r\n`);
+  await client.untilClosed();
+  return client.text;
 }
 
 describe("HttpServer", () => {
@@ -77,8 +61,8 @@ describe("HttpServer", () => {
   });
 
   test("refuses a body, and closes the connection", async () => {
-    using client = new RawClient();
-    client.socket.write("GET /here HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000\r\n\r\n");
+    using client = new RawHttp(port);
+    client.send("GET /here HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000000\r\n\r\n");
     expect(await client.untilClosed()).toBe(true);
     expect(client.text).toStartWith("HTTP/1.1 413 ");
     expect(client.text).toContain("Connection: close");
@@ -92,8 +76,8 @@ describe("HttpServer", () => {
   });
 
   test("refuses long headers", async () => {
-    using client = new RawClient();
-    client.socket.write(`GET /here HTTP/1.1\r\nHost: x\r\nX: ${"a".repeat(20_000)}\r\n\r\n`);
+    using client = new RawHttp(port);
+    client.send(`GET /here HTTP/1.1\r\nHost: localhost\r\nX: ${"a".repeat(20_000)}\r\n\r\n`);
     expect(await client.untilClosed()).toBe(true);
     expect(client.text).toStartWith("HTTP/1.1 431 ");
   });
@@ -106,33 +90,83 @@ describe("HttpServer", () => {
   test.each(["", "GET /here HTT", "nonsense\r\n\r\n"])(
     "closes a connection that sends %j and no more",
     async (sent) => {
-      using client = new RawClient();
-      client.socket.write(sent);
+      using client = new RawHttp(port);
+      client.send(sent);
       expect(await client.untilClosed()).toBe(true);
     },
   );
 
-  test("has so many connections at once and no more, and serves again when they are gone", async () => {
-    {
-      using stack = new DisposableStack();
-      const clients = Array.from({ length: 40 }, () => stack.use(new RawClient()));
-      const stand = (): number => clients.filter(({ isClosed }) => !isClosed).length;
-      for (let end = performance.now() + COMES_MS; stand() > 16 && performance.now() < end;)
-        await Bun.sleep(10);
-      expect(stand()).toBeLessThanOrEqual(16);
-    }
-    for (let end = performance.now() + COMES_MS; performance.now() < end; await Bun.sleep(20)) {
-      if ((await get(`${url}/here`).catch(() => [0]))[0] === 200) return;
-    }
-    throw new Error("It does not serve again");
+  test("answers a peer that has ended its own side", async () => {
+    using client = new RawHttp(port);
+    client.socket.end("GET /here HTTP/1.0\r\n\r\n");
+    expect(await client.untilClosed()).toBe(true);
+    expect(client.text).toEndWith("\r\n\r\nhere\n");
+  });
+
+  test("keeps a connection for further requests, and answers those sent at once in their order", async () => {
+    using client = new RawHttp(port);
+    client.send(ask("/here"));
+    expect(await client.until(() => client.answers === 1)).toBe(true);
+    client.send(ask("/here") + ask("/nothing") + ask("/here"));
+    expect(await client.until(() => client.answers === 4)).toBe(true);
+    expect([...client.text.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => status)).toEqual([
+      "200",
+      "200",
+      "404",
+      "200",
+    ]);
+    expect(client.isClosed).toBe(false);
+    client.send("GET /here HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    expect(await client.untilClosed()).toBe(true);
+    expect(client.answers).toBe(5);
+  });
+});
+
+describe("HttpServer without a token", () => {
+  test.each([
+    "localhost",
+    "LocalHost:8550",
+    "127.0.0.1",
+    "127.0.0.1:8550",
+    "127.1.2.3:1",
+    "[::1]",
+    "[::1]:8550",
+  ])("answers one that is asked for as %s", async (host) => {
+    expect(await answerTo(`Host: ${host}\r\n`)).toStartWith("HTTP/1.1 200 ");
+  });
+
+  test.each([
+    "evil.example",
+    "evil.example:8550",
+    "localhost.evil.example",
+    "127.0.0.1.evil.example",
+    "data1",
+    "192.168.86.41:8550",
+    "[::1].evil.example",
+    "::1",
+    "localhost:evil",
+    "user@localhost",
+    "",
+  ])("refuses one that is asked for as %p, as a page elsewhere could have named it", async (host) => {
+    const text = await answerTo(`Host: ${host}\r\n`);
+    expect(text).toStartWith("HTTP/1.1 421 ");
+    expect(text).toContain(
+      "ask under one of these, have the proxy send it, or see the setting http.token_file\n",
+    );
+    expect(text).not.toContain("here");
+  });
+
+  test("answers HTTP/1.0 without a name, which no browser sends, and refuses HTTP/1.1 without one", async () => {
+    expect(await answerTo("", "1.0")).toStartWith("HTTP/1.1 200 ");
+    expect(await answerTo("")).toStartWith("HTTP/1.1 400 ");
   });
 });
 
 test("HttpServer with a token answers only those who show it", async () => {
-  const guarded = new HttpServer({ "/here": () => plain(200, "here") }, () => undefined);
+  const guarded = new HttpServer({ "/here": () => plain(200, "here") }, 16, () => undefined);
   try {
     guarded.token = "0123456789abcdef";
-    const at = `http://127.0.0.1:${await guarded.listen({ host: "127.0.0.1", port: 0 })}`;
+    const at = `http://127.0.0.1:${guarded.listen({ host: "127.0.0.1", port: 0 })}`;
     const refused = await fetch(`${at}/here`);
     expect(refused.status).toBe(401);
     expect(refused.headers.get("www-authenticate")).toBe('Bearer realm="imagehub"');
@@ -144,6 +178,8 @@ test("HttpServer with a token answers only those who show it", async () => {
     }
     const headers = { Authorization: "Bearer 0123456789abcdef" };
     expect(await get(`${at}/here`, { headers })).toEqual([200, "here\n"]);
+    // The token is what no page elsewhere has.
+    expect(await get(`${at}/here`, { headers: { ...headers, Host: "data1:8550" } })).toEqual([200, "here\n"]);
   } finally {
     guarded.close();
   }

@@ -1,7 +1,7 @@
 /**
  * A hub with few descriptors, and more connections than that.
  *
- * Taken out: with `DESCRIPTORS_RESERVED` at 0 in `connections.ts`, 994 images are refused with "too many open files", and
+ * Taken out: with nothing taken off in `sendersThatFit`, 994 images are refused with "too many open files", and
  * "3 requests of normal senders were not served", those of the cameras that come.
  */
 

@@ -1,0 +1,114 @@
+/**
+ * Peers that mean no good to the HTTP listener, while its health is asked for and cameras send: such as send requests and read no
+ * answer, send headers without an end, or hold connections and do nothing with them.
+ *
+ * Taken out: OLD
+ */
+
+import { besides } from "../beside.ts";
+import { Peers } from "../peers.ts";
+import type { Outcome, Row, Run } from "../row.ts";
+import { Sender } from "../../support/sender.ts";
+import { freePort } from "../../support/temp.ts";
+
+/** Most memory that the hub may take, in MB: some 60 more than it takes when it serves the same cameras undisturbed. */
+const MEMORY_MB_MAX = 250;
+
+/** A table of nodes that is as long as it can be. */
+const NODES = 1000;
+
+/** The hub has 128 places for HTTP with these. */
+const DESCRIPTORS = 1024;
+
+const ASK_EVERY_MS = 50;
+/** How long an answer is waited for. It comes in some 15 ms, and later only where the machine is at its limit. */
+const ANSWER_MS_MAX = 5000;
+
+/** Asks for the health again and again, each time on a connection of its own. */
+class Asker implements AsyncDisposable {
+  asked = 0;
+  unanswered = 0;
+  msMax = 0;
+  private hasEnded = false;
+  private readonly asking: Promise<void>;
+
+  constructor(private readonly port: number) {
+    this.asking = this.run();
+  }
+
+  private async run(): Promise<void> {
+    for (; !this.hasEnded; await Bun.sleep(ASK_EVERY_MS)) {
+      const startedMs = performance.now();
+      const isAnswered = await fetch(`http://127.0.0.1:${this.port}/healthz`, {
+        signal: AbortSignal.timeout(ANSWER_MS_MAX),
+        headers: { Connection: "close" },
+      }).then(
+        async (response) => response.status === 200 && (await response.text()) === "ok\n",
+        () => false,
+      );
+      this.asked++;
+      if (!isAnswered) this.unanswered++;
+      this.msMax = Math.max(this.msMax, Math.round(performance.now() - startedMs));
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.hasEnded = true;
+    await this.asking;
+  }
+}
+
+async function beside(run: Run, what: string, start: (port: number) => Promise<Peers>[]): Promise<Outcome> {
+  const port = freePort();
+  let asker: Asker | undefined;
+  const { figure, problems } = await besides(run, {
+    senders: 10,
+    before: ["prlimit", `--nofile=${DESCRIPTORS}`],
+    env: { IMAGEHUB_HTTP_LISTEN: `127.0.0.1:${port}` },
+    memoryMbMax: MEMORY_MB_MAX,
+    others: async (hub) => {
+      await using sender = new Sender(hub);
+      for (let node = 0; node < NODES; node++)
+        await sender.event(`A node with a long name, number ${node}|Temp|1`);
+      const peers = await Promise.all(start(port));
+      asker = new Asker(port);
+      return [asker, ...peers];
+    },
+  });
+  const { asked, unanswered, msMax } = asker!;
+  return {
+    figure: `${what}: /healthz ${unanswered} of ${asked} not answered, at most ${msMax} ms; ${figure}`,
+    problems:
+      unanswered === 0 && asked > 0
+        ? problems
+        : [...problems, `${what}: ${unanswered} of ${asked} not answered`],
+  };
+}
+
+export const http: Row = {
+  name: "http",
+  cause:
+    "over HTTP: 10 peers that send requests and read no answer, 8 with headers without an end; then 600 slow connections, 200 of " +
+    "which read no answer; beside 10 normal senders",
+  mustHold: "/healthz is answered, the normal ones are served, memory stays bounded",
+  needs: ["root"],
+  run: async (run) => {
+    const outcomes = [
+      await beside(run, "floods", (port) => [
+        ...["/healthz", "/metrics", "/api/status", "/api/status", "/nothing"].map(
+          async (path) => await Peers.startHttp(port, "pipeline", path, 2),
+        ),
+        Peers.startHttp(port, "huge", "/healthz", 8),
+      ]),
+      await beside(run, "slow ones", (port) => [
+        Peers.startHttp(port, "silent", "/", 200),
+        Peers.startHttp(port, "slow", "/healthz", 200),
+        Peers.startHttp(port, "deaf", "/api/status", 200),
+      ]),
+    ];
+    return {
+      figure: outcomes.map(({ figure }) => figure).join("; "),
+      problems: outcomes.flatMap(({ problems }) => problems),
+    };
+  },
+};

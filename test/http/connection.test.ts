@@ -1,0 +1,257 @@
+/**
+ * What an HTTP connection may hold and for how long, against peers that send too much, read nothing, or are too many.
+ */
+
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { type Answer, plain, type Route } from "../../src/http/answer.ts";
+import { HttpServer } from "../../src/http/server.ts";
+import { get } from "../support/http.ts";
+import { RawHttp } from "../support/raw-http.ts";
+
+setDefaultTimeout(60_000);
+
+const PLACES = 40;
+const PLACES_FEW = 10;
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
+const errors: unknown[] = [];
+let asked = 0;
+/** Parts that were asked for, and answers in parts that have ended. */
+let parts = 0;
+let ended = 0;
+
+async function* bytes(count: number, size = 64 * KIB): AsyncGenerator<Uint8Array> {
+  try {
+    for (let part = 0; part < count; part++) {
+      parts++;
+      yield await Promise.resolve(Buffer.alloc(size, "p"));
+    }
+  } finally {
+    ended++;
+  }
+}
+
+/** One part, and then none until the peer has gone. */
+async function* events(gone: AbortSignal): AsyncGenerator<Uint8Array> {
+  try {
+    yield Buffer.from("data: one\n\n");
+    const { promise, reject } = Promise.withResolvers<never>();
+    gone.addEventListener("abort", () => reject(new Error("gone")));
+    await promise;
+  } finally {
+    ended++;
+  }
+}
+
+const inParts = (body: Answer["body"]): Answer => ({ status: 200, type: "text/plain", body });
+const large = Buffer.alloc(MIB, "l");
+
+const routes: Readonly<Record<string, Route>> = {
+  "/here": () => plain(200, "here"),
+  "/slow": async () => {
+    await Bun.sleep(200);
+    return plain(200, "slow");
+  },
+  "/counted": () => {
+    asked++;
+    return inParts(large.subarray(0, 64 * KIB));
+  },
+  "/large": () => inParts(large),
+  "/parts": () => inParts(bytes(3, 5)),
+  "/endless": () => inParts(bytes(Number.POSITIVE_INFINITY)),
+  "/events": ({ gone }) => inParts(events(gone)),
+  "/breaks": () =>
+    inParts(
+      (async function* () {
+        yield await Promise.resolve(Buffer.from("a"));
+        throw new Error("a bug");
+      })(),
+    ),
+};
+const server = new HttpServer(routes, PLACES, (error) => errors.push(error));
+/** With so few places that what waits is no trouble when all are taken. */
+const small = new HttpServer(routes, PLACES_FEW, (error) => errors.push(error));
+let port: number;
+let smallPort: number;
+let url: string;
+
+beforeAll(() => {
+  port = server.listen({ host: "127.0.0.1", port: 0 });
+  smallPort = small.listen({ host: "127.0.0.1", port: 0 });
+  url = `http://127.0.0.1:${port}`;
+});
+afterAll(() => {
+  server.close();
+  small.close();
+});
+
+const ask = (path: string, more = ""): string => `GET ${path} HTTP/1.1\r\nHost: localhost\r\n${more}\r\n`;
+
+/** Whether one that comes and sends a whole request is answered. */
+async function isServed(at: number): Promise<boolean> {
+  using client = new RawHttp(at);
+  client.send(ask("/here"));
+  return await client
+    .until(() => client.text.endsWith("here\n") || client.socket.destroyed)
+    .then(() => client.answers === 1);
+}
+
+/** A peer that has sent this and reads nothing. */
+function deaf(text: string, at = port): RawHttp {
+  const client = new RawHttp(at);
+  client.socket.pause();
+  client.send(text);
+  return client;
+}
+
+describe("an HTTP connection", () => {
+  test("is not answered further while its peer reads nothing", async () => {
+    asked = 0;
+    using client = deaf(ask("/counted").repeat(100));
+    await client.until(() => asked > 0);
+    // As many as fit into the buffers of two sockets.
+    let before = -1;
+    for (; before !== asked; await Bun.sleep(300)) before = asked;
+    expect(asked).toBeLessThan(90);
+    client.socket.resume();
+    expect(await client.until(() => client.answers === 100)).toBe(true);
+  });
+
+  test("ends with the answer when its peer sends far ahead, and that answer arrives", async () => {
+    asked = 0;
+    using client = new RawHttp(port);
+    client.send(ask("/counted").repeat(2000));
+    expect(await client.untilClosed()).toBe(true);
+    expect(client.text.length).toBeGreaterThan(asked * 64 * KIB);
+    expect(asked).toBeLessThan(500);
+  });
+
+  test("ends at once when its peer goes on to send what nobody wants", async () => {
+    using client = new RawHttp(port);
+    client.send("GET /here HTTP/1.1\r\nX: ");
+    let taken = 0;
+    const more = (): void =>
+      void client.socket.write(large, (error) => {
+        if (error instanceof Error || client.socket.destroyed || taken > 100) return;
+        taken++;
+        more();
+      });
+    more();
+    expect(await client.until(() => client.socket.destroyed)).toBe(true);
+    expect(taken).toBeLessThan(100);
+  });
+
+  test("is answered when its peer has ended its own side, also if that takes a while", async () => {
+    using client = new RawHttp(port);
+    client.socket.end(ask("/slow"));
+    expect(await client.untilClosed()).toBe(true);
+    expect(client.text).toEndWith("\r\n\r\nslow\n");
+  });
+
+  test("is cut when its peer takes nothing of an answer for too long", async () => {
+    using client = deaf(ask("/endless"));
+    const before = ended;
+    const isCut = (): boolean => ended === before + 1;
+    expect(await client.until(isCut)).toBe(true);
+    expect(client.text).toBe("");
+  });
+});
+
+describe("an answer in parts", () => {
+  test("arrives whole, with chunks where the peer knows them", async () => {
+    expect(await get(`${url}/parts`)).toEqual([200, "ppppp".repeat(3)]);
+    expect((await fetch(`${url}/parts`)).headers.get("transfer-encoding")).toBe("chunked");
+    using old = new RawHttp(port);
+    old.send("GET /parts HTTP/1.0\r\n\r\n");
+    expect(await old.untilClosed()).toBe(true);
+    expect(old.text).toEndWith(`\r\n\r\n${"ppppp".repeat(3)}`);
+    const head = await fetch(`${url}/parts`, { method: "HEAD" });
+    expect([head.status, await head.text()]).toEqual([200, ""]);
+  });
+
+  test("is asked for no more than the peer takes, and ended when the peer goes", async () => {
+    parts = 0;
+    const before = ended;
+    using client = deaf(ask("/endless"));
+    let seen = -1;
+    for (; seen !== parts; await Bun.sleep(300)) seen = parts;
+    expect(parts).toBeGreaterThan(0);
+    expect(parts * 64 * KIB).toBeLessThan(16 * MIB);
+    client.socket.destroy();
+    expect(await client.until(() => ended === before + 1)).toBe(true);
+  });
+
+  test("is told that the peer is gone while it waits for something to send", async () => {
+    const before = ended;
+    using client = new RawHttp(port);
+    client.send(ask("/events"));
+    expect(await client.until(() => client.text.includes("data: one"))).toBe(true);
+    client.socket.destroy();
+    expect(await client.until(() => ended === before + 1)).toBe(true);
+    expect(errors).toEqual([]);
+  });
+
+  test("that fails is told of, and breaks off so that the peer sees it", async () => {
+    using client = new RawHttp(port);
+    client.send(ask("/breaks"));
+    expect(await client.untilClosed()).toBe(true);
+    expect(client.text).not.toContain("\r\n0\r\n");
+    expect(errors.splice(0)).toEqual([new Error("a bug")]);
+  });
+
+  test("takes half of the places at most, and leaves the others to those who ask for something short", async () => {
+    const before = ended;
+    {
+      using stack = new DisposableStack();
+      const clients = Array.from({ length: PLACES }, () => {
+        const client = stack.use(new RawHttp(port));
+        client.send(ask("/events"));
+        return client;
+      });
+      const status = (code: number): number =>
+        clients.filter(({ text }) => text.startsWith(`HTTP/1.1 ${code} `)).length;
+      expect(await clients[0]!.until(() => status(200) + status(503) === PLACES)).toBe(true);
+      expect(status(200)).toBe(PLACES / 2);
+      // They are many, and the other half gives way.
+      for (let count = 0; count < PLACES; count++) expect(await isServed(port)).toBe(true);
+      expect(clients.filter(({ text, isClosed }) => text.includes("data: one") && !isClosed)).toHaveLength(
+        PLACES / 2,
+      );
+    }
+    using next = new RawHttp(port);
+    expect(await next.until(() => ended === before + PLACES / 2)).toBe(true);
+    next.send(ask("/events"));
+    expect(await next.until(() => next.text.startsWith("HTTP/1.1 200 "))).toBe(true);
+  });
+});
+
+describe("too many HTTP connections", () => {
+  test.each([
+    ["say nothing", ""],
+    ["send a request and never its end", "GET /here HTTP/1.1\r\nX: "],
+    ["have been answered", ask("/here")],
+    ["do not read their answer", ask("/large")],
+    ["were told that they have sent nonsense", "nonsense\r\n\r\n"],
+  ])("that %s: one that sends a whole request is answered", async (_, text) => {
+    using stack = new DisposableStack();
+    const clients = Array.from({ length: 3 * PLACES_FEW }, () => stack.use(deaf(text, smallPort)));
+    const stand = (): number => clients.filter(({ socket }) => !socket.destroyed).length;
+    expect(await clients[0]!.until(() => stand() <= PLACES_FEW)).toBe(true);
+    // So that what the last of them sent has come, too.
+    await Bun.sleep(200);
+    for (let count = 0; count < 3; count++) expect(await isServed(smallPort)).toBe(true);
+  });
+
+  test("do not hold more than a bounded number of bytes together", async () => {
+    using stack = new DisposableStack();
+    const clients = Array.from({ length: PLACES - 5 }, () => stack.use(deaf(ask("/large"))));
+    const cut = (): number => clients.filter(({ socket }) => socket.destroyed).length;
+    expect(await clients[0]!.until(() => cut() > 10)).toBe(true);
+    const left = clients.filter(({ socket }) => !socket.destroyed);
+    expect(left.length).toBeGreaterThan(10);
+    for (const { socket } of left) socket.resume();
+    const whole = (): number => left.filter(({ text }) => text.length > MIB).length;
+    expect(await left[0]!.until(() => whole() === left.length)).toBe(true);
+  });
+});
