@@ -76,7 +76,8 @@ export class Hub {
   /** What the hub does, and how it fares. */
   private readonly overview: Overview;
   private readonly control: Control;
-  private flusher: Promise<void> | undefined;
+  /** Each resolves when it has flushed a last time. */
+  private readonly flushers: Promise<void>[] = [];
   private readonly lock: DataLock;
 
   /** @param log where the hub's own lines go; its events go to the event log */
@@ -104,7 +105,8 @@ export class Hub {
   async start(): Promise<string | undefined> {
     this.checkKeys();
     this.openDataDirectory();
-    this.flusher = this.startFlusher();
+    for (const [number, folders] of flushedTogether(this.settings).entries())
+      this.flushers[number] = this.startFlusher(number, folders);
     const writers = Array.from({ length: this.settings.writers }, (_, writer) => this.startWriter(writer));
     await this.unlessEnded(Promise.all(writers));
     const endpoint = await this.unlessEnded(this.startReceiver());
@@ -255,15 +257,20 @@ export class Hub {
         };
   }
 
-  private startFlusher(): Promise<void> {
+  private startFlusher(number: number, folders: readonly string[]): Promise<void> {
     const flushed = Promise.withResolvers<void>();
-    const worker = this.startThread(THREADS.flusher, "flusher");
+    const worker = this.startThread(
+      THREADS.flusher,
+      number === 0 ? "flusher" : `flusher ${number}`,
+      number,
+      folders,
+    );
     worker.onmessage = ({ data: message }: MessageEvent<FlusherMessage>) => {
       if (message.type === "ended") return flushed.resolve();
       if (message.type === "log") return this.log[message.level](message.message, message.fields);
       const failure =
         message.type === "flushed" ? null : `Could not bring what was written to the disk: ${message.reason}`;
-      this.overview.note("flush", failure);
+      this.overview.note(`flush ${number}`, failure);
       if (failure !== null) this.log.error(failure);
     };
     worker.onerror = ({ message }) => this.log.error(`The flusher has failed: ${message.trim()}`);
@@ -272,7 +279,7 @@ export class Hub {
       if (this.queue.stopping) return;
       this.log.error("The flusher has ended and is replaced");
       setTimeout(() => {
-        this.flusher = this.startFlusher();
+        this.flushers[number] = this.startFlusher(number, folders);
       }, REPLACE_AFTER_MS);
     });
     return flushed.promise;
@@ -317,13 +324,13 @@ export class Hub {
     Atomics.store(integers, Integer.flusherEnd, 1);
     Atomics.notify(integers, Integer.flusherEnd);
     this.loan.close();
-    await this.flusher;
+    await Promise.all(this.flushers);
     this.control.close();
     this.ended.resolve(unanswered);
   }
 
   /** @param name as `top -H` shows it */
-  private startThread(url: URL, name: string, writer = 0): Worker {
+  private startThread(url: URL, name: string, writer = 0, folders: readonly string[] = []): Worker {
     const worker = new Worker(url, { smol: true, name });
     const { settings, shared, wake, loanWake, socket, lock } = this;
     const start = {
@@ -332,6 +339,7 @@ export class Hub {
       wakeFd: wake.fd,
       loanFd: loanWake.fd,
       writer,
+      folders,
       lockText: lock.text,
       socket,
     };
@@ -389,6 +397,17 @@ function expectDisk(data: string): void {
 function firstMissing(path: string): string | undefined {
   if (existsSync(path)) return undefined;
   return firstMissing(dirname(path)) ?? path;
+}
+
+/** What each flusher brings to the disk: where `images` and `logs` are on two disks, neither waits for the other one's. */
+function flushedTogether({ data_directory: data, ack }: Settings): readonly string[][] {
+  const [images, logs] = [join(data, "images"), join(data, "logs")];
+  const [ofData, ofImages, ofLogs] = [data, images, logs].map(
+    (folder) => statSync(folder, { throwIfNoEntry: false })?.dev,
+  );
+  // With `synced` there is nothing to be flushed.
+  if (ofImages === ofLogs || ack === "synced") return [[data, images, logs]];
+  return ofData === ofLogs ? [[images], [data, logs]] : [[data, images], [logs]];
 }
 
 /** Makes a directory, brings its name to the disk, and looks whether it can be written. @returns whether it was made @throws {Error} */

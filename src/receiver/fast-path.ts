@@ -15,7 +15,7 @@ import { RequestError, type RequestReader, type StoredRequest } from "../request
 import type { Store } from "../store/store.ts";
 import { observe } from "../threads/histogram.ts";
 import type { RequestQueue } from "../threads/queue.ts";
-import { FAST_BATCH, FAST_SLOTS, histogramAt, Integer, type Shared } from "../threads/shared.ts";
+import { FAST_BATCH, FAST_SLOTS, histogramAt, Integer, type Shared, UNFLUSHED } from "../threads/shared.ts";
 import { fillSlot, Holder, Outcome, type Slot, type Slots } from "../threads/slot.ts";
 import { isPlain, type Loan, SLOW_MS } from "./loan.ts";
 import type { ReplySocket } from "./reply-socket.ts";
@@ -157,7 +157,7 @@ export class FastPath {
     const startMs = performance.now();
     void store.handle(slot);
     observe(this.durations, performance.now() - startMs);
-    Atomics.store(this.integers, Integer.unflushed, 1);
+    Atomics.store(this.integers, Integer.unflushed, UNFLUSHED);
     this.answer(index, slot);
   }
 

@@ -1,7 +1,7 @@
 /**
  * The thread that waits for the disk in place of the others: it brings to it what the writers have put into the page cache, every
- * `sync_interval` seconds, so that a power cut costs no more than that; and it looks whether the data directory is still there,
- * and the clock right.
+ * `sync_interval` seconds, so that a power cut costs no more than that; and the first one looks whether the data directory is still
+ * there, and the clock right. Where `logs` is on another disk than `images`, there is one for each, so that neither waits for the other's.
  *
  * @module
  */
@@ -29,8 +29,12 @@ const SOON_MS = 100;
 
 const post = (message: FlusherMessage): void => self.postMessage(message);
 
-self.onmessage = ({ data: { settings, shared, lockText } }: MessageEvent<ThreadStart>) => {
+self.onmessage = ({
+  data: { settings, shared, lockText, writer: number, folders },
+}: MessageEvent<ThreadStart>) => {
   const { integers } = shared;
+  const isFirst = number === 0;
+  const bit = 1 << number;
   // With `synced` there is nothing left to flush.
   const intervalMs = settings.ack === "synced" ? Number.POSITIVE_INFINITY : settings.sync_interval * 1000;
   const { data_directory: directory } = settings;
@@ -41,9 +45,9 @@ self.onmessage = ({ data: { settings, shared, lockText } }: MessageEvent<ThreadS
   };
   const watch = new DataWatch(data, new DataLock(directory, shared, lockText), log);
   const clock = new ClockWatch(directory, new Calendar(systemClock), shared, log, COMMITTED_S);
-  clock.look();
+  if (isFirst) clock.look();
   let flushMs = performance.now() + intervalMs;
-  let lookMs = performance.now() + LOOK_MS;
+  let lookMs = isFirst ? performance.now() + LOOK_MS : Number.POSITIVE_INFINITY;
   let isLast = false;
   let hasFailed = false;
   while (!isLast) {
@@ -58,16 +62,16 @@ self.onmessage = ({ data: { settings, shared, lockText } }: MessageEvent<ThreadS
     }
     if (intervalMs === Number.POSITIVE_INFINITY || (!isLast && dueMs < flushMs)) continue;
     flushMs = performance.now() + intervalMs;
-    if (Atomics.exchange(integers, Integer.unflushed, 0) === 0) continue;
+    if ((Atomics.and(integers, Integer.unflushed, ~bit) & bit) === 0) continue;
     try {
       // What is at the path else is not what was written to.
-      data.check(Part.images);
+      data.check(isFirst ? Part.images : Part.logs);
       // One that someone has removed is made again by who writes next; the others must not wait for that.
-      flush([directory, `${directory}/images`, `${directory}/logs`].filter((folder) => existsSync(folder)));
+      flush(folders.filter((folder) => existsSync(folder)));
       if (hasFailed) post({ type: "flushed" });
       hasFailed = false;
     } catch (error) {
-      Atomics.store(integers, Integer.unflushed, 1);
+      Atomics.or(integers, Integer.unflushed, bit);
       // The watch of the data directory tells that.
       if (error instanceof DataDirectoryGone) continue;
       hasFailed = true;

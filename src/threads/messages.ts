@@ -24,8 +24,10 @@ export interface ThreadStart {
   /** The events that wake the receiver and the fast path, as file descriptors. */
   readonly wakeFd: number;
   readonly loanFd: number;
-  /** The number of a thread that stores: of a writer, from 0, and behind them of the fast path; of no meaning for the others. */
+  /** The number of a thread that stores: of a writer, from 0, and behind them of the fast path; of a flusher, from 0; of no meaning for the others. */
   readonly writer: number;
+  /** What a flusher brings to the disk. */
+  readonly folders: readonly string[];
   /** What the file of the data directory's lock holds. */
   readonly lockText: string;
   /** What the fast path is lent; undefined until the receiver listens. */
@@ -43,7 +45,7 @@ interface LogMessage {
 /** From a writer, or the fast path. */
 export type WriterMessage = { readonly type: "ready" };
 
-/** From the flusher. */
+/** From a flusher. */
 export type FlusherMessage =
   /** What was written may not be on the disk; it tries again after its interval. */
   | { readonly type: "flushFailed"; readonly reason: string }

@@ -61,9 +61,9 @@ export const Integer = {
   /** Date folders: their lock, then what `store/date-folders.ts` knows of each. */
   dateFoldersLock: 7 * LINE_INTS,
   dateFolders: 8 * LINE_INTS,
-  /** 1 when something was written that the flusher has not brought to the disk yet. */
+  /** When something was written, a bit for each flusher that has not brought it to the disk yet. */
   unflushed: 9 * LINE_INTS,
-  /** 1 when the flusher is to end. */
+  /** 1 when the flushers are to end. */
   flusherEnd: 10 * LINE_INTS,
   /** For how many seconds a writer has waited for the disk with the same request; 0 while the disk does not stall. */
   stalledSeconds: 11 * LINE_INTS,
@@ -91,6 +91,9 @@ export const Integer = {
 } as const;
 
 const INTEGERS = 18 * LINE_INTS + 3 * STORING_MAX;
+
+/** {@link Integer.unflushed} for all flushers: there are two at most. */
+export const UNFLUSHED = 0b11;
 
 /** What the receiver counts, by index in {@link Shared.counters}. */
 export const Counter = {

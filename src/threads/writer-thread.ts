@@ -12,7 +12,7 @@ import { observe } from "./histogram.ts";
 import { EventQueue } from "./event-queue.ts";
 import type { ThreadStart, WriterMessage } from "./messages.ts";
 import { RequestQueue, Take } from "./queue.ts";
-import { histogramAt, Integer } from "./shared.ts";
+import { histogramAt, Integer, UNFLUSHED } from "./shared.ts";
 import { isForLog, Slots } from "./slot.ts";
 
 declare const self: Worker;
@@ -28,7 +28,7 @@ self.onmessage = async ({ data }: MessageEvent<ThreadStart>) => {
 
   const giveBack = (index: number, startMs: number): void => {
     observe(durations, performance.now() - startMs);
-    Atomics.store(integers, Integer.unflushed, 1);
+    Atomics.store(integers, Integer.unflushed, UNFLUSHED);
     integers[Integer.inHand + writer] = 0;
     queue.giveBack(index);
   };

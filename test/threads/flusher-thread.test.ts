@@ -1,10 +1,11 @@
 import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { rmSync } from "node:fs";
+import { mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { Context } from "../../src/zmq/libzmq.ts";
 import { type Hub, startHub } from "../support/hub.ts";
 import { linesWith, until } from "../support/hub-output.ts";
-import { lacksStrace, Strace } from "../support/strace.ts";
+import { lacksStrace, Strace, threadOf } from "../support/strace.ts";
+import { tempDir } from "../support/temp.ts";
 import { Peer, PeerType } from "../support/zmq-peer.ts";
 
 // Above all bounds of waiting, so that what a test holds is let go of before its context is.
@@ -50,6 +51,30 @@ async function settled(hub: Hub, strace: Strace, before: number): Promise<number
 }
 
 describe.skipIf(lacksStrace())("the flusher", () => {
+  test("brings images to the disk while that of logs stalls", async () => {
+    using data = tempDir();
+    // In memory, so that it is another disk than that of the images.
+    const logs = mkdtempSync("/dev/shm/imagehub-test-");
+    using stack = new DisposableStack();
+    stack.defer(() => rmSync(logs, { recursive: true }));
+    symlinkSync(logs, join(data.path, "logs"));
+    await using hub = await startHub({
+      settings: { hub: { data_directory: data.path, sync_interval: INTERVAL } },
+    });
+    using camera = good(hub);
+    expectStored(camera);
+    {
+      await using _ = await Strace.attachThread(threadOf(hub.pid, "flusher 1"), "syncfs", "delay_enter=60s");
+      await using strace = await Strace.attachThread(threadOf(hub.pid, "flusher"), "syncfs", "delay_enter=1");
+      for (let round = 0; round < 3; round++) {
+        const calls = strace.results().length;
+        expectStored(camera);
+        await until(hub, () => strace.results().length > calls, "a flush of images");
+      }
+    }
+    expect(await hub.stop()).toBe(0);
+  });
+
   test.each(["stored", "received"])(
     "brings to the disk with ack %s what was written, and rests when nothing was",
     async (ack) => {
