@@ -44,6 +44,7 @@ const { symbols: c } = dlopen("libc.so.6", {
     returns: FFIType.i32,
   },
   poll: { args: [FFIType.ptr, FFIType.u64, FFIType.i32], returns: FFIType.i32 },
+  listen: { args: [FFIType.i32, FFIType.i32], returns: FFIType.i32 },
   setsockopt: {
     args: [FFIType.i32, FFIType.i32, FFIType.i32, FFIType.ptr, FFIType.u32],
     returns: FFIType.i32,
@@ -463,22 +464,29 @@ export function corkSocket(fd: number): void {
   c.setsockopt(fd, IPPROTO_TCP, TCP_CORK, ON, ON.byteLength);
 }
 
-/**
- * `setsockopt` of SO_SNDBUF, SO_RCVBUF and TCP_USER_TIMEOUT on a socket that listens, from which all take them that are accepted.
- * That it does not go is no error: these only bound what the kernel keeps.
- *
- * @param sendBytes and `receiveBytes` of data; the kernel keeps twice as much for its own needs
- * @param unackedMs for how long data may wait for the peer
- */
-export function boundAccepted(fd: number, sendBytes: number, receiveBytes: number, unackedMs: number): void {
+/** What the kernel may hold for a socket that listens and the connections that are accepted on it. */
+export interface ListenBounds {
+  /** Connections that wait until they are accepted. Where there are more, peers have to try again, after a second. */
+  readonly waiting: number;
+  /** Bytes on the way out and on the way in of each connection; the kernel takes twice as much memory. */
+  readonly sendBytes: number;
+  readonly receiveBytes: number;
+  /** For how long it tries to send to a peer that does not take it, also when the connection was closed, in milliseconds. */
+  readonly sendMs: number;
+}
+
+/** Sets SO_SNDBUF, SO_RCVBUF and TCP_USER_TIMEOUT, which connections take from the socket that listens, and its backlog. Errors are ignored. */
+export function boundListener(fd: number, { waiting, sendBytes, receiveBytes, sendMs }: ListenBounds): void {
   for (const [level, name, number] of [
     [SOL_SOCKET, SO_SNDBUF, sendBytes],
     [SOL_SOCKET, SO_RCVBUF, receiveBytes],
-    [IPPROTO_TCP, TCP_USER_TIMEOUT, unackedMs],
+    [IPPROTO_TCP, TCP_USER_TIMEOUT, sendMs],
   ] as const) {
     const value = new Int32Array([number]);
     c.setsockopt(fd, level, name, value, value.byteLength);
   }
+  // On a socket that listens already this changes nothing else.
+  c.listen(fd, waiting);
 }
 
 /** struct tcp_info of linux/tcp.h, up to the last member that is read here (Linux 4.1). */

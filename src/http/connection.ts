@@ -77,14 +77,9 @@ export class Connection {
     socket.setNoDelay(true);
   }
 
-  /**
-   * How readily it gives way to another: the higher, the sooner, and of several the one with the lowest `sinceMs`. 0: not at all,
-   * as its answer is being made, or goes on.
-   */
-  get dispensability(): 0 | 1 | 2 | 3 {
-    if (this.phase === "parting") return 3;
-    if (this.phase === "receiving") return 2;
-    return this.isUnread && !this.isInParts ? 1 : 0;
+  /** Whether it may give way to another: not while its answer is being made, or goes on in parts. */
+  get givesWay(): boolean {
+    return this.phase !== "answering" || (this.isUnread && !this.isInParts);
   }
 
   /** Whether the peer has not taken all that is to be sent. */
@@ -258,7 +253,8 @@ export class Connection {
   private part(): void {
     this.phase = "parting";
     this.received = EMPTY;
-    this.deadlineMs = performance.now() + PARTING_MS_MAX;
+    this.sinceMs = performance.now();
+    this.deadlineMs = this.sinceMs + PARTING_MS_MAX;
     this.socket.shutdown();
   }
 

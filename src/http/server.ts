@@ -10,7 +10,7 @@
  */
 
 import type { Socket, TCPSocketListener } from "bun";
-import { boundAccepted } from "../libc.ts";
+import { boundListener } from "../libc.ts";
 import { type Answer, type HttpRequest, plain, type Route } from "./answer.ts";
 import { Connection } from "./connection.ts";
 import { isForLoopback } from "./host.ts";
@@ -21,13 +21,16 @@ import { showsToken } from "./token.ts";
 const WAITING_BYTES_MAX = 16 * 2 ** 20;
 
 /**
- * Bytes of one connection that may wait in the kernel, on the way out and on the way in; it takes twice as much memory. Without a
- * bound it would be megabytes each, out of the memory that the senders' connections have, too.
+ * What the kernel may hold of one connection: without a bound it would be megabytes each, out of the memory that the senders'
+ * connections have, too.
  */
-const KERNEL_BYTES = { send: 65_536, receive: 16_384 } as const;
+const KERNEL = { sendBytes: 65_536, receiveBytes: 16_384, sendMs: 20_000 } as const;
 
-/** For how long the kernel tries to send to a peer that does not take it, also after the connection was closed, in milliseconds. */
-const KERNEL_MS_MAX = 20_000;
+/**
+ * How many connections may come at once, as a part of all; peers of further ones try again, after a second. Those that have come are
+ * accepted in one go, before any of them is read, and none of them is to give way to others before its request has been seen.
+ */
+const AT_ONCE_PART = 1 / 3;
 
 /** How often what takes too long is looked for, in milliseconds. */
 const LOOK_MS = 1000;
@@ -72,7 +75,7 @@ export class HttpServer {
     });
     // The types do not know it.
     const { fd } = listener as unknown as { readonly fd: number };
-    boundAccepted(fd, KERNEL_BYTES.send, KERNEL_BYTES.receive, KERNEL_MS_MAX);
+    boundListener(fd, { ...KERNEL, waiting: Math.floor(this.connectionsMax * AT_ONCE_PART) });
     this.listener = listener;
     this.timer = setInterval(() => this.look(), LOOK_MS);
     return listener.port;
@@ -106,17 +109,26 @@ export class HttpServer {
     connection.forget();
   }
 
-  /** Closes the connection that can best be done without. @returns false where each of them has an answer that is being made or goes on */
+  /**
+   * Closes the connection on which nothing has been done for the longest, whatever it waits for. To prefer one kind to another would
+   * let those of the one fill all places, and the next of the other would give way before it was read.
+   *
+   * @returns false where each has an answer that is being made or goes on in parts
+   */
   private makeRoom(): boolean {
-    let giving: Connection | undefined;
-    for (const connection of this.connections) {
-      if (connection.dispensability === 0) continue;
-      const less = connection.dispensability - (giving?.dispensability ?? 0);
-      if (less > 0 || (less === 0 && connection.sinceMs < giving!.sinceMs)) giving = connection;
-    }
+    const giving = this.oldest((connection) => connection.givesWay);
     giving?.cut();
     this.forget(giving);
     return giving !== undefined;
+  }
+
+  private oldest(isMeant: (connection: Connection) => boolean): Connection | undefined {
+    let oldest: Connection | undefined;
+    for (const connection of this.connections) {
+      if (isMeant(connection) && (oldest === undefined || connection.sinceMs < oldest.sinceMs))
+        oldest = connection;
+    }
+    return oldest;
   }
 
   private beginParts(): boolean {
@@ -129,11 +141,7 @@ export class HttpServer {
   private wait(bytes: number): void {
     this.waitingBytes += bytes;
     while (this.waitingBytes > WAITING_BYTES_MAX) {
-      let giving: Connection | undefined;
-      for (const connection of this.connections) {
-        if (connection.isUnread && (giving === undefined || connection.sinceMs < giving.sinceMs))
-          giving = connection;
-      }
+      const giving = this.oldest((connection) => connection.isUnread);
       if (giving === undefined) return;
       giving.cut();
     }

@@ -11,7 +11,7 @@ import { RawHttp } from "../support/raw-http.ts";
 setDefaultTimeout(60_000);
 
 const PLACES = 40;
-const PLACES_FEW = 10;
+const PLACES_FEW = 8;
 const KIB = 1024;
 const MIB = 1024 * KIB;
 
@@ -45,7 +45,7 @@ async function* events(gone: AbortSignal): AsyncGenerator<Uint8Array> {
 }
 
 const inParts = (body: Answer["body"]): Answer => ({ status: 200, type: "text/plain", body });
-const large = Buffer.alloc(MIB, "l");
+const large = Buffer.alloc(2 * MIB, "l");
 
 const routes: Readonly<Record<string, Route>> = {
   "/here": () => plain(200, "here"),
@@ -103,6 +103,17 @@ function deaf(text: string, at = port): RawHttp {
   client.socket.pause();
   client.send(text);
   return client;
+}
+
+/** So many that connect in turn: when they come all at once, most have to try again after some seconds. */
+async function oneByOne(count: number, make: () => RawHttp): Promise<RawHttp[]> {
+  const clients: RawHttp[] = [];
+  while (clients.length < count) {
+    const client = make();
+    expect(await client.until(() => !client.socket.connecting)).toBe(true);
+    clients.push(client);
+  }
+  return clients;
 }
 
 describe("an HTTP connection", () => {
@@ -177,7 +188,8 @@ describe("an answer in parts", () => {
     let seen = -1;
     for (; seen !== parts; await Bun.sleep(300)) seen = parts;
     expect(parts).toBeGreaterThan(0);
-    expect(parts * 64 * KIB).toBeLessThan(16 * MIB);
+    // The kernel's buffers of both sides, which are megabytes where nobody bounds them.
+    expect(parts * 64 * KIB).toBeLessThan(2 * MIB);
     client.socket.destroy();
     expect(await client.until(() => ended === before + 1)).toBe(true);
   });
@@ -204,11 +216,8 @@ describe("an answer in parts", () => {
     const before = ended;
     {
       using stack = new DisposableStack();
-      const clients = Array.from({ length: PLACES }, () => {
-        const client = stack.use(new RawHttp(port));
-        client.send(ask("/events"));
-        return client;
-      });
+      const clients = await oneByOne(PLACES, () => stack.use(new RawHttp(port)));
+      for (const client of clients) client.send(ask("/events"));
       const status = (code: number): number =>
         clients.filter(({ text }) => text.startsWith(`HTTP/1.1 ${code} `)).length;
       expect(await clients[0]!.until(() => status(200) + status(503) === PLACES)).toBe(true);
@@ -235,7 +244,7 @@ describe("too many HTTP connections", () => {
     ["were told that they have sent nonsense", "nonsense\r\n\r\n"],
   ])("that %s: one that sends a whole request is answered", async (_, text) => {
     using stack = new DisposableStack();
-    const clients = Array.from({ length: 3 * PLACES_FEW }, () => stack.use(deaf(text, smallPort)));
+    const clients = await oneByOne(3 * PLACES_FEW, () => stack.use(deaf(text, smallPort)));
     const stand = (): number => clients.filter(({ socket }) => !socket.destroyed).length;
     expect(await clients[0]!.until(() => stand() <= PLACES_FEW)).toBe(true);
     // So that what the last of them sent has come, too.
@@ -243,15 +252,27 @@ describe("too many HTTP connections", () => {
     for (let count = 0; count < 3; count++) expect(await isServed(smallPort)).toBe(true);
   });
 
+  test("that come all at once: the first of them that sends a whole request is answered", async () => {
+    using stack = new DisposableStack();
+    const [first] = Array.from({ length: 3 * PLACES }, (_, index) =>
+      stack.use(deaf(index === 0 ? ask("/here") : "", port)),
+    );
+    first!.socket.resume();
+    expect(await first!.until(() => first!.answers === 1 || first!.socket.destroyed)).toBe(true);
+    expect(first!.answers).toBe(1);
+  });
+
   test("do not hold more than a bounded number of bytes together", async () => {
     using stack = new DisposableStack();
-    const clients = Array.from({ length: PLACES - 5 }, () => stack.use(deaf(ask("/large"))));
+    const clients = await oneByOne(PLACES - 5, () => stack.use(deaf(ask("/large"))));
     const cut = (): number => clients.filter(({ socket }) => socket.destroyed).length;
     expect(await clients[0]!.until(() => cut() > 10)).toBe(true);
+    let before = -1;
+    for (; before !== cut(); await Bun.sleep(300)) before = cut();
     const left = clients.filter(({ socket }) => !socket.destroyed);
-    expect(left.length).toBeGreaterThan(10);
+    expect(left.length).toBeGreaterThan(5);
     for (const { socket } of left) socket.resume();
-    const whole = (): number => left.filter(({ text }) => text.length > MIB).length;
+    const whole = (): number => left.filter(({ text }) => text.length > large.length).length;
     expect(await left[0]!.until(() => whole() === left.length)).toBe(true);
   });
 });

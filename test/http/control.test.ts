@@ -109,7 +109,7 @@ test("a hub without a token is not asked by a name of somebody else's choice", a
   const url = httpOf(hub);
   for (const route of ["/healthz", "/metrics", "/api/status"]) {
     const [status, text] = await get(url + route, { headers: { Host: "rebound.example" } });
-    expect([status, text.split(":")[0]]).toEqual([
+    expect([status, text.split(": ")[0]]).toEqual([
       421,
       "The header Host names none of localhost, 127.0.0.1 and [::1], and nothing else is answered without a token",
     ]);
