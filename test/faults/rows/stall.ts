@@ -10,7 +10,7 @@ import { LoopDisk } from "../disk.ts";
 import { FaultHub } from "../hub.ts";
 import { judge, problemsOf } from "../judge.ts";
 import type { Outcome, Row } from "../row.ts";
-import { percentile, Senders } from "../senders.ts";
+import { type Entry, percentile, Senders } from "../senders.ts";
 
 /** What the hub says while it waits. */
 const SAYS = /(?:waits?|waiting) for the disk|disk (?:stalls|is stalled|does not answer)|stall/i;
@@ -76,7 +76,7 @@ export const stall: Row = {
     problems.push(...problemsOf(findings));
     const hanging = journal.filter((entry) => entry.reply === null).length;
     if (hanging > 0) problems.push(`${hanging} requests got no answer`);
-    const frozen = await stopWhileFrozen(hub, disk);
+    const frozen = await stopWhileFrozen(hub, disk, journal);
     problems.push(...frozen.problems);
     return {
       figure:
@@ -88,8 +88,12 @@ export const stall: Row = {
   },
 };
 
-/** A stall that outlasts a stop: all have an answer and the ports are free in time, and the process ends when the disk lets it. */
-async function stopWhileFrozen(hub: FaultHub, disk: LoopDisk): Promise<Outcome> {
+/**
+ * A stall that outlasts a stop: all have an answer and the ports are free in time, and the process ends when the disk lets it.
+ *
+ * @param earlier what else is in the data directory
+ */
+async function stopWhileFrozen(hub: FaultHub, disk: LoopDisk, earlier: readonly Entry[]): Promise<Outcome> {
   const problems: string[] = [];
   const http = freePort();
   hub.change({ env: { IMAGEHUB_HTTP_LISTEN: `127.0.0.1:${http}` } });
@@ -113,7 +117,7 @@ async function stopWhileFrozen(hub: FaultHub, disk: LoopDisk): Promise<Outcome> 
   if (status !== 1) problems.push(`SIGTERM on a disk that stands still: exit status ${status}`);
   const { journal, ms } = await stopped;
   if (ms > STOP_MS_MAX) problems.push("the last answer came only when the disk went on");
-  problems.push(...problemsOf(judge(hub.data, journal)));
+  problems.push(...problemsOf(judge(hub.data, [...earlier, ...journal])));
   const answered = journal.filter((entry) => entry.reply?.startsWith("ERROR the hub stops") === true).length;
   const hanging = journal.filter((entry) => entry.reply === null).length;
   if (answered === 0) problems.push("nobody was told that the hub stops");
