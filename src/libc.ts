@@ -95,7 +95,6 @@ const MAP_PRIVATE = 2;
 const MAP_ANONYMOUS = 0x20;
 const MAP_FAILED = -1;
 const IPPROTO_TCP = 6;
-const SOL_SOCKET = 1;
 const SO_COOKIE = 57;
 const SIOCOUTQNSD = 0x894b;
 const F_DUPFD_CLOEXEC = 1030;
@@ -477,7 +476,9 @@ export function cookieOf(fd: number, peer: string): bigint | undefined {
 
 function readCookie(fd: number): bigint {
   socketValueBytes[0] = socketValue.byteLength;
-  return c.getsockopt(fd, SOL_SOCKET, SO_COOKIE, socketValue, socketValueBytes) < 0 ? NO_COOKIE : socketValue[0]!;
+  return c.getsockopt(fd, SOL_SOCKET, SO_COOKIE, socketValue, socketValueBytes) < 0
+    ? NO_COOKIE
+    : socketValue[0]!;
 }
 
 /**

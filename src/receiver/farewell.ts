@@ -36,7 +36,11 @@ export interface HeldReply {
 }
 
 /** Sends all replies, and ends all connections. */
-export function sayFarewell(replies: readonly HeldReply[], connections: Connections, socket: ReplySocket): void {
+export function sayFarewell(
+  replies: readonly HeldReply[],
+  connections: Connections,
+  socket: ReplySocket,
+): void {
   connections.update();
   const counts = new Map<Connection, number>();
   for (const { connection } of replies)

@@ -248,19 +248,21 @@ describe("heartbeat_interval and heartbeat_timeout", () => {
     expectServed(camera);
     expect(linesWith(hub, "Connected: ")).toHaveLength(4);
   });
-
 });
 
 test.each([
   ["3.2", Buffer.of(0xff, 0, 0, 0, 0, 0, 0, 0, 1, 0x7f, 1, 5, 0, 0)],
   ["2.2", Buffer.of(1, 0)],
-])("a peer that opens its connection as libzmq %s does is closed, and the log says what is needed", async (_, opening) => {
-  await using hub = await hubWith({});
-  using old = await RawPeer.connect(hub.port, opening);
-  await old.closed();
-  await until(hub, () => linesWith(hub, "libzmq 4").length === 1);
-  expect(linesWith(hub, "libzmq 4")[0]).toMatch(/ warn {2}Closed a connection .* from=127\.0\.0\.1:\d+$/);
-});
+])(
+  "a peer that opens its connection as libzmq %s does is closed, and the log says what is needed",
+  async (_, opening) => {
+    await using hub = await hubWith({});
+    using old = await RawPeer.connect(hub.port, opening);
+    await old.closed();
+    await until(hub, () => linesWith(hub, "libzmq 4").length === 1);
+    expect(linesWith(hub, "libzmq 4")[0]).toMatch(/ warn {2}Closed a connection .* from=127\.0\.0\.1:\d+$/);
+  },
+);
 
 describe("max_connections", () => {
   test("closes further ones while the others go on, until there is room", async () => {

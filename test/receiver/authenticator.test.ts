@@ -1,5 +1,10 @@
 import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { Authenticator, type Peer as Shown, type Refusal, ZAP_DOMAIN } from "../../src/receiver/authenticator.ts";
+import {
+  Authenticator,
+  type Peer as Shown,
+  type Refusal,
+  ZAP_DOMAIN,
+} from "../../src/receiver/authenticator.ts";
 import {
   Context,
   MessageArray,

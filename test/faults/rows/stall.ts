@@ -121,7 +121,8 @@ async function stopWhileFrozen(hub: FaultHub, disk: LoopDisk, earlier: readonly 
   const answered = journal.filter((entry) => entry.reply?.startsWith("ERROR the hub stops") === true).length;
   const hanging = journal.filter((entry) => entry.reply === null).length;
   if (answered === 0) problems.push("nobody was told that the hub stops");
-  if (hanging > 0) problems.push(`${hanging} requests got no answer from a hub that stops on a disk that stands still`);
+  if (hanging > 0)
+    problems.push(`${hanging} requests got no answer from a hub that stops on a disk that stands still`);
   return {
     figure: `a disk that stands still: all answered after ${(ms / 1000).toFixed(1)} s, ${answered} of them ERROR, ports free after ${(freeMs / 1000).toFixed(1)} s`,
     problems,
