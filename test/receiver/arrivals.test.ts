@@ -1,6 +1,8 @@
 import { expect, test } from "bun:test";
 import { Arrivals, PER_SECOND } from "../../src/receiver/arrivals.ts";
 
+const addressOf = (at: number): string => `10.${at >> 16}.${(at >> 8) & 255}.${at & 255}`;
+
 /** How many of so many connections at once may come. */
 const taken = (arrivals: Arrivals, address: string, nowMs: number, count = 1000): number =>
   Array.from({ length: count }, () => arrivals.take(address, nowMs)).filter(Boolean).length;
@@ -42,9 +44,8 @@ test.each([
 
 test("no more addresses are remembered than there is room for, and those that came last are", () => {
   const arrivals = new Arrivals(1);
-  const address = (at: number): string => `10.${at >> 16}.${(at >> 8) & 255}.${at & 255}`;
-  for (let at = 0; at < 10_000; at++) expect(arrivals.take(address(at), 0)).toBe(true);
-  expect(arrivals.take(address(9999), 0)).toBe(false);
-  expect(arrivals.take(address(0), 0)).toBe(true);
+  for (let at = 0; at < 10_000; at++) expect(arrivals.take(addressOf(at), 0)).toBe(true);
+  expect(arrivals.take(addressOf(9999), 0)).toBe(false);
+  expect(arrivals.take(addressOf(0), 0)).toBe(true);
   expect((Reflect.get(arrivals, "buckets") as Map<string, unknown>).size).toBeLessThanOrEqual(4096);
 });

@@ -56,6 +56,14 @@ function ask(...frames: readonly (string | Uint8Array)[]): string[] {
   throw new Error("No answer came");
 }
 
+/** Answers questions until something is so. @throws {Error} when it does not come to that */
+async function until(isSo: () => boolean): Promise<void> {
+  for (const end = performance.now() + COMES_MS; !isSo(); await Bun.sleep(1)) {
+    authenticator.update();
+    if (performance.now() > end) throw new Error(`Asked ${seen.length} times`);
+  }
+}
+
 const KEY = Buffer.from(Array.from({ length: 32 }, (_, at) => at));
 
 describe("Authenticator", () => {
@@ -103,12 +111,6 @@ describe("Authenticator", () => {
     server.bind(`tcp://127.0.0.1:${port}`);
     using camera = new Peer(context, PeerType.req, `tcp://127.0.0.1:${port}`);
     camera.send("image");
-    const until = async (isSo: () => boolean): Promise<void> => {
-      for (const end = performance.now() + COMES_MS; !isSo(); await Bun.sleep(1)) {
-        authenticator.update();
-        if (performance.now() > end) throw new Error(`Asked ${seen.length} times`);
-      }
-    };
     // Again and again, of its own accord.
     await until(() => refused.length === 4);
     expect(receiveFrames(server, 0)).toBeUndefined();

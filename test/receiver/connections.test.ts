@@ -298,11 +298,6 @@ test("a camera that is sending its first image stays when there are too many, an
 });
 
 describe("hold", () => {
-  /** Waits until libzmq has the connection of a peer, or has let it go, without an event being read. */
-  const settle = async (peers: readonly RawPeer[]): Promise<void> => {
-    await Promise.all(peers.map(async (each) => await each.heard("NULL")));
-  };
-
   test("of a connection whose descriptor is another's by now leaves that one alone", async () => {
     const before = await RawPeer.connect(port, greeting());
     await until(() => addresses("Connected: ").length === 1);
@@ -312,7 +307,7 @@ describe("hold", () => {
     // What the monitor tells is not read: for the connections, the first one stands.
     await Bun.sleep(100);
     using after = await RawPeer.connect(port, greeting());
-    await settle([after]);
+    await after.heard("NULL");
     expect(gone.isGone).toBe(false);
     expect(hold(gone)).toBeUndefined();
     await until(() => addresses("Connected: ").length === 2);
@@ -330,11 +325,11 @@ describe("hold", () => {
     before[Symbol.dispose]();
     await Bun.sleep(100);
     using after = await RawPeer.connect(port, greeting());
-    await settle([after]);
+    await after.heard("NULL");
     const cookies: (bigint | undefined)[] = [];
-    const { accept } = Connections.prototype as unknown as { accept: (fd: number, peer: string) => void };
-    Reflect.set(connections, "accept", (fd: number, peer: string) => {
-      accept.call(connections, fd, peer);
+    const { accept } = Connections.prototype as unknown as { accept: (fd: number, from: string) => void };
+    Reflect.set(connections, "accept", (fd: number, from: string) => {
+      accept.call(connections, fd, from);
       cookies.push(connections.at(fd).cookie);
     });
     await until(() => cookies.length === 2);
@@ -344,11 +339,11 @@ describe("hold", () => {
   });
 
   test("keeps a connection from being mistaken also while libzmq closes it", async () => {
-    using peer = await RawPeer.connect(port, greeting());
+    using first = await RawPeer.connect(port, greeting());
     await until(() => addresses("Connected: ").length === 1);
     const connection = connectionOf(addresses("Connected: ")[0]!);
     using held = hold(connection)!;
-    peer[Symbol.dispose]();
+    first[Symbol.dispose]();
     await until(() => connections.count === 0);
     using next = await RawPeer.connect(port, greeting());
     await until(() => connections.count === 1);

@@ -32,12 +32,6 @@ export function greeting(mechanism = "NULL", minor = 1): Buffer {
 
 /** The command that ends a handshake of the mechanism NULL. @param routingId that the peer claims; else it leaves that to libzmq */
 export function ready(socketType = "DEALER", routingId?: Uint8Array): Buffer {
-  const property = (name: string, value: Uint8Array): Uint8Array[] => [
-    Buffer.of(name.length),
-    Buffer.from(name),
-    Buffer.of(0, 0, 0, value.byteLength),
-    value,
-  ];
   return command(
     "READY",
     Buffer.concat([
@@ -45,6 +39,11 @@ export function ready(socketType = "DEALER", routingId?: Uint8Array): Buffer {
       ...(routingId === undefined ? [] : property("Identity", routingId)),
     ]),
   );
+}
+
+/** A property of a peer, as it stands in READY. */
+function property(name: string, value: Uint8Array): Uint8Array[] {
+  return [Buffer.of(name.length), Buffer.from(name), Buffer.of(0, 0, 0, value.byteLength), value];
 }
 
 /** A message of these frames. */

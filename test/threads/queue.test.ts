@@ -281,27 +281,27 @@ describe("fallAsleep", () => {
   });
 });
 
-describe("giveBack", () => {
-  /** Ends a thread's giveBack in front of its n-th atomic operation on shared memory. */
-  function endBefore(operation: number, act: () => void): void {
-    const names = ["load", "store", "add", "compareExchange", "exchange"] as const;
-    const whole = Object.fromEntries(names.map((name) => [name, Atomics[name]]));
-    let count = 0;
-    for (const name of names) {
-      Reflect.set(Atomics, name, (...words: unknown[]): unknown => {
-        if (++count === operation) throw new Error("The thread ends here");
-        return Reflect.apply(whole[name] as () => unknown, Atomics, words);
-      });
-    }
-    try {
-      act();
-    } catch (error) {
-      expect(error).toMatchObject({ message: "The thread ends here" });
-    } finally {
-      Object.assign(Atomics, whole);
-    }
+/** Ends a thread's giveBack in front of its n-th atomic operation on shared memory. */
+function endBefore(operation: number, act: () => void): void {
+  const names = ["load", "store", "add", "compareExchange", "exchange"] as const;
+  const whole = Object.fromEntries(names.map((name) => [name, Atomics[name]]));
+  let count = 0;
+  for (const name of names) {
+    Reflect.set(Atomics, name, (...words: unknown[]): unknown => {
+      if (++count === operation) throw new Error("The thread ends here");
+      return Reflect.apply(whole[name] as () => unknown, Atomics, words);
+    });
   }
+  try {
+    act();
+  } catch (error) {
+    expect(error).toMatchObject({ message: "The thread ends here" });
+  } finally {
+    Object.assign(Atomics, whole);
+  }
+}
 
+describe("giveBack", () => {
   test.each([1, 2, 3, 4])(
     "that ends at its operation %d loses no other slot, at any place of the ring",
     (operation) => {
