@@ -321,11 +321,12 @@ export class Hub {
   /** The receiver has stopped: what was written is flushed, and that is all. */
   private async finish(unanswered: number): Promise<void> {
     const { integers } = this.shared;
+    // Before the flusher, which a disk that stands still never lets go; nor does it let the process give back a port.
+    this.control.close();
     Atomics.store(integers, Integer.flusherEnd, 1);
     Atomics.notify(integers, Integer.flusherEnd);
     this.loan.close();
     await Promise.all(this.flushers);
-    this.control.close();
     this.ended.resolve(unanswered);
   }
 

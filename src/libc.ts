@@ -18,14 +18,18 @@ const { symbols: c } = dlopen("libc.so.6", {
   clock_gettime: { args: [FFIType.i32, FFIType.ptr], returns: FFIType.i32 },
   close: { args: [FFIType.i32], returns: FFIType.i32 },
   eventfd: { args: [FFIType.u32, FFIType.i32], returns: FFIType.i32 },
+  // fcntl(2) and ioctl(2) take a variable argument, as open(2) does.
+  fcntl: { args: [FFIType.i32, FFIType.i32, FFIType.i32], returns: FFIType.i32 },
   fgetxattr: { args: [FFIType.i32, FFIType.ptr, FFIType.ptr, FFIType.u64], returns: FFIType.i64_fast },
   flock: { args: [FFIType.i32, FFIType.i32], returns: FFIType.i32 },
   fsync: { args: [FFIType.i32], returns: FFIType.i32 },
   ftruncate: { args: [FFIType.i32, FFIType.i64], returns: FFIType.i32 },
+  getpeername: { args: [FFIType.i32, FFIType.ptr, FFIType.ptr], returns: FFIType.i32 },
   getsockopt: {
     args: [FFIType.i32, FFIType.i32, FFIType.i32, FFIType.ptr, FFIType.ptr],
     returns: FFIType.i32,
   },
+  ioctl: { args: [FFIType.i32, FFIType.u64, FFIType.ptr], returns: FFIType.i32 },
   linkat: { args: [FFIType.i32, FFIType.ptr, FFIType.i32, FFIType.ptr, FFIType.i32], returns: FFIType.i32 },
   localtime_r: { args: [FFIType.ptr, FFIType.ptr], returns: FFIType.ptr },
   lseek: { args: [FFIType.i32, FFIType.i64, FFIType.i32], returns: FFIType.i64_fast },
@@ -92,6 +96,9 @@ const MAP_PRIVATE = 2;
 const MAP_ANONYMOUS = 0x20;
 const MAP_FAILED = -1;
 const IPPROTO_TCP = 6;
+const SO_COOKIE = 57;
+const SIOCOUTQNSD = 0x894b;
+const F_DUPFD_CLOEXEC = 1030;
 const TCP_CORK = 3;
 const TCP_USER_TIMEOUT = 18;
 const SOL_SOCKET = 1;
@@ -446,22 +453,80 @@ export function copyTo(target: Uint8Array, address: Address, length: number): vo
   if (length > 0) c.memcpy(target, address, length);
 }
 
+const ON = new Int32Array([1]);
+const socketValue = new BigUint64Array(1);
+const socketValueBytes = new Uint32Array(1);
+/** struct sockaddr_in6; that of IPv4 has its port at the same place. */
+const socketAddress = new Uint8Array(28);
+
+/** What getsockopt(2) gives as {@link cookieOf} for a descriptor that is no socket, and on kernels older than Linux 4.12 for all. */
+const NO_COOKIE = 0n;
+
 /**
- * `shutdown(fd, SHUT_RDWR)`: ends a connection whose descriptor belongs to someone else, who then closes it. That it may be
- * gone already is no error.
+ * `getsockopt(fd, SOL_SOCKET, SO_COOKIE)`: a number that the kernel gives to one socket and never again.
+ *
+ * @param peer the other end of the connection that it is asked for, e.g. `192.168.86.41:50123`
+ * @returns undefined where that is not the one at this descriptor, any more
  */
-export function shutdownSocket(fd: number): void {
-  c.shutdown(fd, SHUT_RDWR);
+export function cookieOf(fd: number, peer: string): bigint | undefined {
+  socketValueBytes[0] = socketAddress.byteLength;
+  if (c.getpeername(fd, socketAddress, socketValueBytes) < 0) return undefined;
+  if (!peer.endsWith(`:${socketAddress[2]! * 256 + socketAddress[3]!}`)) return undefined;
+  return readCookie(fd);
 }
 
-const ON = new Int32Array([1]);
+function readCookie(fd: number): bigint {
+  socketValueBytes[0] = socketValue.byteLength;
+  return c.getsockopt(fd, SOL_SOCKET, SO_COOKIE, socketValue, socketValueBytes) < 0
+    ? NO_COOKIE
+    : socketValue[0]!;
+}
 
 /**
- * `setsockopt(fd, IPPROTO_TCP, TCP_CORK, 1)`: what is written to a connection from now on leaves when it is closed, in one
- * packet with its end, or after 200 ms. That it may be gone already is no error.
+ * A connection that belongs to someone else, who may close it at any time, and whose descriptor then may become another one's: as long
+ * as this is not disposed of, what is done here is done to that connection and no other.
  */
-export function corkSocket(fd: number): void {
-  c.setsockopt(fd, IPPROTO_TCP, TCP_CORK, ON, ON.byteLength);
+export class HeldConnection implements Disposable {
+  private constructor(
+    private readonly fd: number,
+    private readonly isOwn: boolean,
+  ) {}
+
+  /**
+   * @param fd where it was
+   * @param cookie of {@link cookieOf}
+   * @returns undefined where it is gone
+   */
+  static at(fd: number, cookie: bigint): HeldConnection | undefined {
+    // A descriptor of its own keeps the socket, whatever becomes of the other one. Where there are no more, there is a moment left.
+    const own = c.fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    const held = own < 0 ? new HeldConnection(fd, false) : new HeldConnection(own, true);
+    if (readCookie(held.fd) === cookie) return held;
+    held[Symbol.dispose]();
+    return undefined;
+  }
+
+  /**
+   * `setsockopt(fd, IPPROTO_TCP, TCP_CORK, 1)`: what is written from now on leaves with the connection's end, in one packet, or
+   * after 200 ms.
+   */
+  cork(): void {
+    c.setsockopt(this.fd, IPPROTO_TCP, TCP_CORK, ON, ON.byteLength);
+  }
+
+  /** `ioctl(fd, SIOCOUTQNSD)`: bytes that were written and have not left. */
+  get unsentBytes(): number {
+    return c.ioctl(this.fd, SIOCOUTQNSD, socketValueBytes) < 0 ? 0 : socketValueBytes[0]!;
+  }
+
+  /** `shutdown(fd, SHUT_RDWR)`: ends it. Its owner then closes it. */
+  shutdown(): void {
+    c.shutdown(this.fd, SHUT_RDWR);
+  }
+
+  [Symbol.dispose](): void {
+    if (this.isOwn) c.close(this.fd);
+  }
 }
 
 /** What the kernel may hold for a socket that listens and the connections that are accepted on it. */

@@ -28,8 +28,15 @@ export interface Peer {
   readonly key: string | undefined;
 }
 
+/** Why a connection is not let in. */
+export interface Refusal {
+  readonly reason: string;
+  /** Whether its libzmq tries again by itself. */
+  readonly isForNow: boolean;
+}
+
 /** Says why a connection is refused, or undefined where it is let in. */
-export type Policy = (peer: Peer) => string | undefined;
+export type Policy = (peer: Peer) => Refusal | undefined;
 
 /** Answers libzmq's questions. */
 export class Authenticator implements Disposable {
@@ -44,7 +51,7 @@ export class Authenticator implements Disposable {
   constructor(
     context: Context,
     private readonly policy: Policy,
-    private readonly onRefused: (peer: Peer, reason: string) => void,
+    private readonly onRefused: (peer: Peer, refusal: Refusal) => void,
   ) {
     this.socket = context.socket(SocketType.rep);
     this.socket.bind(ENDPOINT);
@@ -70,11 +77,12 @@ export class Authenticator implements Disposable {
       mechanism: String(mechanism),
       key: String(mechanism) === "CURVE" && key?.byteLength === 32 ? z85Encode(key) : undefined,
     };
-    const reason =
-      String(version) === VERSION ? this.policy(peer) : `ZAP version ${String(version)} is not known`;
-    if (reason !== undefined) this.onRefused(peer, reason);
-    const [status, text, user] =
-      reason === undefined ? ["200", "OK", peer.key ?? ""] : ["400", "Refused", ""];
+    const refusal =
+      String(version) === VERSION
+        ? this.policy(peer)
+        : { reason: `ZAP version ${String(version)} is not known`, isForNow: false };
+    if (refusal !== undefined) this.onRefused(peer, refusal);
+    const [status, text, user] = answerFor(peer, refusal);
     for (const frame of [VERSION, id ?? "", status, text, user]) this.socket.send(Buffer.from(frame), true);
     this.socket.send(Buffer.alloc(0), false);
   }
@@ -82,4 +90,13 @@ export class Authenticator implements Disposable {
   [Symbol.dispose](): void {
     this.socket[Symbol.dispose]();
   }
+}
+
+/**
+ * Status, text and user id of an answer. With 300, libzmq says nothing to the peer and lets its handshake run out of time, so that it
+ * connects again; with 400 it says so, and the peer's libzmq gives up.
+ */
+function answerFor(peer: Peer, refusal: Refusal | undefined): [status: string, text: string, user: string] {
+  if (refusal === undefined) return ["200", "OK", peer.key ?? ""];
+  return refusal.isForNow ? ["300", "Later", ""] : ["400", "Refused", ""];
 }

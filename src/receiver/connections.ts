@@ -8,7 +8,7 @@
  * @module
  */
 
-import { corkSocket, shutdownSocket, TcpInfo } from "../libc.ts";
+import { cookieOf, HeldConnection, TcpInfo } from "../libc.ts";
 import { type Monitor, MonitorEvent, ProtocolError } from "../zmq/libzmq.ts";
 
 /** For how long TCP has heard nothing from a peer that is probably gone, in milliseconds: two of its probes have had no answer. */
@@ -55,6 +55,10 @@ export type GivenUp = "tooMany" | "unfinished" | "silent";
 
 /** One connection, as long as it stands or has requests in hand. */
 export interface Connection {
+  /** Where it is, or was: the monitor tells later that it has ended, and by then another may be there. `hold` knows. */
+  readonly fd: number;
+  /** What the kernel knows it by; undefined where it had ended before that could be asked. */
+  readonly cookie: bigint | undefined;
   /** Address and port, e.g. `192.168.86.41:50123`. */
   readonly peer: string;
   /** The address alone; undefined where the connection went before it could be asked for. */
@@ -104,13 +108,12 @@ export class Connections implements Disposable {
     const known = this.standing.get(fd);
     if (known !== undefined) return known;
     this.update();
-    return this.standing.get(fd) ?? newConnection(GONE, undefined, true);
+    return this.standing.get(fd) ?? newConnection(fd, GONE);
   }
 
-  /** From now on what is sent to those that stand leaves together with the end of the connection, in one packet. */
-  cork(): void {
-    this.update();
-    for (const fd of this.standing.keys()) corkSocket(fd);
+  /** All that stand, but for those that are being closed. */
+  *all(): Generator<Connection> {
+    for (const connection of this.standing.values()) if (!connection.isClosing) yield connection;
   }
 
   /** Takes in what has happened since. */
@@ -160,10 +163,10 @@ export class Connections implements Disposable {
     let bytes = 0;
     for (const [fd, connection] of this.standing) bytes += this.lookAt(fd, connection);
     while (bytes > this.options.unfinishedBytesMax) {
-      const [fd, connection] = this.worst();
-      if (connection === undefined || connection.unfinishedBytes === 0) return;
+      const connection = this.worst();
+      if (connection === undefined) return;
       bytes -= connection.unfinishedBytes;
-      this.giveUp(fd, connection, "unfinished");
+      this.giveUp(connection, "unfinished");
     }
   }
 
@@ -187,24 +190,23 @@ export class Connections implements Disposable {
   }
 
   /** The connection that is to go first for its unfinished message. */
-  private worst(): [fd: number, connection: Connection | undefined] {
-    let worst: [number, Connection | undefined] = [-1, undefined];
-    for (const [fd, connection] of this.standing) {
-      const [, other] = worst;
-      if (connection.isClosing || connection.unfinishedBytes === 0) continue;
+  private worst(): Connection | undefined {
+    let worst: Connection | undefined;
+    for (const connection of this.all()) {
+      if (connection.unfinishedBytes === 0) continue;
       const isStranger = connection.messages === 0;
       const isWorse =
-        other === undefined ||
-        (isStranger === (other.messages === 0)
-          ? connection.unfinishedBytes > other.unfinishedBytes
+        worst === undefined ||
+        (isStranger === (worst.messages === 0)
+          ? connection.unfinishedBytes > worst.unfinishedBytes
           : isStranger);
-      if (isWorse) worst = [fd, connection];
+      if (isWorse) worst = connection;
     }
     return worst;
   }
 
   private accept(fd: number, peer: string): void {
-    const connection = newConnection(peer, addressIn(peer), false);
+    const connection = newConnection(fd, peer);
     this.standing.set(fd, connection);
     this.greeting.set(peer, connection);
     this.options.debug(`Connected: ${peer}`);
@@ -235,7 +237,7 @@ export class Connections implements Disposable {
       ({ unheardMs } = connection);
     }
     if (giving < 0) giving = newest;
-    this.giveUp(giving, this.standing.get(giving)!, "tooMany");
+    this.giveUp(this.standing.get(giving)!, "tooMany");
   }
 
   /** Whether a peer has sent nothing but a greeting. A camera may be sending its first image, or wait for the reply to it. */
@@ -243,10 +245,12 @@ export class Connections implements Disposable {
     return messages === 0 && !(this.tcp.read(fd) && this.tcp.bytesReceived > GREETING_BYTES_MAX);
   }
 
-  private giveUp(fd: number, connection: Connection, reason: GivenUp): void {
+  private giveUp(connection: Connection, reason: GivenUp): void {
     connection.isClosing = true;
     this.closing++;
-    shutdownSocket(fd);
+    using held = hold(connection);
+    if (held === undefined) return;
+    held.shutdown();
     this.options.onGivenUp(connection, reason);
   }
 
@@ -274,10 +278,13 @@ function addressIn(peer: string): string | undefined {
   return /^\[?([^\]]+?)\]?:\d+$/.exec(peer)?.[1];
 }
 
-function newConnection(peer: string, address: string | undefined, isGone: boolean): Connection {
+/** @param peer `GONE` where it has ended already, and only what had come on it before is left */
+function newConnection(fd: number, peer: string): Connection {
   return {
+    fd,
+    cookie: cookieOf(fd, peer),
     peer,
-    address,
+    address: addressIn(peer),
     node: undefined,
     unanswered: 0,
     messages: 0,
@@ -287,6 +294,11 @@ function newConnection(peer: string, address: string | undefined, isGone: boolea
     unfinishedBytes: 0,
     unheardMs: 0,
     isClosing: false,
-    isGone,
+    isGone: peer === GONE,
   };
+}
+
+/** Keeps a connection at hand, to do something to it and to no other. @returns undefined where it has ended */
+export function hold({ fd, cookie }: Connection): HeldConnection | undefined {
+  return cookie === undefined ? undefined : HeldConnection.at(fd, cookie);
 }

@@ -1,5 +1,6 @@
 /**
- * The settings on who may send, put into force on a socket: by address, and by key.
+ * Who may send, put into force on a socket: by address, by key, and by how fast connections come. It is asked before libzmq gives a
+ * connection a routing id, so that nobody who is not let in can take one.
  *
  * @module
  */
@@ -8,43 +9,43 @@ import type { Settings } from "../config/schema.ts";
 import { readKeyPair, readPublicKeys } from "../zmq/certificate.ts";
 import { type Context, type Socket, SocketOption, TextOption } from "../zmq/libzmq.ts";
 import { AddressList } from "./access.ts";
-import { Authenticator, type Peer, ZAP_DOMAIN } from "./authenticator.ts";
+import { Arrivals, PER_SECOND } from "./arrivals.ts";
+import { Authenticator, type Peer, type Refusal, ZAP_DOMAIN } from "./authenticator.ts";
+
+/** How often all connections that may stand may come again at once from one address, as when its link was gone, or power. */
+const HERDS = 2;
+
+/** Connections that may come at once from one address, whatever the settings say: people try things. */
+const BURST_MIN = 1000;
+
+/** The settings that say who may send. */
+export type GatekeeperSettings = Pick<Settings, "allow" | "curve" | "max_connections">;
 
 /** Lets in who is allowed. */
 export class Gatekeeper implements Disposable {
   /** Asks and answers for libzmq; for a poller. */
   readonly authenticator: Authenticator;
   private readonly addresses: AddressList;
+  private readonly arrivals: Arrivals;
   private keys: Set<string> | undefined;
 
   /**
    * Guards a socket that is not bound yet.
    *
    * @param onRefused is told of each connection that is refused, and why
-   * @returns undefined where the settings let everybody in
    * @throws {Error} where a key cannot be read
    */
-  static guard(
+  constructor(
     context: Context,
     socket: Socket,
-    settings: Settings,
-    onRefused: (peer: Peer, reason: string) => void,
-  ): Gatekeeper | undefined {
-    const { allow, curve } = settings;
-    if (allow.length === 0 && curve.server_key === "") return undefined;
-    return new Gatekeeper(context, socket, settings, onRefused);
-  }
-
-  private constructor(
-    context: Context,
-    socket: Socket,
-    private readonly settings: Settings,
-    onRefused: (peer: Peer, reason: string) => void,
+    private readonly settings: GatekeeperSettings,
+    onRefused: (peer: Peer, refusal: Refusal) => void,
   ) {
-    const { allow, curve } = settings;
+    const { allow, curve, max_connections } = settings;
     this.addresses = new AddressList(allow);
+    this.arrivals = new Arrivals(Math.max(HERDS * max_connections, BURST_MIN));
     this.reload();
-    this.authenticator = new Authenticator(context, (peer) => this.reasonAgainst(peer), onRefused);
+    this.authenticator = new Authenticator(context, (peer) => this.whyNot(peer), onRefused);
     socket.setText(TextOption.zapDomain, ZAP_DOMAIN);
     socket.set(SocketOption.zapEnforceDomain, 1);
     if (curve.server_key !== "") {
@@ -63,6 +64,16 @@ export class Gatekeeper implements Disposable {
     const { client_keys: directory } = this.settings.curve;
     if (directory !== "") this.keys = readPublicKeys(directory);
     return this.keys?.size ?? 0;
+  }
+
+  private whyNot(peer: Peer): Refusal | undefined {
+    const reason = this.reasonAgainst(peer);
+    if (reason !== undefined) return { reason, isForNow: false };
+    if (this.arrivals.take(peer.address, performance.now())) return undefined;
+    return {
+      reason: `more than ${PER_SECOND} a second come from its address; it may try again`,
+      isForNow: true,
+    };
   }
 
   private reasonAgainst({ address, key }: Peer): string | undefined {

@@ -16,6 +16,7 @@ import { Counter, FAST_BATCH, FAST_SLOTS, firstFastSlot, Integer, slotsFor } fro
 import { Context, SocketOption } from "../zmq/libzmq.ts";
 import { type Complaint, Complaints } from "./complaints.ts";
 import { type Connection, Connections, type GivenUp } from "./connections.ts";
+import { sayFarewell } from "./farewell.ts";
 import { type Loan, SLOW_MS } from "./loan.ts";
 import { Gatekeeper } from "./gatekeeper.ts";
 import { ReplySocket, routerSocket, unfinishedBytesMax } from "./reply-socket.ts";
@@ -42,8 +43,8 @@ const TRIM_BYTES = 32 * 2 ** 20;
 /** How often it is looked what connections hold, in milliseconds. */
 const LOOK_MS = 1000;
 
-/** Shortest time between two lines that say that a socket of a wrong type has come, in milliseconds. */
-const WRONG_TYPE_MS = 60_000;
+/** Shortest time between two lines on sockets of a wrong type, or on an address that connects too often, in milliseconds. */
+const RARE_MS = 60_000;
 
 /** How many nodes are named in one second whose connections have been given up; further ones are counted. */
 const NODES_SAID_MAX = 20;
@@ -61,8 +62,11 @@ const STOP_QUIET_MS = 250;
 /** How long a stop goes on receiving where senders do not wait for their replies, in milliseconds. */
 const STOP_RECEIVE_MS_MAX = 4000;
 
-/** How long a stop waits for the disk, in milliseconds; service managers give a process 10 s and more. */
-const STOP_MS_MAX = 8000;
+/**
+ * How long a stop waits for the disk, in milliseconds. Service managers give a process 10 s and more, and to answer all takes up to
+ * 1.2 s (`farewell.ts`), and `linger`.
+ */
+const STOP_MS_MAX = 7000;
 
 /** What is said of a publisher. */
 const PUBLISHER_CHANGES = {
@@ -102,7 +106,7 @@ export class Receiver {
   private poller!: DescriptorPoller;
   /** Where those of the publishers stand in it. */
   private publishersAt = 0;
-  private readonly gatekeeper: Gatekeeper | undefined;
+  private readonly gatekeeper: Gatekeeper;
   private subscriptions: Subscriptions | undefined;
   private readonly counters: Float64Array;
   private readonly complaints: Complaints;
@@ -139,14 +143,19 @@ export class Receiver {
     );
     // The fast path receives into its places first, and finds them ready.
     for (let place = places - FAST_SLOTS; place < places; place++) this.socket.payload(place);
-    this.gatekeeper = Gatekeeper.guard(this.context, this.socket.socket, settings, ({ address }, reason) =>
-      this.refused(reason, { from: address }),
+    this.gatekeeper = new Gatekeeper(this.context, this.socket.socket, settings, ({ address }, refusal) =>
+      this.refused(refusal.reason, { from: address }, refusal.isForNow),
     );
   }
 
-  private refused(reason: string, fields: Record<string, unknown>): void {
+  private refused(reason: string, fields: Record<string, unknown>, isForNow = false): void {
     this.counters[Counter.denied]!++;
-    this.complaints.add("denied", { level: "warn", message: `Refused a connection: ${reason}`, fields });
+    this.complaints.add(isForNow ? "hurry" : "denied", {
+      level: "warn",
+      message: `Refused a connection: ${reason}`,
+      fields,
+      ...(isForNow && { windowMs: RARE_MS }),
+    });
   }
 
   /** A known node has to be told of: its camera hangs, where it waits for a reply. */
@@ -175,9 +184,9 @@ export class Receiver {
       level: "warn",
       message:
         "Closed a connection that does not speak as a REQ socket does: a PUB, PUSH or SUB socket cannot send to this port, " +
-        "only REQ (REQ_REP=True in imagezmq); for PUB see the setting subscribe",
+        "only REQ (REQ_REP=True in imagezmq) of libzmq 4 or later; for PUB see the setting subscribe",
       fields: { from: peer },
-      windowMs: WRONG_TYPE_MS,
+      windowMs: RARE_MS,
     });
   }
 
@@ -234,8 +243,8 @@ export class Receiver {
       () => void this.regain(),
     );
     this.subscriptions = Subscriptions.open(settings);
-    const sockets = this.gatekeeper === undefined ? [] : [this.gatekeeper.authenticator.socket];
-    const descriptors = [this.socket.socket, monitor.socket, ...sockets].map(({ descriptor }) => descriptor);
+    const { socket: questions } = this.gatekeeper.authenticator;
+    const descriptors = [this.socket.socket, monitor.socket, questions].map(({ descriptor }) => descriptor);
     this.publishersAt = 1 + descriptors.length;
     this.poller = new DescriptorPoller([wake.fd, ...descriptors, ...(this.subscriptions?.descriptors ?? [])]);
   }
@@ -376,6 +385,8 @@ export class Receiver {
     const { settings, queue } = this.parts;
     // Not unbound first: libzmq would end the connections that were made through the endpoint, and drop their replies.
     this.requests.holdReplies();
+    // Nobody is let in any more, though: who connects now waits in the handshake, with its request in its own memory, for the next hub.
+    this.poller.want(QUESTIONS, false);
     this.lendingSinceMs = undefined;
     this.regain();
     this.unsubscribe();
@@ -384,13 +395,10 @@ export class Receiver {
     this.requests.notice("Exiting imagehub");
     this.drain(startMs, 1);
     this.requests.refuseRest();
-    // Each sender gets its reply and the end of its connection in one packet: what it sends next waits for the next hub, in
-    // place of getting lost on a connection that nobody reads any more.
-    this.connections.cork();
-    this.requests.sendHeld();
+    sayFarewell(this.requests.takeHeld(), this.connections, this.socket);
     this.socket[Symbol.dispose]();
     this.connections[Symbol.dispose]();
-    this.gatekeeper?.[Symbol.dispose]();
+    this.gatekeeper[Symbol.dispose]();
     this.context[Symbol.dispose]();
     queue.end(settings.writers);
     this.complaints.flush(Number.POSITIVE_INFINITY);
@@ -445,7 +453,7 @@ export class Receiver {
       if (this.isLending) this.requests.settle();
       this.connections.update();
     }
-    if (this.gatekeeper !== undefined && poller.readable(QUESTIONS)) this.gatekeeper.authenticator.update();
+    if (poller.readable(QUESTIONS)) this.gatekeeper.authenticator.update();
   }
 
   /** What is to be seen to now and then. */
@@ -456,7 +464,7 @@ export class Receiver {
     // What waits in libzmq may be whole.
     if (isDrained) this.lookAtConnections(now);
     this.lookAtPublishers(now);
-    this.gatekeeper?.authenticator.update();
+    this.gatekeeper.authenticator.update();
     this.parts.queue.turn();
     if (this.parts.queue.takeReload()) this.reload();
     this.counters[Counter.connections] = this.connections.count;
@@ -503,7 +511,7 @@ export class Receiver {
 
   private reload(): void {
     const { report, settings } = this.parts;
-    if (this.gatekeeper === undefined || settings.curve.client_keys === "") return;
+    if (settings.curve.client_keys === "") return;
     try {
       report("info", `Read the keys of ${this.gatekeeper.reload()} clients again`);
     } catch (error) {

@@ -210,7 +210,8 @@ export class ReplySocket {
 
   /**
    * Whether the sender of the request at this place has set a routing id, which may come again on another connection. Those that libzmq
-   * makes begin with a zero, and come once; a sender that sets such a one harms itself alone.
+   * makes begin with a zero, and come once. A sender that sets such a one itself may get replies late or not at all; and where libzmq's
+   * counter comes to one that somebody has set, it ends the process, which the pace of new connections bounds (`arrivals.ts`).
    */
   isNamed(place: number): boolean {
     return this.at(place).routingId.firstByte !== 0;

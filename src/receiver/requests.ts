@@ -18,8 +18,9 @@ import { fillSlot, Holder, isForLog, Kind, Outcome, type Slot, Slots } from "../
 import { Activity } from "./activity.ts";
 import type { Complaints, Report } from "./complaints.ts";
 import type { Connection, Connections } from "./connections.ts";
+import type { HeldReply } from "./farewell.ts";
 import { isPlain, SLOW_MS } from "./loan.ts";
-import type { Envelope, ReplySocket } from "./reply-socket.ts";
+import type { ReplySocket } from "./reply-socket.ts";
 import type { Publisher } from "./subscriptions.ts";
 import { UnlabelledWarnings } from "./unlabelled.ts";
 
@@ -36,13 +37,6 @@ const AGE_MS_MAX = 1000;
 const CURVE_BYTES = 3 * 33;
 
 const OK = Buffer.from("OK");
-
-/** A reply that is ready, and where it goes. */
-interface HeldReply {
-  readonly envelope: Envelope;
-  readonly reply: Uint8Array;
-  readonly isStale: () => boolean;
-}
 
 /** What the requests need. */
 export interface RequestsParts {
@@ -145,7 +139,7 @@ export class Requests {
     return this.inHand - notices;
   }
 
-  /** From now on replies are kept back, until `sendHeld`. */
+  /** From now on replies are kept back, until `takeHeld`. */
   holdReplies(): void {
     this.held = [];
   }
@@ -159,15 +153,17 @@ export class Requests {
     const reply = errorReply("the hub stops, and the disk has not taken this in time");
     for (const slot of [...Array(this.slotCount).keys(), ...this.adopted]) {
       if (free.has(slot) || this.unawaited.has(slot)) continue;
-      this.held?.push({ envelope: this.socket.takeEnvelope(slot), reply, isStale: this.staleness(slot) });
+      this.held?.push(this.heldReply(slot, reply, this.staleness(slot)));
     }
   }
 
-  /** Sends the replies that were kept back. */
-  sendHeld(): void {
-    for (const { envelope, reply, isStale } of this.held ?? []) {
-      if (!isStale()) this.socket.replyTo(envelope, reply);
-    }
+  private heldReply(slot: number, reply: Uint8Array, isStale: () => boolean): HeldReply {
+    return { envelope: this.socket.takeEnvelope(slot), reply, connection: this.connectionOf[slot], isStale };
+  }
+
+  /** The replies that were kept back. */
+  takeHeld(): HeldReply[] {
+    return this.held?.splice(0) ?? [];
   }
 
   /** Takes in requests, at most as many as a batch may have. @returns whether there may be more; else there are none */
@@ -548,7 +544,7 @@ export class Requests {
     if (isStale()) {
       // Nobody waits for it, or somebody who waits for the reply to another one.
     } else if (this.held !== undefined && this.held.length < HELD_MAX) {
-      this.held.push({ envelope: this.socket.takeEnvelope(slot), reply, isStale });
+      this.held.push(this.heldReply(slot, reply, isStale));
       // It counts on for its connection: a sender waits for a reply that is held back, too.
       this.connectionOf[slot] = undefined;
     } else {

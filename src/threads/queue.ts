@@ -85,12 +85,19 @@ export class RequestQueue {
     }
   }
 
-  /** Writer: gives a slot back, with its outcome in it. */
+  /**
+   * Writer: gives a slot back, with its outcome in it. It is there from one moment to the next, so a thread may end anywhere in here and
+   * holds up no other.
+   */
   giveBack(slot: number): void {
     const { integers, done } = this;
-    const place = Atomics.add(integers, Integer.doneTail, 1);
-    // Zero is an empty place.
-    Atomics.store(done, position(place, done.length), slot + 1);
+    for (let isBack = false; !isBack;) {
+      const tail = Atomics.load(integers, Integer.doneTail);
+      const empty = emptyAt(tail, done.length);
+      isBack = Atomics.compareExchange(done, position(tail, done.length), empty, slot + 1) === empty;
+      // Also where another thread has taken the place, and has not come to this, or never will.
+      Atomics.compareExchange(integers, Integer.doneTail, tail, (tail + 1) | 0);
+    }
     this.callReceiver();
   }
 
@@ -100,7 +107,7 @@ export class RequestQueue {
     const place = position(this.doneHead, done.length);
     const slot = Atomics.load(done, place) - 1;
     if (slot < 0) return -1;
-    done[place] = 0;
+    Atomics.store(done, place, emptyAt(this.doneHead + done.length, done.length));
     this.doneHead = (this.doneHead + 1) | 0;
     return slot;
   }
@@ -112,7 +119,7 @@ export class RequestQueue {
    */
   fallAsleep(): boolean {
     Atomics.store(this.integers, Integer.receiverAsleep, 1);
-    return Atomics.load(this.done, position(this.doneHead, this.done.length)) === 0;
+    return Atomics.load(this.done, position(this.doneHead, this.done.length)) <= 0;
   }
 
   /** Receiver: woke up. */
@@ -179,6 +186,14 @@ export class RequestQueue {
   callReceiver(): void {
     if (Atomics.exchange(this.integers, Integer.receiverAsleep, 0) !== 0) this.wake.signal();
   }
+}
+
+/**
+ * What stands in the place of a ticket in the ring of what is done, until a slot does: minus how often the ring has gone round. So a thread
+ * that was held up with an old ticket does not find the place empty when it is, for a later one. Above zero it is a slot's number, plus 1.
+ */
+function emptyAt(ticket: number, length: number): number {
+  return -(ticket >>> Math.log2(length));
 }
 
 /** Tickets count on through all 32 bits and wrap around; a ring's length is a power of two, so its places go on in turn. */

@@ -44,7 +44,7 @@ function isRoot(): boolean {
 const MET: Record<Need, () => boolean> = {
   root: isRoot,
   watchers: () => has("watchers"),
-  compiler: () => Bun.which("gcc") !== null,
+  compiler: () => has("bench"),
   strace: () => Bun.which("strace") !== null && isRoot(),
   network: () =>
     has("network") &&

@@ -15,6 +15,7 @@ import { flood } from "./rows/flood.ts";
 import { full } from "./rows/full.ts";
 import { logs } from "./rows/logs.ts";
 import { link } from "./rows/link.ts";
+import { herd } from "./rows/herd.ts";
 import { http } from "./rows/http.ts";
 import { kill } from "./rows/kill.ts";
 import { missing } from "./rows/missing.ts";
@@ -45,6 +46,7 @@ export const ROWS: readonly Row[] = [
   oldLibzmq,
   link,
   term,
+  herd,
   twins,
   clock,
   boot,

@@ -7,6 +7,17 @@
 import { connect } from "node:net";
 import { Listener } from "./zmtp.ts";
 
+/** Connections from one address: fewer than a hub lets in at once. */
+const EACH = 500;
+
+let count = 0;
+
+/** Where the next connection comes from: a hub lets in so many of each address only. */
+export function nextAddress(): string {
+  const number = Math.floor(count++ / EACH) % 60_000;
+  return `127.1.${number >> 8}.${(number & 255) + 1}`;
+}
+
 /** A connection to 127.0.0.1, open or still to be opened. */
 export class Connection implements Disposable {
   /** Whether the hub has ended or refused it. */
@@ -23,7 +34,8 @@ export class Connection implements Disposable {
     /** Whether it is reset in the end and not closed. */
     private readonly resets = false,
   ) {
-    this.socket = connect({ port, host: "127.0.0.1", noDelay: true }, () => this.stir());
+    const localAddress = nextAddress();
+    this.socket = connect({ port, host: "127.0.0.1", localAddress, noDelay: true }, () => this.stir());
     this.socket.on("error", (error) => {
       this.fault = error;
     });

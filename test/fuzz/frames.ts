@@ -11,6 +11,7 @@
  * @module
  */
 
+import { nextAddress } from "./connection.ts";
 import { existsSync } from "node:fs";
 import { constants as os } from "node:os";
 import { join } from "node:path";
@@ -67,7 +68,7 @@ class FuzzPeer implements Disposable {
     this.socket.set(SocketOption.linger, 0);
     if (type === PeerType.router) this.socket.setText(CONNECT_ROUTING_ID, HUB_ID);
     if (named) this.socket.set(ROUTING_ID, NAME);
-    this.socket.connect(endpoint);
+    this.socket.connect(endpoint.replace("//", `//${nextAddress()}:0;`));
   }
 
   /** Sends a message. A ROUTER has to say to whom. */

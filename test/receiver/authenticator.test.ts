@@ -1,7 +1,21 @@
 import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { Authenticator, type Peer as Shown, ZAP_DOMAIN } from "../../src/receiver/authenticator.ts";
-import { Context, newKeyPair, z85Encode } from "../../src/zmq/libzmq.ts";
-import { COMES_MS, Peer, PeerType } from "../support/zmq-peer.ts";
+import {
+  Authenticator,
+  type Peer as Shown,
+  type Refusal,
+  ZAP_DOMAIN,
+} from "../../src/receiver/authenticator.ts";
+import {
+  Context,
+  MessageArray,
+  newKeyPair,
+  SocketOption,
+  SocketType,
+  TextOption,
+  z85Encode,
+} from "../../src/zmq/libzmq.ts";
+import { freePort } from "../support/temp.ts";
+import { COMES_MS, Peer, PeerType, receiveFrames } from "../support/zmq-peer.ts";
 
 // Above all bounds of waiting, so that what a test holds is let go of before its context is.
 setDefaultTimeout(60_000);
@@ -9,17 +23,17 @@ setDefaultTimeout(60_000);
 let context: Context;
 let authenticator: Authenticator;
 let seen: Shown[];
-let refused: [Shown, string][];
-let reason: string | undefined;
+let refused: [Shown, Refusal][];
+let refusal: Refusal | undefined;
 
 beforeEach(() => {
   context = new Context();
-  [seen, refused, reason] = [[], [], undefined];
+  [seen, refused, refusal] = [[], [], undefined];
   authenticator = new Authenticator(
     context,
     (peer) => {
       seen.push(peer);
-      return reason;
+      return refusal;
     },
     (peer, why) => void refused.push([peer, why]),
   );
@@ -40,6 +54,14 @@ function ask(...frames: readonly (string | Uint8Array)[]): string[] {
     if (reply !== undefined) return reply;
   }
   throw new Error("No answer came");
+}
+
+/** Answers questions until something is so. @throws {Error} when it does not come to that */
+async function until(isSo: () => boolean): Promise<void> {
+  for (const end = performance.now() + COMES_MS; !isSo(); await Bun.sleep(1)) {
+    authenticator.update();
+    if (performance.now() > end) throw new Error(`Asked ${seen.length} times`);
+  }
 }
 
 const KEY = Buffer.from(Array.from({ length: 32 }, (_, at) => at));
@@ -65,7 +87,7 @@ describe("Authenticator", () => {
   });
 
   test("refuses whom the policy refuses, and tells why to the log alone", () => {
-    reason = "it is a Tuesday";
+    refusal = { reason: "it is a Tuesday", isForNow: false };
     expect(ask("1.0", "1", ZAP_DOMAIN, "fd00::7", "", "NULL")).toEqual([
       "1.0",
       "1",
@@ -74,7 +96,30 @@ describe("Authenticator", () => {
       "",
       "",
     ]);
-    expect(refused).toEqual([[{ address: "fd00::7", mechanism: "NULL", key: undefined }, "it is a Tuesday"]]);
+    expect(refused).toEqual([[{ address: "fd00::7", mechanism: "NULL", key: undefined }, refusal]]);
+  });
+
+  test("tells who is refused for now nothing: its libzmq connects again, and what it sends is not lost", async () => {
+    refusal = { reason: "too fast", isForNow: true };
+    expect(ask("1.0", "1", ZAP_DOMAIN, "10.0.0.7", "", "NULL").slice(2)).toEqual(["300", "Later", "", ""]);
+    using server = context.socket(SocketType.rep);
+    server.setText(TextOption.zapDomain, ZAP_DOMAIN);
+    server.set(SocketOption.zapEnforceDomain, 1);
+    server.set(SocketOption.handshakeIvl, 200);
+    server.set(SocketOption.linger, 0);
+    const port = freePort();
+    server.bind(`tcp://127.0.0.1:${port}`);
+    using camera = new Peer(context, PeerType.req, `tcp://127.0.0.1:${port}`);
+    camera.send("image");
+    // Again and again, of its own accord.
+    await until(() => refused.length === 4);
+    expect(receiveFrames(server, 0)).toBeUndefined();
+    refusal = undefined;
+    const frame = new MessageArray(1).at(0);
+    await until(() => server.tryReceive(frame));
+    expect(frame.bytes().toString()).toBe("image");
+    server.send(Buffer.from("OK"), false);
+    expect(camera.receive()).toEqual(["OK"]);
   });
 
   test.each<[what: string, frames: (string | Uint8Array)[]]>([
@@ -103,7 +148,7 @@ describe("Authenticator", () => {
 
   test("answers one question after another", () => {
     for (let count = 1; count <= 50; count++) {
-      reason = count % 2 === 0 ? "even" : undefined;
+      refusal = count % 2 === 0 ? { reason: "even", isForNow: false } : undefined;
       expect(ask("1.0", String(count), ZAP_DOMAIN, "10.0.0.7", "", "NULL")[2]).toBe(
         count % 2 === 0 ? "400" : "200",
       );

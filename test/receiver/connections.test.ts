@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { connect } from "node:net";
-import { type Connection, Connections } from "../../src/receiver/connections.ts";
+import { type Connection, Connections, hold } from "../../src/receiver/connections.ts";
 import { Context, type Socket, SocketOption, SocketType } from "../../src/zmq/libzmq.ts";
 import { RawPeer } from "../support/raw-peer.ts";
 import { command, frame, greeting, ready } from "../support/zmtp.ts";
@@ -295,6 +295,63 @@ test("a camera that is sending its first image stays when there are too many, an
   await until(() => tooMany.length === 1);
   expect(tooMany).toEqual([oldest]);
   expect(camera.isClosed).toBe(false);
+});
+
+describe("hold", () => {
+  test("of a connection whose descriptor is another's by now leaves that one alone", async () => {
+    const before = await RawPeer.connect(port, greeting());
+    await until(() => addresses("Connected: ").length === 1);
+    const gone = connectionOf(addresses("Connected: ")[0]!);
+    hold(gone)![Symbol.dispose]();
+    before[Symbol.dispose]();
+    // What the monitor tells is not read: for the connections, the first one stands.
+    await Bun.sleep(100);
+    using after = await RawPeer.connect(port, greeting());
+    await after.heard("NULL");
+    expect(gone.isGone).toBe(false);
+    expect(hold(gone)).toBeUndefined();
+    await until(() => addresses("Connected: ").length === 2);
+    const another = connectionOf(addresses("Connected: ")[1]!);
+    expect(another.fd).toBe(gone.fd);
+    expect(after.isClosed).toBe(false);
+    using held = hold(another)!;
+    held.shutdown();
+    await after.closed();
+  });
+
+  test("of one that had gone before it was heard of is not that of its successor", async () => {
+    const before = await RawPeer.connect(port, greeting());
+    await before.heard("NULL");
+    before[Symbol.dispose]();
+    await Bun.sleep(100);
+    using after = await RawPeer.connect(port, greeting());
+    await after.heard("NULL");
+    const cookies: (bigint | undefined)[] = [];
+    const { accept } = Connections.prototype as unknown as { accept: (fd: number, from: string) => void };
+    Reflect.set(connections, "accept", (fd: number, from: string) => {
+      accept.call(connections, fd, from);
+      cookies.push(connections.at(fd).cookie);
+    });
+    await until(() => cookies.length === 2);
+    expect(cookies[0]).toBeUndefined();
+    expect(cookies[1]).toBeDefined();
+    expect(after.isClosed).toBe(false);
+  });
+
+  test("keeps a connection from being mistaken also while libzmq closes it", async () => {
+    using first = await RawPeer.connect(port, greeting());
+    await until(() => addresses("Connected: ").length === 1);
+    const connection = connectionOf(addresses("Connected: ")[0]!);
+    using held = hold(connection)!;
+    first[Symbol.dispose]();
+    await until(() => connections.count === 0);
+    using next = await RawPeer.connect(port, greeting());
+    await until(() => connections.count === 1);
+    expect(connectionOf(addresses("Connected: ")[1]!).fd).toBe(connection.fd);
+    held.shutdown();
+    await Bun.sleep(50);
+    expect(next.isClosed).toBe(false);
+  });
 });
 
 test("commands of a peer that seldom sends do not count as a message that is not whole", async () => {

@@ -1,10 +1,14 @@
+import { dlopen, FFIType } from "bun:ffi";
 import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { chmodSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import { EXIT } from "../../src/errors.ts";
+import type { Arrivals } from "../../src/receiver/arrivals.ts";
+import { Gatekeeper, type GatekeeperSettings } from "../../src/receiver/gatekeeper.ts";
+import { libzmqPath } from "#libzmq";
 import { formatCertificate } from "../../src/zmq/certificate.ts";
-import { Context, newKeyPair } from "../../src/zmq/libzmq.ts";
+import { Context, MessageArray, newKeyPair, SocketOption, SocketType } from "../../src/zmq/libzmq.ts";
 import { lacks } from "../support/available.ts";
 import { runCli } from "../support/cli.ts";
 import { createCertificates, CurvePeer, loadCertificate } from "../support/curve.ts";
@@ -13,7 +17,7 @@ import { type Hub, startHub } from "../support/hub.ts";
 import { linesWith, stopAndCount, until } from "../support/hub-output.ts";
 import { RawPeer } from "../support/raw-peer.ts";
 import { freePort, tempDir, type TempDir } from "../support/temp.ts";
-import { Peer, PeerType } from "../support/zmq-peer.ts";
+import { COMES_MS, Peer, PeerType } from "../support/zmq-peer.ts";
 import { greeting, ready } from "../support/zmtp.ts";
 
 // Above all bounds of waiting, so that what a test holds is let go of before its context is.
@@ -47,6 +51,85 @@ function traces(hub: Hub, node: string): string[] {
     ...linesWith(hub, "Refused a request"),
   ].filter((text) => text.includes(node));
 }
+
+describe("a routing id such as libzmq makes, which a stranger claims", () => {
+  const CLAIM = Buffer.of(0, 1, 2, 3, 4);
+  const { symbols } = dlopen(libzmqPath(), {
+    zmq_socket_get_peer_state: { args: [FFIType.ptr, FFIType.ptr, FFIType.u64], returns: FFIType.i32 },
+  });
+
+  /** Whether it stands some time after a stranger has come with it. @param before connections of its address before that */
+  async function stands(settings: GatekeeperSettings, before = 0): Promise<boolean> {
+    // One of its own: an endpoint within a context is free again only some time after its socket was closed.
+    using own = new Context();
+    using router = own.socket(SocketType.router);
+    router.set(SocketOption.linger, 0);
+    const refused: string[] = [];
+    using gatekeeper = new Gatekeeper(own, router, settings, (_, { reason }) => void refused.push(reason));
+    const port = freePort();
+    router.bind(`tcp://127.0.0.1:${port}`);
+    const arrivals = Reflect.get(gatekeeper, "arrivals") as Arrivals;
+    for (let count = 0; count < before; count++) arrivals.take("127.0.0.1", performance.now());
+    using stranger = await RawPeer.connect(port, greeting(), ready("DEALER", CLAIM));
+    const frame = new MessageArray(1).at(0);
+    const state = (): number => {
+      gatekeeper.authenticator.update();
+      router.tryReceive(frame);
+      return symbols.zmq_socket_get_peer_state(router.address, CLAIM, CLAIM.byteLength);
+    };
+    for (const end = performance.now() + COMES_MS; refused.length === 0 && state() < 0; await Bun.sleep(1)) {
+      if (performance.now() > end) throw new Error("Nobody was asked");
+    }
+    // What follows the answer has time to.
+    for (const end = performance.now() + 100; state() < 0 && performance.now() < end; await Bun.sleep(1));
+    expect(stranger.isClosed).toBe(false);
+    return state() >= 0;
+  }
+  const open = { allow: [], curve: { server_key: "", client_keys: "" }, max_connections: 10 };
+
+  test("stands where everybody may send", async () => {
+    expect(await stands(open)).toBe(true);
+  });
+
+  test("does not where its address may not", async () => {
+    expect(await stands({ ...open, allow: ["10.0.0.0/8"] })).toBe(false);
+  });
+
+  test("does not where too many have come from its address", async () => {
+    expect(await stands(open, 999)).toBe(true);
+    expect(await stands(open, 1000)).toBe(false);
+    expect(await stands({ ...open, max_connections: 1000 }, 1000)).toBe(true);
+    expect(await stands({ ...open, max_connections: 1000 }, 2000)).toBe(false);
+  });
+});
+
+test("a hub lets in 20 a second of an address that has used up its store, says so, and all others at once", async () => {
+  await using hub = await startHub({ settings: { hub: { max_connections: 100 } } });
+  let greeted = 0;
+  for (let round = 0; round < 13; round++) {
+    const peers = await Promise.all(
+      Array.from({ length: 80 }, () => RawPeer.connect(hub.port, greeting(), ready())),
+    );
+    await Promise.race([
+      Bun.sleep(500),
+      Promise.all(peers.map(async (each) => await each.heard("READY").catch(() => undefined))),
+    ]);
+    greeted += peers.filter((each) => each.received().includes("READY")).length;
+    for (const each of peers) each[Symbol.dispose]();
+  }
+  // 1,040 came.
+  await until(hub, () => linesWith(hub, "more than 20 a second come").length === 1);
+  expect(linesWith(hub, "more than 20 a second come")[0]).toContain(" from=127.0.0.1");
+  expect(greeted).toBeGreaterThanOrEqual(1000);
+  using friend = new Peer(context, PeerType.req, `tcp://127.0.0.2:0;127.0.0.1:${hub.port}`);
+  friend.send(...image("Friend"));
+  expect(friend.receive()).toEqual(["OK"]);
+  // The others wait, and have their turn.
+  using patient = new Peer(context, PeerType.req, `tcp://127.0.0.1:${hub.port}`);
+  patient.send(...image("Patient"));
+  expect(patient.receive()).toEqual(["OK"]);
+  expect(await stopAndCount(hub)).toMatchObject({ status: 0, images: 2 });
+});
 
 // Without ZMQ_ZAP_DOMAIN libzmq does not ask about a peer without CURVE: each of these then waits for a refusal for ever.
 describe("a hub with allow", () => {
@@ -115,12 +198,38 @@ describe("a hub with allow", () => {
   });
 });
 
-test.each(DOWNGRADES.filter(({ what }) => what !== "PLAIN"))(
+test.each(DOWNGRADES.filter(({ waits }) => !waits))(
+  "libzmq would take an event by $what, so that the refusals below are no mistake of these bytes",
+  async (way) => {
+    using router = context.socket(SocketType.router);
+    router.set(SocketOption.linger, 0);
+    const port = freePort();
+    router.bind(`tcp://127.0.0.1:${port}`);
+    using _ = await downgrade(port, way);
+    const frame = new MessageArray(1).at(0);
+    for (const end = performance.now() + COMES_MS; !router.tryReceive(frame); await Bun.sleep(1))
+      if (performance.now() > end) throw new Error("It takes nothing");
+    while (frame.more && !frame.bytes().includes(STRANGER)) router.receiveRest(frame);
+    expect(frame.bytes().toString()).toContain(STRANGER);
+  },
+);
+
+test.each(DOWNGRADES.filter(({ what, waits }) => waits && what !== "PLAIN"))(
   "a hub that is open takes an event by $what, so that the refusals below are no mistake of these bytes",
   async (way) => {
     await using hub = await startHub();
     using peer = await downgrade(hub.port, way);
     await until(hub, () => traces(hub, STRANGER).length >= 2 && peer.received().includes("OK"));
+  },
+);
+
+test.each(DOWNGRADES.filter(({ waits }) => !waits))(
+  "a hub that is open takes nothing by $what: libzmq asks about none of these",
+  async (way) => {
+    await using hub = await startHub();
+    using peer = await downgrade(hub.port, way);
+    await peer.closed();
+    expect(traces(hub, STRANGER)).toEqual([]);
   },
 );
 

@@ -20,7 +20,7 @@ export interface Downgrade {
   readonly waits: boolean;
 }
 
-/** All that there are. An open hub takes the event of each but PLAIN. */
+/** All that there are. An open hub takes the event of those with NULL. */
 export const DOWNGRADES: readonly Downgrade[] = [
   { what: "NULL of ZMTP 3.1", opening: Buffer.concat([greeting("NULL"), ready()]), waits: true },
   { what: "NULL of ZMTP 3.0", opening: Buffer.concat([greeting("NULL", 0), ready()]), waits: true },

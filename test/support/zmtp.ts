@@ -30,13 +30,20 @@ export function greeting(mechanism = "NULL", minor = 1): Buffer {
   return bytes;
 }
 
-/** The command that ends a handshake of the mechanism NULL. */
-export function ready(socketType = "DEALER"): Buffer {
-  const name = Buffer.from("\u000bSocket-Type");
+/** The command that ends a handshake of the mechanism NULL. @param routingId that the peer claims; else it leaves that to libzmq */
+export function ready(socketType = "DEALER", routingId?: Uint8Array): Buffer {
   return command(
     "READY",
-    Buffer.concat([name, Buffer.of(0, 0, 0, socketType.length), Buffer.from(socketType)]),
+    Buffer.concat([
+      ...property("Socket-Type", Buffer.from(socketType)),
+      ...(routingId === undefined ? [] : property("Identity", routingId)),
+    ]),
   );
+}
+
+/** A property of a peer, as it stands in READY. */
+function property(name: string, value: Uint8Array): Uint8Array[] {
+  return [Buffer.of(name.length), Buffer.from(name), Buffer.of(0, 0, 0, value.byteLength), value];
 }
 
 /** A message of these frames. */

@@ -29,6 +29,9 @@ function newQueue(slots: number, ticket = 0): { shared: Shared; wake: EventFd; q
     shared.integers[integer] = ticket;
   }
   Reflect.set(queue, "doneHead", ticket | 0);
+  // As if it had gone round so often.
+  for (let next = ticket; next < ticket + shared.done.length; next++)
+    shared.done[next & (shared.done.length - 1)] = -((next >>> 0) >>> Math.log2(shared.done.length));
   return { shared, wake, queue };
 }
 
@@ -275,5 +278,68 @@ describe("fallAsleep", () => {
     poller.wait(0);
     expect(poller.readable(0)).toBe(true);
     expect(queue.stopping).toBe(true);
+  });
+});
+
+/** Ends a thread's giveBack in front of its n-th atomic operation on shared memory. */
+function endBefore(operation: number, act: () => void): void {
+  const names = ["load", "store", "add", "compareExchange", "exchange"] as const;
+  const whole = Object.fromEntries(names.map((name) => [name, Atomics[name]]));
+  let count = 0;
+  for (const name of names) {
+    Reflect.set(Atomics, name, (...words: unknown[]): unknown => {
+      if (++count === operation) throw new Error("The thread ends here");
+      return Reflect.apply(whole[name] as () => unknown, Atomics, words);
+    });
+  }
+  try {
+    act();
+  } catch (error) {
+    expect(error).toMatchObject({ message: "The thread ends here" });
+  } finally {
+    Object.assign(Atomics, whole);
+  }
+}
+
+describe("giveBack", () => {
+  test.each([1, 2, 3, 4])(
+    "that ends at its operation %d loses no other slot, at any place of the ring",
+    (operation) => {
+      const { queue, shared, wake } = newQueue(3, BEFORE_2_32);
+      const other = new RequestQueue(shared, wake);
+      for (let round = 0; round < 3 * shared.done.length; round++) {
+        endBefore(operation, () => queue.giveBack(0));
+        other.giveBack(1);
+        other.giveBack(2);
+        const taken = [queue.takeDone(), queue.takeDone(), queue.takeDone(), queue.takeDone()];
+        // The one that was ended either is back or is not.
+        expect([[0, 1, 2, -1].join(), [1, 2, -1, -1].join()]).toContain(taken.join());
+      }
+    },
+  );
+
+  test("of a thread that was held up for a whole round does not go into a place that has been read", () => {
+    const { queue, shared } = newQueue(3);
+    const { load } = Atomics;
+    let isHeldUp = true;
+    Reflect.set(Atomics, "load", (array: Int32Array, at: number) => {
+      const value = load(array, at);
+      if (isHeldUp && array === shared.integers && at === Integer.doneTail) {
+        isHeldUp = false;
+        for (let round = 0; round < shared.done.length; round++) {
+          queue.giveBack(1);
+          expect(queue.takeDone()).toBe(1);
+        }
+        queue.giveBack(2);
+        expect(queue.takeDone()).toBe(2);
+      }
+      return value;
+    });
+    try {
+      queue.giveBack(0);
+    } finally {
+      Reflect.set(Atomics, "load", load);
+    }
+    expect([queue.takeDone(), queue.takeDone()]).toEqual([0, -1]);
   });
 });
