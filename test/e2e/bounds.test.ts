@@ -5,8 +5,7 @@
  */
 
 import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { closeSync, constants, openSync, readFileSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { readFileSync } from "node:fs";
 import { Context, Socket, SocketOption, ZmqError } from "../../src/zmq/libzmq.ts";
 import { command, frame, greeting, message, ready } from "../support/zmtp.ts";
 import { lacks } from "../support/available.ts";
@@ -14,6 +13,7 @@ import { type Hub, startHub } from "../support/hub.ts";
 import { linesWith, stopAndCount, until } from "../support/hub-output.ts";
 import { RawPeer } from "../support/raw-peer.ts";
 import { Sender } from "../support/sender.ts";
+import { StalledLog } from "../support/stalled-log.ts";
 import { Peer, PeerType } from "../support/zmq-peer.ts";
 
 // Above all bounds of waiting, so that what a test holds is let go of before its context is.
@@ -362,10 +362,7 @@ test("max_queue_bytes bounds the memory of a hub that peers flood while its disk
   const camera = stack.use(good(hub));
   expectServed(camera);
 
-  // A writer that opens this waits until it is read.
-  const log = join(hub.dataDir, "logs/imagehub.log");
-  rmSync(log);
-  expect(Bun.spawnSync(["mkfifo", log]).success).toBe(true);
+  const stalled = stack.use(new StalledLog(hub.dataDir));
   camera.send(JSON.stringify({ msg: "Good|Temp|1" }), "x");
 
   const frames = [
@@ -402,11 +399,8 @@ test("max_queue_bytes bounds the memory of a hub that peers flood while its disk
     /refused: \d+ requests with \d{8} bytes wait to be written \(queuemax, max_queue_bytes\)$/,
   );
 
-  // Both ends, so that nobody waits for the other one.
-  const ends = openSync(log, constants.O_RDWR | constants.O_NONBLOCK);
-  rmSync(log);
+  stalled.goOn();
   expect(camera.receive()?.[0]).toBeDefined();
-  closeSync(ends);
   expectServed(camera);
   expect(await hub.stop()).toBe(0);
 });
