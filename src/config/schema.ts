@@ -124,12 +124,14 @@ const publishers = z.preprocess(
 const hubShape = {
   queuemax: setting(z.int().min(1).max(QUEUE_IMAGES_MAX).default(500), {
     description:
-      "Images taken in and not yet written, at most, beside one for each connection; further ones are answered ERROR",
+      "Maximum images waiting to be written, plus one per connection. Beyond this, " +
+      "images are answered ERROR",
     rule: `a whole number from 1 to ${QUEUE_IMAGES_MAX}`,
   }),
   patience: setting(z.number().positive().max(PATIENCE_MINUTES_MAX).default(10), {
-    description: "Minutes without any message before a notice is logged, and again every so many minutes",
-    rule: `a number above 0, at most ${PATIENCE_MINUTES_MAX} (a week)`,
+    description:
+      "Minutes without a message before the hub logs a notice. The notice repeats at " + "this interval",
+    rule: `a number above 0, up to ${PATIENCE_MINUTES_MAX} (a week)`,
   }),
   data_directory: setting(
     z
@@ -137,18 +139,18 @@ const hubShape = {
       .regex(/^\P{Cc}+$/u)
       .default("imagehub_data"),
     {
-      description: "Where images and event logs are kept",
+      description: "Where images and event logs are stored",
       rule: "a path: absolute, relative to the directory of imagehub.yaml, or from the home directory with ~/",
       option: "--data",
       isPath: true,
     },
   ),
   max_images_write: setting(z.int().min(0).default(5000), {
-    description: "Images stored in the folder of one date, at most",
+    description: "Maximum images in one day's folder. Further images are answered OK but not stored",
     rule: "a whole number, 0 or more",
   }),
   print_settings: setting(truth.default(false), {
-    description: "Print the settings at start",
+    description: "Print the settings at startup",
     rule: "true or false",
   }),
   port: setting(z.int().min(1).max(65_535).default(5555), {
@@ -156,44 +158,43 @@ const hubShape = {
     rule: "a whole number from 1 to 65535",
   }),
   bind: setting(z.string().refine(isBindable).default("*"), {
-    description: "Where to listen",
+    description: "Address or interface to listen on",
     rule: '"*" (all interfaces), an IP address or the name of an interface',
   }),
   writers: setting(z.int().min(1).max(WRITERS_MAX).default(2), {
-    description: "Threads that write images",
+    description: "Number of threads that write images",
     rule: `a whole number from 1 to ${WRITERS_MAX}`,
   }),
   ack: setting(z.enum(ACKS).default("stored"), {
     description:
-      "When a sender gets its OK: stored, once the file stands under its name; received, at once, as the " +
-      "Python hub did; synced, once the disk has confirmed it",
+      "When the hub answers OK. stored: when the complete file has its final name. " +
+      "synced: when the disk has confirmed it. received: at once, as the Python hub does",
     rule: oneOf(ACKS),
   }),
   sync_interval: setting(z.number().min(0.1).max(SYNC_SECONDS_MAX).default(1), {
-    description:
-      "Seconds between two times that all that was written is brought to the disk in the background, " +
-      "so that a power cut costs no more than that",
+    description: "Seconds between flushes to disk in the background. A power cut loses about this " + "much",
     rule: `a number from 0.1 to ${SYNC_SECONDS_MAX}`,
   }),
   jpeg_quality: setting(z.int().min(1).max(100).default(95), {
     description:
-      "Quality of the JPEG files made from raw images; those that arrive as JPEG are kept as they are",
+      "Quality of JPEG files made from raw images. Images that arrive as JPEG are stored " + "unchanged",
     rule: "a whole number from 1 to 100",
   }),
   unlabelled: setting(z.enum(UNLABELLED).default("ignore"), {
     description:
-      "What becomes of an image whose text has no | in it, such as the name of a machine alone: ignore, answered OK and " +
-      "not kept, as the Python hub did; store, kept under the text as the name of its node",
+      "What to do with an image whose text has no |, such as a bare host name. ignore: " +
+      "answer OK and do not store it, as the Python hub does. store: use the text as the " +
+      "node's name",
     rule: oneOf(UNLABELLED),
   }),
   log_level: setting(z.enum(LOG_LEVELS).default("info"), {
-    description: "The least important lines that the hub still prints about its own work",
+    description: "Least important messages to log",
     rule: oneOf(LOG_LEVELS),
   }),
   log_format: setting(z.enum(LOG_FORMATS).default("auto"), {
     description:
-      "How those lines look: text, for people; journal, with priorities for systemd; json, one object a line; " +
-      "auto, journal where systemd reads them and text elsewhere",
+      "Format of log lines. text: for people. journal: with priorities, for systemd. " +
+      "json: one object per line. auto: journal under systemd, otherwise text",
     rule: oneOf(LOG_FORMATS),
   }),
 };
@@ -211,11 +212,12 @@ const listenAddress = z.preprocess(
 const controlShape = {
   http: section({
     listen: setting(listenAddress, {
-      description: "Where health, metrics and status can be asked for over HTTP",
+      description: "Address of the HTTP listener for health, metrics and status",
       rule: '"off", or an IP address and a port, such as 127.0.0.1:8550, "[::1]:8550" or, with a token_file, 0.0.0.0:8550',
     }),
     token_file: setting(optionalPath(), {
-      description: "File with the token that has to be shown there (Authorization: Bearer); reread on SIGHUP",
+      description:
+        "File with the token that HTTP clients must send (Authorization: Bearer). Read " + "again on SIGHUP",
       rule: "a path, or nothing",
       isPath: true,
     }),
@@ -225,79 +227,85 @@ const controlShape = {
 /** What bounds a peer that is broken or hostile, and who may send. */
 const networkShape = {
   allow: setting(networks, {
-    description: "Addresses and networks that may send, such as [192.168.86.0/24, 10.0.0.7]; none: all may",
+    description:
+      "Addresses and networks that may send, such as [192.168.86.0/24, 10.0.0.7]. Empty: " +
+      "everyone may send",
     rule: "a list of IP addresses and networks in CIDR notation",
   }),
   curve: section({
     server_key: setting(optionalPath(), {
-      description: "File with the hub's own keys, as imagehub keygen makes it; none: no encryption",
+      description: "File with the hub's key pair, made by imagehub keygen. Empty: no encryption",
       rule: "a path, or nothing",
       isPath: true,
     }),
     client_keys: setting(optionalPath(), {
-      description: "Directory with the public keys (*.key) of those that may send; reread on SIGHUP",
+      description: "Directory with the public keys (*.key) of nodes that may send. Read again on " + "SIGHUP",
       rule: "a path, or nothing",
       isPath: true,
     }),
   }),
   subscribe: setting(publishers, {
     description:
-      "Cameras that bind a PUB socket (imagezmq with REQ_REP=False), such as [tcp://192.168.86.41:5566]; the hub " +
-      "connects to each and keeps what comes. One with CURVE is {connect: tcp://HOST:PORT, server_key: ITS_PUBLIC_KEY}",
-    rule: "a list of endpoints tcp://HOST:PORT, or groups of connect and server_key (40 characters, in quotes), none twice",
+      "Cameras that bind a PUB socket (imagezmq with REQ_REP=False), such as " +
+      "[tcp://192.168.86.41:5566]. The hub connects to each and stores what it sends. " +
+      "With CURVE: {connect: tcp://HOST:PORT, server_key: PUBLIC_KEY}",
+    rule: "a list of endpoints tcp://HOST:PORT, or groups of connect and server_key (40 characters, in quotes), without duplicates",
   }),
   max_message_bytes: setting(z.int().min(MESSAGE_BYTES_MIN).max(MESSAGE_BYTES_MAX).default(33_554_432), {
-    description: "Longest frame of a message; a longer one is answered ERROR",
+    description: "Maximum size of one frame in bytes. A larger frame is answered ERROR",
     rule: `a whole number from ${MESSAGE_BYTES_MIN} to ${MESSAGE_BYTES_MAX}`,
   }),
   max_text_bytes: setting(z.int().min(1).max(TEXT_BYTES_MAX).default(TEXT_BYTES_MAX), {
-    description: "Longest text of an event",
+    description: "Maximum length of an event's text in bytes",
     rule: `a whole number from 1 to ${TEXT_BYTES_MAX}`,
   }),
   max_name_bytes: setting(z.int().min(1).max(IMAGE_NAME_BYTES_MAX).default(IMAGE_NAME_BYTES_MAX), {
-    description: "Longest name of a node and its view; what is longer is cut",
+    description: "Maximum length of node and view in a file name, in bytes. Longer names are cut",
     rule: `a whole number from 1 to ${IMAGE_NAME_BYTES_MAX}`,
   }),
   max_connections: setting(z.int().min(1).max(CONNECTIONS_MAX).default(2000), {
-    description: "Connections at once; further ones are closed",
+    description: "Maximum number of connections. Beyond this, connections are closed",
     rule: `a whole number from 1 to ${CONNECTIONS_MAX}`,
   }),
   receive_hwm: setting(z.int().min(1).max(100_000).default(1000), {
     description:
-      "Messages of each connection that libzmq holds until the hub takes them in. A camera sends one at a time",
+      "Maximum messages per connection that libzmq holds before the hub reads them. A " +
+      "camera sends one at a time",
     rule: "a whole number from 1 to 100000",
   }),
   max_unanswered: setting(z.int().min(1).max(QUEUE_IMAGES_MAX).default(32), {
     description:
-      "Requests of one connection taken in and not yet answered, at most; further ones are answered ERROR. A camera has " +
-      "one; a proxy in front of several has as many as they are",
+      "Maximum unanswered requests per connection. Further requests are answered ERROR. " +
+      "A camera has one, a proxy has one for each camera behind it",
     rule: `a whole number from 1 to ${QUEUE_IMAGES_MAX}`,
   }),
   max_queue_bytes: setting(z.int().min(MESSAGE_BYTES_MIN).max(QUEUE_BYTES_MAX).default(134_217_728), {
-    description: "Bytes of images taken in and not yet written, at most; further ones are answered ERROR",
+    description: "Maximum bytes of images waiting to be written. Beyond this, images are answered " + "ERROR",
     rule: `a whole number from ${MESSAGE_BYTES_MIN} to ${QUEUE_BYTES_MAX}`,
   }),
   max_unfinished_bytes: setting(z.int().min(MESSAGE_BYTES_MIN).max(QUEUE_BYTES_MAX).default(536_870_912), {
     description:
-      "Memory that messages which are still arriving may hold, of all connections together; when it is used up, the " +
-      "connections that hold the most are closed. Also the longest frame that is answered at all",
+      "Maximum bytes of messages that are still arriving, over all connections. Beyond " +
+      "this, the connections that hold the most are closed. Also the largest frame that " +
+      "gets an answer",
     rule: `a whole number from ${MESSAGE_BYTES_MIN} to ${QUEUE_BYTES_MAX}`,
   }),
   handshake_timeout: setting(z.number().min(0.1).max(60).default(3), {
-    description: "Seconds that a new connection has to greet as ZeroMQ does",
+    description: "Seconds a new connection has to complete the ZeroMQ handshake",
     rule: "a number from 0.1 to 60",
   }),
   heartbeat_interval: setting(z.number().min(0).max(3600).default(0), {
     description:
-      "Seconds between two PINGs of ZeroMQ to a silent connection; 0: none. A PING makes cameras with libzmq 4.2 hang",
+      "Seconds between ZeroMQ PINGs to a silent connection. 0: no PINGs. A PING makes " +
+      "cameras with libzmq 4.2 hang",
     rule: "a number from 0 to 3600",
   }),
   heartbeat_timeout: setting(z.number().min(0.1).max(3600).default(30), {
-    description: "Seconds to wait for the answer to a PING before the connection is closed",
+    description: "Seconds to wait for the answer to a PING before closing the connection",
     rule: "a number from 0.1 to 3600",
   }),
   linger: setting(z.number().min(0).max(5).default(1), {
-    description: "Seconds that replies have to leave the machine when the hub stops",
+    description: "Seconds that the last replies have to leave the machine when the hub stops",
     rule: "a number from 0 to 5",
   }),
 };

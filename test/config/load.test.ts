@@ -79,7 +79,7 @@ const BIND_RULE = 'must be "*" (all interfaces), an IP address or the name of an
 const PATH_RULE =
   "must be a path: absolute, relative to the directory of imagehub.yaml, or from the home directory with ~/";
 const SUBSCRIBE_RULE =
-  "must be a list of endpoints tcp://HOST:PORT, or groups of connect and server_key (40 characters, in quotes), none twice";
+  "must be a list of endpoints tcp://HOST:PORT, or groups of connect and server_key (40 characters, in quotes), without duplicates";
 const F = "DIR/imagehub.yaml";
 const MISSING = "hub: is missing; every setting stands under it";
 const ALIGN = "settings of one group begin in the same column, those under hub: two spaces in";
@@ -113,7 +113,7 @@ describe("loadSettings refuses", () => {
     [
       "a patience of 0",
       "hub:\n  patience: 0\n",
-      [`${F}:2: hub.patience is 0, must be a number above 0, at most 10080 (a week)`],
+      [`${F}:2: hub.patience is 0, must be a number above 0, up to 10080 (a week)`],
     ],
     [
       "a negative cap",
