@@ -13,5 +13,5 @@
 export function capReached(images: number, limit: number): string | undefined {
   if (images < limit) return undefined;
   const [has, may] = [images, limit].map((count) => count.toLocaleString("en-US"));
-  return `CAP REACHED: today's folder has ${has} of at most ${may} images (max_images_write). Until midnight further ones are answered OK and not kept`;
+  return `CAP REACHED: today's folder has ${has} of ${may} images (max_images_write). Until midnight, more images are answered OK but not stored`;
 }

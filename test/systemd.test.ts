@@ -85,7 +85,7 @@ describe.each(programs)("imagehub from %s tells systemd", (program) => {
       writeFileSync(join(home.path, "imagehub.yaml"), "hub:\n  max_images_write: 2\n");
       await using hub = new Hub({ program, dir: home.path, env: withSocket(socket) });
       const cap =
-        "CAP REACHED: today's folder has 2 of at most 2 images (max_images_write). " +
+        "CAP REACHED: today's folder has 2 of 2 images (max_images_write). " +
         "Until midnight further ones are answered OK and not kept";
       expect(await socket.until(/^STATUS=CAP/)).toStartWith(`STATUS=${cap}; 0.0 images/s, `);
       await until(hub, () => hub.output().includes(cap));

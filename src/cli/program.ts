@@ -21,17 +21,17 @@ const HELP_END = `
 Examples:
   imagehub                                  run with ~/imagehub.yaml, or the defaults
   imagehub --path /srv/cameras              run with the settings and data there
-  imagehub status                           how the hub that runs here is, and its nodes
+  imagehub status                           health of the local hub, and its nodes
   imagehub send photo.jpg --node Barn --to tcp://data1:5555
   imagehub send --event "Garage|Temp|76 F" --to tcp://data1:5555
-  sudo imagehub service install             run it from now on, started with the machine
+  sudo imagehub service install             install it as a service that starts at boot
 
 imagehub COMMAND --help lists the options of a command.`;
 
 /**
  * Runs the program.
  *
- * @param args what stands behind the program's name
+ * @param args what follows the program's name
  * @returns what the process is to exit with
  */
 export async function main(args: readonly string[]): Promise<ExitStatus> {
@@ -61,78 +61,78 @@ export async function main(args: readonly string[]): Promise<ExitStatus> {
     });
 
   withSettings(program.command("check"))
-    .description("check the settings and print those in force, without running")
-    .option("-q, --quiet", "print nothing where they are right")
+    .description("check the settings and print them, without running the hub")
+    .option("-q, --quiet", "print nothing if they are valid")
     .action((options: CheckOptions) => {
       status = check(options);
     });
 
   withSettingsFile(program.command("status"))
-    .description("ask the running hub how it is, and show its nodes")
-    .option("--url <url>", "the hub's HTTP address (default: that of the settings)")
-    .option("--token-file <file>", "file with the token to show there (default: that of the settings)")
-    .option("--json", "print the answer as it is: JSON")
+    .description("show the health of the running hub, and its nodes")
+    .option("--url <url>", "HTTP address of the hub (default: from the settings)")
+    .option("--token-file <file>", "file with the HTTP token (default: from the settings)")
+    .option("--json", "print the answer as JSON")
     .action(async (options: StatusOptions) => {
       status = await (await import("./status.ts")).status(options);
     });
 
   program
     .command("send")
-    .description("send images or an event to a hub, as a camera node would, and say how it went")
+    .description("send images or an event to a hub, as a camera node does, and show the result")
     .argument("[files...]", "images to send: JPEG, or any picture with --raw")
-    .option("--node <name>", "name of the node that the images are from")
-    .option("--view <name>", "name of the camera on that node")
+    .option("--node <name>", "node name of the images")
+    .option("--view <name>", "camera name on that node")
     .option("--event <text>", 'text of an event to send, such as "Garage|Temp|76 F"')
     .option("--to <endpoint>", "the hub: tcp://HOST:PORT, or HOST", "tcp://127.0.0.1:5555")
     .option("--raw", "send the pixels as an OpenCV array instead of the file")
-    .option("--key <file>", "own keys (*.key_secret), for a hub with curve")
-    .option("--server-key <file>", "the hub's public key (*.key), for the same")
-    .option("--timeout <seconds>", "how long to wait for the connection, and for each answer", "10")
+    .option("--key <file>", "key pair of the sender (*.key_secret), if the hub uses curve")
+    .option("--server-key <file>", "public key of the hub (*.key), if it uses curve")
+    .option("--timeout <seconds>", "time limit for the connection, and for each answer", "10")
     .action(async (files: string[], options: SendOptions) => {
       status = await (await import("./send.ts")).send(files, options);
     });
 
   program
     .command("keygen")
-    .description("make a pair of CURVE keys: NAME.key and NAME.key_secret")
-    .argument("<name>", "whose keys they are, such as hub or barn")
-    .option("--out <dir>", "directory to write them to", ".")
+    .description("make a CURVE key pair: NAME.key and NAME.key_secret")
+    .argument("<name>", "owner of the keys, such as hub or barn")
+    .option("--out <dir>", "directory for the two files", ".")
     .action(async (name: string, options: KeygenOptions) => {
       status = await (await import("./keygen.ts")).keygen(name, options);
     });
 
-  const service = program.command("service").description("run the hub as a service of systemd");
+  const service = program.command("service").description("run the hub as a systemd service");
 
   service
     .command("install")
     .description(
-      "make this executable a service that starts with the machine, and start it; or bring it up to date",
+      "install this executable as a service that starts at boot, and start it; run it again to update",
     )
     .option(
       "--user <name>",
-      "who it runs as (default: as the installed service, else who called sudo, or who owns the executable)",
+      "user to run as (default: that of the installed service, else the caller of sudo or the owner of the executable)",
     )
     .option(
       "--config <file>",
-      "settings file; made where there is none (default: as the installed service, else imagehub.yaml in the user's home)",
+      "settings file, created if missing (default: that of the installed service, else imagehub.yaml in the user's home)",
     )
     .option("--data <dir>", "data directory of a new settings file (default: imagehub_data beside it)")
-    .option("--dry-run", "print all that would be done and written, and change nothing")
+    .option("--dry-run", "print what would be done and written, and change nothing")
     .action(async (options: InstallOptions) => {
       status = await (await import("./service-install.ts")).install(options);
     });
 
   service
     .command("uninstall")
-    .description("stop the service and take it away; settings and data stay")
-    .option("--dry-run", "print all that would be done, and change nothing")
+    .description("stop and remove the service; settings and data stay")
+    .option("--dry-run", "print what would be done, and change nothing")
     .action(async (options: UninstallOptions) => {
       status = (await import("./service.ts")).uninstall(options);
     });
 
   service
     .command("status")
-    .description("print how the service does; exit status 1 where it does not run")
+    .description("show the state of the service; exit status 1 if it is not running")
     .action(async () => {
       status = (await import("./service.ts")).status();
     });
@@ -160,10 +160,10 @@ function withSettingsFile(command: Command): Command {
     .addOption(
       new Option(
         "--path <dir>",
-        "directory of imagehub.yaml, and of the data (default: home directory)",
+        "directory of imagehub.yaml and the data (default: home directory)",
       ).conflicts("config"),
     )
-    .option("--config <file>", "settings file, instead of imagehub.yaml in the directory");
+    .option("--config <file>", "settings file to use instead of imagehub.yaml");
 }
 
 async function printVersion(): Promise<void> {

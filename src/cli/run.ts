@@ -143,7 +143,7 @@ function isEmpty(directory: string): boolean {
 
 /** Everybody may send. Where nothing has come yet, a person may want to try; elsewhere the command would need keys, or be refused. */
 function sayOpen(log: Log, settings: Settings): void {
-  log.info("Everybody who reaches this port may send; see the settings allow and curve");
+  log.info("Anyone who can reach this port may send; to restrict it, see the settings allow and curve");
   if (isEmpty(`${settings.data_directory}/images`)) {
     log.info(`Nothing is stored yet. To send a first image: ${sendCommand(settings)}`);
   }

@@ -185,12 +185,12 @@ const UNLABELLED_HINT =
 export function formatStatus(hub: Status, url: string): string {
   const { totals, today, disk, queue, connections, publishers } = hub;
   const total = (name: string): string => grouped(totals[name] ?? 0);
-  const cap = today.images < today.limit ? "" : ": CAP REACHED, further images are answered OK and not kept";
+  const cap = today.images < today.limit ? "" : ": CAP REACHED, more images are answered OK but not stored";
   const hasUnlabelled = (totals["unlabelled"] ?? 0) > 0;
   const facts: [string, string][] = [
     ["running", `${age(hub.uptime_seconds)}, since ${localTime(hub.started, hub.time)}`],
     ["stored", `images ${total("images")} (${size(totals["image_bytes"] ?? 0)}), events ${total("events")}`],
-    ["today", `${grouped(today.images)} of at most ${grouped(today.limit)} images (${today.date})${cap}`],
+    ["today", `${grouped(today.images)} of ${grouped(today.limit)} images (${today.date})${cap}`],
     [
       "not kept",
       `over the cap ${total("images_over_cap")}, failed ${total("failed")}, refused ${total("refused")}, ` +

@@ -86,50 +86,47 @@ export class Metrics {
     this.gauge("imagehub_publishers_connected", "Those of them that are connected", () =>
       one(count(Counter.publishersConnected)),
     );
-    this.gauge("imagehub_connections", "Connections that stand", () => one(count(Counter.connections)));
-    this.counter("imagehub_connections_denied_total", "Connections that were refused or closed", () =>
+    this.gauge("imagehub_connections", "Open connections", () => one(count(Counter.connections)));
+    this.counter("imagehub_connections_denied_total", "Connections refused or closed by the hub", () =>
       one(count(Counter.denied)),
     );
   }
 
   private addQueue(): void {
     const { shared, settings } = this.overview;
-    this.gauge("imagehub_queue_requests", "Requests taken in and not yet stored", () =>
+    this.gauge("imagehub_queue_requests", "Requests received and not yet stored", () =>
       one(shared.counters[Counter.queued]!),
     );
     this.gauge(
       "imagehub_queue_capacity_requests",
-      "How many there can be: the setting queuemax, and one for each of max_connections",
+      "Maximum requests in the queue: queuemax plus max_connections",
       () => one(slotsFor(settings)),
     );
     this.histogram(
       "imagehub_answer_duration_seconds",
-      "From when an image or event was taken in until it was answered, where it is answered when it is stored",
+      "Time from receiving an image or event to answering it, for requests answered after they are stored",
       () => readHistograms([histogramAt(shared)]),
     );
-    this.histogram(
-      "imagehub_write_duration_seconds",
-      "What a writer took to store an image or an event",
-      () =>
-        // The fast path stands behind the writers.
-        readHistograms(
-          Array.from({ length: settings.writers + 1 }, (_, writer) => histogramAt(shared, writer)),
-        ),
+    this.histogram("imagehub_write_duration_seconds", "Time to store an image or event", () =>
+      // The fast path stands behind the writers.
+      readHistograms(
+        Array.from({ length: settings.writers + 1 }, (_, writer) => histogramAt(shared, writer)),
+      ),
     );
   }
 
   private addStorage(): void {
     const { overview } = this;
-    this.gauge("imagehub_healthy", "1 while the hub can store, else 0: what /healthz says", async () =>
+    this.gauge("imagehub_healthy", "1 if the hub can store, else 0, as /healthz says", async () =>
       one((await reasonsAgainst(overview)).length === 0 ? 1 : 0),
     );
-    this.gauge("imagehub_images_today", "Images in the folder of today", async () =>
+    this.gauge("imagehub_images_today", "Images in today's folder", async () =>
       one(await overview.imagesToday()),
     );
     this.gauge("imagehub_images_today_limit", "The setting max_images_write", () =>
       one(overview.settings.max_images_write),
     );
-    this.gauge("imagehub_filesystem_free_bytes", "Space that the hub's user may still write to", async () =>
+    this.gauge("imagehub_filesystem_free_bytes", "Space available to the user of the hub", async () =>
       one((await overview.disk.look()).freeBytes),
     );
     this.gauge("imagehub_filesystem_size_bytes", "Size of the file system of the images", async () =>
@@ -143,13 +140,13 @@ export class Metrics {
       nodes.filter((node) => timeMs(node) > 0).map((node) => [{ node: node.name }, timeMs(node) / 1000]);
     this.gauge(
       "imagehub_node_last_message_timestamp_seconds",
-      "When the last message of a node and view came",
+      "Time of the last message of a node and view",
       of(({ lastSeenMs }) => lastSeenMs),
       ["node"],
     );
     this.gauge(
       "imagehub_node_last_heartbeat_timestamp_seconds",
-      "When the last heartbeat of a node came",
+      "Time of the last heartbeat of a node",
       of(({ lastHeartbeatMs }) => lastHeartbeatMs),
       ["node"],
     );
@@ -158,7 +155,7 @@ export class Metrics {
   private addProcess(): void {
     this.gauge(
       "imagehub_build_info",
-      "Which program this is; always 1",
+      "Version of the hub; always 1",
       () => [[{ version: VERSION, commit: COMMIT, bun: Bun.version }, 1]],
       ["version", "commit", "bun"],
     );
@@ -166,14 +163,12 @@ export class Metrics {
       const { user, system } = process.cpuUsage();
       return one((user + system) / 1e6);
     });
-    this.gauge("process_resident_memory_bytes", "Memory that the process has", () =>
-      one(process.memoryUsage.rss()),
-    );
-    this.gauge("process_start_time_seconds", "When the hub was started, since 1970", () =>
+    this.gauge("process_resident_memory_bytes", "Resident memory", () => one(process.memoryUsage.rss()));
+    this.gauge("process_start_time_seconds", "Time when the hub started", () =>
       one(this.overview.startedAtMs / 1000),
     );
     this.gauge("process_open_fds", "File descriptors in use", () => one(readdirSync("/proc/self/fd").length));
-    this.gauge("process_max_fds", "File descriptors that there may be", () => one(descriptorsMax()));
+    this.gauge("process_max_fds", "Maximum file descriptors", () => one(descriptorsMax()));
   }
 
   private counter(name: string, help: string, read: () => Values, labelNames: readonly string[] = []): void {

@@ -50,7 +50,7 @@ export function readKeyPair(file: string): KeyPair {
   const publicKey = keyIn(text, "public-key");
   const secretKey = keyIn(text, "secret-key");
   if (publicKey === undefined || secretKey === undefined) {
-    throw new Error(`${file} holds no public-key and secret-key in Z85; imagehub keygen makes such a file`);
+    throw new Error(`${file} has no public-key and secret-key in Z85; make one with imagehub keygen`);
   }
   return { publicKey, secretKey };
 }
@@ -58,7 +58,7 @@ export function readKeyPair(file: string): KeyPair {
 /** Reads the public key of a certificate. @throws {Error} where the file cannot be read or holds none */
 export function readPublicKey(file: string): string {
   const key = keyIn(readFileSync(file, "utf8"), "public-key");
-  if (key === undefined) throw new Error(`${file} holds no public-key in Z85`);
+  if (key === undefined) throw new Error(`${file} has no public-key in Z85`);
   return key;
 }
 

@@ -35,7 +35,7 @@ test("formatStatus shows a person what there is, and marks nodes that are silent
   The disk is full
 running      3 days 4 h, since 2026-11-19 11:00:30
 stored       images 12,345 (1.2 GB), events 7
-today        812 of at most 5,000 images (2026-11-22)
+today        812 of 5,000 images (2026-11-22)
 not kept     over the cap 0, failed 2, refused 1, unlabelled 0
 waiting      1 of 500 requests
 connections  4 now, 3 denied since the start
@@ -74,7 +74,7 @@ test("formatStatus marks the day's cap when it is reached, and not before", () =
   );
   expect(below).not.toContain("CAP REACHED");
   expect(at).toContain(
-    "5,000 of at most 5,000 images (2026-11-22): CAP REACHED, further images are answered OK and not kept\n",
+    "5,000 of 5,000 images (2026-11-22): CAP REACHED, more images are answered OK but not stored\n",
   );
 });
 

@@ -151,7 +151,7 @@ describe("a hub with allow", () => {
     expect(linesWith(hub, "Refused a connection")[0]).toMatch(
       /warn {2}Refused a connection: its address is not in allow from=127\.0\.0\.1$/,
     );
-    expect(linesWith(hub, "Everybody who reaches this port")).toEqual([]);
+    expect(linesWith(hub, "Anyone who can reach this port")).toEqual([]);
     const totals = await stopAndCount(hub);
     expect(totals).toMatchObject({ status: 0, images: 1, events: 0, refused: 0 });
     expect(totals["denied"]).toBeGreaterThan(0);
@@ -290,7 +290,7 @@ describe.skipIf(lacks("python"))("a hub with curve", () => {
   test("serves a key that it knows", async () => {
     await using hub = await curveHub();
     await expectOnlyBarn(hub);
-    expect(linesWith(hub, "Everybody who reaches this port")).toEqual([]);
+    expect(linesWith(hub, "Anyone who can reach this port")).toEqual([]);
     expect(linesWith(hub, "Refused")).toEqual([]);
   });
 
@@ -390,7 +390,7 @@ describe.skipIf(lacks("python"))("a hub with curve", () => {
     [
       "one is broken",
       () => writeFileSync(join(clientKeys, "broken.key"), 'curve\n    public-key = "too short"\n'),
-      /broken\.key holds no public-key in Z85$/,
+      /broken\.key has no public-key in Z85$/,
     ],
     ["the directory is gone", () => renameSync(clientKeys, `${clientKeys}.away`), /ENOENT/],
   ])("keeps the keys that it has when on SIGHUP %s", async (_, breaks, reason) => {

@@ -65,7 +65,7 @@ describe("certificates", () => {
   ])("with %s are refused with the name of the file", (_, text) => {
     const file = write("a.key_secret", text);
     expect(() => readKeyPair(file)).toThrow(
-      `${file} holds no public-key and secret-key in Z85; imagehub keygen makes such a file`,
+      `${file} has no public-key and secret-key in Z85; make one with imagehub keygen`,
     );
   });
 
@@ -95,7 +95,7 @@ describe("readPublicKeys", () => {
   test("refuses all where one is broken, and names it", () => {
     write("a.key", formatCertificate({ publicKey: PUBLIC }));
     const broken = write("b.key", "public-key = ");
-    expect(() => readPublicKeys(temp.path)).toThrow(`${broken} holds no public-key in Z85`);
+    expect(() => readPublicKeys(temp.path)).toThrow(`${broken} has no public-key in Z85`);
   });
 
   test("refuses a directory in the place of a key", () => {
