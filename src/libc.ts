@@ -3,7 +3,7 @@
  * more than all of libzmq, and those that `node:fs` does not have (`O_TMPFILE`, `linkat`, `renameat2`,
  * `localtime_r`, `eventfd`, `memfd_create`, `flock`). Everything else uses `node:fs`.
  *
- * Together with `zmq/libzmq.ts` this is the only file that knows pointers and errno. Paths go in as strings, data as an
+ * Together with the folder `zmq` this is the only file that knows pointers and errno. Paths go in as strings, data as an
  * address and a length, and what fails throws a {@link SystemError}.
  *
  * @module

@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { stringify } from "yaml";
-import { Context } from "../src/zmq/libzmq.ts";
+import { Context } from "../src/zmq/socket.ts";
 import { untilFast as untilFastWith } from "./support/fast-path.ts";
 import { answered, get, httpOf, WITH_HTTP } from "./support/http.ts";
 import { linesWith, until } from "./support/hub-output.ts";

@@ -1,7 +1,7 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { createServer } from "node:net";
 import { findPortHolder } from "../src/port-holder.ts";
-import { Context, SocketType } from "../src/zmq/libzmq.ts";
+import { Context, SocketType } from "../src/zmq/socket.ts";
 import { listenTcp } from "./support/tcp-server.ts";
 import { freePort } from "./support/temp.ts";
 

@@ -23,7 +23,7 @@ export async function keygen(name: string, { out }: KeygenOptions): Promise<Exit
   if (!/^[\w.-]+$/.test(name) || name.startsWith(".")) {
     throw new FatalError(EXIT.usage, `The name is "${name}", must be letters, digits, dots and dashes`);
   }
-  const { newKeyPair } = await import("../zmq/libzmq.ts");
+  const { newKeyPair } = await import("../zmq/library.ts");
   const { publicKey, secretKey } = newKeyPair();
   const publicFile = join(out, `${name}.key`);
   const secretFile = join(out, `${name}.key_secret`);

@@ -168,6 +168,6 @@ function withSettingsFile(command: Command): Command {
 
 async function printVersion(): Promise<void> {
   // Only here and in `send` does this thread need the library, so it is loaded only here and there.
-  const { zmqVersion } = await import("../zmq/libzmq.ts");
+  const { zmqVersion } = await import("../zmq/library.ts");
   process.stdout.write(`imagehub ${VERSION} (${COMMIT}), Bun ${Bun.version}, libzmq ${zmqVersion()}\n`);
 }

@@ -4,17 +4,10 @@
  * @module
  */
 
-import {
-  type Context,
-  MessageArray,
-  type Monitor,
-  MonitorEvent,
-  Poller,
-  type Socket,
-  SocketOption,
-  SocketType,
-  TextOption,
-} from "../zmq/libzmq.ts";
+import { MessageArray } from "../zmq/message.ts";
+import { Monitor, MonitorEvent } from "../zmq/monitor.ts";
+import { Poller } from "../zmq/poller.ts";
+import { type Context, type Socket, SocketOption, SocketType, TextOption } from "../zmq/socket.ts";
 import type { KeyPair } from "../zmq/certificate.ts";
 import type { Frames } from "./frames.ts";
 
@@ -50,7 +43,7 @@ export class Requester implements Disposable {
       this.socket.setText(TextOption.curveSecretKey, keys.secretKey);
       this.socket.setText(TextOption.curveServerKey, serverKey);
     }
-    this.monitor = this.socket.monitor();
+    this.monitor = new Monitor(this.socket);
   }
 
   /**

@@ -53,7 +53,7 @@ export async function send(files: readonly string[], options: SendOptions): Prom
   const family = await familyOf(host);
 
   // Only now, so that a mistake on the command line does not need the library to be told.
-  const { Context } = await import("../zmq/libzmq.ts");
+  const { Context } = await import("../zmq/socket.ts");
   using context = new Context();
   using requester = new Requester(context, endpoint, { isIPv6: family === 6, ...readKeys(options) });
   let refused = 0;

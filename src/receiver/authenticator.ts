@@ -8,7 +8,9 @@
  * @module
  */
 
-import { type Context, MessageArray, type Socket, SocketType, z85Encode } from "../zmq/libzmq.ts";
+import { z85Encode } from "../zmq/library.ts";
+import { MessageArray } from "../zmq/message.ts";
+import { type Context, type Socket, SocketType } from "../zmq/socket.ts";
 
 /** The domain of the hub's socket. */
 export const ZAP_DOMAIN = "imagehub";

@@ -9,7 +9,7 @@
  */
 
 import { cookieOf, HeldConnection, TcpInfo } from "../libc.ts";
-import { type Monitor, MonitorEvent, ProtocolError } from "../zmq/libzmq.ts";
+import { type Monitor, MonitorEvent, ProtocolError } from "../zmq/monitor.ts";
 
 /** For how long TCP has heard nothing from a peer that is probably gone, in milliseconds: two of its probes have had no answer. */
 const SILENT_MS = 150_000;

@@ -7,7 +7,7 @@
 
 import { type Address, memoryAt } from "../libc.ts";
 import { PLACE_BYTES } from "../threads/shared.ts";
-import { Message, MESSAGE_BYTES } from "../zmq/libzmq.ts";
+import { Message, MESSAGE_BYTES } from "../zmq/message.ts";
 
 /** The value of {@link Place.hops} where there was no delimiter; such a request is answered without one. */
 export const NO_DELIMITER = -1;

@@ -13,7 +13,8 @@ import { DescriptorPoller, type EventFd, trimMemory } from "../libc.ts";
 import { sendersThatFit } from "../open-files.ts";
 import type { ActivityMessage, LendableSocket } from "../threads/messages.ts";
 import { Counter, FAST_BATCH, FAST_SLOTS, firstFastSlot, Integer, slotsFor } from "../threads/shared.ts";
-import { Context, SocketOption } from "../zmq/libzmq.ts";
+import { Monitor } from "../zmq/monitor.ts";
+import { Context, SocketOption } from "../zmq/socket.ts";
 import { type Complaint, Complaints } from "./complaints.ts";
 import { type Connection, Connections, type GivenUp } from "./connections.ts";
 import { sayFarewell } from "./farewell.ts";
@@ -210,7 +211,7 @@ export class Receiver {
     const { settings, shared, wake, report } = this.parts;
     const max = Math.min(settings.max_connections, sendersThatFit(settings.subscribe.length));
     const bound = max === settings.max_connections ? "max_connections" : "the limit of open files";
-    const monitor = this.socket.socket.monitor();
+    const monitor = new Monitor(this.socket.socket);
     const debug = (message: string): void => {
       if (shared.integers[Integer.debug] !== 0) report("debug", message);
     };

@@ -10,7 +10,8 @@
 
 import type { Settings } from "../config/schema.ts";
 import type { Address } from "../libc.ts";
-import { type Context, type Message, type Socket, SocketOption, SocketType } from "../zmq/libzmq.ts";
+import type { Message } from "../zmq/message.ts";
+import { type Context, type Socket, SocketOption, SocketType } from "../zmq/socket.ts";
 import { HOPS_MAX, NO_DELIMITER, Place } from "./place.ts";
 
 /** Longest frame 1, in bytes. */

@@ -12,16 +12,9 @@
 
 import { publishersIn, type Settings } from "../config/schema.ts";
 import { readKeyPair } from "../zmq/certificate.ts";
-import {
-  Context,
-  type Monitor,
-  MonitorEvent,
-  newKeyPair,
-  type Socket,
-  SocketOption,
-  SocketType,
-  TextOption,
-} from "../zmq/libzmq.ts";
+import { newKeyPair } from "../zmq/library.ts";
+import { Monitor, MonitorEvent } from "../zmq/monitor.ts";
+import { Context, type Socket, SocketOption, SocketType, TextOption } from "../zmq/socket.ts";
 
 /** How soon a publisher that is not there is tried again, and how much later at most when it stays away, in milliseconds. */
 const RECONNECT_MS = 1000;
@@ -87,7 +80,7 @@ export class Publisher {
       this.socket.setText(TextOption.curveSecretKey, secretKey);
     }
     this.socket.setText(TextOption.subscribe, "");
-    this.monitor = this.socket.monitor();
+    this.monitor = new Monitor(this.socket);
     this.socket.connect(endpoint);
   }
 

@@ -11,7 +11,7 @@ import { Loan } from "../receiver/loan.ts";
 import { ReplySocket } from "../receiver/reply-socket.ts";
 import { RequestReader } from "../request.ts";
 import { Store } from "../store/store.ts";
-import { Socket } from "../zmq/libzmq.ts";
+import { Socket } from "../zmq/socket.ts";
 import type { ThreadStart, WriterMessage } from "./messages.ts";
 import { RequestQueue } from "./queue.ts";
 import { firstFastSlot, slotsFor } from "./shared.ts";

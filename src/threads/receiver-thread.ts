@@ -9,7 +9,7 @@ import { Calendar, systemClock } from "../clock.ts";
 import { EventFd } from "../libc.ts";
 import type { Report } from "../receiver/complaints.ts";
 import { Receiver } from "../receiver/receiver.ts";
-import { checkZmqVersion, ZmqError } from "../zmq/libzmq.ts";
+import { checkZmqVersion, ZmqError } from "../zmq/library.ts";
 import { VERSION } from "../version.ts";
 import type { ReceiverMessage, ThreadStart } from "./messages.ts";
 import { Loan } from "../receiver/loan.ts";

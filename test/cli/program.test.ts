@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import packageJson from "../../package.json" with { type: "json" };
 import { EXIT } from "../../src/errors.ts";
-import { zmqVersion } from "../../src/zmq/libzmq.ts";
+import { zmqVersion } from "../../src/zmq/library.ts";
 import { runCli } from "../support/cli.ts";
 import { tempDir } from "../support/temp.ts";
 

@@ -6,7 +6,8 @@
 
 import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { readFileSync } from "node:fs";
-import { Context, Socket, SocketOption, ZmqError } from "../../src/zmq/libzmq.ts";
+import { ZmqError } from "../../src/zmq/library.ts";
+import { Context, Socket, SocketOption } from "../../src/zmq/socket.ts";
 import { command, frame, greeting, message, ready } from "../support/zmtp.ts";
 import { lacks } from "../support/available.ts";
 import { type Hub, startHub } from "../support/hub.ts";

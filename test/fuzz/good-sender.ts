@@ -5,7 +5,7 @@
  * @module
  */
 
-import { Context } from "../../src/zmq/libzmq.ts";
+import { Context } from "../../src/zmq/socket.ts";
 import { Peer, PeerType } from "../support/zmq-peer.ts";
 import { Random } from "./random.ts";
 

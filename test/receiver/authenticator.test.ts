@@ -5,15 +5,9 @@ import {
   type Refusal,
   ZAP_DOMAIN,
 } from "../../src/receiver/authenticator.ts";
-import {
-  Context,
-  MessageArray,
-  newKeyPair,
-  SocketOption,
-  SocketType,
-  TextOption,
-  z85Encode,
-} from "../../src/zmq/libzmq.ts";
+import { newKeyPair, z85Encode } from "../../src/zmq/library.ts";
+import { MessageArray } from "../../src/zmq/message.ts";
+import { Context, SocketOption, SocketType, TextOption } from "../../src/zmq/socket.ts";
 import { freePort } from "../support/temp.ts";
 import { COMES_MS, Peer, PeerType, receiveFrames } from "../support/zmq-peer.ts";
 

@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { connect } from "node:net";
 import { type Connection, Connections, hold } from "../../src/receiver/connections.ts";
-import { Context, type Socket, SocketOption, SocketType } from "../../src/zmq/libzmq.ts";
+import { Monitor } from "../../src/zmq/monitor.ts";
+import { Context, type Socket, SocketOption, SocketType } from "../../src/zmq/socket.ts";
 import { RawPeer } from "../support/raw-peer.ts";
 import { command, frame, greeting, ready } from "../support/zmtp.ts";
 import { freePort } from "../support/temp.ts";
@@ -24,7 +25,7 @@ beforeEach(() => {
   router = context.socket(SocketType.router);
   lines = [];
   tooMany = [];
-  connections = new Connections(router.monitor(), {
+  connections = new Connections(new Monitor(router), {
     max: MAX,
     debug: (line) => void lines.push(line),
     unfinishedBytesMax: UNFINISHED_MAX,

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdirSync, rmdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { Context } from "../../src/zmq/libzmq.ts";
+import { Context } from "../../src/zmq/socket.ts";
 import { header, jpeg, storedNames } from "../support/camera.ts";
 import { untilFast as untilFastWith } from "../support/fast-path.ts";
 import { type Hub, startHub } from "../support/hub.ts";

@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { Context, ZmqError } from "../../src/zmq/libzmq.ts";
+import { ZmqError } from "../../src/zmq/library.ts";
+import { Context } from "../../src/zmq/socket.ts";
 import { lacks } from "../support/available.ts";
 import { header, jpeg, storedNames } from "../support/camera.ts";
 import { type Hub, startHub } from "../support/hub.ts";

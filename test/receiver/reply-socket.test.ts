@@ -3,7 +3,8 @@ import { defaultSettings } from "../../src/config/schema.ts";
 import { mapMemory } from "../../src/libc.ts";
 import { ReplySocket, routerSocket } from "../../src/receiver/reply-socket.ts";
 import { PLACE_BYTES } from "../../src/threads/shared.ts";
-import { Context, Poller } from "../../src/zmq/libzmq.ts";
+import { Poller } from "../../src/zmq/poller.ts";
+import { Context } from "../../src/zmq/socket.ts";
 import { freePort } from "../support/temp.ts";
 import { COMES_MS, Peer, PeerType } from "../support/zmq-peer.ts";
 

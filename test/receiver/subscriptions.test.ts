@@ -6,7 +6,8 @@
 
 import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { join } from "node:path";
-import { Context, type Socket, SocketOption, TextOption, newKeyPair } from "../../src/zmq/libzmq.ts";
+import { newKeyPair } from "../../src/zmq/library.ts";
+import { Context, type Socket, SocketOption, TextOption } from "../../src/zmq/socket.ts";
 import { lacks, PARTS, PROGRAMS, PYTHON } from "../support/available.ts";
 import { header, jpeg, storedNames } from "../support/camera.ts";
 import { createCertificates, loadCertificate } from "../support/curve.ts";

@@ -1,7 +1,7 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { rmSync } from "node:fs";
 import { join } from "node:path";
-import { Context } from "../../src/zmq/libzmq.ts";
+import { Context } from "../../src/zmq/socket.ts";
 import { startHub } from "../support/hub.ts";
 import { until } from "../support/hub-output.ts";
 import { lacksStrace, Strace, threadOf } from "../support/strace.ts";

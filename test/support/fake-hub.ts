@@ -4,7 +4,7 @@
  * @module
  */
 
-import { Context, type Socket, SocketOption, SocketType } from "../../src/zmq/libzmq.ts";
+import { Context, type Socket, SocketOption, SocketType } from "../../src/zmq/socket.ts";
 import { freePort } from "./temp.ts";
 import { receiveFrames, sendFrames } from "./zmq-peer.ts";
 

@@ -5,7 +5,9 @@
  * @module
  */
 
-import { type Context, MessageArray, Poller, type Socket, SocketOption } from "../../src/zmq/libzmq.ts";
+import { MessageArray } from "../../src/zmq/message.ts";
+import { Poller } from "../../src/zmq/poller.ts";
+import { type Context, type Socket, SocketOption } from "../../src/zmq/socket.ts";
 
 /** Socket types that only tests use, as zmq.h numbers them, beside those of the hub. */
 export const PeerType = { req: 3, rep: 4, dealer: 5, router: 6 } as const;

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
-import { Context } from "../../src/zmq/libzmq.ts";
+import { Context } from "../../src/zmq/socket.ts";
 import { type Hub, startHub } from "../support/hub.ts";
 import { linesWith, until } from "../support/hub-output.ts";
 import { lacksStrace, Strace, threadOf } from "../support/strace.ts";

@@ -5,7 +5,7 @@ import { Liveness } from "../../src/threads/liveness.ts";
 import { Loan } from "../../src/receiver/loan.ts";
 import { RequestQueue, Take } from "../../src/threads/queue.ts";
 import { createShared, Integer, RECEIVER_THREAD, WRITERS_MAX } from "../../src/threads/shared.ts";
-import { Poller } from "../../src/zmq/libzmq.ts";
+import { Poller } from "../../src/zmq/poller.ts";
 
 const wakes: EventFd[] = [];
 

@@ -3,7 +3,7 @@ import { closeSync } from "node:fs";
 import { EventFd } from "../../src/libc.ts";
 import { RequestQueue, Take } from "../../src/threads/queue.ts";
 import { createShared, Integer, type Shared, WRITERS_MAX } from "../../src/threads/shared.ts";
-import { Poller } from "../../src/zmq/libzmq.ts";
+import { Poller } from "../../src/zmq/poller.ts";
 import type { QueueWorkerMessage, QueueWorkerStart } from "../support/queue-worker.ts";
 
 /** How long a wake-up is waited for; one that takes so long is lost. */

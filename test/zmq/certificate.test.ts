@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { formatCertificate, readKeyPair, readPublicKey, readPublicKeys } from "../../src/zmq/certificate.ts";
-import { newKeyPair } from "../../src/zmq/libzmq.ts";
+import { newKeyPair } from "../../src/zmq/library.ts";
 import { lacks } from "../support/available.ts";
 import { createCertificates, loadCertificate } from "../support/curve.ts";
 import { tempDir, type TempDir } from "../support/temp.ts";

@@ -2,18 +2,11 @@ import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from
 import { closeSync } from "node:fs";
 import { constants as os } from "node:os";
 import { EventFd } from "../../src/libc.ts";
-import {
-  checkZmqVersion,
-  Context,
-  type Monitor,
-  MessageArray,
-  MonitorEvent,
-  Poller,
-  type Socket,
-  SocketType,
-  ZmqError,
-  zmqVersion,
-} from "../../src/zmq/libzmq.ts";
+import { checkZmqVersion, ZmqError, zmqVersion } from "../../src/zmq/library.ts";
+import { MessageArray } from "../../src/zmq/message.ts";
+import { Monitor, MonitorEvent } from "../../src/zmq/monitor.ts";
+import { Poller } from "../../src/zmq/poller.ts";
+import { Context, type Socket, SocketType } from "../../src/zmq/socket.ts";
 import { listenTcp } from "../support/tcp-server.ts";
 import { freePort } from "../support/temp.ts";
 import { COMES_MS, Peer, PeerType, receiveFrames, sendFrames } from "../support/zmq-peer.ts";
@@ -91,7 +84,7 @@ describe("bind and connect throw the function, errno and text of libzmq when", (
   test("the socket is monitored, as where it is not", () => {
     // A monitor of all events overwrites errno as the bind fails: EAGAIN for ENODEV.
     using socket = context.socket(SocketType.router);
-    using monitor = socket.monitor();
+    using monitor = new Monitor(socket);
     const endpoint = "tcp://no-such-interface:5555";
     expect(failure(() => socket.bind(endpoint))).toMatchObject({ function: "zmq_bind", errno: ENODEV });
     expect(monitor.next()).toBeUndefined();
@@ -354,7 +347,7 @@ describe("Monitor", () => {
   test("tells of a connection that comes and goes", () => {
     const endpoint = freeEndpoint();
     using router = context.socket(SocketType.router);
-    using monitor = router.monitor();
+    using monitor = new Monitor(router);
     router.bind(endpoint);
     {
       using dealer = new Peer(context, PeerType.dealer, endpoint);
@@ -372,7 +365,7 @@ describe("Monitor", () => {
     using router = context.socket(SocketType.router);
     router.bind(endpoint);
     using req = context.socket(SocketType.req);
-    using monitor = req.monitor();
+    using monitor = new Monitor(req);
     req.connect(endpoint);
     awaitEvent(monitor, MonitorEvent.connected);
     awaitEvent(monitor, MonitorEvent.handshakeSucceeded);
@@ -380,7 +373,7 @@ describe("Monitor", () => {
 
   test("tells a sender that nobody listens", () => {
     using req = context.socket(SocketType.req);
-    using monitor = req.monitor();
+    using monitor = new Monitor(req);
     req.connect(freeEndpoint());
     awaitEvent(monitor, MonitorEvent.connectRetried);
   });
@@ -392,7 +385,7 @@ describe("Monitor", () => {
   ])("tells a sender that who listens %s", async (_, answer, event) => {
     await using server = await listenTcp((socket) => socket.end(answer));
     using req = context.socket(SocketType.req);
-    using monitor = req.monitor();
+    using monitor = new Monitor(req);
     req.connect(`tcp://127.0.0.1:${server.port}`);
     const seen: number[] = [];
     while (!seen.includes(MonitorEvent.disconnected)) {
@@ -407,7 +400,7 @@ describe("Monitor", () => {
   test("drops none of many events that nobody reads for a while", () => {
     const endpoint = freeEndpoint();
     using router = context.socket(SocketType.router);
-    using monitor = router.monitor();
+    using monitor = new Monitor(router);
     router.bind(endpoint);
     const rounds = 400;
     for (let round = 0; round < rounds; round++) {

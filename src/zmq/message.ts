@@ -1,0 +1,132 @@
+/**
+ * Messages of libzmq (`zmq_msg_t`), one frame each.
+ *
+ * @module
+ */
+
+import { CString, type Pointer, ptr, read } from "bun:ffi";
+import { type Address, copyTo, lastErrno } from "../libc.ts";
+import { cString, zmq } from "./library.ts";
+
+const ZMQ_SRCFD = 2;
+
+/** `zmq_msg_t` is 64 bytes on every platform, and aligned as a pointer is. */
+export const MESSAGE_BYTES = 64;
+
+/**
+ * A `zmq_msg_t` in memory that someone else keeps: the view on it costs nothing and is made once.
+ *
+ * A message may be handed to another thread, which then alone may touch it, until it is handed back.
+ */
+export class Message {
+  private readonly pointer: Pointer;
+
+  /**
+   * @param address of {@link MESSAGE_BYTES} bytes, aligned to 8
+   * @param memory that they are in: held, since the collector takes memory of which only an address is left; undefined where
+   * that is not the collector's
+   */
+  constructor(
+    address: Address,
+    /** @internal */ readonly memory?: Uint8Array,
+  ) {
+    this.pointer = address as Pointer;
+  }
+
+  /** `zmq_msg_init(3)`: makes it an empty message. What it held before is forgotten, not freed. */
+  init(): void {
+    zmq.zmq_msg_init(this.pointer);
+  }
+
+  /** `zmq_msg_size(3)`, in bytes. */
+  get size(): number {
+    return zmq.zmq_msg_size(this.pointer) as number;
+  }
+
+  /** `zmq_msg_data(3)`: where its bytes are, until it is closed, received into or sent. */
+  get data(): Address {
+    return zmq.zmq_msg_data(this.pointer) as number;
+  }
+
+  /** `zmq_msg_more(3)`: whether a further frame of the same request follows. */
+  get more(): boolean {
+    return zmq.zmq_msg_more(this.pointer) !== 0;
+  }
+
+  /** ZMQ_SRCFD of `zmq_msg_get(3)`: the descriptor of the connection that it came on; -1 where it came on none. */
+  get sourceFd(): number {
+    return zmq.zmq_msg_get(this.pointer, ZMQ_SRCFD);
+  }
+
+  /** `zmq_msg_gets(3)`: a property of the connection that it came on, e.g. `Peer-Address`. */
+  property(name: string): string | undefined {
+    const value = zmq.zmq_msg_gets(this.pointer, cString(name));
+    return value === null ? undefined : new CString(value);
+  }
+
+  /** Its first byte; it must have one. */
+  get firstByte(): number {
+    return read.u8(zmq.zmq_msg_data(this.pointer)!, 0);
+  }
+
+  /** Whether it begins as a JPEG file does: `FF D8 FF`. */
+  get isJpeg(): boolean {
+    if (this.size < 3) return false;
+    const data = zmq.zmq_msg_data(this.pointer)!;
+    return read.u8(data, 0) === 0xff && read.u8(data, 1) === 0xd8 && read.u8(data, 2) === 0xff;
+  }
+
+  /** A copy of its bytes. */
+  bytes(): Buffer {
+    const copy = Buffer.allocUnsafe(this.size);
+    copyTo(copy, this.data, copy.byteLength);
+    return copy;
+  }
+
+  /** Copies its bytes to the start of `target`. */
+  copyTo(target: Uint8Array): void {
+    copyTo(target, this.data, this.size);
+  }
+
+  /** `zmq_msg_close(3)`: frees what it holds. It is empty and may be received into again. */
+  clear(): void {
+    zmq.zmq_msg_close(this.pointer);
+    zmq.zmq_msg_init(this.pointer);
+  }
+
+  /** `zmq_msg_move(3)`: takes what another holds, which is empty then; what it held itself is freed. */
+  moveFrom(other: Message): void {
+    zmq.zmq_msg_move(this.pointer, other.pointer);
+  }
+
+  /** @internal `zmq_msg_recv(3)`; @returns errno, or 0 */
+  receive(socket: Pointer, flags: number): number {
+    return zmq.zmq_msg_recv(this.pointer, socket, flags) < 0 ? lastErrno() : 0;
+  }
+
+  /** @internal `zmq_msg_send(3)`, which leaves it empty; @returns errno, or 0 */
+  send(socket: Pointer, flags: number): number {
+    return zmq.zmq_msg_send(this.pointer, socket, flags) < 0 ? lastErrno() : 0;
+  }
+}
+
+/** Messages of one thread, side by side in memory. */
+export class MessageArray {
+  private readonly messages: Message[] = [];
+
+  constructor(length: number) {
+    const memory = new Uint8Array(length * MESSAGE_BYTES);
+    const start = ptr(memory);
+    for (let index = 0; index < length; index++) {
+      const message = new Message(start + index * MESSAGE_BYTES, memory);
+      message.init();
+      this.messages.push(message);
+    }
+  }
+
+  at(index: number): Message {
+    const message = this.messages[index];
+    if (message === undefined) throw new RangeError(`No message ${index} of ${this.messages.length}`);
+    return message;
+  }
+}
