@@ -6,15 +6,16 @@
 
 import { accessSync, constants, existsSync, lstatSync, mkdirSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { capReached } from "./cap.ts";
+import { capReached } from "./store/cap.ts";
 import type { Settings } from "./config/schema.ts";
 import { EXIT, FatalError, messageOf } from "./errors.ts";
 import { Control } from "./http/control.ts";
 import { Overview } from "./http/overview.ts";
-import { EventFd, fsyncDirectory } from "./libc.ts";
-import type { Log } from "./log.ts";
-import { findPortHolder } from "./port-holder.ts";
-import { Loan } from "./receiver/loan.ts";
+import { fsyncDirectory } from "./os/files.ts";
+import { EventFd } from "./os/wait.ts";
+import type { Log } from "./log/log.ts";
+import { findPortHolder } from "./os/port-holder.ts";
+import { Loan } from "./shared/loan.ts";
 import { clockFloor } from "./store/clock-floor.ts";
 import { DataDirectoryInUse, DataLock } from "./store/data-lock.ts";
 import { fileSystemOf, missingMountOf } from "./store/file-system.ts";
@@ -25,12 +26,12 @@ import type {
   ReceiverMessage,
   ThreadStart,
   WriterMessage,
-} from "./threads/messages.ts";
-import { Liveness } from "./threads/liveness.ts";
-import { EventQueue } from "./threads/event-queue.ts";
-import { RequestQueue } from "./threads/queue.ts";
-import { createShared, Integer, slotsFor } from "./threads/shared.ts";
-import { Outcome, Slots } from "./threads/slot.ts";
+} from "./shared/messages.ts";
+import { Liveness } from "./shared/liveness.ts";
+import { EventQueue } from "./shared/event-queue.ts";
+import { RequestQueue } from "./shared/queue.ts";
+import { createShared, Integer, slotsFor } from "./shared/memory.ts";
+import { Outcome, Slots } from "./shared/slot.ts";
 import { COMMITTED_S } from "./version.ts";
 import { readKeyPair, readPublicKeys } from "./zmq/certificate.ts";
 
@@ -125,7 +126,7 @@ export class Hub {
     return this.ended.promise;
   }
 
-  /** What the hub has done since its start, by the names of `Counter` in `threads/shared.ts`. */
+  /** What the hub has done since its start, by the names of `Counter` in `shared/memory.ts`. */
   get totals(): Record<string, number> {
     return this.overview.totals;
   }

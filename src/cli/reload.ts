@@ -10,7 +10,7 @@ import type { LoadedSettings } from "../config/load.ts";
 import { SETTINGS } from "../config/schema.ts";
 import { FatalError } from "../errors.ts";
 import type { Hub } from "../hub.ts";
-import type { Log } from "../log.ts";
+import type { Log } from "../log/log.ts";
 import type { LogLevel } from "../log/format.ts";
 
 const isTalkative = (level: LogLevel): boolean => level === "info" || level === "debug";

@@ -11,7 +11,7 @@ import { basename } from "node:path";
 import { EXIT, type ExitStatus, FatalError } from "../errors.ts";
 import { type KeyPair, readKeyPair, readPublicKey } from "../zmq/certificate.ts";
 import { eventFrames, type Frames, jpegFrames, rawFrames } from "./frames.ts";
-import { oneLine } from "../store/names.ts";
+import { oneLine } from "../protocol/names.ts";
 import { HubUnreachable, Requester } from "./requester.ts";
 
 const PORT = 5555;

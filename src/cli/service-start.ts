@@ -6,10 +6,10 @@
 
 import { statSync } from "node:fs";
 import { defaultSettings, type Settings } from "../config/schema.ts";
-import { capReached } from "../cap.ts";
+import { capReached } from "../store/cap.ts";
 import { EXIT, FatalError } from "../errors.ts";
-import { parseListen } from "../http/listen.ts";
-import { findPortHolder } from "../port-holder.ts";
+import { parseListen } from "../net/listen-address.ts";
+import { findPortHolder } from "../os/port-holder.ts";
 import type { Account } from "../service/account.ts";
 import { type Machine, runCommand } from "../service/machine.ts";
 import type { ServiceSettings } from "../service/settings-file.ts";

@@ -6,7 +6,7 @@
 
 import { EXIT, type ExitStatus, FatalError, messageOf } from "../errors.ts";
 import type { Settings } from "../config/schema.ts";
-import { OFF, parseListen, urlOf } from "../http/listen.ts";
+import { OFF, parseListen, urlOf } from "../net/listen-address.ts";
 import { type NodeStatus, type Status, statusSchema } from "../http/status.ts";
 import { readToken } from "../http/token.ts";
 import { escape } from "../log/fields.ts";

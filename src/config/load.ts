@@ -10,7 +10,7 @@ import { statSync } from "node:fs";
 import { homedir } from "node:os";
 import path from "node:path";
 import { EXIT, FatalError } from "../errors.ts";
-import { isLoopback, parseListen } from "../http/listen.ts";
+import { isLoopback, parseListen } from "../net/listen-address.ts";
 import { readFileLayer, readText } from "./file.ts";
 import {
   type Layer,

@@ -9,11 +9,11 @@
 
 import { isIP, isIPv6 } from "node:net";
 import * as z from "zod";
-import { OFF, parseListen } from "../http/listen.ts";
-import { parseNetwork } from "../receiver/access.ts";
-import { TEXT_BYTES_MAX } from "../request.ts";
-import { IMAGE_NAME_BYTES_MAX } from "../store/names.ts";
-import { WRITERS_MAX } from "../threads/shared.ts";
+import { OFF, parseListen } from "../net/listen-address.ts";
+import { parseNetwork } from "../net/access.ts";
+import { TEXT_BYTES_MAX } from "../protocol/request.ts";
+import { IMAGE_NAME_BYTES_MAX } from "../protocol/names.ts";
+import { WRITERS_MAX } from "../limits.ts";
 
 /** Most images a queue may be told to hold. */
 const QUEUE_IMAGES_MAX = 100_000;
@@ -130,7 +130,7 @@ const hubShape = {
   }),
   patience: setting(z.number().positive().max(PATIENCE_MINUTES_MAX).default(10), {
     description:
-      "Minutes without a message before the hub logs a notice. The notice repeats at " + "this interval",
+      "Minutes without a message before the hub logs a notice. The notice repeats at this interval",
     rule: `a number above 0, up to ${PATIENCE_MINUTES_MAX} (a week)`,
   }),
   data_directory: setting(
@@ -172,12 +172,12 @@ const hubShape = {
     rule: oneOf(ACKS),
   }),
   sync_interval: setting(z.number().min(0.1).max(SYNC_SECONDS_MAX).default(1), {
-    description: "Seconds between flushes to disk in the background. A power cut loses about this " + "much",
+    description: "Seconds between flushes to disk in the background. A power cut loses about this much",
     rule: `a number from 0.1 to ${SYNC_SECONDS_MAX}`,
   }),
   jpeg_quality: setting(z.int().min(1).max(100).default(95), {
     description:
-      "Quality of JPEG files made from raw images. Images that arrive as JPEG are stored " + "unchanged",
+      "Quality of JPEG files made from raw images. Images that arrive as JPEG are stored unchanged",
     rule: "a whole number from 1 to 100",
   }),
   unlabelled: setting(z.enum(UNLABELLED).default("ignore"), {
@@ -217,7 +217,7 @@ const controlShape = {
     }),
     token_file: setting(optionalPath(), {
       description:
-        "File with the token that HTTP clients must send (Authorization: Bearer). Read " + "again on SIGHUP",
+        "File with the token that HTTP clients must send (Authorization: Bearer). Read again on SIGHUP",
       rule: "a path, or nothing",
       isPath: true,
     }),
@@ -239,7 +239,7 @@ const networkShape = {
       isPath: true,
     }),
     client_keys: setting(optionalPath(), {
-      description: "Directory with the public keys (*.key) of nodes that may send. Read again on " + "SIGHUP",
+      description: "Directory with the public keys (*.key) of nodes that may send. Read again on SIGHUP",
       rule: "a path, or nothing",
       isPath: true,
     }),
@@ -280,7 +280,7 @@ const networkShape = {
     rule: `a whole number from 1 to ${QUEUE_IMAGES_MAX}`,
   }),
   max_queue_bytes: setting(z.int().min(MESSAGE_BYTES_MIN).max(QUEUE_BYTES_MAX).default(134_217_728), {
-    description: "Maximum bytes of images waiting to be written. Beyond this, images are answered " + "ERROR",
+    description: "Maximum bytes of images waiting to be written. Beyond this, images are answered ERROR",
     rule: `a whole number from ${MESSAGE_BYTES_MIN} to ${QUEUE_BYTES_MAX}`,
   }),
   max_unfinished_bytes: setting(z.int().min(MESSAGE_BYTES_MIN).max(QUEUE_BYTES_MAX).default(536_870_912), {

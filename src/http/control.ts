@@ -6,12 +6,12 @@
  */
 
 import { messageOf } from "../errors.ts";
-import type { Log } from "../log.ts";
-import { httpConnectionsThatFit } from "../open-files.ts";
-import { findPortHolder } from "../port-holder.ts";
+import type { Log } from "../log/log.ts";
+import { httpConnectionsThatFit } from "../os/open-files.ts";
+import { findPortHolder } from "../os/port-holder.ts";
 import { type Answer, plain, type Route } from "./answer.ts";
 import { reasonsAgainst } from "./health.ts";
-import { type ListenAddress, OFF, parseListen, urlOf } from "./listen.ts";
+import { type ListenAddress, OFF, parseListen, urlOf } from "../net/listen-address.ts";
 import type { Metrics } from "./metrics.ts";
 import type { Overview } from "./overview.ts";
 import { HttpServer } from "./server.ts";

@@ -6,7 +6,7 @@
 
 import { clockProblem } from "../store/clock-floor.ts";
 import { DataState, describeState } from "../store/data-directory.ts";
-import { Counter, Integer } from "../threads/shared.ts";
+import { Counter, Integer } from "../shared/memory.ts";
 import type { Overview } from "./overview.ts";
 
 /** How long a writer may wait for the disk with one request, in seconds. imagenode gives a hub a second, every 10 s. */

@@ -8,7 +8,7 @@
  */
 
 import { isIP } from "node:net";
-import { isLoopback } from "./listen.ts";
+import { isLoopback } from "../net/listen-address.ts";
 
 /** Whether the header Host names this machine in a way that no DNS server has a say in. Without one it comes from no browser. */
 export function isForLoopback(host: string | undefined): boolean {

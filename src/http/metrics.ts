@@ -9,9 +9,9 @@
 
 import { readdirSync } from "node:fs";
 import { Counter as PromCounter, Gauge, type Metric, Registry } from "prom-client";
-import { BOUNDS_S, type Observed, readHistograms } from "../threads/histogram.ts";
-import { Counter, histogramAt, slotsFor } from "../threads/shared.ts";
-import { descriptorsMax } from "../open-files.ts";
+import { BOUNDS_S, type Observed, readHistograms } from "../shared/histogram.ts";
+import { Counter, histogramAt, slotsFor } from "../shared/memory.ts";
+import { descriptorsMax } from "../os/open-files.ts";
 import { COMMIT, VERSION } from "../version.ts";
 import { reasonsAgainst } from "./health.ts";
 import type { Overview } from "./overview.ts";

@@ -6,16 +6,16 @@
  */
 
 import { readdir } from "node:fs/promises";
-import { Calendar, type LocalTime, systemClock } from "../clock.ts";
+import { Calendar, type LocalTime, systemClock } from "../protocol/calendar.ts";
 import type { Settings } from "../config/schema.ts";
-import type { NodeRow } from "../receiver/activity.ts";
+import type { NodeRow } from "../shared/messages.ts";
 import { DataDirectory } from "../store/data-directory.ts";
 import { imagesOfDay } from "../store/date-folders.ts";
 import { DiskProbe } from "../store/disk-probe.ts";
-import { isImageFile } from "../store/names.ts";
-import type { ActivityMessage } from "../threads/messages.ts";
-import type { Liveness } from "../threads/liveness.ts";
-import { Counter, type Shared } from "../threads/shared.ts";
+import { isImageFile } from "../protocol/names.ts";
+import type { ActivityMessage } from "../shared/messages.ts";
+import type { Liveness } from "../shared/liveness.ts";
+import { Counter, type Shared } from "../shared/memory.ts";
 
 /** How long the images of today may take to be counted, in milliseconds. */
 const COUNT_MS_MAX = 2000;

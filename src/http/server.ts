@@ -10,11 +10,11 @@
  */
 
 import type { Socket, TCPSocketListener } from "bun";
-import { boundListener } from "../libc.ts";
+import { boundListener } from "../os/sockets.ts";
 import { type Answer, type HttpRequest, plain, type Route } from "./answer.ts";
 import { Connection } from "./connection.ts";
 import { isForLoopback } from "./host.ts";
-import type { ListenAddress } from "./listen.ts";
+import type { ListenAddress } from "../net/listen-address.ts";
 import { showsToken } from "./token.ts";
 
 /** Bytes that may wait in this process for peers to take them, of all connections together. */

@@ -5,8 +5,8 @@
  */
 
 import * as z from "zod";
-import type { NodeRow } from "../receiver/activity.ts";
-import { slotsFor } from "../threads/shared.ts";
+import type { NodeRow } from "../shared/messages.ts";
+import { slotsFor } from "../shared/memory.ts";
 import { COMMIT, VERSION } from "../version.ts";
 import { reasonsAgainst } from "./health.ts";
 import type { Overview } from "./overview.ts";

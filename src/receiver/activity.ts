@@ -7,10 +7,10 @@
  * @module
  */
 
-import type { Calendar } from "../clock.ts";
-import type { ActivityMessage, StoreOutcomes } from "../threads/messages.ts";
-import { observe } from "../threads/histogram.ts";
-import { histogramAt, type Shared } from "../threads/shared.ts";
+import type { Calendar } from "../protocol/calendar.ts";
+import type { ActivityMessage, NodeRow, StoreOutcomes } from "../shared/messages.ts";
+import { observe } from "../shared/histogram.ts";
+import { histogramAt, type Shared } from "../shared/memory.ts";
 import type { Report } from "./complaints.ts";
 
 /** Nodes, each view counted as one, that are known at once. */
@@ -23,24 +23,6 @@ const GIVES_WAY_MS = 86_400_000;
 const POST_MS = 1000;
 
 const MINUTE_MICROS = 60_000_000;
-
-/** A node, or a view of one, as far as the receiver knows. */
-export interface NodeRow {
-  /** Its number in the table, from 0. */
-  readonly place: number;
-  /** Field 0 of its texts: the node, or the node and the view. */
-  readonly name: string;
-  /** Where its last message came from, e.g. `192.168.86.41`. */
-  readonly address: string;
-  /** When that was, in milliseconds since 1970. */
-  readonly lastSeenMs: number;
-  /** When its last heartbeat came, likewise; 0: none did. */
-  readonly lastHeartbeatMs: number;
-  /** The local date of its last message as YYYYMMDD, and what was stored of it on that date, since the hub's start. */
-  readonly day: number;
-  readonly images: number;
-  readonly events: number;
-}
 
 type Row = { -readonly [Key in keyof NodeRow]: NodeRow[Key] };
 

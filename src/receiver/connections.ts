@@ -8,7 +8,7 @@
  * @module
  */
 
-import { cookieOf, HeldConnection, TcpInfo } from "../libc.ts";
+import { cookieOf, HeldConnection, TcpInfo } from "../os/sockets.ts";
 import { type Monitor, MonitorEvent, ProtocolError } from "../zmq/monitor.ts";
 
 /** For how long TCP has heard nothing from a peer that is probably gone, in milliseconds: two of its probes have had no answer. */

@@ -8,7 +8,7 @@
  * @module
  */
 
-import type { HeldConnection } from "../libc.ts";
+import type { HeldConnection } from "../os/sockets.ts";
 import { type Connection, type Connections, hold } from "./connections.ts";
 import type { Envelope, ReplySocket } from "./reply-socket.ts";
 

@@ -9,15 +9,15 @@
  * @module
  */
 
-import type { Calendar } from "../clock.ts";
-import { DescriptorPoller, type EventFd } from "../libc.ts";
-import { RequestError, type RequestReader, type StoredRequest } from "../request.ts";
+import type { Calendar } from "../protocol/calendar.ts";
+import { DescriptorPoller, type EventFd } from "../os/wait.ts";
+import { RequestError, type RequestReader, type StoredRequest } from "../protocol/request.ts";
 import type { Store } from "../store/store.ts";
-import { observe } from "../threads/histogram.ts";
-import type { RequestQueue } from "../threads/queue.ts";
-import { FAST_BATCH, FAST_SLOTS, histogramAt, Integer, type Shared, UNFLUSHED } from "../threads/shared.ts";
-import { fillSlot, Holder, Outcome, type Slot, type Slots } from "../threads/slot.ts";
-import { isPlain, type Loan, SLOW_MS } from "./loan.ts";
+import { observe } from "../shared/histogram.ts";
+import type { RequestQueue } from "../shared/queue.ts";
+import { FAST_BATCH, FAST_SLOTS, histogramAt, Integer, type Shared, UNFLUSHED } from "../shared/memory.ts";
+import { fillSlot, Holder, Outcome, type Slot, type Slots } from "../shared/slot.ts";
+import { isPlain, type Loan, SLOW_MS } from "../shared/loan.ts";
 import type { ReplySocket } from "./reply-socket.ts";
 
 /** How many answered requests call the receiver to count them, so that slots do not run out. */

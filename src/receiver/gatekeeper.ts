@@ -8,7 +8,7 @@
 import type { Settings } from "../config/schema.ts";
 import { readKeyPair, readPublicKeys } from "../zmq/certificate.ts";
 import { type Context, type Socket, SocketOption, TextOption } from "../zmq/socket.ts";
-import { AddressList } from "./access.ts";
+import { AddressList } from "../net/access.ts";
 import { Arrivals, PER_SECOND } from "./arrivals.ts";
 import { Authenticator, type Peer, type Refusal, ZAP_DOMAIN } from "./authenticator.ts";
 

@@ -9,16 +9,17 @@
  */
 
 import { messageOf } from "../errors.ts";
-import { DescriptorPoller, type EventFd, trimMemory } from "../libc.ts";
-import { sendersThatFit } from "../open-files.ts";
-import type { ActivityMessage, LendableSocket } from "../threads/messages.ts";
-import { Counter, FAST_BATCH, FAST_SLOTS, firstFastSlot, Integer, slotsFor } from "../threads/shared.ts";
+import { trimMemory } from "../os/memory.ts";
+import { DescriptorPoller, type EventFd } from "../os/wait.ts";
+import { sendersThatFit } from "../os/open-files.ts";
+import type { ActivityMessage, LendableSocket } from "../shared/messages.ts";
+import { Counter, FAST_BATCH, FAST_SLOTS, firstFastSlot, Integer, slotsFor } from "../shared/memory.ts";
 import { Monitor } from "../zmq/monitor.ts";
 import { Context, SocketOption } from "../zmq/socket.ts";
 import { type Complaint, Complaints } from "./complaints.ts";
 import { type Connection, Connections, type GivenUp } from "./connections.ts";
 import { sayFarewell } from "./farewell.ts";
-import { type Loan, SLOW_MS } from "./loan.ts";
+import { type Loan, SLOW_MS } from "../shared/loan.ts";
 import { Gatekeeper } from "./gatekeeper.ts";
 import { ReplySocket, routerSocket, unfinishedBytesMax } from "./reply-socket.ts";
 import { Requests, type RequestsParts } from "./requests.ts";

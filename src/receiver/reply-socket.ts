@@ -9,10 +9,10 @@
  */
 
 import type { Settings } from "../config/schema.ts";
-import type { Address } from "../libc.ts";
+import type { Address } from "../os/ffi.ts";
 import type { Message } from "../zmq/message.ts";
 import { type Context, type Socket, SocketOption, SocketType } from "../zmq/socket.ts";
-import { HOPS_MAX, NO_DELIMITER, Place } from "./place.ts";
+import { HOPS_MAX, NO_DELIMITER, Place } from "../shared/place.ts";
 
 /** Longest frame 1, in bytes. */
 const HEADER_BYTES_MAX = 64 * 1024;

@@ -8,18 +8,18 @@
  * @module
  */
 
-import type { Calendar } from "../clock.ts";
+import type { Calendar } from "../protocol/calendar.ts";
 import type { Settings } from "../config/schema.ts";
-import { type Request, RequestError, RequestReader, type StoredRequest } from "../request.ts";
-import { oneLine } from "../store/names.ts";
-import type { RequestQueue } from "../threads/queue.ts";
-import { Counter, FAST_SLOTS, firstFastSlot, type Shared, slotsFor } from "../threads/shared.ts";
-import { fillSlot, Holder, isForLog, Kind, Outcome, type Slot, Slots } from "../threads/slot.ts";
+import { type Request, RequestError, RequestReader, type StoredRequest } from "../protocol/request.ts";
+import { oneLine } from "../protocol/names.ts";
+import type { RequestQueue } from "../shared/queue.ts";
+import { Counter, FAST_SLOTS, firstFastSlot, type Shared, slotsFor } from "../shared/memory.ts";
+import { fillSlot, Holder, isForLog, Kind, Outcome, type Slot, Slots } from "../shared/slot.ts";
 import { Activity } from "./activity.ts";
 import type { Complaints, Report } from "./complaints.ts";
 import type { Connection, Connections } from "./connections.ts";
 import type { HeldReply } from "./farewell.ts";
-import { isPlain, SLOW_MS } from "./loan.ts";
+import { isPlain, SLOW_MS } from "../shared/loan.ts";
 import type { ReplySocket } from "./reply-socket.ts";
 import type { Publisher } from "./subscriptions.ts";
 import { UnlabelledWarnings } from "./unlabelled.ts";

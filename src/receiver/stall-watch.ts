@@ -4,7 +4,7 @@
  * @module
  */
 
-import { Integer, type Shared } from "../threads/shared.ts";
+import { Integer, type Shared } from "../shared/memory.ts";
 
 /** What a writer was seen with. */
 interface Seen {

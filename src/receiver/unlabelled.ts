@@ -6,7 +6,7 @@
  * @module
  */
 
-import { cut } from "../store/names.ts";
+import { cut } from "../protocol/names.ts";
 import type { Report } from "./complaints.ts";
 
 /** Addresses that are warned of; from then on there are no further lines. */

@@ -8,9 +8,9 @@
  * @module
  */
 
-import type { Calendar, LocalTime } from "../clock.ts";
-import type { Log } from "../log.ts";
-import { Integer, type Shared } from "../threads/shared.ts";
+import type { Calendar, LocalTime } from "../protocol/calendar.ts";
+import type { Log } from "../log/log.ts";
+import { Integer, type Shared } from "../shared/memory.ts";
 import { datedLogs, dateOf, namesIn } from "./log-files.ts";
 
 /** How many of the newest days are asked. */

@@ -11,9 +11,10 @@
 import { lstatSync, mkdirSync, statSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { messageOf } from "../errors.ts";
-import { PathLook, SystemError } from "../libc.ts";
-import { SharedLock } from "../threads/lock.ts";
-import { Integer, type Shared } from "../threads/shared.ts";
+import { SystemError } from "../os/ffi.ts";
+import { PathLook } from "../os/files.ts";
+import { SharedLock } from "../shared/lock.ts";
+import { Integer, type Shared } from "../shared/memory.ts";
 
 /** Where a disk of its own may be mounted, or a link lead to one. */
 const PARTS = ["images", "logs"] as const;

@@ -18,8 +18,8 @@ import {
   writeFileSync,
 } from "node:fs";
 import { hostname } from "node:os";
-import { close, lockExclusive, openCreate } from "../libc.ts";
-import { Integer, type Shared } from "../threads/shared.ts";
+import { close, lockExclusive, openCreate } from "../os/files.ts";
+import { Integer, type Shared } from "../shared/memory.ts";
 
 /** The file's name. */
 const LOCK_FILE = ".imagehub.lock";
@@ -107,7 +107,7 @@ export class DataLock {
    * Takes it, where this process does not have it.
    *
    * @throws {DataDirectoryInUse} where another process holds it
-   * @throws {SystemError} of `libc.ts`, where the file cannot be made
+   * @throws {SystemError} of `os/ffi.ts`, where the file cannot be made
    */
   take(): void {
     if (this.takeAgain()) return;
@@ -137,7 +137,7 @@ export class DataLock {
    * Takes the lock of the file that is at the path now, made anew where there is none, and lets go of the one before.
    *
    * @returns false where another process holds it
-   * @throws {SystemError} of `libc.ts`, and {Error} of node:fs
+   * @throws {SystemError} of `os/ffi.ts`, and {Error} of node:fs
    */
   takeAgain(): boolean {
     // For reading only: so it keeps no disk from being made read-only.

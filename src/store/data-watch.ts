@@ -6,7 +6,7 @@
  */
 
 import { messageOf } from "../errors.ts";
-import type { Log } from "../log.ts";
+import type { Log } from "../log/log.ts";
 import { type DataDirectory, DataState, type DataStateNumber, describeState } from "./data-directory.ts";
 import type { DataLock } from "./data-lock.ts";
 

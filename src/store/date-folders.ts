@@ -9,12 +9,12 @@
 
 import { existsSync, readdirSync } from "node:fs";
 import { dirname } from "node:path";
-import type { LocalTime } from "../clock.ts";
-import { fsyncDirectory } from "../libc.ts";
-import { SharedLock } from "../threads/lock.ts";
-import { Integer, type Shared } from "../threads/shared.ts";
+import type { LocalTime } from "../protocol/calendar.ts";
+import { fsyncDirectory } from "../os/files.ts";
+import { SharedLock } from "../shared/lock.ts";
+import { Integer, type Shared } from "../shared/memory.ts";
 import type { DataDirectory } from "./data-directory.ts";
-import { isImageFile } from "./names.ts";
+import { isImageFile } from "../protocol/names.ts";
 
 /** Days that are kept at once: around midnight there are two, and a clock that is set back and forth finds its day again. */
 const DAYS = 4;

@@ -17,7 +17,8 @@
 
 import { existsSync, renameSync, statSync, unlinkSync } from "node:fs";
 import { dirname } from "node:path";
-import { type Calendar, type LocalTime, threeDigits } from "../clock.ts";
+import { type Calendar, type LocalTime, threeDigits } from "../protocol/calendar.ts";
+import { SystemError } from "../os/ffi.ts";
 import {
   announce,
   close,
@@ -27,14 +28,13 @@ import {
   openAppend,
   NotAFile,
   sizeOf,
-  SystemError,
   truncate,
   unlink,
   writeBytes,
   writeSome,
-} from "../libc.ts";
-import { SharedLock } from "../threads/lock.ts";
-import { Integer, type Shared } from "../threads/shared.ts";
+} from "../os/files.ts";
+import { SharedLock } from "../shared/lock.ts";
+import { Integer, type Shared } from "../shared/memory.ts";
 import { type DataDirectory, Part } from "./data-directory.ts";
 import { appendLog, datedLogs, dateOf, daysAtEnds, hasRecord, mend } from "./log-files.ts";
 import { TEMPORARY_PREFIX, WholeFileWriter } from "./whole-file.ts";

@@ -4,11 +4,12 @@
  * @module
  */
 
-import type { Calendar, LocalTime } from "../clock.ts";
-import { fsyncDirectory, SystemError } from "../libc.ts";
+import type { Calendar, LocalTime } from "../protocol/calendar.ts";
+import { SystemError } from "../os/ffi.ts";
+import { fsyncDirectory } from "../os/files.ts";
 import type { DataDirectory } from "./data-directory.ts";
 import type { DateFolders, Permit } from "./date-folders.ts";
-import { imageFileName, type ImageSuffix } from "./names.ts";
+import { imageFileName, type ImageSuffix } from "../protocol/names.ts";
 import { WholeFileWriter } from "./whole-file.ts";
 
 const SECOND = 1_000_000;

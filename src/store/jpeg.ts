@@ -8,8 +8,9 @@
  * @module
  */
 
-import { type Address, copyTo } from "../libc.ts";
-import type { RawArray } from "../request.ts";
+import { type Address } from "../os/ffi.ts";
+import { copyTo } from "../os/memory.ts";
+import type { RawArray } from "../protocol/request.ts";
 
 const FILE_HEADER_BYTES = 14;
 const HEADERS_BYTES = FILE_HEADER_BYTES + 40;

@@ -5,7 +5,7 @@
  */
 
 import { fstatSync, readdirSync, readSync, statSync, truncateSync } from "node:fs";
-import { close, fsync, openAppend, openRead, truncate, writeBytes } from "../libc.ts";
+import { close, fsync, openAppend, openRead, truncate, writeBytes } from "../os/files.ts";
 
 const DATED_LOG = /^imagehub\.log\.(\d{4})-(\d{2})-(\d{2})$/;
 const LINE_DATE = /^(\d{4})-(\d{2})-(\d{2}) \d{2}:\d{2}:\d{2},\d{3} ~ /;

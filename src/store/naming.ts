@@ -6,8 +6,9 @@
  */
 
 import { lstatSync, readdirSync } from "node:fs";
-import { close, link, openNew, rename, renameNew, SystemError, unlink } from "../libc.ts";
-import type { SharedLock } from "../threads/lock.ts";
+import { SystemError } from "../os/ffi.ts";
+import { close, link, openNew, rename, renameNew, unlink } from "../os/files.ts";
+import type { SharedLock } from "../shared/lock.ts";
 
 /** Errors that say: not on this file system (open(2), linkat(2), renameat2(2)). */
 export const UNSUPPORTED: ReadonlySet<string> = new Set([

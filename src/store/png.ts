@@ -4,8 +4,9 @@
  * @module
  */
 
-import { type Address, copyTo } from "../libc.ts";
-import type { RawArray } from "../request.ts";
+import { type Address } from "../os/ffi.ts";
+import { copyTo } from "../os/memory.ts";
+import type { RawArray } from "../protocol/request.ts";
 
 /** How hard the encoder tries, 0 to 9. More than this makes files of depth maps hardly smaller, and takes up to twice as long. */
 const LEVEL = 3;

@@ -5,18 +5,18 @@
  */
 
 import { messageOf } from "../errors.ts";
-import { Calendar, type Clock, type LocalTime } from "../clock.ts";
+import { Calendar, type Clock, type LocalTime } from "../protocol/calendar.ts";
 import type { Settings } from "../config/schema.ts";
-import { writeAll, writeBytes } from "../libc.ts";
-import type { Shared } from "../threads/shared.ts";
-import { Kind, Outcome, type Slot } from "../threads/slot.ts";
+import { writeAll, writeBytes } from "../os/files.ts";
+import type { Shared } from "../shared/memory.ts";
+import { Kind, Outcome, type Slot } from "../shared/slot.ts";
 import { DataDirectory } from "./data-directory.ts";
 import { DateFolders, type Permit } from "./date-folders.ts";
 import { EventLog } from "./event-log.ts";
 import { fileSystemOf } from "./file-system.ts";
 import { ImageStore } from "./image-store.ts";
 import { encodeJpeg } from "./jpeg.ts";
-import type { ImageSuffix } from "./names.ts";
+import type { ImageSuffix } from "../protocol/names.ts";
 import { encodePng } from "./png.ts";
 
 /** The notice in the event log when a date folder has all the images it may have. */

@@ -13,6 +13,7 @@
 
 import { fstatSync } from "node:fs";
 import { threadId } from "node:worker_threads";
+import { SystemError } from "../os/ffi.ts";
 import {
   announce,
   close,
@@ -21,9 +22,8 @@ import {
   linkUnnamed,
   openNew,
   openUnnamed,
-  SystemError,
   unlink,
-} from "../libc.ts";
+} from "../os/files.ts";
 import { type DataDirectory, Part } from "./data-directory.ts";
 import { Naming, UNSUPPORTED } from "./naming.ts";
 

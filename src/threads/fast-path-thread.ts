@@ -4,18 +4,18 @@
  * @module
  */
 
-import { Calendar, systemClock } from "../clock.ts";
-import { EventFd } from "../libc.ts";
+import { Calendar, systemClock } from "../protocol/calendar.ts";
+import { EventFd } from "../os/wait.ts";
 import { FastPath } from "../receiver/fast-path.ts";
-import { Loan } from "../receiver/loan.ts";
+import { Loan } from "../shared/loan.ts";
 import { ReplySocket } from "../receiver/reply-socket.ts";
-import { RequestReader } from "../request.ts";
+import { RequestReader } from "../protocol/request.ts";
 import { Store } from "../store/store.ts";
 import { Socket } from "../zmq/socket.ts";
-import type { ThreadStart, WriterMessage } from "./messages.ts";
-import { RequestQueue } from "./queue.ts";
-import { firstFastSlot, slotsFor } from "./shared.ts";
-import { Slots } from "./slot.ts";
+import type { ThreadStart, WriterMessage } from "../shared/messages.ts";
+import { RequestQueue } from "../shared/queue.ts";
+import { firstFastSlot, slotsFor } from "../shared/memory.ts";
+import { Slots } from "../shared/slot.ts";
 
 declare const self: Worker;
 

@@ -8,16 +8,16 @@
 
 import { messageOf } from "../errors.ts";
 import { existsSync, statSync } from "node:fs";
-import { Calendar, systemClock } from "../clock.ts";
-import { close, openDirectory, syncFileSystem } from "../libc.ts";
-import type { Log } from "../log.ts";
+import { Calendar, systemClock } from "../protocol/calendar.ts";
+import { close, openDirectory, syncFileSystem } from "../os/files.ts";
+import type { Log } from "../log/log.ts";
 import { ClockWatch } from "../store/clock-floor.ts";
 import { DataDirectory, DataDirectoryGone, Part } from "../store/data-directory.ts";
 import { DataLock } from "../store/data-lock.ts";
 import { DataWatch } from "../store/data-watch.ts";
 import { COMMITTED_S } from "../version.ts";
-import type { FlusherMessage, ThreadStart } from "./messages.ts";
-import { Integer } from "./shared.ts";
+import type { FlusherMessage, ThreadStart } from "../shared/messages.ts";
+import { Integer } from "../shared/memory.ts";
 
 declare const self: Worker;
 

@@ -5,16 +5,16 @@
  */
 
 import { constants as os } from "node:os";
-import { Calendar, systemClock } from "../clock.ts";
-import { EventFd } from "../libc.ts";
+import { Calendar, systemClock } from "../protocol/calendar.ts";
+import { EventFd } from "../os/wait.ts";
 import type { Report } from "../receiver/complaints.ts";
 import { Receiver } from "../receiver/receiver.ts";
 import { checkZmqVersion, ZmqError } from "../zmq/library.ts";
 import { VERSION } from "../version.ts";
-import type { ReceiverMessage, ThreadStart } from "./messages.ts";
-import { Loan } from "../receiver/loan.ts";
-import { RequestQueue } from "./queue.ts";
-import { RECEIVER_THREAD } from "./shared.ts";
+import type { ReceiverMessage, ThreadStart } from "../shared/messages.ts";
+import { Loan } from "../shared/loan.ts";
+import { RequestQueue } from "../shared/queue.ts";
+import { RECEIVER_THREAD } from "../shared/memory.ts";
 
 declare const self: Worker;
 

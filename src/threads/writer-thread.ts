@@ -5,15 +5,15 @@
  * @module
  */
 
-import { systemClock } from "../clock.ts";
-import { EventFd } from "../libc.ts";
+import { systemClock } from "../protocol/calendar.ts";
+import { EventFd } from "../os/wait.ts";
 import { Store } from "../store/store.ts";
-import { observe } from "./histogram.ts";
-import { EventQueue } from "./event-queue.ts";
-import type { ThreadStart, WriterMessage } from "./messages.ts";
-import { RequestQueue, Take } from "./queue.ts";
-import { histogramAt, Integer, UNFLUSHED } from "./shared.ts";
-import { isForLog, Slots } from "./slot.ts";
+import { observe } from "../shared/histogram.ts";
+import { EventQueue } from "../shared/event-queue.ts";
+import type { ThreadStart, WriterMessage } from "../shared/messages.ts";
+import { RequestQueue, Take } from "../shared/queue.ts";
+import { histogramAt, Integer, UNFLUSHED } from "../shared/memory.ts";
+import { isForLog, Slots } from "../shared/slot.ts";
 
 declare const self: Worker;
 

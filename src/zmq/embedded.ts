@@ -8,7 +8,7 @@
  */
 
 import { readFileSync } from "node:fs";
-import { memoryFile } from "../libc.ts";
+import { memoryFile } from "../os/memory.ts";
 
 /** @returns a path for `dlopen`; the embedded path itself where the kernel gives no file in memory */
 export function inMemory(embedded: string): string {

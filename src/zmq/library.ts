@@ -10,7 +10,7 @@
 
 import { CString, dlopen, FFIType, type Pointer, ptr } from "bun:ffi";
 import { libzmqPath } from "#libzmq";
-import { lastErrno } from "../libc.ts";
+import { lastErrno } from "../os/ffi.ts";
 
 /** The functions. @internal to this folder */
 export const { symbols: zmq } = dlopen(libzmqPath(), {

@@ -5,7 +5,8 @@
  */
 
 import { CString, type Pointer, ptr, read } from "bun:ffi";
-import { type Address, copyTo, lastErrno } from "../libc.ts";
+import { type Address, lastErrno } from "../os/ffi.ts";
+import { copyTo } from "../os/memory.ts";
 import { cString, zmq } from "./library.ts";
 
 const ZMQ_SRCFD = 2;

@@ -5,7 +5,8 @@
  */
 
 import { constants as os } from "node:os";
-import { type EventFd, lastErrno } from "../libc.ts";
+import { lastErrno } from "../os/ffi.ts";
+import { type EventFd } from "../os/wait.ts";
 import { fail, zmq } from "./library.ts";
 import { Socket } from "./socket.ts";
 

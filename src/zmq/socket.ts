@@ -8,7 +8,7 @@
 
 import type { Pointer } from "bun:ffi";
 import { constants as os } from "node:os";
-import { type Address, lastErrno } from "../libc.ts";
+import { type Address, lastErrno } from "../os/ffi.ts";
 import { cString, fail, zmq, ZmqError } from "./library.ts";
 import type { Message } from "./message.ts";
 

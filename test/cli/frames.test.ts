@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { encode } from "fast-png";
 import { eventFrames, jpegFrames, rawFrames } from "../../src/cli/frames.ts";
-import { parseRequest } from "../../src/request.ts";
+import { parseRequest } from "../../src/protocol/request.ts";
 
 const BARN = join(import.meta.dir, "../fixtures/Barn-2021-04-19T23.43.20.867255.jpg");
 

@@ -107,9 +107,7 @@ describe("imagehub run", () => {
       expect(command?.[1]).toBe(
         `send test/fixtures/Barn-2021-04-19T23.43.20.867255.jpg --node Barn --to tcp://127.0.0.1:${hub.port}`,
       );
-      expect(
-        existsSync(join(import.meta.dir, "../../test/fixtures/Barn-2021-04-19T23.43.20.867255.jpg")),
-      ).toBe(true);
+      expect(existsSync(join(import.meta.dir, "../fixtures/Barn-2021-04-19T23.43.20.867255.jpg"))).toBe(true);
       expect(lines.at(-1)).toStartWith("info  Stopped, all that had arrived is stored and answered");
     },
   );

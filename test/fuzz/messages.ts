@@ -4,7 +4,7 @@
  * @module
  */
 
-import { parseRequest, RequestError } from "../../src/request.ts";
+import { parseRequest, RequestError } from "../../src/protocol/request.ts";
 import type { Random } from "./random.ts";
 import { anyRequest } from "./texts.ts";
 

@@ -1,5 +1,5 @@
 /**
- * Fuzzes what is made of a sender's text for names and lines (`src/store/names.ts`).
+ * Fuzzes what is made of a sender's text for names and lines (`src/protocol/names.ts`).
  *
  * Seen when a line was taken out of a copy of the sources (seed 20181230): slashes left in, caught at iteration 2; leading dots,
  * 1; no cut to length, 0; no name for nothing, 15; halves of characters left in names and lines, 17; separators of
@@ -9,7 +9,7 @@
  */
 
 import { dirname, join } from "node:path";
-import { Calendar, type LocalTime } from "../../src/clock.ts";
+import { Calendar, type LocalTime } from "../../src/protocol/calendar.ts";
 import {
   cut,
   IMAGE_NAME_BYTES_MAX,
@@ -17,7 +17,7 @@ import {
   imageName,
   isImageFile,
   oneLine,
-} from "../../src/store/names.ts";
+} from "../../src/protocol/names.ts";
 import { FakeClock, LOS_ANGELES, UTC } from "../support/fake-clock.ts";
 import { anyText, mutateText, type Random } from "./random.ts";
 import { functionTarget, must, mustBeOneLine } from "./target.ts";

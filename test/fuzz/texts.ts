@@ -1,5 +1,5 @@
 /**
- * Fuzzes what the hub reads in frame 1 of a request (`src/request.ts`): JSON, texts, arrays.
+ * Fuzzes what the hub reads in frame 1 of a request (`src/protocol/request.ts`): JSON, texts, arrays.
  *
  * Seen when a line was taken out of a copy of the sources (seed 20181230): the reason not put on one line, caught at iteration
  * 30,698, and not cut, 791; the text of an event not put on one line, 3, and the bound on its bytes, 172; the error of the
@@ -17,7 +17,7 @@ import {
   RequestError,
   type RequestRules,
   TEXT_BYTES_MAX,
-} from "../../src/request.ts";
+} from "../../src/protocol/request.ts";
 import { mustBeSafeName } from "./names.ts";
 import { anyText, mutateBytes, mutateText, type Random } from "./random.ts";
 import { functionTarget, must, mustBeOneLine } from "./target.ts";

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { defaultSettings } from "../../src/config/schema.ts";
 import { reasonsAgainst } from "../../src/http/health.ts";
 import { Overview } from "../../src/http/overview.ts";
-import { createShared, Integer } from "../../src/threads/shared.ts";
+import { createShared, Integer } from "../../src/shared/memory.ts";
 import { lacks, PARTS, type Program, PROGRAMS } from "../support/available.ts";
 import { lacksMount, SmallDisk } from "../support/file-system.ts";
 import { type Hub, startHub } from "../support/hub.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
-import type { NodeRow } from "../../src/receiver/activity.ts";
+import type { NodeRow } from "../../src/shared/messages.ts";
 import { nodesOf } from "../../src/http/status.ts";
 import { lacks, PARTS, PROGRAMS } from "../support/available.ts";
 import { startHub } from "../support/hub.ts";

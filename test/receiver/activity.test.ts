@@ -1,8 +1,9 @@
 import { describe, expect, test } from "bun:test";
-import { Calendar } from "../../src/clock.ts";
-import { Activity, NODES_MAX, type NodeRow } from "../../src/receiver/activity.ts";
-import { readHistograms } from "../../src/threads/histogram.ts";
-import { createShared, histogramAt } from "../../src/threads/shared.ts";
+import { Calendar } from "../../src/protocol/calendar.ts";
+import { Activity, NODES_MAX } from "../../src/receiver/activity.ts";
+import type { NodeRow } from "../../src/shared/messages.ts";
+import { readHistograms } from "../../src/shared/histogram.ts";
+import { createShared, histogramAt } from "../../src/shared/memory.ts";
 import { FakeClock, LOS_ANGELES } from "../support/fake-clock.ts";
 
 /** An activity with a clock that stands, in a place where it is yesterday still, and what it reports. */

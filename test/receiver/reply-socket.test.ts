@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { defaultSettings } from "../../src/config/schema.ts";
-import { mapMemory } from "../../src/libc.ts";
+import { mapMemory } from "../../src/os/memory.ts";
 import { ReplySocket, routerSocket } from "../../src/receiver/reply-socket.ts";
-import { PLACE_BYTES } from "../../src/threads/shared.ts";
+import { PLACE_BYTES } from "../../src/shared/memory.ts";
 import { Poller } from "../../src/zmq/poller.ts";
 import { Context } from "../../src/zmq/socket.ts";
 import { freePort } from "../support/temp.ts";

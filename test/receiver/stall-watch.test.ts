@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { StallWatch } from "../../src/receiver/stall-watch.ts";
-import { createShared, Integer } from "../../src/threads/shared.ts";
+import { createShared, Integer } from "../../src/shared/memory.ts";
 
 test("StallWatch tells how long a writer has had the same request, from when it was seen with it first", () => {
   const shared = createShared(4);

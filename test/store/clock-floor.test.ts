@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { Calendar, type LocalTime } from "../../src/clock.ts";
+import { Calendar, type LocalTime } from "../../src/protocol/calendar.ts";
 import { clockFloor, clockProblem, ClockWatch } from "../../src/store/clock-floor.ts";
-import { createShared, Integer } from "../../src/threads/shared.ts";
+import { createShared, Integer } from "../../src/shared/memory.ts";
 import { FakeClock, UTC } from "../support/fake-clock.ts";
 import { tempDir, type TempDir } from "../support/temp.ts";
 

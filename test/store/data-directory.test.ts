@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { mkdirSync, readdirSync, renameSync, rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { type DataDirectory, DataDirectoryGone, DataState, Part } from "../../src/store/data-directory.ts";
-import { createShared } from "../../src/threads/shared.ts";
+import { createShared } from "../../src/shared/memory.ts";
 import { dataDirectoryAt } from "../support/data-directory.ts";
 import { tempDir } from "../support/temp.ts";
 

@@ -4,7 +4,7 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import { EXIT } from "../../src/errors.ts";
 import { DataDirectoryInUse, DataLock } from "../../src/store/data-lock.ts";
-import { createShared } from "../../src/threads/shared.ts";
+import { createShared } from "../../src/shared/memory.ts";
 import { runCli } from "../support/cli.ts";
 import { lacksMount, SmallDisk } from "../support/file-system.ts";
 import { startHub } from "../support/hub.ts";

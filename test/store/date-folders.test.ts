@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { Calendar, type LocalTime } from "../../src/clock.ts";
+import { Calendar, type LocalTime } from "../../src/protocol/calendar.ts";
 import { DateFolders, type Permit } from "../../src/store/date-folders.ts";
-import { createShared } from "../../src/threads/shared.ts";
+import { createShared } from "../../src/shared/memory.ts";
 import { dataDirectoryAt } from "../support/data-directory.ts";
 import { FakeClock, LOS_ANGELES, UTC, utcMicros } from "../support/fake-clock.ts";
 import { StoreThread } from "../support/store-thread.ts";

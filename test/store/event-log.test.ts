@@ -18,9 +18,9 @@ import {
   writeFileSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
-import { Calendar } from "../../src/clock.ts";
+import { Calendar } from "../../src/protocol/calendar.ts";
 import { EventLog } from "../../src/store/event-log.ts";
-import { createShared, Integer } from "../../src/threads/shared.ts";
+import { createShared, Integer } from "../../src/shared/memory.ts";
 import { lacks, PYTHON } from "../support/available.ts";
 import { dataDirectoryAt } from "../support/data-directory.ts";
 import { FakeClock, LOS_ANGELES, UTC, type Zone } from "../support/fake-clock.ts";

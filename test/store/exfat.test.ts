@@ -2,7 +2,7 @@ import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { TEMPORARY_PREFIX } from "../../src/store/whole-file.ts";
-import { createShared } from "../../src/threads/shared.ts";
+import { createShared } from "../../src/shared/memory.ts";
 import { lacks, PARTS, PROGRAMS, type Program } from "../support/available.ts";
 import { FakeClock, utcMicros } from "../support/fake-clock.ts";
 import { ExfatDisk, lacksMount } from "../support/file-system.ts";

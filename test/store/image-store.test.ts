@@ -1,12 +1,13 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { Calendar } from "../../src/clock.ts";
-import { SystemError, writeBytes } from "../../src/libc.ts";
+import { Calendar } from "../../src/protocol/calendar.ts";
+import { SystemError } from "../../src/os/ffi.ts";
+import { writeBytes } from "../../src/os/files.ts";
 import { DateFolders, type Permit } from "../../src/store/date-folders.ts";
 import { ImageStore } from "../../src/store/image-store.ts";
-import type { ImageSuffix } from "../../src/store/names.ts";
-import { createShared } from "../../src/threads/shared.ts";
+import type { ImageSuffix } from "../../src/protocol/names.ts";
+import { createShared } from "../../src/shared/memory.ts";
 import { dataDirectoryAt } from "../support/data-directory.ts";
 import { type Ability, lacksMount, SmallDisk } from "../support/file-system.ts";
 import { FakeClock, LOS_ANGELES, UTC, utcMicros, type Zone } from "../support/fake-clock.ts";

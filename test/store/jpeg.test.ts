@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { ptr } from "bun:ffi";
 import { decode } from "fast-png";
-import type { RawArray } from "../../src/request.ts";
+import type { RawArray } from "../../src/protocol/request.ts";
 import { encodeJpeg } from "../../src/store/jpeg.ts";
 
 /** Squares of this many pixels, so that each block of a JPEG has one colour. */

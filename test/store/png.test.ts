@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { inflateSync } from "node:zlib";
 import { ptr } from "bun:ffi";
 import { encodePng } from "../../src/store/png.ts";
-import type { RawArray } from "../../src/request.ts";
+import type { RawArray } from "../../src/protocol/request.ts";
 
 /** The chunks of a PNG (RFC 2083) by their names; each is there once. */
 function chunksOf(png: Uint8Array): Map<string, Buffer> {

@@ -1,7 +1,8 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { SystemError, writeBytes } from "../../src/libc.ts";
+import { SystemError } from "../../src/os/ffi.ts";
+import { writeBytes } from "../../src/os/files.ts";
 import { Part } from "../../src/store/data-directory.ts";
 import { TEMPORARY_PREFIX, WholeFileWriter } from "../../src/store/whole-file.ts";
 import { dataDirectoryAt } from "../support/data-directory.ts";

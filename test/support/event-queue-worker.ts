@@ -4,8 +4,8 @@
  * @module
  */
 
-import { EventQueue } from "../../src/threads/event-queue.ts";
-import type { Shared } from "../../src/threads/shared.ts";
+import { EventQueue } from "../../src/shared/event-queue.ts";
+import type { Shared } from "../../src/shared/memory.ts";
 
 /** What the thread is given. */
 export interface EventQueueWorkerStart {

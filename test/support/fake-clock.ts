@@ -4,8 +4,8 @@
  * @module
  */
 
-import type { Clock } from "../../src/clock.ts";
-import type { CivilTime } from "../../src/libc.ts";
+import type { Clock } from "../../src/protocol/calendar.ts";
+import type { CivilTime } from "../../src/os/time.ts";
 
 /** How far local time is ahead of UTC: each entry says from which second since 1970 on, and by how many seconds. */
 export type Zone = readonly (readonly [sinceSeconds: number, offsetSeconds: number])[];

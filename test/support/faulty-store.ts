@@ -5,7 +5,7 @@
  */
 
 import { Store } from "../../src/store/store.ts";
-import type { Slot } from "../../src/threads/slot.ts";
+import type { Slot } from "../../src/shared/slot.ts";
 
 // oxlint-disable-next-line typescript/unbound-method -- it is called with its own `this` below
 const { handle } = Store.prototype;

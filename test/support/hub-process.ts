@@ -9,7 +9,7 @@
 import { createInterface } from "node:readline";
 import { Hub } from "../../src/hub.ts";
 import { loadSettings } from "../../src/config/load.ts";
-import { createLogger } from "../../src/log.ts";
+import { createLogger } from "../../src/log/log.ts";
 
 /** How often a thread that is to end is woken, in milliseconds. */
 const WAKE_MS = 20;

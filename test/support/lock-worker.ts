@@ -4,7 +4,7 @@
  * @module
  */
 
-import { SharedLock } from "../../src/threads/lock.ts";
+import { SharedLock } from "../../src/shared/lock.ts";
 
 /** What the thread is given: the lock is `integers[0]`, the counter `integers[1]`, and `integers[2]` starts all threads. */
 export interface LockWorkerStart {

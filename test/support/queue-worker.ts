@@ -4,9 +4,9 @@
  * @module
  */
 
-import { EventFd } from "../../src/libc.ts";
-import { RequestQueue, Take } from "../../src/threads/queue.ts";
-import type { Shared } from "../../src/threads/shared.ts";
+import { EventFd } from "../../src/os/wait.ts";
+import { RequestQueue, Take } from "../../src/shared/queue.ts";
+import type { Shared } from "../../src/shared/memory.ts";
 
 /** What the thread is given. */
 export interface QueueWorkerStart {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { createShared } from "../../src/threads/shared.ts";
+import { createShared } from "../../src/shared/memory.ts";
 import { FakeClock } from "./fake-clock.ts";
 import type { StoreCommand, StoreImage, StoreResult, StoreThreadStart } from "./store-worker.ts";
 

@@ -6,12 +6,13 @@
 
 import { closeSync, fstatSync, openSync, readdirSync } from "node:fs";
 import { dirname } from "node:path";
-import { Calendar } from "../../src/clock.ts";
-import { SystemError, writeBytes } from "../../src/libc.ts";
+import { Calendar } from "../../src/protocol/calendar.ts";
+import { SystemError } from "../../src/os/ffi.ts";
+import { writeBytes } from "../../src/os/files.ts";
 import { DateFolders } from "../../src/store/date-folders.ts";
 import { EventLog } from "../../src/store/event-log.ts";
 import { ImageStore } from "../../src/store/image-store.ts";
-import type { Shared } from "../../src/threads/shared.ts";
+import type { Shared } from "../../src/shared/memory.ts";
 import { dataDirectoryAt } from "./data-directory.ts";
 import { type ClockState, FakeClock } from "./fake-clock.ts";
 import { type Ability, loseAbilities } from "./file-system.ts";

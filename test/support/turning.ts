@@ -5,11 +5,11 @@
  */
 
 import { closeSync } from "node:fs";
-import { EventFd } from "../../src/libc.ts";
-import { Liveness } from "../../src/threads/liveness.ts";
-import { Loan } from "../../src/receiver/loan.ts";
-import { RequestQueue } from "../../src/threads/queue.ts";
-import { RECEIVER_THREAD, type Shared } from "../../src/threads/shared.ts";
+import { EventFd } from "../../src/os/wait.ts";
+import { Liveness } from "../../src/shared/liveness.ts";
+import { Loan } from "../../src/shared/loan.ts";
+import { RequestQueue } from "../../src/shared/queue.ts";
+import { RECEIVER_THREAD, type Shared } from "../../src/shared/memory.ts";
 
 /** How often it goes round, in milliseconds. */
 const TURN_MS = 2;

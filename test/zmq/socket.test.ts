@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { closeSync } from "node:fs";
 import { constants as os } from "node:os";
-import { EventFd } from "../../src/libc.ts";
+import { EventFd } from "../../src/os/wait.ts";
 import { checkZmqVersion, ZmqError, zmqVersion } from "../../src/zmq/library.ts";
 import { MessageArray } from "../../src/zmq/message.ts";
 import { Monitor, MonitorEvent } from "../../src/zmq/monitor.ts";

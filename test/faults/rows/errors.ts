@@ -4,7 +4,7 @@
  *
  * Which calls those are is read from a trace of the hub, so a call that is added is covered as well.
  *
- * Taken out: without the `checked` around `c.fsync` in `libc.ts`, "synced, fsync 1 error=EIO: OK though fsync failed", and so for each
+ * Taken out: without the `checked` around `c.fsync` in `os/files.ts`, "synced, fsync 1 error=EIO: OK though fsync failed", and so for each
  * of the three.
  */
 

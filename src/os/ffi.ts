@@ -1,0 +1,124 @@
+/**
+ * The C library through `bun:ffi`: its functions, addresses and errors. This folder and `zmq` alone know pointers and
+ * errno: paths go in as strings, data as an address and a length, and what fails throws a {@link SystemError}.
+ *
+ * @module
+ */
+
+import { FFIType, type Pointer, dlopen, toArrayBuffer } from "bun:ffi";
+import { constants as os } from "node:os";
+
+export const { symbols: c } = dlopen("libc.so.6", {
+  __errno_location: { args: [], returns: FFIType.ptr },
+  clock_gettime: { args: [FFIType.i32, FFIType.ptr], returns: FFIType.i32 },
+  close: { args: [FFIType.i32], returns: FFIType.i32 },
+  eventfd: { args: [FFIType.u32, FFIType.i32], returns: FFIType.i32 },
+  // fcntl(2) and ioctl(2) take a variable argument, as open(2) does.
+  fcntl: { args: [FFIType.i32, FFIType.i32, FFIType.i32], returns: FFIType.i32 },
+  fgetxattr: { args: [FFIType.i32, FFIType.ptr, FFIType.ptr, FFIType.u64], returns: FFIType.i64_fast },
+  flock: { args: [FFIType.i32, FFIType.i32], returns: FFIType.i32 },
+  fsync: { args: [FFIType.i32], returns: FFIType.i32 },
+  ftruncate: { args: [FFIType.i32, FFIType.i64], returns: FFIType.i32 },
+  getpeername: { args: [FFIType.i32, FFIType.ptr, FFIType.ptr], returns: FFIType.i32 },
+  getsockopt: {
+    args: [FFIType.i32, FFIType.i32, FFIType.i32, FFIType.ptr, FFIType.ptr],
+    returns: FFIType.i32,
+  },
+  ioctl: { args: [FFIType.i32, FFIType.u64, FFIType.ptr], returns: FFIType.i32 },
+  linkat: { args: [FFIType.i32, FFIType.ptr, FFIType.i32, FFIType.ptr, FFIType.i32], returns: FFIType.i32 },
+  localtime_r: { args: [FFIType.ptr, FFIType.ptr], returns: FFIType.ptr },
+  lseek: { args: [FFIType.i32, FFIType.i64, FFIType.i32], returns: FFIType.i64_fast },
+  malloc_trim: { args: [FFIType.u64], returns: FFIType.i32 },
+  memcpy: { args: [FFIType.ptr, FFIType.ptr, FFIType.u64], returns: FFIType.ptr },
+  memfd_create: { args: [FFIType.ptr, FFIType.u32], returns: FFIType.i32 },
+  mmap: {
+    args: [FFIType.ptr, FFIType.u64, FFIType.i32, FFIType.i32, FFIType.i32, FFIType.i64],
+    returns: FFIType.i64_fast,
+  },
+  // open(2) takes its mode as a variable argument; on x86-64 and on AArch64 Linux it travels as a named one would.
+  open: { args: [FFIType.ptr, FFIType.i32, FFIType.u32], returns: FFIType.i32 },
+  read: { args: [FFIType.i32, FFIType.ptr, FFIType.u64], returns: FFIType.i64_fast },
+  renameat2: {
+    args: [FFIType.i32, FFIType.ptr, FFIType.i32, FFIType.ptr, FFIType.u32],
+    returns: FFIType.i32,
+  },
+  poll: { args: [FFIType.ptr, FFIType.u64, FFIType.i32], returns: FFIType.i32 },
+  listen: { args: [FFIType.i32, FFIType.i32], returns: FFIType.i32 },
+  setsockopt: {
+    args: [FFIType.i32, FFIType.i32, FFIType.i32, FFIType.ptr, FFIType.u32],
+    returns: FFIType.i32,
+  },
+  shutdown: { args: [FFIType.i32, FFIType.i32], returns: FFIType.i32 },
+  // Older C libraries have no symbol `stat`.
+  statx: {
+    args: [FFIType.i32, FFIType.ptr, FFIType.i32, FFIType.u32, FFIType.ptr],
+    returns: FFIType.i32,
+  },
+  syncfs: { args: [FFIType.i32], returns: FFIType.i32 },
+  // syscall(2) takes variable arguments, as open(2) does; futex(2) has no function of its own.
+  syscall: {
+    args: [FFIType.i64, FFIType.ptr, FFIType.i32, FFIType.i32, FFIType.ptr, FFIType.ptr, FFIType.i32],
+    returns: FFIType.i64_fast,
+  },
+  tzset: { args: [], returns: FFIType.void },
+  unlink: { args: [FFIType.ptr], returns: FFIType.i32 },
+  write: { args: [FFIType.i32, FFIType.ptr, FFIType.u64], returns: FFIType.i64_fast },
+});
+
+/** An address in this process's memory, as a number. */
+export type Address = number;
+
+/** A call of the C library that failed. */
+export class SystemError extends Error {
+  override readonly name = "SystemError";
+  /** The C function, e.g. `write`. */
+  readonly syscall: string;
+  /** The number the C library left in errno. */
+  readonly errno: number;
+  /** Its name, e.g. `ENOSPC`. */
+  readonly code: string;
+
+  constructor(syscall: string, errno: number, path?: string) {
+    const code = errnoName(errno);
+    super(`${errnoText(code)} (${syscall}${path === undefined ? "" : ` ${path}`}: ${code})`);
+    this.syscall = syscall;
+    this.errno = errno;
+    this.code = code;
+  }
+}
+
+const ERRNO_NAMES = new Map(Object.entries(os.errno).map(([name, number]) => [number, name]));
+
+/** What a person is told for the failures that storing files meets; others go by their name alone. */
+const ERRNO_TEXTS: Readonly<Record<string, string>> = {
+  EACCES: "permission denied",
+  EDQUOT: "disk quota exceeded",
+  EIO: "input/output error of the disk",
+  EMFILE: "too many open files",
+  ENAMETOOLONG: "name too long",
+  ENOENT: "no such file or directory",
+  ENOSPC: "no space left on the device",
+  ENOTDIR: "not a directory",
+  EROFS: "read-only file system",
+};
+
+function errnoName(errno: number): string {
+  return ERRNO_NAMES.get(errno) ?? `errno ${errno}`;
+}
+
+function errnoText(code: string): string {
+  return ERRNO_TEXTS[code] ?? "system call failed";
+}
+
+/** errno of this thread, which has its own copy of this module: read where it is, as a call that asks for it could change it. */
+const errno = new Int32Array(toArrayBuffer(c.__errno_location() as Pointer, 0, Int32Array.BYTES_PER_ELEMENT));
+
+/** What the last failed call of this thread left. It has to be read right after that call. */
+export function lastErrno(): number {
+  return errno[0]!;
+}
+
+export function checked(syscall: string, result: number, path?: string): number {
+  if (result < 0) throw new SystemError(syscall, lastErrno(), path);
+  return result;
+}
