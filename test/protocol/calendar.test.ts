@@ -118,7 +118,7 @@ function inZone(timezone: string, command: readonly string[]): unknown {
   return JSON.parse(stdout.toString());
 }
 
-const OURS = `import { localTime } from "./src/libc.ts";
+const OURS = `import { localTime } from "./src/os/time.ts";
 console.log(JSON.stringify(JSON.parse(process.argv.at(-1)).map(localTime)));`;
 
 const PYTHONS = `import datetime, json, sys
@@ -141,7 +141,7 @@ describe.skipIf(lacks("python"))("localTime", () => {
     const ours = inZone(timezone, [process.execPath, "-e", OURS, "--"]);
     expect(ours).toEqual(inZone(timezone, [PYTHON, "-c", PYTHONS]));
 
-    const noon = `import { localTime } from "./src/libc.ts"; console.log(JSON.stringify(localTime(1782907200)));`;
+    const noon = `import { localTime } from "./src/os/time.ts"; console.log(JSON.stringify(localTime(1782907200)));`;
     expect(inZone(timezone, [process.execPath, "-e", noon, "--"])).toEqual([2026, 7, day, hour, minute, 0]);
   });
 });
@@ -152,7 +152,7 @@ describe.skipIf(lacksMount())("localTime", () => {
   test("follows when /etc/localtime is changed", () => {
     // In a mount namespace of its own, with an /etc that holds nothing else.
     using temp = tempDir();
-    const script = `import { localTime } from "${CHECKOUT}/src/libc.ts";
+    const script = `import { localTime } from "${CHECKOUT}/src/os/time.ts";
       import { renameSync, symlinkSync } from "node:fs";
       for (const file of ${JSON.stringify(ZONE_FILES)}) {
         symlinkSync(file, "/etc/new");
