@@ -86,7 +86,7 @@ describe.each(programs)("imagehub from %s tells systemd", (program) => {
       await using hub = new Hub({ program, dir: home.path, env: withSocket(socket) });
       const cap =
         "CAP REACHED: today's folder has 2 of 2 images (max_images_write). " +
-        "Until midnight further ones are answered OK and not kept";
+        "Until midnight, more images are answered OK but not stored";
       expect(await socket.until(/^STATUS=CAP/)).toStartWith(`STATUS=${cap}; 0.0 images/s, `);
       await until(hub, () => hub.output().includes(cap));
       expect(linesWith(hub, cap)[0]).toContain("warn");
@@ -166,7 +166,7 @@ describe.skipIf(lacks("systemd") || lacksStrace())("the watchdog of systemd", ()
     await socket.until("WATCHDOG=1", 2);
     await using strace = await Strace.attach(hub.pid, "linkat", "delay_enter=600000000");
     const to = ["--to", `127.0.0.1:${hub.port}`, "--timeout", "60"];
-    const photo = join(import.meta.dir, "fixtures/Barn-2021-04-19T23.43.20.867255.jpg");
+    const photo = join(import.meta.dir, "../fixtures/Barn-2021-04-19T23.43.20.867255.jpg");
     const sent = runCli(["send", photo, "--node", "Barn", ...to], { home: hub.dir });
     await until(hub, () => hub.output().includes("The disk stalls"));
     await socket.until("WATCHDOG=1", socket.count("WATCHDOG=1") + 5);
