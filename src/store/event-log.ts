@@ -142,8 +142,11 @@ export class EventLog {
     const temporary = this.files.create(
       this.directory,
       (fd) => writeBytes(fd, line),
-      // Some may be there that an earlier process of the same number left, and that nobody could remove.
-      () => `${stem}-${tried++}`,
+      () => {
+        const path = `${stem}-${tried++}`;
+        removeLeftover(path);
+        return path;
+      },
     );
     try {
       keepOld();
@@ -217,6 +220,18 @@ export class EventLog {
         : this.calendar.local(mtimeMs * 1000).day;
     // All its records may be of a wrong clock.
     return day < this.floor ? Math.max(day, newestDated() ?? 0) : day;
+  }
+}
+
+/**
+ * Removes what a close that failed, or an earlier process of the same number, has left. Where that cannot be done, another name is
+ * free.
+ */
+function removeLeftover(path: string): void {
+  try {
+    unlink(path);
+  } catch {
+    // The next name is tried.
   }
 }
 

@@ -330,15 +330,15 @@ describe("EventLog rotation", () => {
     });
   });
 
-  test("passes over what stands where it begins a new log, such as the temporary of a turn that was not finished", () => {
+  test("passes over what stands where it begins a new log, and removes the temporary of a turn that was not finished", () => {
     using temp = tempDir();
     const log = new Fixture(temp.path, "2026-11-22T12:00:00");
     log.append("one");
     const left = [0, 1].map((number) => `.incoming-${process.pid}-${number}`);
-    log.write("of another time", left[0]);
-    mkdirSync(log.path(left[1]));
+    mkdirSync(log.path(left[0]));
+    log.write("of another time", left[1]);
     log.append("two", "2026-11-23T12:00:00");
-    expect(log.names()).toEqual([...left, LOG, "imagehub.log.2026-11-22"]);
+    expect(log.names()).toEqual([`.incoming-${process.pid}-0`, LOG, "imagehub.log.2026-11-22"]);
     expect(log.read()).toBe(line("2026-11-23 12:00:00,000", "two"));
   });
 
