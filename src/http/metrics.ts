@@ -1,6 +1,6 @@
 /**
  * The hub's metrics, in Prometheus' text format. They are read when somebody asks; nothing is gathered for them alone but
- * the histograms of `threads/histogram.ts`.
+ * the histograms of `shared/histogram.ts`.
  *
  * @see https://prometheus.io/docs/practices/naming/
  *

@@ -10,34 +10,21 @@ import { constants as os } from "node:os";
 import { type Address, SystemError, c, checked, lastErrno } from "./ffi.ts";
 
 const AT_FDCWD = -100;
-
 const AT_SYMLINK_FOLLOW = 0x400;
-
 const AT_EMPTY_PATH = 0x1000;
-
 const AT_STATX_DONT_SYNC = 0x4000;
-
 const STATX_TYPE = 1;
-
 const STATX_INO = 0x100;
 
 /** struct statx (256 bytes), in 32-bit numbers: where the mode (the lower half), the inode's number and the device's are. */
 const STATX_INTS = 64;
-
 const STATX_MODE = 7;
-
 const STATX_INODE = 8;
-
 const STATX_DEVICE = 34;
-
 const RENAME_NOREPLACE = 1;
-
 const SEEK_END = 2;
-
 const LOCK_EX = 2;
-
 const LOCK_NB = 4;
-
 const O_CLOEXEC = 0o2000000;
 
 /** linux/fcntl.h: `__O_TMPFILE | O_DIRECTORY`, and O_DIRECTORY is not the same number on x86-64 and on AArch64. */
@@ -75,7 +62,6 @@ class PathBuffer {
 }
 
 export const pathA = new PathBuffer();
-
 const pathB = new PathBuffer();
 
 /** `open(path, O_TMPFILE | O_WRONLY)`: a file without a name in `directory`. @throws {SystemError} */
@@ -137,7 +123,6 @@ function openOnce(path: string, flags: number, mode: number): number {
 }
 
 const EMPTY_PATH = Buffer.of(0);
-
 const fileStatus = new Uint32Array(STATX_INTS);
 
 /** `statx(2)` of an open file. */

@@ -9,15 +9,10 @@ import { type Address, SystemError, c, checked, lastErrno } from "./ffi.ts";
 import { pathA, writeBytes } from "./files.ts";
 
 const MFD_CLOEXEC = 1;
-
 const PROT_READ = 1;
-
 const PROT_WRITE = 2;
-
 const MAP_PRIVATE = 2;
-
 const MAP_ANONYMOUS = 0x20;
-
 const MAP_FAILED = -1;
 
 /**

@@ -7,31 +7,18 @@
 import { c } from "./ffi.ts";
 
 const SHUT_RDWR = 2;
-
 const IPPROTO_TCP = 6;
-
 const SO_COOKIE = 57;
-
 const SIOCOUTQNSD = 0x894b;
-
 const F_DUPFD_CLOEXEC = 1030;
-
 const TCP_CORK = 3;
-
 const TCP_USER_TIMEOUT = 18;
-
 const SOL_SOCKET = 1;
-
 const SO_SNDBUF = 7;
-
 const SO_RCVBUF = 8;
-
 const TCP_INFO = 11;
-
 const ON = new Int32Array([1]);
-
 const socketValue = new BigUint64Array(1);
-
 const socketValueBytes = new Uint32Array(1);
 
 /** struct sockaddr_in6; that of IPv4 has its port at the same place. */
@@ -134,11 +121,8 @@ export function boundListener(fd: number, { waiting, sendBytes, receiveBytes, se
 
 /** struct tcp_info of linux/tcp.h, up to the last member that is read here (Linux 4.1). */
 const TCP_INFO_BYTES = 136;
-
 const LAST_DATA_RECV = 52 / 4;
-
 const LAST_ACK_RECV = 56 / 4;
-
 const BYTES_RECEIVED = 128 / 8;
 
 /** `getsockopt(fd, IPPROTO_TCP, TCP_INFO)`: what the kernel knows of a connection. Made once, read for many. */

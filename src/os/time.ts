@@ -7,11 +7,8 @@
 import { c } from "./ffi.ts";
 
 const CLOCK_REALTIME = 0;
-
 const CLOCK_MONOTONIC = 1;
-
 const timespec = new BigInt64Array(2);
-
 const timespecWords = new Int32Array(timespec.buffer);
 
 /** `clock_gettime(CLOCK_REALTIME)`: microseconds since 1970 UTC; it steps when the clock is set. */
@@ -30,9 +27,7 @@ export function monotonicMicros(): bigint {
 
 /** struct tm of glibc: nine ints, then the offset and the name of the zone. */
 const TM_BYTES = 56;
-
 const tm = new Int32Array(TM_BYTES / Int32Array.BYTES_PER_ELEMENT);
-
 const timeT = new BigInt64Array(1);
 
 /** A second in local time: year, month 1–12, day 1–31, hour, minute, second. */

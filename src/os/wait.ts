@@ -9,7 +9,6 @@ import { constants as os } from "node:os";
 import { type Address, SystemError, c, checked, lastErrno } from "./ffi.ts";
 
 const EFD_CLOEXEC = 0o2000000;
-
 const EFD_NONBLOCK = 0o4000;
 
 /** `eventfd(2)`: one thread wakes another that waits in a poll. */
@@ -38,9 +37,7 @@ export class EventFd {
 
 /** The number of futex(2). */
 const SYS_FUTEX = process.arch === "arm64" ? 98 : 202;
-
 const FUTEX_WAIT_PRIVATE = 128;
-
 const FUTEX_WAKE_PRIVATE = 129;
 
 /**
@@ -71,7 +68,6 @@ export class Futex {
 
 /** struct pollfd: the descriptor, and in one integer the events that are wanted and those that have come. */
 const POLLFD_INTS = 2;
-
 const POLLIN = 1;
 
 /** `poll(2)` for reading, over a fixed list of descriptors. */

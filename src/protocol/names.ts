@@ -60,6 +60,11 @@ export function imageFileName(name: string, time: LocalTime, micros: number, suf
   return `${name}-${time.date}T${time.hour}.${time.minute}.${time.second}.${sixDigits(micros)}${suffix}`;
 }
 
+/** Whether a folder with this name holds the images of a day, e.g. `2018-12-30`. */
+export function isDateFolder(name: string): boolean {
+  return /^\d{4}-\d{2}-\d{2}$/.test(name);
+}
+
 /** Whether a file in a date folder counts as an image there, whoever has put it there. */
 export function isImageFile(fileName: string): boolean {
   return /^[^.].*\.(?:jpg|png)$/s.test(fileName);

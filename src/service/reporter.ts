@@ -1,7 +1,7 @@
 /**
  * Keeps systemd informed while the hub runs: the rates in the line of `systemctl status`, and the watchdog.
  *
- * The watchdog is fed only while the receiver and the writers turn (`threads/liveness.ts`). When one of them does not, or this
+ * The watchdog is fed only while the receiver and the writers turn (`shared/liveness.ts`). When one of them does not, or this
  * thread itself hangs, systemd kills the hub and starts it again; nothing that was answered `OK` is lost by that.
  *
  * @module

@@ -9,6 +9,7 @@
  */
 
 import type { Calendar, LocalTime } from "../protocol/calendar.ts";
+import { isDateFolder } from "../protocol/names.ts";
 import type { Log } from "../log/log.ts";
 import { Integer, type Shared } from "../shared/memory.ts";
 import { datedLogs, dateOf, namesIn } from "./log-files.ts";
@@ -22,8 +23,6 @@ const BEHIND_MS_MAX = 2 * 86_400_000;
 /** How often the files are looked at again, in milliseconds. */
 const LOOK_MS = 3_600_000;
 
-const DATE_FOLDER = /^\d{4}-\d{2}-\d{2}$/;
-
 /**
  * The earliest day on which a right clock can stand.
  *
@@ -32,7 +31,7 @@ const DATE_FOLDER = /^\d{4}-\d{2}-\d{2}$/;
  * @returns e.g. 20181230; 0 where nothing is known
  */
 export function clockFloor(data: string, madeS: number): number {
-  const folders = namesIn(`${data}/images`).filter((name) => DATE_FOLDER.test(name));
+  const folders = namesIn(`${data}/images`).filter(isDateFolder);
   const days = new Set([...folders.map(toDay), ...datedLogs(`${data}/logs`)]);
   const newest = [...days].toSorted((a, b) => b - a).slice(0, DAYS_ASKED);
   const middle = newest[Math.floor(newest.length / 2)] ?? 0;

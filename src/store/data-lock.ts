@@ -18,7 +18,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { hostname } from "node:os";
-import { close, lockExclusive, openCreate } from "../os/files.ts";
+import { close, lockExclusive, openCreate, PathLook } from "../os/files.ts";
 import { Integer, type Shared } from "../shared/memory.ts";
 
 /** The file's name. */
@@ -58,8 +58,10 @@ const hex = (number: number): string => number.toString(16).padStart(2, "0");
 /** The process that has a lock on a file, as /proc/locks has it; undefined where that does not tell. See proc_locks(5). */
 function lockHolder(path: string): number | undefined {
   try {
-    const { dev, ino } = statSync(path);
-    const file = `${hex((dev >> 8) & 0xfff)}:${hex((dev & 0xff) | ((dev >> 12) & 0xfff00))}:${ino}`;
+    const look = new PathLook(path);
+    look.look();
+    const inode = look.number(2) + look.number(3) * 2 ** 32;
+    const file = `${hex(look.number(0))}:${hex(look.number(1))}:${inode}`;
     const line = readFileSync("/proc/locks", "utf8")
       .split("\n")
       .find((each) => each.includes(" FLOCK ") && each.split(/ +/)[5] === file);

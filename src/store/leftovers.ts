@@ -7,6 +7,7 @@
 import { readdirSync, statSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
 import { messageOf } from "../errors.ts";
+import { isDateFolder } from "../protocol/names.ts";
 import { TEMPORARY_PREFIX } from "./whole-file.ts";
 
 /** Newest date folders that are looked into. A crash leaves files in the folder of its day, or of those beside it. */
@@ -32,10 +33,7 @@ export function clearLeftovers(dataDirectory: string): Cleared {
     }
   };
   const images = join(dataDirectory, "images");
-  const newest = (attempt(() => namesIn(images)) ?? [])
-    .filter((name) => /^\d{4}-\d{2}-\d{2}$/.test(name))
-    .toSorted()
-    .slice(-FOLDERS_MAX);
+  const newest = (attempt(() => namesIn(images)) ?? []).filter(isDateFolder).toSorted().slice(-FOLDERS_MAX);
   const folders = [dataDirectory, ...newest.map((name) => join(images, name)), join(dataDirectory, "logs")];
   const leftovers = folders.flatMap((folder) =>
     (attempt(() => namesIn(folder)) ?? [])
