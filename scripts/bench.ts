@@ -1,8 +1,10 @@
 /**
- * `npm run bench`: how fast the hub is, beside the least that a hub on libzmq can do, and beside any other hub.
+ * `npm run bench`: how fast the hub is, beside the least that a hub on libzmq can do, and beside
+ * any other hub.
  *
- * `bun scripts/bench.ts --help` lists options and workloads. The exit status is 0 unless something could not be run, or this
- * hub or a yardstick has lost something (1), or the command line is wrong (64). What a peer loses is a figure.
+ * `bun scripts/bench.ts --help` lists options and workloads. The exit status is 0 unless something
+ * could not be run, or this hub or a yardstick has lost something (1), or the command line is wrong
+ * (64). What a peer loses is a figure.
  *
  * @module
  */
@@ -21,7 +23,7 @@ import { asJson, goalsTable, machine, workloadTable } from "./bench/report.ts";
 import { Results, type Series } from "./bench/results.ts";
 import type { Workload } from "./bench/workloads.ts";
 import { workFolder } from "./bench/workspace.ts";
-import { exitOnSignals } from "../test/faults/cleanup.ts";
+import { exitOnSignals } from "./lib/at-exit.ts";
 
 /** What is printed of one measurement as soon as it is there. */
 function shown(
@@ -34,7 +36,10 @@ function shown(
   return `${whole(perSecond)}/s, CPU ${cpuPercent.toFixed(1)} %, lost ${lost ?? "unknown"}`;
 }
 
-/** Measures a workload: in each round all candidates in turn, and every other round in reverse, as a machine gets warm. */
+/**
+ * Measures a workload: in each round all candidates in turn, and every other round in reverse, as a
+ * machine gets warm.
+ */
 async function runWorkload(
   bench: Bench,
   workload: Workload,
@@ -44,7 +49,12 @@ async function runWorkload(
   const isForControl = workload.kind === "full" && workload.payload !== "raw";
   const taking = candidates.filter(({ kind }) => kind !== "control" || isForControl);
   const series = taking.flatMap((candidate) =>
-    workload.variants.map((variant) => ({ workload, variant, candidate, rounds: [] as Measurement[] })),
+    workload.variants.map((variant) => ({
+      workload,
+      variant,
+      candidate,
+      rounds: [] as Measurement[],
+    })),
   );
   const problems: string[] = [];
   for (let round = 1; round <= Math.min(rounds, workload.roundsMax ?? rounds); round++) {
@@ -78,7 +88,9 @@ async function candidatesOf(
   if (options.peer !== undefined) {
     const { command, endpoint, data } = options.peer;
     if (await listens(endpoint))
-      throw new Error(`Cannot measure the peer: something listens on ${endpoint} already; end it first`);
+      throw new Error(
+        `Cannot measure the peer: something listens on ${endpoint} already; end it first`,
+      );
     candidates.push(peer(command, endpoint, data));
   }
   return { load: compiled.load, candidates };
@@ -110,7 +122,8 @@ async function main(): Promise<number> {
     writeFileSync(options.json, asJson(results, { rounds, seconds, short, writers }));
   const drawing = chart(results, machine());
   if (options.svg !== undefined) {
-    if (drawing === undefined) problems.push("Cannot draw the chart: none of the workloads images-… was run");
+    if (drawing === undefined)
+      problems.push("Cannot draw the chart: none of the workloads images-… was run");
     else writeFileSync(options.svg, drawing);
   }
   if (results.lost > 0) problems.push(`${results.lost} answered OK and not stored whole`);

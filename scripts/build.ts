@@ -1,7 +1,7 @@
 /**
- * Builds the executables: `dist/imagehub-linux-arm64`, `dist/imagehub-linux-x64` and `dist/SHA256SUMS`; and lays out
- * `dist/imagehub`, the folder that is deployed (`layout.ts`). Names of architectures on the command line build just those, and
- * take away the others.
+ * Builds the executables: `dist/imagehub-linux-arm64`, `dist/imagehub-linux-x64` and
+ * `dist/SHA256SUMS`; and lays out `dist/imagehub`, the folder that is deployed (`layout.ts`). Names
+ * of architectures on the command line build just those, and take away the others.
  *
  * @module
  */
@@ -9,7 +9,7 @@
 import { mkdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import packageJson from "../package.json" with { type: "json" };
-import { CHECKOUT } from "../test/support/available.ts";
+import { CHECKOUT } from "./lib/available.ts";
 import { ARCHITECTURES, buildExecutable } from "./executable.ts";
 import { layOut, writeSums } from "./layout.ts";
 

@@ -1,13 +1,13 @@
 /**
- * Compiles one executable: the Bun runtime, the hub's threads, and the libzmq of its architecture, which the condition
- * `libzmq-linux-…` of package.json chooses.
+ * Compiles one executable: the Bun runtime, the hub's threads, and the libzmq of its architecture,
+ * which the condition `libzmq-linux-…` of package.json chooses.
  *
  * @module
  */
 
 import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { CHECKOUT } from "../test/support/available.ts";
+import { CHECKOUT } from "./lib/available.ts";
 
 /** What executables are built for. */
 export const ARCHITECTURES = ["arm64", "x64"] as const;
@@ -24,7 +24,10 @@ export interface ExecutableOptions {
   readonly outfile: string;
   /** What `--version` says it was built from. */
   readonly commit: string;
-  /** When that was committed, in seconds since 1970: no right clock shows less. Default: nobody knows. */
+  /**
+   * When that was committed, in seconds since 1970: no right clock shows less. Default: nobody
+   * knows.
+   */
   readonly committedS?: number;
   /** The program; default `src/main.ts`. */
   readonly entry?: string;
@@ -32,7 +35,13 @@ export interface ExecutableOptions {
 
 /** Writes the executable to `outfile`. @throws {AggregateError} What the compiler has to say. */
 export async function buildExecutable(options: ExecutableOptions): Promise<void> {
-  const { architecture, outfile, commit, committedS = 0, entry = join(SOURCE, "main.ts") } = options;
+  const {
+    architecture,
+    outfile,
+    commit,
+    committedS = 0,
+    entry = join(SOURCE, "main.ts"),
+  } = options;
   rmSync(outfile, { force: true });
   await Bun.build({
     // The first is the program, and the others are started by it as workers, by these paths.
@@ -51,7 +60,8 @@ export async function buildExecutable(options: ExecutableOptions): Promise<void>
     compile: {
       target: `bun-linux-${architecture}` as Bun.Build.CompileTarget,
       outfile,
-      // The hub reads the settings it names, and nothing that happens to lie in the directory it is started in.
+      // The hub reads the settings it names, and nothing that happens to lie in the directory it is
+      // started in.
       autoloadDotenv: false,
       autoloadBunfig: false,
     },

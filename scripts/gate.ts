@@ -1,15 +1,16 @@
 /**
- * The one gate, `npm test`: what the tests need, format, lint, types, dead code, the executables, the tests.
- * The first step that fails ends it, with that step's exit status.
+ * The one gate, `npm test`: what the tests need, format, lint, types, dead code, the executables,
+ * the tests. The first step that fails ends it, with that step's exit status.
  *
- * `npm test -- test/store/names.test.ts` runs only the tests named (any arguments of `bun test`), after a look at what
- * they need; end-to-end tests then drive the executables as they were last built.
+ * `npm test -- test/store/names.test.ts` runs only the tests named (any arguments of `bun test`),
+ * after a look at what they need; end-to-end tests then drive the executables as they were last
+ * built.
  *
  * @module
  */
 
 import { join } from "node:path";
-import { CHECKOUT } from "../test/support/available.ts";
+import { CHECKOUT } from "./lib/available.ts";
 
 interface Step {
   readonly name: string;
@@ -24,7 +25,10 @@ const bun = tool("bun");
 const dependencies: Step = { name: "test-deps", command: [bun, "scripts/test-deps.ts"] };
 const checks: readonly Step[] = [
   { name: "format", command: [tool("prettier"), "--check", "."] },
-  { name: "lint", command: [tool("oxlint"), "--type-aware", "--deny-warnings", "src", "test", "scripts"] },
+  {
+    name: "lint",
+    command: [tool("oxlint"), "--type-aware", "--deny-warnings", "src", "test", "scripts"],
+  },
   { name: "types", command: [tool("tsc")] },
   { name: "unused", command: [tool("knip")] },
   { name: "build", command: [bun, "scripts/build.ts"] },
@@ -44,7 +48,10 @@ function report(name: string, status: number, startedMs: number): void {
 async function run(step: Step): Promise<void> {
   console.log(`\ngate: ${step.name}`);
   const startedMs = performance.now();
-  const child = Bun.spawn([...step.command], { cwd: CHECKOUT, stdio: ["ignore", "inherit", "inherit"] });
+  const child = Bun.spawn([...step.command], {
+    cwd: CHECKOUT,
+    stdio: ["ignore", "inherit", "inherit"],
+  });
   report(step.name, await child.exited, startedMs);
 }
 
@@ -56,7 +63,10 @@ interface Summary {
   readonly namesLeftOut: readonly string[];
 }
 
-/** Reads the closing lines of `bun test` (` 12 pass`, ` 1 skip`, ` 1 todo`, ` 0 fail`) and its `(skip) name` lines. */
+/**
+ * Reads the closing lines of `bun test` (` 12 pass`, ` 1 skip`, ` 1 todo`, ` 0 fail`) and its
+ * `(skip) name` lines.
+ */
 function summaryOf(output: string): Summary {
   const lines = Bun.stripANSI(output).split("\n");
   const last = (word: string): number => {

@@ -1,22 +1,23 @@
 /**
- * Lays out the folder that a workstation puts beside its other components and deploys: the executables, their checksums,
- * the settings' example, the unit, and the Ansible role. `scripts/deploy/README.md`, which goes with it, says what is what.
+ * Lays out the folder that a workstation puts beside its other components and deploys: the
+ * executables, their checksums, the settings' example, the unit, and the Ansible role.
+ * `deploy/README.md`, which goes with it, says what is what.
  *
  * @module
  */
 
 import { constants, copyFileSync, cpSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { CHECKOUT } from "../test/support/available.ts";
+import { CHECKOUT } from "./lib/available.ts";
 
 /** What goes into the folder as it is: from where in the checkout, under which name. */
 const PARTS = [
   ["imagehub.yaml", "imagehub.yaml"],
-  ["scripts/systemd/imagehub.service", "imagehub.service"],
-  ["scripts/deploy/README.md", "README.md"],
-  ["scripts/deploy/deployment-config.yaml", "deployment-config.yaml"],
-  ["scripts/ansible/roles", "ansible/roles"],
-  ["scripts/ansible/playbooks", "ansible/playbooks"],
+  ["deploy/imagehub.service", "imagehub.service"],
+  ["deploy/README.md", "README.md"],
+  ["deploy/deployment-config.yaml", "deployment-config.yaml"],
+  ["deploy/ansible/roles", "ansible/roles"],
+  ["deploy/ansible/playbooks", "ansible/playbooks"],
 ] as const;
 
 function executables(folder: string): string[] {
@@ -42,6 +43,7 @@ export async function layOut(built: string, folder: string): Promise<void> {
   for (const name of executables(built)) {
     copyFileSync(join(built, name), join(folder, name), constants.COPYFILE_FICLONE);
   }
-  for (const [from, to] of PARTS) cpSync(join(CHECKOUT, from), join(folder, to), { recursive: true });
+  for (const [from, to] of PARTS)
+    cpSync(join(CHECKOUT, from), join(folder, to), { recursive: true });
   await writeSums(folder);
 }

@@ -1,20 +1,21 @@
 /**
- * Makes sure that what the tests need from Debian is there: a Python with pyzmq and numpy (the sender) and with
- * Prometheus' parser, and on a machine
- * that is not arm64 an emulator and the arm64 libraries (the compiled executable for the Raspberry Pi), a C compiler
- * with libzmq's header (the benchmark), exFAT through FUSE, and programs that watch files.
+ * Makes sure that what the tests need from Debian is there: a Python with pyzmq and numpy (the
+ * sender) and with Prometheus' parser, and on a machine that is not arm64 an emulator and the arm64
+ * libraries (the compiled executable for the Raspberry Pi), a C compiler with libzmq's header (the
+ * benchmark), exFAT through FUSE, and programs that watch files.
  *
- * Packages are installed with apt-get where that is allowed without asking: as root, or with a `sudo` that wants no
- * password. The arm64 libraries are only unpacked into `.cache/arm64-sysroot`: apt works on directories of its own for
- * them, so nothing is installed and the machine's list of architectures stays as it is. What cannot be had is named, and
- * the tests that need it are skipped; with `CI=true` that is a failure (exit status 1).
+ * Packages are installed with apt-get where that is allowed without asking: as root, or with a
+ * `sudo` that wants no password. The arm64 libraries are only unpacked into `.cache/arm64-sysroot`:
+ * apt works on directories of its own for them, so nothing is installed and the machine's list of
+ * architectures stays as it is. What cannot be had is named, and the tests that need it are
+ * skipped; with `CI=true` that is a failure (exit status 1).
  *
  * @module
  */
 
 import { mkdir, mkdtemp, readdir, rename, rm, symlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { CHECKOUT, has, remedy, SYSROOT, type Part } from "../test/support/available.ts";
+import { CHECKOUT, has, remedy, SYSROOT, type Part } from "./lib/available.ts";
 
 /** Which Debian packages supply a part. */
 const PACKAGES: Partial<Record<Part, readonly string[]>> = {
@@ -45,18 +46,30 @@ const SYSROOT_PACKAGES = ["libc6", "libstdc++6", "libgcc-s1"] as const;
 async function run(command: readonly string[], cwd = CHECKOUT): Promise<void> {
   console.log(`test-deps: ${command.join(" ")}`);
   const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
-  const child = Bun.spawn([...command], { cwd, env, stdin: "ignore", stdout: "inherit", stderr: "inherit" });
+  const child = Bun.spawn([...command], {
+    cwd,
+    env,
+    stdin: "ignore",
+    stdout: "inherit",
+    stderr: "inherit",
+  });
   const status = await child.exited;
   if (status !== 0) throw new Error(`Cannot run ${command.join(" ")}: exit status ${status}`);
 }
 
-/** The words before `apt-get` that make it work; null where it would ask for a password or is not there. */
+/**
+ * The words before `apt-get` that make it work; null where it would ask for a password or is not
+ * there.
+ */
 function asRoot(): readonly string[] | null {
   if (Bun.which("apt-get") === null) return null;
   if (process.getuid?.() === 0) return [];
   const sudo = Bun.which("sudo");
   if (sudo === null) return null;
-  const allowed = Bun.spawnSync([sudo, "-n", "true"], { stdout: "ignore", stderr: "ignore" }).success;
+  const allowed = Bun.spawnSync([sudo, "-n", "true"], {
+    stdout: "ignore",
+    stderr: "ignore",
+  }).success;
   return allowed ? [sudo, "-n", "env", "DEBIAN_FRONTEND=noninteractive"] : null;
 }
 
@@ -66,15 +79,17 @@ async function installPackages(parts: readonly Part[]): Promise<void> {
   if (packages.length === 0) return;
   const root = asRoot();
   if (root === null) return;
-  // Another apt on the machine may hold the lock for a while: a CI's own set-up, or the nightly upgrade.
+  // Another apt on the machine may hold the lock for a while: a CI's own set-up, or the nightly
+  // upgrade.
   const apt = [...root, "apt-get", "-q", "-o", "DPkg::Lock::Timeout=300"];
   await run([...apt, "update"]);
   await run([...apt, "install", "--yes", "--no-install-recommends", ...packages]);
 }
 
 /**
- * Settings that make apt-get work for arm64 in a directory of its own, with the machine's package sources and proxies.
- * They are read last, which is the only way to empty a list that a file of the machine fills.
+ * Settings that make apt-get work for arm64 in a directory of its own, with the machine's package
+ * sources and proxies. They are read last, which is the only way to empty a list that a file of the
+ * machine fills.
  */
 function aptConfig(folder: string): string {
   return `
@@ -108,7 +123,8 @@ async function makeSysroot(): Promise<void> {
     await run(["apt-get", "-q", "-c", config, "download", ...SYSROOT_PACKAGES], folder);
 
     const unpacked = join(folder, "sysroot");
-    // From trixie on the packages hold no `lib`, which is a link into `usr` that another package makes.
+    // From trixie on the packages hold no `lib`, which is a link into `usr` that another package
+    // makes.
     await mkdir(join(unpacked, "usr/lib"), { recursive: true });
     const debs = (await readdir(folder)).filter((name) => name.endsWith(".deb"));
     for (const deb of debs) await run(["dpkg", "-x", deb, unpacked], folder);

@@ -5,8 +5,8 @@
  */
 
 /**
- * Exit statuses of the program. The values above 63 are those of sysexits.h, which systemd prints by name.
- * The README lists them.
+ * Exit statuses of the program. The values above 63 are those of sysexits.h, which systemd prints
+ * by name. The README lists them.
  */
 export const EXIT = {
   /** All went well; a stop by SIGTERM or Ctrl-C that answered all it had taken. */
@@ -44,7 +44,9 @@ export class FatalError extends Error {
   }
 }
 
-/** What is wrong, in words: of an error its message, and of anything else that was thrown its text. */
+/**
+ * What is wrong, in words: of an error its message, and of anything else that was thrown its text.
+ */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

@@ -35,7 +35,10 @@ import { Outcome, Slots } from "./shared/slot.ts";
 import { COMMITTED_S } from "./version.ts";
 import { readKeyPair, readPublicKeys } from "./zmq/certificate.ts";
 
-/** How long a writer that ended is not replaced, in milliseconds, so that what ends each of them does not become a storm. */
+/**
+ * How long a writer that ended is not replaced, in milliseconds, so that what ends each of them
+ * does not become a storm.
+ */
 const REPLACE_AFTER_MS = 1000;
 
 /** The bits of a file's mode that let its group and all others in. */
@@ -100,15 +103,17 @@ export class Hub {
    * Starts the writers, then the receiver, then the HTTP listener.
    *
    * @returns the endpoint, when the hub listens; undefined where it was stopped before that
-   * @throws {FatalError} where a key cannot be read, the data directory cannot be made or written or is in use, or the
-   * address cannot be bound
+   * @throws {FatalError} where a key cannot be read, the data directory cannot be made or written
+   * or is in use, or the address cannot be bound
    */
   async start(): Promise<string | undefined> {
     this.checkKeys();
     this.openDataDirectory();
     for (const [number, folders] of flushedTogether(this.settings).entries())
       this.flushers[number] = this.startFlusher(number, folders);
-    const writers = Array.from({ length: this.settings.writers }, (_, writer) => this.startWriter(writer));
+    const writers = Array.from({ length: this.settings.writers }, (_, writer) =>
+      this.startWriter(writer),
+    );
     await this.unlessEnded(Promise.all(writers));
     const endpoint = await this.unlessEnded(this.startReceiver());
     if (this.queue.stopping) return undefined;
@@ -119,8 +124,8 @@ export class Hub {
   }
 
   /**
-   * Resolves when the hub has stopped: to the number of requests that it had taken in and could not answer. Rejects with a
-   * {@link FatalError} when its receiver has ended on its own.
+   * Resolves when the hub has stopped: to the number of requests that it had taken in and could not
+   * answer. Rejects with a {@link FatalError} when its receiver has ended on its own.
    */
   get stopped(): Promise<number> {
     return this.ended.promise;
@@ -152,14 +157,19 @@ export class Hub {
     Atomics.store(this.shared.integers, Integer.debug, isWanted ? 1 : 0);
   }
 
-  /** The receiver reads them again; here it is still the settings that are at fault, and nothing has been made yet. */
+  /**
+   * The receiver reads them again; here it is still the settings that are at fault, and nothing has
+   * been made yet.
+   */
   private checkKeys(): void {
     const { server_key: serverKey, client_keys: clientKeys } = this.settings.curve;
     try {
       if (serverKey !== "") readKeyPair(serverKey);
       if (clientKeys !== "") readPublicKeys(clientKeys);
       if (serverKey !== "" && (statSync(serverKey).mode & OTHERS_MODE) !== 0)
-        this.log.warn(`Others than its owner can read ${serverKey}; to mend that: chmod 600 ${serverKey}`);
+        this.log.warn(
+          `Others than its owner can read ${serverKey}; to mend that: chmod 600 ${serverKey}`,
+        );
     } catch (cause) {
       const reason = messageOf(cause);
       throw new FatalError(EXIT.config, `Cannot read the keys of hub.curve: ${reason}`, { cause });
@@ -170,7 +180,8 @@ export class Hub {
     const { data_directory: data } = this.settings;
     try {
       expectDisk(data);
-      if (makeDirectory(data)) this.log.info(`Made the data directory ${data}, on ${fileSystemOf(data)}`);
+      if (makeDirectory(data))
+        this.log.info(`Made the data directory ${data}, on ${fileSystemOf(data)}`);
       fsyncDirectory(data);
       this.lock.take();
       for (const folder of ["images", "logs"]) makeDirectory(join(data, folder));
@@ -179,16 +190,21 @@ export class Hub {
       Atomics.store(this.shared.integers, Integer.clockFloor, clockFloor(data, COMMITTED_S));
     } catch (cause) {
       if (cause instanceof FatalError) throw cause;
-      if (cause instanceof DataDirectoryInUse) throw new FatalError(EXIT.data, cause.message, { cause });
+      if (cause instanceof DataDirectoryInUse)
+        throw new FatalError(EXIT.data, cause.message, { cause });
       const reason = messageOf(cause);
       // The unit names the directory, too, and nothing else can be written.
       const hint =
         reason.includes("EROFS") && process.env["INVOCATION_ID"] !== undefined
           ? "; if the setting was changed, ReadWritePaths= of the unit has to be, too (Ansible and service install do that)"
           : "";
-      throw new FatalError(EXIT.data, `Cannot write in the data directory ${data}: ${reason}${hint}`, {
-        cause,
-      });
+      throw new FatalError(
+        EXIT.data,
+        `Cannot write in the data directory ${data}: ${reason}${hint}`,
+        {
+          cause,
+        },
+      );
     }
   }
 
@@ -199,7 +215,9 @@ export class Hub {
     const [first, ...others] = failures;
     if (first === undefined) return;
     const more = others.length === 0 ? "" : `, and ${others.length} more like it`;
-    this.log.warn(`Cannot look for unfinished files of an earlier run, or remove them: ${first}${more}`);
+    this.log.warn(
+      `Cannot look for unfinished files of an earlier run, or remove them: ${first}${more}`,
+    );
   }
 
   /** @returns undefined where the hub has ended before that */
@@ -221,7 +239,10 @@ export class Hub {
     return ready.promise;
   }
 
-  /** A writer or the fast path has ended, be it with an error or not. What it had in hand is answered as an error, and another takes over. */
+  /**
+   * A writer or the fast path has ended, be it with an error or not. What it had in hand is
+   * answered as an error, and another takes over.
+   */
   private replaceWriter(writer: number, ready: PromiseWithResolvers<void>): void {
     const { integers, slots } = this.shared;
     const { title, part, fields } = this.storing(writer);
@@ -231,7 +252,8 @@ export class Hub {
     }
     const index = Atomics.exchange(integers, Integer.inHand + writer, 0) - 1;
     if (part !== FAST_PATH) new EventQueue(this.shared, writer).release();
-    // In a stop each ends in its turn. One that had something in hand did not, and others may still wait for it.
+    // In a stop each ends in its turn. One that had something in hand did not, and others may still
+    // wait for it.
     if (this.queue.stopping && index < 0) return;
     if (index >= 0) {
       const slot = new Slots(slots).at(index);
@@ -270,7 +292,9 @@ export class Hub {
       if (message.type === "ended") return flushed.resolve();
       if (message.type === "log") return this.log[message.level](message.message, message.fields);
       const failure =
-        message.type === "flushed" ? null : `Could not bring what was written to the disk: ${message.reason}`;
+        message.type === "flushed"
+          ? null
+          : `Could not bring what was written to the disk: ${message.reason}`;
       this.overview.note(`flush ${number}`, failure);
       if (failure !== null) this.log.error(failure);
     };
@@ -314,7 +338,8 @@ export class Hub {
       this.ended.reject(new FatalError(EXIT.failure, `The receiver has failed: ${message.trim()}`));
     };
     worker.addEventListener("close", () => {
-      if (!hasStopped) this.ended.reject(new FatalError(EXIT.failure, "The receiver has ended by itself"));
+      if (!hasStopped)
+        this.ended.reject(new FatalError(EXIT.failure, "The receiver has ended by itself"));
     });
     return bound.promise;
   }
@@ -322,7 +347,8 @@ export class Hub {
   /** The receiver has stopped: what was written is flushed, and that is all. */
   private async finish(unanswered: number): Promise<void> {
     const { integers } = this.shared;
-    // Before the flusher, which a disk that stands still never lets go; nor does it let the process give back a port.
+    // Before the flusher, which a disk that stands still never lets go; nor does it let the process
+    // give back a port.
     this.control.close();
     Atomics.store(integers, Integer.flusherEnd, 1);
     Atomics.notify(integers, Integer.flusherEnd);
@@ -349,7 +375,11 @@ export class Hub {
     return worker;
   }
 
-  private bindFailure({ endpoint, code, reason }: ReceiverMessage & { type: "bindFailed" }): string {
+  private bindFailure({
+    endpoint,
+    code,
+    reason,
+  }: ReceiverMessage & { type: "bindFailed" }): string {
     const { port } = this.settings;
     switch (code) {
       case "EADDRINUSE": {
@@ -373,7 +403,8 @@ export class Hub {
 }
 
 /**
- * The disk with the data directory has to be there: only the directory itself may be made, and not where its disk is missing.
+ * The disk with the data directory has to be there: only the directory itself may be made, and not
+ * where its disk is missing.
  *
  * @throws {FatalError}
  */
@@ -401,7 +432,10 @@ function firstMissing(path: string): string | undefined {
   return firstMissing(dirname(path)) ?? path;
 }
 
-/** What each flusher brings to the disk: where `images` and `logs` are on two disks, neither waits for the other one's. */
+/**
+ * What each flusher brings to the disk: where `images` and `logs` are on two disks, neither waits
+ * for the other one's.
+ */
 function flushedTogether({ data_directory: data, ack }: Settings): readonly string[][] {
   const [images, logs] = [join(data, "images"), join(data, "logs")];
   const [ofData, ofImages, ofLogs] = [data, images, logs].map(
@@ -412,7 +446,10 @@ function flushedTogether({ data_directory: data, ack }: Settings): readonly stri
   return ofData === ofLogs ? [[images], [data, logs]] : [[data, images], [logs]];
 }
 
-/** Makes a directory, brings its name to the disk, and looks whether it can be written. @returns whether it was made @throws {Error} */
+/**
+ * Makes a directory, brings its name to the disk, and looks whether it can be written. @returns
+ * whether it was made @throws {Error}
+ */
 function makeDirectory(path: string): boolean {
   let isNew = true;
   try {

@@ -17,4 +17,5 @@ export const VERSION: string = packageJson.version;
 export const COMMIT: string = typeof IMAGEHUB_COMMIT === "string" ? IMAGEHUB_COMMIT : "source";
 
 /** When that was committed, in seconds since 1970; 0 where nobody knows. */
-export const COMMITTED_S: number = typeof IMAGEHUB_COMMITTED_S === "number" ? IMAGEHUB_COMMITTED_S : 0;
+export const COMMITTED_S: number =
+  typeof IMAGEHUB_COMMITTED_S === "number" ? IMAGEHUB_COMMITTED_S : 0;

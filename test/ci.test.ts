@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
 import { chmodSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { CHECKOUT } from "./support/available.ts";
-import { tempDir } from "./support/temp.ts";
+import { CHECKOUT } from "../scripts/lib/available.ts";
+import { tempDir } from "./support/machine/temp.ts";
 
 test("the gate says at its end that the deployment test was left out", () => {
   using temp = tempDir();
@@ -14,5 +14,7 @@ test("the gate says at its end that the deployment test was left out", () => {
     env: { ...process.env, PATH: `${temp.path}:${process.env["PATH"] ?? ""}` },
   });
   expect(exitCode).toBe(0);
-  expect(stdout.toString().trimEnd().split("\n").at(-3)).toContain("THE DEPLOYMENT TEST WAS LEFT OUT: ");
+  expect(stdout.toString().trimEnd().split("\n").at(-3)).toContain(
+    "THE DEPLOYMENT TEST WAS LEFT OUT: ",
+  );
 });

@@ -4,16 +4,17 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { stringify } from "yaml";
 import { Context } from "../src/zmq/socket.ts";
-import { untilFast as untilFastWith } from "./support/fast-path.ts";
-import { answered, get, httpOf, WITH_HTTP } from "./support/http.ts";
-import { linesWith, until } from "./support/hub-output.ts";
-import { freePort, tempDir, type TempDir } from "./support/temp.ts";
-import { Peer, PeerType } from "./support/zmq-peer.ts";
+import { untilFast as untilFastWith } from "./support/hub/fast-path.ts";
+import { answered, get, httpOf, WITH_HTTP } from "./support/hub/http.ts";
+import { linesWith, until } from "./support/hub/output.ts";
+import { freePort } from "../scripts/lib/free-port.ts";
+import { tempDir, type TempDir } from "./support/machine/temp.ts";
+import { Peer, PeerType } from "./support/peers/zmq-peer.ts";
 
 // Above all bounds of waiting, so that what a test holds is let go of before its context is.
 setDefaultTimeout(120_000);
 
-const PROCESS = fileURLToPath(import.meta.resolve("./support/hub-process.ts"));
+const PROCESS = fileURLToPath(import.meta.resolve("./support/hub/process.ts"));
 
 let context: Context;
 let temp: TempDir;
@@ -44,7 +45,10 @@ class FaultyHub implements AsyncDisposable {
       stdio: ["pipe", "pipe", "pipe"],
       env: { ...process.env, ...WITH_HTTP },
     });
-    this.#read = Promise.all([this.#collect(this.#process.stdout), this.#collect(this.#process.stderr)]);
+    this.#read = Promise.all([
+      this.#collect(this.#process.stdout),
+      this.#collect(this.#process.stderr),
+    ]);
   }
 
   /** @param stillborn how many writers end as soon as they are started */
@@ -101,9 +105,11 @@ class FaultyHub implements AsyncDisposable {
 
 const JPEG = Buffer.concat([Buffer.of(0xff, 0xd8), Buffer.alloc(1000), Buffer.of(0xff, 0xd9)]);
 
-const peer = (hub: FaultyHub): Peer => new Peer(context, PeerType.req, `tcp://127.0.0.1:${hub.port}`);
+const peer = (hub: FaultyHub): Peer =>
+  new Peer(context, PeerType.req, `tcp://127.0.0.1:${hub.port}`);
 
-const sendImage = (to: Peer, node: string): void => to.send(JSON.stringify({ msg: `${node}|jpg|` }), JPEG);
+const sendImage = (to: Peer, node: string): void =>
+  to.send(JSON.stringify({ msg: `${node}|jpg|` }), JPEG);
 const sendEvent = (to: Peer, text: string): void => to.send(JSON.stringify({ msg: text }), "x");
 
 /** Sends events until the fast path has answered one. */
@@ -140,7 +146,9 @@ describe("a hub with one writer", () => {
       expect(hub.events()).toHaveLength(1);
       const lines = linesWith(hub, "A writer has ended and is replaced");
       expect(lines).toHaveLength(2);
-      expect(lines[0]).toEndWith(" error A writer has ended and is replaced writer=0 hadInHand=true");
+      expect(lines[0]).toEndWith(
+        " error A writer has ended and is replaced writer=0 hadInHand=true",
+      );
       expect(hub.output()).toMatch(/ Stopped .*\bimages=1 .*\bfailed=2 /);
     },
   );
@@ -149,7 +157,8 @@ describe("a hub with one writer", () => {
     await using hub = await FaultyHub.start({ writers: 1, ...WRITERS_ONLY });
     using camera = peer(hub);
     for (let round = 0; round < 3; round++) {
-      // Once this is answered there is nothing before it in the queue, such as the hub's note of its start.
+      // Once this is answered there is nothing before it in the queue, such as the hub's note of
+      // its start.
       sendImage(camera, "Good");
       expect(camera.receive()).toEqual(["OK"]);
       hub.terminate("writer", round);
@@ -158,7 +167,8 @@ describe("a hub with one writer", () => {
     sendImage(camera, "Good");
     expect(camera.receive()).toEqual(["OK"]);
     expect(hub.imageNodes()).toEqual(["Good", "Good", "Good", "Good"]);
-    for (const line of linesWith(hub, "A writer has ended")) expect(line).toEndWith("hadInHand=false");
+    for (const line of linesWith(hub, "A writer has ended"))
+      expect(line).toEndWith("hadInHand=false");
     expect(await hub.stop()).toBe(0);
   });
 
@@ -210,7 +220,9 @@ describe("a hub says at /healthz", () => {
       () => health(hub),
       ([status]) => status === 503,
     );
-    expect(text).toMatch(/^The disk stalls: 1 requests wait, one has been with a writer for \d+ s\n$/);
+    expect(text).toMatch(
+      /^The disk stalls: 1 requests wait, one has been with a writer for \d+ s\n$/,
+    );
     hub.terminate("writer", 0);
     await answered(
       () => health(hub),
@@ -254,7 +266,10 @@ test("a hub with ack received answers OK at once, and says that it did not store
   using camera = peer(hub);
   sendImage(camera, "It throws");
   expect(camera.receive()).toEqual(["OK"]);
-  await until(hub, () => linesWith(hub, "Could not store an image: the writer that had it ended").length > 0);
+  await until(
+    hub,
+    () => linesWith(hub, "Could not store an image: the writer that had it ended").length > 0,
+  );
   sendImage(camera, "Good");
   expect(camera.receive()).toEqual(["OK"]);
   await until(hub, () => hub.imageNodes().length === 1);

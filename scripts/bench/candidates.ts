@@ -1,15 +1,16 @@
 /**
- * What is measured: this hub from source or compiled, the yardsticks, and any other hub that a person names.
+ * What is measured: this hub from source or compiled, the yardsticks, and any other hub that a
+ * person names.
  *
  * @module
  */
 
 import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { atExit } from "../../test/faults/cleanup.ts";
-import { CHECKOUT, executable, has, remedy } from "../../test/support/available.ts";
-import { zoneBeforeMidnight } from "../../test/faults/time.ts";
-import { freePort } from "../../test/support/temp.ts";
+import { atExit } from "../lib/at-exit.ts";
+import { CHECKOUT, executable, has, remedy } from "../lib/available.ts";
+import { zoneBeforeMidnight } from "../lib/zone.ts";
+import { freePort } from "../lib/free-port.ts";
 import type { Compiled } from "./compile.ts";
 import { processesOfSession, runs } from "./usage.ts";
 import { remove } from "./workspace.ts";
@@ -51,7 +52,10 @@ export interface Candidate {
   readonly command: (port: number, options: StartOptions) => readonly string[];
 }
 
-/** Noon in every run, so that none goes over midnight: the zone, and the date there as folders are named. */
+/**
+ * Noon in every run, so that none goes over midnight: the zone, and the date there as folders are
+ * named.
+ */
 const { zone: ZONE, behindS } = zoneBeforeMidnight(HALF_A_DAY_S);
 
 /** The folder of today's images in a data directory. */
@@ -59,20 +63,36 @@ export function dateFolder(data: string): string {
   return join(data, "images", new Date(Date.now() - behindS * 1000).toISOString().slice(0, 10));
 }
 
-/** This hub, from source or as the executable of this machine. @throws {Error} where that was not built */
+/**
+ * This hub, from source or as the executable of this machine. @throws {Error} where that was not
+ * built
+ */
 export function hub(name: "source" | "binary"): Candidate {
   const arch = process.arch === "arm64" ? "arm64" : "x64";
   if (name === "binary" && !has(arch))
     throw new Error(`Cannot measure the executable, missing: ${remedy(arch)}`);
-  const program = name === "source" ? [process.execPath, join(CHECKOUT, "src/main.ts")] : [executable(arch)];
+  const program =
+    name === "source" ? [process.execPath, join(CHECKOUT, "src/main.ts")] : [executable(arch)];
   return {
     name,
     kind: "hub",
-    command: (port, { data }) => [...program, "run", "--path", data, "--data", data, "--port", String(port)],
+    command: (port, { data }) => [
+      ...program,
+      "run",
+      "--path",
+      data,
+      "--data",
+      data,
+      "--port",
+      String(port),
+    ],
   };
 }
 
-/** The C programs make no folders. @returns the words behind their names that say where they listen and store */
+/**
+ * The C programs make no folders. @returns the words behind their names that say where they listen
+ * and store
+ */
 function placesOf(port: number, data: string): string[] {
   const images = dateFolder(data);
   mkdirSync(images, { recursive: true });
@@ -80,7 +100,10 @@ function placesOf(port: number, data: string): string[] {
   return [`tcp://127.0.0.1:${port}`, images, join(data, "logs/imagehub.log")];
 }
 
-/** The C program that does the least; with `synced`, which takes several threads to be fast, the one with workers. */
+/**
+ * The C program that does the least; with `synced`, which takes several threads to be fast, the one
+ * with workers.
+ */
 export function yardstick(compiled: Compiled): Candidate {
   return {
     name: "yardstick",
@@ -92,7 +115,10 @@ export function yardstick(compiled: Compiled): Candidate {
   };
 }
 
-/** The C program that keeps the hub's promises: what these cost, whoever keeps them. It makes no JPEGs of arrays. */
+/**
+ * The C program that keeps the hub's promises: what these cost, whoever keeps them. It makes no
+ * JPEGs of arrays.
+ */
 export function workers(compiled: Compiled): Candidate {
   return {
     name: "workers",
@@ -110,7 +136,8 @@ export function workers(compiled: Compiled): Candidate {
  * Any other hub.
  *
  * @param command of a shell
- * @param data where it stores; it has to be empty or missing, as all in it is removed after each measurement
+ * @param data where it stores; it has to be empty or missing, as all in it is removed after each
+ * measurement
  * @throws {Error} where something is in it
  */
 export function peer(command: string, endpoint: string, data: string | undefined): Candidate {
@@ -146,7 +173,11 @@ function environment({ ack, writers }: StartOptions): Record<string, string | un
 export async function listens(endpoint: string): Promise<boolean> {
   const { hostname, port } = new URL(endpoint.replace("tcp:", "http:"));
   try {
-    const socket = await Bun.connect({ hostname, port: Number(port), socket: { data: () => undefined } });
+    const socket = await Bun.connect({
+      hostname,
+      port: Number(port),
+      socket: { data: () => undefined },
+    });
     socket.end();
     return true;
   } catch {
@@ -180,7 +211,8 @@ export class Running implements AsyncDisposable {
     const env = environment(options);
     this.startedMs = performance.timeOrigin + performance.now();
     const file = Bun.file(options.output);
-    // In a session of its own, so that all that it starts is known, also when a shell that started it has ended.
+    // In a session of its own, so that all that it starts is known, also when a shell that started
+    // it has ended.
     this.#process = Bun.spawn(command, { env, stdio: ["ignore", file, file], detached: true });
     this.#undo = atExit(() => signal(processesOfSession(this.pid), "SIGKILL"));
   }
@@ -198,7 +230,9 @@ export class Running implements AsyncDisposable {
     const untilMs = performance.now() + START_MS_MAX;
     while (!(await listens(this.endpoint))) {
       if (!this.#runs || performance.now() > untilMs)
-        throw new Error(`${this.candidate.name} does not listen on ${this.endpoint}:\n${this.#printed()}`);
+        throw new Error(
+          `${this.candidate.name} does not listen on ${this.endpoint}:\n${this.#printed()}`,
+        );
       await Bun.sleep(TRY_MS);
     }
   }
@@ -207,7 +241,9 @@ export class Running implements AsyncDisposable {
     return existsSync(this.options.output) ? readFileSync(this.options.output, "utf8").trim() : "";
   }
 
-  /** Asks it and all that it has started to end, and ends those that do not. Returns when all have. */
+  /**
+   * Asks it and all that it has started to end, and ends those that do not. Returns when all have.
+   */
   async stop(): Promise<void> {
     await this.#end("SIGTERM");
   }

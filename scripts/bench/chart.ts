@@ -1,5 +1,6 @@
 /**
- * A chart of the images stored a second by the number of senders, as an SVG that stands on light and on dark grounds.
+ * A chart of the images stored a second by the number of senders, as an SVG that stands on light
+ * and on dark grounds.
  *
  * @module
  */
@@ -95,9 +96,13 @@ export function chart(results: Results, caption: string): string | undefined {
       );
       // There is no room above each bar for all.
       if (["hub", "peer"].includes(bar.candidate.kind) && ratio !== undefined)
-        parts.push(text(x + barWidth / 2 - 1, y(value) - 5, `${decimals(ratio.median)}×`, "middle"));
+        parts.push(
+          text(x + barWidth / 2 - 1, y(value) - 5, `${decimals(ratio.median)}×`, "middle"),
+        );
     }
-    parts.push(text(LEFT + groupWidth * (index + 0.5), HEIGHT - BOTTOM + 18, String(senders), "middle"));
+    parts.push(
+      text(LEFT + groupWidth * (index + 0.5), HEIGHT - BOTTOM + 18, String(senders), "middle"),
+    );
   }
   let x = LEFT;
   for (const [name, colour] of colours) {
@@ -108,7 +113,13 @@ export function chart(results: Results, caption: string): string | undefined {
     x += 34 + name.length * 7;
   }
   parts.push(
-    text(LEFT, 20, "Images of 45 KB stored and answered a second, by number of senders", "start", false),
+    text(
+      LEFT,
+      20,
+      "Images of 45 KB stored and answered a second, by number of senders",
+      "start",
+      false,
+    ),
   );
   parts.push(text(LEFT, HEIGHT - 12, `${caption}; ×: to the yardstick of the same round`, "start"));
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" width="${WIDTH}" height="${HEIGHT}" role="img" aria-label="Images stored a second, by number of senders">

@@ -1,10 +1,10 @@
 /**
- * Compiles the C programs of the benchmark, the yardsticks and the load, each into an executable in a folder for temporary
- * files.
+ * Compiles the C programs of the benchmark, the yardsticks and the load, each into an executable in
+ * a folder for temporary files.
  *
- * They are linked with the very libzmq that the hub uses: the addon of the package `zeromq` exports its whole C API. What
- * that file wants of Node.js beside it is never called, and is put in its place as functions that end the process. Only the
- * header is Debian's.
+ * They are linked with the very libzmq that the hub uses: the addon of the package `zeromq` exports
+ * its whole C API. What that file wants of Node.js beside it is never called, and is put in its
+ * place as functions that end the process. Only the header is Debian's.
  *
  * @module
  */
@@ -12,8 +12,8 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { libzmqPath } from "../../src/zmq/addon.ts";
-import { command } from "../../test/faults/cleanup.ts";
-import { has, remedy } from "../../test/support/available.ts";
+import { command } from "../lib/at-exit.ts";
+import { has, remedy } from "../lib/available.ts";
 
 /** The programs, by their names; each is a file in this folder. */
 const PROGRAMS = ["load", "yardstick", "yardstick-workers"] as const;

@@ -1,6 +1,6 @@
 /**
- * What the hub is meant to reach, as ratios within one run on one machine wherever that can be: the machine's own speed
- * moves by a factor of two from run to run.
+ * What the hub is meant to reach, as ratios within one run on one machine wherever that can be: the
+ * machine's own speed moves by a factor of two from run to run.
  *
  * @module
  */
@@ -55,12 +55,21 @@ const atLeast = (least: number) => (value: number) => value >= least;
 const atMost = (most: number) => (value: number) => value <= most;
 
 /** The ratio to the yardstick. */
-function toYardstick(results: Results, workload: string, least: number, name = ""): Part | undefined {
+function toYardstick(
+  results: Results,
+  workload: string,
+  least: number,
+  name = "",
+): Part | undefined {
   const [hub, yardstick] = [results.find(workload, "hub"), results.find(workload, "yardstick")];
   return part(name, ratioOf(hub, yardstick, "perSecond"), decimals, atLeast(least));
 }
 
-function cpu(results: Results, workload: string, isMet: (value: number) => boolean): Part | undefined {
+function cpu(
+  results: Results,
+  workload: string,
+  isMet: (value: number) => boolean,
+): Part | undefined {
   return part(workload, figureOf(results.find(workload, "hub"), "cpuPercent"), inPercent, isMet);
 }
 
@@ -76,7 +85,9 @@ function flatMemory(results: Results): readonly (Part | undefined)[] {
   const quarters = hub?.rounds.at(-1)?.quartersMb;
   if (quarters === undefined) return [];
   const figure = `${quarters.map((mb) => mb.toFixed(0)).join(", ")} MB`;
-  return [{ figure, met: quarters.at(-1)! <= RESIDENT_MB_MAX && quarters.at(-1)! <= quarters[0]! * FLAT }];
+  return [
+    { figure, met: quarters.at(-1)! <= RESIDENT_MB_MAX && quarters.at(-1)! <= quarters[0]! * FLAT },
+  ];
 }
 
 const GOALS: readonly Goal[] = [
@@ -158,7 +169,11 @@ const GOALS: readonly Goal[] = [
     judge: (results) => [
       part(
         "",
-        ratioOf(results.find("full-folder", "hub", 1), results.find("full-folder", "hub"), "perSecond"),
+        ratioOf(
+          results.find("full-folder", "hub", 1),
+          results.find("full-folder", "hub"),
+          "perSecond",
+        ),
         decimals,
         atLeast(0.95),
       ),

@@ -1,6 +1,7 @@
 /*
- * The load: many imagezmq senders in one process. Each is a REQ socket of libzmq that sends a text and a payload, waits for
- * the reply, and sends the next at once, or at its pace. It is in C so that it leaves the processor to the hub.
+ * The load: many imagezmq senders in one process. Each is a REQ socket of libzmq that sends a text
+ * and a payload, waits for the reply, and sends the next at once, or at its pace. It is in C so
+ * that it leaves the processor to the hub.
  *
  * All options are needed but for those with a default:
  *
@@ -10,12 +11,14 @@
  *     --payload FILE                    the second frame
  *     --warmup S --seconds S            time that is not measured, and time that is
  *     --count N                         requests at most, all senders together
- *     --rate R                          requests per second of each sender; default 0: as fast as the replies come
+ *     --rate R                          requests per second of each sender; default 0: as fast as
+ *                                       the replies come
  *     --threads N                       default 1; each has a libzmq of its own
- *     --greet 0                         does not wait until all are connected, and connects again quickly: for a hub that starts
+ *     --greet 0                         for a hub that starts: does not wait until all are
+ *                                       connected, and connects again quickly
  *
- * Prints `measuring` when the measured time begins, `measured` when it is over, and then one line of JSON. Ends by itself:
- * after the time, the count, or ANSWER_US_MAX without an answer.
+ * Prints `measuring` when the measured time begins, `measured` when it is over, and then one line
+ * of JSON. Ends by itself: after the time, the count, or ANSWER_US_MAX without an answer.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -357,7 +360,8 @@ int main(int argc, char **argv) {
   /* Where the count was reached first, the measured time ends with the last answer. */
   uint64_t until_us = seconds > 0 && (atomic_load(&count_sent) <= count_max || last_us > end_us) ? end_us : last_us;
   double measured_s = until_us > measure_us ? (double)(until_us - measure_us) / 1e6 : 0;
-#define AT(share) (latency_count == 0 ? 0 : latencies[(size_t)((double)(latency_count - 1) * (share))])
+# define AT(share) (latency_count == 0 ? 0 : latencies[(size_t)((double)(latency_count - 1) *
+# (share))])
   printf("{\"ok\": %lld, \"other\": %lld, \"unanswered\": %lld, \"measured\": %lld, \"seconds\": %.6f, "
          "\"p50Us\": %u, \"p99Us\": %u, \"maxUs\": %u, \"cpuPercent\": %.2f, \"firstOkEpochUs\": %llu}\n",
          ok, other, waiting, measured, measured_s, AT(0.5), AT(0.99), AT(1.0),

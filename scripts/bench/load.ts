@@ -5,9 +5,11 @@
  */
 
 import { z } from "zod";
-import { atExit } from "../../test/faults/cleanup.ts";
+import { atExit } from "../lib/at-exit.ts";
 
-/** How much longer than its time the load may take, in milliseconds; it ends by itself before that. */
+/**
+ * How much longer than its time the load may take, in milliseconds; it ends by itself before that.
+ */
 const GRACE_MS = 60_000;
 
 const resultSchema = z.object({

@@ -1,6 +1,6 @@
 /**
- * One measurement: a candidate is started on an empty data directory, the load runs against it, and what it has stored is
- * counted.
+ * One measurement: a candidate is started on an empty data directory, the load runs against it, and
+ * what it has stored is counted.
  *
  * @module
  */
@@ -28,7 +28,10 @@ const COUNT_MAX = 20_000_000;
 /** How often the resident memory is looked at in the workload `memory`. */
 const QUARTERS = 4;
 
-/** How long a candidate may go on storing what it has answered, and when it is taken to be done, in milliseconds. */
+/**
+ * How long a candidate may go on storing what it has answered, and when it is taken to be done, in
+ * milliseconds.
+ */
 const SETTLE_MS_MAX = 20_000;
 const QUIET_MS = 1000;
 
@@ -78,7 +81,10 @@ export interface Measurement {
   readonly startMs?: number;
 }
 
-/** Processor time in a measured time, in seconds: the candidate's, the whole machine's; and how long that was. */
+/**
+ * Processor time in a measured time, in seconds: the candidate's, the whole machine's; and how long
+ * that was.
+ */
 interface Used {
   readonly ownS: number;
   readonly busyS: number;
@@ -98,7 +104,9 @@ const NOTHING_SENT: LoadResult = {
   firstOkEpochUs: 0,
 };
 
-/** Makes the files that are in a full folder; they are kept for further measurements. @returns where */
+/**
+ * Makes the files that are in a full folder; they are kept for further measurements. @returns where
+ */
 function filler(folder: string, count: number): string {
   const path = join(folder, `filler-of-${count}`);
   if (readdirSync(folder).includes(`filler-of-${count}`)) return path;
@@ -161,7 +169,10 @@ class Attempt {
   #load(endpoint: string, options: Partial<LoadOptions>): LoadOptions {
     const body = join(this.#folder, "payload");
     writeFileSync(body, this.#payload.body);
-    const room = roomFor(this.#folder, this.#payload.kept === "file" ? this.#payload.body.length : 1);
+    const room = roomFor(
+      this.#folder,
+      this.#payload.kept === "file" ? this.#payload.body.length : 1,
+    );
     const { senders, talking } = this.variant;
     return {
       endpoint,
@@ -180,7 +191,8 @@ class Attempt {
     remove(this.#data);
     mkdirSync(this.#data, { recursive: true });
     const { filler: full = 0 } = this.variant;
-    const files = full === 0 ? undefined : filler(this.#folder, this.bench.short ? FILLER_FILES_SHORT : full);
+    const files =
+      full === 0 ? undefined : filler(this.#folder, this.bench.short ? FILLER_FILES_SHORT : full);
     const today = dateFolder(this.#data);
     try {
       if (files !== undefined) {
@@ -190,7 +202,8 @@ class Attempt {
       return await this.#measure();
     } finally {
       if (files !== undefined) {
-        for (const name of readdirSync(today)) if (!name.startsWith(FILLER_PREFIX)) rmSync(join(today, name));
+        for (const name of readdirSync(today))
+          if (!name.startsWith(FILLER_PREFIX)) rmSync(join(today, name));
         renameSync(today, files);
       }
       remove(this.#data);
@@ -215,7 +228,8 @@ class Attempt {
     await running.stop();
     this.#count();
     // What was answered and not kept does not count.
-    const share = this.#answered > 0 && this.#isCounted ? Math.min(1, this.#stored / this.#answered) : 1;
+    const share =
+      this.#answered > 0 && this.#isCounted ? Math.min(1, this.#stored / this.#answered) : 1;
     const perSecond = measurement.perSecond * share;
     const megabytesPerSecond = measurement.megabytesPerSecond * share;
     return { ...measurement, perSecond, megabytesPerSecond, ...this.#kept() };
@@ -234,7 +248,10 @@ class Attempt {
     return await this.#timed(running, { warmup: this.#warmup, seconds: this.#seconds });
   }
 
-  /** So much load that a hub's code is compiled; at a slow pace that would take an hour. It does not count. */
+  /**
+   * So much load that a hub's code is compiled; at a slow pace that would take an hour. It does not
+   * count.
+   */
   async #compile(running: Running): Promise<void> {
     await this.#timed(running, { warmup: 0, seconds: this.#warmup, rate: 0 });
     if (this.#isCounted) {
@@ -276,7 +293,8 @@ class Attempt {
       megabytesPerSecond: (perSecond * this.#payload.body.length) / 1e6,
       cpuPercent: tookS > 0 ? (ownS / tookS) * 100 : 0,
       loadCpuPercent: result.cpuPercent,
-      othersCpuPercent: tookS > 0 ? Math.max(0, ((busyS - ownS) / tookS) * 100 - result.cpuPercent) : 0,
+      othersCpuPercent:
+        tookS > 0 ? Math.max(0, ((busyS - ownS) / tookS) * 100 - result.cpuPercent) : 0,
       cpuUsPerMessage: result.measured > 0 ? (ownS * 1e6) / result.measured : 0,
       residentMb: resident,
       p50Ms: result.p50Us / 1000,
@@ -287,7 +305,11 @@ class Attempt {
 
   async #idle(running: Running): Promise<Measurement> {
     await Bun.sleep(this.#warmup * 1000);
-    const [cpuS, wasBusyS, fromMs] = [cpuSeconds(running.pid), machineBusySeconds(), performance.now()];
+    const [cpuS, wasBusyS, fromMs] = [
+      cpuSeconds(running.pid),
+      machineBusySeconds(),
+      performance.now(),
+    ];
     await Bun.sleep(this.#seconds * 1000);
     const used = {
       ownS: cpuSeconds(running.pid) - cpuS,
@@ -342,7 +364,11 @@ class Attempt {
     await running.stop();
     this.#count();
     const startMs = result.firstOkEpochUs / 1000 - running.startedMs;
-    return { ...this.#from(result, { ownS: 0, busyS: 0, tookS: 0 }, resident), ...this.#kept(), startMs };
+    return {
+      ...this.#from(result, { ownS: 0, busyS: 0, tookS: 0 }, resident),
+      ...this.#kept(),
+      startMs,
+    };
   }
 }
 

@@ -8,11 +8,15 @@ import { cpus } from "node:os";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { CHECKOUT } from "../../test/support/available.ts";
+import { CHECKOUT } from "../lib/available.ts";
 import { type Workload, WORKLOADS } from "./workloads.ts";
 
 const CANDIDATES = ["yardstick", "workers", "binary", "source"] as const;
-const DEFAULT_CANDIDATES: readonly (typeof CANDIDATES)[number][] = ["yardstick", "workers", "binary"];
+const DEFAULT_CANDIDATES: readonly (typeof CANDIDATES)[number][] = [
+  "yardstick",
+  "workers",
+  "binary",
+];
 
 /** Rounds, and seconds of a measurement, where no option says so, and in a short run. */
 const ROUNDS = 5;
@@ -121,7 +125,13 @@ function parse() {
   }
 }
 
-function number(name: string, text: string | undefined, otherwise: number, most: number, least = 1): number {
+function number(
+  name: string,
+  text: string | undefined,
+  otherwise: number,
+  most: number,
+  least = 1,
+): number {
   if (text === undefined) return otherwise;
   const value = text.trim() === "" ? Number.NaN : Number(text);
   if (!(value >= least && value <= most) || (least >= 1 && !Number.isInteger(value)))
@@ -145,11 +155,14 @@ function chosen<T extends string>(
 function peerOf(values: ReturnType<typeof parse>): PeerOptions | undefined {
   const { peer: command, "peer-endpoint": endpoint, "peer-data": data } = values;
   if (command === undefined) {
-    if (endpoint !== undefined || data !== undefined) wrong("--peer-endpoint and --peer-data need --peer");
+    if (endpoint !== undefined || data !== undefined)
+      wrong("--peer-endpoint and --peer-data need --peer");
     return undefined;
   }
   if (endpoint === undefined || !LOOPBACK.test(endpoint))
-    wrong("--peer needs --peer-endpoint with an address of this machine, such as tcp://127.0.0.1:5555");
+    wrong(
+      "--peer needs --peer-endpoint with an address of this machine, such as tcp://127.0.0.1:5555",
+    );
   return { command, endpoint, data };
 }
 
@@ -169,7 +182,9 @@ export function readOptions(): Options {
   return {
     workloads: WORKLOADS.filter(({ name }) => names.includes(name)),
     candidates:
-      values.candidate === undefined ? DEFAULT_CANDIDATES : chosen("candidate", values.candidate, CANDIDATES),
+      values.candidate === undefined
+        ? DEFAULT_CANDIDATES
+        : chosen("candidate", values.candidate, CANDIDATES),
     peer: peerOf(values),
     rounds: number("rounds", values.rounds, short ? 1 : ROUNDS, ROUNDS_MAX),
     seconds: number("seconds", values.seconds, short ? SECONDS_SHORT : SECONDS, SECONDS_MAX, 0.05),

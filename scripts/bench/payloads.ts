@@ -1,5 +1,6 @@
 /**
- * What the senders send: a picture of a camera as JPEGs of an exact size and as a raw frame, and an event.
+ * What the senders send: a picture of a camera as JPEGs of an exact size and as a raw frame, and an
+ * event.
  *
  * @module
  */
@@ -7,7 +8,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { eventFrames, type Frames, jpegFrames, rawFrames } from "../../src/cli/frames.ts";
-import { CHECKOUT } from "../../test/support/available.ts";
+import { CHECKOUT } from "../lib/available.ts";
 
 /** What is sent, by name. */
 export type PayloadName = "jpeg" | "jpeg-1mb" | "raw" | "event";
@@ -28,7 +29,10 @@ const JPEG_BYTES = 45_000;
 /** Of a large one, in bytes. */
 const LARGE_JPEG_BYTES = 1_000_000;
 
-/** Of the text of an event, as long as that of an imagenode with its node, place, sensor and readings. */
+/**
+ * Of the text of an event, as long as that of an imagenode with its node, place, sensor and
+ * readings.
+ */
 const EVENT_BYTES = 60;
 
 const FIXTURE = join(CHECKOUT, "test/fixtures/Driveway-Mailbox-2021-09-23T16.58.47.490303.jpg");
@@ -37,7 +41,10 @@ const FIXTURE = join(CHECKOUT, "test/fixtures/Driveway-Mailbox-2021-09-23T16.58.
 const SEGMENT_BYTES_MAX = 65_533;
 const SEGMENT_HEAD_BYTES = 4;
 
-/** Makes a JPEG longer by comments behind its first marker, so that it still is one. @param bytes that it is to have */
+/**
+ * Makes a JPEG longer by comments behind its first marker, so that it still is one. @param bytes
+ * that it is to have
+ */
 function padded(jpeg: Uint8Array, bytes: number): Uint8Array {
   const comments: Uint8Array[] = [];
   for (let left = bytes - jpeg.length; left > 0;) {

@@ -94,10 +94,16 @@ const COLUMNS: Readonly<Record<Series["workload"]["kind"], readonly Column[]>> =
     ],
     LOST,
   ],
-  start: [NAME, ["first answer", (series) => withSpread(figureOf(series, "startMs"), milliseconds)], LOST],
+  start: [
+    NAME,
+    ["first answer", (series) => withSpread(figureOf(series, "startMs"), milliseconds)],
+    LOST,
+  ],
 };
 
-/** How much of a core others may use before what was measured beside them says little, in percent. */
+/**
+ * How much of a core others may use before what was measured beside them says little, in percent.
+ */
 const OTHERS_PERCENT_MAX = 20;
 
 /** Says where something else kept the machine busy. */
@@ -121,7 +127,12 @@ export function workloadTable(results: Results, workload: Series["workload"]): s
 
 /** The table of the goals. */
 export function goalsTable(goals: readonly Outcome[]): string[] {
-  const rows = goals.map(({ what, goal, figure, met }) => [what, goal, figure, met ? "met" : "NOT met"]);
+  const rows = goals.map(({ what, goal, figure, met }) => [
+    what,
+    goal,
+    figure,
+    met ? "met" : "NOT met",
+  ]);
   return table([["what", "goal", "figure", ""], ...rows]);
 }
 

@@ -8,7 +8,10 @@ import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { basename, extname, join } from "node:path";
 import type { Payload } from "./payloads.ts";
 
-/** Of how many files the content is compared; of all others only the size, or of raw arrays start and end of the JPEG. */
+/**
+ * Of how many files the content is compared; of all others only the size, or of raw arrays start
+ * and end of the JPEG.
+ */
 const HASHED_MAX = 200;
 
 /** Files with this at the start of their name were there before. */
@@ -50,7 +53,8 @@ function countImages(paths: readonly string[], payload: Payload): Stored {
   const isWhole = (path: string, index: number): boolean => {
     const { size } = statSync(path);
     if (size === payload.body.length) return index % step !== 0 || hashOf(path) === hash;
-    // What became of a raw array has a size of its own; a program that only writes it keeps it as it came.
+    // What became of a raw array has a size of its own; a program that only writes it keeps it as
+    // it came.
     return isRaw && isJpeg(readFileSync(path));
   };
   const whole = paths.filter(isWhole).length;
@@ -69,8 +73,8 @@ function countLines(folder: string, text: string): Stored {
 }
 
 /**
- * Counts what of a payload stands whole in a data directory: files under `images` of the right size, and of a sample of them
- * the content, or lines in `logs`.
+ * Counts what of a payload stands whole in a data directory: files under `images` of the right
+ * size, and of a sample of them the content, or lines in `logs`.
  */
 export function countStored(data: string, payload: Payload): Stored {
   if (payload.kept === "file") return countImages(imagesBelow(join(data, "images")), payload);

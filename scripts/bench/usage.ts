@@ -1,5 +1,6 @@
 /**
- * What a process and all that it has started use, from `/proc`: a peer may be a shell with a program in it.
+ * What a process and all that it has started use, from `/proc`: a peer may be a shell with a
+ * program in it.
  *
  * @module
  */
@@ -35,8 +36,9 @@ function processTree(pid: number): number[] {
 }
 
 /**
- * What follows the state in `/proc/PID/stat`, from field 4 of proc_pid_stat(5); empty where there is no such process, or it has
- * ended and nobody has asked how. The name before it, in brackets, may hold spaces.
+ * What follows the state in `/proc/PID/stat`, from field 4 of proc_pid_stat(5); empty where there
+ * is no such process, or it has ended and nobody has asked how. The name before it, in brackets,
+ * may hold spaces.
  */
 function statFields(pid: number): string[] {
   const [state = "Z", ...fields] = read(`/proc/${pid}/stat`).split(") ").at(-1)!.split(" ");
@@ -53,7 +55,10 @@ interface Process {
 const START_FIELD = 18;
 const SESSION_FIELD = 2;
 
-/** All processes of a session (setsid(2)), also those whose parents have ended. @param leader the process that began it */
+/**
+ * All processes of a session (setsid(2)), also those whose parents have ended. @param leader the
+ * process that began it
+ */
 export function processesOfSession(leader: number): Process[] {
   return readdirSync("/proc")
     .map(Number)
@@ -65,7 +70,10 @@ export function runs({ pid, start }: Process): boolean {
   return statFields(pid)[START_FIELD] === start;
 }
 
-/** Processor time that a tree of processes has used since its start, all threads, in seconds, to 10 ms. */
+/**
+ * Processor time that a tree of processes has used since its start, all threads, in seconds, to 10
+ * ms.
+ */
 export function cpuSeconds(pid: number): number {
   const ticks = processTree(pid).map((each) => {
     const fields = statFields(each);
@@ -82,7 +90,10 @@ export function residentMb(pid: number): number {
   return (kibibytes.reduce((sum, each) => sum + each, 0) * 1024) / 1e6;
 }
 
-/** Processor time of the whole machine that was not idle since its start, in seconds, to 10 ms; also what other guests took. */
+/**
+ * Processor time of the whole machine that was not idle since its start, in seconds, to 10 ms; also
+ * what other guests took.
+ */
 export function machineBusySeconds(): number {
   // user nice system idle iowait irq softirq steal (proc_stat(5)); guests are part of user.
   const fields = read("/proc/stat").split("\n")[0]!.split(/ +/).slice(1, 9).map(Number);

@@ -24,8 +24,9 @@ export interface Workload {
   readonly name: string;
   readonly what: string;
   /**
-   * `full`: as fast as the answers come. `paced`: at `rate`. `idle`: nothing is sent. `memory`: so many images, and what is
-   * resident after each quarter. `start`: from the start to the first answer.
+   * `full`: as fast as the answers come. `paced`: at `rate`. `idle`: nothing is sent. `memory`: so
+   * many images, and what is resident after each quarter. `start`: from the start to the first
+   * answer.
    */
   readonly kind: "full" | "paced" | "idle" | "memory" | "start";
   readonly payload: PayloadName;
@@ -40,7 +41,10 @@ export interface Workload {
   readonly roundsMax?: number;
 }
 
-/** Load before the measured time, in seconds: a hub runs for years, and what is measured is not its first moment. */
+/**
+ * Load before the measured time, in seconds: a hub runs for years, and what is measured is not its
+ * first moment.
+ */
 export const WARMUP_S = 1;
 
 /** Images of the workload `memory`, in quarters, and in a short run. */
@@ -58,7 +62,16 @@ type Rest = Partial<Omit<Workload, "name" | "what">> & { readonly senders?: numb
 
 function workload(name: string, what: string, { senders = 8, ...rest }: Rest = {}): Workload {
   const variants: Workload["variants"] = [{ label: "", senders }];
-  return { name, what, kind: "full", payload: "jpeg", variants, where: "tmpfs", ack: "stored", ...rest };
+  return {
+    name,
+    what,
+    kind: "full",
+    payload: "jpeg",
+    variants,
+    where: "tmpfs",
+    ack: "stored",
+    ...rest,
+  };
 }
 
 /** How many senders the workloads `images-…` have. */
@@ -69,13 +82,21 @@ const few: Variant = { label: "8 connected", senders: 8 };
 /** All workloads in their order. */
 export const WORKLOADS: readonly Workload[] = [
   ...IMAGES_SENDERS.map((senders) =>
-    workload(`images-${senders}`, `JPEGs of 45 KB as fast as they are answered, senders: ${senders}`, {
-      senders,
-    }),
+    workload(
+      `images-${senders}`,
+      `JPEGs of 45 KB as fast as they are answered, senders: ${senders}`,
+      {
+        senders,
+      },
+    ),
   ),
   workload("images-1mb", "JPEGs of 1 MB from 8 senders", { payload: "jpeg-1mb" }),
-  workload("raw", "arrays of 640x480 from 8 senders, which the hub makes JPEGs of", { payload: "raw" }),
-  workload("events", "events of 60 bytes from 8 senders, against appended lines", { payload: "event" }),
+  workload("raw", "arrays of 640x480 from 8 senders, which the hub makes JPEGs of", {
+    payload: "raw",
+  }),
+  workload("events", "events of 60 bytes from 8 senders, against appended lines", {
+    payload: "event",
+  }),
   workload("paced-120", "120 images a second, 10 from each of 12 senders", {
     kind: "paced",
     senders: 12,
@@ -106,10 +127,16 @@ export const WORKLOADS: readonly Workload[] = [
     ],
   }),
   workload("ack-stored", "8 senders, on a disk, ack: stored", { where: "disk" }),
-  workload("ack-received", "8 senders, on a disk, ack: received", { where: "disk", ack: "received" }),
+  workload("ack-received", "8 senders, on a disk, ack: received", {
+    where: "disk",
+    ack: "received",
+  }),
   workload("ack-synced", "8 senders, on a disk, ack: synced, against the same system calls", {
     where: "disk",
     ack: "synced",
   }),
-  workload("start", "from the start of the process to the first answer", { kind: "start", senders: 1 }),
+  workload("start", "from the start of the process to the first answer", {
+    kind: "start",
+    senders: 1,
+  }),
 ];

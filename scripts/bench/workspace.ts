@@ -1,13 +1,13 @@
 /**
- * The folders that measurements are made in: one in memory, one on a disk. They are emptied between measurements, for the
- * files are many, and are gone when the process ends.
+ * The folders that measurements are made in: one in memory, one on a disk. They are emptied between
+ * measurements, for the files are many, and are gone when the process ends.
  *
  * @module
  */
 
 import { existsSync, mkdirSync, readdirSync, rmSync, statfsSync } from "node:fs";
 import { join } from "node:path";
-import { atExit } from "../../test/faults/cleanup.ts";
+import { atExit } from "../lib/at-exit.ts";
 
 /** What the folder of a run is called, with the number of its process. */
 const PREFIX = "imagehub-bench-";
@@ -15,7 +15,10 @@ const PREFIX = "imagehub-bench-";
 /** What share of the free space images may take. */
 const SHARE_OF_SPACE = 0.5;
 
-/** A folder of this process in another one, which is gone at the exit. Those of runs that were killed go too. */
+/**
+ * A folder of this process in another one, which is gone at the exit. Those of runs that were
+ * killed go too.
+ */
 export function workFolder(parent: string): string {
   mkdirSync(parent, { recursive: true });
   for (const name of readdirSync(parent).filter((each) => each.startsWith(PREFIX)))

@@ -34,5 +34,10 @@ export function check(options: CheckOptions): ExitStatus {
 
 /** Loads the settings as the options of the command line say. @throws {FatalError} */
 export function loadFor({ path, config, port, data }: SettingsOptions): LoadedSettings {
-  return loadSettings({ path, config, env: process.env, overrides: { port, data_directory: data } });
+  return loadSettings({
+    path,
+    config,
+    env: process.env,
+    overrides: { port, data_directory: data },
+  });
 }

@@ -22,7 +22,8 @@ export function eventFrames(text: string): Frames {
 }
 
 /**
- * A picture as `send_image` sends it: an OpenCV array of B, G, R. A PNG of 16 bits a channel keeps them all, and its channels.
+ * A picture as `send_image` sends it: an OpenCV array of B, G, R. A PNG of 16 bits a channel keeps
+ * them all, and its channels.
  *
  * @param file in any format that the runtime decodes (JPEG, PNG, WebP, BMP, GIF)
  * @throws {Error} where it is none
@@ -42,12 +43,18 @@ export async function rawFrames(text: string, file: Uint8Array): Promise<Frames>
   return arrayFrames(text, shape, items);
 }
 
-/** Whether a file is a PNG of 16 bits a channel, by its signature and its first chunk (RFC 2083). */
+/**
+ * Whether a file is a PNG of 16 bits a channel, by its signature and its first chunk (RFC 2083).
+ */
 function isDeepPng(file: Uint8Array): boolean {
   return Buffer.from(file.subarray(0, 8)).equals(PNG_SIGNATURE) && file[24] === 16;
 }
 
-function arrayFrames(text: string, shape: readonly number[], items: Uint8Array | Uint16Array): Frames {
+function arrayFrames(
+  text: string,
+  shape: readonly number[],
+  items: Uint8Array | Uint16Array,
+): Frames {
   const dtype = items instanceof Uint16Array ? "uint16" : "uint8";
   return [
     Buffer.from(JSON.stringify({ msg: text, dtype, shape })),

@@ -17,11 +17,15 @@ export interface KeygenOptions {
 /**
  * Writes `NAME.key`, for the other side, and `NAME.key_secret`, which only its owner may read.
  *
- * @throws {FatalError} where the name is none of a file, the files are there already, or they cannot be written
+ * @throws {FatalError} where the name is none of a file, the files are there already, or they
+ * cannot be written
  */
 export async function keygen(name: string, { out }: KeygenOptions): Promise<ExitStatus> {
   if (!/^[\w.-]+$/.test(name) || name.startsWith(".")) {
-    throw new FatalError(EXIT.usage, `The name is "${name}", must be letters, digits, dots and dashes`);
+    throw new FatalError(
+      EXIT.usage,
+      `The name is "${name}", must be letters, digits, dots and dashes`,
+    );
   }
   const { newKeyPair } = await import("../zmq/library.ts");
   const { publicKey, secretKey } = newKeyPair();
@@ -33,7 +37,10 @@ export async function keygen(name: string, { out }: KeygenOptions): Promise<Exit
   }
   try {
     mkdirSync(out, { recursive: true });
-    writeFileSync(secretFile, formatCertificate({ publicKey, secretKey }), { mode: 0o600, flag: "wx" });
+    writeFileSync(secretFile, formatCertificate({ publicKey, secretKey }), {
+      mode: 0o600,
+      flag: "wx",
+    });
     try {
       writeFileSync(publicFile, formatCertificate({ publicKey }), { mode: 0o644, flag: "wx" });
     } catch (error) {
@@ -42,7 +49,9 @@ export async function keygen(name: string, { out }: KeygenOptions): Promise<Exit
       throw error;
     }
   } catch (cause) {
-    throw new FatalError(EXIT.failure, `Cannot write the keys: ${(cause as Error).message}`, { cause });
+    throw new FatalError(EXIT.failure, `Cannot write the keys: ${(cause as Error).message}`, {
+      cause,
+    });
   }
   process.stdout.write(
     `${secretFile}: keep it here, nobody else may read it\n${publicFile}: give it to the other side\n`,

@@ -15,7 +15,8 @@ import type { InstallOptions } from "./service-install.ts";
 import type { UninstallOptions } from "./service.ts";
 import type { StatusOptions } from "./status.ts";
 
-// What only other commands need is loaded only by them: a hub that runs for years has no use for it in its memory.
+// What only other commands need is loaded only by them: a hub that runs for years has no use for it
+// in its memory.
 
 const HELP_END = `
 Examples:
@@ -116,7 +117,10 @@ export async function main(args: readonly string[]): Promise<ExitStatus> {
       "--config <file>",
       "settings file, created if missing (default: that of the installed service, else imagehub.yaml in the user's home)",
     )
-    .option("--data <dir>", "data directory of a new settings file (default: imagehub_data beside it)")
+    .option(
+      "--data <dir>",
+      "data directory of a new settings file (default: imagehub_data beside it)",
+    )
     .option("--dry-run", "print what would be done and written, and change nothing")
     .action(async (options: InstallOptions) => {
       status = await (await import("./service-install.ts")).install(options);
@@ -169,5 +173,7 @@ function withSettingsFile(command: Command): Command {
 async function printVersion(): Promise<void> {
   // Only here and in `send` does this thread need the library, so it is loaded only here and there.
   const { zmqVersion } = await import("../zmq/library.ts");
-  process.stdout.write(`imagehub ${VERSION} (${COMMIT}), Bun ${Bun.version}, libzmq ${zmqVersion()}\n`);
+  process.stdout.write(
+    `imagehub ${VERSION} (${COMMIT}), Bun ${Bun.version}, libzmq ${zmqVersion()}\n`,
+  );
 }

@@ -1,5 +1,6 @@
 /**
- * What SIGHUP does: reads the settings again, applies what can be applied while the hub runs, and says what needs a restart.
+ * What SIGHUP does: reads the settings again, applies what can be applied while the hub runs, and
+ * says what needs a restart.
  *
  * @module
  */
@@ -53,7 +54,10 @@ export class Reloader {
     const { log_level: level } = settings;
     // At the more talkative of both levels, so that the line is seen whichever way it goes.
     if (isTalkative(level)) log.setLevel(level);
-    log.info(`Read the settings again: ${place}`, level === this.logLevel ? {} : { log_level: level });
+    log.info(
+      `Read the settings again: ${place}`,
+      level === this.logLevel ? {} : { log_level: level },
+    );
     for (const note of notes) log.warn(note);
     log.setLevel(level);
     hub.showDebug(level === "debug");

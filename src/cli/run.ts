@@ -20,13 +20,22 @@ import { COMMIT, VERSION } from "../version.ts";
 import { Reloader } from "./reload.ts";
 import { loadFor, type SettingsOptions } from "./check.ts";
 
-/** A second Ctrl-C counts only after this time, in milliseconds: npm and the terminal each send one for a single press. */
+/**
+ * A second Ctrl-C counts only after this time, in milliseconds: npm and the terminal each send one
+ * for a single press.
+ */
 const IMPATIENCE_MS_MIN = 500;
 
-/** When a stop that hangs is ended, in milliseconds: after the receiver's own bound, and before 10 s are over. */
+/**
+ * When a stop that hangs is ended, in milliseconds: after the receiver's own bound, and before 10 s
+ * are over.
+ */
 const STOP_MS_MAX = 9500;
 
-/** Runs a hub until SIGTERM or Ctrl-C. What keeps it from running is in the log too, where a service's log is read. */
+/**
+ * Runs a hub until SIGTERM or Ctrl-C. What keeps it from running is in the log too, where a
+ * service's log is read.
+ */
 export async function run(options: SettingsOptions): Promise<ExitStatus> {
   let log = openLog("info", "auto");
   const manager = connectServiceManager(log);
@@ -67,7 +76,13 @@ export async function run(options: SettingsOptions): Promise<ExitStatus> {
 }
 
 function openLog(level: LogLevel, format: LogFormat): Log {
-  return createLogger({ level, format, env: process.env, stdout: process.stdout, stderr: process.stderr });
+  return createLogger({
+    level,
+    format,
+    env: process.env,
+    stdout: process.stdout,
+    stderr: process.stderr,
+  });
 }
 
 /** @returns undefined where systemd did not start this process, or cannot be spoken to */
@@ -95,7 +110,8 @@ function logStart(log: Log, loaded: LoadedSettings): void {
 }
 
 /**
- * Stops the hub at the first SIGTERM or Ctrl-C; a second Ctrl-C ends the process at once. SIGHUP has the settings read again.
+ * Stops the hub at the first SIGTERM or Ctrl-C; a second Ctrl-C ends the process at once. SIGHUP
+ * has the settings read again.
  *
  * @returns a promise that fails when the stop takes too long
  */
@@ -110,7 +126,8 @@ function heedSignals(
   const stop = (signal: NodeJS.Signals): void => {
     const now = performance.now();
     if (stoppingSinceMs !== undefined) {
-      if (signal === "SIGINT" && now - stoppingSinceMs > IMPATIENCE_MS_MIN) process.exit(EXIT.failure);
+      if (signal === "SIGINT" && now - stoppingSinceMs > IMPATIENCE_MS_MIN)
+        process.exit(EXIT.failure);
       return;
     }
     stoppingSinceMs = now;
@@ -124,7 +141,8 @@ function heedSignals(
   };
   process.on("SIGTERM", stop);
   process.on("SIGHUP", (signal) => {
-    // From a terminal it says that the terminal is closed; to a service it says that files are to be read again.
+    // From a terminal it says that the terminal is closed; to a service it says that files are to
+    // be read again.
     if (process.stdin.isTTY) stop(signal);
     else if (reporter === undefined) reloader.reload();
     else reporter.reload(() => reloader.reload());
@@ -141,9 +159,14 @@ function isEmpty(directory: string): boolean {
   }
 }
 
-/** Everybody may send. Where nothing has come yet, a person may want to try; elsewhere the command would need keys, or be refused. */
+/**
+ * Everybody may send. Where nothing has come yet, a person may want to try; elsewhere the command
+ * would need keys, or be refused.
+ */
 function sayOpen(log: Log, settings: Settings): void {
-  log.info("Anyone who can reach this port may send; to restrict it, see the settings allow and curve");
+  log.info(
+    "Anyone who can reach this port may send; to restrict it, see the settings allow and curve",
+  );
   if (isEmpty(`${settings.data_directory}/images`)) {
     log.info(`Nothing is stored yet. To send a first image: ${sendCommand(settings)}`);
   }
@@ -158,7 +181,10 @@ function sendCommand({ bind, port }: Settings): string {
   return `${program} send ${image} --node Barn --to tcp://${host.includes(":") ? `[${host}]` : host}:${port}`;
 }
 
-/** Where a program on this machine reaches a hub with this setting; undefined where it listens on one interface. */
+/**
+ * Where a program on this machine reaches a hub with this setting; undefined where it listens on
+ * one interface.
+ */
 export function localHost(bind: string): string | undefined {
   if (bind === "*" || /^[0.:]+$/.test(bind)) return "127.0.0.1";
   return isIP(bind) === 0 ? undefined : bind;

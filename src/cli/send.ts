@@ -1,5 +1,6 @@
 /**
- * `imagehub send`: what a person uses to see whether a hub can be reached and answers, in place of `telnet data1 5555`.
+ * `imagehub send`: what a person uses to see whether a hub can be reached and answers, in place of
+ * `telnet data1 5555`.
  *
  * @module
  */
@@ -37,7 +38,8 @@ interface Item {
 /**
  * Sends files or an event, and prints how each went.
  *
- * @throws {FatalError} where a file cannot be sent, the hub does not answer, or it answers anything but OK
+ * @throws {FatalError} where a file cannot be sent, the hub does not answer, or it answers anything
+ * but OK
  */
 export async function send(files: readonly string[], options: SendOptions): Promise<ExitStatus> {
   const timeoutMs = Number(options.timeout) * 1000;
@@ -55,7 +57,10 @@ export async function send(files: readonly string[], options: SendOptions): Prom
   // Only now, so that a mistake on the command line does not need the library to be told.
   const { Context } = await import("../zmq/socket.ts");
   using context = new Context();
-  using requester = new Requester(context, endpoint, { isIPv6: family === 6, ...readKeys(options) });
+  using requester = new Requester(context, endpoint, {
+    isIPv6: family === 6,
+    ...readKeys(options),
+  });
   let refused = 0;
   try {
     requester.connect(timeoutMs);
@@ -73,7 +78,10 @@ export async function send(files: readonly string[], options: SendOptions): Prom
     });
   }
   if (refused > 0)
-    throw new FatalError(EXIT.refused, `The hub refused ${refused} of ${items.length}; its log says more`);
+    throw new FatalError(
+      EXIT.refused,
+      `The hub refused ${refused} of ${items.length}; its log says more`,
+    );
   return EXIT.ok;
 }
 
@@ -86,14 +94,20 @@ function readKeys({ key, serverKey }: SendOptions): { keys?: KeyPair; serverKey?
   try {
     return { keys: readKeyPair(key), serverKey: readPublicKey(serverKey) };
   } catch (cause) {
-    throw new FatalError(EXIT.usage, `Cannot read the keys: ${(cause as Error).message}`, { cause });
+    throw new FatalError(EXIT.usage, `Cannot read the keys: ${(cause as Error).message}`, {
+      cause,
+    });
   }
 }
 
 /** Reads what is to be sent. @throws {FatalError} */
-async function collect(files: readonly string[], { node, view, event, raw }: SendOptions): Promise<Item[]> {
+async function collect(
+  files: readonly string[],
+  { node, view, event, raw }: SendOptions,
+): Promise<Item[]> {
   if (event !== undefined) {
-    if (files.length > 0) throw new FatalError(EXIT.usage, "Either files or --event can be sent, not both");
+    if (files.length > 0)
+      throw new FatalError(EXIT.usage, "Either files or --event can be sent, not both");
     if (!event.includes("|")) {
       throw new FatalError(
         EXIT.usage,
@@ -105,7 +119,10 @@ async function collect(files: readonly string[], { node, view, event, raw }: Sen
   if (files.length === 0)
     throw new FatalError(EXIT.usage, "There is nothing to send: name a file, or give --event");
   if (node === undefined)
-    throw new FatalError(EXIT.usage, "--node is missing: the name of the node that the images are from");
+    throw new FatalError(
+      EXIT.usage,
+      "--node is missing: the name of the node that the images are from",
+    );
   const from = view === undefined ? node : `${node} ${view}`;
   if (from.includes("|"))
     throw new FatalError(
@@ -147,10 +164,15 @@ async function imageFrames(file: string, from: string, raw: boolean): Promise<Fr
 /** `tcp://HOST:PORT`, or less of it. @throws {FatalError} */
 function parseEndpoint(text: string): { host: string; port: number } {
   // Characters that a host name has not would mean something else to libzmq, or fail there.
-  const match = /^(?:tcp:\/\/)?(\[[0-9a-f:.]+(?:%[\w.-]+)?\]|[a-z\d][\w.-]*)(?::(\d{1,5}))?$/i.exec(text);
+  const match = /^(?:tcp:\/\/)?(\[[0-9a-f:.]+(?:%[\w.-]+)?\]|[a-z\d][\w.-]*)(?::(\d{1,5}))?$/i.exec(
+    text,
+  );
   const port = Number(match?.[2] ?? PORT);
   if (!match || port < 1 || port > 65_535) {
-    throw new FatalError(EXIT.usage, `--to is "${text}", must be tcp://HOST:PORT, such as tcp://data1:5555`);
+    throw new FatalError(
+      EXIT.usage,
+      `--to is "${text}", must be tcp://HOST:PORT, such as tcp://data1:5555`,
+    );
   }
   return { host: match[1]!, port };
 }
@@ -178,8 +200,15 @@ function bare(host: string): string {
   return host.replace(/^\[|\]$/g, "");
 }
 
-/** What failed, and what to look at. A TCP connection of its own finds out what libzmq does not tell. */
-async function explain({ stage }: HubUnreachable, target: Target, timeoutMs: number): Promise<string> {
+/**
+ * What failed, and what to look at. A TCP connection of its own finds out what libzmq does not
+ * tell.
+ */
+async function explain(
+  { stage }: HubUnreachable,
+  target: Target,
+  timeoutMs: number,
+): Promise<string> {
   const { host, port } = target;
   const where = `tcp://${host}:${port}`;
   if (stage === "answer") {
@@ -203,12 +232,17 @@ async function explain({ stage }: HubUnreachable, target: Target, timeoutMs: num
 }
 
 /** @returns the code of the error, or undefined when a TCP connection was made */
-export async function probe({ host, port, family }: Target, timeoutMs: number): Promise<string | undefined> {
+export async function probe(
+  { host, port, family }: Target,
+  timeoutMs: number,
+): Promise<string | undefined> {
   const result = Promise.withResolvers<string | undefined>();
   const socket = connect({ host: bare(host), port, family, timeout: Math.min(timeoutMs, 3000) });
   socket.once("connect", () => result.resolve(undefined));
   socket.once("timeout", () => result.resolve("ETIMEDOUT"));
-  socket.once("error", (error: NodeJS.ErrnoException) => result.resolve(error.code ?? error.message));
+  socket.once("error", (error: NodeJS.ErrnoException) =>
+    result.resolve(error.code ?? error.message),
+  );
   try {
     return await result.promise;
   } finally {

@@ -1,8 +1,10 @@
 /**
- * `imagehub service install`: makes the hub a service of systemd that starts with the machine, for a person with one machine.
+ * `imagehub service install`: makes the hub a service of systemd that starts with the machine, for
+ * a person with one machine.
  *
- * Done again it brings the unit up to date, and restarts the hub only where something changed. User, settings and data stay those
- * of the unit, whoever does it, unless an option says otherwise. It never touches settings or data that are there.
+ * Done again it brings the unit up to date, and restarts the hub only where something changed.
+ * User, settings and data stay those of the unit, whoever does it, unless an option says otherwise.
+ * It never touches settings or data that are there.
  *
  * @module
  */
@@ -27,7 +29,10 @@ export interface InstallOptions {
   readonly dryRun?: boolean;
 }
 
-/** Installs and starts the service. @throws {FatalError} where that cannot be done, or the hub does not start */
+/**
+ * Installs and starts the service. @throws {FatalError} where that cannot be done, or the hub does
+ * not start
+ */
 export async function install(options: InstallOptions): Promise<ExitStatus> {
   const machine = new Machine(options.dryRun === true);
   const executable = ownExecutable();
@@ -58,13 +63,15 @@ export async function install(options: InstallOptions): Promise<ExitStatus> {
   // A link that leads nowhere yet is not there either.
   if (!existsSync(dataDirectory)) machine.makeDirectory(realPath(dataDirectory), account);
   if (newText !== undefined) {
-    if (!existsSync(path.dirname(config))) machine.makeDirectory(realPath(path.dirname(config)), account);
+    if (!existsSync(path.dirname(config)))
+      machine.makeDirectory(realPath(path.dirname(config)), account);
     machine.writeFile(config, newText, account);
   }
   checkAsUser(machine, installation);
   const changed = writeUnit(machine, installation, before);
   const enabled = machine.run(["systemctl", "enable", UNIT]);
-  if (!enabled.success) throw new FatalError(EXIT.failure, `Cannot enable ${UNIT}: ${enabled.output}`);
+  if (!enabled.success)
+    throw new FatalError(EXIT.failure, `Cannot enable ${UNIT}: ${enabled.output}`);
   await start(machine, installation, changed || newText !== undefined);
   return EXIT.ok;
 }
@@ -90,8 +97,8 @@ function requireVisible(place: string): void {
 }
 
 /**
- * Mounts what a file or folder is to be on. Below a mount point with nothing on it, a folder of the system's disk would be made, which
- * nobody sees any more once the disk is there.
+ * Mounts what a file or folder is to be on. Below a mount point with nothing on it, a folder of the
+ * system's disk would be made, which nobody sees any more once the disk is there.
  *
  * @param before the unit until now, whose disk has to be there, too
  * @throws {FatalError} where it cannot be mounted
@@ -111,8 +118,13 @@ function mountDisk(machine: Machine, place: string, before: string | undefined):
   }
 }
 
-/** Whether the user can run the program, read the settings and write the data. @throws {FatalError} */
-function checkAsUser(machine: Machine, { executable, account, config, service }: Installation): void {
+/**
+ * Whether the user can run the program, read the settings and write the data. @throws {FatalError}
+ */
+function checkAsUser(
+  machine: Machine,
+  { executable, account, config, service }: Installation,
+): void {
   const as = ["runuser", "-u", account.name, "--"];
   const checked = machine.run([...as, executable, "check", "--config", config]);
   if (!checked.success) {
@@ -152,7 +164,8 @@ function writeUnit(
     process.stdout.write(`${machine.isRehearsal ? "# " : ""}${UNIT_FILE} is up to date\n`);
     return false;
   }
-  if (before !== undefined && !isOwnUnit(before)) machine.rename(UNIT_FILE, `${UNIT_FILE}.replaced`);
+  if (before !== undefined && !isOwnUnit(before))
+    machine.rename(UNIT_FILE, `${UNIT_FILE}.replaced`);
   else if (before !== undefined) {
     sayWhatChanges(machine, before, unit);
     // Where it is to be started with what, which the new unit may say otherwise.

@@ -37,14 +37,23 @@ export interface Installation {
   readonly service: ServiceSettings;
 }
 
-/** Starts the hub, again where something of it is newer than the one that runs, and waits until it serves. */
-export async function start(machine: Machine, installation: Installation, isChanged: boolean): Promise<void> {
+/**
+ * Starts the hub, again where something of it is newer than the one that runs, and waits until it
+ * serves.
+ */
+export async function start(
+  machine: Machine,
+  installation: Installation,
+  isChanged: boolean,
+): Promise<void> {
   const { executable, config, service } = installation;
   if (!isChanged && hasSystemd()) {
     const { ActiveState: state, ExecMainStartTimestamp: started } = readServiceState();
     const newest = Math.max(...[executable, config].map((file) => statSync(file).ctimeMs));
     if (state === "active" && newest < timeMs(started)) {
-      process.stdout.write(`${machine.isRehearsal ? "# " : ""}It runs already, with nothing changed\n`);
+      process.stdout.write(
+        `${machine.isRehearsal ? "# " : ""}It runs already, with nothing changed\n`,
+      );
       await sayCap(service.settings ?? defaultSettings());
       return;
     }
@@ -60,11 +69,15 @@ export async function start(machine: Machine, installation: Installation, isChan
     throw new FatalError(EXIT.failure, failure(`${started.output}${holder}`, sinceMs));
   }
   const host = localHost(bind);
-  const code = host === undefined ? undefined : await probe({ host, port, family: 0 }, REACH_MS_MAX);
+  const code =
+    host === undefined ? undefined : await probe({ host, port, family: 0 }, REACH_MS_MAX);
   if (code !== undefined) {
     throw new FatalError(
       EXIT.failure,
-      failure(`It says that it listens, and tcp://${host}:${port} cannot be reached: ${code}`, sinceMs),
+      failure(
+        `It says that it listens, and tcp://${host}:${port} cannot be reached: ${code}`,
+        sinceMs,
+      ),
     );
   }
   const problem = await problemOf(settings, service.dataDirectory, HEALTHY_MS_MAX);
@@ -144,7 +157,10 @@ async function problemNow(settings: Settings, dataDirectory: string): Promise<st
   }
 }
 
-/** What a person is told of a start that failed. @param sinceMs when it began, in milliseconds since 1970 */
+/**
+ * What a person is told of a start that failed. @param sinceMs when it began, in milliseconds since
+ * 1970
+ */
 function failure(reason: string, sinceMs: number): string {
   const journal = runCommand(
     ["journalctl", "--unit", UNIT, "--no-pager", "--output=cat"].concat(

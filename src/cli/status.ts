@@ -96,7 +96,8 @@ function ownTarget({ http }: Settings, where: string, tokenFile = http.token_fil
       `hub.http.listen is off (${where}), so the hub cannot be asked; set it, or give --url`,
     );
   }
-  // This machine is asked, and no proxy knows the way to it. The runtime would ask one even for 127.0.0.1.
+  // This machine is asked, and no proxy knows the way to it. The runtime would ask one even for
+  // 127.0.0.1.
   for (const name of ["http_proxy", "HTTP_PROXY"]) delete process.env[name];
   return { url: urlOf(address), token: tokenIn(tokenFile) };
 }
@@ -134,9 +135,13 @@ async function ask({ url, token, advice = ADVICE }: Target): Promise<string> {
     });
     text = await boundedText(response);
   } catch (cause) {
-    throw new FatalError(EXIT.unanswered, `No hub answers at ${url}: ${networkMessageOf(cause)}\n${advice}`, {
-      cause,
-    });
+    throw new FatalError(
+      EXIT.unanswered,
+      `No hub answers at ${url}: ${networkMessageOf(cause)}\n${advice}`,
+      {
+        cause,
+      },
+    );
   }
   if (response.status === 401) {
     throw new FatalError(
@@ -181,15 +186,22 @@ function parseJson(text: string): unknown {
 const UNLABELLED_HINT =
   "Unlabelled messages have no | in their text and are not kept: see the setting unlabelled. The log names their senders";
 
-/** The status as a page for a person. Times are those of this machine's time zone; ages are by the hub's clock. */
+/**
+ * The status as a page for a person. Times are those of this machine's time zone; ages are by the
+ * hub's clock.
+ */
 export function formatStatus(hub: Status, url: string): string {
   const { totals, today, disk, queue, connections, publishers } = hub;
   const total = (name: string): string => grouped(totals[name] ?? 0);
-  const cap = today.images < today.limit ? "" : ": CAP REACHED, more images are answered OK but not stored";
+  const cap =
+    today.images < today.limit ? "" : ": CAP REACHED, more images are answered OK but not stored";
   const hasUnlabelled = (totals["unlabelled"] ?? 0) > 0;
   const facts: [string, string][] = [
     ["running", `${age(hub.uptime_seconds)}, since ${localTime(hub.started, hub.time)}`],
-    ["stored", `images ${total("images")} (${size(totals["image_bytes"] ?? 0)}), events ${total("events")}`],
+    [
+      "stored",
+      `images ${total("images")} (${size(totals["image_bytes"] ?? 0)}), events ${total("events")}`,
+    ],
     ["today", `${grouped(today.images)} of ${grouped(today.limit)} images (${today.date})${cap}`],
     [
       "not kept",
@@ -199,10 +211,15 @@ export function formatStatus(hub: Status, url: string): string {
     ["waiting", `${grouped(queue.requests)} of ${grouped(queue.capacity)} requests`],
     ["connections", `${grouped(connections)} now, ${total("denied")} denied since the start`],
     ...(publishers.total === 0 ? [] : [publisherFact(publishers, total("dropped"))]),
-    ["disk", `${size(disk.free_bytes)} free of ${size(disk.size_bytes)}, for ${hub.settings.data_directory}`],
+    [
+      "disk",
+      `${size(disk.free_bytes)} free of ${size(disk.size_bytes)}, for ${hub.settings.data_directory}`,
+    ],
   ];
   return [
-    escape(`imagehub ${hub.version} (${hub.commit}) at ${url}: ${hub.healthy ? "healthy" : "NOT HEALTHY"}`),
+    escape(
+      `imagehub ${hub.version} (${hub.commit}) at ${url}: ${hub.healthy ? "healthy" : "NOT HEALTHY"}`,
+    ),
     ...hub.reasons.map((reason) => escape(`  ${reason}`)),
     ...table(facts),
     "",
@@ -214,7 +231,10 @@ export function formatStatus(hub: Status, url: string): string {
   ].join("\n");
 }
 
-function publisherFact({ connected, total }: Status["publishers"], dropped: string): [string, string] {
+function publisherFact(
+  { connected, total }: Status["publishers"],
+  dropped: string,
+): [string, string] {
   return ["publishers", `${connected} of ${total} connected, ${dropped} of their messages dropped`];
 }
 
@@ -230,7 +250,16 @@ function nodeTable(hub: Status): string[] {
   const silent = new Set(hub.nodes.filter(isSilent).map(({ node }) => node)).size;
   return [
     ...table([
-      ["NODE", "VIEW", "ADDRESS", "LAST SEEN", "IMAGES TODAY", "EVENTS TODAY", "LAST HEARTBEAT", ""],
+      [
+        "NODE",
+        "VIEW",
+        "ADDRESS",
+        "LAST SEEN",
+        "IMAGES TODAY",
+        "EVENTS TODAY",
+        "LAST HEARTBEAT",
+        "",
+      ],
       ...hub.nodes.map((row) => [
         row.node || "(no name)",
         row.view || "-",
@@ -242,11 +271,16 @@ function nodeTable(hub: Status): string[] {
         isSilent(row) ? "SILENT" : "",
       ]),
     ]),
-    ...(silent > 0 ? [`${silent} silent for longer than ${patience} minutes (the setting patience)`] : []),
+    ...(silent > 0
+      ? [`${silent} silent for longer than ${patience} minutes (the setting patience)`]
+      : []),
   ];
 }
 
-/** Rows with their columns under each other, two spaces apart. What could drive a terminal is shown as an escape. */
+/**
+ * Rows with their columns under each other, two spaces apart. What could drive a terminal is shown
+ * as an escape.
+ */
 function table(texts: readonly (readonly string[])[]): string[] {
   const rows = texts.map((row) => row.map((cell) => escape(cell)));
   const widths = (rows[0] ?? []).map((_, column) =>
@@ -272,7 +306,10 @@ const UNITS = [
   ["min", 60],
 ] as const;
 
-/** A duration in its largest unit, and that below it where it says something: `3 days 4 h`, `12 min`, `7 s`. */
+/**
+ * A duration in its largest unit, and that below it where it says something: `3 days 4 h`, `12
+ * min`, `7 s`.
+ */
 function age(seconds: number): string {
   const at = UNITS.findIndex(([, length]) => seconds >= length);
   if (at < 0) return `${seconds} s`;
@@ -297,7 +334,10 @@ function grouped(count: number): string {
 /** Bytes in the largest unit of 1000 that leaves a whole number before the point. */
 function size(bytes: number): string {
   const names = ["bytes", "kB", "MB", "GB", "TB"];
-  const power = Math.min(names.length - 1, Math.max(0, Math.floor(Math.log10(Math.max(1, bytes)) / 3)));
+  const power = Math.min(
+    names.length - 1,
+    Math.max(0, Math.floor(Math.log10(Math.max(1, bytes)) / 3)),
+  );
   return `${power === 0 ? bytes : (bytes / 1000 ** power).toFixed(1)} ${names[power]}`;
 }
 

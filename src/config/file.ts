@@ -1,5 +1,6 @@
 /**
- * Reads the settings file: its bytes, its keys and its values, and tells by line what is wrong with them.
+ * Reads the settings file: its bytes, its keys and its values, and tells by line what is wrong with
+ * them.
  *
  * @module
  */
@@ -47,14 +48,17 @@ function readBytes(file: string): Uint8Array | undefined {
   }
 }
 
-/** The text of a settings file, or what is wrong with it. Missing and allowed to be, it is neither. */
+/**
+ * The text of a settings file, or what is wrong with it. Missing and allowed to be, it is neither.
+ */
 export function readText(file: string, mayMiss: boolean): { text?: string; problem?: string } {
   try {
     const bytes = readBytes(file);
     if (!bytes) return { problem: `Cannot read ${file}: larger than ${FILE_BYTES_MAX} bytes` };
     return { text: new TextDecoder("utf-8", { fatal: true }).decode(bytes) };
   } catch (error) {
-    if (error instanceof TypeError) return { problem: `Cannot read ${file}: it is not text in UTF-8` };
+    if (error instanceof TypeError)
+      return { problem: `Cannot read ${file}: it is not text in UTF-8` };
     if (errorCode(error) === "ENOENT" && mayMiss) return {};
     return { problem: `Cannot read ${file}: ${errorReason(error)}` };
   }
@@ -113,8 +117,9 @@ const NAMES_BELOW_ROOT: ReadonlySet<string> = new Set(SETTINGS.map(({ path }) =>
 const MISSING = `${ROOT_KEY}: is missing; every setting stands under it`;
 
 /**
- * What is wrong with a key beside `hub:`. A block of another program is nothing wrong: the Python hub reads `hub:` alone, too.
- * A setting there would be disregarded without a word, and so would `hub:` itself when it is misspelt.
+ * What is wrong with a key beside `hub:`. A block of another program is nothing wrong: the Python
+ * hub reads `hub:` alone, too. A setting there would be disregarded without a word, and so would
+ * `hub:` itself when it is misspelt.
  */
 function strayProblem(key: string, value: unknown, hasRoot: boolean): string | undefined {
   const name = nameOf([key]);
@@ -150,7 +155,10 @@ export function readFileLayer(file: string, source: string): Layer {
   if (isClear && (top === null || top === undefined)) {
     located.push({ line: 1, message: MISSING });
   } else if (isClear && (!isGroup(top) || Array.isArray(top))) {
-    located.push({ line: 1, message: `Not a group of settings; every setting stands under ${ROOT_KEY}:` });
+    located.push({
+      line: 1,
+      message: `Not a group of settings; every setting stands under ${ROOT_KEY}:`,
+    });
   } else if (isClear && isGroup(top)) {
     const hasRoot = Object.hasOwn(top, ROOT_KEY);
     if (!hasRoot) located.push({ line: 1, message: MISSING });
@@ -170,7 +178,10 @@ export function readFileLayer(file: string, source: string): Layer {
       const keys = [ROOT_KEY, ...setting.path];
       if (getAt(top, keys) === undefined) continue;
       const detail = `${file}:${text.lineOf(keys)}`;
-      values.push([setting, { value: getAt(parsed.data, keys), origin: { source: "file", detail } }]);
+      values.push([
+        setting,
+        { value: getAt(parsed.data, keys), origin: { source: "file", detail } },
+      ]);
     }
   }
 

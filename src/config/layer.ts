@@ -1,6 +1,6 @@
 /**
- * What the layers of settings have in common: their values with where they came from, trees of keys, and the wording
- * of a refusal.
+ * What the layers of settings have in common: their values with where they came from, trees of
+ * keys, and the wording of a refusal.
  *
  * @module
  */
@@ -29,7 +29,8 @@ export interface Layer {
 export type Group = Record<string, unknown>;
 
 /** Whether a value has keys. */
-export const isGroup = (value: unknown): value is Group => typeof value === "object" && value !== null;
+export const isGroup = (value: unknown): value is Group =>
+  typeof value === "object" && value !== null;
 
 /** What stands at the end of `keys`, or `undefined` where one of them is missing. */
 export function getAt(tree: unknown, keys: readonly string[]): unknown {
@@ -39,11 +40,15 @@ export function getAt(tree: unknown, keys: readonly string[]): unknown {
   );
 }
 
-/** Puts a value at the end of `keys`. @throws {Error} where the group it belongs to is missing, which is a bug. */
+/**
+ * Puts a value at the end of `keys`. @throws {Error} where the group it belongs to is missing,
+ * which is a bug.
+ */
 export function setAt(tree: Group, keys: readonly string[], value: unknown): void {
   const group = getAt(tree, keys.slice(0, -1));
   const last = keys.at(-1);
-  if (!isGroup(group) || last === undefined) throw new Error(`There is no setting ${keys.join(".")}`);
+  if (!isGroup(group) || last === undefined)
+    throw new Error(`There is no setting ${keys.join(".")}`);
   group[last] = value;
 }
 
@@ -60,7 +65,8 @@ export const errorCode = (error: unknown): string =>
   error instanceof Error && "code" in error ? String(error.code) : String(error);
 
 /** A system error in words. */
-export const errorReason = (error: unknown): string => REASONS[errorCode(error)] ?? errorCode(error);
+export const errorReason = (error: unknown): string =>
+  REASONS[errorCode(error)] ?? errorCode(error);
 
 /** Ends the message about an unknown name. */
 export const guess = (name: string | undefined): string =>
@@ -68,4 +74,6 @@ export const guess = (name: string | undefined): string =>
 
 /** The message about a value against its rule. `shown` is how the value is written, or `empty`. */
 export const wrongValue = (name: string, shown: string, rule: string): string =>
-  shown === "empty" ? `${name} has no value, must be ${rule}` : `${name} is ${shown}, must be ${rule}`;
+  shown === "empty"
+    ? `${name} has no value, must be ${rule}`
+    : `${name} is ${shown}, must be ${rule}`;

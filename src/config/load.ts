@@ -1,7 +1,7 @@
 /**
- * Brings the settings together: defaults, then the file, then the environment, then the command line; the later one
- * wins. Every layer is checked on its own, so that a wrong value is refused also where another layer hides it, and
- * all that is wrong is told at once.
+ * Brings the settings together: defaults, then the file, then the environment, then the command
+ * line; the later one wins. Every layer is checked on its own, so that a wrong value is refused
+ * also where another layer hides it, and all that is wrong is told at once.
  *
  * @module
  */
@@ -23,7 +23,13 @@ import {
   wrongValue,
 } from "./layer.ts";
 import { nearest } from "./nearest.ts";
-import { SETTINGS, VARIABLE_PREFIX, type Setting, type Settings, defaultSettings } from "./schema.ts";
+import {
+  SETTINGS,
+  VARIABLE_PREFIX,
+  type Setting,
+  type Settings,
+  defaultSettings,
+} from "./schema.ts";
 import { parseScalar, shownString, shownText } from "./yaml.ts";
 
 /** Name of the settings file in the home directory or in that of `--path`. */
@@ -32,12 +38,16 @@ const SETTINGS_FILE = "imagehub.yaml";
 /** Variables that start with {@link VARIABLE_PREFIX} and are no settings. */
 const VARIABLES_ALLOWED: ReadonlySet<string> = new Set<string>();
 
-/** Values from the command line, as they were typed or already converted. `undefined` sets nothing. */
+/**
+ * Values from the command line, as they were typed or already converted. `undefined` sets nothing.
+ */
 type Overrides = { readonly [Key in keyof Settings]?: Settings[Key] | string | undefined };
 
 /** What settings are loaded from. */
 export interface LoadRequest {
-  /** Directory that holds imagehub.yaml, which may be missing there. Default: the home directory. */
+  /**
+   * Directory that holds imagehub.yaml, which may be missing there. Default: the home directory.
+   */
   readonly path?: string | undefined;
   /** A settings file, which has to be there. Not together with `path`. */
   readonly config?: string | undefined;
@@ -65,7 +75,11 @@ export interface LoadedSettings {
 }
 
 /** Checks a value that may still be text as it was typed. */
-function readValue(setting: Setting, given: unknown, name: string): { value?: unknown; problem?: string } {
+function readValue(
+  setting: Setting,
+  given: unknown,
+  name: string,
+): { value?: unknown; problem?: string } {
   const asGiven = setting.type.safeParse(given);
   if (asGiven.success) return { value: asGiven.data };
   const scalar = typeof given === "string" ? parseScalar(given) : given;
@@ -75,7 +89,10 @@ function readValue(setting: Setting, given: unknown, name: string): { value?: un
   return { problem: wrongValue(name, shown, setting.rule) };
 }
 
-function readTypedLayer(source: Source, given: readonly (readonly [Setting, string, unknown])[]): Layer {
+function readTypedLayer(
+  source: Source,
+  given: readonly (readonly [Setting, string, unknown])[],
+): Layer {
   const values = new Map<Setting, { value: unknown; origin: Origin }>();
   const problems: string[] = [];
   for (const [setting, name, raw] of given) {
@@ -101,7 +118,8 @@ function readEnvironment(env: LoadRequest["env"]): Layer {
     // The prefix is right already, so it must not make strangers look alike.
     const tails = [...byVariable.keys()].map((variable) => variable.slice(VARIABLE_PREFIX.length));
     const tail = nearest(name.slice(VARIABLE_PREFIX.length), tails);
-    // Others than misspelt ones are no business of the hub: service managers put variables of their own there.
+    // Others than misspelt ones are no business of the hub: service managers put variables of their
+    // own there.
     if (tail !== undefined)
       unknown.push(`${shownText(name)} is not a setting${guess(VARIABLE_PREFIX + tail)}`);
   }
@@ -110,18 +128,26 @@ function readEnvironment(env: LoadRequest["env"]): Layer {
 }
 
 function readCommandLine(overrides: Overrides): Layer {
-  const given = SETTINGS.map((setting) => [setting, setting.option, getAt(overrides, setting.path)] as const);
+  const given = SETTINGS.map(
+    (setting) => [setting, setting.option, getAt(overrides, setting.path)] as const,
+  );
   return readTypedLayer(
     "command line",
     given.filter(([, , value]) => value !== undefined),
   );
 }
 
-function findPlace(request: LoadRequest, home: string, cwd: string): { place: string; problem?: string } {
+function findPlace(
+  request: LoadRequest,
+  home: string,
+  cwd: string,
+): { place: string; problem?: string } {
   const { config, path: directory } = request;
   if (config !== undefined) {
     const place = path.resolve(cwd, config);
-    return directory === undefined ? { place } : { place, problem: "Give --config or --path, not both" };
+    return directory === undefined
+      ? { place }
+      : { place, problem: "Give --config or --path, not both" };
   }
   if (directory === undefined) return { place: path.resolve(cwd, home, SETTINGS_FILE) };
   const place = path.resolve(cwd, directory, SETTINGS_FILE);
@@ -143,11 +169,12 @@ function resolvePath(text: string, base: string, home: string): string {
 /**
  * Loads and checks the settings.
  *
- * Relative paths start from the directory of the settings file, whether that is there or not; those of the command
- * line start from the current directory.
+ * Relative paths start from the directory of the settings file, whether that is there or not; those
+ * of the command line start from the current directory.
  *
- * @throws {FatalError} with the status `EXIT.config` and one line for each problem: a file named and not there, one
- * that cannot be read or is not YAML, unknown keys and variables, and values against their rules.
+ * @throws {FatalError} with the status `EXIT.config` and one line for each problem: a file named
+ * and not there, one that cannot be read or is not YAML, unknown keys and variables, and values
+ * against their rules.
  */
 export function loadSettings(request: LoadRequest): LoadedSettings {
   const home = request.env["HOME"] || homedir();
@@ -157,7 +184,10 @@ export function loadSettings(request: LoadRequest): LoadedSettings {
     placeProblem === undefined ? readText(place, request.config === undefined) : {};
 
   const layers: Layer[] = [
-    { values: new Map(), problems: [placeProblem, readProblem].filter((problem) => problem !== undefined) },
+    {
+      values: new Map(),
+      problems: [placeProblem, readProblem].filter((problem) => problem !== undefined),
+    },
     ...(text === undefined ? [] : [readFileLayer(place, text)]),
     readEnvironment(request.env),
     readCommandLine(request.overrides ?? {}),
@@ -177,14 +207,25 @@ export function loadSettings(request: LoadRequest): LoadedSettings {
     if (setting.isPath) {
       const base = origin.source === "command line" ? cwd : directory;
       setAt(settings, setting.path, resolvePath(String(value), base, home));
-      setAt(defaults, setting.path, resolvePath(String(getAt(defaults, setting.path)), directory, home));
+      setAt(
+        defaults,
+        setting.path,
+        resolvePath(String(getAt(defaults, setting.path)), directory, home),
+      );
     } else {
       setAt(settings, setting.path, value);
     }
   }
   checkTogether(settings);
   const notes = layers.flatMap((layer) => layer.notes ?? []);
-  return { settings, defaults, file: text === undefined ? undefined : place, place, origins, notes };
+  return {
+    settings,
+    defaults,
+    file: text === undefined ? undefined : place,
+    place,
+    origins,
+    notes,
+  };
 }
 
 /** What only several settings together can get wrong. @throws {FatalError} */

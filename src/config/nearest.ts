@@ -7,7 +7,9 @@
 /** Longest name worth a guess, in characters; it bounds the work. */
 const NAME_MAX = 64;
 
-/** Edits between two names, where one edit adds, drops or changes a letter, or swaps two neighbours. */
+/**
+ * Edits between two names, where one edit adds, drops or changes a letter, or swaps two neighbours.
+ */
 function editDistance(a: string, b: string): number {
   let beforeLast: number[] = [];
   let last = Array.from({ length: b.length + 1 }, (_, column) => column);
@@ -20,7 +22,8 @@ function editDistance(a: string, b: string): number {
         (current[column - 1] ?? 0) + 1,
         (last[column - 1] ?? 0) + (same ? 0 : 1),
       );
-      const swapped = row > 1 && column > 1 && a[row - 1] === b[column - 2] && a[row - 2] === b[column - 1];
+      const swapped =
+        row > 1 && column > 1 && a[row - 1] === b[column - 2] && a[row - 2] === b[column - 1];
       if (swapped) edits = Math.min(edits, (beforeLast[column - 2] ?? 0) + 1);
       current.push(edits);
     }
@@ -31,8 +34,8 @@ function editDistance(a: string, b: string): number {
 }
 
 /**
- * The known name nearest to `name`, without regard to case, or `undefined` where more than a third of the letters
- * differ from every one of them. Of two that are as near, the first.
+ * The known name nearest to `name`, without regard to case, or `undefined` where more than a third
+ * of the letters differ from every one of them. Of two that are as near, the first.
  */
 export function nearest(name: string, known: Iterable<string>): string | undefined {
   if (name.length > NAME_MAX) return undefined;

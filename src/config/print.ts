@@ -12,13 +12,18 @@ import { ROOT_KEY, SETTINGS } from "./schema.ts";
 
 /** A value on one line, quoted wherever a reader of YAML 1.1 could take it for something else. */
 export function inline(value: unknown): string {
-  const options = { version: "1.1", blockQuote: false, collectionStyle: "flow", lineWidth: 0 } as const;
+  const options = {
+    version: "1.1",
+    blockQuote: false,
+    collectionStyle: "flow",
+    lineWidth: 0,
+  } as const;
   return stringify(value, options).replace(/\n$/, "");
 }
 
 /**
- * The settings in effect as the text of a settings file, which loads to the same settings again. A value that is not
- * a default has a comment that tells where it came from.
+ * The settings in effect as the text of a settings file, which loads to the same settings again. A
+ * value that is not a default has a comment that tells where it came from.
  */
 export function formatSettings(loaded: LoadedSettings): string {
   const lines = [`${ROOT_KEY}:`];
@@ -30,9 +35,12 @@ export function formatSettings(loaded: LoadedSettings): string {
     });
     group = above;
     const { source, detail } = loaded.origins.get(setting.name) ?? { source: "default" };
-    const comment = source === "default" ? "" : ` # ${source} ${detail ?? ""}`.replaceAll(/\p{Cc}/gu, "?");
+    const comment =
+      source === "default" ? "" : ` # ${source} ${detail ?? ""}`.replaceAll(/\p{Cc}/gu, "?");
     const indent = "  ".repeat(setting.path.length);
-    lines.push(`${indent}${setting.path.at(-1)}: ${inline(getAt(loaded.settings, setting.path))}${comment}`);
+    lines.push(
+      `${indent}${setting.path.at(-1)}: ${inline(getAt(loaded.settings, setting.path))}${comment}`,
+    );
   }
   return `${lines.join("\n")}\n`;
 }

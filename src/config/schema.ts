@@ -1,8 +1,10 @@
 /**
- * The settings: their keys, defaults, rules and one-line descriptions. Nothing here reads a file or the environment.
+ * The settings: their keys, defaults, rules and one-line descriptions. Nothing here reads a file or
+ * the environment.
  *
- * A setting is added by one entry in a shape below. Its environment variable, its name in messages and its line in
- * the printed settings follow from the key; the commented `imagehub.yaml` has to gain it too, which a test checks.
+ * A setting is added by one entry in a shape below. Its environment variable, its name in messages
+ * and its line in the printed settings follow from the key; the commented `imagehub.yaml` has to
+ * gain it too, which a test checks.
  *
  * @module
  */
@@ -24,7 +26,10 @@ const INTERFACE_NAME_MAX = 15;
 
 /** Longest time between two flushes, in seconds. */
 const SYNC_SECONDS_MAX = 3600;
-/** Shortest and longest bound of a frame, in bytes: a small JPEG has to fit, and 1 GiB is more than any camera makes. */
+/**
+ * Shortest and longest bound of a frame, in bytes: a small JPEG has to fit, and 1 GiB is more than
+ * any camera makes.
+ */
 const MESSAGE_BYTES_MIN = 65_536;
 const MESSAGE_BYTES_MAX = 1_073_741_824;
 /** Most bytes that may wait: 64 GiB. */
@@ -66,10 +71,17 @@ function section<T extends Shape>(shape: T) {
   return type;
 }
 
-const oneOf = (words: readonly string[]): string => `${words.slice(0, -1).join(", ")} or ${words.at(-1)}`;
+const oneOf = (words: readonly string[]): string =>
+  `${words.slice(0, -1).join(", ")} or ${words.at(-1)}`;
 
-/** 0, 1 and nothing are what Python takes for a truth value, so files written for the Python hub may hold them. */
-const truth = z.preprocess((value) => (value === 1 ? true : (value ?? 0) === 0 ? false : value), z.boolean());
+/**
+ * 0, 1 and nothing are what Python takes for a truth value, so files written for the Python hub may
+ * hold them.
+ */
+const truth = z.preprocess(
+  (value) => (value === 1 ? true : (value ?? 0) === 0 ? false : value),
+  z.boolean(),
+);
 
 function isBindable(text: string): boolean {
   if (text === "*" || isIP(text) !== 0) return true;
@@ -78,7 +90,10 @@ function isBindable(text: string): boolean {
   return text.length <= INTERFACE_NAME_MAX && /^[\w.@-]+$/.test(text);
 }
 
-/** A path that may be left empty, for none. A new type each time, as each is the key to its own details. */
+/**
+ * A path that may be left empty, for none. A new type each time, as each is the key to its own
+ * details.
+ */
 const optionalPath = () =>
   z.preprocess(
     (value) => value ?? "",
@@ -88,7 +103,10 @@ const optionalPath = () =>
       .default(""),
   );
 
-/** A list of addresses and networks. A single one, or several with commas, may stand without being a list. */
+/**
+ * A list of addresses and networks. A single one, or several with commas, may stand without being a
+ * list.
+ */
 const networks = z.preprocess(
   (value) =>
     typeof value === "string" ? value.split(/[\s,]+/).filter((part) => part !== "") : (value ?? []),
@@ -102,21 +120,31 @@ const Z85_KEY = /^[0-9a-zA-Z.\-:+=^!/*?&<>()[\]{}@%$#]{40}$/;
 
 const endpoint = z.string().refine((text) => {
   // libzmq takes no others for a host.
-  const [, address, port] = /^tcp:\/\/(?:\[([^\]]+)\]|[A-Za-z0-9][\w.-]*):(\d{1,5})$/.exec(text) ?? [];
+  const [, address, port] =
+    /^tcp:\/\/(?:\[([^\]]+)\]|[A-Za-z0-9][\w.-]*):(\d{1,5})$/.exec(text) ?? [];
   return (address === undefined || isIPv6(address)) && Number(port) >= 1 && Number(port) <= 65_535;
 });
 
-/** A list of publishers, each its endpoint, or with its key a group. One, or several with commas, may stand without being a list. */
+/**
+ * A list of publishers, each its endpoint, or with its key a group. One, or several with commas,
+ * may stand without being a list.
+ */
 const publishers = z.preprocess(
   (value) =>
     typeof value === "string" ? value.split(/[\s,]+/).filter((part) => part !== "") : (value ?? []),
   z
-    .array(z.union([endpoint, z.strictObject({ connect: endpoint, server_key: z.string().regex(Z85_KEY) })]))
+    .array(
+      z.union([
+        endpoint,
+        z.strictObject({ connect: endpoint, server_key: z.string().regex(Z85_KEY) }),
+      ]),
+    )
     .max(PUBLISHERS_MAX)
     // Each message would be stored twice.
     .refine(
       (all) =>
-        new Set(all.map((each) => (typeof each === "string" ? each : each.connect))).size === all.length,
+        new Set(all.map((each) => (typeof each === "string" ? each : each.connect))).size ===
+        all.length,
     )
     .default([]),
 );
@@ -146,7 +174,8 @@ const hubShape = {
     },
   ),
   max_images_write: setting(z.int().min(0).default(5000), {
-    description: "Maximum images in one day's folder. Further images are answered OK but not stored",
+    description:
+      "Maximum images in one day's folder. Further images are answered OK but not stored",
     rule: "a whole number, 0 or more",
   }),
   print_settings: setting(truth.default(false), {
@@ -172,7 +201,8 @@ const hubShape = {
     rule: oneOf(ACKS),
   }),
   sync_interval: setting(z.number().min(0.1).max(SYNC_SECONDS_MAX).default(1), {
-    description: "Seconds between flushes to disk in the background. A power cut loses about this much",
+    description:
+      "Seconds between flushes to disk in the background. A power cut loses about this much",
     rule: `a number from 0.1 to ${SYNC_SECONDS_MAX}`,
   }),
   jpeg_quality: setting(z.int().min(1).max(100).default(95), {
@@ -239,7 +269,8 @@ const networkShape = {
       isPath: true,
     }),
     client_keys: setting(optionalPath(), {
-      description: "Directory with the public keys (*.key) of nodes that may send. Read again on SIGHUP",
+      description:
+        "Directory with the public keys (*.key) of nodes that may send. Read again on SIGHUP",
       rule: "a path, or nothing",
       isPath: true,
     }),
@@ -251,10 +282,13 @@ const networkShape = {
       "With CURVE: {connect: tcp://HOST:PORT, server_key: PUBLIC_KEY}",
     rule: "a list of endpoints tcp://HOST:PORT, or groups of connect and server_key (40 characters, in quotes), without duplicates",
   }),
-  max_message_bytes: setting(z.int().min(MESSAGE_BYTES_MIN).max(MESSAGE_BYTES_MAX).default(33_554_432), {
-    description: "Maximum size of one frame in bytes. A larger frame is answered ERROR",
-    rule: `a whole number from ${MESSAGE_BYTES_MIN} to ${MESSAGE_BYTES_MAX}`,
-  }),
+  max_message_bytes: setting(
+    z.int().min(MESSAGE_BYTES_MIN).max(MESSAGE_BYTES_MAX).default(33_554_432),
+    {
+      description: "Maximum size of one frame in bytes. A larger frame is answered ERROR",
+      rule: `a whole number from ${MESSAGE_BYTES_MIN} to ${MESSAGE_BYTES_MAX}`,
+    },
+  ),
   max_text_bytes: setting(z.int().min(1).max(TEXT_BYTES_MAX).default(TEXT_BYTES_MAX), {
     description: "Maximum length of an event's text in bytes",
     rule: `a whole number from 1 to ${TEXT_BYTES_MAX}`,
@@ -279,17 +313,24 @@ const networkShape = {
       "A camera has one, a proxy has one for each camera behind it",
     rule: `a whole number from 1 to ${QUEUE_IMAGES_MAX}`,
   }),
-  max_queue_bytes: setting(z.int().min(MESSAGE_BYTES_MIN).max(QUEUE_BYTES_MAX).default(134_217_728), {
-    description: "Maximum bytes of images waiting to be written. Beyond this, images are answered ERROR",
-    rule: `a whole number from ${MESSAGE_BYTES_MIN} to ${QUEUE_BYTES_MAX}`,
-  }),
-  max_unfinished_bytes: setting(z.int().min(MESSAGE_BYTES_MIN).max(QUEUE_BYTES_MAX).default(536_870_912), {
-    description:
-      "Maximum bytes of messages that are still arriving, over all connections. Beyond " +
-      "this, the connections that hold the most are closed. Also the largest frame that " +
-      "gets an answer",
-    rule: `a whole number from ${MESSAGE_BYTES_MIN} to ${QUEUE_BYTES_MAX}`,
-  }),
+  max_queue_bytes: setting(
+    z.int().min(MESSAGE_BYTES_MIN).max(QUEUE_BYTES_MAX).default(134_217_728),
+    {
+      description:
+        "Maximum bytes of images waiting to be written. Beyond this, images are answered ERROR",
+      rule: `a whole number from ${MESSAGE_BYTES_MIN} to ${QUEUE_BYTES_MAX}`,
+    },
+  ),
+  max_unfinished_bytes: setting(
+    z.int().min(MESSAGE_BYTES_MIN).max(QUEUE_BYTES_MAX).default(536_870_912),
+    {
+      description:
+        "Maximum bytes of messages that are still arriving, over all connections. Beyond " +
+        "this, the connections that hold the most are closed. Also the largest frame that " +
+        "gets an answer",
+      rule: `a whole number from ${MESSAGE_BYTES_MIN} to ${QUEUE_BYTES_MAX}`,
+    },
+  ),
   handshake_timeout: setting(z.number().min(0.1).max(60).default(3), {
     description: "Seconds a new connection has to complete the ZeroMQ handshake",
     rule: "a number from 0.1 to 60",
@@ -317,10 +358,16 @@ const hubSection = section(allShape);
 /** The top-level key of imagehub.yaml that all settings stand under. */
 export const ROOT_KEY = "hub";
 
-/** The schema of a whole settings file. Unknown keys are refused at every level but the top, where blocks of other programs may stand. */
+/**
+ * The schema of a whole settings file. Unknown keys are refused at every level but the top, where
+ * blocks of other programs may stand.
+ */
 export const fileSchema = z.object({ [ROOT_KEY]: hubSection });
 
-/** The settings as the hub uses them, by the names of the keys. `data_directory` is absolute once loaded. */
+/**
+ * The settings as the hub uses them, by the names of the keys. `data_directory` is absolute once
+ * loaded.
+ */
 export type Settings = z.output<typeof hubSection>;
 
 /** One setting, as the loader and the printer see it. */
@@ -370,5 +417,7 @@ export const defaultSettings = (): Settings => hubSection.parse({});
 export function publishersIn({
   subscribe,
 }: Settings): readonly { readonly connect: string; readonly server_key: string }[] {
-  return subscribe.map((each) => (typeof each === "string" ? { connect: each, server_key: "" } : each));
+  return subscribe.map((each) =>
+    typeof each === "string" ? { connect: each, server_key: "" } : each,
+  );
 }

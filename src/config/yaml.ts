@@ -1,8 +1,9 @@
 /**
- * Reads the text of a settings file as PyYAML's `safe_load` does (YAML 1.1), and keeps what a message needs: the line
- * of each key and how each value is written. It knows no setting.
+ * Reads the text of a settings file as PyYAML's `safe_load` does (YAML 1.1), and keeps what a
+ * message needs: the line of each key and how each value is written. It knows no setting.
  *
- * Stricter than PyYAML in one thing: a key that stands twice is a problem, where PyYAML takes the last.
+ * Stricter than PyYAML in one thing: a key that stands twice is a problem, where PyYAML takes the
+ * last.
  *
  * @module
  */
@@ -43,9 +44,14 @@ export interface SettingsText {
   /** What the file holds, or `undefined` where the problems leave it unclear. */
   readonly value: unknown;
   readonly problems: readonly TextProblem[];
-  /** The line, from 1, of the key at `path`, or of the nearest one above it that stands in the file. */
+  /**
+   * The line, from 1, of the key at `path`, or of the nearest one above it that stands in the file.
+   */
   lineOf(path: KeyPath): number;
-  /** The value at `path` as a message shows it: as written where plain, quoted where a string, else its kind. */
+  /**
+   * The value at `path` as a message shows it: as written where plain, quoted where a string, else
+   * its kind.
+   */
   shown(path: KeyPath): string;
 }
 
@@ -55,12 +61,14 @@ const FLOAT = /^(?:[-+]?\d[\d_]*\.[\d_]*|\.\d[\d_]*)$/;
 const FLOAT_EXPONENT = /^(?:[-+]?\d[\d_]*\.[\d_]*|\.\d[\d_]*)[eE][-+]\d+$/;
 
 /**
- * The rules of PyYAML's resolver.py where the yaml package's differ: to PyYAML `y`, `.` and `1e3` are strings.
+ * The rules of PyYAML's resolver.py where the yaml package's differ: to PyYAML `y`, `.` and `1e3`
+ * are strings.
  */
 function pyYamlTags(tags: Tags): Tags {
   return tags.map((tag): Tags[number] => {
     if (typeof tag === "string" || tag.collection !== undefined) return tag;
-    if (tag.tag === "tag:yaml.org,2002:bool") return { ...tag, test: tag.identify?.(true) ? TRUE : FALSE };
+    if (tag.tag === "tag:yaml.org,2002:bool")
+      return { ...tag, test: tag.identify?.(true) ? TRUE : FALSE };
     if (tag.tag !== "tag:yaml.org,2002:float") return tag;
     if (tag.format === "EXP") return { ...tag, test: FLOAT_EXPONENT };
     return tag.test?.test("1.5") ? { ...tag, test: FLOAT } : tag;
@@ -101,8 +109,8 @@ export function shownString(text: string): string {
 }
 
 /**
- * The value that `text` would have as a plain value in the file: a number, a truth value, or else a string. For
- * values that arrive as text only, from the environment or the command line.
+ * The value that `text` would have as a plain value in the file: a number, a truth value, or else a
+ * string. For values that arrive as text only, from the environment or the command line.
  */
 export function parseScalar(text: string): unknown {
   const document = parse(text, new LineCounter());
@@ -115,7 +123,8 @@ export function parseScalar(text: string): unknown {
 
 /** Keys as the yaml package turns them into names of properties. */
 function keyText(key: unknown): string {
-  // A collection or an alias as a key is refused elsewhere, and some of them cannot be made text of.
+  // A collection or an alias as a key is refused elsewhere, and some of them cannot be made text
+  // of.
   const text: unknown = isScalar(key) ? (key.value ?? "") : isNode(key) ? "?" : key;
   return String(text);
 }
@@ -128,7 +137,8 @@ function syntaxMessage(code: string, message: string, text: string, offset: numb
   if (falseSpace !== null) return `not YAML: ${falseSpaceMessage(falseSpace[0].at(-1) ?? "")}`;
   if (code === "MULTIPLE_DOCS") return "not YAML: there is more than one document";
   if (code === "BAD_ALIAS") return `not YAML: ${message}; a * has to stand in quotes`;
-  if (code === "TAB_AS_INDENT") return "not YAML: this line begins with a tab: put spaces in its place";
+  if (code === "TAB_AS_INDENT")
+    return "not YAML: this line begins with a tab: put spaces in its place";
   if (code === "BLOCK_AS_IMPLICIT_KEY") {
     return /:(?:\s|$)/.test(behind)
       ? `not YAML: ${message}; a value with a colon and a space in it has to stand in quotes`
@@ -140,7 +150,10 @@ function syntaxMessage(code: string, message: string, text: string, offset: numb
   return `not YAML: ${message}`;
 }
 
-/** A character that looks like a space, and is none to YAML, at the beginning of a line. Web pages have them. */
+/**
+ * A character that looks like a space, and is none to YAML, at the beginning of a line. Web pages
+ * have them.
+ */
 const FALSE_INDENT = /^[ \t]*[\u00A0\u2000-\u200B\u202F\u205F\u3000]/m;
 
 function falseSpaceMessage(character: string): string {
@@ -155,11 +168,16 @@ export function falseSpaceIn(key: string): string | undefined {
 }
 
 /**
- * Problems that need no knowledge of settings. Behind those that are not `doubled`, the value is unclear.
+ * Problems that need no knowledge of settings. Behind those that are not `doubled`, the value is
+ * unclear.
  *
  * @param root the only key at the top whose keys, and those below it, may not stand twice
  */
-function structureProblems(document: Document.Parsed, root: string, lineAt: (node: unknown) => number) {
+function structureProblems(
+  document: Document.Parsed,
+  root: string,
+  lineAt: (node: unknown) => number,
+) {
   const unclear: TextProblem[] = [];
   const doubled: TextProblem[] = [];
   visit(document, {
@@ -236,11 +254,13 @@ export function parseSettingsText(source: string, root: string): SettingsText {
   const text = source.replaceAll(/\r\n?/g, "\n");
   const lines = new LineCounter();
   const document = parse(text, lines);
-  const lineAt = (node: unknown): number => (isNode(node) ? lines.linePos(node.range?.[0] ?? 0).line : 1);
+  const lineAt = (node: unknown): number =>
+    isNode(node) ? lines.linePos(node.range?.[0] ?? 0).line : 1;
   const problems: TextProblem[] = [];
   let value: unknown;
 
-  // PyYAML refuses these too. A file that holds them is no settings file at all, so nothing else is said of it.
+  // PyYAML refuses these too. A file that holds them is no settings file at all, so nothing else is
+  // said of it.
   const unprintable = /[^\P{Cc}\t\n\u0085]|[\p{Cs}\uFFFE\uFFFF]/u.exec(text);
   // Whatever follows a syntax error may be wrong for its sake alone, so only the first is told.
   const syntaxError = document.errors[0];
@@ -263,7 +283,10 @@ export function parseSettingsText(source: string, root: string): SettingsText {
       if (unclear.length === 0) value = document.toJS();
     } catch (error) {
       // Aliases of aliases of aliases, made to fill the memory.
-      unclear.push({ line: 1, message: `not YAML: ${error instanceof Error ? error.message : "?"}` });
+      unclear.push({
+        line: 1,
+        message: `not YAML: ${error instanceof Error ? error.message : "?"}`,
+      });
     }
     problems.push(...unclear, ...doubled);
   }

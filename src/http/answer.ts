@@ -4,14 +4,18 @@
  * @module
  */
 
-/** An answer. The server adds what every answer has: its length, the date, how caches and browsers are to take it. */
+/**
+ * An answer. The server adds what every answer has: its length, the date, how caches and browsers
+ * are to take it.
+ */
 export interface Answer {
   readonly status: number;
   /** Content-Type. */
   readonly type: string;
   /**
-   * All of it, or, for what is long or goes on, its parts: one is asked for when the peer has taken the one before, so a slow
-   * peer costs no memory. Parts end by `return` when the peer goes; see {@link HttpRequest.gone} for those that wait.
+   * All of it, or, for what is long or goes on, its parts: one is asked for when the peer has taken
+   * the one before, so a slow peer costs no memory. Parts end by `return` when the peer goes; see
+   * {@link HttpRequest.gone} for those that wait.
    */
   readonly body: Uint8Array | AsyncIterable<Uint8Array>;
   /** Further headers. */

@@ -1,9 +1,11 @@
 /**
- * One connection of the HTTP listener: takes in a request, hands over its answer, takes in the next.
+ * One connection of the HTTP listener: takes in a request, hands over its answer, takes in the
+ * next.
  *
- * What it holds is bounded at any time: of what the peer sends, one request line with its headers and as much behind it; of what
- * the peer is sent, one answer or one part of it. No request is looked at before the answer to the one before has left for the
- * kernel whole, so a peer that does not read is not answered either.
+ * What it holds is bounded at any time: of what the peer sends, one request line with its headers
+ * and as much behind it; of what the peer is sent, one answer or one part of it. No request is
+ * looked at before the answer to the one before has left for the kernel whole, so a peer that does
+ * not read is not answered either.
  *
  * @module
  */
@@ -21,8 +23,9 @@ const IDLE_MS_MAX = 10_000;
 const UNREAD_MS_MAX = 10_000;
 
 /**
- * How long a connection stands whose end has been sent, in milliseconds, and how much is taken in on it meanwhile and thrown
- * away, in bytes: closed at once, it would take the last answer from a peer that is still sending.
+ * How long a connection stands whose end has been sent, in milliseconds, and how much is taken in
+ * on it meanwhile and thrown away, in bytes: closed at once, it would take the last answer from a
+ * peer that is still sending.
  *
  * @see RFC 9112, 9.6
  */
@@ -55,7 +58,10 @@ export interface Office {
 export class Connection {
   /** `parting`: its last answer has been sent, and the end behind it. */
   private phase: "receiving" | "answering" | "parting" = "receiving";
-  /** When it came, or was answered last, or the peer took something last; in milliseconds of `performance.now`. */
+  /**
+   * When it came, or was answered last, or the peer took something last; in milliseconds of
+   * `performance.now`.
+   */
   sinceMs = performance.now();
   /** When its phase has taken too long. */
   private deadlineMs = this.sinceMs + REQUEST_MS_MAX;
@@ -71,13 +77,18 @@ export class Connection {
   private readonly gone = new AbortController();
 
   constructor(
-    private readonly socket: Pick<Socket, "write" | "shutdown" | "end" | "terminate" | "setNoDelay">,
+    private readonly socket: Pick<
+      Socket,
+      "write" | "shutdown" | "end" | "terminate" | "setNoDelay"
+    >,
     private readonly office: Office,
   ) {
     socket.setNoDelay(true);
   }
 
-  /** Whether it may give way to another: not while its answer is being made, or goes on in parts. */
+  /**
+   * Whether it may give way to another: not while its answer is being made, or goes on in parts.
+   */
   get givesWay(): boolean {
     return this.phase !== "answering" || (this.isUnread && !this.isInParts);
   }
@@ -177,7 +188,8 @@ export class Connection {
   private async respond(next: HttpRequest | Answer): Promise<void> {
     if (!("method" in next)) return await this.hand(next, undefined);
     const answer = await this.office.answer(next);
-    if (answer.body instanceof Uint8Array || next.method === "HEAD") return await this.hand(answer, next);
+    if (answer.body instanceof Uint8Array || next.method === "HEAD")
+      return await this.hand(answer, next);
     if (!this.office.beginParts())
       return await this.hand(plain(503, "Too many long answers are under way"), next);
     this.isInParts = true;
@@ -200,7 +212,10 @@ export class Connection {
     else if (await this.send(head)) await this.send(body);
   }
 
-  /** Whether the connection ends with the answer. What is no request leaves open where the next one begins. */
+  /**
+   * Whether the connection ends with the answer. What is no request leaves open where the next one
+   * begins.
+   */
   private endsWith(request: HttpRequest | undefined): boolean {
     return request === undefined || request.isLast || this.ignored > 0 || this.hasPeerEnded;
   }
@@ -220,7 +235,10 @@ export class Connection {
     if (inChunks) await this.send(LAST_CHUNK);
   }
 
-  /** Resolves when the kernel has taken all of it, or the connection has ended. @returns which of the two */
+  /**
+   * Resolves when the kernel has taken all of it, or the connection has ended. @returns which of
+   * the two
+   */
   private send(bytes: Uint8Array): boolean | Promise<boolean> {
     if (this.gone.signal.aborted) return false;
     const sent = this.socket.write(bytes);
@@ -270,7 +288,11 @@ export class Connection {
   }
 }
 
-function headOf({ status, type, body, headers }: Answer, ends: boolean, knowsChunks: boolean): Buffer {
+function headOf(
+  { status, type, body, headers }: Answer,
+  ends: boolean,
+  knowsChunks: boolean,
+): Buffer {
   const framing = body instanceof Uint8Array ? { "Content-Length": body.length } : CHUNKED;
   const lines = Object.entries({
     Date: new Date().toUTCString(),
@@ -281,5 +303,8 @@ function headOf({ status, type, body, headers }: Answer, ends: boolean, knowsChu
     ...(body instanceof Uint8Array || knowsChunks ? framing : {}),
     Connection: ends ? "close" : "keep-alive",
   }).map(([name, value]) => `${name}: ${value}\r\n`);
-  return Buffer.from(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}\r\n${lines.join("")}\r\n`, "latin1");
+  return Buffer.from(
+    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}\r\n${lines.join("")}\r\n`,
+    "latin1",
+  );
 }

@@ -1,6 +1,6 @@
 /**
- * The hub's HTTP listener: `/healthz`, `/metrics` and `/api/status`. That it cannot listen never keeps the hub from
- * receiving images: the log says why, and it tries again.
+ * The hub's HTTP listener: `/healthz`, `/metrics` and `/api/status`. That it cannot listen never
+ * keeps the hub from receiving images: the log says why, and it tries again.
  *
  * @module
  */
@@ -105,7 +105,10 @@ export class Control {
   }
 }
 
-/** Whoever asks while an answer is being made gets that one: a crowd costs no more than one, in time and in memory. */
+/**
+ * Whoever asks while an answer is being made gets that one: a crowd costs no more than one, in time
+ * and in memory.
+ */
 function shared(make: () => Promise<Answer>): Route {
   let making: Promise<Answer> | undefined;
   return async () => await (making ??= make().finally(() => (making = undefined)));
@@ -128,6 +131,7 @@ function reasonOf(error: unknown, address: ListenAddress): string {
   }
   if (code === "EADDRNOTAVAIL")
     return `Cannot listen on ${url}: this machine has no such address; see http.listen`;
-  if (code === "EACCES") return `Cannot listen on ${url}: ports below 1024 are for root; see http.listen`;
+  if (code === "EACCES")
+    return `Cannot listen on ${url}: ports below 1024 are for root; see http.listen`;
   return messageOf(error);
 }

@@ -9,20 +9,29 @@ import { DataState, describeState } from "../store/data-directory.ts";
 import { Counter, Integer } from "../shared/memory.ts";
 import type { Overview } from "./overview.ts";
 
-/** How long a writer may wait for the disk with one request, in seconds. imagenode gives a hub a second, every 10 s. */
+/**
+ * How long a writer may wait for the disk with one request, in seconds. imagenode gives a hub a
+ * second, every 10 s.
+ */
 const STALL_SECONDS_MAX = 5;
 
 /**
- * How long a failure counts when nothing of its kind is tried any more, in milliseconds: the next success ends it, and one
- * after which all fall silent must not last for ever.
+ * How long a failure counts when nothing of its kind is tried any more, in milliseconds: the next
+ * success ends it, and one after which all fall silent must not last for ever.
  */
 const TROUBLE_MS_MAX = 60_000;
 
-/** How long a thread may take to go round its loop, and how often that is looked at, in milliseconds. */
+/**
+ * How long a thread may take to go round its loop, and how often that is looked at, in
+ * milliseconds.
+ */
 const TURN_MS_MAX = 1000;
 const TURN_LOOK_MS = 10;
 
-/** Looks at everything anew. @returns one line for each thing that keeps the hub from storing, or from the right date; none: it stores */
+/**
+ * Looks at everything anew. @returns one line for each thing that keeps the hub from storing, or
+ * from the right date; none: it stores
+ */
 export async function reasonsAgainst(overview: Overview): Promise<string[]> {
   const { shared, troubles } = overview;
   const { integers, counters } = shared;
@@ -42,7 +51,8 @@ export async function reasonsAgainst(overview: Overview): Promise<string[]> {
     state === DataState.right ? undefined : describeState(path, state),
     clockProblem(overview.today, integers[Integer.clockFloor]!),
     ...failures,
-    // Looking takes its time: what was down may be replaced by now, and what turned not may be known to be down.
+    // Looking takes its time: what was down may be replaced by now, and what turned not may be
+    // known to be down.
     ...Array.from(
       new Set([...downBefore, ...overview.down]),
       (part) => `${part} has ended and is not replaced yet`,

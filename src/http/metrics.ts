@@ -1,6 +1,6 @@
 /**
- * The hub's metrics, in Prometheus' text format. They are read when somebody asks; nothing is gathered for them alone but
- * the histograms of `shared/histogram.ts`.
+ * The hub's metrics, in Prometheus' text format. They are read when somebody asks; nothing is
+ * gathered for them alone but the histograms of `shared/histogram.ts`.
  *
  * @see https://prometheus.io/docs/practices/naming/
  *
@@ -22,7 +22,10 @@ type Values = readonly (readonly [labels: Readonly<Record<string, string>>, valu
 /** The metrics of one hub. */
 export class Metrics {
   private readonly registry = new Registry();
-  /** Images that could not be stored, which are never counted back: they are what is left of all when events are taken off. */
+  /**
+   * Images that could not be stored, which are never counted back: they are what is left of all
+   * when events are taken off.
+   */
   private imagesFailed = 0;
 
   constructor(private readonly overview: Overview) {
@@ -50,7 +53,10 @@ export class Metrics {
       "imagehub_messages_total",
       "Messages by what they were and what became of them",
       () => {
-        this.imagesFailed = Math.max(this.imagesFailed, count(Counter.failed) - count(Counter.eventsFailed));
+        this.imagesFailed = Math.max(
+          this.imagesFailed,
+          count(Counter.failed) - count(Counter.eventsFailed),
+        );
         return [
           [{ kind: "image", outcome: "stored" }, count(Counter.images)],
           [{ kind: "image", outcome: "over_cap" }, count(Counter.imagesOverCap)],
@@ -80,15 +86,19 @@ export class Metrics {
       "Messages of publishers (the setting subscribe) that were dropped, as there was no room for them",
       () => one(count(Counter.dropped)),
     );
-    this.gauge("imagehub_publishers", "Publishers that the hub listens to: the setting subscribe", () =>
-      one(this.overview.settings.subscribe.length),
+    this.gauge(
+      "imagehub_publishers",
+      "Publishers that the hub listens to: the setting subscribe",
+      () => one(this.overview.settings.subscribe.length),
     );
     this.gauge("imagehub_publishers_connected", "Those of them that are connected", () =>
       one(count(Counter.publishersConnected)),
     );
     this.gauge("imagehub_connections", "Open connections", () => one(count(Counter.connections)));
-    this.counter("imagehub_connections_denied_total", "Connections refused or closed by the hub", () =>
-      one(count(Counter.denied)),
+    this.counter(
+      "imagehub_connections_denied_total",
+      "Connections refused or closed by the hub",
+      () => one(count(Counter.denied)),
     );
   }
 
@@ -126,18 +136,24 @@ export class Metrics {
     this.gauge("imagehub_images_today_limit", "The setting max_images_write", () =>
       one(overview.settings.max_images_write),
     );
-    this.gauge("imagehub_filesystem_free_bytes", "Space available to the user of the hub", async () =>
-      one((await overview.disk.look()).freeBytes),
+    this.gauge(
+      "imagehub_filesystem_free_bytes",
+      "Space available to the user of the hub",
+      async () => one((await overview.disk.look()).freeBytes),
     );
-    this.gauge("imagehub_filesystem_size_bytes", "Size of the file system of the images", async () =>
-      one((await overview.disk.look()).sizeBytes),
+    this.gauge(
+      "imagehub_filesystem_size_bytes",
+      "Size of the file system of the images",
+      async () => one((await overview.disk.look()).sizeBytes),
     );
   }
 
   private addNodes(): void {
     const { nodes } = this.overview;
     const of = (timeMs: (node: (typeof nodes)[number]) => number) => (): Values =>
-      nodes.filter((node) => timeMs(node) > 0).map((node) => [{ node: node.name }, timeMs(node) / 1000]);
+      nodes
+        .filter((node) => timeMs(node) > 0)
+        .map((node) => [{ node: node.name }, timeMs(node) / 1000]);
     this.gauge(
       "imagehub_node_last_message_timestamp_seconds",
       "Time of the last message of a node and view",
@@ -163,15 +179,24 @@ export class Metrics {
       const { user, system } = process.cpuUsage();
       return one((user + system) / 1e6);
     });
-    this.gauge("process_resident_memory_bytes", "Resident memory", () => one(process.memoryUsage.rss()));
+    this.gauge("process_resident_memory_bytes", "Resident memory", () =>
+      one(process.memoryUsage.rss()),
+    );
     this.gauge("process_start_time_seconds", "Time when the hub started", () =>
       one(this.overview.startedAtMs / 1000),
     );
-    this.gauge("process_open_fds", "File descriptors in use", () => one(readdirSync("/proc/self/fd").length));
+    this.gauge("process_open_fds", "File descriptors in use", () =>
+      one(readdirSync("/proc/self/fd").length),
+    );
     this.gauge("process_max_fds", "Maximum file descriptors", () => one(descriptorsMax()));
   }
 
-  private counter(name: string, help: string, read: () => Values, labelNames: readonly string[] = []): void {
+  private counter(
+    name: string,
+    help: string,
+    read: () => Values,
+    labelNames: readonly string[] = [],
+  ): void {
     const metric: PromCounter = new PromCounter({
       name,
       help,
@@ -203,7 +228,9 @@ export class Metrics {
     });
   }
 
-  /** The library's own histogram has to be given each observation. These have been counted already. */
+  /**
+   * The library's own histogram has to be given each observation. These have been counted already.
+   */
   private histogram(name: string, help: string, read: () => Observed): void {
     const get = (): Promise<unknown> => {
       const { upTo, count, sumSeconds } = read();

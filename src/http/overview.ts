@@ -1,6 +1,6 @@
 /**
- * What the main thread knows of the hub, for whoever asks: the nodes and their activity, what could not be stored, and
- * which parts are down.
+ * What the main thread knows of the hub, for whoever asks: the nodes and their activity, what could
+ * not be stored, and which parts are down.
  *
  * @module
  */
@@ -81,8 +81,8 @@ export class Overview {
     const { today } = this;
     const known = imagesOfDay(this.shared, today.day);
     if (known !== undefined) return known;
-    // No image has come today since the start, so there are those of an earlier run at most. One look at a time, as on a disk
-    // that stalls it does not end.
+    // No image has come today since the start, so there are those of an earlier run at most. One
+    // look at a time, as on a disk that stalls it does not end.
     this.counting ??= this.countImages(today.date).finally(() => (this.counting = undefined));
     return await Promise.race([this.counting, Bun.sleep(COUNT_MS_MAX).then(() => 0)]);
   }

@@ -1,5 +1,6 @@
 /**
- * Reads the request line and the headers of HTTP/1.1. It is strict: what two readers could take for different things is refused.
+ * Reads the request line and the headers of HTTP/1.1. It is strict: what two readers could take for
+ * different things is refused.
  *
  * @see RFC 9112
  *
@@ -20,11 +21,14 @@ const HEADER = /^([!#$%&'*+.^_`|~\w-]+):[ \t]*([\t\x20-\x7e\x80-\xff]*)$/;
 /** Those of which two would be two requests in one. */
 const ONCE: ReadonlySet<string> = new Set(["host", "content-length"]);
 
-/** @param head up to the empty line, as Latin-1 @returns the request, or the answer to what is none */
+/**
+ * @param head up to the empty line, as Latin-1 @returns the request, or the answer to what is none
+ */
 export function readHead(head: string, gone: AbortSignal): HttpRequest | Answer {
   const [first = "", ...lines] = head.split("\r\n");
   const [, method, target, minor] = REQUEST_LINE.exec(first) ?? [];
-  if (method === undefined || target === undefined) return plain(400, "This is no request of HTTP/1.1");
+  if (method === undefined || target === undefined)
+    return plain(400, "This is no request of HTTP/1.1");
   const headers = readHeaders(lines);
   if (headers === undefined) return plain(400, "The headers make no sense");
   const knowsChunks = minor === "1";
@@ -34,7 +38,8 @@ export function readHead(head: string, gone: AbortSignal): HttpRequest | Answer 
   if (target.length > TARGET_CHARS_MAX)
     return plain(414, `The address is longer than ${TARGET_CHARS_MAX} characters`);
   if (!target.startsWith("/")) return plain(400, "The address has to begin with /");
-  const isLast = !knowsChunks || /(?:^|,)[ \t]*close[ \t]*(?:,|$)/i.test(headers.get("connection") ?? "");
+  const isLast =
+    !knowsChunks || /(?:^|,)[ \t]*close[ \t]*(?:,|$)/i.test(headers.get("connection") ?? "");
   return { method, path: target.split("?", 1)[0]!, headers, isLast, knowsChunks, gone };
 }
 

@@ -1,10 +1,11 @@
 /**
- * A small HTTP server for a few fixed paths that are only read: GET and HEAD, no bodies, short addresses, a bounded number of
- * connections.
+ * A small HTTP server for a few fixed paths that are only read: GET and HEAD, no bodies, short
+ * addresses, a bounded number of connections.
  *
- * It stands on `Bun.listen`, neither on `Bun.serve` nor on `node:http`: the first has no bound on connections, so a stranger could
- * take every file descriptor of the process, which the writers and the senders need; the second answers one request after the
- * other of a peer that reads none of the answers, and keeps these in memory without a bound.
+ * It stands on `Bun.listen`, neither on `Bun.serve` nor on `node:http`: the first has no bound on
+ * connections, so a stranger could take every file descriptor of the process, which the writers and
+ * the senders need; the second answers one request after the other of a peer that reads none of the
+ * answers, and keeps these in memory without a bound.
  *
  * @module
  */
@@ -21,14 +22,15 @@ import { showsToken } from "./token.ts";
 const WAITING_BYTES_MAX = 16 * 2 ** 20;
 
 /**
- * What the kernel may hold of one connection: without a bound it would be megabytes each, out of the memory that the senders'
- * connections have, too.
+ * What the kernel may hold of one connection: without a bound it would be megabytes each, out of
+ * the memory that the senders' connections have, too.
  */
 const KERNEL = { sendBytes: 65_536, receiveBytes: 16_384, sendMs: 20_000 } as const;
 
 /**
- * How many connections may come at once, as a part of all; peers of further ones try again, after a second. Those that have come are
- * accepted in one go, before any of them is read, and none of them is to give way to others before its request has been seen.
+ * How many connections may come at once, as a part of all; peers of further ones try again, after a
+ * second. Those that have come are accepted in one go, before any of them is read, and none of them
+ * is to give way to others before its request has been seen.
  */
 const AT_ONCE_PART = 1 / 3;
 
@@ -37,7 +39,10 @@ const LOOK_MS = 1000;
 
 /** Serves routes until it is closed. */
 export class HttpServer {
-  /** What has to be shown; undefined: nothing, and then only requests for this machine's own names are answered. */
+  /**
+   * What has to be shown; undefined: nothing, and then only requests for this machine's own names
+   * are answered.
+   */
   token: string | undefined;
   private listener: TCPSocketListener<Connection | undefined> | undefined;
   /** Those that stand, in the order in which they came. */
@@ -48,7 +53,8 @@ export class HttpServer {
 
   /**
    * @param routes by their paths
-   * @param connectionsMax how many connections there may be at once. Half of them may have answers in parts
+   * @param connectionsMax how many connections there may be at once. Half of them may have answers
+   * in parts
    * @param onError is told when a route has failed, which is a bug
    */
   constructor(
@@ -57,7 +63,9 @@ export class HttpServer {
     private readonly onError: (error: unknown) => void,
   ) {}
 
-  /** @returns the port @throws {Error} with the `code` of errno, where the address cannot be bound */
+  /**
+   * @returns the port @throws {Error} with the `code` of errno, where the address cannot be bound
+   */
   listen({ host, port }: ListenAddress): number {
     const listener = Bun.listen<Connection | undefined>({
       hostname: host,
@@ -110,8 +118,9 @@ export class HttpServer {
   }
 
   /**
-   * Closes the connection on which nothing has been done for the longest, whatever it waits for. To prefer one kind to another would
-   * let those of the one fill all places, and the next of the other would give way before it was read.
+   * Closes the connection on which nothing has been done for the longest, whatever it waits for. To
+   * prefer one kind to another would let those of the one fill all places, and the next of the
+   * other would give way before it was read.
    *
    * @returns false where each has an answer that is being made or goes on in parts
    */
@@ -159,7 +168,8 @@ export class HttpServer {
     const refusal = this.refusal(headers);
     if (refusal !== undefined) return refusal;
     const route = Object.hasOwn(this.routes, path) ? this.routes[path] : undefined;
-    if (route === undefined) return plain(404, `Not here. There are: ${Object.keys(this.routes).join(", ")}`);
+    if (route === undefined)
+      return plain(404, `Not here. There are: ${Object.keys(this.routes).join(", ")}`);
     try {
       return await route(request);
     } catch (error) {
@@ -168,7 +178,10 @@ export class HttpServer {
     }
   }
 
-  /** Why whoever asks is not answered. A web page elsewhere has no token, and the token is what lets another machine ask. */
+  /**
+   * Why whoever asks is not answered. A web page elsewhere has no token, and the token is what lets
+   * another machine ask.
+   */
   private refusal(headers: HttpRequest["headers"]): Answer | undefined {
     if (this.token !== undefined)
       return showsToken(headers.get("authorization"), this.token)

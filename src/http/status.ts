@@ -40,13 +40,18 @@ export const statusSchema = z.object({
   time: instant,
   started: instant,
   uptime_seconds: z.number(),
-  /** Those in force, by their keys. Secrets are in files of their own, and only their paths are here. */
+  /**
+   * Those in force, by their keys. Secrets are in files of their own, and only their paths are
+   * here.
+   */
   settings: z.looseObject({ patience: z.number(), data_directory: z.string() }),
   /** Counted since the start. */
   totals: z.record(z.string(), z.number()),
   connections: z.number(),
   /** Those of the setting subscribe. */
-  publishers: z.object({ connected: z.number(), total: z.number() }).default({ connected: 0, total: 0 }),
+  publishers: z
+    .object({ connected: z.number(), total: z.number() })
+    .default({ connected: 0, total: 0 }),
   queue: z.object({ requests: z.number(), capacity: z.number() }),
   /** The folder of today's local date. */
   today: z.object({ date: z.string(), images: z.number(), limit: z.number() }),
@@ -78,7 +83,9 @@ export async function statusOf(overview: Overview): Promise<Status> {
     started: new Date(overview.startedAtMs).toISOString(),
     uptime_seconds: Math.floor((performance.now() - overview.startedMs) / 1000),
     settings,
-    totals: Object.fromEntries(Object.entries(totals).map(([name, count]) => [snakeCase(name), count])),
+    totals: Object.fromEntries(
+      Object.entries(totals).map(([name, count]) => [snakeCase(name), count]),
+    ),
     connections,
     publishers: { connected: publishersConnected, total: settings.subscribe.length },
     queue: { requests: queued, capacity: slotsFor(settings) },
@@ -89,8 +96,9 @@ export async function statusOf(overview: Overview): Promise<Status> {
 }
 
 /**
- * The rows of the table, in the order of their names. A sender gives node and view in one text with a space between, and a
- * node may have spaces of its own; where another row is all that stands before one of the spaces, that is the node.
+ * The rows of the table, in the order of their names. A sender gives node and view in one text with
+ * a space between, and a node may have spaces of its own; where another row is all that stands
+ * before one of the spaces, that is the node.
  */
 export function nodesOf(rows: readonly NodeRow[], today: number): NodeStatus[] {
   const byName = new Map(rows.map((row) => [row.name, row]));
@@ -112,7 +120,10 @@ export function nodesOf(rows: readonly NodeRow[], today: number): NodeStatus[] {
     });
 }
 
-/** The longest start of the name, up to a space, that is a row of its own; where there is none, the whole name. */
+/**
+ * The longest start of the name, up to a space, that is a row of its own; where there is none, the
+ * whole name.
+ */
 function nodeIn(name: string, rows: ReadonlyMap<string, NodeRow>): string {
   for (let space = name.lastIndexOf(" "); space > 0; space = name.lastIndexOf(" ", space - 1)) {
     if (rows.has(name.slice(0, space))) return name.slice(0, space);

@@ -22,7 +22,8 @@ const SHORT_ESCAPES: Readonly<Record<string, string>> = { "\n": "\\n", "\r": "\\
 export function escape(text: string): string {
   return text.replaceAll(
     UNSAFE,
-    (character) => SHORT_ESCAPES[character] ?? `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+    (character) =>
+      SHORT_ESCAPES[character] ?? `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
   );
 }
 
@@ -55,8 +56,10 @@ function simplify(value: unknown): Simple | object {
       return String(value);
     case "object":
       if (value instanceof Error) return cut(errorText(value));
-      if (value instanceof Date) return Number.isNaN(value.getTime()) ? "Invalid Date" : value.toISOString();
-      if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer) return `<${value.byteLength} bytes>`;
+      if (value instanceof Date)
+        return Number.isNaN(value.getTime()) ? "Invalid Date" : value.toISOString();
+      if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer)
+        return `<${value.byteLength} bytes>`;
       return value;
     case "function":
     case "undefined":
@@ -66,7 +69,8 @@ function simplify(value: unknown): Simple | object {
   }
 }
 
-const isSimple = (value: Simple | object): value is Simple => value === null || typeof value !== "object";
+const isSimple = (value: Simple | object): value is Simple =>
+  value === null || typeof value !== "object";
 
 /** A field as it is written. */
 export type Entry = readonly [name: string, value: Simple];
@@ -86,7 +90,9 @@ export function flatten(fields: Fields, prefix = "", depth = 0): Entry[] {
   return entries.slice(0, FIELDS_MAX);
 }
 
-/** A list of simple values stays one field; anything else becomes one field for each of its parts. */
+/**
+ * A list of simple values stays one field; anything else becomes one field for each of its parts.
+ */
 function flattenObject(value: object, name: string, depth: number): Entry[] {
   if (Array.isArray(value)) {
     const items = value.slice(0, FIELDS_MAX).map(simplify);

@@ -55,7 +55,10 @@ export const journalFormatter: Formatter = ({ level, message, fields }) => {
   return `<${PRIORITIES[level]}>${escape(cut(message))}${tail === "" ? "" : ` ${tail}`}`;
 };
 
-/** One object: `time` (UTC), `level`, `message`, then the fields; one of these names becomes `field.time`. */
+/**
+ * One object: `time` (UTC), `level`, `message`, then the fields; one of these names becomes
+ * `field.time`.
+ */
 export const jsonFormatter: Formatter = ({ level, timeMs, message, fields }) => {
   const own: Entry[] = [
     ["time", new Date(timeMs).toISOString()],

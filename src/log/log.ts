@@ -1,9 +1,10 @@
 /**
- * The operational log: what the hub tells about its own work, on stdout and stderr. The event log, which keeps what
- * cameras tell, is another thing and a file.
+ * The operational log: what the hub tells about its own work, on stdout and stderr. The event log,
+ * which keeps what cameras tell, is another thing and a file.
  *
- * A line is always one line and free of terminal controls, whatever names a stranger on the network sends. Logging
- * never throws, never waits and never ends the process: lines are lost before the hub is.
+ * A line is always one line and free of terminal controls, whatever names a stranger on the network
+ * sends. Logging never throws, never waits and never ends the process: lines are lost before the
+ * hub is.
  *
  * @module
  */
@@ -36,7 +37,10 @@ export interface Log {
   debug(message: string, fields?: Fields): void;
   /** From now on lines less important than this are not written. */
   setLevel(level: LogLevel): void;
-  /** Waits until all lines have left the process, at most `waitMsMax` (default 1000). To be called before an exit. */
+  /**
+   * Waits until all lines have left the process, at most `waitMsMax` (default 1000). To be called
+   * before an exit.
+   */
   flush(waitMsMax?: number): Promise<void>;
 }
 
@@ -58,8 +62,9 @@ export interface LogOptions {
 const CONSOLA_LEVELS: Readonly<Record<LogLevel, number>> = { error: 0, warn: 1, info: 3, debug: 4 };
 
 /**
- * Whether systemd connected this stream to the journal: JOURNAL_STREAM then holds its device and inode. The variable
- * alone says little, as the children of a service inherit it with other streams.
+ * Whether systemd connected this stream to the journal: JOURNAL_STREAM then holds its device and
+ * inode. The variable alone says little, as the children of a service inherit it with other
+ * streams.
  *
  * @see https://www.freedesktop.org/software/systemd/man/latest/systemd.exec.html#%24JOURNAL_STREAM
  */
@@ -76,7 +81,8 @@ function isJournal(stream: LogStream, env: LogOptions["env"]): boolean {
 
 function chooseFormatter(stream: LogStream, { format, env }: LogOptions): Formatter {
   if (format === "json") return jsonFormatter;
-  if (format === "journal" || (format === "auto" && isJournal(stream, env))) return journalFormatter;
+  if (format === "journal" || (format === "auto" && isJournal(stream, env)))
+    return journalFormatter;
   return textFormatter(stream.isTTY === true && !env["NO_COLOR"] && env["TERM"] !== "dumb");
 }
 
@@ -84,9 +90,12 @@ const isTrouble = (level: LogLevel): boolean => level === "error" || level === "
 
 /**
  * Makes the log of a process. Formats:
- * - `text`: local time, level, message and `key=value`; coloured on a terminal, unless NO_COLOR is set
- * - `journal`: one line with its priority in front (`<3>`, `<4>`, `<6>`, `<7>`) and no time, which the journal adds
- * - `json`: one object a line: `time` (UTC), `level`, `message`, then the fields; one of these names becomes `field.time`
+ * - `text`: local time, level, message and `key=value`; coloured on a terminal, unless NO_COLOR is
+ *   set
+ * - `journal`: one line with its priority in front (`<3>`, `<4>`, `<6>`, `<7>`) and no time, which
+ *   the journal adds
+ * - `json`: one object a line: `time` (UTC), `level`, `message`, then the fields; one of these
+ *   names becomes `field.time`
  * - `auto`: `journal` on a stream that systemd connected to the journal, else `text`
  */
 export function createLogger(options: LogOptions): Log {
@@ -115,7 +124,8 @@ export function createLogger(options: LogOptions): Log {
   const consola = createConsola({
     level: CONSOLA_LEVELS[options.level],
     reporters: [{ log: report }],
-    // Consola would hold back repeated lines on timers of its own; floods are stopped where they rise.
+    // Consola would hold back repeated lines on timers of its own; floods are stopped where they
+    // rise.
     throttle: Number.NEGATIVE_INFINITY,
   });
 

@@ -1,5 +1,6 @@
 /**
- * Where lines of the log go: a stream that is written to without waiting, and whose reader may vanish.
+ * Where lines of the log go: a stream that is written to without waiting, and whose reader may
+ * vanish.
  *
  * @module
  */
@@ -7,7 +8,9 @@
 /** process.stdout and process.stderr, or any other stream. */
 export type LogStream = NodeJS.WritableStream & { readonly isTTY?: boolean; readonly fd?: number };
 
-/** Most characters that wait for a reader who does not read; lines beyond are dropped and counted. */
+/**
+ * Most characters that wait for a reader who does not read; lines beyond are dropped and counted.
+ */
 const WAITING_CHARS_MAX = 1024 * 1024;
 
 /** Writes lines to a stream without waiting, and outlives its reader. */
@@ -71,7 +74,10 @@ export class Sink {
   }
 }
 
-/** One sink for a stream, however many logs write to it, so that its listener and its bound are there once. */
+/**
+ * One sink for a stream, however many logs write to it, so that its listener and its bound are
+ * there once.
+ */
 const sinks = new WeakMap<LogStream, Sink>();
 
 /** The sink of a stream. */

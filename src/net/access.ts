@@ -24,7 +24,10 @@ export class AddressList {
     }
   }
 
-  /** Whether a sender of this address may send. An IPv4 address may be written as an IPv6 one (`::ffff:192.168.86.41`). */
+  /**
+   * Whether a sender of this address may send. An IPv4 address may be written as an IPv6 one
+   * (`::ffff:192.168.86.41`).
+   */
   allows(address: string): boolean {
     if (this.isEmpty) return true;
     // A link-local address has its interface behind it: fe80::1%eth0.

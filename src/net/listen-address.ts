@@ -1,5 +1,6 @@
 /**
- * Where the hub listens for HTTP, as the setting `http.listen` says it: `127.0.0.1:8550`, `[::1]:8550` or `off`.
+ * Where the hub listens for HTTP, as the setting `http.listen` says it: `127.0.0.1:8550`,
+ * `[::1]:8550` or `off`.
  *
  * @module
  */
@@ -37,7 +38,10 @@ export function isLoopback({ host }: Pick<ListenAddress, "host">): boolean {
   return loopback.check(host, isIPv6(host) ? "ipv6" : "ipv4");
 }
 
-/** The address in a URL, e.g. `http://[::1]:8550`; where it stands for all of the machine's, the loopback one of its kind. */
+/**
+ * The address in a URL, e.g. `http://[::1]:8550`; where it stands for all of the machine's, the
+ * loopback one of its kind.
+ */
 export function urlOf({ host, port }: ListenAddress): string {
   const [any, local] = isIPv6(host) ? ["::", "::1"] : ["0.0.0.0", "127.0.0.1"];
   const name = host === any ? local : host;

@@ -1,6 +1,7 @@
 /**
- * The C library through `bun:ffi`: its functions, addresses and errors. This folder and `zmq` alone know pointers and
- * errno: paths go in as strings, data as an address and a length, and what fails throws a {@link SystemError}.
+ * The C library through `bun:ffi`: its functions, addresses and errors. This folder and `zmq` alone
+ * know pointers and errno: paths go in as strings, data as an address and a length, and what fails
+ * throws a {@link SystemError}.
  *
  * @module
  */
@@ -15,7 +16,10 @@ export const { symbols: c } = dlopen("libc.so.6", {
   eventfd: { args: [FFIType.u32, FFIType.i32], returns: FFIType.i32 },
   // fcntl(2) and ioctl(2) take a variable argument, as open(2) does.
   fcntl: { args: [FFIType.i32, FFIType.i32, FFIType.i32], returns: FFIType.i32 },
-  fgetxattr: { args: [FFIType.i32, FFIType.ptr, FFIType.ptr, FFIType.u64], returns: FFIType.i64_fast },
+  fgetxattr: {
+    args: [FFIType.i32, FFIType.ptr, FFIType.ptr, FFIType.u64],
+    returns: FFIType.i64_fast,
+  },
   flock: { args: [FFIType.i32, FFIType.i32], returns: FFIType.i32 },
   fsync: { args: [FFIType.i32], returns: FFIType.i32 },
   ftruncate: { args: [FFIType.i32, FFIType.i64], returns: FFIType.i32 },
@@ -25,7 +29,10 @@ export const { symbols: c } = dlopen("libc.so.6", {
     returns: FFIType.i32,
   },
   ioctl: { args: [FFIType.i32, FFIType.u64, FFIType.ptr], returns: FFIType.i32 },
-  linkat: { args: [FFIType.i32, FFIType.ptr, FFIType.i32, FFIType.ptr, FFIType.i32], returns: FFIType.i32 },
+  linkat: {
+    args: [FFIType.i32, FFIType.ptr, FFIType.i32, FFIType.ptr, FFIType.i32],
+    returns: FFIType.i32,
+  },
   localtime_r: { args: [FFIType.ptr, FFIType.ptr], returns: FFIType.ptr },
   lseek: { args: [FFIType.i32, FFIType.i64, FFIType.i32], returns: FFIType.i64_fast },
   malloc_trim: { args: [FFIType.u64], returns: FFIType.i32 },
@@ -35,7 +42,8 @@ export const { symbols: c } = dlopen("libc.so.6", {
     args: [FFIType.ptr, FFIType.u64, FFIType.i32, FFIType.i32, FFIType.i32, FFIType.i64],
     returns: FFIType.i64_fast,
   },
-  // open(2) takes its mode as a variable argument; on x86-64 and on AArch64 Linux it travels as a named one would.
+  // open(2) takes its mode as a variable argument; on x86-64 and on AArch64 Linux it travels as a
+  // named one would.
   open: { args: [FFIType.ptr, FFIType.i32, FFIType.u32], returns: FFIType.i32 },
   read: { args: [FFIType.i32, FFIType.ptr, FFIType.u64], returns: FFIType.i64_fast },
   renameat2: {
@@ -57,7 +65,15 @@ export const { symbols: c } = dlopen("libc.so.6", {
   syncfs: { args: [FFIType.i32], returns: FFIType.i32 },
   // syscall(2) takes variable arguments, as open(2) does; futex(2) has no function of its own.
   syscall: {
-    args: [FFIType.i64, FFIType.ptr, FFIType.i32, FFIType.i32, FFIType.ptr, FFIType.ptr, FFIType.i32],
+    args: [
+      FFIType.i64,
+      FFIType.ptr,
+      FFIType.i32,
+      FFIType.i32,
+      FFIType.ptr,
+      FFIType.ptr,
+      FFIType.i32,
+    ],
     returns: FFIType.i64_fast,
   },
   tzset: { args: [], returns: FFIType.void },
@@ -89,7 +105,9 @@ export class SystemError extends Error {
 
 const ERRNO_NAMES = new Map(Object.entries(os.errno).map(([name, number]) => [number, name]));
 
-/** What a person is told for the failures that storing files meets; others go by their name alone. */
+/**
+ * What a person is told for the failures that storing files meets; others go by their name alone.
+ */
 const ERRNO_TEXTS: Readonly<Record<string, string>> = {
   EACCES: "permission denied",
   EDQUOT: "disk quota exceeded",
@@ -110,8 +128,13 @@ function errnoText(code: string): string {
   return ERRNO_TEXTS[code] ?? "system call failed";
 }
 
-/** errno of this thread, which has its own copy of this module: read where it is, as a call that asks for it could change it. */
-const errno = new Int32Array(toArrayBuffer(c.__errno_location() as Pointer, 0, Int32Array.BYTES_PER_ELEMENT));
+/**
+ * errno of this thread, which has its own copy of this module: read where it is, as a call that
+ * asks for it could change it.
+ */
+const errno = new Int32Array(
+  toArrayBuffer(c.__errno_location() as Pointer, 0, Int32Array.BYTES_PER_ELEMENT),
+);
 
 /** What the last failed call of this thread left. It has to be read right after that call. */
 export function lastErrno(): number {

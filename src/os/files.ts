@@ -1,6 +1,7 @@
 /**
- * Files: the calls on the way of an image, where `node:fs` costs more than all of libzmq, and those that `node:fs` does not
- * have (`O_TMPFILE`, `linkat`, `renameat2`, `flock`). Everything else uses `node:fs`.
+ * Files: the calls on the way of an image, where `node:fs` costs more than all of libzmq, and those
+ * that `node:fs` does not have (`O_TMPFILE`, `linkat`, `renameat2`, `flock`). Everything else uses
+ * `node:fs`.
  *
  * @module
  */
@@ -16,7 +17,10 @@ const AT_STATX_DONT_SYNC = 0x4000;
 const STATX_TYPE = 1;
 const STATX_INO = 0x100;
 
-/** struct statx (256 bytes), in 32-bit numbers: where the mode (the lower half), the inode's number and the device's are. */
+/**
+ * struct statx (256 bytes), in 32-bit numbers: where the mode (the lower half), the inode's number
+ * and the device's are.
+ */
 const STATX_INTS = 64;
 const STATX_MODE = 7;
 const STATX_INODE = 8;
@@ -27,7 +31,10 @@ const LOCK_EX = 2;
 const LOCK_NB = 4;
 const O_CLOEXEC = 0o2000000;
 
-/** linux/fcntl.h: `__O_TMPFILE | O_DIRECTORY`, and O_DIRECTORY is not the same number on x86-64 and on AArch64. */
+/**
+ * linux/fcntl.h: `__O_TMPFILE | O_DIRECTORY`, and O_DIRECTORY is not the same number on x86-64 and
+ * on AArch64.
+ */
 const O_TMPFILE = 0o20000000 | fs.O_DIRECTORY;
 
 /** Something else is where a file should be: a named pipe, a device, a socket. */
@@ -44,8 +51,8 @@ export class NotAFile extends Error {
 const PATH_BYTES_MAX = 4096;
 
 /**
- * A path as C wants it, in memory that stays where it is. Two are enough: no call here takes more than two paths, and
- * each thread has its own copy of this module.
+ * A path as C wants it, in memory that stays where it is. Two are enough: no call here takes more
+ * than two paths, and each thread has its own copy of this module.
  */
 class PathBuffer {
   private readonly bytes = Buffer.alloc(PATH_BYTES_MAX);
@@ -64,12 +71,17 @@ class PathBuffer {
 export const pathA = new PathBuffer();
 const pathB = new PathBuffer();
 
-/** `open(path, O_TMPFILE | O_WRONLY)`: a file without a name in `directory`. @throws {SystemError} */
+/**
+ * `open(path, O_TMPFILE | O_WRONLY)`: a file without a name in `directory`. @throws {SystemError}
+ */
 export function openUnnamed(directory: string, mode: number): number {
   return open(directory, O_TMPFILE | fs.O_WRONLY, mode);
 }
 
-/** `open(path, O_CREAT | O_EXCL | O_WRONLY)`: a new file. @throws {SystemError} EEXIST where there is one */
+/**
+ * `open(path, O_CREAT | O_EXCL | O_WRONLY)`: a new file. @throws {SystemError} EEXIST where there
+ * is one
+ */
 export function openNew(path: string, mode: number): number {
   return open(path, fs.O_CREAT | fs.O_EXCL | fs.O_WRONLY, mode);
 }
@@ -78,7 +90,8 @@ export function openNew(path: string, mode: number): number {
  * `open(path, O_WRONLY | O_APPEND)`: a file that must be there.
  *
  * @throws {SystemError} ENOENT where there is none
- * @throws {NotAFile} where it is a pipe or the like: it neither waits for a reader of that, nor writes to it
+ * @throws {NotAFile} where it is a pipe or the like: it neither waits for a reader of that, nor
+ * writes to it
  */
 export function openAppend(path: string): number {
   return openFile(path, fs.O_WRONLY | fs.O_APPEND);
@@ -91,7 +104,8 @@ export function openRead(path: string): number {
 
 function openFile(path: string, flags: number): number {
   let fd = openOnce(path, flags | fs.O_NONBLOCK, 0);
-  // Another program has a lease on the file (fcntl(2), F_SETLEASE; Samba takes them), and has just been asked to give it up.
+  // Another program has a lease on the file (fcntl(2), F_SETLEASE; Samba takes them), and has just
+  // been asked to give it up.
   if (fd < 0 && lastErrno() === os.errno.EWOULDBLOCK) fd = openOnce(path, flags, 0);
   if (fd < 0 && lastErrno() === os.errno.ENXIO) throw new NotAFile(path);
   checked("open", fd, path);
@@ -131,31 +145,47 @@ function isRegular(fd: number): boolean {
   return (fileStatus[STATX_MODE]! & fs.S_IFMT) === fs.S_IFREG;
 }
 
-/** `close(fd)`. @throws {SystemError} e.g. EIO or ENOSPC, which some file systems report only now */
+/**
+ * `close(fd)`. @throws {SystemError} e.g. EIO or ENOSPC, which some file systems report only now
+ */
 export function close(fd: number): void {
-  // After a signal, too, it is closed: the number may be another file's by now (close(2), "Dealing with error returns").
-  if (c.close(fd) < 0 && lastErrno() !== os.errno.EINTR) throw new SystemError("close", lastErrno());
+  // After a signal, too, it is closed: the number may be another file's by now (close(2), "Dealing
+  // with error returns").
+  if (c.close(fd) < 0 && lastErrno() !== os.errno.EINTR)
+    throw new SystemError("close", lastErrno());
 }
 
-/** Writes all `length` bytes at `address`, with as many calls of `write(2)` as that takes. @throws {SystemError} */
+/**
+ * Writes all `length` bytes at `address`, with as many calls of `write(2)` as that takes. @throws
+ * {SystemError}
+ */
 export function writeAll(fd: number, address: Address, length: number): void {
-  for (let done = 0; done < length;) done += written(c.write(fd, address + done, length - done) as number);
+  for (let done = 0; done < length;)
+    done += written(c.write(fd, address + done, length - done) as number);
 }
 
 /** Writes all of `bytes`. @throws {SystemError} */
 export function writeBytes(fd: number, bytes: Uint8Array): void {
   const { byteLength } = bytes;
   for (let done = 0; done < byteLength;) {
-    done += written(c.write(fd, done === 0 ? bytes : bytes.subarray(done), byteLength - done) as number);
+    done += written(
+      c.write(fd, done === 0 ? bytes : bytes.subarray(done), byteLength - done) as number,
+    );
   }
 }
 
-/** `write(2)`, once. @returns how many bytes were written: none where a signal came first @throws {SystemError} */
+/**
+ * `write(2)`, once. @returns how many bytes were written: none where a signal came first @throws
+ * {SystemError}
+ */
 export function writeSome(fd: number, bytes: Uint8Array): number {
   return written(c.write(fd, bytes, bytes.byteLength) as number);
 }
 
-/** @param result of `write(2)` @returns how many bytes were written: none where a signal came first @throws {SystemError} */
+/**
+ * @param result of `write(2)` @returns how many bytes were written: none where a signal came first
+ * @throws {SystemError}
+ */
 function written(result: number): number {
   if (result > 0) return result;
   if (result === 0) throw new SystemError("write", os.errno.EIO);
@@ -163,12 +193,17 @@ function written(result: number): number {
   return 0;
 }
 
-/** `fsync(fd)`. A failure is final: the kernel may have dropped the pages it could not write. @throws {SystemError} */
+/**
+ * `fsync(fd)`. A failure is final: the kernel may have dropped the pages it could not write.
+ * @throws {SystemError}
+ */
 export function fsync(fd: number): void {
   while (c.fsync(fd) < 0) failUnlessInterrupted("fsync");
 }
 
-/** Makes the entries of a directory durable: `fsync` on the directory itself. @throws {SystemError} */
+/**
+ * Makes the entries of a directory durable: `fsync` on the directory itself. @throws {SystemError}
+ */
 export function fsyncDirectory(path: string): void {
   const fd = openDirectory(path);
   try {
@@ -179,15 +214,20 @@ export function fsyncDirectory(path: string): void {
 }
 
 /**
- * `syncfs(2)`: brings all that was written to the file system of `fd` to the disk, and waits for it.
+ * `syncfs(2)`: brings all that was written to the file system of `fd` to the disk, and waits for
+ * it.
  *
- * @throws {SystemError} where something that was written since the last call could not be brought there (Linux 5.8)
+ * @throws {SystemError} where something that was written since the last call could not be brought
+ * there (Linux 5.8)
  */
 export function syncFileSystem(fd: number): void {
   while (c.syncfs(fd) < 0) failUnlessInterrupted("syncfs");
 }
 
-/** `flock(fd, LOCK_EX | LOCK_NB)`. @returns false where another process holds the lock @throws {SystemError} */
+/**
+ * `flock(fd, LOCK_EX | LOCK_NB)`. @returns false where another process holds the lock @throws
+ * {SystemError}
+ */
 export function lockExclusive(fd: number): boolean {
   if (c.flock(fd, LOCK_EX | LOCK_NB) >= 0) return true;
   if (lastErrno() === os.errno.EWOULDBLOCK) return false;
@@ -204,15 +244,21 @@ export function truncate(fd: number, size: number): void {
   while (c.ftruncate(fd, size) < 0) failUnlessInterrupted("ftruncate");
 }
 
-/** Whether linkat(2) takes a descriptor with no path: from root always, from others since Linux 6.10. */
+/**
+ * Whether linkat(2) takes a descriptor with no path: from root always, from others since Linux
+ * 6.10.
+ */
 let emptyPathWorks = true;
 
-/** Errors that say that it does not. ENOENT also says that a folder is gone, as the other way then does, too. */
+/**
+ * Errors that say that it does not. ENOENT also says that a folder is gone, as the other way then
+ * does, too.
+ */
 const NO_EMPTY_PATH = new Set([os.errno.ENOENT, os.errno.EINVAL, os.errno.EPERM]);
 
 /**
- * Gives the open unnamed file `fd` its name (open(2), under O_TMPFILE). By its descriptor alone that costs less than by
- * its path under /proc.
+ * Gives the open unnamed file `fd` its name (open(2), under O_TMPFILE). By its descriptor alone
+ * that costs less than by its path under /proc.
  *
  * @returns false where the name is taken: it never replaces
  * @throws {SystemError}
@@ -225,7 +271,8 @@ export function linkUnnamed(fd: number, path: string): boolean {
     if (error === os.errno.EEXIST) return false;
     if (!NO_EMPTY_PATH.has(error)) throw new SystemError("linkat", error, path);
   }
-  const isLinked = c.linkat(AT_FDCWD, pathA.set(`/proc/self/fd/${fd}`), AT_FDCWD, to, AT_SYMLINK_FOLLOW) >= 0;
+  const isLinked =
+    c.linkat(AT_FDCWD, pathA.set(`/proc/self/fd/${fd}`), AT_FDCWD, to, AT_SYMLINK_FOLLOW) >= 0;
   const error = isLinked ? 0 : lastErrno();
   if (error !== 0 && error !== os.errno.EEXIST) throw new SystemError("linkat", error, path);
   emptyPathWorks = false;
@@ -237,7 +284,10 @@ export function link(from: string, to: string): void {
   checked("linkat", c.linkat(AT_FDCWD, pathA.set(from), AT_FDCWD, pathB.set(to), 0), to);
 }
 
-/** `renameat2(…, RENAME_NOREPLACE)`. @throws {SystemError} EEXIST: never replaces; EINVAL: not on this file system */
+/**
+ * `renameat2(…, RENAME_NOREPLACE)`. @throws {SystemError} EEXIST: never replaces; EINVAL: not on
+ * this file system
+ */
 export function renameNew(from: string, to: string): void {
   const result = c.renameat2(AT_FDCWD, pathA.set(from), AT_FDCWD, pathB.set(to), RENAME_NOREPLACE);
   checked("renameat2", result, to);
@@ -249,8 +299,9 @@ export function rename(from: string, to: string): void {
 }
 
 /**
- * Opens a file for writing and closes it, so that whoever watches its folder (inotify, IN_CLOSE_WRITE) is told of it under this
- * name. Nothing is said where it cannot be opened: it may be somebody else's by now, or gone.
+ * Opens a file for writing and closes it, so that whoever watches its folder (inotify,
+ * IN_CLOSE_WRITE) is told of it under this name. Nothing is said where it cannot be opened: it may
+ * be somebody else's by now, or gone.
  */
 export function announce(path: string): void {
   const flags = fs.O_WRONLY | fs.O_NONBLOCK | fs.O_NOFOLLOW | O_CLOEXEC;
@@ -258,7 +309,10 @@ export function announce(path: string): void {
   if (fd >= 0) c.close(fd);
 }
 
-/** Which directory a path leads to: `statx(2)`, again and again, without anything made anew for a look. */
+/**
+ * Which directory a path leads to: `statx(2)`, again and again, without anything made anew for a
+ * look.
+ */
 export class PathLook {
   private readonly bytes: Buffer;
   private readonly found = new Uint32Array(STATX_INTS);
@@ -268,21 +322,31 @@ export class PathLook {
   }
 
   /**
-   * Looks. A file system in the network or in user space is not asked again for what the kernel knows.
+   * Looks. A file system in the network or in user space is not asked again for what the kernel
+   * knows.
    *
    * @throws {SystemError} ENOENT where nothing is there
    */
   look(): void {
-    checked("statx", c.statx(AT_FDCWD, this.bytes, AT_STATX_DONT_SYNC, STATX_INO, this.found), this.path);
+    checked(
+      "statx",
+      c.statx(AT_FDCWD, this.bytes, AT_STATX_DONT_SYNC, STATX_INO, this.found),
+      this.path,
+    );
   }
 
-  /** What the last look found: 0 and 1 are the device's numbers, 2 and 3 the halves of the inode's. */
+  /**
+   * What the last look found: 0 and 1 are the device's numbers, 2 and 3 the halves of the inode's.
+   */
   number(index: number): number {
     return this.found[index < 2 ? STATX_DEVICE + index : STATX_INODE + index - 2]!;
   }
 }
 
-/** An extended attribute of an open file, 64 KiB at most (XATTR_SIZE_MAX). @returns nothing where it has none that can be read */
+/**
+ * An extended attribute of an open file, 64 KiB at most (XATTR_SIZE_MAX). @returns nothing where it
+ * has none that can be read
+ */
 export function extendedAttribute(fd: number, name: string): Buffer {
   const value = Buffer.alloc(65_536);
   const bytes = c.fgetxattr(fd, pathA.set(name), value, value.byteLength) as number;
@@ -297,7 +361,10 @@ export function unlink(path: string): void {
   }
 }
 
-/** A call has failed: to be tried again where a signal was all that came. @throws {SystemError} where it was not */
+/**
+ * A call has failed: to be tried again where a signal was all that came. @throws {SystemError}
+ * where it was not
+ */
 function failUnlessInterrupted(syscall: string, path?: string): void {
   const error = lastErrno();
   if (error !== os.errno.EINTR) throw new SystemError(syscall, error, path);

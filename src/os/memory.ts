@@ -16,13 +16,20 @@ const MAP_ANONYMOUS = 0x20;
 const MAP_FAILED = -1;
 
 /**
- * `mmap(2)`: zeroed memory that all threads may use by its address, for as long as the process lives. No collector counts it,
- * and pages that are never touched take none.
+ * `mmap(2)`: zeroed memory that all threads may use by its address, for as long as the process
+ * lives. No collector counts it, and pages that are never touched take none.
  *
  * @throws {SystemError}
  */
 export function mapMemory(bytes: number): Address {
-  const address = c.mmap(null, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) as number;
+  const address = c.mmap(
+    null,
+    bytes,
+    PROT_READ | PROT_WRITE,
+    MAP_PRIVATE | MAP_ANONYMOUS,
+    -1,
+    0,
+  ) as number;
   if (address === MAP_FAILED) throw new SystemError("mmap", lastErrno());
   return address;
 }
@@ -34,7 +41,8 @@ export function memoryAt(address: Address, bytes: number): ArrayBuffer {
 
 /** Copies `length` bytes from an address outside the JavaScript heap to the start of `target`. */
 export function copyTo(target: Uint8Array, address: Address, length: number): void {
-  if (length > target.byteLength) throw new RangeError(`Cannot copy ${length} bytes to ${target.byteLength}`);
+  if (length > target.byteLength)
+    throw new RangeError(`Cannot copy ${length} bytes to ${target.byteLength}`);
   if (length > 0) c.memcpy(target, address, length);
 }
 

@@ -16,7 +16,10 @@ export interface PortHolder {
   readonly name: string;
 }
 
-/** @returns undefined where nobody listens, or where it is another user's process, which /proc does not show */
+/**
+ * @returns undefined where nobody listens, or where it is another user's process, which /proc does
+ * not show
+ */
 export function findPortHolder(port: number): PortHolder | undefined {
   const sockets = new Set(listeningInodes(port).map((inode) => `socket:[${inode}]`));
   if (sockets.size === 0) return undefined;

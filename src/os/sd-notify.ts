@@ -1,5 +1,6 @@
 /**
- * What the hub tells systemd, which started it as a service of `Type=notify`: sd_notify(3) of the system's own libsystemd.
+ * What the hub tells systemd, which started it as a service of `Type=notify`: sd_notify(3) of the
+ * system's own libsystemd.
  *
  * Where systemd did not start it nothing is loaded, and nothing said.
  *
@@ -16,12 +17,16 @@ const LIBRARY = "libsystemd.so.0";
 export class ServiceManager {
   private constructor(
     private readonly sdNotify: (unsetEnvironment: number, state: Uint8Array) => number,
-    /** How long systemd waits for `feed` until it kills the hub, in milliseconds; undefined where it does not wait for it. */
+    /**
+     * How long systemd waits for `feed` until it kills the hub, in milliseconds; undefined where it
+     * does not wait for it.
+     */
     readonly watchdogMs: number | undefined,
   ) {}
 
   /**
-   * @param env for `NOTIFY_SOCKET`, `WATCHDOG_USEC` and `WATCHDOG_PID`, which systemd sets; sd_notify reads the first itself
+   * @param env for `NOTIFY_SOCKET`, `WATCHDOG_USEC` and `WATCHDOG_PID`, which systemd sets;
+   * sd_notify reads the first itself
    * @returns undefined where systemd waits for nothing
    * @throws {Error} where it does, and libsystemd is not there to tell it
    */
@@ -40,7 +45,8 @@ export class ServiceManager {
 
   /** The hub reads its settings again; `ready` tells when it has. */
   reloading(): void {
-    // With the time systemd can tell this reload from one before it (Type=notify-reload, from systemd 253 on).
+    // With the time systemd can tell this reload from one before it (Type=notify-reload, from
+    // systemd 253 on).
     this.notify(`RELOADING=1\nMONOTONIC_USEC=${monotonicMicros()}`);
   }
 
@@ -59,13 +65,19 @@ export class ServiceManager {
     this.notify("WATCHDOG=1");
   }
 
-  /** A message that does not get through is not sent again: the next one comes soon, and the hub has other work. */
+  /**
+   * A message that does not get through is not sent again: the next one comes soon, and the hub has
+   * other work.
+   */
   private notify(state: string): void {
     this.sdNotify(0, Buffer.from(`${state}\0`));
   }
 }
 
-/** As sd_watchdog_enabled(3) reads it. The variables may be meant for a process that started this one. */
+/**
+ * As sd_watchdog_enabled(3) reads it. The variables may be meant for a process that started this
+ * one.
+ */
 function readWatchdogMs(env: Readonly<Record<string, string | undefined>>): number | undefined {
   const milliseconds = Number(env["WATCHDOG_USEC"]) / 1000;
   const isMine = env["WATCHDOG_PID"] === undefined || env["WATCHDOG_PID"] === String(process.pid);

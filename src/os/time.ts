@@ -14,12 +14,16 @@ const timespecWords = new Int32Array(timespec.buffer);
 /** `clock_gettime(CLOCK_REALTIME)`: microseconds since 1970 UTC; it steps when the clock is set. */
 export function realtimeMicros(): number {
   c.clock_gettime(CLOCK_REALTIME, timespec);
-  // The low word of the seconds is enough until 2106, read unsigned; both targets are little-endian.
+  // The low word of the seconds is enough until 2106, read unsigned; both targets are
+  // little-endian.
   const seconds = timespecWords[0]! >>> 0;
   return seconds * 1_000_000 + Math.floor(timespecWords[2]! / 1000);
 }
 
-/** `clock_gettime(CLOCK_MONOTONIC)`: microseconds since some moment before, the same one for all processes of the machine. */
+/**
+ * `clock_gettime(CLOCK_MONOTONIC)`: microseconds since some moment before, the same one for all
+ * processes of the machine.
+ */
 export function monotonicMicros(): bigint {
   c.clock_gettime(CLOCK_MONOTONIC, timespec);
   return timespec[0]! * 1_000_000n + timespec[1]! / 1000n;
@@ -41,8 +45,9 @@ export type CivilTime = readonly [
 ];
 
 /**
- * `localtime_r(3)`, as Python's `datetime.now()` uses it: the system's own zone data, which `apt` keeps current over
- * the years, in place of the copy inside the runtime. A changed `/etc/localtime` counts from the next call.
+ * `localtime_r(3)`, as Python's `datetime.now()` uses it: the system's own zone data, which `apt`
+ * keeps current over the years, in place of the copy inside the runtime. A changed `/etc/localtime`
+ * counts from the next call.
  *
  * @param seconds since 1970 UTC
  */

@@ -41,13 +41,16 @@ const FUTEX_WAIT_PRIVATE = 128;
 const FUTEX_WAKE_PRIVATE = 129;
 
 /**
- * `futex(2)`: threads wait until another one changes an integer that they share, and says so. `Atomics.wait` and
- * `Atomics.notify` do the same with four or five system calls in place of one.
+ * `futex(2)`: threads wait until another one changes an integer that they share, and says so.
+ * `Atomics.wait` and `Atomics.notify` do the same with four or five system calls in place of one.
  */
 export class Futex {
   private readonly address: Address;
 
-  /** @param integers held, as only the address goes to the kernel @param index of the integer among them */
+  /**
+   * @param integers held, as only the address goes to the kernel @param index of the integer among
+   * them
+   */
   constructor(
     readonly integers: Int32Array<SharedArrayBuffer>,
     index: number,
@@ -55,7 +58,9 @@ export class Futex {
     this.address = ptr(integers) + index * Int32Array.BYTES_PER_ELEMENT;
   }
 
-  /** Waits until `wake`, unless the integer is no longer `value` by then. It may also end by itself. */
+  /**
+   * Waits until `wake`, unless the integer is no longer `value` by then. It may also end by itself.
+   */
   wait(value: number): void {
     c.syscall(SYS_FUTEX, this.address, FUTEX_WAIT_PRIVATE, value, null, null, 0);
   }
@@ -66,7 +71,10 @@ export class Futex {
   }
 }
 
-/** struct pollfd: the descriptor, and in one integer the events that are wanted and those that have come. */
+/**
+ * struct pollfd: the descriptor, and in one integer the events that are wanted and those that have
+ * come.
+ */
 const POLLFD_INTS = 2;
 const POLLIN = 1;
 
@@ -85,7 +93,10 @@ export class DescriptorPoller {
     this.items[index * POLLFD_INTS] = wanted ? this.descriptors[index]! : -1;
   }
 
-  /** Waits until a descriptor is readable, `timeoutMs` have passed (-1: for ever), or a signal came. @throws {SystemError} */
+  /**
+   * Waits until a descriptor is readable, `timeoutMs` have passed (-1: for ever), or a signal came.
+   * @throws {SystemError}
+   */
   wait(timeoutMs: number): void {
     const { items } = this;
     // A wait that a signal ends leaves them as they are.

@@ -1,5 +1,6 @@
 /**
- * The time of day: when a request came, and how that reads on the wall of the place where the hub stands.
+ * The time of day: when a request came, and how that reads on the wall of the place where the hub
+ * stands.
  *
  * @module
  */
@@ -29,7 +30,9 @@ export interface LocalTime {
   readonly second: string;
 }
 
-/** Turns instants into local time, and remembers the last second, in which nearly all requests fall. */
+/**
+ * Turns instants into local time, and remembers the last second, in which nearly all requests fall.
+ */
 export class Calendar {
   private cachedSecond = Number.NaN;
   private cached: LocalTime | undefined;

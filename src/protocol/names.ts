@@ -1,8 +1,9 @@
 /**
  * What an image file is called, and what of a sender's text may stand in a name or a log line.
  *
- * The form is the Python hub's: `Barn-Door-2018-12-30T23.13.31.620992.jpg` in the folder `2018-12-30`. Other than there,
- * a node's name can only ever be one path component, whatever was sent.
+ * The form is the Python hub's: `Barn-Door-2018-12-30T23.13.31.620992.jpg` in the folder
+ * `2018-12-30`. Other than there, a node's name can only ever be one path component, whatever was
+ * sent.
  *
  * @module
  */
@@ -18,24 +19,31 @@ export type ImageSuffix = ".jpg" | ".png";
 /** `-2018-12-30T23.13.31.620992.jpg` */
 const SUFFIX_BYTES = 31;
 
-/** Longest part of a file name that comes from the sender, in bytes of UTF-8; what is longer is cut. */
+/**
+ * Longest part of a file name that comes from the sender, in bytes of UTF-8; what is longer is cut.
+ */
 export const IMAGE_NAME_BYTES_MAX = FILE_NAME_BYTES_MAX - SUFFIX_BYTES;
 
-/** C0, DEL and C1, and the two line separators of Unicode: all at which some reader starts a new line, or worse. */
+/**
+ * C0, DEL and C1, and the two line separators of Unicode: all at which some reader starts a new
+ * line, or worse.
+ */
 // oxlint-disable-next-line no-control-regex -- control characters are the point
 const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g;
 
 /**
- * What cannot stand in a path component, or lies about its extent: the same, spaces, both kinds of slash, and what has the rest of
- * a line shown in another order (Unicode's Bidi_Control), so that a name ends otherwise than it looks.
+ * What cannot stand in a path component, or lies about its extent: the same, spaces, both kinds of
+ * slash, and what has the rest of a line shown in another order (Unicode's Bidi_Control), so that a
+ * name ends otherwise than it looks.
  */
 // oxlint-disable-next-line no-control-regex -- control characters are the point
 const UNSAFE = /[\u0000-\u0020\u007f-\u009f\u2028\u2029/\\\p{Bidi_Control}]/gu;
 
 /**
- * The part of an image's name that says where it is from: trimmed, spaces to `-` as in the Python hub, and made one safe
- * path component: slashes and control characters become `-`, a leading dot `_`, and no name at all `unnamed`. A leading `-` becomes `_`,
- * as programs would take it for an option where somebody writes `rm *` or `tar cf x *`.
+ * The part of an image's name that says where it is from: trimmed, spaces to `-` as in the Python
+ * hub, and made one safe path component: slashes and control characters become `-`, a leading dot
+ * `_`, and no name at all `unnamed`. A leading `-` becomes `_`, as programs would take it for an
+ * option where somebody writes `rm *` or `tar cf x *`.
  *
  * @param nodeAndView field 0 of the text, e.g. `Barn Door`
  * @returns 1 to {@link IMAGE_NAME_BYTES_MAX} bytes
@@ -55,8 +63,16 @@ export function oneLine(text: string): string {
   return text.toWellFormed().replace(CONTROL, " ");
 }
 
-/** The file name of an image. @param name as {@link imageName} makes it @param micros since 1970 UTC, of `time` */
-export function imageFileName(name: string, time: LocalTime, micros: number, suffix: ImageSuffix): string {
+/**
+ * The file name of an image. @param name as {@link imageName} makes it @param micros since 1970
+ * UTC, of `time`
+ */
+export function imageFileName(
+  name: string,
+  time: LocalTime,
+  micros: number,
+  suffix: ImageSuffix,
+): string {
   return `${name}-${time.date}T${time.hour}.${time.minute}.${time.second}.${sixDigits(micros)}${suffix}`;
 }
 

@@ -1,10 +1,12 @@
 /**
- * What a sender asks for: the meaning of a request's text, and whether its two frames fit each other.
+ * What a sender asks for: the meaning of a request's text, and whether its two frames fit each
+ * other.
  *
- * Frame 1 is JSON as imagezmq makes it: `{"msg": "Barn Door|jpg|moving"}`, with `dtype` and `shape` where frame 2 is a numpy
- * array instead of a JPEG file. The text is `node view|type|anything`. Other than the Python hub, which looks at the first
- * letter of the type, the whole type counts: `intruder` and `Humidity` are events. Most examples of imagezmq send only the name
- * of their machine: the setting `unlabelled` says what becomes of that.
+ * Frame 1 is JSON as imagezmq makes it: `{"msg": "Barn Door|jpg|moving"}`, with `dtype` and `shape`
+ * where frame 2 is a numpy array instead of a JPEG file. The text is `node view|type|anything`.
+ * Other than the Python hub, which looks at the first letter of the type, the whole type counts:
+ * `intruder` and `Humidity` are events. Most examples of imagezmq send only the name of their
+ * machine: the setting `unlabelled` says what becomes of that.
  *
  * @module
  */
@@ -15,8 +17,8 @@ import { cut, IMAGE_NAME_BYTES_MAX, imageName, oneLine } from "./names.ts";
 export const TEXT_BYTES_MAX = 4096;
 
 /**
- * Largest width and height of an array that is stored, in pixels: what a JPEG can have (ITU T.81, B.2.2, less what libjpeg keeps
- * for itself). A PNG could have more, but no camera does.
+ * Largest width and height of an array that is stored, in pixels: what a JPEG can have (ITU T.81,
+ * B.2.2, less what libjpeg keeps for itself). A PNG could have more, but no camera does.
  */
 const SIDE_MAX = 65_500;
 
@@ -24,7 +26,10 @@ const SIDE_MAX = 65_500;
 export interface RequestRules {
   /** Of an event; a longer one is refused. At most {@link TEXT_BYTES_MAX}. */
   readonly textBytesMax: number;
-  /** Of field 0, the node and view; a longer one is cut. At most `IMAGE_NAME_BYTES_MAX` of `names.ts`. */
+  /**
+   * Of field 0, the node and view; a longer one is cut. At most `IMAGE_NAME_BYTES_MAX` of
+   * `names.ts`.
+   */
   readonly nameBytesMax: number;
   /** Of frame 2; a request with a longer one is refused. */
   readonly payloadBytesMax: number;
@@ -47,7 +52,10 @@ export interface Payload {
   readonly isJpeg: boolean;
 }
 
-/** What the items of a raw array can be. `uint16be` is `uint16` with the high byte first, `bool` a byte that is 0 for black. */
+/**
+ * What the items of a raw array can be. `uint16be` is `uint16` with the high byte first, `bool` a
+ * byte that is 0 for black.
+ */
 export const ITEMS = ["uint8", "bool", "uint16", "uint16be"] as const;
 
 /** One of {@link ITEMS}. */
@@ -62,7 +70,10 @@ export interface RawArray {
   readonly item: Item;
 }
 
-/** A request that makes sense. `node` is field 0 of the text, trimmed, on one line, and cut where it is too long for a name. */
+/**
+ * A request that makes sense. `node` is field 0 of the text, trimmed, on one line, and cut where it
+ * is too long for a name.
+ */
 export type Request =
   /** One of imagenode's test images. */
   | { readonly kind: "test" }
@@ -70,7 +81,10 @@ export type Request =
   | { readonly kind: "unlabelled"; readonly node: string }
   | { readonly kind: "heartbeat"; readonly node: string }
   | { readonly kind: "event"; readonly node: string; readonly text: string }
-  /** `name` is what the file name starts with; `raw` is there where frame 2 is an array to be encoded. */
+  /**
+   * `name` is what the file name starts with; `raw` is there where frame 2 is an array to be
+   * encoded.
+   */
   | {
       readonly kind: "image";
       readonly node: string;
@@ -84,7 +98,10 @@ export type StoredRequest = Extract<Request, { kind: "image" | "event" }>;
 /** Longest reason in a reply, in characters: it may quote what was sent. */
 const REASON_CHARS_MAX = 200;
 
-/** A request that makes no sense. The message is the reason in the reply `ERROR <reason>`, and on one line. */
+/**
+ * A request that makes no sense. The message is the reason in the reply `ERROR <reason>`, and on
+ * one line.
+ */
 export class RequestError extends Error {
   override readonly name = "RequestError";
 
@@ -100,7 +117,10 @@ export class RequestError extends Error {
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
-/** What imagenode calls the images that it sends with `send_test_images`, for a person to look at while setting up a camera. */
+/**
+ * What imagenode calls the images that it sends with `send_test_images`, for a person to look at
+ * while setting up a camera.
+ */
 const TEST_IMAGES = new Set([
   "ROI",
   "Grayscale",
@@ -128,12 +148,16 @@ export function parseRequest(header: Uint8Array, payload: Payload, rules = RULES
 
   const [whole, type] = splitText(text);
   const node = cut(whole, rules.nameBytesMax);
-  const isImage = type === undefined ? rules.unlabelled === "store" : type === "jpg" || type === "image";
-  if (isImage) return { kind: "image", node, name: imageName(node), raw: parseImage(fields, type, payload) };
+  const isImage =
+    type === undefined ? rules.unlabelled === "store" : type === "jpg" || type === "image";
+  if (isImage)
+    return { kind: "image", node, name: imageName(node), raw: parseImage(fields, type, payload) };
 
-  // An array that does not fit tells that sender and hub do not mean the same, whatever it comes with.
+  // An array that does not fit tells that sender and hub do not mean the same, whatever it comes
+  // with.
   if (!isFile(fields)) parseArray(fields, payload.size);
-  if (type === undefined) return TEST_IMAGES.has(whole) ? { kind: "test" } : { kind: "unlabelled", node };
+  if (type === undefined)
+    return TEST_IMAGES.has(whole) ? { kind: "test" } : { kind: "unlabelled", node };
   if (type === "heartbeat") return { kind: "heartbeat", node };
   return { kind: "event", node, text: eventText(text, rules.textBytesMax) };
 }
@@ -169,8 +193,9 @@ class WatchedPayload implements Payload {
 }
 
 /**
- * Reads requests as {@link parseRequest} does, and remembers them: a camera sends the same header with each image, byte for
- * byte, and to look it up costs a fraction of reading JSON and making names of it.
+ * Reads requests as {@link parseRequest} does, and remembers them: a camera sends the same header
+ * with each image, byte for byte, and to look it up costs a fraction of reading JSON and making
+ * names of it.
  */
 export class RequestReader {
   private readonly remembered = new Map<string, Remembered>();
@@ -215,7 +240,10 @@ function isSame({ payloadBytes, isJpeg }: Remembered, payload: Payload): boolean
   return isJpeg === undefined || isJpeg === payload.isJpeg;
 }
 
-/** Field 0 trimmed and on one line, and the type in lower case; that is not there where the text has no `|`. */
+/**
+ * Field 0 trimmed and on one line, and the type in lower case; that is not there where the text has
+ * no `|`.
+ */
 function splitText(text: string): [node: string, type: string | undefined] {
   const first = text.indexOf("|");
   const node = oneLine(first < 0 ? text : text.slice(0, first)).trim();
@@ -246,7 +274,9 @@ function parseHeader(header: Uint8Array): Record<string, unknown> {
   return value as Record<string, unknown>;
 }
 
-/** Whether frame 2 is a file, as the header speaks of no array. Some senders leave its fields empty. */
+/**
+ * Whether frame 2 is a file, as the header speaks of no array. Some senders leave its fields empty.
+ */
 function isFile({ dtype, shape }: Record<string, unknown>): boolean {
   return isAbsent(dtype) && isAbsent(shape);
 }
@@ -268,15 +298,20 @@ function parseImage(
   payload: Payload,
 ): RawArray | undefined {
   if (!isFile(fields)) {
-    // `cv2.imencode` gives the bytes of a JPEG as an array, which senders hand to `send_image` as it is.
+    // `cv2.imencode` gives the bytes of a JPEG as an array, which senders hand to `send_image` as
+    // it is.
     if ((type === "jpg" || isColumn(fields["shape"])) && payload.isJpeg) return undefined;
     const array = parseArray(fields, payload.size);
     if (payload.size > 0) return rawArray(array);
   }
-  if (payload.size === 0) throw new RequestError("image", "frame 2 is empty, an image was expected");
+  if (payload.size === 0)
+    throw new RequestError("image", "frame 2 is empty, an image was expected");
   // With a label the hub does not look into it, as the sender has said what it is.
   if (type === undefined && !payload.isJpeg) {
-    throw new RequestError("image", "frame 2 is neither a JPEG file nor an array, and the text has no type");
+    throw new RequestError(
+      "image",
+      "frame 2 is neither a JPEG file nor an array, and the text has no type",
+    );
   }
   return undefined;
 }
@@ -298,7 +333,8 @@ interface NumpyArray {
  * @throws {RequestError} where dtype and shape do not fit each other or the bytes
  */
 function parseArray({ dtype, shape }: Record<string, unknown>, bytes: number): NumpyArray {
-  if (typeof dtype !== "string") throw new RequestError("array", "dtype in frame 1 is not a string");
+  if (typeof dtype !== "string")
+    throw new RequestError("array", "dtype in frame 1 is not a string");
   if (!Array.isArray(shape) || !shape.every((side) => Number.isSafeInteger(side) && side >= 0)) {
     throw new RequestError("array", "shape in frame 1 is not a list of whole numbers");
   }
@@ -314,7 +350,8 @@ function parseArray({ dtype, shape }: Record<string, unknown>, bytes: number): N
 }
 
 /**
- * What numpy's names for the dtypes of pictures stand for: the names, the codes of `dtype.str`, and the characters of `dtype.char`.
+ * What numpy's names for the dtypes of pictures stand for: the names, the codes of `dtype.str`, and
+ * the characters of `dtype.char`.
  *
  * @see https://numpy.org/doc/stable/reference/arrays.dtypes.html
  */
@@ -324,7 +361,10 @@ const ITEM_NAMES = new Map<string, "uint8" | "bool" | "uint16">([
   ...["uint16", "ushort", "u2", "H"].map((name) => [name, "uint16"] as const),
 ]);
 
-/** What a picture of this dtype is made of, with or without the byte order before it; undefined: it is none. */
+/**
+ * What a picture of this dtype is made of, with or without the byte order before it; undefined: it
+ * is none.
+ */
 function itemOf(dtype: string): Item | undefined {
   const hasOrder = /^[<>=|]/.test(dtype);
   const item = ITEM_NAMES.get(hasOrder ? dtype.slice(1) : dtype);
@@ -332,8 +372,9 @@ function itemOf(dtype: string): Item | undefined {
 }
 
 /**
- * Bytes of one item of a numpy dtype, for the plain numbers (`uint8`, `float64`, `<i4`, `bool`) that its `str()` names;
- * undefined for the others, which only an event can carry, and there frame 2 does not count.
+ * Bytes of one item of a numpy dtype, for the plain numbers (`uint8`, `float64`, `<i4`, `bool`)
+ * that its `str()` names; undefined for the others, which only an event can carry, and there frame
+ * 2 does not count.
  */
 function itemSize(dtype: string): number | undefined {
   const item = itemOf(dtype);
@@ -354,7 +395,11 @@ function rawArray({ dtype, shape }: NumpyArray): RawArray {
     );
   }
   const [height = 0, width = 0, channels = 1] = shape;
-  if (shape.length < 2 || shape.length > 3 || (channels !== 1 && channels !== 3 && channels !== 4)) {
+  if (
+    shape.length < 2 ||
+    shape.length > 3 ||
+    (channels !== 1 && channels !== 3 && channels !== 4)
+  ) {
     throw new RequestError(
       "image",
       `an image of shape [${shape.slice(0, 8).join()}] cannot be stored, only [height, width] and [height, width, 1, 3 or 4]`,

@@ -1,8 +1,9 @@
 /**
- * What the receiver knows of each node: when it was heard of last, and what it sent today. It also watches whether what was
- * sent could be stored, and how long answers took.
+ * What the receiver knows of each node: when it was heard of last, and what it sent today. It also
+ * watches whether what was sent could be stored, and how long answers took.
  *
- * The main thread is told of changes at most once a second, so a message costs a look into a table and a few additions.
+ * The main thread is told of changes at most once a second, so a message costs a look into a table
+ * and a few additions.
  *
  * @module
  */
@@ -16,7 +17,10 @@ import type { Report } from "./complaints.ts";
 /** Nodes, each view counted as one, that are known at once. */
 export const NODES_MAX = 1000;
 
-/** After how long without a message a node gives way to a new one when there are as many, in milliseconds: a day. */
+/**
+ * After how long without a message a node gives way to a new one when there are as many, in
+ * milliseconds: a day.
+ */
 const GIVES_WAY_MS = 86_400_000;
 
 /** How often the main thread is told, in milliseconds. */
@@ -51,7 +55,10 @@ export class Activity {
   private postedMs = Number.NEGATIVE_INFINITY;
   private firstMessages = 0;
   private readonly inHand: InHand[] = [];
-  /** The time of the batch that is being taken in, in microseconds since 1970 UTC and in milliseconds of `performance.now`. */
+  /**
+   * The time of the batch that is being taken in, in microseconds since 1970 UTC and in
+   * milliseconds of `performance.now`.
+   */
   private batchMicros = 0;
   private batchMs = Number.NaN;
   private readonly answers: Float64Array;
@@ -73,7 +80,8 @@ export class Activity {
    *
    * @param slot that it has
    * @param nowMs milliseconds of `performance.now`, the same for all of a batch
-   * @param addressOf gives the address of the sender of the message in a slot; undefined where that is not known any more
+   * @param addressOf gives the address of the sender of the message in a slot; undefined where that
+   * is not known any more
    * @param receivedMicros when it came, in microseconds since 1970 UTC, where that was not just now
    */
   seen(
@@ -123,12 +131,18 @@ export class Activity {
     this.changed.add(row);
   }
 
-  /** What came in a slot could not be stored. @param code of the system, such as `ENOSPC`; undefined where it is no fault of the disk */
+  /**
+   * What came in a slot could not be stored. @param code of the system, such as `ENOSPC`; undefined
+   * where it is no fault of the disk
+   */
   failed(kind: "image" | "event", reason: string, code: string | undefined): void {
     if (code !== undefined) this.setOutcome(kind, reason);
   }
 
-  /** What came in this slot is answered now, after a writer had it. @returns how long that took, in milliseconds */
+  /**
+   * What came in this slot is answered now, after a writer had it. @returns how long that took, in
+   * milliseconds
+   */
   answered(slot: number, nowMs: number): number {
     const inHand = this.inHand[slot];
     if (inHand === undefined) return 0;
@@ -142,7 +156,10 @@ export class Activity {
     observe(this.answers, durationMs);
   }
 
-  /** Gives what is to be told, where there is something and it is time. To be called about once a second while `pending`. */
+  /**
+   * Gives what is to be told, where there is something and it is time. To be called about once a
+   * second while `pending`.
+   */
   takeMessage(nowMs: number): ActivityMessage | undefined {
     if (!this.pending || nowMs - this.postedMs < POST_MS) return undefined;
     this.postedMs = nowMs;
@@ -169,7 +186,11 @@ export class Activity {
   }
 
   /** A node of which nothing is known. @returns undefined where there are too many */
-  private meet(name: string, slot: number, addressOf: (slot: number) => string | undefined): Row | undefined {
+  private meet(
+    name: string,
+    slot: number,
+    addressOf: (slot: number) => string | undefined,
+  ): Row | undefined {
     const place = this.placeFor(this.batchMicros / 1000);
     if (this.firstMessages < NODES_MAX) {
       this.firstMessages++;
@@ -201,7 +222,9 @@ export class Activity {
 
   private placeFor(nowMs: number): number | undefined {
     if (this.rows.length < NODES_MAX) return this.rows.length;
-    const longest = this.rows.reduce((silent, row) => (row.lastSeenMs < silent.lastSeenMs ? row : silent));
+    const longest = this.rows.reduce((silent, row) =>
+      row.lastSeenMs < silent.lastSeenMs ? row : silent,
+    );
     return nowMs - longest.lastSeenMs > GIVES_WAY_MS ? longest.place : undefined;
   }
 }

@@ -1,9 +1,10 @@
 /**
  * How fast new connections may come from one address.
  *
- * libzmq numbers those of peers that set no routing id, and ends the process where a peer has set the very id that is next
- * (`Assertion failed: ok`, router_t::identify_peer of libzmq 4.3.5). Who sets some thousand of the four thousand million that there are has to
- * make a million or two connections until then: so these are what is bounded. A camera connects once.
+ * libzmq numbers those of peers that set no routing id, and ends the process where a peer has set
+ * the very id that is next (`Assertion failed: ok`, router_t::identify_peer of libzmq 4.3.5). Who
+ * sets some thousand of the four thousand million that there are has to make a million or two
+ * connections until then: so these are what is bounded. A camera connects once.
  *
  * @module
  */
@@ -25,20 +26,27 @@ interface Bucket {
 export class Arrivals {
   private readonly buckets = new Map<string, Bucket>();
 
-  /** @param burst connections that may come at once, from an address that has not been heard of for long */
+  /**
+   * @param burst connections that may come at once, from an address that has not been heard of for
+   * long
+   */
   constructor(private readonly burst: number) {}
 
   /**
    * Takes one from the store of an address.
    *
-   * @param address as libzmq gives it; the addresses of one IPv6 network of 64 bits, which one machine can have all, share a store
+   * @param address as libzmq gives it; the addresses of one IPv6 network of 64 bits, which one
+   * machine can have all, share a store
    * @param nowMs of a clock that never steps back
    * @returns whether there was one, so that a connection may come
    */
   take(address: string, nowMs: number): boolean {
     const key = networkOf(address);
     const bucket = this.buckets.get(key) ?? this.begin(key, nowMs);
-    bucket.tokens = Math.min(this.burst, bucket.tokens + ((nowMs - bucket.atMs) / 1000) * PER_SECOND);
+    bucket.tokens = Math.min(
+      this.burst,
+      bucket.tokens + ((nowMs - bucket.atMs) / 1000) * PER_SECOND,
+    );
     bucket.atMs = nowMs;
     if (bucket.tokens < 1) return false;
     bucket.tokens--;

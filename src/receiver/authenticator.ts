@@ -1,9 +1,10 @@
 /**
  * Decides on each connection before anything of it is taken in: the handler of ZAP (ZeroMQ RFC 27).
  *
- * libzmq asks it in the handshake, by address and, with CURVE, by key. Without a handler, or without a domain that is
- * enforced, libzmq lets everybody in whatever key they show, so the handler is bound before the port, and the socket that
- * faces the network has {@link ZAP_DOMAIN} set and enforced.
+ * libzmq asks it in the handshake, by address and, with CURVE, by key. Without a handler, or
+ * without a domain that is enforced, libzmq lets everybody in whatever key they show, so the
+ * handler is bound before the port, and the socket that faces the network has {@link ZAP_DOMAIN}
+ * set and enforced.
  *
  * @module
  */
@@ -18,7 +19,10 @@ export const ZAP_DOMAIN = "imagehub";
 const ENDPOINT = "inproc://zeromq.zap.01";
 const VERSION = "1.0";
 
-/** Frames of a request that are read: version, request id, domain, address, identity, mechanism, key. */
+/**
+ * Frames of a request that are read: version, request id, domain, address, identity, mechanism,
+ * key.
+ */
 const FRAMES_MAX = 7;
 
 /** What a connection shows of itself. */
@@ -85,7 +89,8 @@ export class Authenticator implements Disposable {
         : { reason: `ZAP version ${String(version)} is not known`, isForNow: false };
     if (refusal !== undefined) this.onRefused(peer, refusal);
     const [status, text, user] = answerFor(peer, refusal);
-    for (const frame of [VERSION, id ?? "", status, text, user]) this.socket.send(Buffer.from(frame), true);
+    for (const frame of [VERSION, id ?? "", status, text, user])
+      this.socket.send(Buffer.from(frame), true);
     this.socket.send(Buffer.alloc(0), false);
   }
 
@@ -95,10 +100,14 @@ export class Authenticator implements Disposable {
 }
 
 /**
- * Status, text and user id of an answer. With 300, libzmq says nothing to the peer and lets its handshake run out of time, so that it
- * connects again; with 400 it says so, and the peer's libzmq gives up.
+ * Status, text and user id of an answer. With 300, libzmq says nothing to the peer and lets its
+ * handshake run out of time, so that it connects again; with 400 it says so, and the peer's libzmq
+ * gives up.
  */
-function answerFor(peer: Peer, refusal: Refusal | undefined): [status: string, text: string, user: string] {
+function answerFor(
+  peer: Peer,
+  refusal: Refusal | undefined,
+): [status: string, text: string, user: string] {
   if (refusal === undefined) return ["200", "OK", peer.key ?? ""];
   return refusal.isForNow ? ["300", "Later", ""] : ["400", "Refused", ""];
 }

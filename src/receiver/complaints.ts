@@ -1,5 +1,6 @@
 /**
- * Lines of the log that may come in a flood: at once, and then once a second with a count for each kind.
+ * Lines of the log that may come in a flood: at once, and then once a second with a count for each
+ * kind.
  *
  * @module
  */
@@ -38,7 +39,10 @@ export class Complaints {
 
   constructor(private readonly report: Report) {}
 
-  /** Whether something was counted that no line stands for yet, so that {@link flush} is due within a second. */
+  /**
+   * Whether something was counted that no line stands for yet, so that {@link flush} is due within
+   * a second.
+   */
   get pending(): boolean {
     return this.heldKinds > 0;
   }
@@ -48,14 +52,20 @@ export class Complaints {
    * @param nowMs of a clock that never steps back
    */
   add(kind: string, complaint: Complaint, nowMs = performance.now()): void {
-    const entry = this.entries.get(kind) ?? { sinceMs: Number.NEGATIVE_INFINITY, held: 0, last: complaint };
+    const entry = this.entries.get(kind) ?? {
+      sinceMs: Number.NEGATIVE_INFINITY,
+      held: 0,
+      last: complaint,
+    };
     this.entries.set(kind, entry);
     entry.last = complaint;
     if (entry.held++ === 0) this.heldKinds++;
     if (isDue(entry, nowMs)) this.write(entry, nowMs);
   }
 
-  /** Reports what was held back and has waited for long enough by now. @param nowMs Infinity for all */
+  /**
+   * Reports what was held back and has waited for long enough by now. @param nowMs Infinity for all
+   */
   flush(nowMs: number): void {
     for (const entry of this.entries.values()) {
       if (entry.held > 0 && isDue(entry, nowMs)) this.write(entry, nowMs);

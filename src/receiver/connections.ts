@@ -1,9 +1,10 @@
 /**
- * The connections that stand: how many they are, how many requests each has under way, and which of them are given up.
+ * The connections that stand: how many they are, how many requests each has under way, and which of
+ * them are given up.
  *
- * A camera whose connection ends while it waits for a reply never sends again (REQ of ZeroMQ), so a connection is given up
- * for two reasons alone: there are too many, or too much memory is held by messages that are not whole. No clock ends one: that
- * is left to TCP.
+ * A camera whose connection ends while it waits for a reply never sends again (REQ of ZeroMQ), so a
+ * connection is given up for two reasons alone: there are too many, or too much memory is held by
+ * messages that are not whole. No clock ends one: that is left to TCP.
  *
  * @module
  */
@@ -11,12 +12,16 @@
 import { cookieOf, HeldConnection, TcpInfo } from "../os/sockets.ts";
 import { type Monitor, MonitorEvent, ProtocolError } from "../zmq/monitor.ts";
 
-/** For how long TCP has heard nothing from a peer that is probably gone, in milliseconds: two of its probes have had no answer. */
+/**
+ * For how long TCP has heard nothing from a peer that is probably gone, in milliseconds: two of its
+ * probes have had no answer.
+ */
 const SILENT_MS = 150_000;
 
 /**
- * What was counted of a connection may be off by what libzmq itself receives, such as PINGs. So many bytes of that are forgiven at
- * most when a message has come whole; more may be whole messages that wait in libzmq.
+ * What was counted of a connection may be off by what libzmq itself receives, such as PINGs. So
+ * many bytes of that are forgiven at most when a message has come whole; more may be whole messages
+ * that wait in libzmq.
  */
 const DRIFT_BYTES_MAX = 2 ** 20;
 
@@ -35,7 +40,9 @@ const PROTOCOL_ERRORS = new Map<number, string>([
 export interface ConnectionsOptions {
   /** How many may stand at once; libzmq has no bound of its own. */
   readonly max: number;
-  /** Bytes that messages which have not come whole may hold in memory, of all connections together. */
+  /**
+   * Bytes that messages which have not come whole may hold in memory, of all connections together.
+   */
   readonly unfinishedBytesMax: number;
   /** Takes a line about one that came or went. */
   readonly debug: (message: string) => void;
@@ -44,8 +51,9 @@ export interface ConnectionsOptions {
   /** Is told why a handshake failed that nobody refused, and whose it was. */
   readonly onFailed: (reason: string, peer: string) => void;
   /**
-   * Is told of a peer whose type of socket cannot talk to this one, such as PUB. libzmq says nothing of it, nor of a peer
-   * that greets with some kinds of nonsense, so that may be such a one.
+   * Is told of a peer whose type of socket cannot talk to this one, such as PUB. libzmq says
+   * nothing of it, nor of a peer that greets with some kinds of nonsense, so that may be such a
+   * one.
    */
   readonly onWrongType: (peer: string) => void;
 }
@@ -55,7 +63,10 @@ export type GivenUp = "tooMany" | "unfinished" | "silent";
 
 /** One connection, as long as it stands or has requests in hand. */
 export interface Connection {
-  /** Where it is, or was: the monitor tells later that it has ended, and by then another may be there. `hold` knows. */
+  /**
+   * Where it is, or was: the monitor tells later that it has ended, and by then another may be
+   * there. `hold` knows.
+   */
   readonly fd: number;
   /** What the kernel knows it by; undefined where it had ended before that could be asked. */
   readonly cookie: bigint | undefined;
@@ -65,13 +76,19 @@ export interface Connection {
   readonly address: string | undefined;
   /** The node that was heard on it last; undefined where none was. */
   node: string | undefined;
-  /** Requests taken in from it that have no answer yet. A REQ socket, and so every camera, has one at most. */
+  /**
+   * Requests taken in from it that have no answer yet. A REQ socket, and so every camera, has one
+   * at most.
+   */
   unanswered: number;
   /** Messages that have come on it whole. */
   messages: number;
   /** Bytes that these took on the wire. */
   messageBytes: number;
-  /** What the last look at it has found: messages then, bytes then, bytes of the message that is not whole yet. */
+  /**
+   * What the last look at it has found: messages then, bytes then, bytes of the message that is not
+   * whole yet.
+   */
   seenMessages: number;
   seenBytes: number;
   unfinishedBytes: number;
@@ -79,7 +96,10 @@ export interface Connection {
   unheardMs: number;
   /** Whether the hub is closing it. */
   isClosing: boolean;
-  /** Whether it has ended. Another may bear its routing id by now, and would take a reply for the one to its own request. */
+  /**
+   * Whether it has ended. Another may bear its routing id by now, and would take a reply for the
+   * one to its own request.
+   */
   isGone: boolean;
 }
 
@@ -103,7 +123,10 @@ export class Connections implements Disposable {
     return this.standing.size - this.closing;
   }
 
-  /** The connection at this descriptor; where none is known, as it has gone already, one that is not counted. */
+  /**
+   * The connection at this descriptor; where none is known, as it has gone already, one that is not
+   * counted.
+   */
   at(fd: number): Connection {
     const known = this.standing.get(fd);
     if (known !== undefined) return known;
@@ -136,7 +159,11 @@ export class Connections implements Disposable {
           this.greeted(peer);
           // With CURVE it is said so, without it not: see `forget`.
           if (value === ProtocolError.invalidMetadata) this.options.onWrongType(peer);
-          else this.options.onFailed(PROTOCOL_ERRORS.get(value) ?? "what it sends is not ZeroMQ", peer);
+          else
+            this.options.onFailed(
+              PROTOCOL_ERRORS.get(value) ?? "what it sends is not ZeroMQ",
+              peer,
+            );
           break;
         case MonitorEvent.handshakeFailedAuth:
           this.greeted(peer);
@@ -153,11 +180,12 @@ export class Connections implements Disposable {
   }
 
   /**
-   * Asks the kernel what has come on each connection, and closes some where messages that are not whole hold too much memory
-   * together: first those that have never sent a whole one, and of these the one that holds the most. To be called about once a second.
+   * Asks the kernel what has come on each connection, and closes some where messages that are not
+   * whole hold too much memory together: first those that have never sent a whole one, and of these
+   * the one that holds the most. To be called about once a second.
    *
-   * libzmq says nothing of a message until it is whole. What the kernel has received, less what came out of libzmq as messages, is
-   * what it holds.
+   * libzmq says nothing of a message until it is whole. What the kernel has received, less what
+   * came out of libzmq as messages, is what it holds.
    */
   look(): void {
     let bytes = 0;
@@ -176,11 +204,12 @@ export class Connections implements Disposable {
     const { bytesReceived, unheardMs } = this.tcp;
     connection.unheardMs = unheardMs;
     let unfinished = bytesReceived - connection.messageBytes;
-    // Where a message has been whole since the last look, only what has come since then can be unfinished. The rest is what
-    // libzmq's own commands took (greeting, PING).
+    // Where a message has been whole since the last look, only what has come since then can be
+    // unfinished. The rest is what libzmq's own commands took (greeting, PING).
     const excess = unfinished - (bytesReceived - connection.seenBytes);
     const hasNew = connection.messages !== connection.seenMessages;
-    const drift = hasNew && excess > 0 ? Math.min(excess, DRIFT_BYTES_MAX) : Math.min(unfinished, 0);
+    const drift =
+      hasNew && excess > 0 ? Math.min(excess, DRIFT_BYTES_MAX) : Math.min(unfinished, 0);
     connection.messageBytes += drift;
     unfinished -= drift;
     connection.seenBytes = bytesReceived;
@@ -217,9 +246,9 @@ export class Connections implements Disposable {
   }
 
   /**
-   * Closes a connection, as there are too many: the one that has stood the longest and has sent no more than a greeting, so that a
-   * crowd that keeps silent shuts out no camera; else the one that TCP has heard nothing from for the longest, when that is as good as
-   * gone; else the newest.
+   * Closes a connection, as there are too many: the one that has stood the longest and has sent no
+   * more than a greeting, so that a crowd that keeps silent shuts out no camera; else the one that
+   * TCP has heard nothing from for the longest, when that is as good as gone; else the newest.
    */
   private makeRoom(): void {
     let giving = -1;
@@ -240,7 +269,10 @@ export class Connections implements Disposable {
     this.giveUp(this.standing.get(giving)!, "tooMany");
   }
 
-  /** Whether a peer has sent nothing but a greeting. A camera may be sending its first image, or wait for the reply to it. */
+  /**
+   * Whether a peer has sent nothing but a greeting. A camera may be sending its first image, or
+   * wait for the reply to it.
+   */
   private isIdleStranger(fd: number, { messages }: Connection): boolean {
     return messages === 0 && !(this.tcp.read(fd) && this.tcp.bytesReceived > GREETING_BYTES_MAX);
   }
@@ -263,7 +295,8 @@ export class Connections implements Disposable {
     const isGreeting = this.greeting.get(connection.peer) === connection;
     if (isGreeting) this.greeting.delete(connection.peer);
     if (connection.isClosing) this.closing--;
-    // libzmq ends a handshake without a word where the types of the sockets do not go together, or a frame makes no sense.
+    // libzmq ends a handshake without a word where the types of the sockets do not go together, or
+    // a frame makes no sense.
     else if (isGreeting) this.options.onWrongType(connection.peer);
     else if (connection.unheardMs > SILENT_MS) this.options.onGivenUp(connection, "silent");
   }
@@ -298,7 +331,10 @@ function newConnection(fd: number, peer: string): Connection {
   };
 }
 
-/** Keeps a connection at hand, to do something to it and to no other. @returns undefined where it has ended */
+/**
+ * Keeps a connection at hand, to do something to it and to no other. @returns undefined where it
+ * has ended
+ */
 export function hold({ fd, cookie }: Connection): HeldConnection | undefined {
   return cookie === undefined ? undefined : HeldConnection.at(fd, cookie);
 }

@@ -1,9 +1,10 @@
 /**
  * The end of a stop: the replies that were held back are sent, and the connections end.
  *
- * A REQ socket sends its next request as soon as it has its reply, and waits for ever if that goes to a connection that nobody reads any more.
- * So its reply and the end of its connection leave in one packet: its libzmq sees both before it can send, connects anew, and
- * keeps the request for the next hub. `Receiver.stop` lets nobody in meanwhile.
+ * A REQ socket sends its next request as soon as it has its reply, and waits for ever if that goes
+ * to a connection that nobody reads any more. So its reply and the end of its connection leave in
+ * one packet: its libzmq sees both before it can send, connects anew, and keeps the request for the
+ * next hub. `Receiver.stop` lets nobody in meanwhile.
  *
  * @module
  */
@@ -13,13 +14,17 @@ import { type Connection, type Connections, hold } from "./connections.ts";
 import type { Envelope, ReplySocket } from "./reply-socket.ts";
 
 /**
- * In how many steps all of this is done, each of a millisecond or more. Senders that share a process share the thread that is to see the end of
- * their connections, and that is late where many end at once: of 1,500 senders in four processes some 60 lost a request
- * with 4 ended at a time, and 250 with 32.
+ * In how many steps all of this is done, each of a millisecond or more. Senders that share a
+ * process share the thread that is to see the end of their connections, and that is late where many
+ * end at once: of 1,500 senders in four processes some 60 lost a request with 4 ended at a time,
+ * and 250 with 32.
  */
 const STEPS = 400;
 
-/** How long replies are waited for that libzmq has not written yet, all of them together, in milliseconds. */
+/**
+ * How long replies are waited for that libzmq has not written yet, all of them together, in
+ * milliseconds.
+ */
 const WRITE_MS_MAX = 1200;
 
 /** The same in one step: less than the 200 ms for which the kernel keeps back what is corked. */
@@ -45,7 +50,8 @@ export function sayFarewell(
   const counts = new Map<Connection, number>();
   for (const { connection } of replies)
     if (connection !== undefined) counts.set(connection, (counts.get(connection) ?? 0) + 1);
-  // Before the others have their replies, which takes some time: what these send meanwhile would be read by nobody.
+  // Before the others have their replies, which takes some time: what these send meanwhile would be
+  // read by nobody.
   for (const connection of connections.all()) {
     if (counts.has(connection)) continue;
     using held = hold(connection);
@@ -57,7 +63,8 @@ export function sayFarewell(
     using step = new Step(connections);
     for (const each of replies.slice(at, at + atOnce)) {
       if (each.isStale()) continue;
-      if (each.connection !== undefined) step.cork(each.connection, counts.get(each.connection) === 1);
+      if (each.connection !== undefined)
+        step.cork(each.connection, counts.get(each.connection) === 1);
       socket.replyTo(each.envelope, each.reply);
     }
     step.end(untilMs);
@@ -73,8 +80,8 @@ class Step implements Disposable {
   /**
    * Has a connection keep back what is written to it from now on.
    *
-   * @param isOnly whether one reply is due on it. Where there are more, as of a proxy, libzmq alone knows when it has written all; it ends the
-   * connection itself then, when its socket is closed
+   * @param isOnly whether one reply is due on it. Where there are more, as of a proxy, libzmq alone
+   * knows when it has written all; it ends the connection itself then, when its socket is closed
    */
   cork(connection: Connection, isOnly: boolean): void {
     const own = hold(connection);
@@ -86,7 +93,10 @@ class Step implements Disposable {
     else own[Symbol.dispose]();
   }
 
-  /** Ends each connection as soon as its reply was written. @param untilMs how long that is waited for at most */
+  /**
+   * Ends each connection as soon as its reply was written. @param untilMs how long that is waited
+   * for at most
+   */
   end(untilMs: number): void {
     const endMs = Math.min(untilMs, performance.now() + STEP_MS_MAX);
     for (;;) {

@@ -1,10 +1,11 @@
 /**
- * The fast path: one thread that receives requests, stores them and answers, one after the other, while the receiver lends it the
- * socket (`loan.ts`).
+ * The fast path: one thread that receives requests, stores them and answers, one after the other,
+ * while the receiver lends it the socket (`loan.ts`).
  *
- * It takes only what is plain: events and JPEG files of usual size, one at a time of each connection. With anything else the
- * socket goes back to the receiver, and so does all that is not being stored yet. The receiver counts what was answered here, a
- * little later. Where the disk stalls, the receiver takes the socket back, and answers what this thread then still has in hand.
+ * It takes only what is plain: events and JPEG files of usual size, one at a time of each
+ * connection. With anything else the socket goes back to the receiver, and so does all that is not
+ * being stored yet. The receiver counts what was answered here, a little later. Where the disk
+ * stalls, the receiver takes the socket back, and answers what this thread then still has in hand.
  *
  * @module
  */
@@ -15,7 +16,14 @@ import { RequestError, type RequestReader, type StoredRequest } from "../protoco
 import type { Store } from "../store/store.ts";
 import { observe } from "../shared/histogram.ts";
 import type { RequestQueue } from "../shared/queue.ts";
-import { FAST_BATCH, FAST_SLOTS, histogramAt, Integer, type Shared, UNFLUSHED } from "../shared/memory.ts";
+import {
+  FAST_BATCH,
+  FAST_SLOTS,
+  histogramAt,
+  Integer,
+  type Shared,
+  UNFLUSHED,
+} from "../shared/memory.ts";
 import { fillSlot, Holder, Outcome, type Slot, type Slots } from "../shared/slot.ts";
 import { isPlain, type Loan, SLOW_MS } from "../shared/loan.ts";
 import type { ReplySocket } from "./reply-socket.ts";
@@ -91,7 +99,10 @@ export class FastPath {
     }
   }
 
-  /** Waits until there is something to do. @param isDrained whether the socket has been asked last for what it has, and had nothing */
+  /**
+   * Waits until there is something to do. @param isDrained whether the socket has been asked last
+   * for what it has, and had nothing
+   */
   private sleep(isDrained: boolean): void {
     const { poller } = this;
     const { wake } = this.parts;
@@ -100,7 +111,10 @@ export class FastPath {
     if (poller.readable(WAKE)) wake.clear();
   }
 
-  /** Receives all that there is; `batch` is what of it is to be stored here. @returns whether the socket is lent, and has no more */
+  /**
+   * Receives all that there is; `batch` is what of it is to be stored here. @returns whether the
+   * socket is lent, and has no more
+   */
   private receive(): boolean {
     const { loan, queue, socket } = this.parts;
     this.batch.length = 0;
@@ -161,11 +175,14 @@ export class FastPath {
     this.answer(index, slot);
   }
 
-  /** Answers what was stored. What was not, or has become the receiver's meanwhile, goes to that. */
+  /**
+   * Answers what was stored. What was not, or has become the receiver's meanwhile, goes to that.
+   */
   private answer(index: number, slot: Slot): void {
     const { loan, queue, number } = this.parts;
     const isMine = loan.begin();
-    const isAnswered = isMine && (slot.outcome === Outcome.stored || slot.outcome === Outcome.overCap);
+    const isAnswered =
+      isMine && (slot.outcome === Outcome.stored || slot.outcome === Outcome.overCap);
     try {
       if (isAnswered) this.reply(index, slot);
       Atomics.store(this.integers, Integer.inHand + number, 0);
@@ -200,8 +217,10 @@ export class FastPath {
   /** What was received, where it is plain, and its sender waits for the reply to nothing else. */
   private plain(index: number, bytes: number): StoredRequest | undefined {
     const { socket, reader } = this.parts;
-    if (socket.malformed !== undefined || !socket.isDirect(index) || socket.isNamed(index)) return undefined;
-    // One that sends ahead could fill libzmq's queue while something is stored here; the receiver takes all of it in.
+    if (socket.malformed !== undefined || !socket.isDirect(index) || socket.isNamed(index))
+      return undefined;
+    // One that sends ahead could fill libzmq's queue while something is stored here; the receiver
+    // takes all of it in.
     if (this.descriptors.includes(socket.descriptor(index))) return undefined;
     try {
       const request = reader.read(socket.header, socket.headerLength, socket.payload(index));

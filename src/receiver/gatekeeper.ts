@@ -1,6 +1,7 @@
 /**
- * Who may send, put into force on a socket: by address, by key, and by how fast connections come. It is asked before libzmq gives a
- * connection a routing id, so that nobody who is not let in can take one.
+ * Who may send, put into force on a socket: by address, by key, and by how fast connections come.
+ * It is asked before libzmq gives a connection a routing id, so that nobody who is not let in can
+ * take one.
  *
  * @module
  */
@@ -12,10 +13,15 @@ import { AddressList } from "../net/access.ts";
 import { Arrivals, PER_SECOND } from "./arrivals.ts";
 import { Authenticator, type Peer, type Refusal, ZAP_DOMAIN } from "./authenticator.ts";
 
-/** How often all connections that may stand may come again at once from one address, as when its link was gone, or power. */
+/**
+ * How often all connections that may stand may come again at once from one address, as when its
+ * link was gone, or power.
+ */
 const HERDS = 2;
 
-/** Connections that may come at once from one address, whatever the settings say: people try things. */
+/**
+ * Connections that may come at once from one address, whatever the settings say: people try things.
+ */
 const BURST_MIN = 1000;
 
 /** The settings that say who may send. */

@@ -1,9 +1,10 @@
 /**
  * The receiver: takes requests in, hands what is to be stored to the writers, and answers.
  *
- * It faces the network, but for the times in which it lends its socket to the fast path (`fast-path.ts`). Here is its loop: when it
- * waits and for what, what it sees to now and then, and how it stops; `requests.ts` has what becomes of a request. It takes in
- * whatever comes, also while the disk stalls.
+ * It faces the network, but for the times in which it lends its socket to the fast path
+ * (`fast-path.ts`). Here is its loop: when it waits and for what, what it sees to now and then, and
+ * how it stops; `requests.ts` has what becomes of a request. It takes in whatever comes, also while
+ * the disk stalls.
  *
  * @module
  */
@@ -13,7 +14,14 @@ import { trimMemory } from "../os/memory.ts";
 import { DescriptorPoller, type EventFd } from "../os/wait.ts";
 import { sendersThatFit } from "../os/open-files.ts";
 import type { ActivityMessage, LendableSocket } from "../shared/messages.ts";
-import { Counter, FAST_BATCH, FAST_SLOTS, firstFastSlot, Integer, slotsFor } from "../shared/memory.ts";
+import {
+  Counter,
+  FAST_BATCH,
+  FAST_SLOTS,
+  firstFastSlot,
+  Integer,
+  slotsFor,
+} from "../shared/memory.ts";
 import { Monitor } from "../zmq/monitor.ts";
 import { Context, SocketOption } from "../zmq/socket.ts";
 import { type Complaint, Complaints } from "./complaints.ts";
@@ -26,47 +34,67 @@ import { Requests, type RequestsParts } from "./requests.ts";
 import { type PublisherChange, Subscriptions } from "./subscriptions.ts";
 import { StallWatch } from "./stall-watch.ts";
 
-/** How often what is not about requests is seen to while requests keep coming, and how soon after the last, in milliseconds. */
+/**
+ * How often what is not about requests is seen to while requests keep coming, and how soon after
+ * the last, in milliseconds.
+ */
 const CHORES_MS = 50;
 
-/** How long nothing unusual may have been until the socket is lent to the fast path, in milliseconds. */
+/**
+ * How long nothing unusual may have been until the socket is lent to the fast path, in
+ * milliseconds.
+ */
 const LEND_AFTER_MS = 1000;
 
-/** How often something that is not for the fast path may come between two chores, until it is not usual any more. */
+/**
+ * How often something that is not for the fast path may come between two chores, until it is not
+ * usual any more.
+ */
 const HANDOVERS_MAX = 20;
 
 /** How long after a request the receiver looks after the fast path by itself, in milliseconds. */
 const WATCH_MS = 2 * CHORES_MS;
 
-/** Messages pass through libzmq's memory, and the C library keeps what is freed of it: so it is asked for that now and then. */
+/**
+ * Messages pass through libzmq's memory, and the C library keeps what is freed of it: so it is
+ * asked for that now and then.
+ */
 const TRIM_MS = 10_000;
 const TRIM_BYTES = 32 * 2 ** 20;
 
 /** How often it is looked what connections hold, in milliseconds. */
 const LOOK_MS = 1000;
 
-/** Shortest time between two lines on sockets of a wrong type, or on an address that connects too often, in milliseconds. */
+/**
+ * Shortest time between two lines on sockets of a wrong type, or on an address that connects too
+ * often, in milliseconds.
+ */
 const RARE_MS = 60_000;
 
-/** How many nodes are named in one second whose connections have been given up; further ones are counted. */
+/**
+ * How many nodes are named in one second whose connections have been given up; further ones are
+ * counted.
+ */
 const NODES_SAID_MAX = 20;
 
 /** How long a writer may wait for the disk with one request until the log says so, in seconds. */
 const STALL_SECONDS_MIN = 2;
 
 /**
- * How long nothing may arrive until a stop takes it that all who send wait for their replies, in milliseconds. A sender that
- * pauses for less has then been caught with a request in hand, and not with one on its way to a connection that is closing.
- * imagenode gives a hub a second to reply.
+ * How long nothing may arrive until a stop takes it that all who send wait for their replies, in
+ * milliseconds. A sender that pauses for less has then been caught with a request in hand, and not
+ * with one on its way to a connection that is closing. imagenode gives a hub a second to reply.
  */
 const STOP_QUIET_MS = 250;
 
-/** How long a stop goes on receiving where senders do not wait for their replies, in milliseconds. */
+/**
+ * How long a stop goes on receiving where senders do not wait for their replies, in milliseconds.
+ */
 const STOP_RECEIVE_MS_MAX = 4000;
 
 /**
- * How long a stop waits for the disk, in milliseconds. Service managers give a process 10 s and more, and to answer all takes up to
- * 1.2 s (`farewell.ts`), and `linger`.
+ * How long a stop waits for the disk, in milliseconds. Service managers give a process 10 s and
+ * more, and to answer all takes up to 1.2 s (`farewell.ts`), and `linger`.
  */
 const STOP_MS_MAX = 7000;
 
@@ -118,7 +146,10 @@ export class Receiver {
   private noticedMs = 0;
   private choresMs = 0;
   private lookedMs = 0;
-  /** Whether the fast path has the socket, or has just given it back; and since when it would be lent but for what is in hand. */
+  /**
+   * Whether the fast path has the socket, or has just given it back; and since when it would be
+   * lent but for what is in hand.
+   */
   private isLending = false;
   private lendingSinceMs: number | undefined;
   /** How often the fast path has left something to the receiver since the last chores. */
@@ -145,8 +176,11 @@ export class Receiver {
     );
     // The fast path receives into its places first, and finds them ready.
     for (let place = places - FAST_SLOTS; place < places; place++) this.socket.payload(place);
-    this.gatekeeper = new Gatekeeper(this.context, this.socket.socket, settings, ({ address }, refusal) =>
-      this.refused(refusal.reason, { from: address }, refusal.isForNow),
+    this.gatekeeper = new Gatekeeper(
+      this.context,
+      this.socket.socket,
+      settings,
+      ({ address }, refusal) => this.refused(refusal.reason, { from: address }, refusal.isForNow),
     );
   }
 
@@ -221,8 +255,10 @@ export class Receiver {
       unfinishedBytesMax: unfinishedBytesMax(settings),
       debug,
       onFailed: (reason, peer) => {
-        // Without CURVE it is a scan of the port, most often; with it, a node that lacks the keys, or has others.
-        if (settings.curve.server_key !== "") this.refused(`${reason} (the setting curve)`, { from: peer });
+        // Without CURVE it is a scan of the port, most often; with it, a node that lacks the keys,
+        // or has others.
+        if (settings.curve.server_key !== "")
+          this.refused(`${reason} (the setting curve)`, { from: peer });
         else debug(`A connection failed in its handshake: ${reason}: ${peer}`);
       },
       onWrongType: (peer) => this.sayWrongType(peer),
@@ -231,7 +267,8 @@ export class Receiver {
           connection,
           {
             tooMany: `there are ${max} already (${bound})`,
-            unfinished: "messages that have not come whole hold too much memory (max_unfinished_bytes)",
+            unfinished:
+              "messages that have not come whole hold too much memory (max_unfinished_bytes)",
             silent: `TCP has heard nothing from it for ${Math.round(connection.unheardMs / 60_000)} minutes`,
           }[reason],
           reason,
@@ -246,13 +283,20 @@ export class Receiver {
     );
     this.subscriptions = Subscriptions.open(settings);
     const { socket: questions } = this.gatekeeper.authenticator;
-    const descriptors = [this.socket.socket, monitor.socket, questions].map(({ descriptor }) => descriptor);
+    const descriptors = [this.socket.socket, monitor.socket, questions].map(
+      ({ descriptor }) => descriptor,
+    );
     this.publishersAt = 1 + descriptors.length;
-    this.poller = new DescriptorPoller([wake.fd, ...descriptors, ...(this.subscriptions?.descriptors ?? [])]);
+    this.poller = new DescriptorPoller([
+      wake.fd,
+      ...descriptors,
+      ...(this.subscriptions?.descriptors ?? []),
+    ]);
   }
 
   /**
-   * Receives and answers until the queue says stop; then stores and answers what has arrived by then, and closes.
+   * Receives and answers until the queue says stop; then stores and answers what has arrived by
+   * then, and closes.
    *
    * @returns how many requests got no answer, because the disk did not take them in time
    */
@@ -261,7 +305,8 @@ export class Receiver {
     this.requests.notice(`Starting imagehub ${version}`);
     while (!queue.stopping) {
       if (this.isLending && !this.parts.loan.isOut) this.takeBack();
-      // Replies before requests: so the socket has been asked last for what it has, when that was nothing.
+      // Replies before requests: so the socket has been asked last for what it has, when that was
+      // nothing.
       this.requests.takeDone();
       const isDrained = !this.receive();
       const mayHavePublished = this.receivePublished();
@@ -270,12 +315,16 @@ export class Receiver {
       const choresLeftMs = CHORES_MS - (now - this.choresMs);
       if (choresLeftMs <= 0) this.doChores(now, isDrained);
       // A socket that has come back meanwhile is asked first.
-      if (isDrained && !mayHavePublished && this.isReceiving === isReceiving) this.sleep(now, choresLeftMs);
+      if (isDrained && !mayHavePublished && this.isReceiving === isReceiving)
+        this.sleep(now, choresLeftMs);
     }
     return this.stop();
   }
 
-  /** Takes in what has come, or what the fast path has answered. @returns whether there may be more to receive */
+  /**
+   * Takes in what has come, or what the fast path has answered. @returns whether there may be more
+   * to receive
+   */
   private receive(): boolean {
     if (this.lendingSinceMs !== undefined && this.requests.waitingForReply === 0) {
       this.lendingSinceMs = undefined;
@@ -288,7 +337,10 @@ export class Receiver {
 
   /** @returns whether publishers may have sent more */
   private receivePublished(): boolean {
-    return this.subscriptions !== undefined && this.requests.receivePublished(this.subscriptions.publishers);
+    return (
+      this.subscriptions !== undefined &&
+      this.requests.receivePublished(this.subscriptions.publishers)
+    );
   }
 
   /** Whether it receives: the socket is not lent, nor is it to be as soon as nothing is in hand. */
@@ -296,7 +348,10 @@ export class Receiver {
     return !this.isLending && this.lendingSinceMs === undefined;
   }
 
-  /** Has the socket again, with all that the fast path has not answered. @returns how many requests it had not begun to store */
+  /**
+   * Has the socket again, with all that the fast path has not answered. @returns how many requests
+   * it had not begun to store
+   */
   private regain(): number {
     if (!this.isLending) return 0;
     this.parts.loan.takeBack();
@@ -319,7 +374,8 @@ export class Receiver {
   private wishToLend(now: number): void {
     const { loan, settings } = this.parts;
     const isUsual = now - Math.max(this.requests.unusualMs, this.takenBackMs) >= LEND_AFTER_MS;
-    // With the other levels a request is answered before it is stored, or waits for the disk each time.
+    // With the other levels a request is answered before it is stored, or waits for the disk each
+    // time.
     if (!isUsual || settings.ack !== "stored" || !loan.isReady) return;
     // From now on nothing is received, so that it comes to an end.
     if (this.requests.waitingForReply > 0) {
@@ -343,20 +399,26 @@ export class Receiver {
     }
   }
 
-  /** Waits until there is something to do. @param choresLeftMs until the chores are due, where they were not done just now */
+  /**
+   * Waits until there is something to do. @param choresLeftMs until the chores are due, where they
+   * were not done just now
+   */
   private sleep(now: number, choresLeftMs: number): void {
     const { queue } = this.parts;
     queue.turn();
     if (queue.takeReload()) this.reload();
     const quietLeftMs = Math.ceil(this.quietSinceMs + this.patienceMs - now);
     const longestMs = Math.min(quietLeftMs, this.looksAgainMs(now));
-    // Until the chores are done nothing is known of what comes after them: the time may be up for a notice by then.
+    // Until the chores are done nothing is known of what comes after them: the time may be up for a
+    // notice by then.
     const timeoutMs = choresLeftMs > 0 ? Math.ceil(choresLeftMs) : longestMs;
     if (queue.fallAsleep() && !queue.isCalling && !this.isWanted(timeoutMs)) this.poll(timeoutMs);
     queue.awake();
   }
 
-  /** How long it may sleep at most for the sake of what it has to look at again, in milliseconds. */
+  /**
+   * How long it may sleep at most for the sake of what it has to look at again, in milliseconds.
+   */
   private looksAgainMs(now: number): number {
     const { complaints, requests } = this;
     if (this.isAttentive(now) || this.lendingSinceMs !== undefined) return CHORES_MS;
@@ -367,9 +429,14 @@ export class Receiver {
       : Number.POSITIVE_INFINITY;
   }
 
-  /** Whether the receiver looks after the fast path, so that a disk that stalls does not have the socket for long. */
+  /**
+   * Whether the receiver looks after the fast path, so that a disk that stalls does not have the
+   * socket for long.
+   */
   private isAttentive(now: number): boolean {
-    return this.isLending && (this.parts.loan.inHand >= 0 || now - this.requests.receivedMs < WATCH_MS);
+    return (
+      this.isLending && (this.parts.loan.inHand >= 0 || now - this.requests.receivedMs < WATCH_MS)
+    );
   }
 
   /** Whether the fast path wants the receiver now, which else may sleep for this long. */
@@ -385,9 +452,11 @@ export class Receiver {
 
   private stop(): number {
     const { settings, queue } = this.parts;
-    // Not unbound first: libzmq would end the connections that were made through the endpoint, and drop their replies.
+    // Not unbound first: libzmq would end the connections that were made through the endpoint, and
+    // drop their replies.
     this.requests.holdReplies();
-    // Nobody is let in any more, though: who connects now waits in the handshake, with its request in its own memory, for the next hub.
+    // Nobody is let in any more, though: who connects now waits in the handshake, with its request
+    // in its own memory, for the next hub.
     this.poller.want(QUESTIONS, false);
     this.lendingSinceMs = undefined;
     this.regain();
@@ -413,14 +482,19 @@ export class Receiver {
     if (subscriptions === undefined) return;
     const { descriptors } = subscriptions;
     for (const index of descriptors.keys()) this.poller.want(this.publishersAt + index, false);
-    for (const end = performance.now() + STOP_QUIET_MS; performance.now() < end && this.receivePublished(););
-    // It is closed with the process: its I/O thread may be looking up a name, and that can take longer than a stop may.
+    for (
+      const end = performance.now() + STOP_QUIET_MS;
+      performance.now() < end && this.receivePublished();
+    );
+    // It is closed with the process: its I/O thread may be looking up a name, and that can take
+    // longer than a stop may.
     this.subscriptions = undefined;
   }
 
   /**
-   * Receives and stores all that senders have sent. None that waits for its reply sends again, so while the replies are
-   * held back there is an end to it, however few the slots are. @param startMs when the stop began
+   * Receives and stores all that senders have sent. None that waits for its reply sends again, so
+   * while the replies are held back there is an end to it, however few the slots are. @param
+   * startMs when the stop began
    * @param quietMs how long nothing may arrive until it is done
    */
   private drain(startMs: number, quietMs: number): void {
@@ -444,7 +518,10 @@ export class Receiver {
     }
   }
 
-  /** Waits for the network or the queue. Each socket has been asked last for what it has, and had nothing. */
+  /**
+   * Waits for the network or the queue. Each socket has been asked last for what it has, and had
+   * nothing.
+   */
   private poll(timeoutMs: number, receives = true): void {
     const { poller } = this;
     poller.want(SOCKET, receives && this.isReceiving);
@@ -518,7 +595,10 @@ export class Receiver {
       report("info", `Read the keys of ${this.gatekeeper.reload()} clients again`);
     } catch (error) {
       const reason = messageOf(error);
-      report("error", `Cannot read the keys of clients again, those read before stay in force: ${reason}`);
+      report(
+        "error",
+        `Cannot read the keys of clients again, those read before stay in force: ${reason}`,
+      );
     }
   }
 

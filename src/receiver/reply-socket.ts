@@ -1,9 +1,10 @@
 /**
- * A REP socket that can have many requests in hand at once: a ROUTER that keeps each request's envelope beside its frames
- * until it is answered.
+ * A REP socket that can have many requests in hand at once: a ROUTER that keeps each request's
+ * envelope beside its frames until it is answered.
  *
- * libzmq's own REP answers one request before it receives the next, and drops the next client's reply when a peer
- * that sent no delimiter goes away. Envelopes are checked here, and a request without one is answered all the same.
+ * libzmq's own REP answers one request before it receives the next, and drops the next client's
+ * reply when a peer that sent no delimiter goes away. Envelopes are checked here, and a request
+ * without one is answered all the same.
  *
  * @module
  */
@@ -18,18 +19,24 @@ import { HOPS_MAX, NO_DELIMITER, Place } from "../shared/place.ts";
 const HEADER_BYTES_MAX = 64 * 1024;
 
 /**
- * TCP's own questions whether a silent peer is still there: after so many seconds, every so many, so many times. Each minute,
- * so that no router between forgets the connection. It is given up after two hours, as Linux does by default: a camera whose
- * connection ends while packets are lost never sends again.
+ * TCP's own questions whether a silent peer is still there: after so many seconds, every so many,
+ * so many times. Each minute, so that no router between forgets the connection. It is given up
+ * after two hours, as Linux does by default: a camera whose connection ends while packets are lost
+ * never sends again.
  */
 const KEEPALIVE_IDLE_S = 60;
 const KEEPALIVE_INTERVAL_S = 60;
 const KEEPALIVE_PROBES = 120;
 
-/** Connections that may wait to be accepted; the kernel's own bound (net.core.somaxconn) is 4096. */
+/**
+ * Connections that may wait to be accepted; the kernel's own bound (net.core.somaxconn) is 4096.
+ */
 const BACKLOG = 1024;
 
-/** What stands before the bytes of a frame on the wire (ZMTP 3, "Framing"): its flags and its length, of one byte or of eight. */
+/**
+ * What stands before the bytes of a frame on the wire (ZMTP 3, "Framing"): its flags and its
+ * length, of one byte or of eight.
+ */
 const SHORT_FRAME_BYTES_MAX = 255;
 const SHORT_HEAD_BYTES = 2;
 const LONG_HEAD_BYTES = 9;
@@ -51,7 +58,9 @@ export type SocketSettings = Pick<
   | "heartbeat_timeout"
 >;
 
-/** Bytes that messages which have not come whole may hold together: one of the longest always may. */
+/**
+ * Bytes that messages which have not come whole may hold together: one of the longest always may.
+ */
 export function unfinishedBytesMax(
   settings: Pick<Settings, "max_message_bytes" | "max_unfinished_bytes">,
 ): number {
@@ -66,7 +75,8 @@ export function unfinishedBytesMax(
  */
 export function routerSocket(context: Context, settings: SocketSettings): Socket {
   const socket = context.socket(SocketType.router);
-  // One that is longer than it may be, but could be held, is taken in and answered: a camera that is cut off never sends again.
+  // One that is longer than it may be, but could be held, is taken in and answered: a camera that
+  // is cut off never sends again.
   socket.maxMessageSize = unfinishedBytesMax(settings);
   for (const [option, value] of [
     [SocketOption.linger, settings.linger * 1000],
@@ -86,8 +96,9 @@ export function routerSocket(context: Context, settings: SocketSettings): Socket
 }
 
 /**
- * The socket that faces the senders, as one thread sees it. A request in hand has a place, a number that the caller
- * chooses. The places are in shared memory: a thread that is given one finds the whole request there.
+ * The socket that faces the senders, as one thread sees it. A request in hand has a place, a number
+ * that the caller chooses. The places are in shared memory: a thread that is given one finds the
+ * whole request there.
  */
 export class ReplySocket {
   /** Begins with frame 1 of the request that was received or loaded last. */
@@ -101,9 +112,10 @@ export class ReplySocket {
   /**
    * @param socket for a poller; a ROUTER
    * @param places where all places are
-   * @param own how many of them, from the first, this thread makes ready itself, each when it is used first; another has done so
-   *   with the rest
-   * @param isLent whether another thread has the socket now; to use it all the same would corrupt it, so that throws
+   * @param own how many of them, from the first, this thread makes ready itself, each when it is
+   *   used first; another has done so with the rest
+   * @param isLent whether another thread has the socket now; to use it all the same would corrupt
+   * it, so that throws
    */
   constructor(
     readonly socket: Socket,
@@ -118,7 +130,8 @@ export class ReplySocket {
   }
 
   /**
-   * Receives a request, without waiting. It is in hand at this place until it was answered; `load` has it read.
+   * Receives a request, without waiting. It is in hand at this place until it was answered; `load`
+   * has it read.
    *
    * @returns false when there is none
    */
@@ -132,8 +145,8 @@ export class ReplySocket {
   }
 
   /**
-   * Receives what a publisher has sent, without waiting, into a place where nothing is in hand: two frames and no envelope. It is not
-   * to be answered.
+   * Receives what a publisher has sent, without waiting, into a place where nothing is in hand: two
+   * frames and no envelope. It is not to be answered.
    *
    * @param publisher a SUB socket
    * @returns false when there is nothing
@@ -156,7 +169,10 @@ export class ReplySocket {
     return true;
   }
 
-  /** Reads frame 1 of the request at this place into `header`, or into `malformed` why not; another thread may have received it. */
+  /**
+   * Reads frame 1 of the request at this place into `header`, or into `malformed` why not; another
+   * thread may have received it.
+   */
   load(place: number): void {
     const { hops, frames, headerBytes, header } = this.at(place);
     this.headerLength = headerBytes;
@@ -164,7 +180,10 @@ export class ReplySocket {
     if (this.malformed === undefined) header.copyTo(this.header);
   }
 
-  /** Lets go of frame 1 of the request at this place, which then cannot be loaded any more. It may be large, and counts nowhere. */
+  /**
+   * Lets go of frame 1 of the request at this place, which then cannot be loaded any more. It may
+   * be large, and counts nowhere.
+   */
   dropHeader(place: number): void {
     const at = this.at(place);
     if (at.headerBytes === 0) return;
@@ -201,7 +220,10 @@ export class ReplySocket {
     return this.at(place).wireBytes;
   }
 
-  /** The address of the sender of the request at this place, which is not answered yet, e.g. `192.168.86.41`. */
+  /**
+   * The address of the sender of the request at this place, which is not answered yet, e.g.
+   * `192.168.86.41`.
+   */
   peerAddress(place: number): string {
     const { routingId, payload } = this.at(place);
     // What a publisher has sent has no routing id.
@@ -210,9 +232,11 @@ export class ReplySocket {
   }
 
   /**
-   * Whether the sender of the request at this place has set a routing id, which may come again on another connection. Those that libzmq
-   * makes begin with a zero, and come once. A sender that sets such a one itself may get replies late or not at all; and where libzmq's
-   * counter comes to one that somebody has set, it ends the process, which the pace of new connections bounds (`arrivals.ts`).
+   * Whether the sender of the request at this place has set a routing id, which may come again on
+   * another connection. Those that libzmq makes begin with a zero, and come once. A sender that
+   * sets such a one itself may get replies late or not at all; and where libzmq's counter comes to
+   * one that somebody has set, it ends the process, which the pace of new connections bounds
+   * (`arrivals.ts`).
    */
   isNamed(place: number): boolean {
     return this.at(place).routingId.firstByte !== 0;
@@ -223,7 +247,10 @@ export class ReplySocket {
     return this.at(place).hops === 0;
   }
 
-  /** The descriptor of the connection that the request at this place came on; -1 where that is not known. */
+  /**
+   * The descriptor of the connection that the request at this place came on; -1 where that is not
+   * known.
+   */
   descriptor(place: number): number {
     return this.at(place).fd;
   }
@@ -239,7 +266,10 @@ export class ReplySocket {
     socket.send(reply, false);
   }
 
-  /** Takes the envelope of the request at this place, so that it can be answered when the place is another's. */
+  /**
+   * Takes the envelope of the request at this place, so that it can be answered when the place is
+   * another's.
+   */
   takeEnvelope(place: number): Envelope {
     const at = this.at(place);
     const hops = Array.from({ length: Math.max(at.hops, 0) }, (_, hop) => at.hop(hop).bytes());
@@ -317,7 +347,8 @@ export class ReplySocket {
 function whyMalformed(hops: number, frames: number, headerBytes: number): string | undefined {
   if (hops === NO_DELIMITER) return "the request has no empty delimiter frame";
   if (frames === 0) return "the request has no frames, 2 were expected";
-  if (frames !== 2) return `the request has ${frames} ${frames === 1 ? "frame" : "frames"}, 2 were expected`;
+  if (frames !== 2)
+    return `the request has ${frames} ${frames === 1 ? "frame" : "frames"}, 2 were expected`;
   if (headerBytes > HEADER_BYTES_MAX) {
     return `frame 1 has ${headerBytes} bytes, more than ${HEADER_BYTES_MAX}`;
   }

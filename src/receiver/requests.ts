@@ -1,16 +1,22 @@
 /**
- * The requests that are in the hub: each has a slot from when it was received until it was answered.
+ * The requests that are in the hub: each has a slot from when it was received until it was
+ * answered.
  *
- * Here is decided what becomes of each: answered at once where it needs no disk (heartbeats, test images, what makes no
- * sense), else handed to the writers and answered when they are done. It also counts, and takes over from the fast path what that
- * leaves to the receiver.
+ * Here is decided what becomes of each: answered at once where it needs no disk (heartbeats, test
+ * images, what makes no sense), else handed to the writers and answered when they are done. It also
+ * counts, and takes over from the fast path what that leaves to the receiver.
  *
  * @module
  */
 
 import type { Calendar } from "../protocol/calendar.ts";
 import type { Settings } from "../config/schema.ts";
-import { type Request, RequestError, RequestReader, type StoredRequest } from "../protocol/request.ts";
+import {
+  type Request,
+  RequestError,
+  RequestReader,
+  type StoredRequest,
+} from "../protocol/request.ts";
 import { oneLine } from "../protocol/names.ts";
 import type { RequestQueue } from "../shared/queue.ts";
 import { Counter, FAST_SLOTS, firstFastSlot, type Shared, slotsFor } from "../shared/memory.ts";
@@ -27,13 +33,22 @@ import { UnlabelledWarnings } from "./unlabelled.ts";
 /** Requests taken in before those that are done are answered. */
 const BATCH = 32;
 
-/** Replies that a stop holds back, at most. Each is from another connection, where senders wait for theirs. */
+/**
+ * Replies that a stop holds back, at most. Each is from another connection, where senders wait for
+ * theirs.
+ */
 const HELD_MAX = 10_000;
 
-/** How old a request can be that the fast path has in hand when the receiver takes it over, in milliseconds; it is less, most often. */
+/**
+ * How old a request can be that the fast path has in hand when the receiver takes it over, in
+ * milliseconds; it is less, most often.
+ */
 const AGE_MS_MAX = 1000;
 
-/** What CURVE adds to the three frames of a request on the wire, in bytes (ZeroMQ RFC 26, "MESSAGE Command"). */
+/**
+ * What CURVE adds to the three frames of a request on the wire, in bytes (ZeroMQ RFC 26, "MESSAGE
+ * Command").
+ */
 const CURVE_BYTES = 3 * 33;
 
 const OK = Buffer.from("OK");
@@ -55,7 +70,10 @@ export class Requests {
   receivedBytes = 0;
   /** When a writer was done with something last. */
   doneMs = performance.now();
-  /** When something was last that is not for the fast path: a request that is not plain, or one that took long. */
+  /**
+   * When something was last that is not for the fast path: a request that is not plain, or one that
+   * took long.
+   */
   unusualMs = Number.NEGATIVE_INFINITY;
   private readonly settings: Settings;
   private readonly mechanismBytes: number;
@@ -72,7 +90,10 @@ export class Requests {
   private readonly slotCount: number;
   /** Slots that hold nothing. The last one freed is used first, so that few are ever touched. */
   private readonly free: number[];
-  /** Slots that nobody waits for: the request was answered before it was stored, or is a notice of the hub's own. */
+  /**
+   * Slots that nobody waits for: the request was answered before it was stored, or is a notice of
+   * the hub's own.
+   */
   private readonly unawaited = new Set<number>();
   /** Those of them that a publisher has sent: no reply is due, so they need no socket. */
   private readonly published = new Set<number>();
@@ -83,7 +104,10 @@ export class Requests {
   private readonly adopted = new Set<number>();
   /** Where the next request that the fast path has answered is looked for first. */
   private nextSettled = 0;
-  /** A moment of the day whose folder is full, where there was no slot yet to note that in the event log. */
+  /**
+   * A moment of the day whose folder is full, where there was no slot yet to note that in the event
+   * log.
+   */
   private fullMicros: number | undefined;
   /** While the hub stops: replies that are ready. */
   private held: HeldReply[] | undefined;
@@ -133,9 +157,14 @@ export class Requests {
     return this.inHand - this.published.size;
   }
 
-  /** How many requests are in use whose sender has had no answer, or the answer too early: all but the hub's own notices. */
+  /**
+   * How many requests are in use whose sender has had no answer, or the answer too early: all but
+   * the hub's own notices.
+   */
   get unanswered(): number {
-    const notices = [...this.unawaited].filter((slot) => !isAwaited(this.slots.at(slot).kind)).length;
+    const notices = [...this.unawaited].filter(
+      (slot) => !isAwaited(this.slots.at(slot).kind),
+    ).length;
     return this.inHand - notices;
   }
 
@@ -145,8 +174,8 @@ export class Requests {
   }
 
   /**
-   * Answers what the disk has not taken as an error, in time before the hub ends. It stays in its slot, and may be stored
-   * all the same.
+   * Answers what the disk has not taken as an error, in time before the hub ends. It stays in its
+   * slot, and may be stored all the same.
    */
   refuseRest(): void {
     const free = new Set(this.free);
@@ -158,7 +187,12 @@ export class Requests {
   }
 
   private heldReply(slot: number, reply: Uint8Array, isStale: () => boolean): HeldReply {
-    return { envelope: this.socket.takeEnvelope(slot), reply, connection: this.connectionOf[slot], isStale };
+    return {
+      envelope: this.socket.takeEnvelope(slot),
+      reply,
+      connection: this.connectionOf[slot],
+      isStale,
+    };
   }
 
   /** The replies that were kept back. */
@@ -166,10 +200,14 @@ export class Requests {
     return this.held?.splice(0) ?? [];
   }
 
-  /** Takes in requests, at most as many as a batch may have. @returns whether there may be more; else there are none */
+  /**
+   * Takes in requests, at most as many as a batch may have. @returns whether there may be more;
+   * else there are none
+   */
   receiveBatch(): boolean {
     for (let count = 0; count < BATCH; count++) {
-      // Where all slots are in use, a place of the socket's that no slot belongs to: it is answered from there, at once.
+      // Where all slots are in use, a place of the socket's that no slot belongs to: it is answered
+      // from there, at once.
       const slot = this.free.at(-1) ?? this.slotCount;
       if (!this.socket.receive(slot)) return false;
       if (count === 0) this.receivedMs = performance.now();
@@ -179,7 +217,10 @@ export class Requests {
     return true;
   }
 
-  /** Takes in what publishers have sent, of each in its turn. @returns whether there may be more; else there is nothing */
+  /**
+   * Takes in what publishers have sent, of each in its turn. @returns whether there may be more;
+   * else there is nothing
+   */
   receivePublished(publishers: readonly Publisher[]): boolean {
     for (let count = 0; count < BATCH; count++) {
       const slot = this.free.at(-1) ?? this.slotCount;
@@ -218,8 +259,9 @@ export class Requests {
 
   /** A request has come: it counts for its connection, and for what is in hand. */
   private count(slot: number): Connection {
-    // The descriptor may be that of an earlier connection, whose end is not taken in yet. Where the hub does not sleep between its
-    // chores, that may be so for other senders, too: then only the count of their requests in hand is another's.
+    // The descriptor may be that of an earlier connection, whose end is not taken in yet. Where the
+    // hub does not sleep between its chores, that may be so for other senders, too: then only the
+    // count of their requests in hand is another's.
     if (this.socket.isNamed(slot)) this.connections.update();
     const connection = this.connections.at(this.socket.descriptor(slot));
     connection.unanswered++;
@@ -241,7 +283,10 @@ export class Requests {
     connection.messageBytes += this.socket.wireBytes(slot) + this.mechanismBytes;
   }
 
-  /** Takes in what the fast path has received and not answered. @returns how many requests it had not begun to store either */
+  /**
+   * Takes in what the fast path has received and not answered. @returns how many requests it had
+   * not begun to store either
+   */
   takeOver(): number {
     let count = 0;
     for (let tried = 0; tried < FAST_SLOTS; tried++) {
@@ -260,7 +305,10 @@ export class Requests {
     return count;
   }
 
-  /** From now on a request that the fast path stores, or could not store, is the receiver's to answer. */
+  /**
+   * From now on a request that the fast path stores, or could not store, is the receiver's to
+   * answer.
+   */
   private adopt(index: number): void {
     if (this.adopted.has(index)) return;
     this.receivedMs = performance.now();
@@ -276,13 +324,18 @@ export class Requests {
     const micros = this.arrival(index);
     // By the wall clock, which may have been set meanwhile.
     const ageMs =
-      micros === undefined ? 0 : Math.min(Math.max(0, (this.calendar.now() - micros) / 1000), AGE_MS_MAX);
+      micros === undefined
+        ? 0
+        : Math.min(Math.max(0, (this.calendar.now() - micros) / 1000), AGE_MS_MAX);
     this.activity.seen(index, node, this.receivedMs - ageMs, this.addressOf, micros);
     const connection = this.connectionOf[index];
     if (connection !== undefined) connection.node = node;
   }
 
-  /** When the fast path received what is in a slot, in microseconds since 1970 UTC; undefined where the receiver has, just now. */
+  /**
+   * When the fast path received what is in a slot, in microseconds since 1970 UTC; undefined where
+   * the receiver has, just now.
+   */
   private arrival(index: number): number | undefined {
     return this.adopted.has(index) ? this.slots.at(index).micros : undefined;
   }
@@ -347,7 +400,11 @@ export class Requests {
     }
   }
 
-  private handle(slot: number, request: Request, connection: Connection | undefined): Uint8Array | undefined {
+  private handle(
+    slot: number,
+    request: Request,
+    connection: Connection | undefined,
+  ): Uint8Array | undefined {
     if (request.kind === "test") {
       this.counters[Counter.tests]!++;
       return OK;
@@ -364,7 +421,8 @@ export class Requests {
       return OK;
     }
     if (connection === undefined) return this.storePublished(slot, request);
-    if (!isPlain(request, this.bytesOf[slot]!) || this.socket.isNamed(slot)) this.unusualMs = this.receivedMs;
+    if (!isPlain(request, this.bytesOf[slot]!) || this.socket.isNamed(slot))
+      this.unusualMs = this.receivedMs;
     const reason = this.whyFull(slot, connection);
     if (reason !== undefined) return this.refuseAsFull(request.kind, reason);
     this.fill(slot, request);
@@ -377,14 +435,24 @@ export class Requests {
     return undefined;
   }
 
-  /** Whether one more message of a publisher may wait: all of them together have a quarter of the room, and the rest is for requests. */
+  /**
+   * Whether one more message of a publisher may wait: all of them together have a quarter of the
+   * room, and the rest is for requests.
+   */
   private get hasRoomForPublished(): boolean {
     const { queuemax, max_queue_bytes: bytesMax } = this.settings;
     const isOutOfSlots = this.published.has(this.slotCount);
-    return !isOutOfSlots && this.published.size <= Math.max(1, queuemax / 4) && this.bytes <= bytesMax / 4;
+    return (
+      !isOutOfSlots &&
+      this.published.size <= Math.max(1, queuemax / 4) &&
+      this.bytes <= bytesMax / 4
+    );
   }
 
-  /** Stores what a publisher has sent, or drops it where it would take the place of requests, whose senders wait. */
+  /**
+   * Stores what a publisher has sent, or drops it where it would take the place of requests, whose
+   * senders wait.
+   */
   private storePublished(slot: number, request: StoredRequest): Uint8Array | undefined {
     if (!this.hasRoomForPublished) {
       this.counters[Counter.dropped]!++;
@@ -406,8 +474,9 @@ export class Requests {
   }
 
   /**
-   * Whether there is room for more than one request of each connection. Where not, one that came ahead of the reply to an
-   * earlier one is refused, and none is answered before it is stored: so those that wait for their replies always fit.
+   * Whether there is room for more than one request of each connection. Where not, one that came
+   * ahead of the reply to an earlier one is refused, and none is answered before it is stored: so
+   * those that wait for their replies always fit.
    */
   private get hasRoom(): boolean {
     const { queuemax, max_queue_bytes: bytesMax } = this.settings;
@@ -485,7 +554,8 @@ export class Requests {
       this.adopt(index);
     }
     const slot = this.slots.at(index);
-    const failure = slot.outcome === Outcome.failed ? `cannot store: ${oneLine(slot.text)}` : undefined;
+    const failure =
+      slot.outcome === Outcome.failed ? `cannot store: ${oneLine(slot.text)}` : undefined;
     if (failure !== undefined) {
       this.unusualMs = this.doneMs;
       const isImage = slot.kind === Kind.jpeg || slot.kind === Kind.raw;
@@ -494,7 +564,8 @@ export class Requests {
       this.counters[Counter.failed]!++;
       const text = oneLine(slot.text);
       const message = `Could not store ${isImage ? "an image" : "an event"}: ${text}`;
-      // The text may name a path, which is another each time; the error's name is what makes a kind of it.
+      // The text may name a path, which is another each time; the error's name is what makes a kind
+      // of it.
       const [, code] = /(?:^|: )(E[A-Z0-9]+)(?::|\)(?:$| on ))/.exec(text) ?? [];
       this.complaints.add(`store ${isImage} ${code}`, { level: "error", message });
       this.activity.failed(isImage ? "image" : "event", message, code);
@@ -554,8 +625,9 @@ export class Requests {
   }
 
   /**
-   * Whether the connection that the request in this slot came on has ended, and another may bear its routing id by now, which would
-   * take the reply for the one to its own request. libzmq tells of the end before it gives the id away.
+   * Whether the connection that the request in this slot came on has ended, and another may bear
+   * its routing id by now, which would take the reply for the one to its own request. libzmq tells
+   * of the end before it gives the id away.
    */
   private staleness(slot: number): () => boolean {
     const connection = this.connectionOf[slot];

@@ -1,5 +1,6 @@
 /**
- * Sees that the disk stalls: that a writer has had the same request in hand for long. Others may go on meanwhile.
+ * Sees that the disk stalls: that a writer has had the same request in hand for long. Others may go
+ * on meanwhile.
  *
  * @module
  */
@@ -26,8 +27,9 @@ export class StallWatch {
   }
 
   /**
-   * For how long the request that a writer has had in hand the longest has been there, in milliseconds; 0 where none has any.
-   * A request counts from the first look at it, so this is to be called about once a second while there are any.
+   * For how long the request that a writer has had in hand the longest has been there, in
+   * milliseconds; 0 where none has any. A request counts from the first look at it, so this is to
+   * be called about once a second while there are any.
    */
   longestMs(nowMs: number): number {
     return Math.max(...this.seen.keys().map((writer) => this.heldMs(writer, nowMs)));
@@ -37,7 +39,8 @@ export class StallWatch {
   heldMs(writer: number, nowMs: number): number {
     const { integers } = this.shared;
     const seen = this.seen[writer]!;
-    // In this order, the other way round than the writer changes them: who sees its new slot then sees that it was taken.
+    // In this order, the other way round than the writer changes them: who sees its new slot then
+    // sees that it was taken.
     const isIdle = Atomics.load(integers, Integer.inHand + writer) === 0;
     const taken = integers[Integer.taken + writer]!;
     if (isIdle || taken !== seen.taken) {

@@ -1,11 +1,12 @@
 /**
- * The publishers that the hub listens to: cameras that bind a PUB socket, imagezmq's other mode. The hub connects a SUB socket to
- * each, and keeps what comes as it keeps requests.
+ * The publishers that the hub listens to: cameras that bind a PUB socket, imagezmq's other mode.
+ * The hub connects a SUB socket to each, and keeps what comes as it keeps requests.
  *
- * A PUB socket never waits, so nobody can be answered, and what finds no place is lost. That is counted and said.
+ * A PUB socket never waits, so nobody can be answered, and what finds no place is lost. That is
+ * counted and said.
  *
- * The sockets have a context of their own: names are looked up in its I/O thread, and a DNS server that does not answer
- * holds up no camera.
+ * The sockets have a context of their own: names are looked up in its I/O thread, and a DNS server
+ * that does not answer holds up no camera.
  *
  * @module
  */
@@ -16,16 +17,23 @@ import { newKeyPair } from "../zmq/library.ts";
 import { Monitor, MonitorEvent } from "../zmq/monitor.ts";
 import { Context, type Socket, SocketOption, SocketType, TextOption } from "../zmq/socket.ts";
 
-/** How soon a publisher that is not there is tried again, and how much later at most when it stays away, in milliseconds. */
+/**
+ * How soon a publisher that is not there is tried again, and how much later at most when it stays
+ * away, in milliseconds.
+ */
 const RECONNECT_MS = 1000;
 const RECONNECT_MS_MAX = 30_000;
 
-/** How soon it is connected anew when a handshake has failed or a publisher was lost, in milliseconds: libzmq itself gives some up for good. */
+/**
+ * How soon it is connected anew when a handshake has failed or a publisher was lost, in
+ * milliseconds: libzmq itself gives some up for good.
+ */
 const HANDSHAKE_RETRY_MS = 10_000;
 
 /**
- * TCP's questions whether a publisher is still there: after so many seconds, every so many, so many times. A SUB socket sends
- * nothing by itself, so without them one that lost its power would never be missed.
+ * TCP's questions whether a publisher is still there: after so many seconds, every so many, so many
+ * times. A SUB socket sends nothing by itself, so without them one that lost its power would never
+ * be missed.
  */
 const KEEPALIVE_S = 30;
 const KEEPALIVE_PROBES = 10;
@@ -133,12 +141,18 @@ export class Publisher {
   }
 }
 
-/** All publishers of one hub. They belong to the receiver's thread, and are closed with the process: see `Receiver.unsubscribe`. */
+/**
+ * All publishers of one hub. They belong to the receiver's thread, and are closed with the process:
+ * see `Receiver.unsubscribe`.
+ */
 export class Subscriptions {
   readonly publishers: readonly Publisher[];
   private readonly context = new Context();
 
-  /** @returns undefined where there are none @throws {Error} where the hub's keys cannot be read, and {ZmqError} */
+  /**
+   * @returns undefined where there are none @throws {Error} where the hub's keys cannot be read,
+   * and {ZmqError}
+   */
   static open(settings: Settings): Subscriptions | undefined {
     return settings.subscribe.length === 0 ? undefined : new Subscriptions(settings);
   }
@@ -147,13 +161,17 @@ export class Subscriptions {
     const { server_key: file } = settings.curve;
     const keys = file === "" ? undefined : readKeyPair(file);
     this.publishers = publishersIn(settings).map(
-      ({ connect, server_key: serverKey }) => new Publisher(this.context, connect, serverKey, keys, settings),
+      ({ connect, server_key: serverKey }) =>
+        new Publisher(this.context, connect, serverKey, keys, settings),
     );
   }
 
   /** For a poller. */
   get descriptors(): number[] {
-    return this.publishers.flatMap(({ socket, monitor }) => [socket.descriptor, monitor.socket.descriptor]);
+    return this.publishers.flatMap(({ socket, monitor }) => [
+      socket.descriptor,
+      monitor.socket.descriptor,
+    ]);
   }
 
   /** How many are connected. */

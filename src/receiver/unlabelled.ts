@@ -1,7 +1,9 @@
 /**
- * Warns of senders whose messages are answered and not kept, because their texts have no label (the setting `unlabelled`).
+ * Warns of senders whose messages are answered and not kept, because their texts have no label (the
+ * setting `unlabelled`).
  *
- * Their owner sees `OK` for each and finds nothing on the disk. So there is one line for each address.
+ * Their owner sees `OK` for each and finds nothing on the disk. So there is one line for each
+ * address.
  *
  * @module
  */
@@ -21,7 +23,10 @@ export class UnlabelledWarnings {
 
   constructor(private readonly report: Report) {}
 
-  /** Warns of an address, the first time that a message without a label comes from there. @param text of the message, on one line */
+  /**
+   * Warns of an address, the first time that a message without a label comes from there. @param
+   * text of the message, on one line
+   */
   warn(address: string, text: string): void {
     if (this.warned.has(address) || this.warned.size === WARNED_MAX) return;
     this.warned.add(address);
@@ -33,7 +38,10 @@ export class UnlabelledWarnings {
       { from: address },
     );
     if (this.warned.size === WARNED_MAX) {
-      this.report("warn", `This was said of ${WARNED_MAX} addresses: it is not said of further ones`);
+      this.report(
+        "warn",
+        `This was said of ${WARNED_MAX} addresses: it is not said of further ones`,
+      );
     }
   }
 }

@@ -42,7 +42,10 @@ export function findAccount(
   return { name: user, uid: Number(uid), group, gid: Number(gid), home };
 }
 
-/** The fields of an entry, by name or number (getent(1), which asks whatever the machine gets its users from). */
+/**
+ * The fields of an entry, by name or number (getent(1), which asks whatever the machine gets its
+ * users from).
+ */
 function lookUp(database: "passwd" | "group", key: string): string[] {
   const { success, stdout } = Bun.spawnSync(["getent", "--", database, key], { stderr: "ignore" });
   return success ? stdout.toString().trimEnd().split(":") : [];

@@ -1,12 +1,20 @@
 /**
- * Directories on whose way users can change things: what root makes there by a path, a user could have it make elsewhere, with a link
- * in the place of a directory, in the right moment. So the way is gone step by step, through no link, and what is made is made in the
- * directory that was opened.
+ * Directories on whose way users can change things: what root makes there by a path, a user could
+ * have it make elsewhere, with a link in the place of a directory, in the right moment. So the way
+ * is gone step by step, through no link, and what is made is made in the directory that was opened.
  *
  * @module
  */
 
-import { closeSync, constants, fchmodSync, fchownSync, fstatSync, mkdirSync, openSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  fchmodSync,
+  fchownSync,
+  fstatSync,
+  mkdirSync,
+  openSync,
+} from "node:fs";
 import type { Account } from "./account.ts";
 
 const FLAGS = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;

@@ -1,5 +1,6 @@
 /**
- * What `imagehub service` does to the machine: files, folders, commands. A rehearsal only prints it.
+ * What `imagehub service` does to the machine: files, folders, commands. A rehearsal only prints
+ * it.
  *
  * @module
  */
@@ -111,8 +112,8 @@ function attempt(what: string, action: () => void): void {
 }
 
 /**
- * Writes a file that is not there. It gets its mode and owner by its descriptor: its directory may be another user's, who could put
- * something else in its place at any time.
+ * Writes a file that is not there. It gets its mode and owner by its descriptor: its directory may
+ * be another user's, who could put something else in its place at any time.
  */
 function writeNew(path: string, content: string, owner: Account | undefined): void {
   const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;

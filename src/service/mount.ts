@@ -1,5 +1,6 @@
 /**
- * The disk that a directory is on: where it really is, where that is mounted, and what should be mounted there and is not.
+ * The disk that a directory is on: where it really is, where that is mounted, and what should be
+ * mounted there and is not.
  *
  * @module
  */
@@ -19,7 +20,8 @@ const LINKS_MAX = 40;
 /**
  * A path with all symbolic links followed, as `realpath --canonicalize-missing` does it.
  *
- * @param place absolute; what it leads to may not be there, such as a folder on a disk that is not mounted
+ * @param place absolute; what it leads to may not be there, such as a folder on a disk that is not
+ * mounted
  */
 export function realPath(place: string, linksMax = LINKS_MAX): string {
   try {
@@ -29,7 +31,9 @@ export function realPath(place: string, linksMax = LINKS_MAX): string {
     if (above === place) return place;
     const real = path.join(realPath(above, linksMax), path.basename(place));
     const target = linksMax > 0 ? linkTarget(real) : undefined;
-    return target === undefined ? real : realPath(path.resolve(path.dirname(real), target), linksMax - 1);
+    return target === undefined
+      ? real
+      : realPath(path.resolve(path.dirname(real), target), linksMax - 1);
   }
 }
 
@@ -42,14 +46,18 @@ function linkTarget(place: string): string | undefined {
 }
 
 /**
- * The mount point of the file system that a path is on. That of the device would not do: a subvolume of btrfs is a device of its
- * own and not mounted, and what is bound to another place is the same device and is.
+ * The mount point of the file system that a path is on. That of the device would not do: a
+ * subvolume of btrfs is a device of its own and not mounted, and what is bound to another place is
+ * the same device and is.
  *
  * @param place absolute and real
  * @param mounts as {@link MOUNTS} has them
  * @returns undefined where that is the root
  */
-export function mountPointOf(place: string, mounts = readFileSync(MOUNTS, "utf8")): string | undefined {
+export function mountPointOf(
+  place: string,
+  mounts = readFileSync(MOUNTS, "utf8"),
+): string | undefined {
   const points = new Set(mounts.split("\n").map((line) => unescaped(line.split(" ", 5)[4] ?? "")));
   return pathsAbove(place).find((above) => points.has(above));
 }
@@ -68,8 +76,8 @@ function pathsAbove(place: string): string[] {
 }
 
 /**
- * What is to be mounted on the way to a path and is not: what `/etc/fstab` or a unit says, and the disk that the installed
- * service is bound to.
+ * What is to be mounted on the way to a path and is not: what `/etc/fstab` or a unit says, and the
+ * disk that the installed service is bound to.
  *
  * @param place absolute and real
  * @param bound the mount unit that the service has been bound to until now; empty: none

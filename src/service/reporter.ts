@@ -1,8 +1,10 @@
 /**
- * Keeps systemd informed while the hub runs: the rates in the line of `systemctl status`, and the watchdog.
+ * Keeps systemd informed while the hub runs: the rates in the line of `systemctl status`, and the
+ * watchdog.
  *
- * The watchdog is fed only while the receiver and the writers turn (`shared/liveness.ts`). When one of them does not, or this
- * thread itself hangs, systemd kills the hub and starts it again; nothing that was answered `OK` is lost by that.
+ * The watchdog is fed only while the receiver and the writers turn (`shared/liveness.ts`). When one
+ * of them does not, or this thread itself hangs, systemd kills the hub and starts it again; nothing
+ * that was answered `OK` is lost by that.
  *
  * @module
  */
@@ -14,7 +16,10 @@ import type { ServiceManager } from "../os/sd-notify.ts";
 /** How often the line is made anew, in milliseconds. */
 const STATUS_MS = 5000;
 
-/** How often today's images are looked at for that line, in milliseconds: where none has come yet, they are counted in their folder. */
+/**
+ * How often today's images are looked at for that line, in milliseconds: where none has come yet,
+ * they are counted in their folder.
+ */
 const CAP_MS = 60_000;
 
 /** How often the watchdog is fed within the time that systemd waits for it: two times may fail. */
@@ -58,7 +63,10 @@ export class ServiceReporter implements Disposable {
     this.timers.push(setInterval(() => this.feed(), manager.watchdogMs / FEEDS));
   }
 
-  /** Has settings read again, which `systemctl reload` waits for. A hub that starts or stops is not called ready by that. */
+  /**
+   * Has settings read again, which `systemctl reload` waits for. A hub that starts or stops is not
+   * called ready by that.
+   */
   reload(action: () => void): void {
     if (this.isServing) this.manager.reloading();
     action();
@@ -95,7 +103,8 @@ export class ServiceReporter implements Disposable {
     const { liveness } = this.hub;
     const silent = liveness.silent(this.question).join(", ");
     if (silent === "") this.manager.feed();
-    else if (silent !== this.silent) this.log.error(`Does not turn, so the watchdog is not fed: ${silent}`);
+    else if (silent !== this.silent)
+      this.log.error(`Does not turn, so the watchdog is not fed: ${silent}`);
     this.silent = silent;
     this.question = liveness.ask();
   }

@@ -1,5 +1,6 @@
 /**
- * The settings of the service that runs on this machine, for whoever asks how it is: they are another user's, in another home.
+ * The settings of the service that runs on this machine, for whoever asks how it is: they are
+ * another user's, in another home.
  *
  * @module
  */
@@ -22,7 +23,10 @@ export interface RunningService {
   readonly problem?: string;
 }
 
-/** @returns undefined where no service of `imagehub service install` or of the role runs on this machine */
+/**
+ * @returns undefined where no service of `imagehub service install` or of the role runs on this
+ * machine
+ */
 export function findRunningService(): RunningService | undefined {
   if (!hasSystemd() || !existsSync(UNIT_FILE)) return undefined;
   const unit = readFileSync(UNIT_FILE, "utf8");
@@ -42,11 +46,17 @@ export function findRunningService(): RunningService | undefined {
   }
 }
 
-/** The hub's own variables in a list of systemd's, such as `A=b "IMAGEHUB_ALLOW=10.0.0.7, 10.0.0.8"`. */
+/**
+ * The hub's own variables in a list of systemd's, such as `A=b "IMAGEHUB_ALLOW=10.0.0.7,
+ * 10.0.0.8"`.
+ */
 export function variablesIn(environment: string): Record<string, string> {
   const words = [...environment.matchAll(/"((?:[^"\\]|\\.)*)"|(\S+)/g)].map(
     ([, quoted, plain]) => quoted?.replaceAll(/\\(.)/g, "$1") ?? plain ?? "",
   );
-  const pairs = words.map((word) => [word.slice(0, word.indexOf("=")), word.slice(word.indexOf("=") + 1)]);
+  const pairs = words.map((word) => [
+    word.slice(0, word.indexOf("=")),
+    word.slice(word.indexOf("=") + 1),
+  ]);
   return Object.fromEntries(pairs.filter(([name]) => name?.startsWith(VARIABLE_PREFIX)));
 }

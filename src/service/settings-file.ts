@@ -24,7 +24,8 @@ export interface ServiceSettings {
 
 /**
  * @param data where the data is to be kept, as it was asked for
- * @param fallback where a new file has it kept when nothing was asked for; default `imagehub_data` beside the file
+ * @param fallback where a new file has it kept when nothing was asked for; default `imagehub_data`
+ * beside the file
  * @throws {FatalError} where the file is wrong, or says otherwise
  */
 export function settingsFor(

@@ -24,7 +24,9 @@ const PROPERTIES = [
   "Environment",
 ] as const;
 
-/** Properties of the unit, as text; times in UTC, with microseconds (org.freedesktop.systemd1(5)). */
+/**
+ * Properties of the unit, as text; times in UTC, with microseconds (org.freedesktop.systemd1(5)).
+ */
 export type ServiceState = Readonly<Record<(typeof PROPERTIES)[number], string>>;
 
 /** Whether systemd is what started this machine (sd_booted(3)). */
@@ -46,12 +48,17 @@ export function readServiceState(): ServiceState {
   );
   if (!success) throw new FatalError(EXIT.failure, `Cannot ask systemd about ${UNIT}: ${output}`);
   const values = Object.fromEntries(
-    output.split("\n").map((line) => [line.slice(0, line.indexOf("=")), line.slice(line.indexOf("=") + 1)]),
+    output
+      .split("\n")
+      .map((line) => [line.slice(0, line.indexOf("=")), line.slice(line.indexOf("=") + 1)]),
   );
   return Object.fromEntries(PROPERTIES.map((name) => [name, values[name] ?? ""])) as ServiceState;
 }
 
-/** A time of {@link ServiceState}, such as `Tue 2026-11-24 20:53:01.123456 UTC`, in milliseconds since 1970; 0 where it never was. */
+/**
+ * A time of {@link ServiceState}, such as `Tue 2026-11-24 20:53:01.123456 UTC`, in milliseconds
+ * since 1970; 0 where it never was.
+ */
 export function timeMs(timestamp: string): number {
   const [, date, time] = /(\S+) (\S+) UTC$/.exec(timestamp) ?? [];
   return date === undefined ? 0 : Date.parse(`${date}T${time}Z`);

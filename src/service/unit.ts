@@ -1,13 +1,13 @@
 /**
- * The unit file of systemd: the one in `scripts/systemd`, with the places of this machine in it.
+ * The unit file of systemd: the one in `deploy`, with the places of this machine in it.
  *
- * There is no second text of it, so what a site installs with its own tools and what `imagehub service install` writes
- * never differ in anything but these places.
+ * There is no second text of it, so what a site installs with its own tools and what `imagehub
+ * service install` writes never differ in anything but these places.
  *
  * @module
  */
 
-import template from "../../scripts/systemd/imagehub.service" with { type: "text" };
+import template from "../../deploy/imagehub.service" with { type: "text" };
 
 /** The unit's name. */
 export const UNIT = "imagehub.service";
@@ -66,10 +66,16 @@ export function isOwnUnit(text: string): boolean {
   return text.startsWith(MARK);
 }
 
-/** The places in a unit that {@link formatUnit} made; `mount` is the unit of the mount that it is bound to, empty without one. */
-export function placesIn(
-  unit: string,
-): Omit<Places, "configDirectory" | "realDataDirectory" | "mountPoint"> & { readonly mount: string } {
+/**
+ * The places in a unit that {@link formatUnit} made; `mount` is the unit of the mount that it is
+ * bound to, empty without one.
+ */
+export function placesIn(unit: string): Omit<
+  Places,
+  "configDirectory" | "realDataDirectory" | "mountPoint"
+> & {
+  readonly mount: string;
+} {
   const find = (line: RegExp): string => line.exec(unit)?.[1] ?? "";
   const command = (line: RegExp): string => unquoted(find(line)).replaceAll("$$", "$");
   return {
@@ -98,7 +104,10 @@ export function mountUnit(path: string): string {
   return `${escaped.join("")}.mount`;
 }
 
-/** A path as one word of a list: in quotes where it has to be, and its % for itself (systemd.unit(5), "Specifiers"). */
+/**
+ * A path as one word of a list: in quotes where it has to be, and its % for itself
+ * (systemd.unit(5), "Specifiers").
+ */
 function quoted(path: string): string {
   const text = path.replaceAll("%", "%%");
   return /[\s"'\\;]/.test(text) ? `"${text.replaceAll(/["\\]/g, String.raw`\$&`)}"` : text;

@@ -1,19 +1,24 @@
 /**
- * Events on their way to the event log, of which one writer at a time takes care: so at most one waits for the disk of `logs`, and
- * the others store images, whatever that disk does.
+ * Events on their way to the event log, of which one writer at a time takes care: so at most one
+ * waits for the disk of `logs`, and the others store images, whatever that disk does.
  *
- * A writer that takes an event from the queue puts it here. Where no other writer has the turn, it takes that, and stores all that is
- * here, in order; else it goes on at once, and the one that has the turn stores its event, too.
+ * A writer that takes an event from the queue puts it here. Where no other writer has the turn, it
+ * takes that, and stores all that is here, in order; else it goes on at once, and the one that has
+ * the turn stores its event, too.
  *
- * Here is a list of slots that anybody may add to, linked by their numbers, the newest first; who has the turn takes it as a whole
- * and turns it round. All of it is in memory that the writers share, so that another one can go on where one ends amid its turn.
+ * Here is a list of slots that anybody may add to, linked by their numbers, the newest first; who
+ * has the turn takes it as a whole and turns it round. All of it is in memory that the writers
+ * share, so that another one can go on where one ends amid its turn.
  *
  * @module
  */
 
 import { Integer, type Shared } from "./memory.ts";
 
-/** One end of it; each writer has its own over the same memory. Slots go by their number plus 1, and 0 is none. */
+/**
+ * One end of it; each writer has its own over the same memory. Slots go by their number plus 1, and
+ * 0 is none.
+ */
 export class EventQueue {
   private readonly integers: Int32Array<SharedArrayBuffer>;
   private readonly next: Int32Array<SharedArrayBuffer>;
@@ -33,14 +38,19 @@ export class EventQueue {
     for (;;) {
       const newest = Atomics.load(integers, Integer.newestEvent);
       Atomics.store(next, slot, newest);
-      if (Atomics.compareExchange(integers, Integer.newestEvent, newest, slot + 1) === newest) return;
+      if (Atomics.compareExchange(integers, Integer.newestEvent, newest, slot + 1) === newest)
+        return;
     }
   }
 
-  /** Stores what is here, as long as there is something and no other writer has the turn. @param store stores what is in a slot, and never throws */
+  /**
+   * Stores what is here, as long as there is something and no other writer has the turn. @param
+   * store stores what is in a slot, and never throws
+   */
   drain(store: (slot: number) => void): void {
     const { integers } = this;
-    // Looked at again behind each turn: who put something here meanwhile has seen that the turn was taken.
+    // Looked at again behind each turn: who put something here meanwhile has seen that the turn was
+    // taken.
     while (!this.isEmpty) {
       if (Atomics.compareExchange(integers, Integer.eventTurn, 0, this.writer + 1) !== 0) return;
       for (let slot = this.take(); slot >= 0; slot = this.take()) store(slot);
@@ -48,7 +58,10 @@ export class EventQueue {
     }
   }
 
-  /** Main thread, for a writer that has ended: the turn is free, if that had it. Who drains next goes on. */
+  /**
+   * Main thread, for a writer that has ended: the turn is free, if that had it. Who drains next
+   * goes on.
+   */
   release(): void {
     Atomics.compareExchange(this.integers, Integer.eventTurn, this.writer + 1, 0);
   }
@@ -56,7 +69,8 @@ export class EventQueue {
   private get isEmpty(): boolean {
     const { integers } = this;
     return (
-      Atomics.load(integers, Integer.oldestEvent) === 0 && Atomics.load(integers, Integer.newestEvent) === 0
+      Atomics.load(integers, Integer.oldestEvent) === 0 &&
+      Atomics.load(integers, Integer.newestEvent) === 0
     );
   }
 

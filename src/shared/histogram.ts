@@ -1,13 +1,16 @@
 /**
- * Counts how long things take, in memory that the threads share: one thread observes, and any thread may read at any time.
+ * Counts how long things take, in memory that the threads share: one thread observes, and any
+ * thread may read at any time.
  *
- * An observation is a search among a few numbers and two additions, so that it can stand on the way of an image. What is
- * read is a Prometheus histogram, less what is observed in the same moment.
+ * An observation is a search among a few numbers and two additions, so that it can stand on the way
+ * of an image. What is read is a Prometheus histogram, less what is observed in the same moment.
  *
  * @module
  */
 
-/** Upper bounds of the buckets, in seconds: from a write to the page cache up to a disk that stalls. */
+/**
+ * Upper bounds of the buckets, in seconds: from a write to the page cache up to a disk that stalls.
+ */
 export const BOUNDS_S = [
   0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
 ] as const;

@@ -1,8 +1,10 @@
 /**
- * Whether the threads of the hub turn: the receiver, the fast path and the writers are asked, and answer by going round their loops.
+ * Whether the threads of the hub turn: the receiver, the fast path and the writers are asked, and
+ * answer by going round their loops.
  *
- * A thread that has a slot in hand to store counts as turning, however long it takes. What holds it up is the disk, and to end the
- * hub for that would heal nothing and leave the senders without a reply; the log and the health of the hub show it instead.
+ * A thread that has a slot in hand to store counts as turning, however long it takes. What holds it
+ * up is the disk, and to end the hub for that would heal nothing and leave the senders without a
+ * reply; the log and the health of the hub show it instead.
  *
  * @module
  */
@@ -27,14 +29,19 @@ export class Liveness {
     return question;
   }
 
-  /** Which threads have not answered a question yet, e.g. `["receiver", "writer 1"]`. An answer counts for all before it. */
+  /**
+   * Which threads have not answered a question yet, e.g. `["receiver", "writer 1"]`. An answer
+   * counts for all before it.
+   */
   silent(question: number): string[] {
     const { integers } = this.shared;
     const isSilent = (thread: number): boolean =>
       ((Atomics.load(integers, Integer.turned + thread) - question) | 0) < 0;
     const isSilentWriter = (writer: number): boolean =>
       isSilent(writer) && Atomics.load(integers, Integer.inHand + writer) === 0;
-    const writers = Array.from({ length: this.writers }, (_, writer) => writer).filter(isSilentWriter);
+    const writers = Array.from({ length: this.writers }, (_, writer) => writer).filter(
+      isSilentWriter,
+    );
     // It has the number behind theirs, where there is one.
     const hasFastPath = Atomics.load(integers, Integer.loanReady) !== 0;
     return [

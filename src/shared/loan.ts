@@ -1,10 +1,11 @@
 /**
- * The loan of the socket: while nothing is out of the ordinary, the receiver lends it to the fast path, a thread that receives,
- * stores and answers by itself, without a hand-over for each request.
+ * The loan of the socket: while nothing is out of the ordinary, the receiver lends it to the fast
+ * path, a thread that receives, stores and answers by itself, without a hand-over for each request.
  *
- * The fast path holds the lock while it uses the socket, and the receiver passes through it when it takes the socket back: that is the
- * memory barrier that libzmq wants when a socket goes from one thread to another. The fast path does not hold it while it writes, so
- * the receiver can take the socket back whatever the disk does. All of it is in memory that both share.
+ * The fast path holds the lock while it uses the socket, and the receiver passes through it when it
+ * takes the socket back: that is the memory barrier that libzmq wants when a socket goes from one
+ * thread to another. The fast path does not hold it while it writes, so the receiver can take the
+ * socket back whatever the disk does. All of it is in memory that both share.
  *
  * @module
  */
@@ -14,7 +15,10 @@ import type { Request, StoredRequest } from "../protocol/request.ts";
 import { SharedLock } from "./lock.ts";
 import { Integer, type Shared } from "./memory.ts";
 
-/** Longest frame 2 that the fast path writes, in bytes: larger ones are worth a hand-over, as more than one can be written at once. */
+/**
+ * Longest frame 2 that the fast path writes, in bytes: larger ones are worth a hand-over, as more
+ * than one can be written at once.
+ */
 const FAST_BYTES_MAX = 256 * 1024;
 
 /** Whether the fast path takes this request. @param bytes of frame 2 */
@@ -44,7 +48,10 @@ export class Loan {
     this.lock = new SharedLock(shared.integers, Integer.loanLock);
   }
 
-  /** Whether there is a fast path that waits for the socket. The fast path sets it, and the main thread when that has ended. */
+  /**
+   * Whether there is a fast path that waits for the socket. The fast path sets it, and the main
+   * thread when that has ended.
+   */
   get isReady(): boolean {
     return Atomics.load(this.integers, Integer.loanReady) !== 0;
   }
@@ -52,7 +59,10 @@ export class Loan {
     Atomics.store(this.integers, Integer.loanReady, value ? 1 : 0);
   }
 
-  /** Whether the fast path has the socket. Either end can end that, by {@link Loan.takeBack} or {@link Loan.giveBack}. */
+  /**
+   * Whether the fast path has the socket. Either end can end that, by {@link Loan.takeBack} or
+   * {@link Loan.giveBack}.
+   */
   get isOut(): boolean {
     return Atomics.load(this.integers, Integer.loanOut) !== 0;
   }
@@ -66,7 +76,8 @@ export class Loan {
   lend(): void {
     this.isWatched = true;
     Atomics.store(this.integers, Integer.loanOut, 1);
-    // One that has ended in this moment does not take it, and the main thread has taken it back before.
+    // One that has ended in this moment does not take it, and the main thread has taken it back
+    // before.
     if (!this.isReady) Atomics.store(this.integers, Integer.loanOut, 0);
     this.wake.signal();
   }
@@ -78,7 +89,10 @@ export class Loan {
     this.lock.hold(() => undefined);
   }
 
-  /** Receiver: whether it looks after the fast path every few milliseconds. If not, the fast path calls it when a request comes. */
+  /**
+   * Receiver: whether it looks after the fast path every few milliseconds. If not, the fast path
+   * calls it when a request comes.
+   */
   set isWatched(value: boolean) {
     Atomics.store(this.integers, Integer.loanWatched, value ? 1 : 0);
   }
@@ -88,7 +102,10 @@ export class Loan {
     return Atomics.load(this.integers, Integer.loanWatched) !== 0;
   }
 
-  /** Fast path: begins to use the socket; `end` must follow. @returns false where it is not lent, and nothing was begun */
+  /**
+   * Fast path: begins to use the socket; `end` must follow. @returns false where it is not lent,
+   * and nothing was begun
+   */
   begin(): boolean {
     if (!this.isOut) return false;
     this.lock.acquire();
@@ -102,7 +119,10 @@ export class Loan {
     this.lock.release();
   }
 
-  /** Fast path, between `begin` and `end`: gives the socket back, with what it has received and not begun to store. */
+  /**
+   * Fast path, between `begin` and `end`: gives the socket back, with what it has received and not
+   * begun to store.
+   */
   giveBack(): void {
     Atomics.store(this.integers, Integer.loanOut, 0);
   }

@@ -11,7 +11,9 @@ const HELD = 1;
 /** Held, and somebody may be waiting. */
 const CONTENDED = 2;
 
-/** A mutex in shared memory (the third one of Drepper, "Futexes Are Tricky"). It is not reentrant. */
+/**
+ * A mutex in shared memory (the third one of Drepper, "Futexes Are Tricky"). It is not reentrant.
+ */
 export class SharedLock {
   private readonly futex: Futex;
 
@@ -33,7 +35,10 @@ export class SharedLock {
     }
   }
 
-  /** Waits until no other thread holds it. `release` must follow; on the way of an image this saves the function that {@link hold} takes. */
+  /**
+   * Waits until no other thread holds it. `release` must follow; on the way of an image this saves
+   * the function that {@link hold} takes.
+   */
   acquire(): void {
     const { integers, index } = this;
     if (Atomics.compareExchange(integers, index, FREE, HELD) === FREE) return;

@@ -1,8 +1,9 @@
 /**
  * The memory that the threads of one hub share.
  *
- * One thread owns each thing at a time: a slot belongs to the receiver while it is free or answered, to the queue while it
- * waits, and to the writer that took it; those of the fast path say themselves whose they are. The receiver alone changes the counters, and others read them.
+ * One thread owns each thing at a time: a slot belongs to the receiver while it is free or
+ * answered, to the queue while it waits, and to the writer that took it; those of the fast path say
+ * themselves whose they are. The receiver alone changes the counters, and others read them.
  *
  * @module
  */
@@ -14,30 +15,42 @@ import { mapMemory } from "../os/memory.ts";
 import { HISTOGRAM_NUMBERS } from "./histogram.ts";
 import { SLOT_BYTES } from "./slot.ts";
 
-/** Requests that the fast path can have received, or answered before the receiver has counted them. */
+/**
+ * Requests that the fast path can have received, or answered before the receiver has counted them.
+ */
 export const FAST_SLOTS = 128;
 
 /**
- * Requests that may wait for the fast path at once; where there are more, it is time for the writers to share the work. So there are
- * slots for as many while as many others have not been counted yet.
+ * Requests that may wait for the fast path at once; where there are more, it is time for the
+ * writers to share the work. So there are slots for as many while as many others have not been
+ * counted yet.
  */
 export const FAST_BATCH = FAST_SLOTS / 2;
 
-/** Threads that store: the writers, and the fast path, whose number is the next one behind theirs. */
+/**
+ * Threads that store: the writers, and the fast path, whose number is the next one behind theirs.
+ */
 const STORING_MAX = WRITERS_MAX + 1;
 
 /** Bytes of the frames of one request; `shared/place.ts` has what stands where. */
 export const PLACE_BYTES = 768;
 
-/** One cache line: threads that write to integers on different lines do not slow each other down. */
+/**
+ * One cache line: threads that write to integers on different lines do not slow each other down.
+ */
 const LINE_INTS = 16;
 
-/** Where the receiver stands among the threads that are asked whether they turn; a writer stands at its number, from 0. */
+/**
+ * Where the receiver stands among the threads that are asked whether they turn; a writer stands at
+ * its number, from 0.
+ */
 export const RECEIVER_THREAD = -1;
 
 /** Where the single integers stand in {@link Shared.integers}. */
 export const Integer = {
-  /** Queue: next place to take work from, next place to put it, and how many writers wait for some. */
+  /**
+   * Queue: next place to take work from, next place to put it, and how many writers wait for some.
+   */
   workHead: 0,
   workTail: LINE_INTS,
   idleWriters: 2 * LINE_INTS,
@@ -48,12 +61,18 @@ export const Integer = {
   stopping: 5 * LINE_INTS,
   /** 1 when the keys of clients are to be read again. */
   reload: 5 * LINE_INTS + 1,
-  /** Event log: its lock, and the day (YYYYMMDD) that the log now belongs to; 0 when that is not known. */
+  /**
+   * Event log: its lock, and the day (YYYYMMDD) that the log now belongs to; 0 when that is not
+   * known.
+   */
   eventLogLock: 6 * LINE_INTS,
   eventLogDay: 6 * LINE_INTS + 1,
   /** The earliest day (YYYYMMDD) on which a right clock can stand; see `store/clock-floor.ts`. */
   clockFloor: 6 * LINE_INTS + 2,
-  /** Events that wait for the event log: the one put there last, the next in turn, each plus 1, and which writer has the turn; see `event-queue.ts`. */
+  /**
+   * Events that wait for the event log: the one put there last, the next in turn, each plus 1, and
+   * which writer has the turn; see `event-queue.ts`.
+   */
   newestEvent: 6 * LINE_INTS + 3,
   oldestEvent: 6 * LINE_INTS + 4,
   eventTurn: 6 * LINE_INTS + 5,
@@ -64,11 +83,17 @@ export const Integer = {
   unflushed: 9 * LINE_INTS,
   /** 1 when the flushers are to end. */
   flusherEnd: 10 * LINE_INTS,
-  /** For how many seconds a writer has waited for the disk with the same request; 0 while the disk does not stall. */
+  /**
+   * For how many seconds a writer has waited for the disk with the same request; 0 while the disk
+   * does not stall.
+   */
   stalledSeconds: 11 * LINE_INTS,
   /** 1 while lines at debug are wanted. */
   debug: 12 * LINE_INTS,
-  /** The data directory: a lock for taking a free name, what is wrong with it, and which one it is; see `store/data-directory.ts`. */
+  /**
+   * The data directory: a lock for taking a free name, what is wrong with it, and which one it is;
+   * see `store/data-directory.ts`.
+   */
   namesLock: 12 * LINE_INTS + 1,
   dataState: 12 * LINE_INTS + 2,
   dataIdentity: 12 * LINE_INTS + 3,
@@ -80,7 +105,10 @@ export const Integer = {
   loanWatched: 14 * LINE_INTS + 1,
   loanReady: 14 * LINE_INTS + 2,
   loanEnd: 14 * LINE_INTS + 3,
-  /** Liveness: the number of the last question, and which each thread has answered last: those that store, and before them the receiver. */
+  /**
+   * Liveness: the number of the last question, and which each thread has answered last: those that
+   * store, and before them the receiver.
+   */
   asked: 15 * LINE_INTS,
   turned: 16 * LINE_INTS,
   /** For each thread that stores: the slot that it has in hand, plus 1; else 0. */
@@ -131,22 +159,28 @@ const COUNTERS = 24;
 export interface Shared {
   readonly integers: Int32Array<SharedArrayBuffer>;
   readonly counters: Float64Array<SharedArrayBuffer>;
-  /** How long answers took, by the receiver; then how long writes took, by each thread that stores. See {@link histogramAt}. */
+  /**
+   * How long answers took, by the receiver; then how long writes took, by each thread that stores.
+   * See {@link histogramAt}.
+   */
   readonly histograms: Float64Array<SharedArrayBuffer>;
   /** Slot numbers on their way to the writers and back: rings. */
   readonly work: Int32Array<SharedArrayBuffer>;
   readonly done: Int32Array<SharedArrayBuffer>;
   /** For each slot with an event in it the one behind it; see `event-queue.ts`. */
   readonly nextEvents: Int32Array<SharedArrayBuffer>;
-  /** Where the slots are, outside what any thread's collector counts; pages that are never used take no memory. */
+  /**
+   * Where the slots are, outside what any thread's collector counts; pages that are never used take
+   * no memory.
+   */
   readonly slots: Address;
   /** Where the frames of the request in each slot are, likewise; see `shared/place.ts`. */
   readonly places: Address;
 }
 
 /**
- * How many requests can be in the hub at once: one of each connection, and `queuemax` further ones of those that send ahead
- * of their replies, or went and came again while the disk stalls.
+ * How many requests can be in the hub at once: one of each connection, and `queuemax` further ones
+ * of those that send ahead of their replies, or went and came again while the disk stalls.
  */
 export function slotsFor({ queuemax, max_connections }: Settings): number {
   return queuemax + max_connections;
@@ -160,7 +194,8 @@ export function firstFastSlot(slots: number): number {
 /** @param slots requests that can be in the hub at once */
 export function createShared(slots: number): Shared {
   const places = firstFastSlot(slots) + FAST_SLOTS;
-  // The work ring also carries a word to each writer that it is to end; `queue.ts` wants a power of two.
+  // The work ring also carries a word to each writer that it is to end; `queue.ts` wants a power of
+  // two.
   const ring = 2 ** Math.ceil(Math.log2(places + WRITERS_MAX));
   return {
     integers: new Int32Array(new SharedArrayBuffer(INTEGERS * Int32Array.BYTES_PER_ELEMENT)),
@@ -176,8 +211,14 @@ export function createShared(slots: number): Shared {
   };
 }
 
-/** The numbers of one histogram. @param writer the number of a thread that stores; undefined: of the receiver */
-export function histogramAt({ histograms }: Shared, writer?: number): Float64Array<SharedArrayBuffer> {
+/**
+ * The numbers of one histogram. @param writer the number of a thread that stores; undefined: of the
+ * receiver
+ */
+export function histogramAt(
+  { histograms }: Shared,
+  writer?: number,
+): Float64Array<SharedArrayBuffer> {
   const at = (writer === undefined ? 0 : 1 + writer) * HISTOGRAM_NUMBERS;
   return histograms.subarray(at, at + HISTOGRAM_NUMBERS);
 }

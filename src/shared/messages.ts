@@ -1,6 +1,6 @@
 /**
- * What the threads of the hub say to each other by `postMessage`: little, and never on the way of an image. That goes
- * through the queue.
+ * What the threads of the hub say to each other by `postMessage`: little, and never on the way of
+ * an image. That goes through the queue.
  *
  * @module
  */
@@ -10,7 +10,9 @@ import type { Address } from "../os/ffi.ts";
 import type { Settings } from "../config/schema.ts";
 import type { Shared } from "./memory.ts";
 
-/** The receiver's socket, as another thread can be lent it: where it is, and what to poll for it. */
+/**
+ * The receiver's socket, as another thread can be lent it: where it is, and what to poll for it.
+ */
 export interface LendableSocket {
   readonly address: Address;
   readonly descriptor: number;
@@ -23,7 +25,10 @@ export interface ThreadStart {
   /** The events that wake the receiver and the fast path, as file descriptors. */
   readonly wakeFd: number;
   readonly loanFd: number;
-  /** The number of a thread that stores: of a writer, from 0, and behind them of the fast path; of a flusher, from 0; of no meaning for the others. */
+  /**
+   * The number of a thread that stores: of a writer, from 0, and behind them of the fast path; of a
+   * flusher, from 0; of no meaning for the others.
+   */
   readonly writer: number;
   /** What a flusher brings to the disk. */
   readonly folders: readonly string[];
@@ -54,7 +59,10 @@ export type FlusherMessage =
   /** It has flushed a last time. */
   | { readonly type: "ended" };
 
-/** What could or could not be stored last, since the message before: null where it could, else why not. */
+/**
+ * What could or could not be stored last, since the message before: null where it could, else why
+ * not.
+ */
 export interface StoreOutcomes {
   readonly image?: string | null;
   readonly event?: string | null;
@@ -72,13 +80,19 @@ export interface NodeRow {
   readonly lastSeenMs: number;
   /** When its last heartbeat came, likewise; 0: none did. */
   readonly lastHeartbeatMs: number;
-  /** The local date of its last message as YYYYMMDD, and what was stored of it on that date, since the hub's start. */
+  /**
+   * The local date of its last message as YYYYMMDD, and what was stored of it on that date, since
+   * the hub's start.
+   */
   readonly day: number;
   readonly images: number;
   readonly events: number;
 }
 
-/** What has come of late: the nodes of which something has, and what became of it. At most one a second. */
+/**
+ * What has come of late: the nodes of which something has, and what became of it. At most one a
+ * second.
+ */
 export interface ActivityMessage {
   readonly type: "activity";
   readonly nodes: readonly NodeRow[];
@@ -90,8 +104,15 @@ export type ReceiverMessage =
   /** It listens. */
   | { readonly type: "bound"; readonly endpoint: string; readonly socket: LendableSocket }
   /** It does not, and ends. `code` is the errno's name where that is one of the system's. */
-  | { readonly type: "bindFailed"; readonly endpoint: string; readonly code: string; readonly reason: string }
-  /** It has stopped; `unanswered` requests were taken in and neither stored nor answered in time. */
+  | {
+      readonly type: "bindFailed";
+      readonly endpoint: string;
+      readonly code: string;
+      readonly reason: string;
+    }
+  /**
+   * It has stopped; `unanswered` requests were taken in and neither stored nor answered in time.
+   */
   | { readonly type: "stopped"; readonly unanswered: number }
   | ActivityMessage
   | LogMessage;

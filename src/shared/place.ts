@@ -1,6 +1,6 @@
 /**
- * The frames of one request in hand, as libzmq received them, in memory that threads share: so that whichever of them has
- * the request can store and answer it.
+ * The frames of one request in hand, as libzmq received them, in memory that threads share: so that
+ * whichever of them has the request can store and answer it.
  *
  * @module
  */
@@ -10,7 +10,10 @@ import { memoryAt } from "../os/memory.ts";
 import { PLACE_BYTES } from "./memory.ts";
 import { Message, MESSAGE_BYTES } from "../zmq/message.ts";
 
-/** The value of {@link Place.hops} where there was no delimiter; such a request is answered without one. */
+/**
+ * The value of {@link Place.hops} where there was no delimiter; such a request is answered without
+ * one.
+ */
 export const NO_DELIMITER = -1;
 
 /** Where the integers stand. */
@@ -103,6 +106,8 @@ export class Place {
   }
 
   private message(index: number): Message {
-    return new Message(this.places + this.index * PLACE_BYTES + MESSAGES_AT + index * MESSAGE_BYTES);
+    return new Message(
+      this.places + this.index * PLACE_BYTES + MESSAGES_AT + index * MESSAGE_BYTES,
+    );
   }
 }

@@ -1,9 +1,11 @@
 /**
- * The queue between the receiver and the writers: slots that wait to be stored, and slots that are done.
+ * The queue between the receiver and the writers: slots that wait to be stored, and slots that are
+ * done.
  *
- * It is a pair of rings in shared memory in place of inproc sockets, because then no message is handed through libzmq a
- * second time, any idle writer takes the next slot (a writer whose disk stalls holds up nothing but its own), and
- * nobody makes a system call while all are busy. A slot number is in one ring at most, so the rings cannot overflow.
+ * It is a pair of rings in shared memory in place of inproc sockets, because then no message is
+ * handed through libzmq a second time, any idle writer takes the next slot (a writer whose disk
+ * stalls holds up nothing but its own), and nobody makes a system call while all are busy. A slot
+ * number is in one ring at most, so the rings cannot overflow.
  *
  * @module
  */
@@ -31,7 +33,8 @@ export class RequestQueue {
 
   /**
    * @param wake what the receiver polls
-   * @param thread who answers when it is asked whether it turns: a writer's number, or `RECEIVER_THREAD`
+   * @param thread who answers when it is asked whether it turns: a writer's number, or
+   * `RECEIVER_THREAD`
    */
   constructor(
     shared: Shared,
@@ -66,7 +69,8 @@ export class RequestQueue {
       const tail = Atomics.load(integers, Integer.workTail);
       const slot = this.tryTake();
       if (slot !== Take.nothing) return slot;
-      // Counted before the kernel looks at the tail a last time, so that put() either sees the writer or has changed the tail.
+      // Counted before the kernel looks at the tail a last time, so that put() either sees the
+      // writer or has changed the tail.
       Atomics.add(integers, Integer.idleWriters, 1);
       if (!this.isAsked) this.tailFutex.wait(tail);
       Atomics.sub(integers, Integer.idleWriters, 1);
@@ -79,23 +83,26 @@ export class RequestQueue {
     for (;;) {
       const head = Atomics.load(integers, Integer.workHead);
       if (head === Atomics.load(integers, Integer.workTail)) return Take.nothing;
-      // Read before it is claimed: from then on put() may use the place again, as soon as the ring has gone round, and
-      // slots of other writers can go round while this thread does not get a processor.
+      // Read before it is claimed: from then on put() may use the place again, as soon as the ring
+      // has gone round, and slots of other writers can go round while this thread does not get a
+      // processor.
       const slot = Atomics.load(work, position(head, work.length));
-      if (Atomics.compareExchange(integers, Integer.workHead, head, (head + 1) | 0) === head) return slot;
+      if (Atomics.compareExchange(integers, Integer.workHead, head, (head + 1) | 0) === head)
+        return slot;
     }
   }
 
   /**
-   * Writer: gives a slot back, with its outcome in it. It is there from one moment to the next, so a thread may end anywhere in here and
-   * holds up no other.
+   * Writer: gives a slot back, with its outcome in it. It is there from one moment to the next, so
+   * a thread may end anywhere in here and holds up no other.
    */
   giveBack(slot: number): void {
     const { integers, done } = this;
     for (let isBack = false; !isBack;) {
       const tail = Atomics.load(integers, Integer.doneTail);
       const empty = emptyAt(tail, done.length);
-      isBack = Atomics.compareExchange(done, position(tail, done.length), empty, slot + 1) === empty;
+      isBack =
+        Atomics.compareExchange(done, position(tail, done.length), empty, slot + 1) === empty;
       // Also where another thread has taken the place, and has not come to this, or never will.
       Atomics.compareExchange(integers, Integer.doneTail, tail, (tail + 1) | 0);
     }
@@ -114,7 +121,8 @@ export class RequestQueue {
   }
 
   /**
-   * Receiver: about to sleep in its poll; whoever gives a slot back or says stop from now on wakes it. `awake` must follow.
+   * Receiver: about to sleep in its poll; whoever gives a slot back or says stop from now on wakes
+   * it. `awake` must follow.
    *
    * @returns false when a slot is done already
    */
@@ -146,7 +154,8 @@ export class RequestQueue {
   }
 
   /**
-   * Any thread: asks the receiver and the idle writers to say that they turn; `liveness.ts` looks who did.
+   * Any thread: asks the receiver and the idle writers to say that they turn; `liveness.ts` looks
+   * who did.
    *
    * @returns the number of the question
    */
@@ -164,17 +173,24 @@ export class RequestQueue {
     if (thread !== undefined) integers[Integer.turned + thread] = integers[Integer.asked]!;
   }
 
-  /** Receiver: whether another thread wants something that is no slot: to be looked at between `fallAsleep` and a sleep. */
+  /**
+   * Receiver: whether another thread wants something that is no slot: to be looked at between
+   * `fallAsleep` and a sleep.
+   */
   get isCalling(): boolean {
     const { integers } = this;
     return this.stopping || Atomics.load(integers, Integer.reload) !== 0 || this.isAsked;
   }
 
-  /** Whether this thread is to say that it turns. A question that comes behind a writer's last look is answered with the next. */
+  /**
+   * Whether this thread is to say that it turns. A question that comes behind a writer's last look
+   * is answered with the next.
+   */
   private get isAsked(): boolean {
     const { integers, thread } = this;
     return (
-      thread !== undefined && Atomics.load(integers, Integer.asked) !== integers[Integer.turned + thread]
+      thread !== undefined &&
+      Atomics.load(integers, Integer.asked) !== integers[Integer.turned + thread]
     );
   }
 
@@ -190,14 +206,18 @@ export class RequestQueue {
 }
 
 /**
- * What stands in the place of a ticket in the ring of what is done, until a slot does: minus how often the ring has gone round. So a thread
- * that was held up with an old ticket does not find the place empty when it is, for a later one. Above zero it is a slot's number, plus 1.
+ * What stands in the place of a ticket in the ring of what is done, until a slot does: minus how
+ * often the ring has gone round. So a thread that was held up with an old ticket does not find the
+ * place empty when it is, for a later one. Above zero it is a slot's number, plus 1.
  */
 function emptyAt(ticket: number, length: number): number {
   return -(ticket >>> Math.log2(length));
 }
 
-/** Tickets count on through all 32 bits and wrap around; a ring's length is a power of two, so its places go on in turn. */
+/**
+ * Tickets count on through all 32 bits and wrap around; a ring's length is a power of two, so its
+ * places go on in turn.
+ */
 function position(ticket: number, length: number): number {
   return ticket & (length - 1);
 }

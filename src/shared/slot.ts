@@ -1,6 +1,6 @@
 /**
- * One request on its way through the hub, in memory that the threads share: what the receiver read of it, where its image
- * is, and how it ended.
+ * One request on its way through the hub, in memory that the threads share: what the receiver read
+ * of it, where its image is, and how it ended.
  *
  * @module
  */
@@ -19,7 +19,10 @@ export const Kind = {
   event: 3,
   /** The same, for a text of the hub's own that nobody waits for. */
   notice: 4,
-  /** The same, for the notice that the date folder of `micros` is full: once for each folder, also when the hub was started again since. */
+  /**
+   * The same, for the notice that the date folder of `micros` is full: once for each folder, also
+   * when the hub was started again since.
+   */
   fullNotice: 5,
 } as const;
 
@@ -42,7 +45,10 @@ export const Outcome = {
 /** Who has a slot of the fast path. The others are passed on by their numbers alone. */
 export const Holder = {
   nobody: 0,
-  /** The fast path has received it, and whoever takes it first decides what becomes of it: the fast path or the receiver. */
+  /**
+   * The fast path has received it, and whoever takes it first decides what becomes of it: the fast
+   * path or the receiver.
+   */
   received: 1,
   fastPath: 2,
   receiver: 3,
@@ -115,7 +121,10 @@ export class Slot {
     this.integers[NODE_LENGTH] = this.nodeBytes.write(value);
   }
 
-  /** The image's name, the event's text, the reason why it failed, or an address; what is too long for the slot is cut. */
+  /**
+   * The image's name, the event's text, the reason why it failed, or an address; what is too long
+   * for the slot is cut.
+   */
   get text(): string {
     return this.bytes.toString("utf8", 0, this.integers[TEXT_LENGTH]);
   }
@@ -147,12 +156,18 @@ export class Slot {
     Atomics.store(this.integers, HOLDER, value);
   }
 
-  /** Takes it from one of {@link Holder} for another one. @returns false where that one does not have it */
+  /**
+   * Takes it from one of {@link Holder} for another one. @returns false where that one does not
+   * have it
+   */
   take(from: number, to: number): boolean {
     return Atomics.compareExchange(this.integers, HOLDER, from, to) === from;
   }
 
-  /** Whether the fast path met a node here, or on another connection: the text holds its address when it was answered. */
+  /**
+   * Whether the fast path met a node here, or on another connection: the text holds its address
+   * when it was answered.
+   */
   get isNewcomer(): boolean {
     return this.integers[NEWCOMER] !== 0;
   }
@@ -160,7 +175,10 @@ export class Slot {
     this.integers[NEWCOMER] = value ? 1 : 0;
   }
 
-  /** How long the fast path took from when it had received it until it had answered, in milliseconds. */
+  /**
+   * How long the fast path took from when it had received it until it had answered, in
+   * milliseconds.
+   */
   get answerMs(): number {
     return this.numbers[ANSWER_MS]!;
   }
@@ -190,7 +208,9 @@ export class Slot {
   }
 }
 
-/** Puts what is to be stored of a request into a slot, which has its payload and the time already. */
+/**
+ * Puts what is to be stored of a request into a slot, which has its payload and the time already.
+ */
 export function fillSlot(slot: Slot, request: StoredRequest): void {
   slot.node = request.node;
   // Until it is.

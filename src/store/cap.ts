@@ -1,6 +1,7 @@
 /**
- * What a person is told of a day whose folder has all the images that it may have (`max_images_write`): from then on all is
- * answered OK and nothing is kept, so nothing else gives it away.
+ * What a person is told of a day whose folder has all the images that it may have
+ * (`max_images_write`): from then on all is answered OK and nothing is kept, so nothing else gives
+ * it away.
  *
  * @module
  */

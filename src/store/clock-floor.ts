@@ -1,9 +1,10 @@
 /**
- * Whether the clock can be right. A machine without a battery for it begins in 1970, or where it was when its system was made,
- * and goes on from there until somebody tells it the time, often minutes after the hub has started.
+ * Whether the clock can be right. A machine without a battery for it begins in 1970, or where it
+ * was when its system was made, and goes on from there until somebody tells it the time, often
+ * minutes after the hub has started.
  *
- * A right clock is past the day on which the program was made, and past that of most of the newest folders and logs: one or two of
- * those may come from a clock that was ahead.
+ * A right clock is past the day on which the program was made, and past that of most of the newest
+ * folders and logs: one or two of those may come from a clock that was ahead.
  *
  * @module
  */
@@ -17,7 +18,10 @@ import { datedLogs, dateOf, namesIn } from "./log-files.ts";
 /** How many of the newest days are asked. */
 const DAYS_ASKED = 5;
 
-/** How far the clock may be behind all the same: time zones, and a clock that was corrected over midnight. */
+/**
+ * How far the clock may be behind all the same: time zones, and a clock that was corrected over
+ * midnight.
+ */
 const BEHIND_MS_MAX = 2 * 86_400_000;
 
 /** How often the files are looked at again, in milliseconds. */
@@ -35,10 +39,15 @@ export function clockFloor(data: string, madeS: number): number {
   const days = new Set([...folders.map(toDay), ...datedLogs(`${data}/logs`)]);
   const newest = [...days].toSorted((a, b) => b - a).slice(0, DAYS_ASKED);
   const middle = newest[Math.floor(newest.length / 2)] ?? 0;
-  return Math.max(earlier(middle), earlier(madeS === 0 ? 0 : toDay(new Date(madeS * 1000).toISOString())));
+  return Math.max(
+    earlier(middle),
+    earlier(madeS === 0 ? 0 : toDay(new Date(madeS * 1000).toISOString())),
+  );
 }
 
-/** What is wrong with a clock; undefined: nothing that is known. @param floor of {@link clockFloor} */
+/**
+ * What is wrong with a clock; undefined: nothing that is known. @param floor of {@link clockFloor}
+ */
 export function clockProblem({ day, date }: LocalTime, floor: number): string | undefined {
   if (day >= floor) return undefined;
   return `The clock is wrong: it shows ${date}, and it must be ${dateOf(floor)} or later. All is stored, under that date`;
@@ -70,7 +79,8 @@ export class ClockWatch {
     const problem = clockProblem(time, Atomics.load(integers, Integer.clockFloor));
     if ((problem !== undefined) === this.isWrong) return;
     this.isWrong = problem !== undefined;
-    if (problem !== undefined) this.log.warn(`${problem}, until it is set (NTP, or timedatectl set-time)`);
+    if (problem !== undefined)
+      this.log.warn(`${problem}, until it is set (NTP, or timedatectl set-time)`);
     else this.log.info(`The clock is right again: it shows ${time.date}`);
   }
 }

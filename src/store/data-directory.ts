@@ -1,9 +1,10 @@
 /**
- * The one directory that the hub was started on: a path can lead to another one at any time, when a disk is pulled out,
- * unmounted or covered by another, or when the directory is moved.
+ * The one directory that the hub was started on: a path can lead to another one at any time, when a
+ * disk is pulled out, unmounted or covered by another, or when the directory is moved.
  *
- * Nothing is written or made below its path unless it is that directory. Which one it is stands in shared memory, where
- * `data-watch.ts` puts it; every thread that stores looks by itself, once it has opened a file and before it writes.
+ * Nothing is written or made below its path unless it is that directory. Which one it is stands in
+ * shared memory, where `data-watch.ts` puts it; every thread that stores looks by itself, once it
+ * has opened a file and before it writes.
  *
  * @module
  */
@@ -49,7 +50,11 @@ export class DataDirectoryGone extends Error {
 }
 
 /** What a person is told. @param reason of `unreadable` */
-export function describeState(path: string, state: DataStateNumber, reason = "see the log"): string {
+export function describeState(
+  path: string,
+  state: DataStateNumber,
+  reason = "see the log",
+): string {
   switch (state) {
     case DataState.missing:
       return `The data directory ${path} is not there any more: mount its disk again, or move it back`;
@@ -69,7 +74,10 @@ export function describeState(path: string, state: DataStateNumber, reason = "se
 
 /** The data directory, as one thread sees it. */
 export class DataDirectory {
-  /** Held by whoever looks whether a name is free and then takes it, where the file system cannot do both at once. */
+  /**
+   * Held by whoever looks whether a name is free and then takes it, where the file system cannot do
+   * both at once.
+   */
   readonly namesLock: SharedLock;
   private readonly integers: Int32Array<SharedArrayBuffer>;
   private readonly self: PathLook;
@@ -117,8 +125,8 @@ export class DataDirectory {
   }
 
   /**
-   * Looks whether the path leads to it. To be called between the opening of each file and the first write: what was opened before
-   * a look that finds all right is in the right place.
+   * Looks whether the path leads to it. To be called between the opening of each file and the first
+   * write: what was opened before a look that finds all right is in the right place.
    *
    * @param part where it is, of {@link Part}
    * @throws {DataDirectoryGone}
@@ -130,16 +138,21 @@ export class DataDirectory {
       try {
         this.self.look();
         if (!this.isThis(this.self)) state = DataState.replaced;
-        else if (!this.isHere(part) && !this.isOnItsDisk(this.parts[part]!, part)) state = DataState.moved;
+        else if (!this.isHere(part) && !this.isOnItsDisk(this.parts[part]!, part))
+          state = DataState.moved;
       } catch (error) {
         state = stateOf(error);
         reason = messageOf(error);
       }
     }
-    if (state !== DataState.right) throw new DataDirectoryGone(describeState(this.path, state, reason));
+    if (state !== DataState.right)
+      throw new DataDirectoryGone(describeState(this.path, state, reason));
   }
 
-  /** Whether one of them is on the disk of the data directory: nobody can take it away without that one. */
+  /**
+   * Whether one of them is on the disk of the data directory: nobody can take it away without that
+   * one.
+   */
   private isHere(part: number): boolean {
     const { integers } = this;
     const at = Integer.dataIdentity + IDENTITY + 2 * part;
@@ -149,7 +162,10 @@ export class DataDirectory {
     );
   }
 
-  /** Whether one of them, on a disk of its own, still is. One that is gone is made again by who writes next, or refused there. */
+  /**
+   * Whether one of them, on a disk of its own, still is. One that is gone is made again by who
+   * writes next, or refused there.
+   */
   private isOnItsDisk(look: PathLook, part: number): boolean {
     const at = IDENTITY + 2 * part;
     return !found(look) || [0, 1].every((index) => this.isExpected(at + index, look.number(index)));
@@ -164,7 +180,8 @@ export class DataDirectory {
   }
 
   /**
-   * Makes a folder in it, and those between, where they are not there; never the directory itself, nor what is above.
+   * Makes a folder in it, and those between, where they are not there; never the directory itself,
+   * nor what is above.
    *
    * @param folder `images`, `logs`, or one below, as an absolute path
    * @throws {DataDirectoryGone} and {Error} of node:fs
@@ -181,7 +198,10 @@ export class DataDirectory {
     }
   }
 
-  /** `images` or `logs`: on the disk that it was on at the start, unless it was removed and is made here. */
+  /**
+   * `images` or `logs`: on the disk that it was on at the start, unless it was removed and is made
+   * here.
+   */
   private makePart(part: number, path: string): void {
     const at = IDENTITY + 2 * part;
     const look = this.parts[part]!;
@@ -192,7 +212,8 @@ export class DataDirectory {
       look.look();
       for (const index of [0, 1]) this.expect(at + index, look.number(index));
     }
-    for (const index of [0, 1]) if (!this.isExpected(at + index, look.number(index))) this.failMoved();
+    for (const index of [0, 1])
+      if (!this.isExpected(at + index, look.number(index))) this.failMoved();
   }
 
   private failMoved(): never {
@@ -202,7 +223,8 @@ export class DataDirectory {
   /**
    * What stands at the path and what at its folders, whatever was found last.
    *
-   * @returns what is wrong, and the reason where it cannot be looked at; a lock that another hub has is not looked for
+   * @returns what is wrong, and the reason where it cannot be looked at; a lock that another hub
+   * has is not looked for
    */
   look(): { state: DataStateNumber; reason?: string } {
     try {
@@ -212,7 +234,9 @@ export class DataDirectory {
     }
     if (!this.isThis(this.self)) return { state: DataState.replaced };
     return {
-      state: this.parts.every((part, at) => this.isOnItsDisk(part, at)) ? DataState.right : DataState.moved,
+      state: this.parts.every((part, at) => this.isOnItsDisk(part, at))
+        ? DataState.right
+        : DataState.moved,
     };
   }
 
@@ -262,6 +286,7 @@ function makeOne(path: string): void {
     mkdirSync(path);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    if (code !== "EEXIST" || statSync(path, { throwIfNoEntry: false })?.isDirectory() !== true) throw error;
+    if (code !== "EEXIST" || statSync(path, { throwIfNoEntry: false })?.isDirectory() !== true)
+      throw error;
   }
 }

@@ -1,8 +1,10 @@
 /**
- * Keeps a second hub off a data directory, so that no two ever number, name and turn over the same files.
+ * Keeps a second hub off a data directory, so that no two ever number, name and turn over the same
+ * files.
  *
- * The lock is flock(2) on a file in the directory. The kernel lets go of it when the process ends, however that happens, so
- * a crash leaves nothing stuck; what stands in the file tells a person who holds it, and the hub whether it is its own.
+ * The lock is flock(2) on a file in the directory. The kernel lets go of it when the process ends,
+ * however that happens, so a crash leaves nothing stuck; what stands in the file tells a person who
+ * holds it, and the hub whether it is its own.
  *
  * @module
  */
@@ -32,11 +34,17 @@ export class DataDirectoryInUse extends Error {
   override readonly name = "DataDirectoryInUse";
 }
 
-/** How often, and how long in between in milliseconds, the holder's name is read that is still of one that has ended. */
+/**
+ * How often, and how long in between in milliseconds, the holder's name is read that is still of
+ * one that has ended.
+ */
 const LOOKS_MAX = 50;
 const LOOK_MS = 10;
 
-/** Who holds the lock: in the moment in which it is taken, the name of the holder before still stands in the file. */
+/**
+ * Who holds the lock: in the moment in which it is taken, the name of the holder before still
+ * stands in the file.
+ */
 function holderIn(path: string): string {
   let text = "";
   for (let look = 0; look < LOOKS_MAX; look++) {
@@ -55,7 +63,10 @@ function holderIn(path: string): string {
 
 const hex = (number: number): string => number.toString(16).padStart(2, "0");
 
-/** The process that has a lock on a file, as /proc/locks has it; undefined where that does not tell. See proc_locks(5). */
+/**
+ * The process that has a lock on a file, as /proc/locks has it; undefined where that does not tell.
+ * See proc_locks(5).
+ */
 function lockHolder(path: string): number | undefined {
   try {
     const look = new PathLook(path);
@@ -82,8 +93,9 @@ function nameOf(pid: number): string {
 }
 
 /**
- * The lock of one data directory, from when it is taken until the process ends; no sooner, as threads that wait for a stalled disk
- * may write at any time. While it is held, the kernel gives the numbers of its disk to no other one.
+ * The lock of one data directory, from when it is taken until the process ends; no sooner, as
+ * threads that wait for a stalled disk may write at any time. While it is held, the kernel gives
+ * the numbers of its disk to no other one.
  *
  * Its descriptor stands in shared memory: any thread can look after it.
  */
@@ -91,7 +103,10 @@ export class DataLock {
   readonly path: string;
   private readonly integers: Int32Array<SharedArrayBuffer>;
 
-  /** @param text that the file holds: this process writes it, and no other one, so it knows a disk again that was away, whatever numbers that has now */
+  /**
+   * @param text that the file holds: this process writes it, and no other one, so it knows a disk
+   * again that was away, whatever numbers that has now
+   */
   constructor(
     private readonly directory: string,
     { integers }: Pick<Shared, "integers">,
@@ -136,7 +151,8 @@ export class DataLock {
   }
 
   /**
-   * Takes the lock of the file that is at the path now, made anew where there is none, and lets go of the one before.
+   * Takes the lock of the file that is at the path now, made anew where there is none, and lets go
+   * of the one before.
    *
    * @returns false where another process holds it
    * @throws {SystemError} of `os/ffi.ts`, and {Error} of node:fs
@@ -155,13 +171,15 @@ export class DataLock {
     Atomics.store(this.integers, Integer.dataLock, descriptor + 1);
     if (before >= 0) close(before);
     try {
-      // Earlier versions let others read it. What root makes is for whom the directory belongs to, who may be the next.
+      // Earlier versions let others read it. What root makes is for whom the directory belongs to,
+      // who may be the next.
       fchmodSync(descriptor, MODE);
       const { uid, gid } = statSync(this.directory);
       if (process.getuid?.() === 0) fchownSync(descriptor, uid, gid);
       writeFileSync(this.path, this.text);
     } catch {
-      // A disk that is full, or has no permissions: the lock holds all the same, and a hub that is started again has to be there when it heals.
+      // A disk that is full, or has no permissions: the lock holds all the same, and a hub that is
+      // started again has to be there when it heals.
     }
     return true;
   }

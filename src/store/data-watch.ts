@@ -1,13 +1,18 @@
 /**
- * Watches once a second whether the data directory is the one that the hub has locked, and says when it goes and when it is
- * back. It waits for the disk, and so lives in the flusher.
+ * Watches once a second whether the data directory is the one that the hub has locked, and says
+ * when it goes and when it is back. It waits for the disk, and so lives in the flusher.
  *
  * @module
  */
 
 import { messageOf } from "../errors.ts";
 import type { Log } from "../log/log.ts";
-import { type DataDirectory, DataState, type DataStateNumber, describeState } from "./data-directory.ts";
+import {
+  type DataDirectory,
+  DataState,
+  type DataStateNumber,
+  describeState,
+} from "./data-directory.ts";
 import type { DataLock } from "./data-lock.ts";
 
 /** What a look found. */
@@ -49,7 +54,8 @@ export class DataWatch {
       this.log.warn(`The lock of the data directory was removed, and is made anew: ${lock.path}`);
       return found;
     }
-    // A disk that was plugged in again can have other numbers, and is known by what this process left on it.
+    // A disk that was plugged in again can have other numbers, and is known by what this process
+    // left on it.
     if (found.state !== DataState.replaced || !lock.isKnown()) return found;
     if (!lock.takeAgain()) return { state: DataState.taken };
     data.adopt();
@@ -57,7 +63,8 @@ export class DataWatch {
   }
 
   private say({ state, reason }: Finding): void {
-    const problem = state === DataState.right ? undefined : describeState(this.data.path, state, reason);
+    const problem =
+      state === DataState.right ? undefined : describeState(this.data.path, state, reason);
     if (problem === this.said) return;
     const now = performance.now();
     if (this.said === undefined) this.goneMs = now;

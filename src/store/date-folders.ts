@@ -1,8 +1,8 @@
 /**
  * How many images each date folder has, and whether it may have more (`max_images_write`).
  *
- * The count is the folder's own: it is read from the folder when its day is first met, so it survives a restart. All
- * writers share it.
+ * The count is the folder's own: it is read from the folder when its day is first met, so it
+ * survives a restart. All writers share it.
  *
  * @module
  */
@@ -16,19 +16,31 @@ import { Integer, type Shared } from "../shared/memory.ts";
 import type { DataDirectory } from "./data-directory.ts";
 import { isImageFile } from "../protocol/names.ts";
 
-/** Days that are kept at once: around midnight there are two, and a clock that is set back and forth finds its day again. */
+/**
+ * Days that are kept at once: around midnight there are two, and a clock that is set back and forth
+ * finds its day again.
+ */
 const DAYS = 4;
 
-/** A record of a day: its number YYYYMMDD (0: none), its images, and whether it was said that it is full. */
+/**
+ * A record of a day: its number YYYYMMDD (0: none), its images, and whether it was said that it is
+ * full.
+ */
 const RECORD = 3;
 const DAY = 0;
 const IMAGES = 1;
 const SAID_FULL = 2;
 
-/** Whether an image may be stored. `firstOver` is `over` for the first time in this folder since the start. */
+/**
+ * Whether an image may be stored. `firstOver` is `over` for the first time in this folder since the
+ * start.
+ */
 export type Permit = "granted" | "over" | "firstOver";
 
-/** How many images the folder of a day has, as far as the writers know. @returns undefined where none was stored in it yet */
+/**
+ * How many images the folder of a day has, as far as the writers know. @returns undefined where
+ * none was stored in it yet
+ */
 export function imagesOfDay({ integers }: Shared, day: number): number | undefined {
   const records = recordsIn(integers);
   for (let record = 0; record < records.length; record += RECORD) {
@@ -41,7 +53,9 @@ function recordsIn(integers: Int32Array<SharedArrayBuffer>): Int32Array<SharedAr
   return integers.subarray(Integer.dateFolders, Integer.dateFolders + DAYS * RECORD);
 }
 
-/** The date folders under one directory. Each thread has its own object over the same shared memory. */
+/**
+ * The date folders under one directory. Each thread has its own object over the same shared memory.
+ */
 export class DateFolders {
   private readonly records: Int32Array<SharedArrayBuffer>;
   private readonly lock: SharedLock;
@@ -85,7 +99,8 @@ export class DateFolders {
     try {
       const { records } = this;
       let record = this.find(time.day) ?? this.open(time);
-      // Nobody writes into a full folder any more, so nobody would notice that it was removed to make room.
+      // Nobody writes into a full folder any more, so nobody would notice that it was removed to
+      // make room.
       if (records[record + IMAGES]! >= this.imagesMax && this.drop(time)) record = this.open(time);
       if (records[record + IMAGES]! < this.imagesMax) {
         records[record + IMAGES]!++;
@@ -107,7 +122,9 @@ export class DateFolders {
     });
   }
 
-  /** Takes back that a folder was said to be full: the next image over the cap is `firstOver` again. */
+  /**
+   * Takes back that a folder was said to be full: the next image over the cap is `firstOver` again.
+   */
   notSaidFull(time: LocalTime): void {
     this.lock.hold(() => {
       const record = this.find(time.day);
@@ -116,8 +133,9 @@ export class DateFolders {
   }
 
   /**
-   * Forgets what it knows of a day, because its folder is gone, and every place taken in it too. Where the folder is there,
-   * another writer has made it again, and the count is that of the new one.
+   * Forgets what it knows of a day, because its folder is gone, and every place taken in it too.
+   * Where the folder is there, another writer has made it again, and the count is that of the new
+   * one.
    */
   forget(time: LocalTime): void {
     this.lock.hold(() => this.drop(time));
@@ -142,8 +160,10 @@ export class DateFolders {
   private open(time: LocalTime): number {
     const folder = this.path(time);
     this.data.makeFolder(folder);
-    // Also where it was there: whoever made it may have failed, or ended, before its name was on the disk.
-    if (this.durable) for (const parent of [this.directory, dirname(this.directory)]) fsyncDirectory(parent);
+    // Also where it was there: whoever made it may have failed, or ended, before its name was on
+    // the disk.
+    if (this.durable)
+      for (const parent of [this.directory, dirname(this.directory)]) fsyncDirectory(parent);
     const images = readdirSync(folder).filter(isImageFile).length;
     const { records } = this;
     let earliest = 0;

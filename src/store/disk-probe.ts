@@ -1,8 +1,9 @@
 /**
- * Looks whether the disk takes an image, without one: how much space is free, and whether a small file can be written and
- * given another name, as storing does it.
+ * Looks whether the disk takes an image, without one: how much space is free, and whether a small
+ * file can be written and given another name, as storing does it.
  *
- * It asks through the runtime's own threads and waits only for so long, so that a disk that stalls holds nobody up.
+ * It asks through the runtime's own threads and waits only for so long, so that a disk that stalls
+ * holds nobody up.
  *
  * @module
  */
@@ -18,7 +19,10 @@ import { TEMPORARY_PREFIX } from "./whole-file.ts";
 export const FREE_BYTES_MIN = 4 * 1024 * 1024;
 const FREE_FILES_MIN = 16;
 
-/** How long what was found counts, in milliseconds, so that it does not matter how often it is asked for. */
+/**
+ * How long what was found counts, in milliseconds, so that it does not matter how often it is asked
+ * for.
+ */
 const COUNTS_MS = 1000;
 /** How long the disk may take to answer, in milliseconds. */
 const ANSWER_MS_MAX = 2000;
@@ -28,7 +32,10 @@ const BLOCK = Buffer.alloc(4096);
 
 /** What was found. */
 export interface DiskState {
-  /** Bytes that the hub's user may still write, and of the file system as a whole; 0 where that is not known. */
+  /**
+   * Bytes that the hub's user may still write, and of the file system as a whole; 0 where that is
+   * not known.
+   */
   readonly freeBytes: number;
   readonly sizeBytes: number;
   /** Why no image can be stored, where that is so. */
@@ -107,8 +114,9 @@ async function isThere(path: string): Promise<boolean> {
 }
 
 /**
- * Writes a hidden file of one block, gives it a hidden name in the folder, and removes it: begun in the data directory, as images are,
- * so that who watches the folder is not told of a file that was written.
+ * Writes a hidden file of one block, gives it a hidden name in the folder, and removes it: begun in
+ * the data directory, as images are, so that who watches the folder is not told of a file that was
+ * written.
  */
 async function tryToStore(data: string, folder: string): Promise<void> {
   try {
@@ -121,7 +129,10 @@ async function tryToStore(data: string, folder: string): Promise<void> {
 }
 
 async function writeAndName(place: string, folder: string): Promise<void> {
-  const [from, to] = [`${place}/${TEMPORARY_PREFIX}probe`, `${folder}/${TEMPORARY_PREFIX}probe-named`];
+  const [from, to] = [
+    `${place}/${TEMPORARY_PREFIX}probe`,
+    `${folder}/${TEMPORARY_PREFIX}probe-named`,
+  ];
   // Those of a process that has ended, too; where there are none, this tells nothing.
   const clear = async (): Promise<void> => {
     for (const path of [from, to]) await rm(path, { force: true }).catch(() => undefined);

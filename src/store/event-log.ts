@@ -1,16 +1,19 @@
 /**
  * The event log: `logs/imagehub.log`, one line an event, and one dated file a day behind it.
  *
- * A line is `2021-09-24 08:27:13,477 ~ BackDeck|Restart|rpi13|…`. The log turns over as Python's `TimedRotatingFileHandler`
- * with `when="midnight"` and `backupCount=995` does it: at the first record of a new day `imagehub.log` becomes
- * `imagehub.log.YYYY-MM-DD`, after the day its records belong to. Readers are never shown an empty or a missing
- * `imagehub.log`, and nothing of a dated log that is already there is lost.
+ * A line is `2021-09-24 08:27:13,477 ~ BackDeck|Restart|rpi13|…`. The log turns over as Python's
+ * `TimedRotatingFileHandler` with `when="midnight"` and `backupCount=995` does it: at the first
+ * record of a new day `imagehub.log` becomes `imagehub.log.YYYY-MM-DD`, after the day its records
+ * belong to. Readers are never shown an empty or a missing `imagehub.log`, and nothing of a dated
+ * log that is already there is lost.
  *
- * A clock that is wrong changes no names: what comes while it is behind all that stands here goes on in the log at hand, which
- * keeps the day of its other records; and the log that was just given its name is never one of the oldest, which are removed.
+ * A clock that is wrong changes no names: what comes while it is behind all that stands here goes
+ * on in the log at hand, which keeps the day of its other records; and the log that was just given
+ * its name is never one of the oldest, which are removed.
  *
- * The file is opened anew for each line: so it does not matter which thread turned it over, or whether someone moved it
- * away, a line never goes to a file that has no name any more, and the disk can be unmounted, or made read-only, in between.
+ * The file is opened anew for each line: so it does not matter which thread turned it over, or
+ * whether someone moved it away, a line never goes to a file that has no name any more, and the
+ * disk can be unmounted, or made read-only, in between.
  *
  * @module
  */
@@ -42,10 +45,16 @@ import { TEMPORARY_PREFIX, WholeFileWriter } from "./whole-file.ts";
 /** Dated logs that are kept; the oldest beyond these go. */
 const DATED_LOGS_MAX = 995;
 
-/** How far a log's last record may be ahead of the clock and still count: a clock that was corrected over midnight. */
+/**
+ * How far a log's last record may be ahead of the clock and still count: a clock that was corrected
+ * over midnight.
+ */
 const AHEAD_MICROS_MAX = 2 * 86_400_000_000;
 
-/** Appends lines to the event log. Each thread has its own object; the lock and the log's day are shared. */
+/**
+ * Appends lines to the event log. Each thread has its own object; the lock and the log's day are
+ * shared.
+ */
 export class EventLog {
   private readonly lock: SharedLock;
   private readonly integers: Int32Array<SharedArrayBuffer>;
@@ -86,8 +95,8 @@ export class EventLog {
       const known = this.integers[Integer.eventLogDay]!;
       this.integers[Integer.eventLogDay] = 0;
       let day = known || (this.takeOver(micros) ?? time.day);
-      // A clock that was set back over midnight, or is wrong, goes on in the same file. After one that had been years ahead it
-      // must not: there would be no turning over until then.
+      // A clock that was set back over midnight, or is wrong, goes on in the same file. After one
+      // that had been years ahead it must not: there would be no turning over until then.
       if (day > time.day && day > this.latestDay(micros)) day = time.day;
       if (time.day > day) this.turnOver(day, line);
       else this.appendLine(line);
@@ -95,7 +104,10 @@ export class EventLog {
     });
   }
 
-  /** Whether the log that is open now holds this text as a record of this day. @throws {Error} where it cannot be read */
+  /**
+   * Whether the log that is open now holds this text as a record of this day. @throws {Error} where
+   * it cannot be read
+   */
   contains(text: string, time: LocalTime): boolean {
     return existsSync(this.path) && hasRecord(this.path, time.date, text);
   }
@@ -130,9 +142,11 @@ export class EventLog {
   }
 
   /**
-   * Makes a new `imagehub.log` that holds this line from its first moment, in place of one that may be there.
+   * Makes a new `imagehub.log` that holds this line from its first moment, in place of one that may
+   * be there.
    *
-   * @param keepOld called when only the new file's name is missing: what there is no space for has failed by then
+   * @param keepOld called when only the new file's name is missing: what there is no space for has
+   * failed by then
    */
   private begin(line: Buffer, keepOld: () => void = () => undefined): void {
     this.data.makeFolder(this.directory);
@@ -179,13 +193,17 @@ export class EventLog {
     } catch (error) {
       if (!(error instanceof SystemError)) throw error;
       if (existsSync(dated)) appendLog(this.path, dated, this.durable);
-      // A file system without hard links: the log is missing for the moment until the new one has its name.
+      // A file system without hard links: the log is missing for the moment until the new one has
+      // its name.
       else renameSync(this.path, dated);
       return false;
     }
   }
 
-  /** The record stands by now, so what cannot be removed only stays. @param made the day of the log that was just made */
+  /**
+   * The record stands by now, so what cannot be removed only stays. @param made the day of the log
+   * that was just made
+   */
   private removeOldest(made: number): void {
     for (const day of datedLogs(this.directory).slice(0, -DATED_LOGS_MAX)) {
       if (day === made) continue;
@@ -205,7 +223,8 @@ export class EventLog {
   private takeOver(micros: number): number | undefined {
     this.data.check(Part.logs);
     const latest = this.latestDay(micros);
-    const newestDated = (): number | undefined => datedLogs(this.directory).findLast((day) => day <= latest);
+    const newestDated = (): number | undefined =>
+      datedLogs(this.directory).findLast((day) => day <= latest);
     // With a wrong clock, what comes now belongs behind all that there is.
     if (!existsSync(this.path)) return Number.isFinite(latest) ? undefined : newestDated();
     // Its name may not be on the disk yet: whoever gave it may have failed, or ended, before that.
@@ -224,8 +243,8 @@ export class EventLog {
 }
 
 /**
- * Removes what a close that failed, or an earlier process of the same number, has left. Where that cannot be done, another name is
- * free.
+ * Removes what a close that failed, or an earlier process of the same number, has left. Where that
+ * cannot be done, another name is free.
  */
 function removeLeftover(path: string): void {
   try {

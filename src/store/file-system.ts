@@ -1,5 +1,6 @@
 /**
- * Which file system a path is on, in words for a person, and whether a disk that belongs there is missing.
+ * Which file system a path is on, in words for a person, and whether a disk that belongs there is
+ * missing.
  *
  * @module
  */
@@ -35,8 +36,8 @@ export function fileSystemOf(path: string): string | undefined {
 }
 
 /**
- * The place above a path, or the path itself, where /etc/fstab mounts a disk at every start and nothing is mounted now. What
- * is mounted by hand alone (`noauto`) does not count.
+ * The place above a path, or the path itself, where /etc/fstab mounts a disk at every start and
+ * nothing is mounted now. What is mounted by hand alone (`noauto`) does not count.
  *
  * @param path absolute
  */
@@ -46,9 +47,14 @@ export function missingMountOf(path: string, fstab = "/etc/fstab"): string | und
     const wanted = readFileSync(fstab, "utf8")
       .split("\n")
       .map((line) => line.trim().split(/\s+/))
-      .filter(([source = "", , , options = ""]) => !/^(?:#|$)/.test(source) && !/\bnoauto\b/.test(options))
+      .filter(
+        ([source = "", , , options = ""]) =>
+          !/^(?:#|$)/.test(source) && !/\bnoauto\b/.test(options),
+      )
       .map(([, point = ""]) => unescape(point));
-    return wanted.find((point) => point.startsWith("/") && isBelow(path, point) && !mounted.has(point));
+    return wanted.find(
+      (point) => point.startsWith("/") && isBelow(path, point) && !mounted.has(point),
+    );
   } catch {
     return undefined;
   }

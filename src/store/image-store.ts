@@ -1,5 +1,6 @@
 /**
- * Puts images where readers look for them: `images/2018-12-30/Barn-Door-2018-12-30T23.13.31.620992.jpg`.
+ * Puts images where readers look for them:
+ * `images/2018-12-30/Barn-Door-2018-12-30T23.13.31.620992.jpg`.
  *
  * @module
  */
@@ -20,7 +21,10 @@ const ATTEMPTS = 2;
 /** Stores images, each whole or not at all, and never one over another. */
 export class ImageStore {
   private readonly files: WholeFileWriter;
-  /** The image that is being written: its name, and the second and the microsecond in it that name its file. */
+  /**
+   * The image that is being written: its name, and the second and the microsecond in it that name
+   * its file.
+   */
   private name = "";
   private suffix: ImageSuffix = ".jpg";
   private time!: LocalTime;
@@ -47,8 +51,8 @@ export class ImageStore {
    * Stores an image.
    *
    * @param name what the file name starts with, see `names.ts`
-   * @param micros when it was received, in microseconds since 1970 UTC; where that name is taken, the next free
-   *   microsecond of the same second names it
+   * @param micros when it was received, in microseconds since 1970 UTC; where that name is taken,
+   *   the next free microsecond of the same second names it
    * @param writeTo puts its bytes into an open file
    * @param suffix what kind of file it is
    * @returns "granted" when it stands; else its day's folder is full and it was not stored
@@ -75,7 +79,12 @@ export class ImageStore {
     }
   }
 
-  private write(name: string, time: LocalTime, micros: number, writeTo: (fd: number) => void): void {
+  private write(
+    name: string,
+    time: LocalTime,
+    micros: number,
+    writeTo: (fd: number) => void,
+  ): void {
     this.name = name;
     this.time = time;
     this.second = micros - (micros % SECOND);

@@ -1,9 +1,9 @@
 /**
  * Makes a JPEG of an OpenCV frame, on the runtime's own threads for images.
  *
- * An array of B, G, R bytes is the body of a Windows bitmap, which `Bun.Image` decodes: 54 bytes of header, a negative
- * height for rows from the top, and rows filled up to a multiple of 4 bytes. A gray pixel stands there three times. A JPEG has no
- * opacity, so that of BGRA is left out.
+ * An array of B, G, R bytes is the body of a Windows bitmap, which `Bun.Image` decodes: 54 bytes of
+ * header, a negative height for rows from the top, and rows filled up to a multiple of 4 bytes. A
+ * gray pixel stands there three times. A JPEG has no opacity, so that of BGRA is left out.
  *
  * @module
  */
@@ -22,8 +22,13 @@ const HEADERS_BYTES = FILE_HEADER_BYTES + 40;
  * @param quality of the JPEG, 1 to 100
  * @throws {Error} where the image cannot be encoded
  */
-export async function encodeJpeg(address: Address, array: RawArray, quality: number): Promise<Uint8Array> {
-  // The runtime's own bound is for files that say little and unfold to much; these pixels are all here already.
+export async function encodeJpeg(
+  address: Address,
+  array: RawArray,
+  quality: number,
+): Promise<Uint8Array> {
+  // The runtime's own bound is for files that say little and unfold to much; these pixels are all
+  // here already.
   const maxPixels = array.height * array.width;
   return await new Bun.Image(bitmap(address, array), { maxPixels }).jpeg({ quality }).bytes();
 }
@@ -58,7 +63,9 @@ function bitmap(address: Address, { height, width, channels, item }: RawArray): 
   return bytes;
 }
 
-/** Makes B, G, R of each pixel of a row: the runtime's decoder takes no bitmap of 8 bits a pixel. */
+/**
+ * Makes B, G, R of each pixel of a row: the runtime's decoder takes no bitmap of 8 bits a pixel.
+ */
 function spread(row: Uint8Array, channels: number, target: Uint8Array): void {
   const [green, red] = channels === 1 ? [0, 0] : [1, 2];
   for (let from = 0, to = 0; from < row.length; from += channels, to += 3) {

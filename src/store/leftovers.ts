@@ -1,5 +1,6 @@
 /**
- * Clears away what a crash left unfinished: files under hidden temporary names, which only file systems without `O_TMPFILE` have.
+ * Clears away what a crash left unfinished: files under hidden temporary names, which only file
+ * systems without `O_TMPFILE` have.
  *
  * @module
  */
@@ -10,7 +11,10 @@ import { messageOf } from "../errors.ts";
 import { isDateFolder } from "../protocol/names.ts";
 import { TEMPORARY_PREFIX } from "./whole-file.ts";
 
-/** Newest date folders that are looked into. A crash leaves files in the folder of its day, or of those beside it. */
+/**
+ * Newest date folders that are looked into. A crash leaves files in the folder of its day, or of
+ * those beside it.
+ */
 const FOLDERS_MAX = 4;
 
 /** What became of them. */
@@ -21,7 +25,10 @@ export interface Cleared {
   readonly failures: readonly string[];
 }
 
-/** Removes them. The lock on the data directory has to be held: those of another hub would go too. It never throws. */
+/**
+ * Removes them. The lock on the data directory has to be held: those of another hub would go too.
+ * It never throws.
+ */
 export function clearLeftovers(dataDirectory: string): Cleared {
   const failures: string[] = [];
   const attempt = <T>(action: () => T): T | undefined => {
@@ -33,18 +40,29 @@ export function clearLeftovers(dataDirectory: string): Cleared {
     }
   };
   const images = join(dataDirectory, "images");
-  const newest = (attempt(() => namesIn(images)) ?? []).filter(isDateFolder).toSorted().slice(-FOLDERS_MAX);
-  const folders = [dataDirectory, ...newest.map((name) => join(images, name)), join(dataDirectory, "logs")];
+  const newest = (attempt(() => namesIn(images)) ?? [])
+    .filter(isDateFolder)
+    .toSorted()
+    .slice(-FOLDERS_MAX);
+  const folders = [
+    dataDirectory,
+    ...newest.map((name) => join(images, name)),
+    join(dataDirectory, "logs"),
+  ];
   const leftovers = folders.flatMap((folder) =>
     (attempt(() => namesIn(folder)) ?? [])
       .filter((name) => name.startsWith(TEMPORARY_PREFIX))
       .map((name) => join(folder, name)),
   );
-  const removed = leftovers.filter((path) => attempt(() => (unlinkSync(path), true)) === true).length;
+  const removed = leftovers.filter(
+    (path) => attempt(() => (unlinkSync(path), true)) === true,
+  ).length;
   return { removed, failures };
 }
 
 function namesIn(folder: string): string[] {
   // What is no folder and bears the name of one is not the hub's.
-  return statSync(folder, { throwIfNoEntry: false })?.isDirectory() === true ? readdirSync(folder) : [];
+  return statSync(folder, { throwIfNoEntry: false })?.isDirectory() === true
+    ? readdirSync(folder)
+    : [];
 }

@@ -1,5 +1,6 @@
 /**
- * What is in the files of the event log. They may hold hundreds of megabytes, so none is ever read as a whole at once.
+ * What is in the files of the event log. They may hold hundreds of megabytes, so none is ever read
+ * as a whole at once.
  *
  * @module
  */
@@ -24,7 +25,10 @@ export function dateOf(day: number): string {
   return `${digits.slice(0, 4)}-${digits.slice(4, 6)}-${digits.slice(6)}`;
 }
 
-/** The days of the dated logs in a folder, e.g. 20181230, the earliest first; none where it cannot be read. */
+/**
+ * The days of the dated logs in a folder, e.g. 20181230, the earliest first; none where it cannot
+ * be read.
+ */
 export function datedLogs(folder: string): number[] {
   return namesIn(folder)
     .flatMap((name) => dayOf(DATED_LOG.exec(name)))
@@ -45,7 +49,8 @@ function dayOf(match: RegExpExecArray | null): number[] {
 }
 
 /**
- * The days of records at both ends of a log. In between there are others only where the clock was set to and fro.
+ * The days of records at both ends of a log. In between there are others only where the clock was
+ * set to and fro.
  *
  * @throws {SystemError} and {NotAFile}
  */
@@ -61,7 +66,10 @@ export function daysAtEnds(path: string): number[] {
   });
 }
 
-/** Whether a log holds this text as a record of a day. @param date such as `2018-12-30` @throws {SystemError} and {NotAFile} */
+/**
+ * Whether a log holds this text as a record of a day. @param date such as `2018-12-30` @throws
+ * {SystemError} and {NotAFile}
+ */
 export function hasRecord(path: string, date: string, text: string): boolean {
   const wanted = Buffer.from(` ~ ${text}\n`);
   return withFile(path, (fd, size) => {
@@ -80,14 +88,16 @@ export function hasRecord(path: string, date: string, text: string): boolean {
 }
 
 /**
- * Finishes a line that was cut off at the end of a log, and cuts off what a power cut can leave there: zeros where the bytes
- * had not reached the disk.
+ * Finishes a line that was cut off at the end of a log, and cuts off what a power cut can leave
+ * there: zeros where the bytes had not reached the disk.
  *
  * @throws {Error} of node:fs, {SystemError} and {NotAFile}
  */
 export function mend(path: string): void {
   for (;;) {
-    const end = withFile(path, (fd, size) => readAt(fd, Math.max(0, size - PIECE_BYTES), PIECE_BYTES));
+    const end = withFile(path, (fd, size) =>
+      readAt(fd, Math.max(0, size - PIECE_BYTES), PIECE_BYTES),
+    );
     const zeros = end.byteLength - (end.findLastIndex((byte) => byte !== 0) + 1);
     if (zeros > 0) truncateSync(path, statSync(path).size - zeros);
     else if (end.byteLength > 0 && end.at(-1) !== NEWLINE) appendLine(path);
@@ -105,7 +115,8 @@ function appendLine(path: string): void {
 }
 
 /**
- * Appends one log to another, whole or, where that fails, not at all. Nothing is done where it ends with it already.
+ * Appends one log to another, whole or, where that fails, not at all. Nothing is done where it ends
+ * with it already.
  *
  * @param durable whether it is on the disk when this returns
  * @throws {SystemError} and {NotAFile}
@@ -116,7 +127,8 @@ export function appendLog(from: string, to: string, durable: boolean): void {
       const hasIt = size >= bytes && areEqual(source, 0, end, size - bytes, bytes);
       return hasIt ? undefined : size;
     });
-    // It was turned over before, by a link or by a merge, and the hub ended before it began the next.
+    // It was turned over before, by a link or by a merge, and the hub ended before it began the
+    // next.
     if (toBytes === undefined) return;
     const fd = openAppend(to);
     try {
@@ -141,7 +153,13 @@ function isCut(path: string): boolean {
   return withFile(path, (fd, size) => size > 0 && readAt(fd, size - 1, 1)[0] !== NEWLINE);
 }
 
-function areEqual(one: number, oneAt: number, other: number, otherAt: number, bytes: number): boolean {
+function areEqual(
+  one: number,
+  oneAt: number,
+  other: number,
+  otherAt: number,
+  bytes: number,
+): boolean {
   for (let at = 0; at < bytes; at += PIECE_BYTES) {
     const length = Math.min(PIECE_BYTES, bytes - at);
     if (!readAt(one, oneAt + at, length).equals(readAt(other, otherAt + at, length))) return false;

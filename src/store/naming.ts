@@ -1,6 +1,6 @@
 /**
- * How a file with a hidden name gets its real one, and which characters that may not hold: it differs between file systems,
- * and is found out by trying it.
+ * How a file with a hidden name gets its real one, and which characters that may not hold: it
+ * differs between file systems, and is found out by trying it.
  *
  * @module
  */
@@ -21,7 +21,10 @@ export const UNSUPPORTED: ReadonlySet<string> = new Set([
   "EXDEV",
 ]);
 
-/** Errors that say: not under this name, where another name has just worked. exFAT through FUSE says ENOENT. */
+/**
+ * Errors that say: not under this name, where another name has just worked. exFAT through FUSE says
+ * ENOENT.
+ */
 const NAME_REFUSED: ReadonlySet<string> = new Set([
   "EINVAL",
   "ENOENT",
@@ -33,10 +36,14 @@ const NAME_REFUSED: ReadonlySet<string> = new Set([
   "ENOTSUP",
 ]);
 
-/** What FAT, exFAT and NTFS have no place for in a name, beside those that no name of the hub has. */
+/**
+ * What FAT, exFAT and NTFS have no place for in a name, beside those that no name of the hub has.
+ */
 const SPECIAL = ['"', "*", ":", "<", ">", "?", "|"] as const;
 
-/** Devices of Windows, whatever comes behind the dot: some that refuse the others refuse these, too. */
+/**
+ * Devices of Windows, whatever comes behind the dot: some that refuse the others refuse these, too.
+ */
 const DEVICE = /^(con|prn|aux|nul|com\d|lpt\d)\./i;
 
 /** Letters of two, three and four bytes: old code pages do not have them. */
@@ -45,7 +52,8 @@ const LETTERS = "\u00e9\u65e5\u{1f600}";
 /**
  * - `link`: it gets a second name, and loses the first
  * - `renameNew`: a rename that never replaces (`RENAME_NOREPLACE`)
- * - `rename`: a look whether the name is free, then a rename; under a lock, as both together take time
+ * - `rename`: a look whether the name is free, then a rename; under a lock, as both together take
+ *   time
  */
 type Way = "link" | "renameNew" | "rename";
 
@@ -68,7 +76,10 @@ export class Naming {
     return new Naming(findWay(stem), findRefused(folder, stem), lock);
   }
 
-  /** Whether the file gets its name by a link, of which watchers are told only that it was made, not that it is whole. */
+  /**
+   * Whether the file gets its name by a link, of which watchers are told only that it was made, not
+   * that it is whole.
+   */
   get isLink(): boolean {
     return this.way === "link";
   }
@@ -80,7 +91,10 @@ export class Naming {
     return path.slice(0, end) + path.slice(end).replace(this.refused, "-").replace(DEVICE, "$1-");
   }
 
-  /** Gives a file its name; the hidden one may be left. @returns false where the name is taken @throws {SystemError} */
+  /**
+   * Gives a file its name; the hidden one may be left. @returns false where the name is taken
+   * @throws {SystemError}
+   */
   give(hidden: string, path: string): boolean {
     if (this.way === "link") return unlessTaken(() => link(hidden, path));
     if (this.way === "renameNew") return unlessTaken(() => renameNew(hidden, path));

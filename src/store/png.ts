@@ -1,5 +1,6 @@
 /**
- * Makes a PNG of an array of 16 bits a channel, such as the depth map of a camera: a JPEG has 8, and loses some of those.
+ * Makes a PNG of an array of 16 bits a channel, such as the depth map of a camera: a JPEG has 8,
+ * and loses some of those.
  *
  * @module
  */
@@ -8,11 +9,15 @@ import { type Address } from "../os/ffi.ts";
 import { copyTo } from "../os/memory.ts";
 import type { RawArray } from "../protocol/request.ts";
 
-/** How hard the encoder tries, 0 to 9. More than this makes files of depth maps hardly smaller, and takes up to twice as long. */
+/**
+ * How hard the encoder tries, 0 to 9. More than this makes files of depth maps hardly smaller, and
+ * takes up to twice as long.
+ */
 const LEVEL = 3;
 
 /**
- * Encodes the array at `address`, without loss. It does not give way meanwhile: 640x480 in gray takes some 20 ms, 1280x720 some 60.
+ * Encodes the array at `address`, without loss. It does not give way meanwhile: 640x480 in gray
+ * takes some 20 ms, 1280x720 some 60.
  *
  * @throws {Error} where there is not enough memory
  */

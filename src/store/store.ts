@@ -1,5 +1,6 @@
 /**
- * What a thread that stores does with a slot: stores the image or the event in it, and puts the outcome there.
+ * What a thread that stores does with a slot: stores the image or the event in it, and puts the
+ * outcome there.
  *
  * @module
  */
@@ -60,7 +61,13 @@ export class Store {
       durable,
     );
     this.images = new ImageStore(this.folders, this.calendar, durable, data);
-    this.events = new EventLog(`${settings.data_directory}/logs`, this.calendar, shared, durable, data);
+    this.events = new EventLog(
+      `${settings.data_directory}/logs`,
+      this.calendar,
+      shared,
+      durable,
+      data,
+    );
     this.directory = settings.data_directory;
     this.jpegQuality = settings.jpeg_quality;
   }
@@ -95,7 +102,9 @@ export class Store {
     try {
       const { payloadAddress: address, raw } = slot;
       const isDeep = raw.item === "uint16" || raw.item === "uint16be";
-      const file = isDeep ? await encodePng(address, raw) : await encodeJpeg(address, raw, this.jpegQuality);
+      const file = isDeep
+        ? await encodePng(address, raw)
+        : await encodeJpeg(address, raw, this.jpegQuality);
       this.storeImage(slot, (fd) => writeBytes(fd, file), isDeep ? ".png" : ".jpg");
     } catch (error) {
       this.fail(slot, error);
@@ -125,7 +134,10 @@ export class Store {
     slot.outcome = Outcome.failed;
   }
 
-  /** Such as ` on ext4 at / (/dev/sda1)`. Found out once a second at most, as a full disk fails every request. */
+  /**
+   * Such as ` on ext4 at / (/dev/sda1)`. Found out once a second at most, as a full disk fails
+   * every request.
+   */
   private onFileSystem(kind: number): string {
     const part = kind === Kind.jpeg || kind === Kind.raw ? "images" : "logs";
     const now = performance.now();

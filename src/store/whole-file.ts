@@ -1,12 +1,14 @@
 /**
- * Files that are whole or absent: nobody ever sees one under its final name that is not complete, none is written over,
- * and a crash leaves nothing under a final name that was not finished.
+ * Files that are whole or absent: nobody ever sees one under its final name that is not complete,
+ * none is written over, and a crash leaves nothing under a final name that was not finished.
  *
- * A file is written without a name (`O_TMPFILE`) and then linked to the one it is to have, which fails where that is
- * taken. That leaves nothing behind whenever it stops. File systems without `O_TMPFILE` (NFS, exFAT) get a hidden
- * temporary name, and then the real one as `naming.ts` finds out. That is tried again after a while, and for each folder.
+ * A file is written without a name (`O_TMPFILE`) and then linked to the one it is to have, which
+ * fails where that is taken. That leaves nothing behind whenever it stops. File systems without
+ * `O_TMPFILE` (NFS, exFAT) get a hidden temporary name, and then the real one as `naming.ts` finds
+ * out. That is tried again after a while, and for each folder.
  *
- * It is begun in the data directory, not in its folder: who watches that folder (inotify) so hears of no name but the last one.
+ * It is begun in the data directory, not in its folder: who watches that folder (inotify) so hears
+ * of no name but the last one.
  *
  * @module
  */
@@ -30,12 +32,16 @@ import { Naming, UNSUPPORTED } from "./naming.ts";
 /** Permissions of new files, before the umask. */
 const MODE = 0o644;
 
-/** What hidden temporary names start with. They must not hold `log`: readers take such a file for an event log. */
+/**
+ * What hidden temporary names start with. They must not hold `log`: readers take such a file for an
+ * event log.
+ */
 export const TEMPORARY_PREFIX = ".incoming-";
 
 /**
- * For how long files get hidden names where unnamed ones did not work, until that is tried again, in milliseconds: what says that a
- * file system cannot do it (EPERM, EINVAL) may also pass. Each time twice as long, as most often it is so for good.
+ * For how long files get hidden names where unnamed ones did not work, until that is tried again,
+ * in milliseconds: what says that a file system cannot do it (EPERM, EINVAL) may also pass. Each
+ * time twice as long, as most often it is so for good.
  */
 const HIDDEN_MS_MIN = 10_000;
 const HIDDEN_MS_MAX = 3_600_000;
@@ -74,7 +80,8 @@ export class WholeFileWriter {
    * @param folder that is there
    * @param write puts its bytes into the open file
    * @param nextPath gives the path to try first, and further ones for as long as those are taken
-   * @returns the path that it got: one with `-` for each character that the file system has no place for
+   * @returns the path that it got: one with `-` for each character that the file system has no
+   * place for
    * @throws {SystemError} and {DataDirectoryGone}, and there is no file then
    */
   create(folder: string, write: (fd: number) => void, nextPath: () => string): string {
@@ -112,7 +119,10 @@ export class WholeFileWriter {
     this.hiddenFolder = folder;
   }
 
-  /** Where a file for this folder is begun: in the data directory, or in the folder itself where it would be another file there. */
+  /**
+   * Where a file for this folder is begun: in the data directory, or in the folder itself where it
+   * would be another file there.
+   */
   private placeFor(folder: string, open: (place: string) => number): string {
     if (folder === this.folder) return this.place;
     const { path } = this.data;
@@ -123,8 +133,9 @@ export class WholeFileWriter {
   }
 
   /**
-   * Tells whoever watches the folder of a file that it is whole, once, with its final name: IN_CLOSE_WRITE where it got that by a link.
-   * Where it got it by a rename, IN_MOVED_TO has told it.
+   * Tells whoever watches the folder of a file that it is whole, once, with its final name:
+   * IN_CLOSE_WRITE where it got that by a link. Where it got it by a rename, IN_MOVED_TO has told
+   * it.
    *
    * @param path that {@link create} gave last
    */
@@ -133,7 +144,11 @@ export class WholeFileWriter {
   }
 
   /** On the way of every image: without functions or objects made anew for each. */
-  private createUnnamed(folder: string, write: (fd: number) => void, nextPath: () => string): string {
+  private createUnnamed(
+    folder: string,
+    write: (fd: number) => void,
+    nextPath: () => string,
+  ): string {
     const fd = openUnnamed(this.placeFor(folder, openUnnamedIn), MODE);
     let path: string;
     try {
@@ -148,7 +163,11 @@ export class WholeFileWriter {
     return path;
   }
 
-  private createHidden(folder: string, write: (fd: number) => void, nextPath: () => string): string {
+  private createHidden(
+    folder: string,
+    write: (fd: number) => void,
+    nextPath: () => string,
+  ): string {
     const place = this.placeFor(folder, (at) => this.openProbe(at));
     const naming = this.namingIn(place);
     const { fd, path: hidden } = this.openHidden(place);
@@ -182,7 +201,10 @@ export class WholeFileWriter {
     return this.naming;
   }
 
-  /** Opens a file under a hidden name. Names that an earlier process of the same number left in use are passed over. */
+  /**
+   * Opens a file under a hidden name. Names that an earlier process of the same number left in use
+   * are passed over.
+   */
   private openHidden(folder: string): { fd: number; path: string } {
     for (;;) {
       const path = `${folder}/${TEMPORARY_PREFIX}${process.pid}-${threadId}-${this.count++}`;
@@ -211,7 +233,10 @@ function closeQuietly(fd: number): void {
 
 const openUnnamedIn = (place: string): number => openUnnamed(place, MODE);
 
-/** What a file gets from the folder that it is made in: its device, group and permissions, and labels. */
+/**
+ * What a file gets from the folder that it is made in: its device, group and permissions, and
+ * labels.
+ */
 interface Inherited {
   readonly numbers: readonly number[];
   readonly attributes: readonly Buffer[];
@@ -224,7 +249,9 @@ function inspect(place: string, open: (place: string) => number): Inherited {
     const { dev, gid, mode } = fstatSync(fd);
     return {
       numbers: [dev, gid, mode],
-      attributes: ["system.posix_acl_access", "security.selinux"].map((name) => extendedAttribute(fd, name)),
+      attributes: ["system.posix_acl_access", "security.selinux"].map((name) =>
+        extendedAttribute(fd, name),
+      ),
     };
   } finally {
     closeQuietly(fd);

@@ -1,7 +1,9 @@
 /**
- * The thread that waits for the disk in place of the others: it brings to it what the writers have put into the page cache, every
- * `sync_interval` seconds, so that a power cut costs no more than that; and the first one looks whether the data directory is still
- * there, and the clock right. Where `logs` is on another disk than `images`, there is one for each, so that neither waits for the other's.
+ * The thread that waits for the disk in place of the others: it brings to it what the writers have
+ * put into the page cache, every `sync_interval` seconds, so that a power cut costs no more than
+ * that; and the first one looks whether the data directory is still there, and the clock right.
+ * Where `logs` is on another disk than `images`, there is one for each, so that neither waits for
+ * the other's.
  *
  * @module
  */
@@ -36,7 +38,8 @@ self.onmessage = ({
   const isFirst = number === 0;
   const bit = 1 << number;
   // With `synced` there is nothing left to flush.
-  const intervalMs = settings.ack === "synced" ? Number.POSITIVE_INFINITY : settings.sync_interval * 1000;
+  const intervalMs =
+    settings.ack === "synced" ? Number.POSITIVE_INFINITY : settings.sync_interval * 1000;
   const { data_directory: directory } = settings;
   const data = new DataDirectory(directory, shared);
   const log: Pick<Log, "info" | "warn"> = {
@@ -52,7 +55,8 @@ self.onmessage = ({
   let hasFailed = false;
   while (!isLast) {
     const waitMs = Math.max(0, Math.min(flushMs, lookMs) - performance.now());
-    // Once more after the last request, so that a machine that is switched off behind a stop has it all.
+    // Once more after the last request, so that a machine that is switched off behind a stop has it
+    // all.
     isLast = Atomics.wait(integers, Integer.flusherEnd, 0, waitMs) !== "timed-out";
     const dueMs = performance.now() + SOON_MS;
     if (dueMs >= lookMs) {
@@ -66,7 +70,8 @@ self.onmessage = ({
     try {
       // What is at the path else is not what was written to.
       data.check(isFirst ? Part.images : Part.logs);
-      // One that someone has removed is made again by who writes next; the others must not wait for that.
+      // One that someone has removed is made again by who writes next; the others must not wait for
+      // that.
       flush(folders.filter((folder) => existsSync(folder)));
       if (hasFailed) post({ type: "flushed" });
       hasFailed = false;

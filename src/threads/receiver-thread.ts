@@ -19,7 +19,8 @@ import { RECEIVER_THREAD } from "../shared/memory.ts";
 declare const self: Worker;
 
 const post = (message: ReceiverMessage): void => self.postMessage(message);
-const report: Report = (level, message, fields = {}) => post({ type: "log", level, message, fields });
+const report: Report = (level, message, fields = {}) =>
+  post({ type: "log", level, message, fields });
 
 self.onmessage = ({ data }: MessageEvent<ThreadStart>) => {
   const { settings, shared, wakeFd, loanFd } = data;
@@ -28,7 +29,17 @@ self.onmessage = ({ data }: MessageEvent<ThreadStart>) => {
   const queue = new RequestQueue(shared, wake, RECEIVER_THREAD);
   const calendar = new Calendar(systemClock);
   const loan = new Loan(shared, settings.writers, new EventFd(loanFd));
-  const parts = { settings, shared, queue, loan, wake, calendar, version: VERSION, report, tell: post };
+  const parts = {
+    settings,
+    shared,
+    queue,
+    loan,
+    wake,
+    calendar,
+    version: VERSION,
+    report,
+    tell: post,
+  };
   const receiver = new Receiver(parts);
   const host = settings.bind.includes(":") ? `[${settings.bind}]` : settings.bind;
   const endpoint = `tcp://${host}:${settings.port}`;

@@ -1,6 +1,6 @@
 /**
- * The thread of a writer: takes slots from the queue, stores what is in them, and gives them back. Events go through
- * `event-queue.ts`, so that no more than one writer waits for the event log.
+ * The thread of a writer: takes slots from the queue, stores what is in them, and gives them back.
+ * Events go through `event-queue.ts`, so that no more than one writer waits for the event log.
  *
  * @module
  */

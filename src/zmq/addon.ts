@@ -1,7 +1,8 @@
 /**
- * Where libzmq is, when the hub runs from source: inside the `zeromq` package, whose prebuilt addons export libzmq's
- * whole C API. The executables have `addon.linux-arm64.ts` or `addon.linux-x64.ts` in place of this file (the
- * conditions of `#libzmq` in package.json), which carry the addon inside.
+ * Where libzmq is, when the hub runs from source: inside the `zeromq` package, whose prebuilt
+ * addons export libzmq's whole C API. The executables have `addon.linux-arm64.ts` or
+ * `addon.linux-x64.ts` in place of this file (the conditions of `#libzmq` in package.json), which
+ * carry the addon inside.
  *
  * @module
  */
@@ -11,5 +12,13 @@ import { dirname, join } from "node:path";
 /** A shared library that exports libzmq's C API, as a path for `dlopen`. */
 export function libzmqPath(): string {
   const folder = dirname(require.resolve("zeromq/package.json"));
-  return join(folder, "build", process.platform, process.arch, "node", "glibc-127-Release", "addon.node");
+  return join(
+    folder,
+    "build",
+    process.platform,
+    process.arch,
+    "node",
+    "glibc-127-Release",
+    "addon.node",
+  );
 }

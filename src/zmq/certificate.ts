@@ -1,6 +1,6 @@
 /**
- * CURVE keys in files, in the form that CZMQ and pyzmq use (`zmq.auth.create_certificates`): `NAME.key` holds the public key, and
- * `NAME.key_secret` both.
+ * CURVE keys in files, in the form that CZMQ and pyzmq use (`zmq.auth.create_certificates`):
+ * `NAME.key` holds the public key, and `NAME.key_secret` both.
  *
  * @module
  */
@@ -17,7 +17,8 @@ export interface KeyPair {
 const PUBLIC_SUFFIX = ".key";
 const Z85 = "[0-9a-zA-Z.\\-:+=^!/*?&<>()[\\]{}@%$#]{40}";
 /** The digits of Z85 in their order (ZeroMQ RFC 32). */
-const Z85_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#";
+const Z85_DIGITS =
+  "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#";
 
 /** The text of a certificate; with its secret key where that is given. */
 export function formatCertificate({
@@ -50,12 +51,17 @@ export function readKeyPair(file: string): KeyPair {
   const publicKey = keyIn(text, "public-key");
   const secretKey = keyIn(text, "secret-key");
   if (publicKey === undefined || secretKey === undefined) {
-    throw new Error(`${file} has no public-key and secret-key in Z85; make one with imagehub keygen`);
+    throw new Error(
+      `${file} has no public-key and secret-key in Z85; make one with imagehub keygen`,
+    );
   }
   return { publicKey, secretKey };
 }
 
-/** Reads the public key of a certificate. @throws {Error} where the file cannot be read or holds none */
+/**
+ * Reads the public key of a certificate. @throws {Error} where the file cannot be read or holds
+ * none
+ */
 export function readPublicKey(file: string): string {
   const key = keyIn(readFileSync(file, "utf8"), "public-key");
   if (key === undefined) throw new Error(`${file} has no public-key in Z85`);
@@ -80,9 +86,14 @@ function keyIn(text: string, name: string): string | undefined {
   return key !== undefined && hasValue(key) ? key : undefined;
 }
 
-/** Whether each five digits stand for four bytes: 85^5 is a little more than 2^32. libzmq takes no other key. */
+/**
+ * Whether each five digits stand for four bytes: 85^5 is a little more than 2^32. libzmq takes no
+ * other key.
+ */
 function hasValue(key: string): boolean {
   return Array.from(key.match(/.{5}/g) ?? [])
-    .map((group) => Array.from(group).reduce((sum, digit) => sum * 85 + Z85_DIGITS.indexOf(digit), 0))
+    .map((group) =>
+      Array.from(group).reduce((sum, digit) => sum * 85 + Z85_DIGITS.indexOf(digit), 0),
+    )
     .every((value) => value < 2 ** 32);
 }

@@ -1,9 +1,9 @@
 /**
  * libzmq as a library: its functions through `bun:ffi`, its errors, its version and its keys.
  *
- * The library comes from the `zeromq` package, whose prebuilt addon exports it whole; that package's own JavaScript
- * cannot run in Bun, because it needs `uv_poll_init_socket`. This folder alone knows libzmq's pointers, structs and errno. Only what
- * the hub uses is in it.
+ * The library comes from the `zeromq` package, whose prebuilt addon exports it whole; that
+ * package's own JavaScript cannot run in Bun, because it needs `uv_poll_init_socket`. This folder
+ * alone knows libzmq's pointers, structs and errno. Only what the hub uses is in it.
  *
  * @module
  */
@@ -22,7 +22,10 @@ export const { symbols: zmq } = dlopen(libzmqPath(), {
   zmq_ctx_term: { args: [FFIType.ptr], returns: FFIType.i32 },
   zmq_disconnect: { args: [FFIType.ptr, FFIType.ptr], returns: FFIType.i32 },
   zmq_curve_keypair: { args: [FFIType.ptr, FFIType.ptr], returns: FFIType.i32 },
-  zmq_getsockopt: { args: [FFIType.ptr, FFIType.i32, FFIType.ptr, FFIType.ptr], returns: FFIType.i32 },
+  zmq_getsockopt: {
+    args: [FFIType.ptr, FFIType.i32, FFIType.ptr, FFIType.ptr],
+    returns: FFIType.i32,
+  },
   zmq_msg_close: { args: [FFIType.ptr], returns: FFIType.i32 },
   zmq_msg_data: { args: [FFIType.ptr], returns: FFIType.ptr },
   zmq_msg_get: { args: [FFIType.ptr, FFIType.i32], returns: FFIType.i32 },
@@ -35,7 +38,10 @@ export const { symbols: zmq } = dlopen(libzmqPath(), {
   zmq_msg_size: { args: [FFIType.ptr], returns: FFIType.u64_fast },
   zmq_poll: { args: [FFIType.ptr, FFIType.i32, FFIType.i64], returns: FFIType.i32 },
   zmq_send: { args: [FFIType.ptr, FFIType.ptr, FFIType.u64, FFIType.i32], returns: FFIType.i32 },
-  zmq_setsockopt: { args: [FFIType.ptr, FFIType.i32, FFIType.ptr, FFIType.u64], returns: FFIType.i32 },
+  zmq_setsockopt: {
+    args: [FFIType.ptr, FFIType.i32, FFIType.ptr, FFIType.u64],
+    returns: FFIType.i32,
+  },
   zmq_socket: { args: [FFIType.ptr, FFIType.i32], returns: FFIType.ptr },
   zmq_socket_monitor_versioned: {
     args: [FFIType.ptr, FFIType.ptr, FFIType.u64, FFIType.i32, FFIType.i32],
@@ -95,7 +101,10 @@ export function checkZmqVersion(): void {
 /** Characters of a CURVE key in Z85. */
 const KEY_CHARS = 40;
 
-/** `zmq_curve_keypair(3)`: new keys, in Z85. @throws {ZmqError} ENOTSUP where libzmq was built without CURVE */
+/**
+ * `zmq_curve_keypair(3)`: new keys, in Z85. @throws {ZmqError} ENOTSUP where libzmq was built
+ * without CURVE
+ */
 export function newKeyPair(): { publicKey: string; secretKey: string } {
   const [publicKey, secretKey] = [Buffer.alloc(KEY_CHARS + 1), Buffer.alloc(KEY_CHARS + 1)];
   if (zmq.zmq_curve_keypair(publicKey, secretKey) < 0) fail("zmq_curve_keypair");

@@ -17,15 +17,16 @@ export const MESSAGE_BYTES = 64;
 /**
  * A `zmq_msg_t` in memory that someone else keeps: the view on it costs nothing and is made once.
  *
- * A message may be handed to another thread, which then alone may touch it, until it is handed back.
+ * A message may be handed to another thread, which then alone may touch it, until it is handed
+ * back.
  */
 export class Message {
   private readonly pointer: Pointer;
 
   /**
    * @param address of {@link MESSAGE_BYTES} bytes, aligned to 8
-   * @param memory that they are in: held, since the collector takes memory of which only an address is left; undefined where
-   * that is not the collector's
+   * @param memory that they are in: held, since the collector takes memory of which only an address
+   * is left; undefined where that is not the collector's
    */
   constructor(
     address: Address,
@@ -54,7 +55,10 @@ export class Message {
     return zmq.zmq_msg_more(this.pointer) !== 0;
   }
 
-  /** ZMQ_SRCFD of `zmq_msg_get(3)`: the descriptor of the connection that it came on; -1 where it came on none. */
+  /**
+   * ZMQ_SRCFD of `zmq_msg_get(3)`: the descriptor of the connection that it came on; -1 where it
+   * came on none.
+   */
   get sourceFd(): number {
     return zmq.zmq_msg_get(this.pointer, ZMQ_SRCFD);
   }
@@ -95,7 +99,9 @@ export class Message {
     zmq.zmq_msg_init(this.pointer);
   }
 
-  /** `zmq_msg_move(3)`: takes what another holds, which is empty then; what it held itself is freed. */
+  /**
+   * `zmq_msg_move(3)`: takes what another holds, which is empty then; what it held itself is freed.
+   */
   moveFrom(other: Message): void {
     zmq.zmq_msg_move(this.pointer, other.pointer);
   }
@@ -127,7 +133,8 @@ export class MessageArray {
 
   at(index: number): Message {
     const message = this.messages[index];
-    if (message === undefined) throw new RangeError(`No message ${index} of ${this.messages.length}`);
+    if (message === undefined)
+      throw new RangeError(`No message ${index} of ${this.messages.length}`);
     return message;
   }
 }

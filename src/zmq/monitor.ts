@@ -21,7 +21,10 @@ export const MonitorEvent = {
   handshakeFailedAuth: 0x4000,
 } as const;
 
-/** Values of {@link MonitorEvent.handshakeFailedProtocol} that the settings of a peer may be to blame for, as zmq.h numbers them. */
+/**
+ * Values of {@link MonitorEvent.handshakeFailedProtocol} that the settings of a peer may be to
+ * blame for, as zmq.h numbers them.
+ */
 export const ProtocolError = {
   /** Most often a socket type that does not go with the one here. */
   invalidMetadata: 0x10000018,
@@ -35,7 +38,10 @@ const EVENT_VERSION = 2;
 /** Which of an event's frames is its first value. */
 const VALUE_FRAME = 2;
 
-/** No others: the event of a bind that failed would overwrite errno before zmq_bind returns (libzmq 4.3.5). */
+/**
+ * No others: the event of a bind that failed would overwrite errno before zmq_bind returns (libzmq
+ * 4.3.5).
+ */
 const EVENTS = Object.values(MonitorEvent).reduce<number>((events, event) => events | event, 0);
 
 /** Something that has happened to a connection. */
@@ -64,7 +70,9 @@ export class Monitor implements Disposable {
     if (context === undefined) throw new Error("A borrowed socket cannot be monitored");
     const endpoint = `inproc://monitor-${pointer}`;
     const { pair } = SocketType;
-    if (zmq.zmq_socket_monitor_versioned(pointer, cString(endpoint), EVENTS, EVENT_VERSION, pair) < 0)
+    if (
+      zmq.zmq_socket_monitor_versioned(pointer, cString(endpoint), EVENTS, EVENT_VERSION, pair) < 0
+    )
       fail("zmq_socket_monitor_versioned");
     this.socket = context.socket(pair);
     this.socket.set(SocketOption.linger, 0);
@@ -74,8 +82,8 @@ export class Monitor implements Disposable {
   }
 
   /**
-   * The next event without waiting. Its frames are the event, the number of its values, these (of which every event here has
-   * one), and the addresses of this end and the other.
+   * The next event without waiting. Its frames are the event, the number of its values, these (of
+   * which every event here has one), and the addresses of this end and the other.
    */
   next(): ConnectionEvent | undefined {
     const frame = this.frames.at(0);

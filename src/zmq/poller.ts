@@ -12,7 +12,9 @@ import { Socket } from "./socket.ts";
 
 const ZMQ_POLLIN = 1;
 
-/** `zmq_pollitem_t`: the socket (8 bytes), the descriptor (4), the events wanted (2) and seen (2). */
+/**
+ * `zmq_pollitem_t`: the socket (8 bytes), the descriptor (4), the events wanted (2) and seen (2).
+ */
 const POLL_ITEM_BYTES = 16;
 
 /** `zmq_poll(3)` for reading, over a fixed list of sockets and events. */

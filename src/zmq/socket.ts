@@ -15,7 +15,9 @@ import type { Message } from "./message.ts";
 /** Socket types, as zmq.h numbers them. */
 export const SocketType = { pair: 0, sub: 2, req: 3, rep: 4, router: 6 } as const;
 
-/** Socket options whose value is an int, as zmq.h numbers them; zmq_setsockopt(3) has their units. */
+/**
+ * Socket options whose value is an int, as zmq.h numbers them; zmq_setsockopt(3) has their units.
+ */
 export const SocketOption = {
   linger: 17,
   reconnectIvl: 18,
@@ -51,7 +53,9 @@ const ZMQ_DONTWAIT = 1;
 const ZMQ_SNDMORE = 2;
 const ZMQ_BLOCKY = 70;
 
-/** libzmq's own error numbers start here (zmq.h: ZMQ_HAUSNUMERO); the lower ones are the system's. */
+/**
+ * libzmq's own error numbers start here (zmq.h: ZMQ_HAUSNUMERO); the lower ones are the system's.
+ */
 const ZMQ_HAUSNUMERO = 156_384_712;
 const ETERM = ZMQ_HAUSNUMERO + 53;
 
@@ -62,7 +66,8 @@ export class Context implements Disposable {
   /** @throws {ZmqError} */
   constructor() {
     this.pointer = (zmq.zmq_ctx_new() ?? fail("zmq_ctx_new")) as Pointer;
-    // Each socket's own linger bounds the wait at the end; without this a forgotten one would wait for ever.
+    // Each socket's own linger bounds the wait at the end; without this a forgotten one would wait
+    // for ever.
     zmq.zmq_ctx_set(this.pointer, ZMQ_BLOCKY, 0);
   }
 
@@ -77,7 +82,10 @@ export class Context implements Disposable {
   }
 }
 
-/** A socket of libzmq. It may be used by one thread at a time: whoever hands it on has to see to that. */
+/**
+ * A socket of libzmq. It may be used by one thread at a time: whoever hands it on has to see to
+ * that.
+ */
 export class Socket implements Disposable {
   private readonly number = new Int32Array(1);
 
@@ -87,7 +95,10 @@ export class Socket implements Disposable {
     /** @internal undefined where it is borrowed */ readonly context?: Context,
   ) {}
 
-  /** A socket that another thread made and lends, by its {@link Socket.address}. It is not to be closed here. */
+  /**
+   * A socket that another thread made and lends, by its {@link Socket.address}. It is not to be
+   * closed here.
+   */
   static borrowed(address: Address): Socket {
     return new Socket(address as Pointer);
   }
@@ -97,28 +108,37 @@ export class Socket implements Disposable {
     return this.pointer;
   }
 
-  /** `zmq_setsockopt(3)` for options of type int. @param option of {@link SocketOption} @throws {ZmqError} */
+  /**
+   * `zmq_setsockopt(3)` for options of type int. @param option of {@link SocketOption} @throws
+   * {ZmqError}
+   */
   set(option: number, value: number): void {
     this.number[0] = value;
     if (zmq.zmq_setsockopt(this.pointer, option, this.number, 4) < 0) fail("zmq_setsockopt");
   }
 
-  /** `zmq_setsockopt(3)` for options of type string. @param option of {@link TextOption} @throws {ZmqError} */
+  /**
+   * `zmq_setsockopt(3)` for options of type string. @param option of {@link TextOption} @throws
+   * {ZmqError}
+   */
   setText(option: number, value: string): void {
     if (zmq.zmq_setsockopt(this.pointer, option, cString(value), Buffer.byteLength(value)) < 0)
       fail("zmq_setsockopt");
   }
 
-  /** ZMQ_MAXMSGSIZE, in bytes: a peer that sends a longer frame is disconnected. @throws {ZmqError} */
+  /**
+   * ZMQ_MAXMSGSIZE, in bytes: a peer that sends a longer frame is disconnected. @throws {ZmqError}
+   */
   set maxMessageSize(bytes: number) {
     if (zmq.zmq_setsockopt(this.pointer, ZMQ_MAXMSGSIZE, new BigInt64Array([BigInt(bytes)]), 8) < 0)
       fail("zmq_setsockopt");
   }
 
   /**
-   * ZMQ_FD: becomes readable when something has happened to this socket since it was asked for a message last and had none. To
-   * wait for it costs a third of what `zmq_poll` does, but after a send, or a message that was there, it must be asked again
-   * first: it may have taken note of what comes next by then.
+   * ZMQ_FD: becomes readable when something has happened to this socket since it was asked for a
+   * message last and had none. To wait for it costs a third of what `zmq_poll` does, but after a
+   * send, or a message that was there, it must be asked again first: it may have taken note of what
+   * comes next by then.
    *
    * @throws {ZmqError}
    */
@@ -159,8 +179,8 @@ export class Socket implements Disposable {
   }
 
   /**
-   * `zmq_msg_recv(3)` of a further frame of the request whose first frame is already here: all frames of a message
-   * arrive together, so this does not wait.
+   * `zmq_msg_recv(3)` of a further frame of the request whose first frame is already here: all
+   * frames of a message arrive together, so this does not wait.
    *
    * @throws {ZmqError}
    */
@@ -177,10 +197,15 @@ export class Socket implements Disposable {
     }
   }
 
-  /** `zmq_send(3)`: sends a copy of `bytes` as one frame. @throws {ZmqError} EAGAIN where it would have to wait */
+  /**
+   * `zmq_send(3)`: sends a copy of `bytes` as one frame. @throws {ZmqError} EAGAIN where it would
+   * have to wait
+   */
   send(bytes: Uint8Array, more: boolean): void {
     const flags = ZMQ_DONTWAIT | (more ? ZMQ_SNDMORE : 0);
-    while (zmq.zmq_send(this.pointer, bytes.byteLength === 0 ? null : bytes, bytes.byteLength, flags) < 0) {
+    while (
+      zmq.zmq_send(this.pointer, bytes.byteLength === 0 ? null : bytes, bytes.byteLength, flags) < 0
+    ) {
       if (lastErrno() !== os.errno.EINTR) fail("zmq_send");
     }
   }

@@ -1,5 +1,6 @@
 /**
- * A tiny run of `npm run bench`: that it runs, and counts right. No figure of it says anything about speed.
+ * A tiny run of `npm run bench`: that it runs, and counts right. No figure of it says anything
+ * about speed.
  *
  * @module
  */
@@ -8,8 +9,9 @@ import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
-import { CHECKOUT, lacks, PYTHON } from "../support/available.ts";
-import { freePort, tempDir } from "../support/temp.ts";
+import { CHECKOUT, lacks, PYTHON } from "../../scripts/lib/available.ts";
+import { freePort } from "../../scripts/lib/free-port.ts";
+import { tempDir } from "../support/machine/temp.ts";
 
 // Only so that nothing hangs for ever.
 setDefaultTimeout(300_000);
@@ -34,7 +36,9 @@ const jsonSchema = z.object({
       ),
     }),
   ),
-  goals: z.array(z.object({ what: z.string(), goal: z.string(), figure: z.string(), met: z.boolean() })),
+  goals: z.array(
+    z.object({ what: z.string(), goal: z.string(), figure: z.string(), met: z.boolean() }),
+  ),
 });
 
 /** A hub that answers and keeps every second image only. */
@@ -62,7 +66,14 @@ while True:
 
 /** Runs the benchmark, with folders that go with the test. */
 function bench(folder: string, ...options: readonly string[]) {
-  const words = ["--short", "--tmpfs", join(folder, "memory"), "--disk", join(folder, "disk"), ...options];
+  const words = [
+    "--short",
+    "--tmpfs",
+    join(folder, "memory"),
+    "--disk",
+    join(folder, "disk"),
+    ...options,
+  ];
   const { exitCode, stdout, stderr } = Bun.spawnSync(
     [process.execPath, join(CHECKOUT, "scripts/bench.ts"), ...words],
     { stdin: "ignore", cwd: folder, timeout: 240_000 },
@@ -100,18 +111,25 @@ describe.skipIf(lacks("bench"))("bench", () => {
     expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
 
     const result = jsonSchema.parse(JSON.parse(readFileSync(json, "utf8")));
-    // Two candidates, and two variants of two of the eight workloads; a third candidate for the five at full speed but raw.
+    // Two candidates, and two variants of two of the eight workloads; a third candidate for the
+    // five at full speed but raw.
     expect(result.workloads.length).toBe(27);
     for (const { workload, candidate, variant, lost, rounds } of result.workloads) {
       const [round] = rounds;
       const name = [workload, candidate, variant].join(" ");
       expect(round!.answered, name).toBeGreaterThan(0);
-      expect({ name, ...round }).toMatchObject({ name, refused: 0, unanswered: 0, stored: round!.answered });
+      expect({ name, ...round }).toMatchObject({
+        name,
+        refused: 0,
+        unanswered: 0,
+        stored: round!.answered,
+      });
       expect({ name, lost }).toEqual({ name, lost: 0 });
     }
     const roundOf = (name: string) =>
-      result.workloads.find(({ workload, candidate }) => workload === name && candidate === "source")!
-        .rounds[0]!;
+      result.workloads.find(
+        ({ workload, candidate }) => workload === name && candidate === "source",
+      )!.rounds[0]!;
     expect(roundOf("memory").answered).toBe(400);
     expect(roundOf("memory").quartersMb!.length).toBe(4);
     expect(roundOf("start").answered).toBe(1);
@@ -131,14 +149,25 @@ describe.skipIf(lacks("bench"))("bench", () => {
 
   test.skipIf(lacks("python"))("says what a peer has lost that answers and does not store", () => {
     using dir = tempDir();
-    const [json, script, data] = ["bench.json", "forgetful.py", "data"].map((name) => join(dir.path, name));
+    const [json, script, data] = ["bench.json", "forgetful.py", "data"].map((name) =>
+      join(dir.path, name),
+    );
     writeFileSync(script!, FORGETFUL);
     const endpoint = `tcp://127.0.0.1:${freePort()}`;
     // A shell that stays, and ends before what it has started does.
     const command = `${PYTHON} ${script} ${endpoint} ${data}; true`;
     const peer = ["--peer", command, "--peer-endpoint", endpoint, "--rounds", "2"];
     const names = workloads("images-4", "events", "paced-360");
-    const options = [...names, "--candidate", "yardstick", ...peer, "--peer-data", data!, "--json", json!];
+    const options = [
+      ...names,
+      "--candidate",
+      "yardstick",
+      ...peer,
+      "--peer-data",
+      data!,
+      "--json",
+      json!,
+    ];
     const { exitCode, stdout, stderr } = bench(dir.path, ...options);
     expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
     const result = jsonSchema.parse(JSON.parse(readFileSync(json!, "utf8")));

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { parse } from "yaml";
 import { defaultSettings } from "../../src/config/schema.ts";
 import { EXIT } from "../../src/errors.ts";
-import { type CliResult, runCli } from "../support/cli.ts";
-import { tempDir } from "../support/temp.ts";
+import { type CliResult, runCli } from "../support/hub/cli.ts";
+import { tempDir } from "../support/machine/temp.ts";
 
 setDefaultTimeout(120_000);
 
@@ -33,7 +33,9 @@ describe("imagehub check", () => {
   test("prints settings that it accepts again when they are a file", async () => {
     using home = tempDir();
     const file = join(home.path, "printed.yaml");
-    const first = await runCli(["check", "--port", "5999", "--data", "/srv/a b: #"], { home: home.path });
+    const first = await runCli(["check", "--port", "5999", "--data", "/srv/a b: #"], {
+      home: home.path,
+    });
     writeFileSync(file, first.stdout);
     const second = await runCli(["check", "--config", file], { home: home.path });
     expect(second.status).toBe(EXIT.ok);
@@ -45,7 +47,10 @@ describe("imagehub check", () => {
     const file = join(home.path, "imagehub.yaml");
     writeFileSync(file, "hub:\n  port: 5001\ncamwatcher:\n  outdir: /srv\n");
     const note = `${file}:3: camwatcher: is not read; the hub reads only what stands under hub:\n`;
-    expect(await runCli(["check"], { home: home.path })).toMatchObject({ status: EXIT.ok, stderr: note });
+    expect(await runCli(["check"], { home: home.path })).toMatchObject({
+      status: EXIT.ok,
+      stderr: note,
+    });
     expect(await runCli(["check", "--quiet"], { home: home.path })).toEqual({
       status: EXIT.ok,
       stdout: "",
@@ -63,7 +68,10 @@ describe("imagehub check", () => {
     using home = tempDir();
     const dir = join(home.path, "cameras");
     mkdirSync(dir);
-    writeFileSync(join(dir, "imagehub.yaml"), "hub:\n  port: 5001\n  queuemax: 7\n  data_directory: d\n");
+    writeFileSync(
+      join(dir, "imagehub.yaml"),
+      "hub:\n  port: 5001\n  queuemax: 7\n  data_directory: d\n",
+    );
     const result = await runCli(["check", "--path", dir, "--port", "5003"], {
       home: home.path,
       env: { IMAGEHUB_PORT: "5002", IMAGEHUB_ACK: "synced" },
@@ -79,34 +87,49 @@ describe("imagehub check", () => {
   });
 });
 
-/** The lines of an output without time and level, which stand before those of a hub that was to run. */
+/**
+ * The lines of an output without time and level, which stand before those of a hub that was to run.
+ */
 function linesOf(stderr: string): string[] {
   const lines = stderr.trimEnd().split("\n");
   return lines.map((line) => line.replace(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} error /, ""));
 }
 
-describe.each(["check", "run"])("imagehub %s ends with the status for wrong settings when", (command) => {
-  test("the file has some, and names them all", async () => {
-    using home = tempDir();
-    const file = join(home.path, "imagehub.yaml");
-    writeFileSync(file, "hub:\n  prot: 5556\n  queuemax: 0\n");
-    const { status, stdout, stderr } = await runCli([command], { home: home.path });
-    expect({ status, stdout }).toEqual({ status: EXIT.config, stdout: "" });
-    expect(linesOf(stderr)).toEqual([
-      expect.stringMatching(/^\S*imagehub\.yaml.*2.*prot.*port/),
-      expect.stringMatching(/^\S*imagehub\.yaml.*3.*queuemax.*1 to 100000$/),
-    ]);
-  });
+describe.each(["check", "run"])(
+  "imagehub %s ends with the status for wrong settings when",
+  (command) => {
+    test("the file has some, and names them all", async () => {
+      using home = tempDir();
+      const file = join(home.path, "imagehub.yaml");
+      writeFileSync(file, "hub:\n  prot: 5556\n  queuemax: 0\n");
+      const { status, stdout, stderr } = await runCli([command], { home: home.path });
+      expect({ status, stdout }).toEqual({ status: EXIT.config, stdout: "" });
+      expect(linesOf(stderr)).toEqual([
+        expect.stringMatching(/^\S*imagehub\.yaml.*2.*prot.*port/),
+        expect.stringMatching(/^\S*imagehub\.yaml.*3.*queuemax.*1 to 100000$/),
+      ]);
+    });
 
-  test.each<[what: string, args: string[], env: Record<string, string>, error: RegExp]>([
-    ["the file is missing", ["--config", "none.yaml"], {}, /^Cannot read .*none\.yaml: no such file.*$/],
-    ["the directory is missing", ["--path", "none"], {}, /^Cannot read .*none: no such file.*$/],
-    ["the port is none", ["--port", "70000"], {}, /^--port.*70000.*1 to 65535$/],
-    ["the environment is wrong", [], { IMAGEHUB_WRITERS: "many" }, /^IMAGEHUB_WRITERS.*many.*1 to 64$/],
-  ])("%s", async (_, args, env, error) => {
-    using home = tempDir();
-    const { status, stdout, stderr } = await runCli([command, ...args], { home: home.path, env });
-    expect({ status, stdout }).toEqual({ status: EXIT.config, stdout: "" });
-    expect(linesOf(stderr)).toEqual([expect.stringMatching(error)]);
-  });
-});
+    test.each<[what: string, args: string[], env: Record<string, string>, error: RegExp]>([
+      [
+        "the file is missing",
+        ["--config", "none.yaml"],
+        {},
+        /^Cannot read .*none\.yaml: no such file.*$/,
+      ],
+      ["the directory is missing", ["--path", "none"], {}, /^Cannot read .*none: no such file.*$/],
+      ["the port is none", ["--port", "70000"], {}, /^--port.*70000.*1 to 65535$/],
+      [
+        "the environment is wrong",
+        [],
+        { IMAGEHUB_WRITERS: "many" },
+        /^IMAGEHUB_WRITERS.*many.*1 to 64$/,
+      ],
+    ])("%s", async (_, args, env, error) => {
+      using home = tempDir();
+      const { status, stdout, stderr } = await runCli([command, ...args], { home: home.path, env });
+      expect({ status, stdout }).toEqual({ status: EXIT.config, stdout: "" });
+      expect(linesOf(stderr)).toEqual([expect.stringMatching(error)]);
+    });
+  },
+);

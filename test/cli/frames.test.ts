@@ -7,7 +7,8 @@ import { parseRequest } from "../../src/protocol/request.ts";
 
 const BARN = join(import.meta.dir, "../fixtures/Barn-2021-04-19T23.43.20.867255.jpg");
 
-const headerOf = ([header]: readonly Uint8Array[]): unknown => JSON.parse(Buffer.from(header!).toString());
+const headerOf = ([header]: readonly Uint8Array[]): unknown =>
+  JSON.parse(Buffer.from(header!).toString());
 
 test("jpegFrames makes a header and leaves the file as it is", () => {
   const jpeg = Buffer.from([0xff, 0xd8, 1, 2]);
@@ -46,9 +47,17 @@ describe("rawFrames makes an OpenCV array in the order B, G, R of a PNG", () => 
     expect([...frames[1]]).toEqual(pixels);
   });
 
-  test.each<[what: string, channels: 1 | 2 | 3 | 4, data: number[], shape: number[], items: number[]]>([
+  test.each<
+    [what: string, channels: 1 | 2 | 3 | 4, data: number[], shape: number[], items: number[]]
+  >([
     ["with colours", 3, [1, 256, 65_535, 4, 5, 6], [1, 2, 3], [65_535, 256, 1, 6, 5, 4]],
-    ["with opacity", 4, [1, 256, 65_535, 4, 5, 6, 7, 8], [1, 2, 4], [65_535, 256, 1, 4, 7, 6, 5, 8]],
+    [
+      "with opacity",
+      4,
+      [1, 256, 65_535, 4, 5, 6, 7, 8],
+      [1, 2, 4],
+      [65_535, 256, 1, 4, 7, 6, 5, 8],
+    ],
     ["in gray", 1, [256, 65_535], [1, 2], [256, 65_535]],
     ["in gray with opacity", 2, [256, 1, 65_535, 2], [1, 2], [256, 65_535]],
   ])("of 16 bits %s, with all of them", async (_, channels, data, shape, items) => {
@@ -73,7 +82,11 @@ test("rawFrames makes an array that a hub takes of a JPEG", async () => {
 });
 
 test("rawFrames throws when the file is no picture", async () => {
-  for (const file of [Buffer.from("hello"), new Uint8Array(0), readFileSync(BARN).subarray(0, 100)]) {
+  for (const file of [
+    Buffer.from("hello"),
+    new Uint8Array(0),
+    readFileSync(BARN).subarray(0, 100),
+  ]) {
     // oxlint-disable-next-line typescript/await-thenable -- the matcher gives a promise here
     await expect(rawFrames("Barn|image|", file)).rejects.toThrow();
   }

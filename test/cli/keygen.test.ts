@@ -11,8 +11,8 @@ import {
 import { join } from "node:path";
 import { EXIT } from "../../src/errors.ts";
 import { readKeyPair, readPublicKey } from "../../src/zmq/certificate.ts";
-import { runCli } from "../support/cli.ts";
-import { tempDir, type TempDir } from "../support/temp.ts";
+import { runCli } from "../support/hub/cli.ts";
+import { tempDir, type TempDir } from "../support/machine/temp.ts";
 
 setDefaultTimeout(120_000);
 
@@ -112,6 +112,9 @@ describe("imagehub keygen", () => {
     mkdirSync(at("keys"));
     symlinkSync(at("nowhere"), at("keys", "hub.key"));
     expect(await keygen("hub", "--out", at("keys"))).toMatchObject({ status: EXIT.failure });
-    expect([existsSync(at("keys", "hub.key_secret")), existsSync(at("nowhere"))]).toEqual([false, false]);
+    expect([existsSync(at("keys", "hub.key_secret")), existsSync(at("nowhere"))]).toEqual([
+      false,
+      false,
+    ]);
   });
 });

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import packageJson from "../../package.json" with { type: "json" };
 import { EXIT } from "../../src/errors.ts";
 import { zmqVersion } from "../../src/zmq/library.ts";
-import { runCli } from "../support/cli.ts";
-import { tempDir } from "../support/temp.ts";
+import { runCli } from "../support/hub/cli.ts";
+import { tempDir } from "../support/machine/temp.ts";
 
 setDefaultTimeout(120_000);
 
@@ -15,7 +15,10 @@ afterAll(() => home[Symbol.dispose]());
 
 const run = async (...args: string[]) => await runCli(args, { home: home.path });
 
-/** What a command is to print. After a change that is meant: `bun src/main.ts send --help > test/cli/golden/send.txt`. */
+/**
+ * What a command is to print. After a change that is meant: `bun src/main.ts send --help >
+ * test/cli/golden/send.txt`.
+ */
 function golden(name: string): string {
   return readFileSync(join(import.meta.dir, "golden", `${name}.txt`), "utf8");
 }
@@ -74,5 +77,9 @@ test.each<[args: string[], error: string]>([
     "error: option '--path <dir>' cannot be used with option '--config <file>'",
   ],
 ])("imagehub ends with the status for a wrong command line when it is %j", async (args, error) => {
-  expect(await run(...args)).toEqual({ status: EXIT.usage, stdout: "", stderr: `${error}\n${HINT}` });
+  expect(await run(...args)).toEqual({
+    status: EXIT.usage,
+    stdout: "",
+    stderr: `${error}\n${HINT}`,
+  });
 });

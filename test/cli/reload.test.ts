@@ -3,9 +3,9 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { stringify } from "yaml";
 import { EXIT } from "../../src/errors.ts";
-import { runCli } from "../support/cli.ts";
-import { type Hub, startHub } from "../support/hub.ts";
-import { linesWith, until } from "../support/hub-output.ts";
+import { runCli } from "../support/hub/cli.ts";
+import { type Hub, startHub } from "../support/hub/hub.ts";
+import { linesWith, until } from "../support/hub/output.ts";
 
 setDefaultTimeout(120_000);
 
@@ -19,7 +19,9 @@ async function startedHub(settings: Readonly<Record<string, unknown>>): Promise<
   return hub;
 }
 
-/** Puts settings into the hub's file, sends SIGHUP, and waits for the line that tells the outcome. */
+/**
+ * Puts settings into the hub's file, sends SIGHUP, and waits for the line that tells the outcome.
+ */
 async function reload(hub: Hub, settings: string): Promise<string[]> {
   const known = hub.output().length;
   writeFileSync(join(hub.dir, "imagehub.yaml"), settings);
@@ -34,7 +36,9 @@ describe("SIGHUP to imagehub", () => {
   test("names the settings that need a restart, and only those", async () => {
     await using hub = await startedHub({ patience: 5 });
     const file = join(hub.dir, "imagehub.yaml");
-    expect(await reload(hub, "hub: {patience: 5.0}")).toEqual([`info  Read the settings again: ${file}`]);
+    expect(await reload(hub, "hub: {patience: 5.0}")).toEqual([
+      `info  Read the settings again: ${file}`,
+    ]);
     const changed = { hub: { patience: 7, allow: ["10.0.0.7"], curve: {}, writers: 2 } };
     expect(await reload(hub, stringify(changed))).toEqual([
       `info  Read the settings again: ${file}`,

@@ -2,15 +2,17 @@ import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { EXIT } from "../../src/errors.ts";
-import { runCli } from "../support/cli.ts";
-import { startHub } from "../support/hub.ts";
-import { listenTcp } from "../support/tcp-server.ts";
-import { freePort, tempDir } from "../support/temp.ts";
+import { runCli } from "../support/hub/cli.ts";
+import { startHub } from "../support/hub/hub.ts";
+import { listenTcp } from "../support/peers/tcp-server.ts";
+import { freePort } from "../../scripts/lib/free-port.ts";
+import { tempDir } from "../support/machine/temp.ts";
 
 setDefaultTimeout(120_000);
 
 /** A line of the hub's log without its time. */
-const withoutTime = (line: string): string => line.replace(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} /, "");
+const withoutTime = (line: string): string =>
+  line.replace(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} /, "");
 
 describe("imagehub run ends with the status for an address when", () => {
   test("the port is in use, and names port and process in one line", async () => {
@@ -62,10 +64,14 @@ describe("imagehub run ends with the status for the data directory when", () => 
   ])("%s", async (_, data) => {
     using home = tempDir();
     writeFileSync(join(home.path, "file"), "");
-    const result = await runCli(["run", "--data", data, "--port", String(freePort())], { home: home.path });
+    const result = await runCli(["run", "--data", data, "--port", String(freePort())], {
+      home: home.path,
+    });
     expect(result.status).toBe(EXIT.data);
     const path = data.startsWith("/") ? data : join(home.path, data);
-    expect(withoutTime(result.stderr)).toStartWith(`error Cannot write in the data directory ${path}: `);
+    expect(withoutTime(result.stderr)).toStartWith(
+      `error Cannot write in the data directory ${path}: `,
+    );
     expect(result.stderr.trimEnd()).not.toContain("\n");
   });
 
@@ -75,7 +81,9 @@ describe("imagehub run ends with the status for the data directory when", () => 
   ])("%s, and makes nothing", async (_, data, missing) => {
     using home = tempDir();
     const path = join(home.path, data);
-    const result = await runCli(["run", "--data", path, "--port", String(freePort())], { home: home.path });
+    const result = await runCli(["run", "--data", path, "--port", String(freePort())], {
+      home: home.path,
+    });
     expect(result.status).toBe(EXIT.data);
     expect(withoutTime(result.stderr)).toBe(
       `error Cannot make the data directory ${path}: ${join(home.path, missing)} is not there; mount the disk, or make it\n`,
@@ -107,8 +115,12 @@ describe("imagehub run", () => {
       expect(command?.[1]).toBe(
         `send test/fixtures/Barn-2021-04-19T23.43.20.867255.jpg --node Barn --to tcp://127.0.0.1:${hub.port}`,
       );
-      expect(existsSync(join(import.meta.dir, "../fixtures/Barn-2021-04-19T23.43.20.867255.jpg"))).toBe(true);
-      expect(lines.at(-1)).toStartWith("info  Stopped, all that had arrived is stored and answered");
+      expect(
+        existsSync(join(import.meta.dir, "../fixtures/Barn-2021-04-19T23.43.20.867255.jpg")),
+      ).toBe(true);
+      expect(lines.at(-1)).toStartWith(
+        "info  Stopped, all that had arrived is stored and answered",
+      );
     },
   );
 
@@ -139,7 +151,9 @@ describe("imagehub run", () => {
   ])("listens on %s alone, and stops", async (bind, host) => {
     using home = tempDir();
     await using hub = await startHub({ settings: { hub: { bind } } });
-    const sent = await runCli(["send", "--event", "a|b", "--to", `${host}:${hub.port}`], { home: home.path });
+    const sent = await runCli(["send", "--event", "a|b", "--to", `${host}:${hub.port}`], {
+      home: home.path,
+    });
     expect(sent).toMatchObject({ status: EXIT.ok, stderr: "" });
     expect(await hub.stop()).toBe(EXIT.ok);
     expect(hub.output()).toMatch(/First message from a address=(?:127\.0\.0\.1|"?::1"?)\n/);

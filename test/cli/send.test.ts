@@ -2,11 +2,12 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { EXIT } from "../../src/errors.ts";
-import { type CliResult, runCli } from "../support/cli.ts";
-import { FakeHub } from "../support/fake-hub.ts";
-import { type Hub, startHub } from "../support/hub.ts";
-import { listenTcp } from "../support/tcp-server.ts";
-import { freePort, tempDir } from "../support/temp.ts";
+import { type CliResult, runCli } from "../support/hub/cli.ts";
+import { FakeHub } from "../support/peers/fake-hub.ts";
+import { type Hub, startHub } from "../support/hub/hub.ts";
+import { listenTcp } from "../support/peers/tcp-server.ts";
+import { freePort } from "../../scripts/lib/free-port.ts";
+import { tempDir } from "../support/machine/temp.ts";
 
 setDefaultTimeout(120_000);
 
@@ -64,7 +65,11 @@ describe("imagehub send to a hub", () => {
     const images = stored("Raw");
     expect(images).toHaveLength(2);
     for (const { bytes } of images) {
-      expect(await new Bun.Image(bytes).metadata()).toMatchObject({ format: "jpeg", width, height });
+      expect(await new Bun.Image(bytes).metadata()).toMatchObject({
+        format: "jpeg",
+        width,
+        height,
+      });
     }
   });
 
@@ -75,21 +80,26 @@ describe("imagehub send to a hub", () => {
     expect(hub.log().at(-1)).toEndWith(" ~ Garage|Temp|76 °F");
   });
 
-  test.each(["HOST:PORT", "tcp://HOST:PORT", "TCP://HOST:PORT", "tcp://localhost:PORT", "localhost:PORT"])(
-    "finds it as %s",
-    async (form) => {
-      const written = form.replace("HOST", "127.0.0.1").replace("PORT", String(hub.port));
-      const result = await send("--event", `Form|${form}|`, "--to", written);
-      expect(result).toMatchObject({ status: EXIT.ok, stderr: "" });
-      expect(hub.log().at(-1)).toEndWith(` ~ Form|${form}|`);
-    },
-  );
+  test.each([
+    "HOST:PORT",
+    "tcp://HOST:PORT",
+    "TCP://HOST:PORT",
+    "tcp://localhost:PORT",
+    "localhost:PORT",
+  ])("finds it as %s", async (form) => {
+    const written = form.replace("HOST", "127.0.0.1").replace("PORT", String(hub.port));
+    const result = await send("--event", `Form|${form}|`, "--to", written);
+    expect(result).toMatchObject({ status: EXIT.ok, stderr: "" });
+    expect(hub.log().at(-1)).toEndWith(` ~ Form|${form}|`);
+  });
 
   test("ends with the status for a refusal when the hub answers ERROR", async () => {
     const text = `Garage|note|${"x".repeat(5000)}`;
     const result = await send("--event", text, "--to", to);
     expect(result.status).toBe(EXIT.refused);
-    expect(linesOf(result).at(-1)).toBe(`${text}: ERROR the text is longer than 4096 bytes, answered`);
+    expect(linesOf(result).at(-1)).toBe(
+      `${text}: ERROR the text is longer than 4096 bytes, answered`,
+    );
     expect(result.stderr).toBe("The hub refused 1 of 1; its log says more\n");
   });
 });
@@ -127,7 +137,14 @@ describe("imagehub send", () => {
   });
 
   test("tells that there is no such machine", async () => {
-    const result = await send("--event", "a|b", "--to", "no-such-machine.invalid", "--timeout", "5");
+    const result = await send(
+      "--event",
+      "a|b",
+      "--to",
+      "no-such-machine.invalid",
+      "--timeout",
+      "5",
+    );
     expect(result.status).toBe(EXIT.unanswered);
     expect(result.stderr).toMatch(/^Cannot connect to tcp:\/\/no-such-machine\.invalid:5555.*\n$/);
   });
@@ -184,7 +201,11 @@ describe("imagehub send ends with the status for a wrong command line when", () 
       ["--event", "ROI"],
       '--event is "ROI", must have a | in it, such as "Garage|Temp|76 F"; without one it is a test image\n',
     ],
-    ["no node is named", [BARN], "--node is missing: the name of the node that the images are from\n"],
+    [
+      "no node is named",
+      [BARN],
+      "--node is missing: the name of the node that the images are from\n",
+    ],
     [
       "the node has a separator in it",
       [BARN, "--node", "a|b"],
@@ -192,8 +213,16 @@ describe("imagehub send ends with the status for a wrong command line when", () 
     ],
     ["a file is missing", ["none.jpg", "--node", "a"], "Cannot read none.jpg: ENOENT"],
     ["a file is a folder", ["folder", "--node", "a"], "Cannot read folder: EISDIR"],
-    ["a file is no JPEG", ["notes.txt", "--node", "a"], "notes.txt is not a JPEG; with --raw any picture"],
-    ["a file is empty", ["empty.jpg", "--node", "a"], "empty.jpg is not a JPEG; with --raw any picture"],
+    [
+      "a file is no JPEG",
+      ["notes.txt", "--node", "a"],
+      "notes.txt is not a JPEG; with --raw any picture",
+    ],
+    [
+      "a file is empty",
+      ["empty.jpg", "--node", "a"],
+      "empty.jpg is not a JPEG; with --raw any picture",
+    ],
     [
       "a file is no picture",
       ["notes.txt", "--node", "a", "--raw"],
@@ -204,7 +233,11 @@ describe("imagehub send ends with the status for a wrong command line when", () 
       ["--event", "a|b", "--timeout", "soon"],
       '--timeout is "soon", must be seconds',
     ],
-    ["the timeout is zero", ["--event", "a|b", "--timeout", "0"], '--timeout is "0", must be seconds'],
+    [
+      "the timeout is zero",
+      ["--event", "a|b", "--timeout", "0"],
+      '--timeout is "0", must be seconds',
+    ],
     [
       "the timeout is too long",
       ["--event", "a|b", "--timeout", "1e9"],

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { problemOf } from "../../src/cli/service-start.ts";
-import { statusAt } from "../support/status.ts";
+import { statusAt } from "../support/hub/status.ts";
 import { defaultSettings, type Settings } from "../../src/config/schema.ts";
 
 const DATA = "/srv/imagehub";
@@ -26,7 +26,8 @@ function answering(...answers: readonly (() => Response)[]): { settings: Setting
 function hub(change: { healthy?: boolean; data?: string }): () => Response {
   const status = statusAt("2026-11-22T15:00:30.000Z");
   const { healthy = true, data = DATA } = change;
-  return () => Response.json({ ...status, healthy, settings: { ...status.settings, data_directory: data } });
+  return () =>
+    Response.json({ ...status, healthy, settings: { ...status.settings, data_directory: data } });
 }
 
 const notFound = (): Response => new Response("", { status: 404 });
@@ -50,8 +51,12 @@ describe("problemOf", () => {
 
   test("says why the hub is not healthy, and when it is another hub", async () => {
     using ill = answering(hub({ healthy: false }));
-    expect(await problemOf(ill.settings, DATA, 0)).toBe("It listens, and is not healthy: The disk is full");
+    expect(await problemOf(ill.settings, DATA, 0)).toBe(
+      "It listens, and is not healthy: The disk is full",
+    );
     using other = answering(hub({ data: "/srv/other" }));
-    expect(await problemOf(other.settings, DATA, 0)).toStartWith("Another hub, with its data in /srv/other,");
+    expect(await problemOf(other.settings, DATA, 0)).toStartWith(
+      "Another hub, with its data in /srv/other,",
+    );
   });
 });

@@ -15,8 +15,8 @@ import { wantedPlaces } from "../../src/cli/service-install.ts";
 import { EXIT } from "../../src/errors.ts";
 import { hasSystemd } from "../../src/service/systemd-state.ts";
 import { formatUnit, UNIT_FILE } from "../../src/service/unit.ts";
-import { CHECKOUT, executable, has, lacks } from "../support/available.ts";
-import { type CliResult, runCli } from "../support/cli.ts";
+import { CHECKOUT, executable, has, lacks } from "../../scripts/lib/available.ts";
+import { type CliResult, runCli } from "../support/hub/cli.ts";
 
 setDefaultTimeout(60_000);
 
@@ -46,9 +46,15 @@ describe.skipIf(lacks(arch) || hasSystemd())("imagehub service install --dry-run
     const { status, stdout, stderr } = service("install", "--dry-run", "--user", "root", ...places);
     expect({ status, stderr }).toEqual({ status: EXIT.ok, stderr: "" });
     const settings = readFileSync(join(CHECKOUT, "imagehub.yaml"), "utf8");
-    const expected = readFileSync(join(import.meta.dir, "golden/service-install-dry-run.txt"), "utf8");
+    const expected = readFileSync(
+      join(import.meta.dir, "golden/service-install-dry-run.txt"),
+      "utf8",
+    );
     // The settings are the shipped ones, with another place for the data.
-    const written = settings.replace(/^ {2}data_directory: .*$/m, "  data_directory: /srv/it's 100% data");
+    const written = settings.replace(
+      /^ {2}data_directory: .*$/m,
+      "  data_directory: /srv/it's 100% data",
+    );
     expect(stdout).toContain(written);
     expect(stdout.replace(written, "SETTINGS\n").replaceAll(dir, "/DIR")).toBe(expected);
     expect(existsSync(home)).toBe(false);
@@ -58,10 +64,19 @@ describe.skipIf(lacks(arch) || hasSystemd())("imagehub service install --dry-run
   test("leaves a settings file as it is, and takes the data directory from it", () => {
     const config = join(dir, "imagehub.yaml");
     writeFileSync(config, "hub:\n  data_directory: images\n");
-    const { status, stdout } = service("install", "--dry-run", "--user", "root", "--config", config);
+    const { status, stdout } = service(
+      "install",
+      "--dry-run",
+      "--user",
+      "root",
+      "--config",
+      config,
+    );
     expect(status).toBe(EXIT.ok);
     expect(stdout).not.toContain(`write ${config}`);
-    expect(stdout).toStartWith(`# Would make the directory ${join(dir, "images")}, for root:root\n`);
+    expect(stdout).toStartWith(
+      `# Would make the directory ${join(dir, "images")}, for root:root\n`,
+    );
 
     writeFileSync(config, "hub:\n  data_directory: /srv/images\n  prt: 1\n");
     expect(service("install", "--dry-run", "--user", "root", "--config", config)).toEqual({
@@ -70,7 +85,16 @@ describe.skipIf(lacks(arch) || hasSystemd())("imagehub service install --dry-run
       stderr: `${config}:3: hub.prt is not a setting; did you mean hub.port?\n`,
     });
     writeFileSync(config, "hub:\n  data_directory: /srv/images\n");
-    const other = service("install", "--dry-run", "--user", "root", "--config", config, "--data", "/srv/x");
+    const other = service(
+      "install",
+      "--dry-run",
+      "--user",
+      "root",
+      "--config",
+      config,
+      "--data",
+      "/srv/x",
+    );
     expect(other).toEqual({
       status: EXIT.usage,
       stdout: "",
@@ -80,7 +104,12 @@ describe.skipIf(lacks(arch) || hasSystemd())("imagehub service install --dry-run
 });
 
 test("imagehub service install keeps what the installed unit says, unless an option says otherwise", () => {
-  const places = { user: "pi", group: "cameras", config: "/etc/imagehub.yaml", dataDirectory: "/srv/images" };
+  const places = {
+    user: "pi",
+    group: "cameras",
+    config: "/etc/imagehub.yaml",
+    dataDirectory: "/srv/images",
+  };
   const rest = {
     executable: "/opt/imagehub/imagehub",
     configDirectory: "/etc",
@@ -92,7 +121,11 @@ test("imagehub service install keeps what the installed unit says, unless an opt
   expect(wantedPlaces({}, unit)).toEqual(kept);
   expect(wantedPlaces({ user: "pi", data: "/srv/x" }, unit)).toEqual({ ...kept, data: "/srv/x" });
   const { group: _, ...others } = kept;
-  expect(wantedPlaces({ user: "bo", config: "/a" }, unit)).toEqual({ ...others, user: "bo", config: "/a" });
+  expect(wantedPlaces({ user: "bo", config: "/a" }, unit)).toEqual({
+    ...others,
+    user: "bo",
+    config: "/a",
+  });
   expect(wantedPlaces({}, "[Service]\nUser=pi\n")).toEqual({});
   expect(wantedPlaces({ data: "/a" }, undefined)).toEqual({ data: "/a" });
 });
@@ -137,7 +170,9 @@ describe.skipIf(lacks(arch))("imagehub service install refuses", () => {
     if (userInfo().uid !== 0) return;
     const { status, stderr } = service("install", "--dry-run");
     expect(status).toBe(EXIT.usage);
-    expect(stderr).toBe("Which user is the hub to run as? Give --user NAME; root should not be the one\n");
+    expect(stderr).toBe(
+      "Which user is the hub to run as? Give --user NAME; root should not be the one\n",
+    );
   });
 });
 
@@ -161,6 +196,8 @@ describe.skipIf(lacks(arch) || hasSystemd())("without systemd imagehub service",
   });
 
   test("uninstall --dry-run says that nothing is installed", () => {
-    expect(service("uninstall", "--dry-run").stderr).toBe(`There is no ${UNIT_FILE} to uninstall\n`);
+    expect(service("uninstall", "--dry-run").stderr).toBe(
+      `There is no ${UNIT_FILE} to uninstall\n`,
+    );
   });
 });

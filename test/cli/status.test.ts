@@ -4,14 +4,15 @@ import { createServer, type Server } from "node:http";
 import { join } from "node:path";
 import { EXIT } from "../../src/errors.ts";
 import { formatStatus } from "../../src/cli/status.ts";
-import { lacks, PARTS, PROGRAMS } from "../support/available.ts";
-import { type CliResult, runCli } from "../support/cli.ts";
-import { lacksMount, SmallDisk } from "../support/file-system.ts";
-import { startHub } from "../support/hub.ts";
-import { answered, httpOf, statusOf, WITH_HTTP } from "../support/http.ts";
-import { Sender } from "../support/sender.ts";
-import { statusAt } from "../support/status.ts";
-import { freePort, tempDir } from "../support/temp.ts";
+import { lacks, PARTS, PROGRAMS } from "../../scripts/lib/available.ts";
+import { type CliResult, runCli } from "../support/hub/cli.ts";
+import { lacksMount, SmallDisk } from "../support/machine/file-system.ts";
+import { startHub } from "../support/hub/hub.ts";
+import { answered, httpOf, statusOf, WITH_HTTP } from "../support/hub/http.ts";
+import { Sender } from "../support/peers/sender.ts";
+import { statusAt } from "../support/hub/status.ts";
+import { freePort } from "../../scripts/lib/free-port.ts";
+import { tempDir } from "../support/machine/temp.ts";
 
 setDefaultTimeout(120_000);
 
@@ -22,7 +23,10 @@ const TOKEN = "0123456789abcdef";
 const tokenPath = join(home.path, "token");
 writeFileSync(tokenPath, TOKEN, { mode: 0o600 });
 
-async function status(args: readonly string[], env: Record<string, string> = {}): Promise<CliResult> {
+async function status(
+  args: readonly string[],
+  env: Record<string, string> = {},
+): Promise<CliResult> {
   return await runCli(["status", ...args], { home: home.path, env });
 }
 
@@ -81,26 +85,31 @@ test("formatStatus marks the day's cap when it is reached, and not before", () =
 describe.each(PROGRAMS.filter((program) => program !== "arm64"))(
   "imagehub status of a hub (%s)",
   (program) => {
-    test.skipIf(lacks("python", ...PARTS[program]))("shows its nodes, and ends with 0", async () => {
-      await using hub = await startHub({ program, env: WITH_HTTP });
-      await using sender = new Sender(hub.port);
-      await sender.jpg("Barn Door|jpg|moving", { size: 20_000 });
-      await answered(
-        async () => await statusOf(hub),
-        ({ nodes }) => nodes[0]?.images_today === 1,
-      );
-      const shown = await status(["--url", httpOf(hub)]);
-      expect(shown).toMatchObject({ status: EXIT.ok, stderr: "" });
-      expect(shown.stdout).toStartWith("imagehub ");
-      expect(shown.stdout.split("\n")[0]).toEndWith(` at ${httpOf(hub)}: healthy`);
-      expect(shown.stdout).toMatch(/^Barn Door +- +127\.0\.0\.1 +\d+ s ago \(\d\d:\d\d:\d\d\) +1 +0 +-$/m);
-      const json = await status(["--json", "--url", httpOf(hub).replace("http://", "")]);
-      expect(json.status).toBe(EXIT.ok);
-      expect(JSON.parse(json.stdout)).toMatchObject({
-        healthy: true,
-        nodes: [{ node: "Barn Door", images_today: 1 }],
-      });
-    });
+    test.skipIf(lacks("python", ...PARTS[program]))(
+      "shows its nodes, and ends with 0",
+      async () => {
+        await using hub = await startHub({ program, env: WITH_HTTP });
+        await using sender = new Sender(hub.port);
+        await sender.jpg("Barn Door|jpg|moving", { size: 20_000 });
+        await answered(
+          async () => await statusOf(hub),
+          ({ nodes }) => nodes[0]?.images_today === 1,
+        );
+        const shown = await status(["--url", httpOf(hub)]);
+        expect(shown).toMatchObject({ status: EXIT.ok, stderr: "" });
+        expect(shown.stdout).toStartWith("imagehub ");
+        expect(shown.stdout.split("\n")[0]).toEndWith(` at ${httpOf(hub)}: healthy`);
+        expect(shown.stdout).toMatch(
+          /^Barn Door +- +127\.0\.0\.1 +\d+ s ago \(\d\d:\d\d:\d\d\) +1 +0 +-$/m,
+        );
+        const json = await status(["--json", "--url", httpOf(hub).replace("http://", "")]);
+        expect(json.status).toBe(EXIT.ok);
+        expect(JSON.parse(json.stdout)).toMatchObject({
+          healthy: true,
+          nodes: [{ node: "Barn Door", images_today: 1 }],
+        });
+      },
+    );
   },
 );
 
@@ -128,7 +137,10 @@ describe("imagehub status finds the hub by the settings", () => {
     ["[::1]", "[::1]"],
     ["[::]", "[::1]"],
   ])("that listens on %s, and shows it the token", async (host, asked) => {
-    const env = { IMAGEHUB_HTTP_LISTEN: `${host}:${freePort()}`, IMAGEHUB_HTTP_TOKEN_FILE: tokenPath };
+    const env = {
+      IMAGEHUB_HTTP_LISTEN: `${host}:${freePort()}`,
+      IMAGEHUB_HTTP_TOKEN_FILE: tokenPath,
+    };
     await using hub = await startHub({ env });
     expect(httpOf(hub)).toStartWith(`http://${asked}:`);
     const shown = await status([], env);
@@ -147,7 +159,9 @@ describe("imagehub status finds the hub by the settings", () => {
   });
 
   test("but does not show the token of the settings to another address", async () => {
-    await using hub = await startHub({ env: { ...WITH_HTTP, IMAGEHUB_HTTP_TOKEN_FILE: tokenPath } });
+    await using hub = await startHub({
+      env: { ...WITH_HTTP, IMAGEHUB_HTTP_TOKEN_FILE: tokenPath },
+    });
     const refused = await status(["--url", httpOf(hub)], { IMAGEHUB_HTTP_TOKEN_FILE: tokenPath });
     expect(refused).toEqual({
       status: EXIT.refused,
@@ -177,13 +191,16 @@ describe("imagehub status says what to do", () => {
     });
   });
 
-  test.each(["ftp://x", "http://x/path", "http://", "http://x?a", ""])("when --url is %j", async (url) => {
-    expect(await status(["--url", url])).toEqual({
-      status: EXIT.usage,
-      stdout: "",
-      stderr: `--url is "${url}", must be the hub's address, such as http://data1:8550\n`,
-    });
-  });
+  test.each(["ftp://x", "http://x/path", "http://", "http://x?a", ""])(
+    "when --url is %j",
+    async (url) => {
+      expect(await status(["--url", url])).toEqual({
+        status: EXIT.usage,
+        stdout: "",
+        stderr: `--url is "${url}", must be the hub's address, such as http://data1:8550\n`,
+      });
+    },
+  );
 
   test("when the token cannot be read", async () => {
     const { status: code, stderr } = await status([

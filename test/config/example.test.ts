@@ -19,7 +19,8 @@ test.each(SETTINGS.map((setting) => [setting.name, setting] as const))(
     const lines = readFileSync(EXAMPLE, "utf8").split("\n");
     const indent = "  ".repeat(path.length);
     const line = lines.findIndex((each) => each.startsWith(`${indent}${path.at(-1)}:`));
-    const start = lines.findLastIndex((each, index) => index < line && !each.startsWith(`${indent}#`)) + 1;
+    const start =
+      lines.findLastIndex((each, index) => index < line && !each.startsWith(`${indent}#`)) + 1;
     const comment = lines
       .slice(start, line)
       .map((each) => each.replace(`${indent}# `, ""))

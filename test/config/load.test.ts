@@ -3,7 +3,7 @@ import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type LoadRequest, loadSettings } from "../../src/config/load.ts";
 import { EXIT, FatalError } from "../../src/errors.ts";
-import { tempDir } from "../support/temp.ts";
+import { tempDir } from "../support/machine/temp.ts";
 
 type Request = Partial<LoadRequest>;
 
@@ -70,7 +70,10 @@ const DEFAULTS = {
 /** Deep enough that its aliases would make 9^9 values. */
 const BOMB = ["a: &a [x,x,x,x,x,x,x,x,x]"]
   .concat(
-    Array.from("bcdefghi", (name, index) => `${name}: &${name} [${`*${"abcdefghi"[index]},`.repeat(9)}]`),
+    Array.from(
+      "bcdefghi",
+      (name, index) => `${name}: &${name} [${`*${"abcdefghi"[index]},`.repeat(9)}]`,
+    ),
   )
   .join("\n");
 
@@ -100,12 +103,24 @@ describe("loadSettings refuses", () => {
     ],
     ["a key like no other", "hub:\n  colour: 5\n", [`${F}:2: hub.colour is not a setting`]],
     ["a key of odd letters", 'hub:\n  "a b\\n": 5\n', [`${F}:2: hub."a b\\n" is not a setting`]],
-    ["__proto__", "hub:\n  __proto__: {port: 1}\n", [`${F}:2: hub.__proto__ is not a setting; ${FOREIGN}`]],
-    ["a whole number too large", "hub:\n\n\n  port: 70000\n", [`${F}:4: hub.port is 70000, ${PORT_RULE}`]],
+    [
+      "__proto__",
+      "hub:\n  __proto__: {port: 1}\n",
+      [`${F}:2: hub.__proto__ is not a setting; ${FOREIGN}`],
+    ],
+    [
+      "a whole number too large",
+      "hub:\n\n\n  port: 70000\n",
+      [`${F}:4: hub.port is 70000, ${PORT_RULE}`],
+    ],
     ["a whole number too small", "hub:\n  port: 0x0\n", [`${F}:2: hub.port is 0x0, ${PORT_RULE}`]],
     ["a fraction", "hub:\n  port: 80.5\n", [`${F}:2: hub.port is 80.5, ${PORT_RULE}`]],
     ["a number in quotes", "hub:\n  port: '80'\n", [`${F}:2: hub.port is "80", ${PORT_RULE}`]],
-    ["a truth value for a number", "hub:\n  port: yes\n", [`${F}:2: hub.port is yes, ${PORT_RULE}`]],
+    [
+      "a truth value for a number",
+      "hub:\n  port: yes\n",
+      [`${F}:2: hub.port is yes, ${PORT_RULE}`],
+    ],
     ["infinity", "hub:\n  port: .inf\n", [`${F}:2: hub.port is .inf, ${PORT_RULE}`]],
     ["no value", "hub:\n  port:\n", [`${F}:2: hub.port has no value, ${PORT_RULE}`]],
     ["a list", "hub:\n  port: [1]\n", [`${F}:2: hub.port is a list, ${PORT_RULE}`]],
@@ -135,7 +150,11 @@ describe("loadSettings refuses", () => {
       "hub:\n  data_directory: 2021\n",
       [`${F}:2: hub.data_directory is 2021, ${PATH_RULE}`],
     ],
-    ["an empty path", "hub:\n  data_directory: ''\n", [`${F}:2: hub.data_directory is "", ${PATH_RULE}`]],
+    [
+      "an empty path",
+      "hub:\n  data_directory: ''\n",
+      [`${F}:2: hub.data_directory is "", ${PATH_RULE}`],
+    ],
     [
       "a path with a zero byte",
       'hub:\n  data_directory: "a\\0b"\n',
@@ -160,7 +179,11 @@ describe("loadSettings refuses", () => {
       "hub:\n  subscribe:\n    - {connect: tcp://a:1, server_key: short}\n",
       [`${F}:3: hub.subscribe.0.server_key is "short", ${SUBSCRIBE_RULE}`],
     ],
-    ["half an address", "hub:\n  bind: 192.168.1\n", [`${F}:2: hub.bind is "192.168.1", ${BIND_RULE}`]],
+    [
+      "half an address",
+      "hub:\n  bind: 192.168.1\n",
+      [`${F}:2: hub.bind is "192.168.1", ${BIND_RULE}`],
+    ],
     [
       "an endpoint to bind",
       "hub:\n  bind: tcp://0.0.0.0\n",
@@ -176,7 +199,11 @@ describe("loadSettings refuses", () => {
       "hub:\n  port: 1\n  bind: '*'\n  port: 2\n",
       [`${F}:4: hub.port is set twice, first in line 2`],
     ],
-    ["hub twice", "hub:\n  port: 1\nhub:\n  port: 2\n", [`${F}:3: hub is set twice, first in line 1`]],
+    [
+      "hub twice",
+      "hub:\n  port: 1\nhub:\n  port: 2\n",
+      [`${F}:3: hub is set twice, first in line 1`],
+    ],
     [
       "a bad value behind an alias",
       "hub:\n  writers: &n 70\n  port: *n\n",
@@ -278,7 +305,11 @@ describe("loadSettings refuses", () => {
         `${F}:2:19: not YAML: Nested mappings are not allowed in compact mappings; a value with a colon and a space in it has to stand in quotes`,
       ],
     ],
-    ["hub with one value", "hub: 80\n", [`${F}:1: hub is 80, must be a group of settings, one on each line`]],
+    [
+      "hub with one value",
+      "hub: 80\n",
+      [`${F}:1: hub is 80, must be a group of settings, one on each line`],
+    ],
     [
       "hub with a list",
       "hub:\n  - port: 80\n",
@@ -323,13 +354,21 @@ describe("loadSettings refuses", () => {
       new Uint8Array([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1, 0]),
       [`${F}:1: not YAML: there is a character U+007F`],
     ],
-    ["a terminal control", "hub:\n  ack: \u001B[31m\n", [`${F}:2: not YAML: there is a character U+001B`]],
+    [
+      "a terminal control",
+      "hub:\n  ack: \u001B[31m\n",
+      [`${F}:2: not YAML: there is a character U+001B`],
+    ],
     [
       "Latin-1",
       Buffer.from("# Stra\u00DFe\nhub:\n", "latin1"),
       [`Cannot read ${F}: it is not text in UTF-8`],
     ],
-    ["UTF-16", Buffer.from("\uFEFFhub:\n", "utf16le"), [`Cannot read ${F}: it is not text in UTF-8`]],
+    [
+      "UTF-16",
+      Buffer.from("\uFEFFhub:\n", "utf16le"),
+      [`Cannot read ${F}: it is not text in UTF-8`],
+    ],
     ["a huge file", "#".repeat(1024 * 1024 + 1), [`Cannot read ${F}: larger than 1048576 bytes`]],
     [
       "everything that is wrong at once, by line",
@@ -346,7 +385,12 @@ describe("loadSettings refuses", () => {
   });
 
   test("all layers at once, each with its own name for a setting", () => {
-    const env = { IMAGEHUB_PORT: "abc", IMAGEHUB_WRITERS: "70", IMAGEHUB_QUEUMAX: "1", IMAGEHUB_COLOUR: "1" };
+    const env = {
+      IMAGEHUB_PORT: "abc",
+      IMAGEHUB_WRITERS: "70",
+      IMAGEHUB_QUEUMAX: "1",
+      IMAGEHUB_COLOUR: "1",
+    };
     const overrides = { port: "70000", data_directory: "", ack: "maybe" };
     expect(refusalOf("hub:\n  port: 0\n", { env, overrides })).toEqual([
       `${F}:2: hub.port is 0, ${PORT_RULE}`,
@@ -361,18 +405,23 @@ describe("loadSettings refuses", () => {
 
   test("files and directories that cannot be read", () => {
     using directory = tempDir();
-    const named = (config: string) => refusal(() => loadSettings({ config, env: {} }), directory.path);
+    const named = (config: string) =>
+      refusal(() => loadSettings({ config, env: {} }), directory.path);
     const inside = (path: string) => refusal(() => loadSettings({ path, env: {} }), directory.path);
     const { path } = directory;
     writeFileSync(join(path, "file"), "");
     mkdirSync(join(path, "folder", "imagehub.yaml"), { recursive: true });
 
-    expect(named(join(path, "none.yaml"))).toEqual(["Cannot read DIR/none.yaml: no such file or directory"]);
+    expect(named(join(path, "none.yaml"))).toEqual([
+      "Cannot read DIR/none.yaml: no such file or directory",
+    ]);
     expect(named(path)).toEqual(["Cannot read DIR: it is a directory"]);
     expect(named(join(path, "file/x"))).toEqual([
       "Cannot read DIR/file/x: part of its path is not a directory",
     ]);
-    expect(inside(join(path, "folder"))).toEqual(["Cannot read DIR/folder/imagehub.yaml: it is a directory"]);
+    expect(inside(join(path, "folder"))).toEqual([
+      "Cannot read DIR/folder/imagehub.yaml: it is a directory",
+    ]);
     expect(inside(join(path, "none"))).toEqual(["Cannot read DIR/none: no such file or directory"]);
     expect(inside(join(path, "file"))).toEqual(['--path is "DIR/file", must be a directory']);
     expect(refusal(() => loadSettings({ config: "a", path, env: {} }))).toEqual([
@@ -391,11 +440,18 @@ describe("loadSettings refuses", () => {
     },
   );
 
-  test.each(["localhost:8550", "127.0.0.1", "8550", "true", '"::1:8550"'])("HTTP on %s", (listen) => {
-    const [message] = refusalOf(`hub:\n  http:\n    listen: ${listen}\n`);
-    expect(message).toStartWith(`${F}:3: hub.http.listen is ${listen}`.replace(/is (?=[l1])/, 'is "'));
-    expect(message).toContain('must be "off", or an IP address and a port, such as 127.0.0.1:8550');
-  });
+  test.each(["localhost:8550", "127.0.0.1", "8550", "true", '"::1:8550"'])(
+    "HTTP on %s",
+    (listen) => {
+      const [message] = refusalOf(`hub:\n  http:\n    listen: ${listen}\n`);
+      expect(message).toStartWith(
+        `${F}:3: hub.http.listen is ${listen}`.replace(/is (?=[l1])/, 'is "'),
+      );
+      expect(message).toContain(
+        'must be "off", or an IP address and a port, such as 127.0.0.1:8550',
+      );
+    },
+  );
 
   test("a file that its user may not read", () => {
     using directory = tempDir();
@@ -438,11 +494,15 @@ describe("loadSettings accepts", () => {
   ])("%s of another program beside hub, and says that it is not read", (_, yaml, named) => {
     const { settings, notes, file } = load(yaml);
     expect(settings.port).toBe(80);
-    expect(notes).toEqual([`${file}:${named}: is not read; the hub reads only what stands under hub:`]);
+    expect(notes).toEqual([
+      `${file}:${named}: is not read; the hub reads only what stands under hub:`,
+    ]);
   });
 
   test("a file with the indent of the page that it was pasted from, and says nothing", () => {
-    const { settings, notes } = load("  # a comment\n  hub:\n    port: 80\n    http:\n        listen: off\n");
+    const { settings, notes } = load(
+      "  # a comment\n  hub:\n    port: 80\n    http:\n        listen: off\n",
+    );
     expect({ ...settings, data_directory: "" }).toEqual({
       ...DEFAULTS,
       data_directory: "",
@@ -454,7 +514,9 @@ describe("loadSettings accepts", () => {
 
   test.each(["off", "false", '"off"'])("http.listen: %s", (listen) => {
     expect(load(`hub:\n  http:\n    listen: ${listen}\n`).settings.http.listen).toBe("off");
-    expect(load("hub:\n", { env: { IMAGEHUB_HTTP_LISTEN: "off" } }).settings.http.listen).toBe("off");
+    expect(load("hub:\n", { env: { IMAGEHUB_HTTP_LISTEN: "off" } }).settings.http.listen).toBe(
+      "off",
+    );
   });
 
   test("a token file beside imagehub.yaml", () => {
@@ -472,7 +534,11 @@ hub:
   data_directory: /home/ops/sentinelcam/imagehub
   max_images_write: 7500  # a cap on images to write in one day
 `);
-    const changed = { patience: 1, max_images_write: 7500, data_directory: "/home/ops/sentinelcam/imagehub" };
+    const changed = {
+      patience: 1,
+      max_images_write: 7500,
+      data_directory: "/home/ops/sentinelcam/imagehub",
+    };
     expect(loaded.settings).toEqual({ ...DEFAULTS, ...changed });
     expect(loaded.file).toBe(join(loaded.directory, "imagehub.yaml"));
     expect(loaded.origins.get("patience")).toEqual({ source: "file", detail: `${loaded.file}:5` });
@@ -482,7 +548,11 @@ hub:
   const same: [name: string, yaml: string, changed: object][] = [
     ["hub with nothing in it", "hub:\n", {}],
     ["hub with braces", "{hub: {port: 80, ack: synced}}", { port: 80, ack: "synced" }],
-    ["a byte order mark and CRLF", "\uFEFFhub:\r\n  port: 80\r\n  writers: 3\r\n", { port: 80, writers: 3 }],
+    [
+      "a byte order mark and CRLF",
+      "\uFEFFhub:\r\n  port: 80\r\n  writers: 3\r\n",
+      { port: 80, writers: 3 },
+    ],
     ["CR alone", "hub:\r  port: 80\r", { port: 80 }],
     ["an end of document", "---\nhub:\n  port: 80\n...\n", { port: 80 }],
     ["tabs before comments", "hub:\n  port: 80\t# x\n", { port: 80 }],
@@ -497,21 +567,28 @@ hub:
       { queuemax: 1000, port: 80, patience: 0.5, writers: 8 },
     ],
     ["a whole number with a point", "hub:\n  max_images_write: 10.0\n", { max_images_write: 10 }],
-    ["another version of YAML", "%YAML 1.2\n---\nhub:\n  print_settings: yes\n", { print_settings: true }],
+    [
+      "another version of YAML",
+      "%YAML 1.2\n---\nhub:\n  print_settings: yes\n",
+      { print_settings: true },
+    ],
     ["addresses and interfaces", "hub:\n  bind: 192.168.1.5\n", { bind: "192.168.1.5" }],
     ["an IPv6 address", "hub:\n  bind: ::1\n", { bind: "::1" }],
     ["an interface", "hub:\n  bind: enp3s0.100\n", { bind: "enp3s0.100" }],
   ];
   test.each(same)("%s", (_, yaml, changed) => {
     const { settings, directory } = load(yaml);
-    expect(settings).toEqual({ ...DEFAULTS, data_directory: join(directory, "imagehub_data"), ...changed });
+    expect(settings).toEqual({
+      ...DEFAULTS,
+      data_directory: join(directory, "imagehub_data"),
+      ...changed,
+    });
   });
 
   const truths: [written: string, meant: boolean][] = [
-    ...["yes", "Yes", "YES", "on", "On", "ON", "true", "True", "TRUE", "1"].map((word): [string, boolean] => [
-      word,
-      true,
-    ]),
+    ...["yes", "Yes", "YES", "on", "On", "ON", "true", "True", "TRUE", "1"].map(
+      (word): [string, boolean] => [word, true],
+    ),
     ...["no", "No", "NO", "off", "Off", "OFF", "false", "False", "FALSE", "0", "", "~", "null"].map(
       (word): [string, boolean] => [word, false],
     ),
@@ -543,7 +620,10 @@ describe("loadSettings", () => {
   test("lets the command line win over the environment, that over the file, that over the defaults", () => {
     const yaml = "hub:\n  queuemax: 1\n  port: 1\n  writers: 1\n";
     const env = { IMAGEHUB_PORT: "2", IMAGEHUB_WRITERS: "2" };
-    const { settings, origins, file } = load(yaml, { env, overrides: { writers: 3, ack: undefined } });
+    const { settings, origins, file } = load(yaml, {
+      env,
+      overrides: { writers: 3, ack: undefined },
+    });
     expect(settings).toMatchObject({
       max_images_write: 5000,
       queuemax: 1,
@@ -551,7 +631,9 @@ describe("loadSettings", () => {
       writers: 3,
       ack: "stored",
     });
-    const sources = ["max_images_write", "queuemax", "port", "writers"].map((name) => origins.get(name));
+    const sources = ["max_images_write", "queuemax", "port", "writers"].map((name) =>
+      origins.get(name),
+    );
     expect(sources).toEqual([
       { source: "default" },
       { source: "file", detail: `${file}:2` },
@@ -590,9 +672,9 @@ describe("loadSettings", () => {
     expect(fromEnvironment.settings.data_directory).toBe(join(fromEnvironment.directory, "d"));
     const overrides = { data_directory: "d" };
     expect(load("hub:\n", { overrides }).settings.data_directory).toBe("/current/d");
-    expect(load("hub:\n", { env, overrides: { data_directory: "~/d" } }).settings.data_directory).toBe(
-      "/home/ops/d",
-    );
+    expect(
+      load("hub:\n", { env, overrides: { data_directory: "~/d" } }).settings.data_directory,
+    ).toBe("/home/ops/d");
   });
 
   test("uses the defaults where no file is in the home directory or that of --path", () => {
@@ -600,7 +682,10 @@ describe("loadSettings", () => {
     const place = join(directory.path, "imagehub.yaml");
     for (const request of [{ env: { HOME: directory.path } }, { env: {}, path: directory.path }]) {
       const { settings, file, place: looked } = loadSettings(request);
-      expect(settings).toEqual({ ...DEFAULTS, data_directory: join(directory.path, "imagehub_data") });
+      expect(settings).toEqual({
+        ...DEFAULTS,
+        data_directory: join(directory.path, "imagehub_data"),
+      });
       expect({ file, looked }).toEqual({ file: undefined, looked: place });
     }
     expect(loadSettings({ env: { HOME: "/nowhere" } }).file).toBeUndefined();

@@ -3,14 +3,22 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { loadSettings } from "../../src/config/load.ts";
 import { differences, formatSettings } from "../../src/config/print.ts";
-import { tempDir } from "../support/temp.ts";
+import { tempDir } from "../support/machine/temp.ts";
 
 test("formatSettings writes each setting and where it came from", () => {
   using directory = tempDir();
   const config = join(directory.path, "imagehub.yaml");
   writeFileSync(config, "hub:\n  patience: .5\n");
-  const env = { IMAGEHUB_BIND: "::1", IMAGEHUB_PRINT_SETTINGS: "yes", IMAGEHUB_ALLOW: "10.0.0.0/8, ::1" };
-  const loaded = loadSettings({ config, env, overrides: { port: "80", data_directory: "/srv/a #b" } });
+  const env = {
+    IMAGEHUB_BIND: "::1",
+    IMAGEHUB_PRINT_SETTINGS: "yes",
+    IMAGEHUB_ALLOW: "10.0.0.0/8, ::1",
+  };
+  const loaded = loadSettings({
+    config,
+    env,
+    overrides: { port: "80", data_directory: "/srv/a #b" },
+  });
   expect(formatSettings(loaded)).toBe(`hub:
   queuemax: 500
   patience: 0.5 # file ${config}:2
@@ -59,20 +67,35 @@ const awkward = [
   "/{x}",
   "/#",
 ];
-test.each(awkward)("formatSettings writes what loads to the same settings when a path is %p", (path) => {
-  using directory = tempDir();
-  const config = join(directory.path, "imagehub.yaml");
-  const loaded = loadSettings({ env: { HOME: directory.path }, overrides: { data_directory: path } });
-  writeFileSync(config, formatSettings(loaded));
-  expect(loadSettings({ config, env: {} }).settings).toEqual(loaded.settings);
-});
+test.each(awkward)(
+  "formatSettings writes what loads to the same settings when a path is %p",
+  (path) => {
+    using directory = tempDir();
+    const config = join(directory.path, "imagehub.yaml");
+    const loaded = loadSettings({
+      env: { HOME: directory.path },
+      overrides: { data_directory: path },
+    });
+    writeFileSync(config, formatSettings(loaded));
+    expect(loadSettings({ config, env: {} }).settings).toEqual(loaded.settings);
+  },
+);
 
 test("differences gives nothing when the values set are the defaults", () => {
-  const env = { HOME: "/nowhere", IMAGEHUB_PORT: "5555", IMAGEHUB_DATA_DIRECTORY: "./imagehub_data" };
+  const env = {
+    HOME: "/nowhere",
+    IMAGEHUB_PORT: "5555",
+    IMAGEHUB_DATA_DIRECTORY: "./imagehub_data",
+  };
   expect(differences(loadSettings({ env }))).toEqual({});
 });
 
 test("differences gives the settings that are not as by default", () => {
-  const env = { HOME: "/nowhere", IMAGEHUB_PORT: "80", IMAGEHUB_DATA_DIRECTORY: "x", IMAGEHUB_WRITERS: "2" };
+  const env = {
+    HOME: "/nowhere",
+    IMAGEHUB_PORT: "80",
+    IMAGEHUB_DATA_DIRECTORY: "x",
+    IMAGEHUB_WRITERS: "2",
+  };
   expect(differences(loadSettings({ env }))).toEqual({ port: 80, data_directory: "/nowhere/x" });
 });

@@ -35,7 +35,9 @@ export function lineWith(text: string, what: string): string {
 export interface DeployOptions {
   /** Whether the outputs of Ansible are shown. */
   readonly verbose: boolean;
-  /** Whether only what an installation, an update, other settings and a broken version need is done. */
+  /**
+   * Whether only what an installation, an update, other settings and a broken version need is done.
+   */
   readonly short: boolean;
   /** Of the nodes. */
   readonly architecture: Architecture;

@@ -1,5 +1,5 @@
 /**
- * Runs the playbook as a person does, from `scripts/ansible`, against a container.
+ * Runs the playbook as a person does, from `deploy/ansible`, against a container.
  *
  * @module
  */
@@ -7,10 +7,10 @@
 import { cpSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { stringify } from "yaml";
-import { CHECKOUT } from "../support/available.ts";
+import { CHECKOUT } from "../../scripts/lib/available.ts";
 import { type Container, run } from "./container.ts";
 
-const ANSIBLE = join(CHECKOUT, "scripts/ansible");
+const ANSIBLE = join(CHECKOUT, "deploy/ansible");
 const SITE = join(import.meta.dir, "site");
 
 /** What a run of the playbook has come to. */
@@ -43,7 +43,9 @@ export class Site {
     };
     const inventory = { all: { children: { datasinks: { hosts: { data1: vars } } } } };
     writeFileSync(join(this.#inventory, "production.yaml"), stringify(inventory));
-    this.#playbook = base ? join(SITE, "playbooks/deploy-imagehub.yaml") : "playbooks/deploy-imagehub.yaml";
+    this.#playbook = base
+      ? join(SITE, "playbooks/deploy-imagehub.yaml")
+      : "playbooks/deploy-imagehub.yaml";
   }
 
   /** Edits the file of variables of the group datasinks. */
@@ -69,9 +71,11 @@ export class Site {
     });
     const output = `${stdout}${stderr}`;
     const recap = /^data1 +: (?<counts>.*)$/mu.exec(stdout)?.groups?.["counts"] ?? "";
-    const count = (name: string): number => Number(new RegExp(`${name}=(\\d+)`, "u").exec(recap)?.[1] ?? -1);
+    const count = (name: string): number =>
+      Number(new RegExp(`${name}=(\\d+)`, "u").exec(recap)?.[1] ?? -1);
     const seconds = Math.round((performance.now() - started) / 100) / 10;
-    if (recap === "") throw new Error(`ansible-playbook ended with ${status} and no recap:\n${output}`);
+    if (recap === "")
+      throw new Error(`ansible-playbook ended with ${status} and no recap:\n${output}`);
     if ((status === 0) !== (count("failed") === 0 && count("unreachable") === 0)) {
       throw new Error(`ansible-playbook ended with ${status}, its recap says ${recap}`);
     }

@@ -1,9 +1,12 @@
 /**
- * A Debian that boots with systemd in a container, with an sshd that is reached at an address of its own.
+ * A Debian that boots with systemd in a container, with an sshd that is reached at an address of
+ * its own.
  *
- * The tree comes from debootstrap, once, into `.cache`, for this machine's architecture or for the other one under an emulator; each container works on a copy. It has a network namespace of its
- * own, joined by a veth pair to a second one, where those who talk to it are started ({@link Container.inNetwork}): nothing
- * goes over the machine's network. It also has cgroups of its own, so that several can run at a time.
+ * The tree comes from debootstrap, once, into `.cache`, for this machine's architecture or for the
+ * other one under an emulator; each container works on a copy. It has a network namespace of its
+ * own, joined by a veth pair to a second one, where those who talk to it are started ({@link
+ * Container.inNetwork}): nothing goes over the machine's network. It also has cgroups of its own,
+ * so that several can run at a time.
  *
  * @module
  */
@@ -21,15 +24,18 @@ import {
 } from "node:fs";
 import { chmod, chown } from "node:fs/promises";
 import { join } from "node:path";
-import { atExit, command } from "../faults/cleanup.ts";
+import { atExit, command } from "../../scripts/lib/at-exit.ts";
 import { within } from "../faults/hub.ts";
 import type { Architecture } from "../../scripts/executable.ts";
-import { CHECKOUT, qemu } from "../support/available.ts";
+import { CHECKOUT, qemu } from "../../scripts/lib/available.ts";
 
 const CACHE = join(CHECKOUT, ".cache");
 const SUITE = "bookworm";
 
-/** Beside what Debian always has: systemd, sshd, what Ansible and rsync need on a node, and the hub's C++ library. */
+/**
+ * Beside what Debian always has: systemd, sshd, what Ansible and rsync need on a node, and the
+ * hub's C++ library.
+ */
 const PACKAGES = [
   "systemd",
   "systemd-sysv",
@@ -82,8 +88,9 @@ export async function run(
 }
 
 /**
- * The first process of a container for the other architecture: a shell of this one, which registers the emulator with the
- * container's own binfmt_misc (it has one, because it has its own user namespace) and becomes the program named.
+ * The first process of a container for the other architecture: a shell of this one, which registers
+ * the emulator with the container's own binfmt_misc (it has one, because it has its own user
+ * namespace) and becomes the program named.
  */
 const SHIM = String.raw`#!/shim/busybox sh
 /shim/busybox mkdir -p /shim/binfmt
@@ -123,7 +130,8 @@ async function secondStage(tree: string): Promise<Output> {
   // The first half leaves a link here, where systemd-nspawn mounts.
   rmSync(join(tree, "proc"));
   mkdirSync(join(tree, "proc"));
-  // In a user namespace no device can be made, and none has to be: systemd-nspawn brings them, and /proc.
+  // In a user namespace no device can be made, and none has to be: systemd-nspawn brings them, and
+  // /proc.
   const functions = join(tree, "debootstrap/functions");
   const text = readFileSync(functions, "utf8");
   const skipped = /^(?<head>(?:check_sane_mount|setup_devices|setup_proc) \(\) \{)$/gmu;
@@ -138,7 +146,10 @@ async function secondStage(tree: string): Promise<Output> {
   ]);
 }
 
-/** The tree that containers are copies of; made by debootstrap where it is not there yet. @throws {Error} */
+/**
+ * The tree that containers are copies of; made by debootstrap where it is not there yet. @throws
+ * {Error}
+ */
 async function baseTree(architecture: Architecture): Promise<string> {
   const tree = join(CACHE, `debian-${SUITE}-${architecture}`);
   if (existsSync(tree)) return tree;
@@ -148,12 +159,15 @@ async function baseTree(architecture: Architecture): Promise<string> {
   const undo = atExit(() => rmSync(unfinished, { recursive: true, force: true }));
   const options = [`--include=${PACKAGES.join(",")}`, "--variant=minbase"];
   const isForeign = architecture !== process.arch;
-  if (isForeign) options.push("--foreign", `--arch=${architecture === "x64" ? "amd64" : architecture}`);
+  if (isForeign)
+    options.push("--foreign", `--arch=${architecture === "x64" ? "amd64" : architecture}`);
   let made = await run(["debootstrap", ...options, SUITE, unfinished]);
   if (made.status === 0 && isForeign) made = await secondStage(unfinished);
   if (made.status !== 0) {
     undo();
-    throw new Error(`Cannot make a Debian ${SUITE}: ${made.stdout.slice(-2000)}${made.stderr.slice(-2000)}`);
+    throw new Error(
+      `Cannot make a Debian ${SUITE}: ${made.stdout.slice(-2000)}${made.stderr.slice(-2000)}`,
+    );
   }
   // debootstrap's folder is root's alone.
   await chmod(unfinished, 0o755);
@@ -207,7 +221,9 @@ export class Container implements AsyncDisposable {
     return this.root.slice(this.root.lastIndexOf("/") + 1);
   }
 
-  /** Boots a container and waits until its sshd lets somebody in. @throws {Error} With what it said. */
+  /**
+   * Boots a container and waits until its sshd lets somebody in. @throws {Error} With what it said.
+   */
   static async boot(options: ContainerOptions): Promise<Container> {
     const { hostname, user, architecture = process.arch as Architecture } = options;
     const base = await baseTree(architecture);
@@ -239,7 +255,8 @@ export class Container implements AsyncDisposable {
     // Empty: systemd makes one at the first boot.
     await Bun.write(inTree("etc/machine-id"), "");
     if (this.isEmulated) {
-      // The emulator has threads of its own, and Linux gives no user namespace to a process with threads.
+      // The emulator has threads of its own, and Linux gives no user namespace to a process with
+      // threads.
       mkdirSync(inTree("etc/systemd/system/imagehub.service.d"));
       const dropIn = inTree("etc/systemd/system/imagehub.service.d/emulated.conf");
       await Bun.write(dropIn, "[Service]\nPrivateUsers=no\n");
@@ -288,8 +305,12 @@ export class Container implements AsyncDisposable {
     );
 
     await until(`systemd starts in ${name}`, () => {
-      if (supervisor.exitCode !== null) throw new Error(`systemd-nspawn ended: ${readFileSync(log, "utf8")}`);
-      const children = readFileSync(`/proc/${supervisor.pid}/task/${supervisor.pid}/children`, "utf8");
+      if (supervisor.exitCode !== null)
+        throw new Error(`systemd-nspawn ended: ${readFileSync(log, "utf8")}`);
+      const children = readFileSync(
+        `/proc/${supervisor.pid}/task/${supervisor.pid}/children`,
+        "utf8",
+      );
       this.#leader = Number(children.trim().split(" ").at(-1));
       return this.#leader !== 0 && existsSync(`/proc/${this.#leader}/root/run/systemd/system`);
     });
@@ -314,10 +335,19 @@ export class Container implements AsyncDisposable {
 
   /** Runs a line of shell in the container, as its user. */
   async ssh(line: string): Promise<Output> {
-    return await run([...this.inNetwork, "ssh", ...this.sshOptions, `${this.user}@${this.address}`, line]);
+    return await run([
+      ...this.inNetwork,
+      "ssh",
+      ...this.sshOptions,
+      `${this.user}@${this.address}`,
+      line,
+    ]);
   }
 
-  /** Brings the contents of a folder to one in the container, as the user, and leaves what is there. @throws {Error} */
+  /**
+   * Brings the contents of a folder to one in the container, as the user, and leaves what is there.
+   * @throws {Error}
+   */
   async rsync(from: string, to: string): Promise<void> {
     const shell = ["ssh", ...this.sshOptions].join(" ");
     const words = [
@@ -338,7 +368,9 @@ export class Container implements AsyncDisposable {
     if (this.#leader !== 0) {
       // systemd's signal for "power off".
       kill(this.#leader, 34 + 4);
-      if ((await within(this.#supervisor?.exited ?? Promise.resolve(0), SHUTDOWN_MS)) === undefined) {
+      if (
+        (await within(this.#supervisor?.exited ?? Promise.resolve(0), SHUTDOWN_MS)) === undefined
+      ) {
         console.error(`The container ${this.#name} does not shut down and is ended`);
       }
     }
@@ -382,6 +414,7 @@ export async function until(
   isSo: () => boolean | Promise<boolean>,
   boundMs = BOOT_MS,
 ): Promise<void> {
-  for (const end = Date.now() + boundMs; Date.now() < end; await Bun.sleep(100)) if (await isSo()) return;
+  for (const end = Date.now() + boundMs; Date.now() < end; await Bun.sleep(100))
+    if (await isSo()) return;
   throw new Error(`Waited ${boundMs / 1000} s until ${what}`);
 }

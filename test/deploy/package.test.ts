@@ -1,5 +1,6 @@
 /**
- * `dist/imagehub`, packed and unpacked by the rules of the workstation's tool: all that the node needs has to get there.
+ * `dist/imagehub`, packed and unpacked by the rules of the workstation's tool: all that the node
+ * needs has to get there.
  *
  * @module
  */
@@ -7,8 +8,8 @@
 import { describe, expect, test } from "bun:test";
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
-import { CHECKOUT, executable, lacks } from "../support/available.ts";
-import { tempDir } from "../support/temp.ts";
+import { CHECKOUT, executable, lacks } from "../../scripts/lib/available.ts";
+import { tempDir } from "../support/machine/temp.ts";
 import { layOut } from "../../scripts/layout.ts";
 import { component, pack, unpack } from "./package.ts";
 
@@ -44,7 +45,9 @@ describe.skipIf(lacks("python", "x64", "arm64"))("the folder that is deployed", 
       expect(check.stdout.toString()).toBe("imagehub-linux-arm64: OK\nimagehub-linux-x64: OK\n");
       expect(statSync(join(arrived, "imagehub/imagehub-linux-x64")).mode & 0o111).toBe(0);
       expect(
-        readFileSync(join(arrived, "imagehub/imagehub-linux-x64")).equals(readFileSync(executable("x64"))),
+        readFileSync(join(arrived, "imagehub/imagehub-linux-x64")).equals(
+          readFileSync(executable("x64")),
+        ),
       ).toBe(true);
     },
     BOUND_MS,
@@ -55,7 +58,8 @@ test("the folder that is deployed is not packed without the executable for Pis, 
   using temp = tempDir();
   const built = join(temp.path, "dist");
   mkdirSync(built);
-  for (const name of ["imagehub-linux-arm64", "imagehub-linux-x64"]) writeFileSync(join(built, name), name);
+  for (const name of ["imagehub-linux-arm64", "imagehub-linux-x64"])
+    writeFileSync(join(built, name), name);
   const folder = join(temp.path, "imagehub");
   await layOut(built, folder);
   const file = join(temp.path, "package.zip");

@@ -1,6 +1,7 @@
 /**
- * The way of a build from the workstation to the node: packed by the rules of the site's tool, unpacked on the bastion,
- * brought to the node's staging area, and from there into its `current_deployment`.
+ * The way of a build from the workstation to the node: packed by the rules of the site's tool,
+ * unpacked on the bastion, brought to the node's staging area, and from there into its
+ * `current_deployment`.
  *
  * @module
  */
@@ -9,7 +10,7 @@ import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
 import { z } from "zod";
-import { CHECKOUT, PYTHON } from "../support/available.ts";
+import { CHECKOUT, PYTHON } from "../../scripts/lib/available.ts";
 import { type Container, run } from "./container.ts";
 
 /** What the tool leaves out whatever a component says. */
@@ -32,8 +33,12 @@ const configSchema = z.strictObject({
 });
 
 /** The entry of the component, as it is for the workstation's tool. */
-export function component(): { include_extensions: string[]; paths: string[]; required_files: string[] } {
-  const file = join(CHECKOUT, "scripts/deploy/deployment-config.yaml");
+export function component(): {
+  include_extensions: string[];
+  paths: string[];
+  required_files: string[];
+} {
+  const file = join(CHECKOUT, "deploy/deployment-config.yaml");
   const { deployment, components } = configSchema.parse(parse(readFileSync(file, "utf8")));
   const [{ paths, required_files }] = components;
   return { include_extensions: deployment.include_extensions, paths, required_files };
@@ -59,7 +64,11 @@ export async function unpack(file: string, folder: string): Promise<void> {
 }
 
 /** Takes a build all the way. @returns the names of the files that were packed */
-export async function bring(project: string, container: Container, scratch: string): Promise<string[]> {
+export async function bring(
+  project: string,
+  container: Container,
+  scratch: string,
+): Promise<string[]> {
   const file = join(scratch, "package.zip");
   const extracted = join(scratch, "extracted");
   rmSync(extracted, { recursive: true, force: true });

@@ -9,10 +9,10 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { loadSettings } from "../../src/config/load.ts";
 import { formatUnit, mountUnit } from "../../src/service/unit.ts";
-import { CHECKOUT, lacks } from "../support/available.ts";
-import { tempDir } from "../support/temp.ts";
+import { CHECKOUT, lacks } from "../../scripts/lib/available.ts";
+import { tempDir } from "../support/machine/temp.ts";
 
-const ANSIBLE = join(CHECKOUT, "scripts/ansible");
+const ANSIBLE = join(CHECKOUT, "deploy/ansible");
 
 /** What its programs may take. They read some thousand lines of Python before they begin. */
 const BOUND_MS = 120_000;
@@ -23,7 +23,13 @@ async function run(...words: readonly string[]): Promise<{ status: number; outpu
   const child = Bun.spawn([...words], {
     cwd: ANSIBLE,
     // Nothing of the user's own, and nothing into the home directory.
-    env: { ...process.env, HOME: temp.path, ANSIBLE_HOME: temp.path, NO_COLOR: "1", ANSIBLE_NOCOLOR: "1" },
+    env: {
+      ...process.env,
+      HOME: temp.path,
+      ANSIBLE_HOME: temp.path,
+      NO_COLOR: "1",
+      ANSIBLE_NOCOLOR: "1",
+    },
     stdio: ["ignore", "pipe", "pipe"],
   });
   const [out, err] = await Promise.all([
@@ -33,7 +39,10 @@ async function run(...words: readonly string[]): Promise<{ status: number; outpu
   return { status: await child.exited, output: `${out}${err}` };
 }
 
-/** What the role finds on a node of the site: where the data really is, and the mount unit of its disk. */
+/**
+ * What the role finds on a node of the site: where the data really is, and the mount unit of its
+ * disk.
+ */
 const SITE_DISK = ["/home/ops/sentinelcam/imagehub", mountUnit("/home/ops/sentinelcam"), ""];
 
 /** What the templates give with the example's inventory and some more variables. */
@@ -95,7 +104,10 @@ describe.skipIf(lacks("ansible"))("the role imagehub", () => {
         "--syntax-check",
         "playbooks/deploy-imagehub.yaml",
       );
-      expect({ status, output }).toEqual({ status: 0, output: expect.stringContaining("playbook:") });
+      expect({ status, output }).toEqual({
+        status: 0,
+        output: expect.stringContaining("playbook:"),
+      });
     },
     BOUND_MS,
   );
@@ -105,7 +117,7 @@ describe.skipIf(lacks("ansible"))("the role imagehub", () => {
     async () => {
       using rendered = await render();
       expect(rendered.settings).toBe(readFileSync(join(import.meta.dir, "imagehub.yaml"), "utf8"));
-      expect(rendered.unit).toBe(readFileSync(join(CHECKOUT, "scripts/systemd/imagehub.service"), "utf8"));
+      expect(rendered.unit).toBe(readFileSync(join(CHECKOUT, "deploy/imagehub.service"), "utf8"));
     },
     BOUND_MS,
   );
@@ -184,12 +196,14 @@ describe.skipIf(lacks("ansible"))("the role imagehub", () => {
 test("the role's README names every variable of its defaults", () => {
   const role = join(ANSIBLE, "roles/imagehub");
   const readme = readFileSync(join(role, "README.md"), "utf8");
-  const names = [...readFileSync(join(role, "defaults/main.yaml"), "utf8").matchAll(/^\w+(?=:)/gmu)].map(
-    String,
-  );
+  const names = [
+    ...readFileSync(join(role, "defaults/main.yaml"), "utf8").matchAll(/^\w+(?=:)/gmu),
+  ].map(String);
   expect(names.filter((name) => !readme.includes(`\`${name}\``))).toEqual([]);
   const specs = readFileSync(join(role, "meta/argument_specs.yaml"), "utf8");
   expect(
-    [...specs.matchAll(/^ {6}(?<name>\w+):/gmu)].map(({ groups }) => groups?.["name"] ?? "").toSorted(),
+    [...specs.matchAll(/^ {6}(?<name>\w+):/gmu)]
+      .map(({ groups }) => groups?.["name"] ?? "")
+      .toSorted(),
   ).toEqual(names.toSorted());
 });

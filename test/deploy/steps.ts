@@ -1,15 +1,16 @@
 /**
- * The steps of the deployment test: what a person does to a node from the first installation on, while cameras send.
+ * The steps of the deployment test: what a person does to a node from the first installation on,
+ * while cameras send.
  *
  * @module
  */
 
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { atExit } from "../faults/cleanup.ts";
+import { atExit } from "../../scripts/lib/at-exit.ts";
 import { judge, problemsOf } from "../faults/judge.ts";
 import { Senders } from "../faults/senders.ts";
-import { CHECKOUT } from "../support/available.ts";
+import { CHECKOUT } from "../../scripts/lib/available.ts";
 import { Account, type DeployOptions, expect, type Line, lineWith, StepError } from "./account.ts";
 import { type Play, Site } from "./ansible.ts";
 import { handSteps } from "./by-hand.ts";
@@ -52,7 +53,8 @@ async function siteSteps(account: Account, scratch: string): Promise<void> {
   await account.step("another hub is in the place of the Python hub", async () => {
     await mountFolder(node, "/srv/ssd", disk);
     await anotherHub(node, oldLine, "/srv/ssd");
-    const keep = blocks("MIGRATION.md").find((block) => block.includes("mkdir ~/python-hub")) ?? "false";
+    const keep =
+      blocks("MIGRATION.md").find((block) => block.includes("mkdir ~/python-hub")) ?? "false";
     // Whoever runs it again when the new hub is there must not lose the copy of the old one.
     for (const spoilt of ["true", "echo new > ~/imagehub/imagehub/imagehub.py.new"]) {
       const kept = await node.ssh(`set -e\n${spoilt}\n${keep}`);
@@ -86,10 +88,13 @@ async function siteSteps(account: Account, scratch: string): Promise<void> {
     return `${recap(done)}, and nothing done`;
   };
   await account.longStep("deploy-imagehub.yaml --check --diff on a node without it", rehearse);
-  await account.longStep("deploy-imagehub.yaml --check --diff when only the build is there", async () => {
-    await node.ssh("rsync -a ~/sentinelcam/current_deployment/imagehub/ ~/imagehub/");
-    return await rehearse();
-  });
+  await account.longStep(
+    "deploy-imagehub.yaml --check --diff when only the build is there",
+    async () => {
+      await node.ssh("rsync -a ~/sentinelcam/current_deployment/imagehub/ ~/imagehub/");
+      return await rehearse();
+    },
+  );
 
   await account.longStep(
     "deploy-imagehub.yaml: a first version that exits at once; and again, with the code of the other hub gone",
@@ -99,7 +104,9 @@ async function siteSteps(account: Account, scratch: string): Promise<void> {
       for (const end of ["brought back, and runs", "brought back and does NOT run"]) {
         const isGone = end.includes("NOT");
         if (isGone)
-          await node.ssh("rm -r ~/imagehub/imagehub ~/sentinelcam/current_deployment/imagehub/imagehub");
+          await node.ssh(
+            "rm -r ~/imagehub/imagehub ~/sentinelcam/current_deployment/imagehub/imagehub",
+          );
         const done = await play("--extra-vars", "imagehub_healthy_within=15");
         expect(done.failed === 1, "It did not fail", done.output);
         expect(done.output.includes(end), "It does not say so", done.output);
@@ -110,12 +117,20 @@ async function siteSteps(account: Account, scratch: string): Promise<void> {
               "sudo systemctl reset-failed imagehub; sudo systemctl restart imagehub",
           );
         }
-        await until("the other hub listens", async () => (await listener()).includes("python3"), 20_000);
+        await until(
+          "the other hub listens",
+          async () => (await listener()).includes("python3"),
+          20_000,
+        );
       }
       const enabled = (await sudo("systemctl is-enabled imagehub")).stdout.trim();
       expect(enabled === "enabled", "The other hub does not start at boot", enabled);
       const part = await play("--tags", "deploy");
-      expect(part.output.includes("is not installed on this node yet"), "A part is not refused", part.output);
+      expect(
+        part.output.includes("is not installed on this node yet"),
+        "A part is not refused",
+        part.output,
+      );
       await bring(join(scratch, "first"), node, scratch);
       return `brought back, and runs; then: brought back and does NOT run; --tags deploy: ${recap(part)}`;
     },
@@ -146,24 +161,31 @@ async function siteSteps(account: Account, scratch: string): Promise<void> {
     before: node.inNetwork,
   });
 
-  await account.step("deploy-imagehub.yaml: second run, with modes that others have set", async () => {
-    const before = await mainPid();
-    const build = "/home/ops/imagehub /home/ops/sentinelcam/current_deployment/imagehub";
-    await sudo(`sh -c 'chmod 2775 /home/ops/sentinelcam/imagehub && chmod 775 ${build}'`);
-    const done = await play();
-    expect(done.failed === 0 && done.changed === 0, "It has changed something", done.output);
-    expect((await mainPid()) === before, "It has restarted the hub", done.output);
-    const modes = await sudo("stat -c %a /home/ops/sentinelcam/imagehub /home/ops/imagehub");
-    expect(modes.stdout === "2775\n775\n", "It has changed a mode", modes.stdout);
-    return `${recap(done)}, not restarted`;
-  });
+  await account.step(
+    "deploy-imagehub.yaml: second run, with modes that others have set",
+    async () => {
+      const before = await mainPid();
+      const build = "/home/ops/imagehub /home/ops/sentinelcam/current_deployment/imagehub";
+      await sudo(`sh -c 'chmod 2775 /home/ops/sentinelcam/imagehub && chmod 775 ${build}'`);
+      const done = await play();
+      expect(done.failed === 0 && done.changed === 0, "It has changed something", done.output);
+      expect((await mainPid()) === before, "It has restarted the hub", done.output);
+      const modes = await sudo("stat -c %a /home/ops/sentinelcam/imagehub /home/ops/imagehub");
+      expect(modes.stdout === "2775\n775\n", "It has changed a mode", modes.stdout);
+      return `${recap(done)}, not restarted`;
+    },
+  );
 
   const cap = "imagehub_max_images_write: 100000";
   site.edit((text) => `${text}${cap}\n`);
   await account.longStep(`--tags config --check --diff with ${cap}`, async () => {
     const done = await play("--tags", "config", "--check", "--diff");
     expect(done.failed === 0 && done.changed === 1, "Not one change", done.output);
-    expect(done.output.includes("+  max_images_write: 100000"), "The difference is not shown", done.output);
+    expect(
+      done.output.includes("+  max_images_write: 100000"),
+      "The difference is not shown",
+      done.output,
+    );
     return `${recap(done)}, shows +  max_images_write: 100000`;
   });
 
@@ -175,7 +197,11 @@ async function siteSteps(account: Account, scratch: string): Promise<void> {
     const written = readFileSync(join(node.root, "home/ops/imagehub.yaml"), "utf8");
     expect(written.includes("max_images_write: 100000 "), "It is not written", written);
     const again = await play("--tags", "config");
-    expect(again.failed === 0 && again.changed === 0, "A second run changes something", again.output);
+    expect(
+      again.failed === 0 && again.changed === 0,
+      "A second run changes something",
+      again.output,
+    );
     return `${recap(done)}, restarted; again: ${recap(again)}`;
   });
 
@@ -189,17 +215,31 @@ async function siteSteps(account: Account, scratch: string): Promise<void> {
       );
       const before = await mainPid();
       const done = await play("--tags", "config");
-      expect(done.failed === 0 && (await mainPid()) !== before, "The hub was not restarted", done.output);
+      expect(
+        done.failed === 0 && (await mainPid()) !== before,
+        "The hub was not restarted",
+        done.output,
+      );
       const again = await play("--tags", "config");
-      expect(again.failed === 0 && again.changed === 0, "A second run changes something", again.output);
+      expect(
+        again.failed === 0 && again.changed === 0,
+        "A second run changes something",
+        again.output,
+      );
       return `${recap(done)}, restarted; again: ${recap(again)}`;
     },
   );
 
   await account.longStep("--tags config with a wrong setting (imagehub_queuemax: 0)", async () => {
-    const before = [await mainPid(), readFileSync(join(node.root, "home/ops/imagehub.yaml"), "utf8")];
+    const before = [
+      await mainPid(),
+      readFileSync(join(node.root, "home/ops/imagehub.yaml"), "utf8"),
+    ];
     const done = await play("--tags", "config", "--extra-vars", "imagehub_queuemax=0");
-    const after = [await mainPid(), readFileSync(join(node.root, "home/ops/imagehub.yaml"), "utf8")];
+    const after = [
+      await mainPid(),
+      readFileSync(join(node.root, "home/ops/imagehub.yaml"), "utf8"),
+    ];
     expect(done.failed === 1 && done.output.includes("queuemax"), "It is not refused", done.output);
     expect(Bun.deepEquals(before, after), "Something has changed", after.join("\n"));
     expect(done.output.includes("Nothing has been changed"), "It does not say so", done.output);
@@ -217,10 +257,18 @@ async function siteSteps(account: Account, scratch: string): Promise<void> {
       const done = await play("--extra-vars", "imagehub_queuemax=600");
       await sudo("umount --lazy /opt/imagehub/imagehub");
       expect(done.failed === 1, "It did not fail", done.output);
-      expect(done.output.includes("brought back and is healthy"), "It does not say so", done.output);
+      expect(
+        done.output.includes("brought back and is healthy"),
+        "It does not say so",
+        done.output,
+      );
       const after = readFileSync(join(node.root, "home/ops/imagehub.yaml"), "utf8");
       expect(after === before, "The settings are not as they were", after);
-      expect((await version()) === "first" && (await status()), "The hub is not as it was", done.output);
+      expect(
+        (await version()) === "first" && (await status()),
+        "The hub is not as it was",
+        done.output,
+      );
       return `${recap(done)}: ${/This failed: [^"]*/u.exec(done.output)?.[0] ?? ""}`;
     },
   );
@@ -234,13 +282,17 @@ async function siteSteps(account: Account, scratch: string): Promise<void> {
     expect((await starts()) === before + 1, "The hub was not started just once", done.output);
     expect(await status(), "Is not healthy", done.output);
     const again = await play("--tags", "deploy");
-    expect(again.failed === 0 && again.changed === 0, "A second run changes something", again.output);
+    expect(
+      again.failed === 0 && again.changed === 0,
+      "A second run changes something",
+      again.output,
+    );
     return `${recap(done)}, restarted once, --version says (${await version()}); again: ${recap(again)}`;
   });
 
   await account.longStep("back to the version before, by hand", async () => {
     const line = /^sudo .*imagehub\.previous.*$/mu.exec(
-      readFileSync(join(CHECKOUT, "scripts/ansible/README.md"), "utf8"),
+      readFileSync(join(CHECKOUT, "deploy/ansible/README.md"), "utf8"),
     )?.[0];
     expect(line !== undefined, "The README does not say how", "");
     const back = await node.ssh(line ?? "");
@@ -248,7 +300,11 @@ async function siteSteps(account: Account, scratch: string): Promise<void> {
     await until("it is healthy", status, 20_000);
     expect((await version()) === "first", "It is another one", await version());
     const done = await play("--tags", "deploy");
-    expect(done.failed === 0 && (await version()) === "second", "It is not installed again", done.output);
+    expect(
+      done.failed === 0 && (await version()) === "second",
+      "It is not installed again",
+      done.output,
+    );
     return `--version says (first); --tags deploy again: ${recap(done)}, it says (second)`;
   });
 
@@ -256,8 +312,16 @@ async function siteSteps(account: Account, scratch: string): Promise<void> {
     const path = `/home/ops/sentinelcam/current_deployment/imagehub/${binary}`;
     await node.ssh(`printf x | dd of=${path} bs=1 seek=5000000 conv=notrunc`);
     const done = await play("--tags", "deploy");
-    expect(done.failed === 1 && done.output.includes("its SHA-256 is"), "It is not refused", done.output);
-    expect((await version()) === "second" && (await status()), "The hub is not as it was", done.output);
+    expect(
+      done.failed === 1 && done.output.includes("its SHA-256 is"),
+      "It is not refused",
+      done.output,
+    );
+    expect(
+      (await version()) === "second" && (await status()),
+      "The hub is not as it was",
+      done.output,
+    );
     return `${recap(done)}: ${/Cannot install [^"]*/u.exec(done.output)?.[0] ?? ""}`;
   });
 
@@ -274,8 +338,16 @@ async function siteSteps(account: Account, scratch: string): Promise<void> {
         `imagehub_healthy_within=${node.isEmulated ? 40 : 15}`,
       );
       expect(done.failed === 1, "It did not fail", done.output);
-      expect(done.output.includes("brought back and is healthy"), "It does not say so", done.output);
-      expect((await version()) === "second" && (await status()), "The hub is not as it was", done.output);
+      expect(
+        done.output.includes("brought back and is healthy"),
+        "It does not say so",
+        done.output,
+      );
+      expect(
+        (await version()) === "second" && (await status()),
+        "The hub is not as it was",
+        done.output,
+      );
       return `failed=${done.failed}: ${/imagehub did not become healthy [^"]*/u.exec(done.output)?.[0] ?? ""}; What ran before has been brought back and is healthy`;
     });
   }
@@ -314,19 +386,26 @@ async function siteSteps(account: Account, scratch: string): Promise<void> {
     return "exit status 0, another process, healthy";
   });
 
-  await account.step("sudo systemctl reload imagehub, with wrong settings and with right ones", async () => {
-    const before = await mainPid();
-    await sudo("sh -c 'cp -p imagehub.yaml right.yaml; echo \"  prot: 1\" >> imagehub.yaml'");
-    const refused = await sudo("systemctl reload imagehub");
-    const { stdout } = await sudo("journalctl -u imagehub -n 5 --no-pager -o cat");
-    expect(refused.status !== 0, "It says that it has worked", stdout);
-    expect(stdout.includes("hub.prot is not a setting"), "The log does not say what is wrong", stdout);
-    await sudo("mv right.yaml imagehub.yaml");
-    const done = await sudo("systemctl reload imagehub");
-    expect(done.status === 0, "It fails with right settings", done.stderr);
-    expect((await mainPid()) === before && (await status()), "The hub is not as it was", "");
-    return `exit status ${refused.status}, ${lineWith(stdout, "hub.prot")}; then 0`;
-  });
+  await account.step(
+    "sudo systemctl reload imagehub, with wrong settings and with right ones",
+    async () => {
+      const before = await mainPid();
+      await sudo("sh -c 'cp -p imagehub.yaml right.yaml; echo \"  prot: 1\" >> imagehub.yaml'");
+      const refused = await sudo("systemctl reload imagehub");
+      const { stdout } = await sudo("journalctl -u imagehub -n 5 --no-pager -o cat");
+      expect(refused.status !== 0, "It says that it has worked", stdout);
+      expect(
+        stdout.includes("hub.prot is not a setting"),
+        "The log does not say what is wrong",
+        stdout,
+      );
+      await sudo("mv right.yaml imagehub.yaml");
+      const done = await sudo("systemctl reload imagehub");
+      expect(done.status === 0, "It fails with right settings", done.stderr);
+      expect((await mainPid()) === before && (await status()), "The hub is not as it was", "");
+      return `exit status ${refused.status}, ${lineWith(stdout, "hub.prot")}; then 0`;
+    },
+  );
 
   await account.step(`sudo umount ${disk} and mount, while cameras send`, async () => {
     const isActive = async (): Promise<boolean> =>
@@ -339,7 +418,8 @@ async function siteSteps(account: Account, scratch: string): Promise<void> {
     const shown = (await node.ssh("systemctl is-active imagehub")).stdout.trim();
     await sudo(`mount ${disk}`);
     await until("the hub runs again", async () => (await isActive()) && (await status()), 20_000);
-    // Without ExecStopPost= of the unit the hub stays stopped: systemd drops the start that comes while it still stops.
+    // Without ExecStopPost= of the unit the hub stays stopped: systemd drops the start that comes
+    // while it still stops.
     const before = await mainPid();
     await node.ssh(`sudo umount ${disk} && sudo mount ${disk}`);
     await until("another hub runs", async () => !["0", before].includes(await mainPid()), 20_000);
@@ -388,7 +468,8 @@ async function siteSteps(account: Account, scratch: string): Promise<void> {
 
   await account.step("the data of the hub before it", async () => {
     expect(
-      readFileSync(join(data, "images/2021-09-24/Barn-2021-09-24T08.27.13.477000.jpg"), "utf8") === "old",
+      readFileSync(join(data, "images/2021-09-24/Barn-2021-09-24T08.27.13.477000.jpg"), "utf8") ===
+        "old",
       "gone",
       "",
     );
@@ -403,7 +484,8 @@ async function siteSteps(account: Account, scratch: string): Promise<void> {
     const counts = [...replies].map(([reply, entries]) => `${entries.length} ${reply}`).join(", ");
     const findings = judge(data, journal);
     const problems = problemsOf(findings);
-    // The hub's own notices have no place in a journal of senders; nothing else may be there that was not sent.
+    // The hub's own notices have no place in a journal of senders; nothing else may be there that
+    // was not sent.
     expect(findings.lost.length === 0, "Acknowledged and lost", problems.join("\n"));
     const slowest = Math.max(...journal.map(({ ms }) => ms));
     return (
@@ -427,8 +509,9 @@ async function siteSteps(account: Account, scratch: string): Promise<void> {
 }
 
 /**
- * Mounts a folder of the container over another one as a disk would be: as /etc/fstab says, by a unit of systemd. `noauto`, because
- * systemd mounts what is not `noauto` again whenever it starts anything that wants local-fs.target, such as the session of a login.
+ * Mounts a folder of the container over another one as a disk would be: as /etc/fstab says, by a
+ * unit of systemd. `noauto`, because systemd mounts what is not `noauto` again whenever it starts
+ * anything that wants local-fs.target, such as the session of a login.
  */
 async function mountFolder(node: Container, folder: string, point: string): Promise<void> {
   const { status, stderr } = await node.ssh(
@@ -450,13 +533,18 @@ async function bareSteps(account: Account, scratch: string): Promise<void> {
   // As `npm run build -- x64` lays it out.
   const source = join(scratch, "first/imagehub");
   for (const other of ["arm64", "x64"]) {
-    if (other !== account.architecture) rmSync(join(source, `imagehub-linux-${other}`), { force: true });
+    if (other !== account.architecture)
+      rmSync(join(source, `imagehub-linux-${other}`), { force: true });
   }
   await writeSums(source);
 
   await account.longStep("a node without anything: no build", async () => {
     const done = await play();
-    expect(done.failed === 1 && done.output.includes("Cannot install imagehub:"), "Not refused", done.output);
+    expect(
+      done.failed === 1 && done.output.includes("Cannot install imagehub:"),
+      "Not refused",
+      done.output,
+    );
     return `${recap(done)}: ${/Cannot install imagehub:[^"]*/u.exec(done.output)?.[0] ?? ""}`;
   });
 
@@ -473,13 +561,18 @@ async function bareSteps(account: Account, scratch: string): Promise<void> {
       const done = await play("--extra-vars", `imagehub_source=${source}`);
       expect(done.failed === 0 && (await status()), "Failed", done.output);
       const again = await play("--extra-vars", `imagehub_source=${source}`);
-      expect(again.failed === 0 && again.changed === 0, "A second run changes something", again.output);
+      expect(
+        again.failed === 0 && again.changed === 0,
+        "A second run changes something",
+        again.output,
+      );
       const owner = (await sudo("stat -c %U:%G /srv/cameras/images")).stdout.trim();
       return `${recap(done)}, /srv/cameras is ${owner}'s; again: ${recap(again)}`;
     },
   );
 
-  const config = async (...words: string[]): Promise<Play> => await play("--tags", "config", ...words);
+  const config = async (...words: string[]): Promise<Play> =>
+    await play("--tags", "config", ...words);
   const moveTo = (to: string): void =>
     site.edit((text) => text.replace(/^data_directory: .*$/m, `data_directory: ${to}`));
 
@@ -487,13 +580,21 @@ async function bareSteps(account: Account, scratch: string): Promise<void> {
     moveTo("/srv/more/cameras");
     const alone = await play("--tags", "service");
     expect(alone.failed === 1, "--tags service writes a unit for other settings", alone.output);
-    expect(alone.output.includes("Run it with --tags config"), "It does not say what to do", alone.output);
+    expect(
+      alone.output.includes("Run it with --tags config"),
+      "It does not say what to do",
+      alone.output,
+    );
     const done = await config();
     expect(done.failed === 0 && (await status()), "Failed", done.output);
     const there = await sudo("ls /srv/more/cameras");
     expect(there.stdout.includes("logs"), "The data is elsewhere", there.stdout + done.output);
     const again = await config();
-    expect(again.failed === 0 && again.changed === 0, "A second run changes something", again.output);
+    expect(
+      again.failed === 0 && again.changed === 0,
+      "A second run changes something",
+      again.output,
+    );
     return `${recap(done)}, healthy; again: ${recap(again)}; --tags service alone before that: refused`;
   });
 
@@ -501,10 +602,17 @@ async function bareSteps(account: Account, scratch: string): Promise<void> {
     "--tags config with another data_directory and a port that cannot be had",
     async () => {
       moveTo("/srv/never/had/cameras");
-      const before = (await sudo("cat /etc/systemd/system/imagehub.service /home/ops/imagehub.yaml")).stdout;
+      const before = (
+        await sudo("cat /etc/systemd/system/imagehub.service /home/ops/imagehub.yaml")
+      ).stdout;
       const done = await config("--extra-vars", "imagehub_port=22 imagehub_healthy_within=15");
-      expect(done.failed === 1 && done.output.includes("brought back and is healthy"), "Not so", done.output);
-      const after = (await sudo("cat /etc/systemd/system/imagehub.service /home/ops/imagehub.yaml")).stdout;
+      expect(
+        done.failed === 1 && done.output.includes("brought back and is healthy"),
+        "Not so",
+        done.output,
+      );
+      const after = (await sudo("cat /etc/systemd/system/imagehub.service /home/ops/imagehub.yaml"))
+        .stdout;
       expect(before === after && (await status()), "It is not as it was", after);
       const left = (await node.ssh("ls /srv")).stdout.trim().replaceAll("\n", " ");
       expect(left === "cameras more", "A directory is left", left);
@@ -514,7 +622,9 @@ async function bareSteps(account: Account, scratch: string): Promise<void> {
 
   await account.longStep("--tags config with a cap that is spent", async () => {
     moveTo("/srv/more/cameras");
-    await sudo('sh -c "cd /srv/more/cameras/images && mkdir -p $(date +%F) && touch $(date +%F)/a.jpg"');
+    await sudo(
+      'sh -c "cd /srv/more/cameras/images && mkdir -p $(date +%F) && touch $(date +%F)/a.jpg"',
+    );
     const done = await config("--extra-vars", "imagehub_max_images_write=1");
     const warning = /WARNING: today's folder[^"]*/u.exec(done.output)?.[0];
     expect(done.failed === 0 && warning !== undefined, "It does not warn", done.output);
@@ -538,7 +648,11 @@ async function bareSteps(account: Account, scratch: string): Promise<void> {
       const unit = (await node.ssh("systemctl show -P BindsTo imagehub")).stdout.trim();
       expect(unit === String.raw`"mnt-my\\x2ddisk.mount"`, "It is not bound to its disk", unit);
       const again = await config();
-      expect(again.failed === 0 && again.changed === 0, "A second run changes something", again.output);
+      expect(
+        again.failed === 0 && again.changed === 0,
+        "A second run changes something",
+        again.output,
+      );
       return `${recap(done)}, mounted, bound to ${unit}; again: ${recap(again)}`;
     },
   );
@@ -557,12 +671,14 @@ function actions(account: Account, site: Site, node: Container) {
     status: async (): Promise<boolean> =>
       (await sudo("/opt/imagehub/imagehub status --config /home/ops/imagehub.yaml")).status === 0,
     version: async (): Promise<string> =>
-      /\((?<commit>.*?)\)/u.exec((await node.ssh("/opt/imagehub/imagehub --version")).stdout)?.groups?.[
-        "commit"
-      ] ?? "",
+      /\((?<commit>.*?)\)/u.exec((await node.ssh("/opt/imagehub/imagehub --version")).stdout)
+        ?.groups?.["commit"] ?? "",
     /** How often systemd has started the service. */
     starts: async (): Promise<number> =>
-      Number((await sudo("journalctl -u imagehub -o cat --no-pager | grep -c '^Started imagehub'")).stdout),
+      Number(
+        (await sudo("journalctl -u imagehub -o cat --no-pager | grep -c '^Started imagehub'"))
+          .stdout,
+      ),
     mainPid: async (): Promise<string> =>
       (await sudo("systemctl show --property=MainPID --value imagehub")).stdout.trim(),
   };

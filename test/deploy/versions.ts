@@ -8,11 +8,14 @@ import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path";
 import { type Architecture, buildExecutable } from "../../scripts/executable.ts";
 import { layOut } from "../../scripts/layout.ts";
-import { CHECKOUT } from "../support/available.ts";
+import { CHECKOUT } from "../../scripts/lib/available.ts";
 import { StepError } from "./account.ts";
 import { type Container, until } from "./container.ts";
 
-/** The versions that are deployed one after the other: what `--version` says of each, and the program. */
+/**
+ * The versions that are deployed one after the other: what `--version` says of each, and the
+ * program.
+ */
 const VERSIONS = {
   first: undefined,
   second: undefined,
@@ -22,7 +25,10 @@ const VERSIONS = {
 
 type Version = keyof typeof VERSIONS;
 
-/** Builds a version and lays it out as a workstation has it. @returns the folder that `imagehub/` is in */
+/**
+ * Builds a version and lays it out as a workstation has it. @returns the folder that `imagehub/` is
+ * in
+ */
 export async function project(
   scratch: string,
   version: Version,
@@ -34,7 +40,8 @@ export async function project(
   const entry = join(CHECKOUT, program ?? "src/main.ts");
   const outfile = join(built, `imagehub-linux-${architecture}`);
   await buildExecutable({ architecture, outfile, commit: version, entry });
-  // A package holds both; a node looks only at its own, so that a word does for the other one after the first package.
+  // A package holds both; a node looks only at its own, so that a word does for the other one after
+  // the first package.
   const other = architecture === "x64" ? "imagehub-linux-arm64" : "imagehub-linux-x64";
   if (version === "first") cpSync(join(CHECKOUT, "dist", other), join(built, other));
   else writeFileSync(join(built, other), version);
@@ -44,9 +51,11 @@ export async function project(
 }
 
 /**
- * A service of the same name, with code and data where the Python hub has its own, that holds the port and does no more.
+ * A service of the same name, with code and data where the Python hub has its own, that holds the
+ * port and does no more.
  *
- * @param disk what is mounted at `/home/ops/sentinelcam`; default nothing, so that it is that folder
+ * @param disk what is mounted at `/home/ops/sentinelcam`; default nothing, so that it is that
+ * folder
  */
 export async function anotherHub(
   node: Container,
@@ -75,7 +84,11 @@ export async function anotherHub(
     `sudo chown -R ops:ops /home/ops ${disk} && sudo systemctl daemon-reload && sudo systemctl enable --now imagehub`,
   );
   if (started.status !== 0) throw new StepError(`The other hub does not start\n${started.stderr}`);
-  await until("it listens", async () => (await node.ssh("ss -tln")).stdout.includes(":5555"), 20_000);
+  await until(
+    "it listens",
+    async () => (await node.ssh("ss -tln")).stdout.includes(":5555"),
+    20_000,
+  );
 }
 
 /** The blocks of code of a page. */

@@ -1,5 +1,6 @@
 /**
- * The bounds on what a broken or hostile peer can take from a hub, each with a good sender beside it.
+ * The bounds on what a broken or hostile peer can take from a hub, each with a good sender beside
+ * it.
  *
  * @module
  */
@@ -8,14 +9,14 @@ import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from
 import { readFileSync } from "node:fs";
 import { ZmqError } from "../../src/zmq/library.ts";
 import { Context, Socket, SocketOption } from "../../src/zmq/socket.ts";
-import { command, frame, greeting, message, ready } from "../support/zmtp.ts";
-import { lacks } from "../support/available.ts";
-import { type Hub, startHub } from "../support/hub.ts";
-import { linesWith, stopAndCount, until } from "../support/hub-output.ts";
-import { RawPeer } from "../support/raw-peer.ts";
-import { Sender } from "../support/sender.ts";
-import { StalledLog } from "../support/stalled-log.ts";
-import { Peer, PeerType } from "../support/zmq-peer.ts";
+import { command, frame, greeting, message, ready } from "../support/peers/zmtp.ts";
+import { lacks } from "../../scripts/lib/available.ts";
+import { type Hub, startHub } from "../support/hub/hub.ts";
+import { linesWith, stopAndCount, until } from "../support/hub/output.ts";
+import { RawPeer } from "../support/peers/raw-peer.ts";
+import { Sender } from "../support/peers/sender.ts";
+import { StalledLog } from "../support/hub/stalled-log.ts";
+import { Peer, PeerType } from "../support/peers/zmq-peer.ts";
 
 // Above all bounds of waiting, so that what a test holds is let go of before its context is.
 setDefaultTimeout(120_000);
@@ -104,7 +105,8 @@ describe("max_unfinished_bytes", () => {
     expect(linesWith(hub, "Connected: ")).toHaveLength(3);
   });
 
-  // Without `look` in `Connections` nobody is closed, and the hub holds all that comes: 400 MB here.
+  // Without `look` in `Connections` nobody is closed, and the hub holds all that comes: 400 MB
+  // here.
   test("has strangers closed whose messages do not come whole, and leaves a camera with a slow link alone", async () => {
     await using hub = await hubWith({ ...BOUNDS, max_unfinished_bytes: 20 * MAX });
     using camera = good(hub);
@@ -126,7 +128,9 @@ describe("max_unfinished_bytes", () => {
     }
     await until(hub, () => strangers.filter(({ isClosed }) => isClosed).length >= 38);
     const grownMb = residentMb(hub.pid) - before;
-    console.log(`40 strangers sent 420 MB of messages that are not whole: ${Math.round(grownMb)} MB more`);
+    console.log(
+      `40 strangers sent 420 MB of messages that are not whole: ${Math.round(grownMb)} MB more`,
+    );
     expect(grownMb).toBeLessThan(300);
     expect(linesWith(hub, "(max_unfinished_bytes)")[0]).toMatch(
       / warn {2}Closed a connection: messages that have not come whole hold too much memory \(max_unfinished_bytes\) from=127\.0\.0\.1:\d+/,
@@ -157,7 +161,10 @@ test("a PUB socket that connects is told, once a minute", async () => {
     using peer = await RawPeer.connect(hub.port, greeting(), ready("PUB"));
     await peer.closed();
   }
-  await until(hub, () => linesWith(hub, "a PUB, PUSH or SUB socket cannot send to this port").length > 0);
+  await until(
+    hub,
+    () => linesWith(hub, "a PUB, PUSH or SUB socket cannot send to this port").length > 0,
+  );
   using camera = good(hub);
   expectServed(camera);
   expect(linesWith(hub, "a PUB, PUSH or SUB socket cannot send to this port")).toHaveLength(1);
@@ -191,7 +198,8 @@ describe("handshake_timeout", () => {
 describe("heartbeat_interval and heartbeat_timeout", () => {
   const HEARTBEATS = { heartbeat_interval: 0.2, heartbeat_timeout: 0.5 };
 
-  // As a camera with libzmq 4.2, which loses its connection at a PING. With heartbeats there is one within 0.2 s.
+  // As a camera with libzmq 4.2, which loses its connection at a PING. With heartbeats there is one
+  // within 0.2 s.
   test("are off: a peer that only listens hears nothing, and keeps its connection", async () => {
     await using hub = await hubWith({});
     using peer = await shakenHands(hub);
@@ -261,7 +269,9 @@ test.each([
     using old = await RawPeer.connect(hub.port, opening);
     await old.closed();
     await until(hub, () => linesWith(hub, "libzmq 4").length === 1);
-    expect(linesWith(hub, "libzmq 4")[0]).toMatch(/ warn {2}Closed a connection .* from=127\.0\.0\.1:\d+$/);
+    expect(linesWith(hub, "libzmq 4")[0]).toMatch(
+      / warn {2}Closed a connection .* from=127\.0\.0\.1:\d+$/,
+    );
   },
 );
 
@@ -320,12 +330,18 @@ describe.skipIf(lacks("python"))("with a camera on pyzmq", () => {
     await using sender = new Sender(hub.port);
     const ascii = "Barn|Note|".padEnd(40, "x");
     const umlauts = `Barn|Note|${"ü".repeat(15)}`;
-    for (const text of [ascii, umlauts]) expect(await sender.event(text)).toMatchObject({ reply: "OK" });
+    for (const text of [ascii, umlauts])
+      expect(await sender.event(text)).toMatchObject({ reply: "OK" });
     for (const text of [`${ascii}x`, `${umlauts}x`, `Barn|Note|${"x".repeat(60_000)}`])
-      expect(await sender.event(text)).toMatchObject({ reply: "ERROR the text is longer than 40 bytes" });
+      expect(await sender.event(text)).toMatchObject({
+        reply: "ERROR the text is longer than 40 bytes",
+      });
     const texts = hub.log().map((line) => line.slice(line.indexOf(" ~ ") + 3));
     expect(texts.filter((text) => text.includes("|"))).toEqual([ascii, umlauts]);
-    await until(hub, () => linesWith(hub, "Refused a request: the text is longer than 40 bytes").length > 0);
+    await until(
+      hub,
+      () => linesWith(hub, "Refused a request: the text is longer than 40 bytes").length > 0,
+    );
     expect(await stopAndCount(hub)).toMatchObject({ status: 0, events: 2, refused: 3 });
   });
 
@@ -391,7 +407,9 @@ test("max_queue_bytes bounds the memory of a hub that peers flood while its disk
   }
   const after = residentMb(hub.pid);
   const sent = peers.reduce((sum, peer) => sum + peer.sent, 0);
-  console.log(`Flooded with ${sent} MiB: ${Math.round(before)} MB before, ${Math.round(after)} MB after`);
+  console.log(
+    `Flooded with ${sent} MiB: ${Math.round(before)} MB before, ${Math.round(after)} MB after`,
+  );
   expect(sent).toBeGreaterThan(500);
   expect(after).toBeLessThan(400);
   await until(hub, () => linesWith(hub, "The disk stalls").length > 0);

@@ -7,10 +7,10 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { lacks, PARTS, PROGRAMS } from "../support/available.ts";
-import { startHub } from "../support/hub.ts";
-import { Sender } from "../support/sender.ts";
-import { tempDir } from "../support/temp.ts";
+import { lacks, PARTS, PROGRAMS } from "../../scripts/lib/available.ts";
+import { startHub } from "../support/hub/hub.ts";
+import { Sender } from "../support/peers/sender.ts";
+import { tempDir } from "../support/machine/temp.ts";
 
 setDefaultTimeout(120_000);
 
@@ -59,7 +59,11 @@ describe.each([...PROGRAMS])("hub (%s) over midnight", (program) => {
       const lastDay = today();
 
       const names = readdirSync(logs).toSorted();
-      expect(names).toEqual(["imagehub.log", "imagehub.log.2021-09-23", `imagehub.log.${firstDay}`]);
+      expect(names).toEqual([
+        "imagehub.log",
+        "imagehub.log.2021-09-23",
+        `imagehub.log.${firstDay}`,
+      ]);
       expect(readFileSync(join(logs, "imagehub.log.2021-09-23"), "utf8")).toBe(old);
       const first = readFileSync(join(logs, `imagehub.log.${firstDay}`), "utf8")
         .trimEnd()

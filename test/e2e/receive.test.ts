@@ -1,6 +1,6 @@
 /**
- * The hub end to end: senders that put on the wire what imagezmq does, and then a look at the files, from source and as
- * the executables that people copy to a machine.
+ * The hub end to end: senders that put on the wire what imagezmq does, and then a look at the
+ * files, from source and as the executables that people copy to a machine.
  *
  * @module
  */
@@ -9,10 +9,10 @@ import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { inflateSync } from "node:zlib";
-import { lacks, PARTS, PROGRAMS, type Program } from "../support/available.ts";
-import { get, httpOf, statusOf, WITH_HTTP } from "../support/http.ts";
-import { linesWith, until } from "../support/hub-output.ts";
-import { startHub, type Hub } from "../support/hub.ts";
+import { lacks, PARTS, PROGRAMS, type Program } from "../../scripts/lib/available.ts";
+import { get, httpOf, statusOf, WITH_HTTP } from "../support/hub/http.ts";
+import { linesWith, until } from "../support/hub/output.ts";
+import { startHub, type Hub } from "../support/hub/hub.ts";
 import {
   patternPixel,
   readJournal,
@@ -21,17 +21,19 @@ import {
   type LoadTotals,
   type RandomArray,
   type RawImage,
-} from "../support/sender.ts";
-import { tempDir, type TempDir } from "../support/temp.ts";
+} from "../support/peers/sender.ts";
+import { tempDir, type TempDir } from "../support/machine/temp.ts";
 
-// Only so that nothing hangs for ever: an emulated hub takes seconds to start, and some tests start two.
+// Only so that nothing hangs for ever: an emulated hub takes seconds to start, and some tests start
+// two.
 setDefaultTimeout(120_000);
 
 const FIXTURES = join(import.meta.dir, "../fixtures");
 const BARN = join(FIXTURES, "Barn-2021-04-19T23.43.20.867255.jpg");
 
 /** The name of an image: node and view, then the time of reception in ISO form with `.` for `:`. */
-const IMAGE_NAME = /^(?<node>[^.].*)-(?<date>\d{4}-\d\d-\d\d)T\d\d\.\d\d\.\d\d\.\d{6}\.(?:jpg|png)$/u;
+const IMAGE_NAME =
+  /^(?<node>[^.].*)-(?<date>\d{4}-\d\d-\d\d)T\d\d\.\d\d\.\d\d\.\d{6}\.(?:jpg|png)$/u;
 /** A line of the event log: local time, text. */
 const LOG_LINE = /^(?<date>\d{4}-\d\d-\d\d) \d\d:\d\d:\d\d,\d{3} ~ (?<text>.*)$/u;
 const CAP_NOTICE = "Max images written. Writing stopped.";
@@ -40,7 +42,9 @@ function sha256(bytes: Uint8Array): string {
   return Bun.SHA256.hash(bytes, "hex");
 }
 
-/** The texts of the event log in order; each line is of the form that readers parse, and of today. */
+/**
+ * The texts of the event log in order; each line is of the form that readers parse, and of today.
+ */
 function logTexts(hub: Hub): string[] {
   return hub.log().map((line) => {
     expect(line).toMatch(LOG_LINE);
@@ -55,7 +59,10 @@ function events(hub: Hub): string[] {
   return logTexts(hub).filter((text) => text.includes("|"));
 }
 
-/** The nodes of all images in the order of their names; each stands in today's folder under a name of the right form. */
+/**
+ * The nodes of all images in the order of their names; each stands in today's folder under a name
+ * of the right form.
+ */
 function storedNodes(hub: Hub): string[] {
   return hub.images().map((image) => {
     expect(image.name).toMatch(IMAGE_NAME);
@@ -65,7 +72,10 @@ function storedNodes(hub: Hub): string[] {
   });
 }
 
-const programsHere = PROGRAMS.map((program) => ({ program, isMissing: lacks("python", ...PARTS[program]) }));
+const programsHere = PROGRAMS.map((program) => ({
+  program,
+  isMissing: lacks("python", ...PARTS[program]),
+}));
 
 for (const { program, isMissing } of programsHere) {
   describe.skipIf(isMissing)(`hub (${program}) with a sender as imagezmq's`, () => {
@@ -136,11 +146,17 @@ function receives(program: Program): void {
     ];
     for (const [seed, array] of sent.entries()) {
       const type = seed % 2 === 0 ? "image" : "jpg";
-      const { reply, sha256: hash } = await sender.array(`Depth ${seed}|${type}|`, { ...array, seed });
+      const { reply, sha256: hash } = await sender.array(`Depth ${seed}|${type}|`, {
+        ...array,
+        seed,
+      });
       expect([array, reply]).toEqual([array, "OK"]);
       const image = hub.images().find(({ name }) => name.startsWith(`Depth-${seed}-`))!;
       expect(image.name).toMatch(/-\d{4}-\d\d-\d\dT\d\d\.\d\d\.\d\d\.\d{6}\.png$/);
-      const stored = await sender.png(join(hub.dataDir, "images", image.folder, image.name), array.dtype);
+      const stored = await sender.png(
+        join(hub.dataDir, "images", image.folder, image.name),
+        array.dtype,
+      );
       const [height, width, channels = 1] = array.shape;
       expect(stored).toEqual({
         shape: [height!, width!, ...(channels === 1 ? [] : [channels])],
@@ -155,7 +171,9 @@ function receives(program: Program): void {
     await using sender = new Sender(hub.port);
     for (const dtype of ["float32", "float64", "int16", "uint32"]) {
       const { reply } = await sender.array("Barn|image|", { dtype, shape: [48, 64] });
-      expect(reply).toBe(`ERROR an image of dtype ${dtype} cannot be stored, only uint8, bool and uint16`);
+      expect(reply).toBe(
+        `ERROR an image of dtype ${dtype} cannot be stored, only uint8, bool and uint16`,
+      );
     }
     expect(await sender.raw("Barn|image|", { kind: "gray", height: 48, width: 64 })).toMatchObject({
       reply: "OK",
@@ -208,10 +226,16 @@ function receives(program: Program): void {
     await using sender = new Sender(hub.port);
     expect(await sender.jpg("Front Door", { file: BARN })).toMatchObject({ reply: "OK" });
     expect(await sender.encoded("Encoded", BARN, [-1, 1])).toMatchObject({ reply: "OK" });
-    expect(await sender.raw("../Raw", { kind: "bgr", height: 48, width: 64 })).toMatchObject({ reply: "OK" });
-    expect(await sender.array("Depth", { dtype: "uint16", shape: [48, 64] })).toMatchObject({ reply: "OK" });
+    expect(await sender.raw("../Raw", { kind: "bgr", height: 48, width: 64 })).toMatchObject({
+      reply: "OK",
+    });
+    expect(await sender.array("Depth", { dtype: "uint16", shape: [48, 64] })).toMatchObject({
+      reply: "OK",
+    });
     const { reply } = await sender.frames(['{"msg": "Letter"}', "Dear hub"]);
-    expect(reply).toBe("ERROR frame 2 is neither a JPEG file nor an array, and the text has no type");
+    expect(reply).toBe(
+      "ERROR frame 2 is neither a JPEG file nor an array, and the text has no type",
+    );
     expect(await sender.event("Garage|Temp|76 F")).toMatchObject({ reply: "OK" });
     expect(storedNodes(hub).toSorted()).toEqual(["Depth", "Encoded", "Front-Door", "__-Raw"]);
     expect(storedHashes(hub).filter((hash) => hash === sha256(readFileSync(BARN)))).toHaveLength(2);
@@ -221,7 +245,9 @@ function receives(program: Program): void {
   test("logs the events of a recorded day in their order", async () => {
     await using hub = await startHub({ program });
     await using sender = new Sender(hub.port);
-    const recorded = readFileSync(join(FIXTURES, "imagehub.log.2021-09-23"), "utf8").trimEnd().split("\n");
+    const recorded = readFileSync(join(FIXTURES, "imagehub.log.2021-09-23"), "utf8")
+      .trimEnd()
+      .split("\n");
     const texts = recorded.map((line) => LOG_LINE.exec(line)?.groups?.["text"] ?? "");
     for (const [number, text] of texts.entries()) {
       // Nodes that send raw arrays send the tiny image raw, too.
@@ -237,7 +263,9 @@ function receives(program: Program): void {
     await using sender = new Sender(hub.port);
     expect(await sender.heartbeat("Barn")).toMatchObject({ reply: "OK" });
     expect(await sender.event("Barn| heartbeat ", "raw")).toMatchObject({ reply: "OK" });
-    expect(await sender.raw("ROI", { kind: "bgr", height: 48, width: 64 })).toMatchObject({ reply: "OK" });
+    expect(await sender.raw("ROI", { kind: "bgr", height: 48, width: 64 })).toMatchObject({
+      reply: "OK",
+    });
     expect(await sender.jpg("ROI", { file: BARN })).toMatchObject({ reply: "OK" });
     expect(await sender.event("")).toMatchObject({ reply: "OK" });
     expect(hub.images()).toEqual([]);
@@ -273,7 +301,10 @@ function receives(program: Program): void {
       "three frames": [good, "x", "x"],
       "not JSON": ["hello", "x"],
       "nothing as JSON": ["", "x"],
-      "not UTF-8": [Buffer.concat([Buffer.from('{"msg":"'), Buffer.of(0xff, 0xfe), Buffer.from('"}')]), "x"],
+      "not UTF-8": [
+        Buffer.concat([Buffer.from('{"msg":"'), Buffer.of(0xff, 0xfe), Buffer.from('"}')]),
+        "x",
+      ],
       "no object": ["[1]", "x"],
       null: ["null", "x"],
       "no msg": ['{"dtype": "uint8", "shape": [10, 10, 3]}', bytes],
@@ -295,7 +326,11 @@ function receives(program: Program): void {
     };
     for (const [what, frames] of Object.entries(malformed)) {
       const { reply, frames: answered } = await sender.frames(frames);
-      expect([what, answered.length, reply]).toEqual([what, 1, expect.stringMatching(/^ERROR \S/u)]);
+      expect([what, answered.length, reply]).toEqual([
+        what,
+        1,
+        expect.stringMatching(/^ERROR \S/u),
+      ]);
     }
     // What no REQ socket makes: a REP socket never answers these, and neither must they do harm.
     await sender.frames([good, "no delimiter before"], { socket: "dealer", wait: false });
@@ -313,9 +348,14 @@ function receives(program: Program): void {
     const count = program === "arm64" && process.arch !== "arm64" ? 50 : 200;
     await using senders = startSenders(hub, 4);
     const loads = startLoads(senders, scratch, count);
-    const [totals, atFirstSight] = await Promise.all([loads.totals, watchImages(hub, loads.totals)]);
+    const [totals, atFirstSight] = await Promise.all([
+      loads.totals,
+      watchImages(hub, loads.totals),
+    ]);
 
-    expect(totals).toEqual(senders.all.map(() => ({ sent: count, ok: count, refused: 0, unanswered: 0 })));
+    expect(totals).toEqual(
+      senders.all.map(() => ({ sent: count, ok: count, refused: 0, unanswered: 0 })),
+    );
     expect(storedHashes(hub)).toEqual(
       loads
         .journal()
@@ -391,7 +431,10 @@ function receives(program: Program): void {
   test("stores and answers what has arrived when it is stopped, and exits with 0", async () => {
     using scratch = tempDir();
     // The cap would else be reached, and images beyond it are answered and not kept.
-    await using hub = await startHub({ program, settings: { hub: { max_images_write: 1_000_000 } } });
+    await using hub = await startHub({
+      program,
+      settings: { hub: { max_images_write: 1_000_000 } },
+    });
     await using senders = startSenders(hub, 4, 2000);
     const loads = startLoads(senders, scratch, 100_000);
     await storedAtLeast(hub, 40, loads.totals);
@@ -402,7 +445,8 @@ function receives(program: Program): void {
     expect(new Set(answered.map(({ reply }) => reply))).toEqual(new Set(["OK"]));
     const acknowledged = new Set(answered.map((entry) => entry.sha256));
     const stored = new Set(storedHashes(hub));
-    // Seen where the listening socket was unbound before the last replies were sent: libzmq then drops them.
+    // Seen where the listening socket was unbound before the last replies were sent: libzmq then
+    // drops them.
     expect({
       lost: acknowledged.difference(stored).size,
       unanswered: stored.difference(acknowledged).size,
@@ -454,7 +498,8 @@ function startLoads(
     const journal = join(scratch.path, `${seed}.jsonl`);
     return sender.load({ msg: "Barn|jpg", count, size: 45_000, seed, journal });
   });
-  const journal = () => senders.all.flatMap((_, seed) => readJournal(join(scratch.path, `${seed}.jsonl`)));
+  const journal = () =>
+    senders.all.flatMap((_, seed) => readJournal(join(scratch.path, `${seed}.jsonl`)));
   return { totals: Promise.all(sending), journal };
 }
 
@@ -464,7 +509,8 @@ async function storedAtLeast(hub: Hub, count: number, sending: Promise<unknown>)
   const isSending = async () =>
     await Promise.race([sending.then(() => false), Bun.sleep(5).then(() => true)]);
   while (!existsSync(folder) || readdirSync(folder).length < count) {
-    if (!(await isSending())) throw new Error(`The senders ended before ${count} images were stored`);
+    if (!(await isSending()))
+      throw new Error(`The senders ended before ${count} images were stored`);
   }
 }
 
@@ -476,8 +522,8 @@ function storedHashes(hub: Hub): string[] {
 }
 
 /**
- * Lists and reads the date folder again and again, as a reader of the images does, until nothing is sent any more.
- * Returns the hash of what stood in each file when it was first seen.
+ * Lists and reads the date folder again and again, as a reader of the images does, until nothing is
+ * sent any more. Returns the hash of what stood in each file when it was first seen.
  */
 async function watchImages(hub: Hub, sending: Promise<unknown>): Promise<Map<string, string>> {
   const seen = new Map<string, string>();
@@ -487,7 +533,8 @@ async function watchImages(hub: Hub, sending: Promise<unknown>): Promise<Map<str
   while (await isSending()) {
     const names = existsSync(folder) ? readdirSync(folder) : [];
     for (const name of names) {
-      if (!seen.has(name) && IMAGE_NAME.test(name)) seen.set(name, sha256(readFileSync(join(folder, name))));
+      if (!seen.has(name) && IMAGE_NAME.test(name))
+        seen.set(name, sha256(readFileSync(join(folder, name))));
     }
   }
   return seen;
@@ -502,8 +549,8 @@ interface Picture {
 }
 
 /**
- * The pixels of a JPEG. `Bun.Image` hands out no pixels, so it makes a PNG of them, which is lossless, and this undoes
- * the PNG (RFC 2083: chunks, zlib, one filter a row).
+ * The pixels of a JPEG. `Bun.Image` hands out no pixels, so it makes a PNG of them, which is
+ * lossless, and this undoes the PNG (RFC 2083: chunks, zlib, one filter a row).
  */
 async function decode(jpeg: Uint8Array): Promise<Picture> {
   expect(await new Bun.Image(jpeg).metadata()).toMatchObject({ format: "jpeg" });
@@ -528,7 +575,8 @@ async function decode(jpeg: Uint8Array): Promise<Picture> {
       const left = x < channels ? 0 : (pixels[at - channels] ?? 0);
       const above = pixels[at - stride] ?? 0;
       const corner = x < channels ? 0 : (pixels[at - stride - channels] ?? 0);
-      const predicted = [0, left, above, (left + above) >> 1, paeth(left, above, corner)][filter] ?? 0;
+      const predicted =
+        [0, left, above, (left + above) >> 1, paeth(left, above, corner)][filter] ?? 0;
       pixels[at] = (filtered[y * (stride + 1) + 1 + x] ?? 0) + predicted;
     }
   }

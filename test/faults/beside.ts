@@ -1,11 +1,12 @@
 /**
- * Normal senders beside others that mean no good: how they are served, against how they are served alone.
+ * Normal senders beside others that mean no good: how they are served, against how they are served
+ * alone.
  *
  * @module
  */
 
-import { tempDir } from "../support/temp.ts";
-import { atExit } from "./cleanup.ts";
+import { tempDir } from "../support/machine/temp.ts";
+import { atExit } from "../../scripts/lib/at-exit.ts";
 import { FaultHub } from "./hub.ts";
 import { judge, problemsOf } from "./judge.ts";
 import type { Outcome, Run } from "./row.ts";
@@ -80,7 +81,8 @@ export async function besides(run: Run, beside: Beside): Promise<Outcome> {
   const between = (fromS: number, toS: number): Entry[] =>
     journal.filter((entry) => entry.at > fromS && entry.at <= toS);
   const [alone, together] = [between(quietS, besideS), between(besideS, goneS)];
-  const served = (entry: Entry): boolean => entry.reply === "OK" || (mayRefuse && entry.reply !== null);
+  const served = (entry: Entry): boolean =>
+    entry.reply === "OK" || (mayRefuse && entry.reply !== null);
   const bad = journal.filter((entry) => !served(entry)).length;
   if (bad > 0) problems.push(`${bad} requests of normal senders were not served`);
   const refused = journal.filter((entry) => entry.reply?.startsWith("ERROR")).length;

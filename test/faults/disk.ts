@@ -1,5 +1,6 @@
 /**
- * A disk with ext4 that can lose its power, stall, fill up and become read-only: a file on a loop device.
+ * A disk with ext4 that can lose its power, stall, fill up and become read-only: a file on a loop
+ * device.
  *
  * @module
  */
@@ -16,8 +17,8 @@ import {
   writeSync,
 } from "node:fs";
 import { join } from "node:path";
-import { tempDir, type TempDir } from "../support/temp.ts";
-import { atExit, command } from "./cleanup.ts";
+import { tempDir, type TempDir } from "../support/machine/temp.ts";
+import { atExit, command } from "../../scripts/lib/at-exit.ts";
 
 /** EXT4_IOC_SHUTDOWN, and its flag to lose what the journal holds only in memory. */
 const SHUTDOWN = 0x80_04_58_7d;
@@ -76,12 +77,15 @@ export class LoopDisk implements Disposable {
     command("umount", this.path);
   }
 
-  /** From now on nothing reaches the disk, and what has not reached it is lost at {@link powerOn}. */
+  /**
+   * From now on nothing reaches the disk, and what has not reached it is lost at {@link powerOn}.
+   */
   cutPower(): void {
     const fd = openSync(this.path, "r");
     try {
       const flag = new Uint32Array([WITHOUT_LOG_FLUSH]);
-      if (libc.symbols.ioctl(fd, SHUTDOWN, flag) < 0) throw new Error(`${this.path} cannot be shut down`);
+      if (libc.symbols.ioctl(fd, SHUTDOWN, flag) < 0)
+        throw new Error(`${this.path} cannot be shut down`);
     } finally {
       closeSync(fd);
     }

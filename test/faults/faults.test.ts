@@ -5,7 +5,7 @@
  */
 
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
-import { PROGRAMS } from "../support/available.ts";
+import { PROGRAMS } from "../../scripts/lib/available.ts";
 import { lacksFor } from "./row.ts";
 import { ROWS } from "./rows.ts";
 

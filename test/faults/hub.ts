@@ -7,9 +7,10 @@
 import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { stringify } from "yaml";
-import { CHECKOUT, executable, type Program, qemu, SYSROOT } from "../support/available.ts";
-import { freePort, tempDir, type TempDir } from "../support/temp.ts";
-import { atExit } from "./cleanup.ts";
+import { CHECKOUT, executable, type Program, qemu, SYSROOT } from "../../scripts/lib/available.ts";
+import { freePort } from "../../scripts/lib/free-port.ts";
+import { tempDir, type TempDir } from "../support/machine/temp.ts";
+import { atExit } from "../../scripts/lib/at-exit.ts";
 
 /** How long a start and an end may take, in milliseconds. */
 const BOUND_MS = 30_000;
@@ -45,7 +46,8 @@ function programWords(program: Program): string[] {
     }
     const copy = join(copiesDir.path, `imagehub-${program}`);
     copyFileSync(executable(program), copy);
-    words = program === process.arch ? [copy] : [qemu() ?? "qemu-aarch64-static", "-L", SYSROOT, copy];
+    words =
+      program === process.arch ? [copy] : [qemu() ?? "qemu-aarch64-static", "-L", SYSROOT, copy];
   }
   copies.set(program, words);
   return words;
@@ -111,12 +113,19 @@ export class FaultHub implements AsyncDisposable {
     this.setup = { ...this.setup, ...setup };
   }
 
-  /** Starts it and waits until it listens. @returns when it was started, in milliseconds since 1970 */
+  /**
+   * Starts it and waits until it listens. @returns when it was started, in milliseconds since 1970
+   */
   async start(): Promise<number> {
     const { program, data, settings, env, before = [] } = this.setup;
     const home = join(this.#owned.path, "home");
     mkdirSync(home, { recursive: true });
-    const hub = { max_images_write: IMAGES_MAX, data_directory: data, bind: "127.0.0.1", ...settings };
+    const hub = {
+      max_images_write: IMAGES_MAX,
+      data_directory: data,
+      bind: "127.0.0.1",
+      ...settings,
+    };
     writeFileSync(join(home, "imagehub.yaml"), stringify({ hub }));
     this.#output = "";
     const inherited = Object.entries(process.env).filter(
@@ -153,7 +162,9 @@ export class FaultHub implements AsyncDisposable {
   /** Whether it still runs. */
   get runs(): boolean {
     return (
-      this.#process !== undefined && this.#process.exitCode === null && this.#process.signalCode === null
+      this.#process !== undefined &&
+      this.#process.exitCode === null &&
+      this.#process.signalCode === null
     );
   }
 

@@ -17,7 +17,10 @@ export interface Findings {
   readonly acknowledged: number;
   /** Those of them that are not there byte for byte. */
   readonly lost: readonly Entry[];
-  /** Those that stand, and whose senders had no reply: for a stop to judge, which answers all that it takes. */
+  /**
+   * Those that stand, and whose senders had no reply: for a stop to judge, which answers all that
+   * it takes.
+   */
   readonly untold: readonly Entry[];
   /** Visible files that are not whole, or under a name of another form. */
   readonly partial: readonly string[];
@@ -49,14 +52,21 @@ export function logLines(data: string): string[] {
     });
 }
 
-/** Compares a data directory with all journals of those who sent to it. @param foreign names of files that nobody keeps a journal of */
+/**
+ * Compares a data directory with all journals of those who sent to it. @param foreign names of
+ * files that nobody keeps a journal of
+ */
 export function judge(data: string, journal: readonly Entry[], foreign?: RegExp): Findings {
-  const sent = new Set(journal.filter((entry) => entry.kind === "image").map((entry) => entry.sha256));
+  const sent = new Set(
+    journal.filter((entry) => entry.kind === "image").map((entry) => entry.sha256),
+  );
   const standing = new Map<string, string>();
   const partial: string[] = [];
   const leftovers: string[] = [];
   const twice: string[] = [];
-  const paths = filesBelow(join(data, "images")).filter((path) => foreign?.test(basename(path)) !== true);
+  const paths = filesBelow(join(data, "images")).filter(
+    (path) => foreign?.test(basename(path)) !== true,
+  );
   for (const path of paths) {
     if (basename(path).startsWith(".")) {
       leftovers.push(path);
@@ -68,7 +78,9 @@ export function judge(data: string, journal: readonly Entry[], foreign?: RegExp)
     if (standing.has(hash)) twice.push(path);
     standing.set(hash, name?.["node"] ?? "");
   }
-  leftovers.push(...filesBelow(join(data, "logs")).filter((path) => basename(path).startsWith(".")));
+  leftovers.push(
+    ...filesBelow(join(data, "logs")).filter((path) => basename(path).startsWith(".")),
+  );
 
   const texts = new Map<string, number>();
   const badLines: string[] = [];

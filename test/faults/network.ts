@@ -1,14 +1,18 @@
 /**
- * Two machines and a switch between them, as network namespaces: so that a link can fall silent while both ends keep theirs.
+ * Two machines and a switch between them, as network namespaces: so that a link can fall silent
+ * while both ends keep theirs.
  *
  * @module
  */
 
-import { atExit, command } from "./cleanup.ts";
+import { atExit, command } from "../../scripts/lib/at-exit.ts";
 
 let count = 0;
 
-/** Address of the hub, and of the senders. Each network has its own namespaces, so all may have the same. */
+/**
+ * Address of the hub, and of the senders. Each network has its own namespaces, so all may have the
+ * same.
+ */
 export const HUB_ADDRESS = "10.99.7.1";
 const SENDERS_ADDRESS = "10.99.7.2";
 

@@ -1,12 +1,13 @@
 /**
- * Peers that mean no good to the port of the senders (`peers.py`), or to the HTTP listener (`http_peers.py`).
+ * Peers that mean no good to the port of the senders (`peers.py`), or to the HTTP listener
+ * (`http_peers.py`).
  *
  * @module
  */
 
 import { join } from "node:path";
-import { PYTHON } from "../support/available.ts";
-import { atExit } from "./cleanup.ts";
+import { PYTHON } from "../../scripts/lib/available.ts";
+import { atExit } from "../../scripts/lib/at-exit.ts";
 import { within } from "./hub.ts";
 
 /** A process with such peers. */

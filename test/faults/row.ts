@@ -5,7 +5,7 @@
  */
 
 import { existsSync } from "node:fs";
-import { has, PARTS, type Program, remedy } from "../support/available.ts";
+import { has, PARTS, type Program, remedy } from "../../scripts/lib/available.ts";
 
 /** What a row may need of the machine beside Python with pyzmq. */
 type Need = "root" | "strace" | "loop" | "watchers" | "network" | "compiler";
@@ -72,11 +72,15 @@ export function missing(row: Row, program: Program): string[] {
   return [...needs, ...parts];
 }
 
-/** For `test.skipIf(lacksFor(row))`. @throws {Error} With `CI=true`, where a test that is left out is a failure. */
+/**
+ * For `test.skipIf(lacksFor(row))`. @throws {Error} With `CI=true`, where a test that is left out
+ * is a failure.
+ */
 export function lacksFor(row: Row, program: Program): boolean {
   const what = missing(row, program).join("; ");
   if (what === "") return false;
-  if (process.env["CI"] === "true") throw new Error(`The row ${row.name} cannot run, missing: ${what}`);
+  if (process.env["CI"] === "true")
+    throw new Error(`The row ${row.name} cannot run, missing: ${what}`);
   console.warn(`Row ${row.name} left out, missing: ${what}`);
   return true;
 }

@@ -7,9 +7,9 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
-import { PYTHON } from "../support/available.ts";
-import { tempDir } from "../support/temp.ts";
-import { atExit } from "./cleanup.ts";
+import { PYTHON } from "../../scripts/lib/available.ts";
+import { tempDir } from "../support/machine/temp.ts";
+import { atExit } from "../../scripts/lib/at-exit.ts";
 import { within } from "./hub.ts";
 
 const entrySchema = z.object({
@@ -39,7 +39,10 @@ export interface Load {
   readonly pauseMs?: number;
   /** How long a reply is waited for. */
   readonly timeoutMs?: number;
-  /** Their keys, a file NAME.key_secret, and the key that they take for the hub's, in Z85; without them there is no CURVE. */
+  /**
+   * Their keys, a file NAME.key_secret, and the key that they take for the hub's, in Z85; without
+   * them there is no CURVE.
+   */
   readonly curve?: { readonly keys: string; readonly serverKey: string };
   /** Words that stand before the program, such as those that enter a network namespace. */
   readonly before?: readonly string[];
@@ -89,11 +92,19 @@ export class Senders implements AsyncDisposable {
     return lines.map((line) => entrySchema.parse(JSON.parse(line)));
   }
 
-  /** Waits until one of the requests after `sinceS` was answered `OK`. @returns when, in seconds since 1970 */
-  async firstOk(sinceS: number, kind?: Entry["kind"], boundMs = 20_000): Promise<number | undefined> {
+  /**
+   * Waits until one of the requests after `sinceS` was answered `OK`. @returns when, in seconds
+   * since 1970
+   */
+  async firstOk(
+    sinceS: number,
+    kind?: Entry["kind"],
+    boundMs = 20_000,
+  ): Promise<number | undefined> {
     for (const end = Date.now() + boundMs; Date.now() < end; await Bun.sleep(10)) {
       const found = this.journal().find(
-        (entry) => entry.at > sinceS && entry.reply === "OK" && (kind === undefined || entry.kind === kind),
+        (entry) =>
+          entry.at > sinceS && entry.reply === "OK" && (kind === undefined || entry.kind === kind),
       );
       if (found !== undefined) return found.at;
     }
@@ -103,7 +114,8 @@ export class Senders implements AsyncDisposable {
   /** Lets each have its last reply. @returns the whole journal */
   async stop(): Promise<Entry[]> {
     await this.#process.stdin.end();
-    if ((await within(this.#process.exited, 60_000)) === undefined) throw new Error("The senders do not end");
+    if ((await within(this.#process.exited, 60_000)) === undefined)
+      throw new Error("The senders do not end");
     return this.journal();
   }
 
@@ -117,5 +129,7 @@ export class Senders implements AsyncDisposable {
 /** The time below which that part of the requests was answered, in milliseconds. */
 export function percentile(entries: readonly Entry[], part = 0.99): number {
   const times = entries.map((entry) => entry.ms).toSorted((a, b) => a - b);
-  return Math.round((times[Math.min(times.length - 1, Math.floor(times.length * part))] ?? 0) * 10) / 10;
+  return (
+    Math.round((times[Math.min(times.length - 1, Math.floor(times.length * part))] ?? 0) * 10) / 10
+  );
 }

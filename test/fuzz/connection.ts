@@ -1,5 +1,6 @@
 /**
- * A TCP connection to a hub that waits for what comes without holding up its thread, however many there are.
+ * A TCP connection to a hub that waits for what comes without holding up its thread, however many
+ * there are.
  *
  * @module
  */
@@ -35,7 +36,9 @@ export class Connection implements Disposable {
     private readonly resets = false,
   ) {
     const localAddress = nextAddress();
-    this.socket = connect({ port, host: "127.0.0.1", localAddress, noDelay: true }, () => this.stir());
+    this.socket = connect({ port, host: "127.0.0.1", localAddress, noDelay: true }, () =>
+      this.stir(),
+    );
     this.socket.on("error", (error) => {
       this.fault = error;
     });
@@ -54,7 +57,9 @@ export class Connection implements Disposable {
     await this.until(() => !this.socket.connecting, msMax);
   }
 
-  /** Waits for the hub's answer to a handshake that is right. @throws {Error} where there is none */
+  /**
+   * Waits for the hub's answer to a handshake that is right. @throws {Error} where there is none
+   */
   async ready(msMax: number): Promise<void> {
     if (await this.until(() => this.heard.isReady, msMax)) return;
     throw new Error(`A right handshake got no READY: ${this.fault?.message ?? "nothing comes"}`);
@@ -64,7 +69,9 @@ export class Connection implements Disposable {
     if (!this.isOver) this.socket.write(bytes);
   }
 
-  /** Waits until it is so, the connection is over, or the time has passed. @returns whether it is so */
+  /**
+   * Waits until it is so, the connection is over, or the time has passed. @returns whether it is so
+   */
   async until(isSo: () => boolean, msMax: number): Promise<boolean> {
     const endMs = performance.now() + msMax;
     // A moment later, so that the time has passed for certain when it wakes.

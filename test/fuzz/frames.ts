@@ -1,12 +1,14 @@
 /**
- * Fuzzes a hub from the network: messages of any frames from peers of several kinds, peers that vanish, and TCP
- * connections with anything on them, while a good sender beside them wants its images stored.
+ * Fuzzes a hub from the network: messages of any frames from peers of several kinds, peers that
+ * vanish, and TCP connections with anything on them, while a good sender beside them wants its
+ * images stored.
  *
- * Seen when a line was taken out of a copy of the sources, within the first few hundred iterations: a malformed request that ends
- * the receiver; a header longer than its buffer; hops of one request in the reply to the next; frames miscounted; hops without
- * bound; a delimiter in the reply to who sent none; a node's name taken as it is. In the end, by what stood on the disk: images one
- * byte short; two of a hundred images answered and not stored; frames left over that were taken for the next request; events cut, or
- * on two lines of the log.
+ * Seen when a line was taken out of a copy of the sources, within the first few hundred iterations:
+ * a malformed request that ends the receiver; a header longer than its buffer; hops of one request
+ * in the reply to the next; frames miscounted; hops without bound; a delimiter in the reply to who
+ * sent none; a node's name taken as it is. In the end, by what stood on the disk: images one byte
+ * short; two of a hundred images answered and not stored; frames left over that were taken for the
+ * next request; events cut, or on two lines of the log.
  *
  * @module
  */
@@ -17,16 +19,31 @@ import { constants as os } from "node:os";
 import { join } from "node:path";
 import { ZmqError } from "../../src/zmq/library.ts";
 import { Context, type Socket, SocketOption } from "../../src/zmq/socket.ts";
-import type { Program } from "../support/available.ts";
-import { type Hub, startHub } from "../support/hub.ts";
-import { tempDir } from "../support/temp.ts";
-import { PeerType, receiveFrames, sendFrames } from "../support/zmq-peer.ts";
+import type { Program } from "../../scripts/lib/available.ts";
+import { type Hub, startHub } from "../support/hub/hub.ts";
+import { tempDir } from "../support/machine/temp.ts";
+import { PeerType, receiveFrames, sendFrames } from "../support/peers/zmq-peer.ts";
 import { Connection } from "./connection.ts";
 import type { GoodSenderResult, GoodSenderStart } from "./good-sender.ts";
 import { Journal, settle } from "./journal.ts";
-import { anyBody, anyFrames, FUZZ_NODE, key, type Request, requestOf, validBody } from "./messages.ts";
+import {
+  anyBody,
+  anyFrames,
+  FUZZ_NODE,
+  key,
+  type Request,
+  requestOf,
+  validBody,
+} from "./messages.ts";
 import { Random } from "./random.ts";
-import { count, FuzzFailure, type FuzzOptions, type FuzzResult, type FuzzTarget, must } from "./target.ts";
+import {
+  count,
+  FuzzFailure,
+  type FuzzOptions,
+  type FuzzResult,
+  type FuzzTarget,
+  must,
+} from "./target.ts";
 import { anyConversation, chunksOf, type Conversation, handshake, message } from "./zmtp.ts";
 
 /** Iterations under way at once. */
@@ -35,7 +52,10 @@ const LANES = 32;
 /** How long a reply or the end of a connection is waited for, in milliseconds. */
 const COMES_MS = 15_000;
 
-/** How long a connection with faults waits for the hub's part of the handshake, which may not come, in milliseconds. */
+/**
+ * How long a connection with faults waits for the hub's part of the handshake, which may not come,
+ * in milliseconds.
+ */
 const READY_MS_MAX = 50;
 
 /** Between two images of the good sender, in milliseconds: it measures, it is no load. */
@@ -58,7 +78,10 @@ const HUB_ID = "hub";
 class FuzzPeer implements Disposable {
   readonly socket: Socket;
 
-  /** @param named whether it has a name that others have too, of which the hub takes in only the first */
+  /**
+   * @param named whether it has a name that others have too, of which the hub takes in only the
+   * first
+   */
   constructor(
     context: Context,
     readonly type: number,
@@ -77,7 +100,10 @@ class FuzzPeer implements Disposable {
     sendFrames(this.socket, this.type === PeerType.router ? [HUB_ID, ...frames] : frames);
   }
 
-  /** The next message, without holding up what else goes on in this thread. @returns undefined where none comes */
+  /**
+   * The next message, without holding up what else goes on in this thread. @returns undefined where
+   * none comes
+   */
   async receive(): Promise<Buffer[] | undefined> {
     const endMs = performance.now() + COMES_MS;
     while (performance.now() < endMs) {
@@ -106,7 +132,9 @@ function shown(frames: readonly Buffer[]): string {
       ? each.toString("hex")
       : `${each.toString("hex", 0, SHOWN_BYTES_MAX)}… (${each.byteLength} bytes)`,
   );
-  return JSON.stringify(texts.length <= 20 ? texts : [...texts.slice(0, 20), `… ${texts.length} in all`]);
+  return JSON.stringify(
+    texts.length <= 20 ? texts : [...texts.slice(0, 20), `… ${texts.length} in all`],
+  );
 }
 
 /** @returns false where libzmq takes nothing from a peer at the moment */
@@ -222,13 +250,18 @@ class Siege {
   /** A peer that goes before it is answered, also in the middle of a message. */
   private async vanish(random: Random, note: Note): Promise<void> {
     count(this.journal.outcomes, "peer: vanishes");
-    using peer = this.peer(random.pick([PeerType.dealer, PeerType.router, PeerType.req]), random.chance(0.5));
+    using peer = this.peer(
+      random.pick([PeerType.dealer, PeerType.router, PeerType.req]),
+      random.chance(0.5),
+    );
     const times = peer.type === PeerType.req ? 1 : random.between(1, 12);
     const messages: (readonly Buffer[])[] = [];
     note(() => messages.map(shown).join(" "));
     for (let at = 0; at < times; at += 1) {
       const frames = peer.type === PeerType.req ? validBody(random, FUZZ_NODE) : anyFrames(random);
-      this.journal.willSend(requestOf(peer.type === PeerType.req ? [Buffer.alloc(0), ...frames] : frames));
+      this.journal.willSend(
+        requestOf(peer.type === PeerType.req ? [Buffer.alloc(0), ...frames] : frames),
+      );
       messages.push(frames);
       // Where the hub has another of its name, it is shut out and cannot send.
       if (!trySend(() => peer.send(frames))) return;
@@ -314,7 +347,11 @@ class GoodSender {
   }
 }
 
-async function runFrames(name: string, program: Program, options: FuzzOptions): Promise<FuzzResult> {
+async function runFrames(
+  name: string,
+  program: Program,
+  options: FuzzOptions,
+): Promise<FuzzResult> {
   const {
     seed,
     start = 0,
@@ -336,7 +373,9 @@ async function runFrames(name: string, program: Program, options: FuzzOptions): 
   let done = 0;
   let failure: FuzzFailure | undefined;
   const isOver = () =>
-    failure !== undefined || next - start >= iterations || performance.now() - startedMs >= seconds * 1000;
+    failure !== undefined ||
+    next - start >= iterations ||
+    performance.now() - startedMs >= seconds * 1000;
 
   const underWay = new Set<number>();
   const lane = async (): Promise<void> => {

@@ -1,6 +1,6 @@
 /**
- * The fuzzers with a fixed seed and few iterations: that they still work, and that they meet what they are to meet.
- * `npm run fuzz` is the long run.
+ * The fuzzers with a fixed seed and few iterations: that they still work, and that they meet what
+ * they are to meet. `npm run fuzz` is the long run.
  *
  * @module
  */
@@ -18,7 +18,10 @@ setDefaultTimeout(120_000);
 
 const SEED = 20_181_230;
 
-/** Targets that need no hub, how often they run, and the outcomes that must all be seen: a fuzzer of which nothing is ever taken shows nothing. */
+/**
+ * Targets that need no hub, how often they run, and the outcomes that must all be seen: a fuzzer of
+ * which nothing is ever taken shows nothing.
+ */
 const smoke: [name: string, target: FuzzTarget, iterations: number, outcomes: string[]][] = [
   [
     "texts",
@@ -100,7 +103,9 @@ test("run tells seed, iteration and input when something does not hold, and repe
   expect(first.message).toContain(`fails failed: Error: ${first.input} is even`);
   expect(first.message).toContain("seed:      7\n");
   expect(first.message).toContain(`input:     ${first.input}\n`);
-  expect(first.message).toContain(`--target fails --seed 7 --start ${first.iteration} --iterations 1`);
+  expect(first.message).toContain(
+    `--target fails --seed 7 --start ${first.iteration} --iterations 1`,
+  );
   const again = await failure(first.iteration);
   expect([again.iteration, again.input]).toEqual([first.iteration, first.input]);
 });

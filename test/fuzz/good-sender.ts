@@ -1,12 +1,12 @@
 /**
- * A thread that sends images as a camera does, one after the other, while others do their worst: what it was answered,
- * when, and what it sent.
+ * A thread that sends images as a camera does, one after the other, while others do their worst:
+ * what it was answered, when, and what it sent.
  *
  * @module
  */
 
 import { Context } from "../../src/zmq/socket.ts";
-import { Peer, PeerType } from "../support/zmq-peer.ts";
+import { Peer, PeerType } from "../support/peers/zmq-peer.ts";
 import { Random } from "./random.ts";
 
 declare const self: Worker;

@@ -6,14 +6,15 @@
 
 import { readdirSync, readFileSync } from "node:fs";
 import { join, relative } from "node:path";
-import type { Hub } from "../support/hub.ts";
+import type { Hub } from "../support/hub/hub.ts";
 import { GOOD_NODE, type GoodSenderResult } from "./good-sender.ts";
 import { FUZZ_NODE, type Request } from "./messages.ts";
 import { mustBeSafeName } from "./names.ts";
 import { count, must, mustBeOneLine } from "./target.ts";
 
 /** `-2018-12-30T23.13.31.620992.jpg` */
-const IMAGE_NAME = /^(?<name>.+)-(?<date>\d{4}-\d\d-\d\d)T\d\d\.\d\d\.\d\d\.\d{6}\.(?<kind>jpg|png)$/u;
+const IMAGE_NAME =
+  /^(?<name>.+)-(?<date>\d{4}-\d\d-\d\d)T\d\d\.\d\d\.\d\d\.\d{6}\.(?<kind>jpg|png)$/u;
 const LOG_LINE = /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} ~ (?<text>.*)$/u;
 
 const JPEG_START = Buffer.from("ffd8", "hex");
@@ -29,7 +30,9 @@ function sha256(bytes: Uint8Array): string {
 /** What was sent and answered, for the look at the files in the end. */
 export class Journal {
   readonly outcomes = new Map<string, number>();
-  /** Images answered `OK`, by name and hash; those that the hub encodes by name and kind of file. */
+  /**
+   * Images answered `OK`, by name and hash; those that the hub encodes by name and kind of file.
+   */
   readonly images = new Map<string, number>();
   readonly encoded = new Map<string, number>();
   readonly events = new Map<string, number>();
@@ -55,12 +58,19 @@ export class Journal {
 }
 
 function percentile(sorted: readonly number[], share: number): string {
-  return (sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN).toFixed(1);
+  return (
+    sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN
+  ).toFixed(1);
 }
 
 /** Counts what is missing of what must be there. */
-function missing(wanted: ReadonlyMap<string, number>, found: ReadonlyMap<string, number>): string[] {
-  return [...wanted].filter(([what, times]) => (found.get(what) ?? 0) < times).map(([what]) => what);
+function missing(
+  wanted: ReadonlyMap<string, number>,
+  found: ReadonlyMap<string, number>,
+): string[] {
+  return [...wanted]
+    .filter(([what, times]) => (found.get(what) ?? 0) < times)
+    .map(([what]) => what);
 }
 
 /** What stands below `images/` in the end. */
@@ -96,7 +106,10 @@ function readStored(hub: Hub, root: string, sent: ReadonlySet<string>): Stored {
     const folder = relative(root, entry.parentPath);
     const path = join(folder, entry.name);
     if (folder !== `${here}/images/${today}`) {
-      must(known.test(path) && entry.isFile(), `A file where none belongs: ${JSON.stringify(path)}`);
+      must(
+        known.test(path) && entry.isFile(),
+        `A file where none belongs: ${JSON.stringify(path)}`,
+      );
       continue;
     }
     files += 1;
@@ -127,7 +140,10 @@ function checkLog(hub: Hub, events: ReadonlyMap<string, number>): number {
     count(logged, text);
   }
   const lost = missing(events, logged);
-  must(lost.length === 0, `${lost.length} events answered OK are not in the log: ${JSON.stringify(lost[0])}`);
+  must(
+    lost.length === 0,
+    `${lost.length} events answered OK are not in the log: ${JSON.stringify(lost[0])}`,
+  );
   return lines.length;
 }
 
@@ -159,9 +175,15 @@ export async function settle(
   );
   const sentGood = new Set(good.stored);
   const partial = [...stored.good].filter((hash) => !sentGood.has(hash));
-  must(partial.length === 0, `${partial.length} images of the good sender are not as they were sent`);
+  must(
+    partial.length === 0,
+    `${partial.length} images of the good sender are not as they were sent`,
+  );
   const lost = missing(journal.images, stored.images);
-  must(lost.length === 0, `${lost.length} images answered OK are not there as they were sent: ${lost[0]}`);
+  must(
+    lost.length === 0,
+    `${lost.length} images answered OK are not there as they were sent: ${lost[0]}`,
+  );
   const lostRaw = missing(journal.encoded, stored.encoded);
   must(
     lostRaw.length === 0,

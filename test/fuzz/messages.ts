@@ -8,7 +8,9 @@ import { parseRequest, RequestError } from "../../src/protocol/request.ts";
 import type { Random } from "./random.ts";
 import { anyRequest } from "./texts.ts";
 
-/** Longest frame 1, in bytes, and most frames before the delimiter (`src/receiver/reply-socket.ts`). */
+/**
+ * Longest frame 1, in bytes, and most frames before the delimiter (`src/receiver/reply-socket.ts`).
+ */
 const HEADER_BYTES_MAX = 64 * 1024;
 const HOPS_MAX = 8;
 
@@ -29,7 +31,10 @@ export interface Request {
   readonly envelope: readonly Buffer[];
   /** The reply's last frame, `OK` or `ERROR …`. */
   readonly reply: string;
-  /** The image's name where one is stored, and what is made of an array; undefined: it is stored as it was sent. */
+  /**
+   * The image's name where one is stored, and what is made of an array; undefined: it is stored as
+   * it was sent.
+   */
   readonly image?: { readonly name: string; readonly encodedAs: "jpg" | "png" | undefined };
   readonly event?: string;
 }
@@ -52,7 +57,11 @@ export function requestOf(frames: readonly Buffer[]): Request {
   if (payload === undefined)
     return { frames, envelope, reply: "ERROR the request has 1 frame, 2 were expected" };
   if (rest.length > 0) {
-    return { frames, envelope, reply: `ERROR the request has ${rest.length + 2} frames, 2 were expected` };
+    return {
+      frames,
+      envelope,
+      reply: `ERROR the request has ${rest.length + 2} frames, 2 were expected`,
+    };
   }
   if (header.byteLength > HEADER_BYTES_MAX) {
     return {
@@ -62,12 +71,17 @@ export function requestOf(frames: readonly Buffer[]): Request {
     };
   }
   try {
-    const request = parseRequest(header, { size: payload.byteLength, isJpeg: beginsAsJpeg(payload) });
+    const request = parseRequest(header, {
+      size: payload.byteLength,
+      isJpeg: beginsAsJpeg(payload),
+    });
     if (request.kind === "event") return { frames, envelope, reply: "OK", event: request.text };
     if (request.kind !== "image") return { frames, envelope, reply: "OK" };
     const image = {
       name: request.name,
-      encodedAs: request.raw && (request.raw.item.startsWith("uint16") ? ("png" as const) : ("jpg" as const)),
+      encodedAs:
+        request.raw &&
+        (request.raw.item.startsWith("uint16") ? ("png" as const) : ("jpg" as const)),
     };
     return { frames, envelope, reply: "OK", image };
   } catch (error) {
@@ -124,7 +138,9 @@ export function anyFrames(random: Random): Buffer[] {
     case 0:
       return body.length === 0 ? [Buffer.of(1)] : body;
     case 1:
-      return random.list(anyCount(random, [1, 2, 8, 9, 10]), () => random.bytes(1 + random.skewed(30)));
+      return random.list(anyCount(random, [1, 2, 8, 9, 10]), () =>
+        random.bytes(1 + random.skewed(30)),
+      );
     case 2: {
       const hops = random.list(random.between(1, 10), () => random.bytes(1 + random.skewed(5000)));
       return [...hops, Buffer.alloc(0), ...body];

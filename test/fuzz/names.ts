@@ -1,9 +1,10 @@
 /**
  * Fuzzes what is made of a sender's text for names and lines (`src/protocol/names.ts`).
  *
- * Seen when a line was taken out of a copy of the sources (seed 20181230): slashes left in, caught at iteration 2; leading dots,
- * 1; no cut to length, 0; no name for nothing, 15; halves of characters left in names and lines, 17; separators of
- * Unicode, 3; the cut's quick way out reckoned in characters, 43; microseconds without their zeros, 6.
+ * Seen when a line was taken out of a copy of the sources (seed 20181230): slashes left in, caught
+ * at iteration 2; leading dots, 1; no cut to length, 0; no name for nothing, 15; halves of
+ * characters left in names and lines, 17; separators of Unicode, 3; the cut's quick way out
+ * reckoned in characters, 43; microseconds without their zeros, 6.
  *
  * @module
  */
@@ -18,7 +19,7 @@ import {
   isImageFile,
   oneLine,
 } from "../../src/protocol/names.ts";
-import { FakeClock, LOS_ANGELES, UTC } from "../support/fake-clock.ts";
+import { FakeClock, LOS_ANGELES, UTC } from "../support/machine/fake-clock.ts";
 import { anyText, mutateText, type Random } from "./random.ts";
 import { functionTarget, must, mustBeOneLine } from "./target.ts";
 
@@ -43,13 +44,17 @@ const NODES = [
 ] as const;
 
 /**
- * Fails where a name is not one component of a path, which anybody can see in a listing, with room for the suffix.
+ * Fails where a name is not one component of a path, which anybody can see in a listing, with room
+ * for the suffix.
  *
  * @param name as `imageName` makes it
  */
 export function mustBeSafeName(name: string): void {
   mustBeOneLine(name, "The name");
-  must(name !== "" && !name.startsWith("."), `The name is empty or hidden: ${JSON.stringify(name)}`);
+  must(
+    name !== "" && !name.startsWith("."),
+    `The name is empty or hidden: ${JSON.stringify(name)}`,
+  );
   must(!/[/\\ ]/.test(name), `The name holds a slash or a space: ${JSON.stringify(name)}`);
   const file = `${name}-2018-12-30T23.13.31.620992.jpg`;
   const bytes = Buffer.byteLength(file);
@@ -57,7 +62,10 @@ export function mustBeSafeName(name: string): void {
   const folder = "/data/images/2018-12-30";
   const path = join(folder, file);
   must(dirname(path) === folder, `The file is not in its folder: ${JSON.stringify(path)}`);
-  must(path === `${folder}/${file}`, `The path is not as it was put together: ${JSON.stringify(path)}`);
+  must(
+    path === `${folder}/${file}`,
+    `The path is not as it was put together: ${JSON.stringify(path)}`,
+  );
 }
 
 interface NameInput {
@@ -91,7 +99,10 @@ function checkCut(text: string, bytesMax: number): void {
   const start = cut(text, bytesMax);
   must(text.startsWith(start), "What is cut is not the start");
   must(start.isWellFormed(), "It is cut within a character");
-  must(Buffer.byteLength(start) <= bytesMax, `It has ${Buffer.byteLength(start)} bytes, not ${bytesMax}`);
+  must(
+    Buffer.byteLength(start) <= bytesMax,
+    `It has ${Buffer.byteLength(start)} bytes, not ${bytesMax}`,
+  );
   const [next = ""] = text.slice(start.length);
   const longer = Buffer.byteLength(start + next);
   must(
@@ -106,7 +117,10 @@ function checkFileName(name: string, time: LocalTime, micros: number): void {
   must(SUFFIX.test(file), `The file name has another form: ${file}`);
   must(file.replace(SUFFIX, "") === name, `The file name does not start with the name: ${file}`);
   must(file.includes(`-${time.date}T`), `The file name has another date than its folder: ${file}`);
-  must(file.endsWith(`.${String(micros).slice(-6).padStart(6, "0")}.jpg`), `Other microseconds: ${file}`);
+  must(
+    file.endsWith(`.${String(micros).slice(-6).padStart(6, "0")}.jpg`),
+    `Other microseconds: ${file}`,
+  );
   must(Buffer.byteLength(file) <= FILE_NAME_BYTES_MAX, `The file name is too long: ${file}`);
 }
 
@@ -117,7 +131,10 @@ function check({ text, bytesMax, micros, west }: NameInput): string {
   mustBeSafeName(name);
   const wasCut = Buffer.byteLength(name) > IMAGE_NAME_BYTES_MAX - 4;
   // A cut may leave white space at the end that is no plain space, and a second trim takes it.
-  must(wasCut || imageName(name) === name, `A name was made another: ${JSON.stringify(imageName(name))}`);
+  must(
+    wasCut || imageName(name) === name,
+    `A name was made another: ${JSON.stringify(imageName(name))}`,
+  );
   const isPlain = /^[\p{L}\p{N}][\p{L}\p{N} _-]{0,50}(?<! )$/u.test(text);
   must(!isPlain || name === text.replaceAll(" ", "-"), `A plain node has another name: ${name}`);
 
@@ -131,7 +148,8 @@ function check({ text, bytesMax, micros, west }: NameInput): string {
 /** Fuzzes `oneLine`, `cut`, `imageName` and `imageFileName`. */
 export const namesTarget = functionTarget({
   name: "names",
-  promise: "a name is one safe path component of at most 255 bytes with its suffix; a line is one line",
+  promise:
+    "a name is one safe path component of at most 255 bytes with its suffix; a line is one line",
   generate,
   check,
   show: (input: NameInput) => JSON.stringify(input),

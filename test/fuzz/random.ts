@@ -1,11 +1,13 @@
 /**
- * Random numbers that are the same in every run with the same seed, and what fuzzers make of them: pieces of text,
- * bytes, and mutations of both.
+ * Random numbers that are the same in every run with the same seed, and what fuzzers make of them:
+ * pieces of text, bytes, and mutations of both.
  *
  * @module
  */
 
-/** Values at which something overflows, ends or changes its sign; as bytes of a length or a type. */
+/**
+ * Values at which something overflows, ends or changes its sign; as bytes of a length or a type.
+ */
 const EDGE_BYTES = [0x00, 0x01, 0x02, 0x04, 0x06, 0x7f, 0x80, 0xfe, 0xff] as const;
 
 /** The finaliser of MurmurHash3: spreads each bit over all 32. */
@@ -24,7 +26,10 @@ export class Random {
     this.state = seed >>> 0;
   }
 
-  /** The generator of one iteration, which needs none of those before it, so that one can be repeated alone. */
+  /**
+   * The generator of one iteration, which needs none of those before it, so that one can be
+   * repeated alone.
+   */
   static at(seed: number, iteration: number): Random {
     return new Random(mix(seed ^ mix(iteration + 1)));
   }
@@ -47,7 +52,9 @@ export class Random {
     return low + this.below(high - low + 1);
   }
 
-  /** A whole number up to `high`, of which the small ones are as likely together as the large ones. */
+  /**
+   * A whole number up to `high`, of which the small ones are as likely together as the large ones.
+   */
   skewed(high: number): number {
     return Math.floor(2 ** ((this.next() / 2 ** 32) * Math.log2(high + 1))) - 1;
   }
@@ -77,7 +84,9 @@ export class Random {
 
 /** All that has a meaning in paths, names, lines, JSON, YAML or UTF-16, and some ordinary text. */
 const PIECES: readonly string[] = [
-  ...Array.from("./\\ -_|~:#'\"{}[],&*!%@`?<>=\0\b\t\n\v\f\r\u001b\u007f\u0080\u0085\u009f\u00a0aZ059ü車📷"),
+  ...Array.from(
+    "./\\ -_|~:#'\"{}[],&*!%@`?<>=\0\b\t\n\v\f\r\u001b\u007f\u0080\u0085\u009f\u00a0aZ059ü車📷",
+  ),
   ...Array.from("\u2028\u2029\ufeff\u200b\u202e\u3000\ufffd\ufffe\uffff\u212aİßﬁ"),
   "\ud83d",
   "\udcf7",
@@ -119,7 +128,11 @@ export function mutateText(random: Random, text: string): string {
   for (let times = random.between(1, 4); times > 0; times -= 1) {
     const start = random.below(mutant.length + 1);
     const end = Math.min(mutant.length, start + random.skewed(8));
-    const [before, within, after] = [mutant.slice(0, start), mutant.slice(start, end), mutant.slice(end)];
+    const [before, within, after] = [
+      mutant.slice(0, start),
+      mutant.slice(start, end),
+      mutant.slice(end),
+    ];
     switch (random.below(5)) {
       case 0:
         mutant = before + random.pick(PIECES) + within + after;
@@ -140,7 +153,10 @@ export function mutateText(random: Random, text: string): string {
   return mutant;
 }
 
-/** The bytes with a few places changed: bits, edges, lengths, parts taken out, put in, doubled; or cut off. */
+/**
+ * The bytes with a few places changed: bits, edges, lengths, parts taken out, put in, doubled; or
+ * cut off.
+ */
 export function mutateBytes(random: Random, bytes: Uint8Array): Buffer {
   let mutant = Buffer.from(bytes);
   for (let times = random.between(1, 5); times > 0; times -= 1) mutant = mutateOnce(random, mutant);
@@ -150,7 +166,11 @@ export function mutateBytes(random: Random, bytes: Uint8Array): Buffer {
 function mutateOnce(random: Random, bytes: Buffer): Buffer<ArrayBuffer> {
   const at = random.below(bytes.length + 1);
   const end = Math.min(bytes.length, at + random.skewed(16));
-  const [before, within, after] = [bytes.subarray(0, at), bytes.subarray(at, end), bytes.subarray(end)];
+  const [before, within, after] = [
+    bytes.subarray(0, at),
+    bytes.subarray(at, end),
+    bytes.subarray(end),
+  ];
   switch (random.below(7)) {
     case 0: {
       const changed = Buffer.from(bytes);

@@ -1,12 +1,16 @@
 /**
- * What every fuzzer has in common: how it is run, counted, and how a failure is told so that it can be repeated.
+ * What every fuzzer has in common: how it is run, counted, and how a failure is told so that it can
+ * be repeated.
  *
  * @module
  */
 
 import { Random } from "./random.ts";
 
-/** How long and from where a target runs. It ends with the first bound that is reached, or the first failure. */
+/**
+ * How long and from where a target runs. It ends with the first bound that is reached, or the first
+ * failure.
+ */
 export interface FuzzOptions {
   readonly seed: number;
   /** The first iteration; default 0. */
@@ -61,7 +65,7 @@ export class FuzzFailure extends Error {
         `  seed:      ${seed}`,
         ...(iteration === undefined ? [] : [`  iteration: ${iteration}`]),
         ...(input === "" ? [] : [`  input:     ${input}`]),
-        `  repeat:    bun scripts/fuzz.ts --target ${target} --seed ${seed}${from}`,
+        `  repeat:    npm run fuzz -- --target ${target} --seed ${seed}${from}`,
       ].join("\n"),
       { cause },
     );
@@ -140,7 +144,10 @@ export function count(counts: Map<string, number>, what: string, times = 1): voi
   counts.set(what, (counts.get(what) ?? 0) + times);
 }
 
-/** A break of the line, or what some reader takes for one: every control character and both separators of Unicode. */
+/**
+ * A break of the line, or what some reader takes for one: every control character and both
+ * separators of Unicode.
+ */
 const BREAKS_LINE = /[\p{Cc}\u2028\u2029]/u;
 
 /** Fails where a text is not on one line, or holds half a character. */

@@ -1,11 +1,14 @@
 /**
- * Fuzzes what the hub reads in frame 1 of a request (`src/protocol/request.ts`): JSON, texts, arrays.
+ * Fuzzes what the hub reads in frame 1 of a request (`src/protocol/request.ts`): JSON, texts,
+ * arrays.
  *
- * Seen when a line was taken out of a copy of the sources (seed 20181230): the reason not put on one line, caught at iteration
- * 30,698, and not cut, 791; the text of an event not put on one line, 3, and the bound on its bytes, 172; the error of the
- * JSON parser let through, 1; null not told from an object, 12; bytes not compared with the shape, 85; the type not put
- * into lower case, 51; an empty image taken, 2; the node as it was sent for a name, 0; a JPEG in an array of the type jpg taken for
- * pixels, 338; a column taken for a JPEG unseen, 85; unlabelled bytes taken for one, 20; any number of channels taken, 10,589.
+ * Seen when a line was taken out of a copy of the sources (seed 20181230): the reason not put on
+ * one line, caught at iteration 30,698, and not cut, 791; the text of an event not put on one line,
+ * 3, and the bound on its bytes, 172; the error of the JSON parser let through, 1; null not told
+ * from an object, 12; bytes not compared with the shape, 85; the type not put into lower case, 51;
+ * an empty image taken, 2; the node as it was sent for a name, 0; a JPEG in an array of the type
+ * jpg taken for pixels, 338; a column taken for a JPEG unseen, 85; unlabelled bytes taken for one,
+ * 20; any number of channels taken, 10,589.
  *
  * @module
  */
@@ -126,7 +129,10 @@ function anyValue(random: Random, depth = 3): unknown {
     case 5:
       return random.list(random.skewed(6), () => anyValue(random, depth - 1));
     default: {
-      const entries = random.list(random.skewed(4), () => [anyText(random, 20), anyValue(random, depth - 1)]);
+      const entries = random.list(random.skewed(4), () => [
+        anyText(random, 20),
+        anyValue(random, depth - 1),
+      ]);
       return Object.fromEntries(entries) as unknown;
     }
   }
@@ -148,10 +154,13 @@ function requestText(random: Random): string {
   }
 }
 
-/** A list of sides as numpy's, and how many bytes so many items of one byte take; mostly a picture. */
+/**
+ * A list of sides as numpy's, and how many bytes so many items of one byte take; mostly a picture.
+ */
 function anyShape(random: Random, bytesMax: number): unknown[] {
   if (random.chance(0.2)) return random.list(random.skewed(12), () => anyNumber(random));
-  if (random.chance(0.02)) return random.list(random.skewed(30_000), () => random.pick([0, 1, 9, 1e15]));
+  if (random.chance(0.02))
+    return random.list(random.skewed(30_000), () => random.pick([0, 1, 9, 1e15]));
   if (random.chance(0.02))
     return random.list(random.between(6, 9), () => Number.MAX_SAFE_INTEGER - random.below(9));
   const height = 1 + random.skewed(Math.min(300, bytesMax / 3 - 1));
@@ -175,13 +184,19 @@ function bytesOf(shape: readonly unknown[]): number {
 }
 
 /** The fields of a request, each right, wrong or not there. */
-function requestFields(random: Random, bytesMax: number): { fields: Record<string, unknown>; bytes: number } {
+function requestFields(
+  random: Random,
+  bytesMax: number,
+): { fields: Record<string, unknown>; bytes: number } {
   const fields: Record<string, unknown> = {};
-  if (random.chance(0.95)) fields["msg"] = random.chance(0.93) ? requestText(random) : anyValue(random);
+  if (random.chance(0.95))
+    fields["msg"] = random.chance(0.93) ? requestText(random) : anyValue(random);
   let bytes = random.skewed(Math.min(bytesMax, 2000));
   if (random.chance(0.4)) {
-    if (random.chance(0.95)) fields["dtype"] = random.chance(0.9) ? random.pick(DTYPES) : anyValue(random);
-    if (random.chance(0.6)) fields["dtype"] = random.pick(["uint8", "uint8", "uint16", ">u2", "bool"]);
+    if (random.chance(0.95))
+      fields["dtype"] = random.chance(0.9) ? random.pick(DTYPES) : anyValue(random);
+    if (random.chance(0.6))
+      fields["dtype"] = random.pick(["uint8", "uint8", "uint16", ">u2", "bool"]);
     const shape = anyShape(random, bytesMax);
     if (random.chance(0.95)) fields["shape"] = random.chance(0.95) ? shape : anyValue(random);
     const isDeep = /^(?:uint16|[<>]u2|H)$/.test(String(fields["dtype"]));
@@ -324,12 +339,16 @@ function check(input: TextInput): string {
     if (!(error instanceof RequestError)) throw error;
     mustBeOneLine(error.message, "The reason");
     must(error.message !== "", "There is no reason");
-    must(error.message.length <= REASON_CHARS_MAX, `The reason has ${error.message.length} characters`);
+    must(
+      error.message.length <= REASON_CHARS_MAX,
+      `The reason has ${error.message.length} characters`,
+    );
     return `refused: ${error.code}`;
   }
   const text = sentText(input.header);
   const kind = kindOf(text, input.rules);
-  // imagenode has further test images than the one that is sent here, which chance does not hit upon.
+  // imagenode has further test images than the one that is sent here, which chance does not hit
+  // upon.
   must(request.kind === kind, `It was taken for ${request.kind}, and is ${kind}`);
   if (request.kind !== "test") checkNode(request.node, text, input.rules);
   if (request.kind === "event") checkEvent(request.text, text, input.rules);

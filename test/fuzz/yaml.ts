@@ -1,10 +1,10 @@
 /**
- * Fuzzes the settings file: whatever stands in it, it gives settings that are right, or says line by line what is wrong
- * (`src/config`).
+ * Fuzzes the settings file: whatever stands in it, it gives settings that are right, or says line
+ * by line what is wrong (`src/config`).
  *
- * Seen when a line was taken out of a copy of the sources (seed 20181230): aliases that unfold without end not caught, found at
- * iteration 44; a printed value not quoted for YAML 1.1, 183; no bound on the file, 2074; white space cut off a printed
- * path, 2586.
+ * Seen when a line was taken out of a copy of the sources (seed 20181230): aliases that unfold
+ * without end not caught, found at iteration 44; a printed value not quoted for YAML 1.1, 183; no
+ * bound on the file, 2074; white space cut off a printed path, 2586.
  *
  * @module
  */
@@ -16,7 +16,7 @@ import { type LoadedSettings, loadSettings } from "../../src/config/load.ts";
 import { formatSettings } from "../../src/config/print.ts";
 import { SETTINGS } from "../../src/config/schema.ts";
 import { EXIT, FatalError } from "../../src/errors.ts";
-import { tempDir } from "../support/temp.ts";
+import { tempDir } from "../support/machine/temp.ts";
 import { anyText, mutateBytes, mutateText, type Random } from "./random.ts";
 import { functionTarget, must, mustBeOneLine } from "./target.ts";
 
@@ -182,7 +182,8 @@ function bomb(random: Random): string {
   const depth = random.between(2, 12);
   const width = random.between(2, 12);
   const lines = ["a0: &a0 [x]"];
-  for (let at = 1; at < depth; at += 1) lines.push(`a${at}: &a${at} [${`*a${at - 1},`.repeat(width)}]`);
+  for (let at = 1; at < depth; at += 1)
+    lines.push(`a${at}: &a${at} [${`*a${at - 1},`.repeat(width)}]`);
   return `${lines.join("\n")}\nhub:\n  port: *a${depth - 1}\n`;
 }
 
@@ -211,12 +212,15 @@ function settingsText(random: Random): string {
     const key = line.trim().split(":", 1)[0] ?? "";
     return random.chance(0.02) || !(seen.has(key) || !seen.add(key));
   });
-  return [...(random.chance(0.98) ? ["hub:"] : []), ...once, ""].join(random.chance(0.9) ? "\n" : "\r\n");
+  return [...(random.chance(0.98) ? ["hub:"] : []), ...once, ""].join(
+    random.chance(0.9) ? "\n" : "\r\n",
+  );
 }
 
 function generate(random: Random): YamlInput {
   const text = settingsText(random);
-  if (random.chance(0.001)) return { file: Buffer.from(text.padEnd(FILE_BYTES_MAX + random.below(3), "#")) };
+  if (random.chance(0.001))
+    return { file: Buffer.from(text.padEnd(FILE_BYTES_MAX + random.below(3), "#")) };
   switch (random.below(12)) {
     case 0:
       return { file: mutateBytes(random, Buffer.from(text)) };
@@ -224,7 +228,9 @@ function generate(random: Random): YamlInput {
     case 2:
       return { file: Buffer.from(mutateText(random, text)) };
     case 3:
-      return { file: Buffer.from(random.pick([bomb, deep, (from: Random) => anyText(from)])(random)) };
+      return {
+        file: Buffer.from(random.pick([bomb, deep, (from: Random) => anyText(from)])(random)),
+      };
     default:
       return { file: Buffer.from(text) };
   }
@@ -258,7 +264,10 @@ function checkRefusal({ status, message }: FatalError): void {
       line.length <= FILE.length + 1000,
       `A problem has ${line.length} characters: ${JSON.stringify(line)}`,
     );
-    must(!/undefined|\[object|NaN:/.test(line.replaceAll(/"[^"]*"/g, "")), `A problem reads badly: ${line}`);
+    must(
+      !/undefined|\[object|NaN:/.test(line.replaceAll(/"[^"]*"/g, "")),
+      `A problem reads badly: ${line}`,
+    );
   }
 }
 
@@ -280,7 +289,10 @@ function checkSettings({ settings }: LoadedSettings): void {
   must(typeof prints === "boolean", `print_settings is ${String(prints)}`);
   must(isWithin(settings.port, 1, 65_535), `port is ${settings.port}`);
   must(isWithin(settings.jpeg_quality, 1, 100), `jpeg_quality is ${settings.jpeg_quality}`);
-  must(settings.writers >= 1 && Number.isInteger(settings.writers), `writers is ${settings.writers}`);
+  must(
+    settings.writers >= 1 && Number.isInteger(settings.writers),
+    `writers is ${settings.writers}`,
+  );
   must(data.startsWith("/") && !/\p{Cc}/u.test(data), `data_directory is ${JSON.stringify(data)}`);
   must(/^(?:\*|[\w.:%@-]+)$/.test(settings.bind), `bind is ${JSON.stringify(settings.bind)}`);
 }
@@ -313,8 +325,10 @@ function check({ file }: YamlInput): string {
 /** Fuzzes `loadSettings` and `formatSettings`. */
 export const yamlTarget = functionTarget({
   name: "yaml",
-  promise: "a settings file gives right settings that print to the same ones, or problems with file and line",
+  promise:
+    "a settings file gives right settings that print to the same ones, or problems with file and line",
   generate,
   check,
-  show: ({ file }: YamlInput) => `${JSON.stringify(file.toString())}, in hex ${file.toString("hex")}`,
+  show: ({ file }: YamlInput) =>
+    `${JSON.stringify(file.toString())}, in hex ${file.toString("hex")}`,
 });

@@ -1,6 +1,6 @@
 /**
- * What goes over TCP when ZeroMQ speaks: greetings, commands and frames of ZMTP (RFC 23), older versions of it, other
- * protocols, and all of that with faults in it.
+ * What goes over TCP when ZeroMQ speaks: greetings, commands and frames of ZMTP (RFC 23), older
+ * versions of it, other protocols, and all of that with faults in it.
  *
  * @module
  */
@@ -11,7 +11,9 @@ import { mutateBytes, type Random } from "./random.ts";
 interface Chunk {
   readonly bytes: Buffer;
   readonly waitMs: number;
-  /** Whether the other side's part of the handshake comes first; without it libzmq takes no message. */
+  /**
+   * Whether the other side's part of the handshake comes first; without it libzmq takes no message.
+   */
   readonly afterReady: boolean;
 }
 
@@ -78,7 +80,10 @@ export function handshake(socketType = "DEALER"): Buffer {
 function ready(socketType = "REQ", identity: Uint8Array = Buffer.alloc(0)): Buffer {
   return command(
     "READY",
-    Buffer.concat([property("Socket-Type", Buffer.from(socketType)), property("Identity", identity)]),
+    Buffer.concat([
+      property("Socket-Type", Buffer.from(socketType)),
+      property("Identity", identity),
+    ]),
   );
 }
 
@@ -179,7 +184,11 @@ function versionTwo(random: Random, request: readonly Uint8Array[]): Buffer {
     random.pick([0, 1, 2, 4, 255]),
     random.below(14),
   ]);
-  return Buffer.concat([signature, frame(0, anyIdentity(random)), message([Buffer.alloc(0), ...request])]);
+  return Buffer.concat([
+    signature,
+    frame(0, anyIdentity(random)),
+    message([Buffer.alloc(0), ...request]),
+  ]);
 }
 
 const STRANGERS = [
@@ -194,7 +203,10 @@ const STRANGERS = [
 
 /** What a libzmq says over one connection, taken apart as it comes. */
 export class Listener {
-  /** Whether it has ended its part of the handshake. Before that a message is an error of the protocol to it. */
+  /**
+   * Whether it has ended its part of the handshake. Before that a message is an error of the
+   * protocol to it.
+   */
   isReady = false;
   /** Its whole messages. */
   readonly messages: Buffer[][] = [];
@@ -236,7 +248,10 @@ function frameEnd(bytes: Buffer): number {
   return isLong ? 9 + Number(bytes.readBigUInt64BE(1)) : 2 + bytes[1]!;
 }
 
-/** The chunks that a client sends: the handshake, then the rest; each of them cut into drops where `drips`. */
+/**
+ * The chunks that a client sends: the handshake, then the rest; each of them cut into drops where
+ * `drips`.
+ */
 export function chunksOf(random: Random, parts: readonly Buffer[], drips: boolean): Chunk[] {
   return parts.flatMap((part, index) =>
     (drips ? cutUp(random, part) : [part]).map((bytes, at) => ({
@@ -272,7 +287,10 @@ export function anyConversation(random: Random, request: readonly Uint8Array[]):
   const kinds: readonly (readonly [what: string, parts: () => Buffer[], isReadied?: true])[] = [
     ["all mutated", () => [mutate(Buffer.concat([handshake("REQ"), right()]))]],
     ["greeting mutated", () => [Buffer.concat([mutate(greeting()), ready()]), right()]],
-    ["READY mutated", () => [Buffer.concat([greeting(), mutate(ready(random.pick(SOCKET_TYPES)))]), right()]],
+    [
+      "READY mutated",
+      () => [Buffer.concat([greeting(), mutate(ready(random.pick(SOCKET_TYPES)))]), right()],
+    ],
     ["message mutated", () => [readied(), mutate(right())], true],
     ["messages mutated", () => [readied(), mutate(Buffer.concat([right(), right()]))], true],
     [
@@ -281,10 +299,17 @@ export function anyConversation(random: Random, request: readonly Uint8Array[]):
     ],
     [
       "odd version",
-      () => [Buffer.concat([greeting("NULL", [random.below(256), random.below(5)]), ready()]), right()],
+      () => [
+        Buffer.concat([greeting("NULL", [random.below(256), random.below(5)]), ready()]),
+        right(),
+      ],
     ],
     ["odd peer", () => [Buffer.concat([greeting(), oddType()]), anyMessage(random, request)]],
-    ["commands", () => [readied(), several(() => anyCommand(random)), anyMessage(random, request)], true],
+    [
+      "commands",
+      () => [readied(), several(() => anyCommand(random)), anyMessage(random, request)],
+      true,
+    ],
     [
       "commands first",
       () => [Buffer.concat([greeting(), anyCommand(random), ready()]), anyMessage(random, request)],

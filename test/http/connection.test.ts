@@ -1,12 +1,13 @@
 /**
- * What an HTTP connection may hold and for how long, against peers that send too much, read nothing, or are too many.
+ * What an HTTP connection may hold and for how long, against peers that send too much, read
+ * nothing, or are too many.
  */
 
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { type Answer, plain, type Route } from "../../src/http/answer.ts";
 import { HttpServer } from "../../src/http/server.ts";
-import { get } from "../support/http.ts";
-import { RawHttp } from "../support/raw-http.ts";
+import { get } from "../support/hub/http.ts";
+import { RawHttp } from "../support/peers/raw-http.ts";
 
 setDefaultTimeout(60_000);
 
@@ -86,7 +87,8 @@ afterAll(() => {
   small.close();
 });
 
-const ask = (path: string, more = ""): string => `GET ${path} HTTP/1.1\r\nHost: localhost\r\n${more}\r\n`;
+const ask = (path: string, more = ""): string =>
+  `GET ${path} HTTP/1.1\r\nHost: localhost\r\n${more}\r\n`;
 
 /** Whether one that comes and sends a whole request is answered. */
 async function isServed(at: number): Promise<boolean> {
@@ -105,7 +107,10 @@ function deaf(text: string, at = port): RawHttp {
   return client;
 }
 
-/** So many that connect in turn: when they come all at once, most have to try again after some seconds. */
+/**
+ * So many that connect in turn: when they come all at once, most have to try again after some
+ * seconds.
+ */
 async function oneByOne(count: number, make: () => RawHttp): Promise<RawHttp[]> {
   const clients: RawHttp[] = [];
   while (clients.length < count) {
@@ -224,9 +229,9 @@ describe("an answer in parts", () => {
       expect(status(200)).toBe(PLACES / 2);
       // They are many, and the other half gives way.
       for (let count = 0; count < PLACES; count++) expect(await isServed(port)).toBe(true);
-      expect(clients.filter(({ text, isClosed }) => text.includes("data: one") && !isClosed)).toHaveLength(
-        PLACES / 2,
-      );
+      expect(
+        clients.filter(({ text, isClosed }) => text.includes("data: one") && !isClosed),
+      ).toHaveLength(PLACES / 2);
     }
     using next = new RawHttp(port);
     expect(await next.until(() => ended === before + PLACES / 2)).toBe(true);

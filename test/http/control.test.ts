@@ -1,12 +1,12 @@
 import { afterAll, expect, setDefaultTimeout, test } from "bun:test";
 import { chmodSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { runCli } from "../support/cli.ts";
-import { type Hub, startHub } from "../support/hub.ts";
-import { linesWith, until } from "../support/hub-output.ts";
-import { answered, get, httpOf } from "../support/http.ts";
-import { listenTcp } from "../support/tcp-server.ts";
-import { tempDir } from "../support/temp.ts";
+import { runCli } from "../support/hub/cli.ts";
+import { type Hub, startHub } from "../support/hub/hub.ts";
+import { linesWith, until } from "../support/hub/output.ts";
+import { answered, get, httpOf } from "../support/hub/http.ts";
+import { listenTcp } from "../support/peers/tcp-server.ts";
+import { tempDir } from "../support/machine/temp.ts";
 
 setDefaultTimeout(120_000);
 
@@ -29,7 +29,9 @@ async function hubWith(listen: string, token = ""): Promise<Hub> {
 }
 
 async function expectServed(hub: Hub): Promise<void> {
-  const sent = await runCli(["send", "--event", "a|b", "--to", `127.0.0.1:${hub.port}`], { home: temp.path });
+  const sent = await runCli(["send", "--event", "a|b", "--to", `127.0.0.1:${hub.port}`], {
+    home: temp.path,
+  });
   expect(sent.status).toBe(0);
 }
 
@@ -63,13 +65,20 @@ test("a hub whose HTTP listener is off says nothing of it", async () => {
 
 test.each([
   ["that is not there", join(temp.path, "none"), "ENOENT: no such file or directory"],
-  ["that is too short", tokenFile("short", "short"), "holds no token: its first line must have 16 to 1024"],
-])("a hub with a token file %s does not listen, and receives all the same", async (_, path, reason) => {
-  await using hub = await hubWith("127.0.0.1:0", path);
-  expect(linesWith(hub, "No health and metrics")[0]).toContain(reason);
-  expect(hub.output()).not.toContain("Health and metrics at");
-  await expectServed(hub);
-});
+  [
+    "that is too short",
+    tokenFile("short", "short"),
+    "holds no token: its first line must have 16 to 1024",
+  ],
+])(
+  "a hub with a token file %s does not listen, and receives all the same",
+  async (_, path, reason) => {
+    await using hub = await hubWith("127.0.0.1:0", path);
+    expect(linesWith(hub, "No health and metrics")[0]).toContain(reason);
+    expect(hub.output()).not.toContain("Health and metrics at");
+    await expectServed(hub);
+  },
+);
 
 test("a hub with a token on all addresses shows nothing without it, and takes a new one on SIGHUP", async () => {
   const path = tokenFile("token");

@@ -4,14 +4,14 @@ import { defaultSettings } from "../../src/config/schema.ts";
 import { reasonsAgainst } from "../../src/http/health.ts";
 import { Overview } from "../../src/http/overview.ts";
 import { createShared, Integer } from "../../src/shared/memory.ts";
-import { lacks, PARTS, type Program, PROGRAMS } from "../support/available.ts";
-import { lacksMount, SmallDisk } from "../support/file-system.ts";
-import { type Hub, startHub } from "../support/hub.ts";
-import { answered, get, httpOf, WITH_HTTP } from "../support/http.ts";
-import { Sender } from "../support/sender.ts";
-import { tempDir } from "../support/temp.ts";
-import { dataDirectoryAt } from "../support/data-directory.ts";
-import { Turning } from "../support/turning.ts";
+import { lacks, PARTS, type Program, PROGRAMS } from "../../scripts/lib/available.ts";
+import { lacksMount, SmallDisk } from "../support/machine/file-system.ts";
+import { type Hub, startHub } from "../support/hub/hub.ts";
+import { answered, get, httpOf, WITH_HTTP } from "../support/hub/http.ts";
+import { Sender } from "../support/peers/sender.ts";
+import { tempDir } from "../support/machine/temp.ts";
+import { dataDirectoryAt } from "../support/store/data-directory.ts";
+import { Turning } from "../support/hub/turning.ts";
 
 setDefaultTimeout(120_000);
 
@@ -36,7 +36,11 @@ function overviewIn(directory: string): Overview {
   const shared = createShared(1);
   turning = new Turning(shared);
   dataDirectoryAt(directory, shared);
-  return new Overview({ ...defaultSettings(), data_directory: directory }, shared, turning.liveness);
+  return new Overview(
+    { ...defaultSettings(), data_directory: directory },
+    shared,
+    turning.liveness,
+  );
 }
 
 describe("reasonsAgainst", () => {
@@ -46,7 +50,11 @@ describe("reasonsAgainst", () => {
     using temp = tempDir();
     const overview = overviewIn(temp.path);
     expect(await reasonsAgainst(overview)).toEqual([]);
-    overview.take({ type: "activity", nodes: [], outcomes: { image: "Could not store an image: no" } });
+    overview.take({
+      type: "activity",
+      nodes: [],
+      outcomes: { image: "Could not store an image: no" },
+    });
     overview.note("flush", "Could not bring what was written to the disk: no");
     overview.down.add("Writer 3");
     overview.shared.integers[Integer.stalledSeconds] = 5;

@@ -7,13 +7,13 @@ import { Metrics } from "../../src/http/metrics.ts";
 import { Overview } from "../../src/http/overview.ts";
 import { observe } from "../../src/shared/histogram.ts";
 import { Counter, createShared, histogramAt } from "../../src/shared/memory.ts";
-import { lacks, PARTS, PROGRAMS, PYTHON } from "../support/available.ts";
-import { startHub } from "../support/hub.ts";
-import { answered, get, httpOf, WITH_HTTP } from "../support/http.ts";
-import { Sender } from "../support/sender.ts";
-import { tempDir } from "../support/temp.ts";
-import { dataDirectoryAt } from "../support/data-directory.ts";
-import { Turning } from "../support/turning.ts";
+import { lacks, PARTS, PROGRAMS, PYTHON } from "../../scripts/lib/available.ts";
+import { startHub } from "../support/hub/hub.ts";
+import { answered, get, httpOf, WITH_HTTP } from "../support/hub/http.ts";
+import { Sender } from "../support/peers/sender.ts";
+import { tempDir } from "../support/machine/temp.ts";
+import { dataDirectoryAt } from "../support/store/data-directory.ts";
+import { Turning } from "../support/hub/turning.ts";
 
 setDefaultTimeout(120_000);
 
@@ -33,7 +33,7 @@ type Family = z.output<typeof familySchema>;
 
 /** Reads metrics as Prometheus does. @throws {Error} where it could not */
 function parse(text: string): Family[] {
-  const script = join(import.meta.dir, "../support/prometheus_parser.py");
+  const script = join(import.meta.dir, "../support/hub/prometheus_parser.py");
   const { success, stdout, stderr } = Bun.spawnSync([PYTHON, script], { stdin: Buffer.from(text) });
   if (!success) throw new Error(`Prometheus' parser refuses it: ${stderr.toString()}`);
   return z.array(familySchema).parse(JSON.parse(stdout.toString()));
@@ -43,10 +43,17 @@ function parse(text: string): Family[] {
 function masked(text: string): string {
   return text
     .replaceAll(/^((?:process|imagehub_filesystem)_\w+) \S+$/gm, "$1 N")
-    .replaceAll(/^(imagehub_build_info\{version=")[^"]*(",commit="source",bun=")[^"]*"/gm, '$1N$2N"');
+    .replaceAll(
+      /^(imagehub_build_info\{version=")[^"]*(",commit="source",bun=")[^"]*"/gm,
+      '$1N$2N"',
+    );
 }
 
-const sample = (families: Family[], name: string, labels: Record<string, string> = {}): number | undefined =>
+const sample = (
+  families: Family[],
+  name: string,
+  labels: Record<string, string> = {},
+): number | undefined =>
   families
     .flatMap(({ samples }) => samples)
     .find((each) => each.name === name && Bun.deepEquals(each.labels, labels))?.value;
@@ -79,8 +86,20 @@ function overviewIn(directory: string): Overview {
   overview.take({
     type: "activity",
     nodes: [
-      { ...node, place: 0, name: 'Say "cheese"\\', lastSeenMs: 1_795_300_000_500, lastHeartbeatMs: 0 },
-      { ...node, place: 1, name: "", lastSeenMs: 1_795_300_000_000, lastHeartbeatMs: 1_795_300_000_000 },
+      {
+        ...node,
+        place: 0,
+        name: 'Say "cheese"\\',
+        lastSeenMs: 1_795_300_000_500,
+        lastHeartbeatMs: 0,
+      },
+      {
+        ...node,
+        place: 1,
+        name: "",
+        lastSeenMs: 1_795_300_000_000,
+        lastHeartbeatMs: 1_795_300_000_000,
+      },
     ],
     outcomes: {},
   });
@@ -122,39 +141,47 @@ test("Metrics never counts images that failed back, when it is read in between",
   expect(await failed()).toBe("4");
 });
 
-describe.each(PROGRAMS.filter((program) => program !== "arm64"))("/metrics of a hub (%s)", (program) => {
-  test.skipIf(lacks("python", "prometheus", ...PARTS[program]))("counts what has come", async () => {
-    await using hub = await startHub({ program, env: WITH_HTTP });
-    await using sender = new Sender(hub.port);
-    for (let count = 0; count < 3; count++) await sender.jpg("Barn|jpg|", { size: 20_000 });
-    await sender.event("Barn|Restart|rpi");
-    await sender.heartbeat("Barn");
-    await sender.frames(["no json", "x"]);
-    const url = `${httpOf(hub)}/metrics`;
-    const node = { node: "Barn" };
-    const heartbeat = "imagehub_node_last_heartbeat_timestamp_seconds";
-    const families = await answered(
-      async () => parse((await get(url))[1]),
-      (read) => sample(read, heartbeat, node) !== undefined && sample(read, "imagehub_connections") === 1,
+describe.each(PROGRAMS.filter((program) => program !== "arm64"))(
+  "/metrics of a hub (%s)",
+  (program) => {
+    test.skipIf(lacks("python", "prometheus", ...PARTS[program]))(
+      "counts what has come",
+      async () => {
+        await using hub = await startHub({ program, env: WITH_HTTP });
+        await using sender = new Sender(hub.port);
+        for (let count = 0; count < 3; count++) await sender.jpg("Barn|jpg|", { size: 20_000 });
+        await sender.event("Barn|Restart|rpi");
+        await sender.heartbeat("Barn");
+        await sender.frames(["no json", "x"]);
+        const url = `${httpOf(hub)}/metrics`;
+        const node = { node: "Barn" };
+        const heartbeat = "imagehub_node_last_heartbeat_timestamp_seconds";
+        const families = await answered(
+          async () => parse((await get(url))[1]),
+          (read) =>
+            sample(read, heartbeat, node) !== undefined &&
+            sample(read, "imagehub_connections") === 1,
+        );
+        expect(families.map(({ name }) => name)).toEqual(
+          parse(GOLDEN.replaceAll(/ N$/gm, " 1")).map(({ name }) => name),
+        );
+        const messages = (kind: string, outcome: string): number | undefined =>
+          sample(families, "imagehub_messages_total", { kind, outcome });
+        expect(messages("image", "stored")).toBe(3);
+        expect(messages("event", "stored")).toBe(1);
+        expect(messages("heartbeat", "answered")).toBe(1);
+        expect(messages("invalid", "refused")).toBe(1);
+        expect(messages("image", "failed")).toBe(0);
+        expect(sample(families, "imagehub_image_bytes_total")).toBe(60_000);
+        expect(sample(families, "imagehub_images_today")).toBe(3);
+        expect(sample(families, "imagehub_healthy")).toBe(1);
+        expect(sample(families, "imagehub_queue_requests")).toBe(0);
+        expect(sample(families, "imagehub_answer_duration_seconds_count")).toBe(4);
+        // The hub's own first line in the event log is written, too, and nobody waits for it.
+        expect(sample(families, "imagehub_write_duration_seconds_count")).toBe(5);
+        const seen = sample(families, "imagehub_node_last_message_timestamp_seconds", node)!;
+        expect(Math.abs(seen - Date.now() / 1000)).toBeLessThan(600);
+      },
     );
-    expect(families.map(({ name }) => name)).toEqual(
-      parse(GOLDEN.replaceAll(/ N$/gm, " 1")).map(({ name }) => name),
-    );
-    const messages = (kind: string, outcome: string): number | undefined =>
-      sample(families, "imagehub_messages_total", { kind, outcome });
-    expect(messages("image", "stored")).toBe(3);
-    expect(messages("event", "stored")).toBe(1);
-    expect(messages("heartbeat", "answered")).toBe(1);
-    expect(messages("invalid", "refused")).toBe(1);
-    expect(messages("image", "failed")).toBe(0);
-    expect(sample(families, "imagehub_image_bytes_total")).toBe(60_000);
-    expect(sample(families, "imagehub_images_today")).toBe(3);
-    expect(sample(families, "imagehub_healthy")).toBe(1);
-    expect(sample(families, "imagehub_queue_requests")).toBe(0);
-    expect(sample(families, "imagehub_answer_duration_seconds_count")).toBe(4);
-    // The hub's own first line in the event log is written, too, and nobody waits for it.
-    expect(sample(families, "imagehub_write_duration_seconds_count")).toBe(5);
-    const seen = sample(families, "imagehub_node_last_message_timestamp_seconds", node)!;
-    expect(Math.abs(seen - Date.now() / 1000)).toBeLessThan(600);
-  });
-});
+  },
+);

@@ -10,7 +10,9 @@ function read(...lines: string[]): unknown {
 }
 
 test("readHead reads a request", () => {
-  expect(read("GET /a/b?c=d HTTP/1.1", "Host: localhost", "X-One:  1 \t", "x-one: 2", "Empty:")).toEqual({
+  expect(
+    read("GET /a/b?c=d HTTP/1.1", "Host: localhost", "X-One:  1 \t", "x-one: 2", "Empty:"),
+  ).toEqual({
     method: "GET",
     path: "/a/b",
     headers: new Map([
@@ -30,9 +32,14 @@ test.each([
   ["HTTP/1.1", "TE, Close", true],
   ["HTTP/1.1", "closed", false],
   ["HTTP/1.0", "keep-alive", true],
-])("readHead says of %s with Connection: %s whether it is the last: %p", (version, connection, isLast) => {
-  expect(read(`GET / ${version}`, "Host: localhost", `Connection: ${connection}`)).toMatchObject({ isLast });
-});
+])(
+  "readHead says of %s with Connection: %s whether it is the last: %p",
+  (version, connection, isLast) => {
+    expect(read(`GET / ${version}`, "Host: localhost", `Connection: ${connection}`)).toMatchObject({
+      isLast,
+    });
+  },
+);
 
 test.each([
   [400, ["nonsense"]],

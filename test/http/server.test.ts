@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { plain } from "../../src/http/answer.ts";
 import { HttpServer } from "../../src/http/server.ts";
-import { get } from "../support/http.ts";
-import { RawHttp } from "../support/raw-http.ts";
+import { get } from "../support/hub/http.ts";
+import { RawHttp } from "../support/peers/raw-http.ts";
 
 setDefaultTimeout(60_000);
 
@@ -147,14 +147,17 @@ describe("HttpServer without a token", () => {
     "localhost:evil",
     "user@localhost",
     "",
-  ])("refuses one that is asked for as %p, as a page elsewhere could have named it", async (host) => {
-    const text = await answerTo(`Host: ${host}\r\n`);
-    expect(text).toStartWith("HTTP/1.1 421 ");
-    expect(text).toContain(
-      "ask under one of these, have the proxy send it, or see the setting http.token_file\n",
-    );
-    expect(text).not.toContain("here");
-  });
+  ])(
+    "refuses one that is asked for as %p, as a page elsewhere could have named it",
+    async (host) => {
+      const text = await answerTo(`Host: ${host}\r\n`);
+      expect(text).toStartWith("HTTP/1.1 421 ");
+      expect(text).toContain(
+        "ask under one of these, have the proxy send it, or see the setting http.token_file\n",
+      );
+      expect(text).not.toContain("here");
+    },
+  );
 
   test("answers HTTP/1.0 without a name, which no browser sends, and refuses HTTP/1.1 without one", async () => {
     expect(await answerTo("", "1.0")).toStartWith("HTTP/1.1 200 ");
@@ -171,7 +174,9 @@ test("HttpServer with a token answers only those who show it", async () => {
     expect(refused.status).toBe(401);
     expect(refused.headers.get("www-authenticate")).toBe('Bearer realm="imagehub"');
     for (const path of ["/here", "/nothing"]) {
-      expect(await get(at + path, { headers: { Authorization: "Bearer 0123456789abcdeF" } })).toEqual([
+      expect(
+        await get(at + path, { headers: { Authorization: "Bearer 0123456789abcdeF" } }),
+      ).toEqual([
         401,
         "The header Authorization: Bearer TOKEN is missing or wrong; see the setting http.token_file\n",
       ]);
@@ -179,7 +184,10 @@ test("HttpServer with a token answers only those who show it", async () => {
     const headers = { Authorization: "Bearer 0123456789abcdef" };
     expect(await get(`${at}/here`, { headers })).toEqual([200, "here\n"]);
     // The token is what no page elsewhere has.
-    expect(await get(`${at}/here`, { headers: { ...headers, Host: "data1:8550" } })).toEqual([200, "here\n"]);
+    expect(await get(`${at}/here`, { headers: { ...headers, Host: "data1:8550" } })).toEqual([
+      200,
+      "here\n",
+    ]);
   } finally {
     guarded.close();
   }

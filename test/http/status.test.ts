@@ -1,10 +1,10 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import type { NodeRow } from "../../src/shared/messages.ts";
 import { nodesOf } from "../../src/http/status.ts";
-import { lacks, PARTS, PROGRAMS } from "../support/available.ts";
-import { startHub } from "../support/hub.ts";
-import { answered, statusOf, WITH_HTTP } from "../support/http.ts";
-import { Sender } from "../support/sender.ts";
+import { lacks, PARTS, PROGRAMS } from "../../scripts/lib/available.ts";
+import { startHub } from "../support/hub/hub.ts";
+import { answered, statusOf, WITH_HTTP } from "../support/hub/http.ts";
+import { Sender } from "../support/peers/sender.ts";
 
 setDefaultTimeout(120_000);
 
@@ -66,7 +66,10 @@ describe("nodesOf", () => {
   });
 
   test("shows at a view the heartbeat of its node", () => {
-    const rows = nodesOf([row("Barn", { lastHeartbeatMs: 1000 }), row("Barn Door"), row("Garage")], TODAY);
+    const rows = nodesOf(
+      [row("Barn", { lastHeartbeatMs: 1000 }), row("Barn Door"), row("Garage")],
+      TODAY,
+    );
     expect(rows.map(({ last_heartbeat: heartbeat }) => heartbeat)).toEqual([
       "1970-01-01T00:00:01.000Z",
       "1970-01-01T00:00:01.000Z",
@@ -83,45 +86,72 @@ describe("nodesOf", () => {
   });
 });
 
-describe.each(PROGRAMS.filter((program) => program !== "arm64"))("/api/status of a hub (%s)", (program) => {
-  test.skipIf(lacks("python", ...PARTS[program]))(
-    "tells what has come, of whom, and with which settings",
-    async () => {
-      await using hub = await startHub({ program, env: WITH_HTTP, settings: { hub: { patience: 3 } } });
-      await using sender = new Sender(hub.port);
-      await sender.jpg("Barn Door|jpg|moving", { size: 20_000 });
-      // A PNG counts as a JPEG does.
-      await sender.array("Barn Door|image|depth", { dtype: "uint16", shape: [100, 100] });
-      await sender.event("Barn|Restart|rpi");
-      await sender.heartbeat("Barn");
-      await sender.event("ROI");
-      await sender.frames(["no json", "x"]);
-      const status = await answered(
-        async () => await statusOf(hub),
-        ({ nodes }) => nodes.length === 2 && nodes.every((node) => node.last_heartbeat !== null),
-      );
-      expect(status).toMatchObject({
-        healthy: true,
-        reasons: [],
-        settings: {
-          patience: 3,
-          data_directory: hub.dataDir,
-          http: { listen: "127.0.0.1:0", token_file: "" },
-        },
-        totals: { images: 2, image_bytes: 40_000, events: 1, heartbeats: 1, tests: 1, refused: 1, failed: 0 },
-        queue: { capacity: 2500 },
-        today: { date: hub.today(), images: 2, limit: 5000 },
-        nodes: [
-          { node: "Barn", view: "", address: "127.0.0.1", images_today: 0, events_today: 1 },
-          { node: "Barn", view: "Door", address: "127.0.0.1", images_today: 2, events_today: 0 },
-        ],
-      });
-      expect(status.disk.free_bytes).toBeGreaterThan(0);
-      expect(Date.parse(status.nodes[0]!.last_heartbeat!)).toBeLessThanOrEqual(Date.parse(status.time));
-      // After a restart the folder of the day still counts, and the nodes are known when they send again.
-      await hub.stop();
-      await using next = await startHub({ program, env: WITH_HTTP, dir: hub.dir, timezone: hub.timezone });
-      expect(await statusOf(next)).toMatchObject({ today: { images: 2 }, nodes: [], totals: { images: 0 } });
-    },
-  );
-});
+describe.each(PROGRAMS.filter((program) => program !== "arm64"))(
+  "/api/status of a hub (%s)",
+  (program) => {
+    test.skipIf(lacks("python", ...PARTS[program]))(
+      "tells what has come, of whom, and with which settings",
+      async () => {
+        await using hub = await startHub({
+          program,
+          env: WITH_HTTP,
+          settings: { hub: { patience: 3 } },
+        });
+        await using sender = new Sender(hub.port);
+        await sender.jpg("Barn Door|jpg|moving", { size: 20_000 });
+        // A PNG counts as a JPEG does.
+        await sender.array("Barn Door|image|depth", { dtype: "uint16", shape: [100, 100] });
+        await sender.event("Barn|Restart|rpi");
+        await sender.heartbeat("Barn");
+        await sender.event("ROI");
+        await sender.frames(["no json", "x"]);
+        const status = await answered(
+          async () => await statusOf(hub),
+          ({ nodes }) => nodes.length === 2 && nodes.every((node) => node.last_heartbeat !== null),
+        );
+        expect(status).toMatchObject({
+          healthy: true,
+          reasons: [],
+          settings: {
+            patience: 3,
+            data_directory: hub.dataDir,
+            http: { listen: "127.0.0.1:0", token_file: "" },
+          },
+          totals: {
+            images: 2,
+            image_bytes: 40_000,
+            events: 1,
+            heartbeats: 1,
+            tests: 1,
+            refused: 1,
+            failed: 0,
+          },
+          queue: { capacity: 2500 },
+          today: { date: hub.today(), images: 2, limit: 5000 },
+          nodes: [
+            { node: "Barn", view: "", address: "127.0.0.1", images_today: 0, events_today: 1 },
+            { node: "Barn", view: "Door", address: "127.0.0.1", images_today: 2, events_today: 0 },
+          ],
+        });
+        expect(status.disk.free_bytes).toBeGreaterThan(0);
+        expect(Date.parse(status.nodes[0]!.last_heartbeat!)).toBeLessThanOrEqual(
+          Date.parse(status.time),
+        );
+        // After a restart the folder of the day still counts, and the nodes are known when they
+        // send again.
+        await hub.stop();
+        await using next = await startHub({
+          program,
+          env: WITH_HTTP,
+          dir: hub.dir,
+          timezone: hub.timezone,
+        });
+        expect(await statusOf(next)).toMatchObject({
+          today: { images: 2 },
+          nodes: [],
+          totals: { images: 0 },
+        });
+      },
+    );
+  },
+);

@@ -2,7 +2,7 @@ import { afterAll, expect, test } from "bun:test";
 import { chmodSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { readToken, showsToken } from "../../src/http/token.ts";
-import { tempDir } from "../support/temp.ts";
+import { tempDir } from "../support/machine/temp.ts";
 
 const TOKEN = "0123456789abcdef";
 const temp = tempDir();
@@ -31,14 +31,18 @@ test.each([
   expect(readToken(file(TOKEN, mode)).isExposed).toBe(isExposed);
 });
 
-test.each(["", "\n", TOKEN.slice(1), "with spaces in between it", "a".repeat(1025), "öäüöäüöäüöäüöäüöäü"])(
-  "readToken refuses %j",
-  (content) => {
-    expect(() => readToken(file(content))).toThrow(
-      "holds no token: its first line must have 16 to 1024 letters",
-    );
-  },
-);
+test.each([
+  "",
+  "\n",
+  TOKEN.slice(1),
+  "with spaces in between it",
+  "a".repeat(1025),
+  "öäüöäüöäüöäüöäüöäü",
+])("readToken refuses %j", (content) => {
+  expect(() => readToken(file(content))).toThrow(
+    "holds no token: its first line must have 16 to 1024 letters",
+  );
+});
 
 test("readToken throws when there is no file", () => {
   expect(() => readToken(join(temp.path, "none"))).toThrow("ENOENT");

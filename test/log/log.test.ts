@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { Writable } from "node:stream";
 import { type LogFormat, type LogOptions, createLogger } from "../../src/log/log.ts";
 import type { LogLevel } from "../../src/log/format.ts";
-import { tempDir } from "../support/temp.ts";
+import { tempDir } from "../support/machine/temp.ts";
 
 /** A stream into memory. */
 class Memory extends Writable {
@@ -24,14 +24,26 @@ const TIME = new Date(2026, 10, 22, 8, 5, 9, 7).getTime();
 
 function open(format: LogFormat, options: Partial<LogOptions> & { level?: LogLevel } = {}) {
   const [stdout, stderr] = [new Memory(), new Memory()];
-  const log = createLogger({ level: "debug", format, env: {}, stdout, stderr, now: () => TIME, ...options });
+  const log = createLogger({
+    level: "debug",
+    format,
+    env: {},
+    stdout,
+    stderr,
+    now: () => TIME,
+    ...options,
+  });
   return { log, stdout, stderr };
 }
 
 /** Runs a script that has `log` and `createLogger`, as a process of its own with real streams. */
 function child(script: string): string[] {
   const source = JSON.stringify(join(import.meta.dir, "../../src/log/log.ts"));
-  const { stdout, stderr, env } = { stdout: "process.stdout", stderr: "process.stderr", env: "process.env" };
+  const { stdout, stderr, env } = {
+    stdout: "process.stdout",
+    stderr: "process.stderr",
+    env: "process.env",
+  };
   const head = `const { createLogger } = await import(${source});
     const log = createLogger({ level: "info", format: "auto", env: ${env}, stdout: ${stdout}, stderr: ${stderr} });`;
   return [process.execPath, "-e", head + script];
@@ -78,10 +90,18 @@ const ALL_LEVELS = ["error", "warn", "info", "debug"] as const;
 describe("text", () => {
   test("has the local time, the level, the message and the fields", () => {
     const { log, stdout, stderr } = open("text");
-    log.info("Image stored", { node: "Barn Door", bytes: 45_000, empty: "", unset: undefined, none: null });
+    log.info("Image stored", {
+      node: "Barn Door",
+      bytes: 45_000,
+      empty: "",
+      unset: undefined,
+      none: null,
+    });
     log.debug("Connected");
     log.warn("Slow", { equals: "a=b" });
-    log.error("Cannot write", { reason: new Error("Cannot open x", { cause: new Error("no space") }) });
+    log.error("Cannot write", {
+      reason: new Error("Cannot open x", { cause: new Error("no space") }),
+    });
     expect(stdout.text).toBe(
       '2026-11-22 08:05:09.007 info  Image stored node="Barn Door" bytes=45000 empty="" none=null\n' +
         "2026-11-22 08:05:09.007 debug Connected\n",
@@ -134,14 +154,23 @@ describe("json", () => {
 
   test("stays JSON whatever stands in it", () => {
     const { log, stdout } = open("json");
-    const round: Record<string, unknown> = { nan: Number.NaN, code: () => 1, bytes: new Uint8Array(3) };
+    const round: Record<string, unknown> = {
+      nan: Number.NaN,
+      code: () => 1,
+      bytes: new Uint8Array(3),
+    };
     round["round"] = round;
     log.info('\u0000\u0085\u2028\uD800\\"', { ...round, ["__proto__"]: 1, "a\nb": "c\nd" });
     const lines = stdout.text.trimEnd().split("\n");
     expect(lines).toHaveLength(1);
     const line: Record<string, unknown> = JSON.parse(lines[0] ?? "");
     expect(line["message"]).toBe('\u0000\u0085\u2028\uD800\\"');
-    expect(line).toMatchObject({ nan: "NaN", code: "<function>", bytes: "<3 bytes>", "a\nb": "c\nd" });
+    expect(line).toMatchObject({
+      nan: "NaN",
+      code: "<function>",
+      bytes: "<3 bytes>",
+      "a\nb": "c\nd",
+    });
     expect(line["round.round.round.round.round"]).toBe("…");
   });
 });

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { AddressList, type Network, parseNetwork } from "../../src/net/access.ts";
 import { EXIT } from "../../src/errors.ts";
-import { runCli } from "../support/cli.ts";
-import { tempDir } from "../support/temp.ts";
+import { runCli } from "../support/hub/cli.ts";
+import { tempDir } from "../support/machine/temp.ts";
 
 describe("parseNetwork", () => {
   test.each<[text: string, address: string, prefix: number, family: Network["family"]]>([
@@ -45,7 +45,11 @@ describe("parseNetwork", () => {
 describe("AddressList", () => {
   test.each<[entries: string[], allowed: string[], refused: string[]]>([
     [[], ["192.168.86.41", "::1", "fe80::1%eth0"], []],
-    [["192.168.86.41"], ["192.168.86.41", "::ffff:192.168.86.41"], ["192.168.86.42", "192.168.86.4", "::1"]],
+    [
+      ["192.168.86.41"],
+      ["192.168.86.41", "::ffff:192.168.86.41"],
+      ["192.168.86.42", "192.168.86.4", "::1"],
+    ],
     [["192.168.86.0/24"], ["192.168.86.0", "192.168.86.255"], ["192.168.87.0", "192.168.85.255"]],
     // The bits behind the prefix do not count.
     [["192.168.86.41/24"], ["192.168.86.7"], ["192.168.87.41"]],

@@ -2,8 +2,8 @@ import { expect, setDefaultTimeout, test } from "bun:test";
 import { createServer } from "node:net";
 import { findPortHolder } from "../../src/os/port-holder.ts";
 import { Context, SocketType } from "../../src/zmq/socket.ts";
-import { listenTcp } from "../support/tcp-server.ts";
-import { freePort } from "../support/temp.ts";
+import { listenTcp } from "../support/peers/tcp-server.ts";
+import { freePort } from "../../scripts/lib/free-port.ts";
 
 setDefaultTimeout(60_000);
 
@@ -52,7 +52,9 @@ test("findPortHolder finds a socket of IPv6", async () => {
 test("findPortHolder names another process as ps does", async () => {
   const port = freePort();
   const script = `Bun.listen({ hostname: "127.0.0.1", port: ${port}, socket: { data() {} } }); console.log("listens");`;
-  await using child = Bun.spawn([process.execPath, "-e", script], { stdio: ["ignore", "pipe", "inherit"] });
+  await using child = Bun.spawn([process.execPath, "-e", script], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
   await child.stdout.getReader().read();
   const ps = await Bun.file(`/proc/${child.pid}/comm`).text();
   expect(findPortHolder(port)).toEqual({ pid: child.pid, name: ps.trim() });

@@ -6,10 +6,16 @@ import {
   systemClock,
   threeDigits,
 } from "../../src/protocol/calendar.ts";
-import { CHECKOUT, lacks, PYTHON } from "../support/available.ts";
-import { FakeClock, LOS_ANGELES, UTC, utcMicros, type Zone } from "../support/fake-clock.ts";
-import { lacksMount } from "../support/file-system.ts";
-import { tempDir } from "../support/temp.ts";
+import { CHECKOUT, lacks, PYTHON } from "../../scripts/lib/available.ts";
+import {
+  FakeClock,
+  LOS_ANGELES,
+  UTC,
+  utcMicros,
+  type Zone,
+} from "../support/machine/fake-clock.ts";
+import { lacksMount } from "../support/machine/file-system.ts";
+import { tempDir } from "../support/machine/temp.ts";
 
 const times: [utc: string, zone: Zone, local: string][] = [
   ["2018-12-30T23:13:31.620992", UTC, "2018-12-30 23:13:31"],
@@ -30,11 +36,14 @@ function shown({ date, hour, minute, second }: LocalTime): string {
   return `${date} ${hour}:${minute}:${second}`;
 }
 
-test.each(times)("Calendar.local gives the pieces of the wall clock when it is %s", (utc, zone, local) => {
-  const time = new Calendar(FakeClock.at(utc, zone)).local(utcMicros(utc));
-  expect(shown(time)).toBe(local);
-  expect(time.day).toBe(Number(time.date.replaceAll("-", "")));
-});
+test.each(times)(
+  "Calendar.local gives the pieces of the wall clock when it is %s",
+  (utc, zone, local) => {
+    const time = new Calendar(FakeClock.at(utc, zone)).local(utcMicros(utc));
+    expect(shown(time)).toBe(local);
+    expect(time.day).toBe(Number(time.date.replaceAll("-", "")));
+  },
+);
 
 test("Calendar.local does not keep a second when the time goes on, back and forth", () => {
   const calendar = new Calendar(FakeClock.at("2026-11-22T00:00:00"));
@@ -103,10 +112,15 @@ const TURNS = [
   Date.UTC(2038, 0, 19, 3, 14, 8),
   Date.UTC(2106, 1, 7, 6, 28, 16),
 ].map((milliseconds) => milliseconds / 1000);
-const DISTANCES = [-86_400, -3601, -3600, -1801, -1800, -2, -1, 0, 1, 2, 1799, 1800, 3599, 3600, 86_400];
+const DISTANCES = [
+  -86_400, -3601, -3600, -1801, -1800, -2, -1, 0, 1, 2, 1799, 1800, 3599, 3600, 86_400,
+];
 const SECONDS = TURNS.flatMap((turn) => DISTANCES.map((distance) => turn + distance));
 
-/** Runs a program in a zone, with the seconds as JSON in its last argument, and reads what it writes as JSON. */
+/**
+ * Runs a program in a zone, with the seconds as JSON in its last argument, and reads what it writes
+ * as JSON.
+ */
 function inZone(timezone: string, command: readonly string[]): unknown {
   const { stdout, stderr, success } = Bun.spawnSync([...command, JSON.stringify(SECONDS)], {
     cwd: CHECKOUT,
@@ -125,7 +139,10 @@ const PYTHONS = `import datetime, json, sys
 times = [datetime.datetime.fromtimestamp(second) for second in json.loads(sys.argv[-1])]
 print(json.dumps([[t.year, t.month, t.day, t.hour, t.minute, t.second] for t in times]))`;
 
-/** Each zone, and what its clocks show at 2026-07-01 12:00 UTC: a zone that nobody knows would pass as UTC. */
+/**
+ * Each zone, and what its clocks show at 2026-07-01 12:00 UTC: a zone that nobody knows would pass
+ * as UTC.
+ */
 const zones: [timezone: string, noon: readonly [day: number, hour: number, minute: number]][] = [
   ["America/Los_Angeles", [1, 5, 0]],
   ["Asia/Kolkata", [1, 17, 30]],
@@ -137,16 +154,28 @@ const zones: [timezone: string, noon: readonly [day: number, hour: number, minut
   ["UTC", [1, 12, 0]],
 ];
 describe.skipIf(lacks("python"))("localTime", () => {
-  test.each(zones)("agrees with datetime.fromtimestamp when TZ is %s", (timezone, [day, hour, minute]) => {
-    const ours = inZone(timezone, [process.execPath, "-e", OURS, "--"]);
-    expect(ours).toEqual(inZone(timezone, [PYTHON, "-c", PYTHONS]));
+  test.each(zones)(
+    "agrees with datetime.fromtimestamp when TZ is %s",
+    (timezone, [day, hour, minute]) => {
+      const ours = inZone(timezone, [process.execPath, "-e", OURS, "--"]);
+      expect(ours).toEqual(inZone(timezone, [PYTHON, "-c", PYTHONS]));
 
-    const noon = `import { localTime } from "./src/os/time.ts"; console.log(JSON.stringify(localTime(1782907200)));`;
-    expect(inZone(timezone, [process.execPath, "-e", noon, "--"])).toEqual([2026, 7, day, hour, minute, 0]);
-  });
+      const noon = `import { localTime } from "./src/os/time.ts"; console.log(JSON.stringify(localTime(1782907200)));`;
+      expect(inZone(timezone, [process.execPath, "-e", noon, "--"])).toEqual([
+        2026,
+        7,
+        day,
+        hour,
+        minute,
+        0,
+      ]);
+    },
+  );
 });
 
-const ZONE_FILES = ["Asia/Kolkata", "America/New_York"].map((name) => `/usr/share/zoneinfo/${name}`);
+const ZONE_FILES = ["Asia/Kolkata", "America/New_York"].map(
+  (name) => `/usr/share/zoneinfo/${name}`,
+);
 
 describe.skipIf(lacksMount())("localTime", () => {
   test("follows when /etc/localtime is changed", () => {

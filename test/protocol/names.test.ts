@@ -9,8 +9,8 @@ import {
   isImageFile,
   oneLine,
 } from "../../src/protocol/names.ts";
-import { FakeClock, utcMicros } from "../support/fake-clock.ts";
-import { tempDir } from "../support/temp.ts";
+import { FakeClock, utcMicros } from "../support/machine/fake-clock.ts";
+import { tempDir } from "../support/machine/temp.ts";
 
 /** NAME_MAX of Linux. */
 const FILE_NAME_BYTES_MAX = 255;
@@ -83,7 +83,11 @@ const long: [what: string, nodeAndView: string, name: string][] = [
     `x${"📷".repeat(200)}`,
     `x${"📷".repeat(Math.floor((IMAGE_NAME_BYTES_MAX - 1) / 4))}`,
   ],
-  ["of lone surrogates", "\ud83d".repeat(200), "\ufffd".repeat(Math.floor(IMAGE_NAME_BYTES_MAX / 3))],
+  [
+    "of lone surrogates",
+    "\ud83d".repeat(200),
+    "\ufffd".repeat(Math.floor(IMAGE_NAME_BYTES_MAX / 3)),
+  ],
 ];
 test.each(long)("imageName cuts between characters when the node is %s", (_, nodeAndView, name) => {
   expect(imageName(nodeAndView)).toBe(name);

@@ -18,7 +18,8 @@ const wrongDtype = (dtype: string) =>
   `an image of dtype ${dtype} cannot be stored, only uint8, bool and uint16`;
 const wrongShape = (shape: string) =>
   `an image of shape [${shape}] cannot be stored, only [height, width] and [height, width, 1, 3 or 4]`;
-const wrongSize = (size: string) => `an image of ${size} pixels cannot be stored, only 1 to 65500 a side`;
+const wrongSize = (size: string) =>
+  `an image of ${size} pixels cannot be stored, only 1 to 65500 a side`;
 
 /** Frame 2, whose first bytes are those of no JPEG. */
 const bytesOf = (size: number): Payload => ({ size, isJpeg: false });
@@ -50,9 +51,13 @@ function parseText(msg: string): Request {
 }
 
 /** The reason why a header is refused. */
-function refusal(header: Uint8Array | string | Record<string, unknown>, payloadBytes = JPEG_BYTES): string {
+function refusal(
+  header: Uint8Array | string | Record<string, unknown>,
+  payloadBytes = JPEG_BYTES,
+): string {
   const isText = typeof header === "string";
-  const frame = header instanceof Uint8Array ? header : Buffer.from(isText ? header : JSON.stringify(header));
+  const frame =
+    header instanceof Uint8Array ? header : Buffer.from(isText ? header : JSON.stringify(header));
   try {
     parseRequest(frame, bytesOf(payloadBytes));
   } catch (error) {
@@ -63,7 +68,12 @@ function refusal(header: Uint8Array | string | Record<string, unknown>, payloadB
 }
 
 const event = (node: string, text: string): Request => ({ kind: "event", node, text });
-const image = (node: string, name: string): Request => ({ kind: "image", node, name, raw: undefined });
+const image = (node: string, name: string): Request => ({
+  kind: "image",
+  node,
+  name,
+  raw: undefined,
+});
 
 const unlabelled = (node: string): Request => ({ kind: "unlabelled", node });
 
@@ -121,8 +131,22 @@ describe("parseRequest tells by the text", () => {
 
 test("parseRequest keeps an event on one line when its text breaks lines or drives terminals", () => {
   const forged = "Cam|note|x\r\n2021-01-01 00:00:00,000 ~ Safe|Alarm|off";
-  expect(parseText(forged)).toEqual(event("Cam", "Cam|note|x  2021-01-01 00:00:00,000 ~ Safe|Alarm|off"));
-  const breaks = ["\n", "\r", "\v", "\f", "\0", "\u001B", "\u007F", "\u0085", "\u009B", "\u2028", "\u2029"];
+  expect(parseText(forged)).toEqual(
+    event("Cam", "Cam|note|x  2021-01-01 00:00:00,000 ~ Safe|Alarm|off"),
+  );
+  const breaks = [
+    "\n",
+    "\r",
+    "\v",
+    "\f",
+    "\0",
+    "\u001B",
+    "\u007F",
+    "\u0085",
+    "\u009B",
+    "\u2028",
+    "\u2029",
+  ];
   for (const character of breaks) {
     expect(parseText(`A${character}B|note|x${character}y`)).toEqual(event("A B", "A B|note|x y"));
   }
@@ -188,7 +212,11 @@ describe("parseRequest refuses", () => {
     ["UTF-16", Buffer.from('{"msg": "a|b"}', "utf16le"), "frame 1 is not JSON in UTF-8"],
     ["ISO 8859-1", Buffer.from('{"msg": "Küche|b"}', "latin1"), "frame 1 is not JSON in UTF-8"],
     ["an overlong slash", bytes('{"msg": "a|', [0xc0, 0xaf], '"}'), "frame 1 is not JSON in UTF-8"],
-    ["a surrogate in UTF-8", bytes('{"msg": "a|', [0xed, 0xa0, 0x80], '"}'), "frame 1 is not JSON in UTF-8"],
+    [
+      "a surrogate in UTF-8",
+      bytes('{"msg": "a|', [0xed, 0xa0, 0x80], '"}'),
+      "frame 1 is not JSON in UTF-8",
+    ],
     ["an array", '["a|b"]', "frame 1 is not a JSON object"],
     ["a string", '"a|b"', "frame 1 is not a JSON object"],
     ["a number", "1", "frame 1 is not a JSON object"],
@@ -207,7 +235,12 @@ describe("parseRequest refuses", () => {
 
   test.each<[what: string, fields: Record<string, unknown>, bytes: number, reason: string]>([
     ["a shape without dtype", { shape: [2, 2] }, 4, "dtype in frame 1 is not a string"],
-    ["a dtype that is a number", { dtype: 8, shape: [2, 2] }, 4, "dtype in frame 1 is not a string"],
+    [
+      "a dtype that is a number",
+      { dtype: 8, shape: [2, 2] },
+      4,
+      "dtype in frame 1 is not a string",
+    ],
     ["a dtype that is null", { dtype: null, shape: [2, 2] }, 4, "dtype in frame 1 is not a string"],
     ["a dtype without shape", { dtype: "uint8" }, 4, NO_SHAPE],
     ["a shape that is null", { dtype: "uint8", shape: null }, 4, NO_SHAPE],
@@ -258,7 +291,8 @@ describe("parseRequest refuses", () => {
       "frame 2 has 0 bytes, uint8 of shape [4294967296,4294967296] takes 18446744073709552000",
     ],
   ])("%s", (_, fields, payloadBytes, reason) => {
-    // For every kind of text: an array that does not fit tells that sender and hub do not mean the same.
+    // For every kind of text: an array that does not fit tells that sender and hub do not mean the
+    // same.
     for (const msg of ["Barn|image|", "Barn|jpg|", "Barn|Temp|1", "Barn|Heartbeat", "ROI"]) {
       expect(refusal({ msg, ...fields }, payloadBytes)).toBe(reason);
     }
@@ -283,13 +317,28 @@ describe("parseRequest refuses", () => {
     ["two byte orders", { dtype: "<>u2", shape: [2, 2] }, 8, wrongDtype("<>u2")],
     ["objects", { dtype: "object", shape: [2, 2] }, 4, wrongDtype("object")],
     ["an unknown dtype", { dtype: "x\ny", shape: [2, 2] }, 4, wrongDtype("x y")],
-    ["a dtype that is long", { dtype: "z".repeat(9000), shape: [2, 2] }, 4, wrongDtype("z".repeat(40))],
+    [
+      "a dtype that is long",
+      { dtype: "z".repeat(9000), shape: [2, 2] },
+      4,
+      wrongDtype("z".repeat(40)),
+    ],
     ["a number", { dtype: "uint8", shape: [] }, 1, wrongShape("")],
     ["a row", { dtype: "uint8", shape: [300] }, 300, wrongShape("300")],
     ["two channels", { dtype: "uint8", shape: [10, 10, 2] }, 200, wrongShape("10,10,2")],
     ["five channels", { dtype: "uint8", shape: [10, 10, 5] }, 500, wrongShape("10,10,5")],
-    ["depth with two channels", { dtype: "uint16", shape: [10, 10, 2] }, 400, wrongShape("10,10,2")],
-    ["no channel", { dtype: "uint8", shape: [10, 10, 0] }, 0, "frame 2 is empty, an image was expected"],
+    [
+      "depth with two channels",
+      { dtype: "uint16", shape: [10, 10, 2] },
+      400,
+      wrongShape("10,10,2"),
+    ],
+    [
+      "no channel",
+      { dtype: "uint8", shape: [10, 10, 0] },
+      0,
+      "frame 2 is empty, an image was expected",
+    ],
     ["channels first", { dtype: "uint8", shape: [3, 10, 10] }, 300, wrongShape("3,10,10")],
     ["four dimensions", { dtype: "uint8", shape: [1, 10, 10, 3] }, 300, wrongShape("1,10,10,3")],
     [
@@ -298,11 +347,31 @@ describe("parseRequest refuses", () => {
       131_002,
       wrongSize("1 x 65501"),
     ],
-    ["no height", { dtype: "uint8", shape: [0, 10, 3] }, 0, "frame 2 is empty, an image was expected"],
-    ["more height than a JPEG has", { dtype: "uint8", shape: [65_501, 1] }, 65_501, wrongSize("1 x 65501")],
-    ["more width than a JPEG has", { dtype: "uint8", shape: [1, 65_501] }, 65_501, wrongSize("65501 x 1")],
+    [
+      "no height",
+      { dtype: "uint8", shape: [0, 10, 3] },
+      0,
+      "frame 2 is empty, an image was expected",
+    ],
+    [
+      "more height than a JPEG has",
+      { dtype: "uint8", shape: [65_501, 1] },
+      65_501,
+      wrongSize("1 x 65501"),
+    ],
+    [
+      "more width than a JPEG has",
+      { dtype: "uint8", shape: [1, 65_501] },
+      65_501,
+      wrongSize("65501 x 1"),
+    ],
     ["dtype U1, which is text", { dtype: "<U1", shape: [0, 10] }, 1, wrongDtype("<U1")],
-    ["sides of 0 where the bytes do not count", { dtype: "|V0", shape: [0, 10] }, 1, wrongDtype("|V0")],
+    [
+      "sides of 0 where the bytes do not count",
+      { dtype: "|V0", shape: [0, 10] },
+      1,
+      wrongDtype("|V0"),
+    ],
   ])("an image of %s", (_, fields, payloadBytes, reason) => {
     expect(refusal({ msg: "Barn|image|", ...fields }, payloadBytes)).toBe(reason);
     expect(refusal({ msg: "Barn|jpg|", ...fields }, payloadBytes)).toBe(reason);
@@ -361,18 +430,28 @@ describe("parseRequest takes an array of", () => {
     );
   });
 
-  test.each(["object", "<U7", "|S5", "datetime64[ns]", "<M8[us]", "[('a', '<i4'), ('b', 'u1')]", "", "🐄"])(
-    "%j with an event whatever the bytes are",
-    (dtype) => {
-      const fields = { msg: "Barn|Temp|1", dtype, shape: [3, 5] };
-      expect(parse(fields, 77)).toEqual(event("Barn", "Barn|Temp|1"));
-      expect(parse(fields, 0)).toEqual(event("Barn", "Barn|Temp|1"));
-    },
-  );
+  test.each([
+    "object",
+    "<U7",
+    "|S5",
+    "datetime64[ns]",
+    "<M8[us]",
+    "[('a', '<i4'), ('b', 'u1')]",
+    "",
+    "🐄",
+  ])("%j with an event whatever the bytes are", (dtype) => {
+    const fields = { msg: "Barn|Temp|1", dtype, shape: [3, 5] };
+    expect(parse(fields, 77)).toEqual(event("Barn", "Barn|Temp|1"));
+    expect(parse(fields, 0)).toEqual(event("Barn", "Barn|Temp|1"));
+  });
 
   test("no item or no dimension with an event", () => {
-    expect(parse({ msg: "Barn|Temp|1", dtype: "uint8", shape: [0, 3] }, 0)).toMatchObject({ kind: "event" });
-    expect(parse({ msg: "Barn|Temp|1", dtype: "float64", shape: [] }, 8)).toMatchObject({ kind: "event" });
+    expect(parse({ msg: "Barn|Temp|1", dtype: "uint8", shape: [0, 3] }, 0)).toMatchObject({
+      kind: "event",
+    });
+    expect(parse({ msg: "Barn|Temp|1", dtype: "float64", shape: [] }, 8)).toMatchObject({
+      kind: "event",
+    });
   });
 
   test.each<[what: string, shape: number[], picture: Omit<RawArray, "item">]>([
@@ -401,7 +480,9 @@ describe("parseRequest takes an array of", () => {
             dtype,
             { ...image("Barn Door", "Barn-Door"), raw: { ...picture, item } } as Request,
           ]);
-          expect(refusal({ msg, dtype, shape }, size + 1)).toStartWith(`frame 2 has ${size + 1} bytes`);
+          expect(refusal({ msg, dtype, shape }, size + 1)).toStartWith(
+            `frame 2 has ${size + 1} bytes`,
+          );
         }
       }
     }
@@ -440,15 +521,18 @@ describe("parseRequest takes for a JPEG file", () => {
     expect(parseRequest(Buffer.from(JSON.stringify(fields)), jpegOf(300))).toMatchObject({ raw });
   });
 
-  test.each([{}, { dtype: null }, { shape: null }, { dtype: null, shape: null }, { dtype: "", shape: "" }])(
-    "any bytes with %j in the header, which speaks of no array",
-    (fields) => {
-      for (const type of ["jpg", "image"]) {
-        expect(parse({ msg: `Barn|${type}|`, ...fields })).toEqual(image("Barn", "Barn"));
-      }
-      expect(parse({ msg: "Barn|Temp|1", ...fields })).toEqual(event("Barn", "Barn|Temp|1"));
-    },
-  );
+  test.each([
+    {},
+    { dtype: null },
+    { shape: null },
+    { dtype: null, shape: null },
+    { dtype: "", shape: "" },
+  ])("any bytes with %j in the header, which speaks of no array", (fields) => {
+    for (const type of ["jpg", "image"]) {
+      expect(parse({ msg: `Barn|${type}|`, ...fields })).toEqual(image("Barn", "Barn"));
+    }
+    expect(parse({ msg: "Barn|Temp|1", ...fields })).toEqual(event("Barn", "Barn|Temp|1"));
+  });
 });
 
 /** Parses a header with these fields where unlabelled images are stored. */
@@ -482,14 +566,19 @@ describe("parseRequest with unlabelled: store", () => {
   test("refuses what is neither", () => {
     const neither = "frame 2 is neither a JPEG file nor an array, and the text has no type";
     expect(() => parseBy({ msg: "cam" }, bytesOf(9))).toThrow(neither);
-    expect(() => parseBy({ msg: "cam" }, bytesOf(0))).toThrow("frame 2 is empty, an image was expected");
+    expect(() => parseBy({ msg: "cam" }, bytesOf(0))).toThrow(
+      "frame 2 is empty, an image was expected",
+    );
     expect(() => parseBy({ msg: "cam", dtype: "float32", shape: [3, 3] }, bytesOf(36))).toThrow(
       wrongDtype("float32"),
     );
   });
 
   test("leaves the others as they are", () => {
-    expect(parseBy({ msg: "cam|Heartbeat" }, bytesOf(9))).toEqual({ kind: "heartbeat", node: "cam" });
+    expect(parseBy({ msg: "cam|Heartbeat" }, bytesOf(9))).toEqual({
+      kind: "heartbeat",
+      node: "cam",
+    });
     expect(parseBy({ msg: "cam|Temp|1" }, bytesOf(9))).toEqual(event("cam", "cam|Temp|1"));
     expect(parseBy({ msg: "cam|jpg|" }, bytesOf(9))).toEqual(image("cam", "cam"));
   });
@@ -503,15 +592,18 @@ describe("parseRequest takes a header", () => {
   });
 
   test("whose keys are those of every object", () => {
-    const header = '{"__proto__": {"dtype": 5}, "constructor": 1, "toString": 2, "msg": "Barn|Temp|1"}';
+    const header =
+      '{"__proto__": {"dtype": 5}, "constructor": 1, "toString": 2, "msg": "Barn|Temp|1"}';
     expect(parseRequest(Buffer.from(header), bytesOf(2))).toEqual(event("Barn", "Barn|Temp|1"));
     expect(({} as Record<string, unknown>)["dtype"]).toBeUndefined();
   });
 
   test("that says a thing twice by what it says last, as Python does", () => {
-    expect(parseRequest(Buffer.from('{"msg": 5, "msg": "Barn|Temp|1"}'), bytesOf(2))).toMatchObject({
-      kind: "event",
-    });
+    expect(parseRequest(Buffer.from('{"msg": 5, "msg": "Barn|Temp|1"}'), bytesOf(2))).toMatchObject(
+      {
+        kind: "event",
+      },
+    );
   });
 
   test("with a byte order mark", () => {
@@ -535,7 +627,9 @@ describe("parseRequest takes a header", () => {
 });
 
 test("parseRequest only ever throws a RequestError when bytes are random or mutated", () => {
-  const good = Buffer.from('{"msg": "Barn Door|image|moving", "dtype": "uint8", "shape": [480, 640, 3]}');
+  const good = Buffer.from(
+    '{"msg": "Barn Door|image|moving", "dtype": "uint8", "shape": [480, 640, 3]}',
+  );
   let state = 20_261_122;
   const random = (below: number) => {
     state = (Math.imul(state, 1_103_515_245) + 12_345) & 0x7fff_ffff;
@@ -617,11 +711,14 @@ describe("RequestReader", () => {
   test("looks anew whether an array has the bytes of its shape", () => {
     const reader = newReader();
     read(reader, raw, 18);
-    expect(() => read(reader, raw, 17)).toThrow("frame 2 has 17 bytes, uint8 of shape [2,3,3] takes 18");
+    expect(() => read(reader, raw, 17)).toThrow(
+      "frame 2 has 17 bytes, uint8 of shape [2,3,3] takes 18",
+    );
     expect(read(reader, raw, 18)).toMatchObject({ kind: "image" });
   });
 
-  // Where the reader remembers only that the bytes fit, the second of each is taken for what the first was.
+  // Where the reader remembers only that the bytes fit, the second of each is taken for what the
+  // first was.
   test("looks anew whether an array is the bytes of a JPEG", () => {
     const reader = newReader();
     for (let round = 0; round < 2; round++) {

@@ -4,9 +4,12 @@ import { Activity, NODES_MAX } from "../../src/receiver/activity.ts";
 import type { NodeRow } from "../../src/shared/messages.ts";
 import { readHistograms } from "../../src/shared/histogram.ts";
 import { createShared, histogramAt } from "../../src/shared/memory.ts";
-import { FakeClock, LOS_ANGELES } from "../support/fake-clock.ts";
+import { FakeClock, LOS_ANGELES } from "../support/machine/fake-clock.ts";
 
-/** An activity with a clock that stands, in a place where it is yesterday still, and what it reports. */
+/**
+ * An activity with a clock that stands, in a place where it is yesterday still, and what it
+ * reports.
+ */
 class Fixture {
   readonly clock = FakeClock.at("2026-11-22T12:00:00.500000", LOS_ANGELES);
   readonly shared = createShared(4);
@@ -154,9 +157,9 @@ describe("Activity", () => {
     for (let index = 1; index < NODES_MAX; index++) fixture.seen(`node ${index}`);
     fixture.clock.advance(401);
     fixture.seen("One more", 3);
-    const [{ place }, ...others] = fixture.told()!.nodes.filter(({ name }) => name === "One more") as [
-      NodeRow,
-    ];
+    const [{ place }, ...others] = fixture
+      .told()!
+      .nodes.filter(({ name }) => name === "One more") as [NodeRow];
     expect(place).toBe(0);
     expect(others).toEqual([]);
     // The one that gave way comes again, and there is no place for it.

@@ -8,8 +8,8 @@ import {
 import { newKeyPair, z85Encode } from "../../src/zmq/library.ts";
 import { MessageArray } from "../../src/zmq/message.ts";
 import { Context, SocketOption, SocketType, TextOption } from "../../src/zmq/socket.ts";
-import { freePort } from "../support/temp.ts";
-import { COMES_MS, Peer, PeerType, receiveFrames } from "../support/zmq-peer.ts";
+import { freePort } from "../../scripts/lib/free-port.ts";
+import { COMES_MS, Peer, PeerType, receiveFrames } from "../support/peers/zmq-peer.ts";
 
 // Above all bounds of waiting, so that what a test holds is let go of before its context is.
 setDefaultTimeout(60_000);
@@ -95,7 +95,12 @@ describe("Authenticator", () => {
 
   test("tells who is refused for now nothing: its libzmq connects again, and what it sends is not lost", async () => {
     refusal = { reason: "too fast", isForNow: true };
-    expect(ask("1.0", "1", ZAP_DOMAIN, "10.0.0.7", "", "NULL").slice(2)).toEqual(["300", "Later", "", ""]);
+    expect(ask("1.0", "1", ZAP_DOMAIN, "10.0.0.7", "", "NULL").slice(2)).toEqual([
+      "300",
+      "Later",
+      "",
+      "",
+    ]);
     using server = context.socket(SocketType.rep);
     server.setText(TextOption.zapDomain, ZAP_DOMAIN);
     server.set(SocketOption.zapEnforceDomain, 1);
@@ -152,10 +157,9 @@ describe("Authenticator", () => {
 });
 
 test("newKeyPair makes keys of 40 characters, each time others", () => {
-  const keys = Array.from({ length: 20 }, () => newKeyPair()).flatMap(({ publicKey, secretKey }) => [
-    publicKey,
-    secretKey,
-  ]);
+  const keys = Array.from({ length: 20 }, () => newKeyPair()).flatMap(
+    ({ publicKey, secretKey }) => [publicKey, secretKey],
+  );
   expect(keys.every((key) => key.length === 40)).toBe(true);
   expect(new Set(keys).size).toBe(keys.length);
 });

@@ -22,7 +22,11 @@ describe("Complaints", () => {
 
   test("makes one line of a flood, the last of its kind with a count", () => {
     for (let index = 0; index < 1000; index++)
-      complaints.add("denied", { level: "warn", message: "Refused", fields: { from: `10.0.0.${index}` } });
+      complaints.add("denied", {
+        level: "warn",
+        message: "Refused",
+        fields: { from: `10.0.0.${index}` },
+      });
     expect(lines).toEqual(['warn Refused {"from":"10.0.0.0"}']);
     expect(complaints.pending).toBe(true);
     complaints.flush(inASecond());
@@ -31,13 +35,15 @@ describe("Complaints", () => {
   });
 
   test("gives no count to a line that stands for one", () => {
-    for (let index = 0; index < 2; index++) complaints.add("a", { level: "warn", message: `Line ${index}` });
+    for (let index = 0; index < 2; index++)
+      complaints.add("a", { level: "warn", message: `Line ${index}` });
     complaints.flush(inASecond());
     expect(lines).toEqual(["warn Line 0 {}", "warn Line 1 {}"]);
   });
 
   test("holds back one kind and not another", () => {
-    for (const kind of ["a", "b", "a", "b", "c"]) complaints.add(kind, { level: "warn", message: kind });
+    for (const kind of ["a", "b", "a", "b", "c"])
+      complaints.add(kind, { level: "warn", message: kind });
     expect(lines).toEqual(["warn a {}", "warn b {}", "warn c {}"]);
     complaints.flush(inASecond());
     expect(lines.slice(3).toSorted()).toEqual(["warn a {}", "warn b {}"]);
@@ -52,7 +58,8 @@ describe("Complaints", () => {
   });
 
   test("writes a line a second at most, be it when the next one comes or when it is asked to", () => {
-    const add = (nowMs: number) => complaints.add("a", { level: "warn", message: `at ${nowMs}` }, nowMs);
+    const add = (nowMs: number) =>
+      complaints.add("a", { level: "warn", message: `at ${nowMs}` }, nowMs);
     for (const nowMs of [0, 1, 999, 1000, 1500]) add(nowMs);
     expect(lines).toEqual(["warn at 0 {}", 'warn at 1000 {"count":3}']);
     complaints.flush(1999);

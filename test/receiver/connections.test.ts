@@ -3,10 +3,10 @@ import { connect } from "node:net";
 import { type Connection, Connections, hold } from "../../src/receiver/connections.ts";
 import { Monitor } from "../../src/zmq/monitor.ts";
 import { Context, type Socket, SocketOption, SocketType } from "../../src/zmq/socket.ts";
-import { RawPeer } from "../support/raw-peer.ts";
-import { command, frame, greeting, ready } from "../support/zmtp.ts";
-import { freePort } from "../support/temp.ts";
-import { COMES_MS, Peer, PeerType } from "../support/zmq-peer.ts";
+import { RawPeer } from "../support/peers/raw-peer.ts";
+import { command, frame, greeting, ready } from "../support/peers/zmtp.ts";
+import { freePort } from "../../scripts/lib/free-port.ts";
+import { COMES_MS, Peer, PeerType } from "../support/peers/zmq-peer.ts";
 
 /** Connections that may stand at once. */
 const MAX = 200;
@@ -50,7 +50,8 @@ afterEach(() => {
 async function until(isSo: () => boolean): Promise<void> {
   const end = performance.now() + COMES_MS;
   for (connections.update(); !isSo(); connections.update()) {
-    if (performance.now() > end) throw new Error(`${connections.count} connections, ${lines.join(", ")}`);
+    if (performance.now() > end)
+      throw new Error(`${connections.count} connections, ${lines.join(", ")}`);
     await Bun.sleep(1);
   }
 }
@@ -79,7 +80,9 @@ test("count follows peers that come and go", async () => {
   }
   await until(() => connections.count === 0);
   expect(addresses("Connected: ")).toHaveLength(51);
-  expect(addresses("Connected: ").every((address) => /^127\.0\.0\.1:\d+$/.test(address))).toBe(true);
+  expect(addresses("Connected: ").every((address) => /^127\.0\.0\.1:\d+$/.test(address))).toBe(
+    true,
+  );
   expect(addresses("Disconnected: ").toSorted()).toEqual(addresses("Connected: ").toSorted());
 });
 
@@ -109,14 +112,19 @@ test.each<[what: string, opening: string | Uint8Array]>([
     socket.resume();
     const before = lines.length;
     await until(() =>
-      lines.slice(before).some((line) => /^Disconnected: (?:127\.0\.0\.1:\d|an address)/.test(line)),
+      lines
+        .slice(before)
+        .some((line) => /^Disconnected: (?:127\.0\.0\.1:\d|an address)/.test(line)),
     );
     await closed.promise;
     expect(connections.count).toBe(1);
   }
 });
 
-/** Connections at once, at most: this socket has libzmq's own queue of 100, and what does not fit may be lost. */
+/**
+ * Connections at once, at most: this socket has libzmq's own queue of 100, and what does not fit
+ * may be lost.
+ */
 const AT_ONCE = 50;
 
 /** As many connections as may stand, less those that do. */
@@ -167,7 +175,8 @@ describe("more connections than may stand", () => {
     const further = await Promise.all(Array.from({ length: AT_ONCE }, () => RawPeer.connect(port)));
     for (const each of further) stack.use(each);
     await until(
-      () => further.every(({ isClosed }) => isClosed) && addresses("Disconnected: ").length === AT_ONCE,
+      () =>
+        further.every(({ isClosed }) => isClosed) && addresses("Disconnected: ").length === AT_ONCE,
     );
     expect(connections.count).toBe(MAX);
     expect(strangers.filter(({ isClosed }) => isClosed)).toEqual([]);
@@ -179,9 +188,12 @@ describe("more connections than may stand", () => {
     using stack = new DisposableStack();
     const strangers = await fill(stack);
     connections.at(
-      [...Array(1000).keys()].find((fd) => connections.at(fd).peer === addresses("Connected: ")[0])!,
+      [...Array(1000).keys()].find(
+        (fd) => connections.at(fd).peer === addresses("Connected: ")[0],
+      )!,
     ).messages = 1;
-    const closed = (): number[] => strangers.flatMap(({ isClosed }, index) => (isClosed ? [index] : []));
+    const closed = (): number[] =>
+      strangers.flatMap(({ isClosed }, index) => (isClosed ? [index] : []));
     for (const count of [1, 2]) {
       stack.use(await RawPeer.connect(port));
       await until(() => closed().length === count && addresses("Disconnected: ").length === count);
@@ -199,7 +211,10 @@ function connectionOf(address: string): Connection {
 }
 
 /** A peer that has sent the head of a frame of 100 MB, and so many bytes of it. */
-async function unfinished(bytes: number, messages = 0): Promise<{ peer: RawPeer; address: string }> {
+async function unfinished(
+  bytes: number,
+  messages = 0,
+): Promise<{ peer: RawPeer; address: string }> {
   const before = addresses("Connected: ").length;
   const each = await RawPeer.connect(port, greeting(), ready());
   await until(() => addresses("Connected: ").length > before);
@@ -238,7 +253,11 @@ describe("messages that are not whole", () => {
     const large = await unfinished(1_500_000, 1);
     stack.use(large.peer);
     await until(() => small.peer.isClosed && large.peer.isClosed);
-    expect(addresses("Given up, unfinished: ")).toEqual([stranger.address, small.address, large.address]);
+    expect(addresses("Given up, unfinished: ")).toEqual([
+      stranger.address,
+      small.address,
+      large.address,
+    ]);
     expect([camera.peer.isClosed, other.peer.isClosed]).toEqual([false, false]);
   });
 
@@ -328,7 +347,9 @@ describe("hold", () => {
     using after = await RawPeer.connect(port, greeting());
     await after.heard("NULL");
     const cookies: (bigint | undefined)[] = [];
-    const { accept } = Connections.prototype as unknown as { accept: (fd: number, from: string) => void };
+    const { accept } = Connections.prototype as unknown as {
+      accept: (fd: number, from: string) => void;
+    };
     Reflect.set(connections, "accept", (fd: number, from: string) => {
       accept.call(connections, fd, from);
       cookies.push(connections.at(fd).cookie);

@@ -2,13 +2,13 @@ import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from
 import { mkdirSync, rmdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { Context } from "../../src/zmq/socket.ts";
-import { header, jpeg, storedNames } from "../support/camera.ts";
-import { untilFast as untilFastWith } from "../support/fast-path.ts";
-import { type Hub, startHub } from "../support/hub.ts";
-import { linesWith, stopAndCount, until } from "../support/hub-output.ts";
-import { answered, statusOf, WITH_HTTP } from "../support/http.ts";
-import { StalledLog } from "../support/stalled-log.ts";
-import { Peer, PeerType } from "../support/zmq-peer.ts";
+import { header, jpeg, storedNames } from "../support/peers/camera.ts";
+import { untilFast as untilFastWith } from "../support/hub/fast-path.ts";
+import { type Hub, startHub } from "../support/hub/hub.ts";
+import { linesWith, stopAndCount, until } from "../support/hub/output.ts";
+import { answered, statusOf, WITH_HTTP } from "../support/hub/http.ts";
+import { StalledLog } from "../support/hub/stalled-log.ts";
+import { Peer, PeerType } from "../support/peers/zmq-peer.ts";
 
 // Above all bounds of waiting, so that what a test holds is let go of before its context is.
 setDefaultTimeout(120_000);
@@ -24,7 +24,10 @@ afterEach(() => {
 });
 
 async function start(hub: Record<string, unknown> = {}): Promise<Hub> {
-  return await startHub({ env: WITH_HTTP, settings: { hub: { max_images_write: 1_000_000, ...hub } } });
+  return await startHub({
+    env: WITH_HTTP,
+    settings: { hub: { max_images_write: 1_000_000, ...hub } },
+  });
 }
 
 const peer = (hub: Hub, type: number = PeerType.req): Peer =>
@@ -71,7 +74,13 @@ describe("the fast path", () => {
     expect(nodes).toHaveLength(5);
     for (const row of nodes) expect(row).toMatchObject({ address: "127.0.0.1", images_today: 100 });
     const counts = await stopAndCount(hub);
-    expect(counts).toMatchObject({ status: 0, images: 500, imageBytes: 500 * 20_000, events: 5, failed: 0 });
+    expect(counts).toMatchObject({
+      status: 0,
+      images: 500,
+      imageBytes: 500 * 20_000,
+      events: 5,
+      failed: 0,
+    });
     // All but the first ones of each camera, and those that came while the socket was not lent yet.
     expect(counts["fastPath"]).toBeGreaterThan(250);
   });
@@ -80,7 +89,9 @@ describe("the fast path", () => {
     await using hub = await start();
     using stack = new DisposableStack();
     const camera = stack.use(peer(hub));
-    const named = stack.use(new Peer(context, PeerType.dealer, `tcp://127.0.0.1:${hub.port}`, 0x61_62_63_64));
+    const named = stack.use(
+      new Peer(context, PeerType.dealer, `tcp://127.0.0.1:${hub.port}`, 0x61_62_63_64),
+    );
     const dealer = stack.use(peer(hub, PeerType.dealer));
     const raw = JSON.stringify({ msg: "Barn|image|", dtype: "uint8", shape: [4, 4, 3] });
     const large = jpeg("a large one", 1_000_000);
@@ -122,9 +133,13 @@ describe("the fast path", () => {
     });
   });
 
-  // The header is the same each time, so it is remembered, and what it means rests on the payload's first bytes.
+  // The header is the same each time, so it is remembered, and what it means rests on the payload's
+  // first bytes.
   test.each([
-    ["an array with the type jpg", JSON.stringify({ msg: "Barn|jpg|", dtype: "uint8", shape: [64, 1] })],
+    [
+      "an array with the type jpg",
+      JSON.stringify({ msg: "Barn|jpg|", dtype: "uint8", shape: [64, 1] }),
+    ],
     ["an array without a label", JSON.stringify({ msg: "Barn", dtype: "uint8", shape: [64, 1] })],
   ])("tells a JPEG from pixels in %s", async (_, frame) => {
     await using hub = await start({ unlabelled: "store" });
@@ -168,7 +183,13 @@ describe("the fast path", () => {
       events += 1 + (await untilFast(hub, camera, "Barn"));
     }
     expect(storedNames(hub)).toEqual(["Attic 0", "Attic 1", "House 0", "House 1"]);
-    expect(await stopAndCount(hub)).toMatchObject({ status: 0, images: 4, events, failed: 0, heartbeats: 4 });
+    expect(await stopAndCount(hub)).toMatchObject({
+      status: 0,
+      images: 4,
+      events,
+      failed: 0,
+      heartbeats: 4,
+    });
   });
 
   test("answers with ERROR at a stop what the disk does not take in time", async () => {
@@ -180,7 +201,9 @@ describe("the fast path", () => {
     camera.send(header("Barn|Temp|1"), "x");
     await until(hub, () => hub.output().includes("The disk stalls"));
     const status = hub.stop();
-    expect(camera.receive()).toEqual(["ERROR the hub stops, and the disk has not taken this in time"]);
+    expect(camera.receive()).toEqual([
+      "ERROR the hub stops, and the disk has not taken this in time",
+    ]);
     expect(await status).toBe(1);
   });
 
@@ -216,7 +239,9 @@ describe("the fast path", () => {
     }
     await untilFast(hub, camera, "Barn");
     expect(storedNames(hub)).toHaveLength(50);
-    expect(hub.log().filter((line) => line.endsWith("Max images written. Writing stopped."))).toHaveLength(1);
+    expect(
+      hub.log().filter((line) => line.endsWith("Max images written. Writing stopped.")),
+    ).toHaveLength(1);
     expect(linesWith(hub, "has all the 50 images that it may have")).toHaveLength(1);
     expect(await stopAndCount(hub)).toMatchObject({ status: 0, images: 50, imagesOverCap: 30 });
   });
@@ -225,7 +250,8 @@ describe("the fast path", () => {
     await using hub = await start({ patience: 0.02 });
     using camera = peer(hub);
     await untilFast(hub, camera, "Barn");
-    const notices = (): number => hub.log().filter((line) => line.includes("No messages received")).length;
+    const notices = (): number =>
+      hub.log().filter((line) => line.includes("No messages received")).length;
     const before = notices();
     for (let index = 0; index < 30; index++) {
       camera.send(header("Barn|Temp|1"), "x");
@@ -242,7 +268,8 @@ describe("the fast path", () => {
     const cameras = Array.from({ length: 4 }, () => stack.use(peer(hub)));
     const watcher = stack.use(peer(hub));
     let events = 0;
-    for (const [index, camera] of cameras.entries()) events += await untilFast(hub, camera, `Barn ${index}`);
+    for (const [index, camera] of cameras.entries())
+      events += await untilFast(hub, camera, `Barn ${index}`);
     for (let round = 0; round < 8; round++) {
       // What stands in for the log goes, and a camera or two find that there is none.
       using stalled = new StalledLog(hub.dataDir);
@@ -276,7 +303,8 @@ describe("the fast path", () => {
       const stop = { isOver: false };
       events += await untilFast(hub, cameras[0]!, "Barn");
       const status = stopAndCount(hub).finally(() => (stop.isOver = true));
-      // Each sends anew as soon as it has its reply, so one is always there when the hub comes to its stop.
+      // Each sends anew as soon as it has its reply, so one is always there when the hub comes to
+      // its stop.
       for (const camera of cameras) camera.send(header("Barn|Heartbeat"), "x");
       while (!stop.isOver) {
         for (const camera of cameras) {

@@ -11,16 +11,17 @@ import { formatCertificate } from "../../src/zmq/certificate.ts";
 import { newKeyPair } from "../../src/zmq/library.ts";
 import { MessageArray } from "../../src/zmq/message.ts";
 import { Context, SocketOption, SocketType } from "../../src/zmq/socket.ts";
-import { lacks } from "../support/available.ts";
-import { runCli } from "../support/cli.ts";
-import { createCertificates, CurvePeer, loadCertificate } from "../support/curve.ts";
-import { downgrade, DOWNGRADES, STRANGER } from "../support/downgrades.ts";
-import { type Hub, startHub } from "../support/hub.ts";
-import { linesWith, stopAndCount, until } from "../support/hub-output.ts";
-import { RawPeer } from "../support/raw-peer.ts";
-import { freePort, tempDir, type TempDir } from "../support/temp.ts";
-import { COMES_MS, Peer, PeerType } from "../support/zmq-peer.ts";
-import { greeting, ready } from "../support/zmtp.ts";
+import { lacks } from "../../scripts/lib/available.ts";
+import { runCli } from "../support/hub/cli.ts";
+import { createCertificates, CurvePeer, loadCertificate } from "../support/peers/curve.ts";
+import { downgrade, DOWNGRADES, STRANGER } from "../support/peers/downgrades.ts";
+import { type Hub, startHub } from "../support/hub/hub.ts";
+import { linesWith, stopAndCount, until } from "../support/hub/output.ts";
+import { RawPeer } from "../support/peers/raw-peer.ts";
+import { freePort } from "../../scripts/lib/free-port.ts";
+import { tempDir, type TempDir } from "../support/machine/temp.ts";
+import { COMES_MS, Peer, PeerType } from "../support/peers/zmq-peer.ts";
+import { greeting, ready } from "../support/peers/zmtp.ts";
 
 // Above all bounds of waiting, so that what a test holds is let go of before its context is.
 setDefaultTimeout(120_000);
@@ -57,17 +58,29 @@ function traces(hub: Hub, node: string): string[] {
 describe("a routing id such as libzmq makes, which a stranger claims", () => {
   const CLAIM = Buffer.of(0, 1, 2, 3, 4);
   const { symbols } = dlopen(libzmqPath(), {
-    zmq_socket_get_peer_state: { args: [FFIType.ptr, FFIType.ptr, FFIType.u64], returns: FFIType.i32 },
+    zmq_socket_get_peer_state: {
+      args: [FFIType.ptr, FFIType.ptr, FFIType.u64],
+      returns: FFIType.i32,
+    },
   });
 
-  /** Whether it stands some time after a stranger has come with it. @param before connections of its address before that */
+  /**
+   * Whether it stands some time after a stranger has come with it. @param before connections of its
+   * address before that
+   */
   async function stands(settings: GatekeeperSettings, before = 0): Promise<boolean> {
-    // One of its own: an endpoint within a context is free again only some time after its socket was closed.
+    // One of its own: an endpoint within a context is free again only some time after its socket
+    // was closed.
     using own = new Context();
     using router = own.socket(SocketType.router);
     router.set(SocketOption.linger, 0);
     const refused: string[] = [];
-    using gatekeeper = new Gatekeeper(own, router, settings, (_, { reason }) => void refused.push(reason));
+    using gatekeeper = new Gatekeeper(
+      own,
+      router,
+      settings,
+      (_, { reason }) => void refused.push(reason),
+    );
     const port = freePort();
     router.bind(`tcp://127.0.0.1:${port}`);
     const arrivals = Reflect.get(gatekeeper, "arrivals") as Arrivals;
@@ -79,11 +92,19 @@ describe("a routing id such as libzmq makes, which a stranger claims", () => {
       router.tryReceive(frame);
       return symbols.zmq_socket_get_peer_state(router.address, CLAIM, CLAIM.byteLength);
     };
-    for (const end = performance.now() + COMES_MS; refused.length === 0 && state() < 0; await Bun.sleep(1)) {
+    for (
+      const end = performance.now() + COMES_MS;
+      refused.length === 0 && state() < 0;
+      await Bun.sleep(1)
+    ) {
       if (performance.now() > end) throw new Error("Nobody was asked");
     }
     // What follows the answer has time to.
-    for (const end = performance.now() + 100; state() < 0 && performance.now() < end; await Bun.sleep(1));
+    for (
+      const end = performance.now() + 100;
+      state() < 0 && performance.now() < end;
+      await Bun.sleep(1)
+    );
     expect(stranger.isClosed).toBe(false);
     return state() >= 0;
   }
@@ -133,10 +154,13 @@ test("a hub lets in 20 a second of an address that has used up its store, says s
   expect(await stopAndCount(hub)).toMatchObject({ status: 0, images: 2 });
 });
 
-// Without ZMQ_ZAP_DOMAIN libzmq does not ask about a peer without CURVE: each of these then waits for a refusal for ever.
+// Without ZMQ_ZAP_DOMAIN libzmq does not ask about a peer without CURVE: each of these then waits
+// for a refusal for ever.
 describe("a hub with allow", () => {
   test("takes in from an address of it, and nothing from another", async () => {
-    await using hub = await startHub({ settings: { hub: { allow: ["127.0.0.2/32", "10.0.0.0/8"] } } });
+    await using hub = await startHub({
+      settings: { hub: { allow: ["127.0.0.2/32", "10.0.0.0/8"] } },
+    });
     using stranger = new Peer(context, PeerType.dealer, `tcp://127.0.0.1:${hub.port}`);
     // What is sent before the hub has decided waits in the stranger's own memory.
     for (let count = 0; count < 10; count++) stranger.send("", ...image("Stranger"));
@@ -251,7 +275,10 @@ const publicKey = (name: string): string => loadCertificate(own(`${name}.key`))[
 const peer = (hub: Hub, name: string, serverKey = publicKey("hub")): CurvePeer =>
   new CurvePeer({ node: name, port: hub.port, keys: own(`${name}.key_secret`), serverKey });
 
-/** That a hub serves one who may send, and has nothing of the stranger. @param before images that it has of the first already */
+/**
+ * That a hub serves one who may send, and has nothing of the stranger. @param before images that it
+ * has of the first already
+ */
 async function expectOnlyBarn(hub: Hub, before = 0): Promise<void> {
   await using barn = peer(hub, "barn");
   expect(await barn.reply).toBe("OK");
@@ -275,7 +302,10 @@ describe.skipIf(lacks("python"))("a hub with curve", () => {
 
   /** Puts a node's public key where the hub looks for it. */
   function admit(name: string): void {
-    writeFileSync(join(clientKeys, `${name}.key`), formatCertificate({ publicKey: publicKey(name) }));
+    writeFileSync(
+      join(clientKeys, `${name}.key`),
+      formatCertificate({ publicKey: publicKey(name) }),
+    );
   }
 
   const curveHub = (more: Record<string, unknown> = {}): Promise<Hub> =>
@@ -309,7 +339,10 @@ describe.skipIf(lacks("python"))("a hub with curve", () => {
   test("takes nothing from a key that it does not know", async () => {
     await using hub = await curveHub();
     await using stranger = peer(hub, "stranger");
-    await until(hub, () => linesWith(hub, "Refused a connection: its key is not in client_keys").length > 0);
+    await until(
+      hub,
+      () => linesWith(hub, "Refused a connection: its key is not in client_keys").length > 0,
+    );
     expect(linesWith(hub, "not in client_keys")[0]).toEndWith(" from=127.0.0.1");
     await expectOnlyBarn(hub);
     expect(stranger.isAnswered).toBe(false);
@@ -370,7 +403,8 @@ describe.skipIf(lacks("python"))("a hub with curve", () => {
       expect(refused.isAnswered).toBe(false);
       admit("stranger");
       process.kill(hub.pid, "SIGHUP");
-      // libzmq gives a connection that was refused with 400 up, so the same socket is not served later.
+      // libzmq gives a connection that was refused with 400 up, so the same socket is not served
+      // later.
       await until(hub, () => linesWith(hub, "Read the keys of 2 clients again").length === 1);
     }
     await using admitted = peer(hub, "stranger");
@@ -423,9 +457,16 @@ describe.skipIf(lacks("python"))("a hub with curve", () => {
       },
     });
     const send = ["send", "--event", "Node|Temp|1", "--to", `127.0.0.1:${hub.port}`];
-    const keys = ["--key", join(clientKeys, "node.key_secret"), "--server-key", join(temp.path, "hub2.key")];
+    const keys = [
+      "--key",
+      join(clientKeys, "node.key_secret"),
+      "--server-key",
+      join(temp.path, "hub2.key"),
+    ];
     expect(await runCli([...send, ...keys], { home })).toMatchObject({ status: EXIT.ok });
-    expect(await runCli([...send, "--timeout", "1"], { home })).toMatchObject({ status: EXIT.unanswered });
+    expect(await runCli([...send, "--timeout", "1"], { home })).toMatchObject({
+      status: EXIT.unanswered,
+    });
     expect(hub.log().filter((line) => line.includes("Node|Temp"))).toHaveLength(1);
   });
 });
@@ -459,7 +500,10 @@ describe("a hub whose keys cannot be read ends with the status for settings and 
     [
       "the server key is more than 256 bits in Z85",
       () =>
-        writeFileSync(server(), formatCertificate({ publicKey: "#".repeat(40), secretKey: "#".repeat(40) })),
+        writeFileSync(
+          server(),
+          formatCertificate({ publicKey: "#".repeat(40), secretKey: "#".repeat(40) }),
+        ),
       server,
     ],
     ["there is no directory of client keys", () => rmSync(clients(), { recursive: true }), clients],

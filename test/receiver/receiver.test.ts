@@ -3,14 +3,14 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { ZmqError } from "../../src/zmq/library.ts";
 import { Context } from "../../src/zmq/socket.ts";
-import { lacks } from "../support/available.ts";
-import { header, jpeg, storedNames } from "../support/camera.ts";
-import { type Hub, startHub } from "../support/hub.ts";
-import { until } from "../support/hub-output.ts";
-import { Proxy } from "../support/proxy.ts";
-import { Sender } from "../support/sender.ts";
-import { StalledLog } from "../support/stalled-log.ts";
-import { Peer, PeerType } from "../support/zmq-peer.ts";
+import { lacks } from "../../scripts/lib/available.ts";
+import { header, jpeg, storedNames } from "../support/peers/camera.ts";
+import { type Hub, startHub } from "../support/hub/hub.ts";
+import { until } from "../support/hub/output.ts";
+import { Proxy } from "../support/peers/proxy.ts";
+import { Sender } from "../support/peers/sender.ts";
+import { StalledLog } from "../support/hub/stalled-log.ts";
+import { Peer, PeerType } from "../support/peers/zmq-peer.ts";
 
 // Above all bounds of waiting, so that what a test holds is let go of before its context is.
 setDefaultTimeout(120_000);
@@ -76,7 +76,8 @@ describe.each(["stored", "received", "synced"])("a hub with ack %s", (ack) => {
       await using hub = await startHub(settings({ ack, queuemax, writers: 1 }));
       using stack = new DisposableStack();
       const peers = connectedPeers(stack, hub, 40);
-      // While it stands still, what is sent arrives in the kernel's memory: all of it is there when the signal comes.
+      // While it stands still, what is sent arrives in the kernel's memory: all of it is there when
+      // the signal comes.
       process.kill(hub.pid, "SIGSTOP");
       const sent = peers.map((peer, index) => {
         const name = `image of ${index}`;
@@ -95,7 +96,8 @@ describe.each(["stored", "received", "synced"])("a hub with ack %s", (ack) => {
 });
 
 test("a hub with a queue of one stops with status 0 when more senders than that never pause", async () => {
-  // Before replies were held back beside the slots, each reply let the next request in, and this took 8 s.
+  // Before replies were held back beside the slots, each reply let the next request in, and this
+  // took 8 s.
   await using hub = await startHub(settings({ queuemax: 1 }));
   using stack = new DisposableStack();
   const peers = connectedPeers(stack, hub, 8);
@@ -114,7 +116,9 @@ test("a hub with a queue of one stops with status 0 when more senders than that 
   }
   expect({ status: await stop.status, output: hub.output() }).toMatchObject({ status: 0 });
   expect(hub.output()).toContain("all that had arrived is stored and answered");
-  expect(texts(hub).filter((text) => text === "Barn|Temp|1").length).toBeGreaterThanOrEqual(answered);
+  expect(texts(hub).filter((text) => text === "Barn|Temp|1").length).toBeGreaterThanOrEqual(
+    answered,
+  );
   expect(texts(hub).at(-1)).toStartWith("Exiting");
 });
 
@@ -142,14 +146,18 @@ test("a hub stops with status 0 when a peer sends without ever waiting for repli
   expect(texts(hub).filter((text) => text.startsWith("Exiting"))).toHaveLength(1);
 });
 
-/** Stalls the disk for the event log, until what this gives is disposed of: a writer waits for a reader. */
+/**
+ * Stalls the disk for the event log, until what this gives is disposed of: a writer waits for a
+ * reader.
+ */
 async function stall(hub: Hub): Promise<Disposable> {
   const log = join(hub.dataDir, "logs/imagehub.log");
   await until(hub, () => existsSync(log));
   return new StalledLog(hub.dataDir);
 }
 
-// Without `event-queue.ts` both writers wait for the log, and the first of these images has no answer.
+// Without `event-queue.ts` both writers wait for the log, and the first of these images has no
+// answer.
 test("images go on when the event log stalls, also behind the notice that the folder is full", async () => {
   await using hub = await startHub({ settings: { hub: { writers: 2, max_images_write: 30 } } });
   using stack = new DisposableStack();
@@ -177,13 +185,16 @@ describe("while the disk stalls", () => {
   test.each(["stored", "received"])(
     "cameras wait and who sends ahead is refused, with ack %s",
     async (ack) => {
-      await using hub = await startHub(settings({ ack, queuemax: 3, max_connections: 20, writers: 1 }));
+      await using hub = await startHub(
+        settings({ ack, queuemax: 3, max_connections: 20, writers: 1 }),
+      );
       using stack = new DisposableStack();
       const cameras = connectedPeers(stack, hub, 10);
       const dealer = stack.use(new Peer(context, PeerType.dealer, `tcp://127.0.0.1:${hub.port}`));
       const names: string[] = [];
       const stalled = await stall(hub);
-      for (const [index] of Array(10).entries()) dealer.send("", header(`Ahead|Temp|${index}`), "x");
+      for (const [index] of Array(10).entries())
+        dealer.send("", header(`Ahead|Temp|${index}`), "x");
       const refused: string[] = [];
       // Its first, and as many more as the queue holds, wait to be stored.
       while (refused.length < 6) {
@@ -209,7 +220,8 @@ describe("while the disk stalls", () => {
   test("a node that comes back under its routing id gets the replies to its own requests, and no others", async () => {
     await using hub = await startHub(settings({ writers: 1, log_level: "debug" }));
     using stack = new DisposableStack();
-    const named = () => new Peer(context, PeerType.dealer, `tcp://127.0.0.1:${hub.port}`, 0x61_62_63_64);
+    const named = () =>
+      new Peer(context, PeerType.dealer, `tcp://127.0.0.1:${hub.port}`, 0x61_62_63_64);
     const before = named();
     const stalled = await stall(hub);
     before.send("", header("Barn|Temp|1"), "x");
@@ -370,7 +382,9 @@ test("a hub serves others when peers send broken envelopes and go", async () => 
     good!.send(header(`Good|Temp|${round}`), "x");
     expect(good!.receive()).toEqual(["OK"]);
   }
-  expect(texts(hub).slice(1)).toEqual(Array.from({ length: 10 }, (_, round) => `Good|Temp|${round}`));
+  expect(texts(hub).slice(1)).toEqual(
+    Array.from({ length: 10 }, (_, round) => `Good|Temp|${round}`),
+  );
   expect(await hub.stop()).toBe(0);
   expect(hub.output()).toContain("Refused a request: the request has no empty delimiter frame");
 });
@@ -392,7 +406,8 @@ test("a hub answers ERROR with the reason when a request makes no sense", async 
     expect(peer!.receive()).toEqual([reply]);
   }
   expect(await hub.stop()).toBe(0);
-  for (const [, reply] of cases) expect(hub.output()).toContain(`Refused a request: ${reply.slice(6)}`);
+  for (const [, reply] of cases)
+    expect(hub.output()).toContain(`Refused a request: ${reply.slice(6)}`);
 });
 
 describe.skipIf(lacks("python"))("a hub behind proxies", () => {

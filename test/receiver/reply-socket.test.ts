@@ -5,8 +5,8 @@ import { ReplySocket, routerSocket } from "../../src/receiver/reply-socket.ts";
 import { PLACE_BYTES } from "../../src/shared/memory.ts";
 import { Poller } from "../../src/zmq/poller.ts";
 import { Context } from "../../src/zmq/socket.ts";
-import { freePort } from "../support/temp.ts";
-import { COMES_MS, Peer, PeerType } from "../support/zmq-peer.ts";
+import { freePort } from "../../scripts/lib/free-port.ts";
+import { COMES_MS, Peer, PeerType } from "../support/peers/zmq-peer.ts";
 
 const PLACES = 200;
 const HEADER_BYTES_MAX = 64 * 1024;
@@ -54,7 +54,10 @@ function receiveAt(place: number): Received {
 }
 
 /** Header, payload, and the reason where a request is malformed. */
-function textsOf(received: Received, place: number): { header?: string; payload: string; malformed: string } {
+function textsOf(
+  received: Received,
+  place: number,
+): { header?: string; payload: string; malformed: string } {
   const { header, malformed } = received;
   return {
     ...(header !== undefined && { header }),
@@ -72,7 +75,8 @@ function answer(place: number, reply: string): void {
 /** A REQ socket whose routing id is the same each time. */
 const named = (): Peer => new Peer(context, PeerType.req, endpoint, 0x61_62_63_64);
 
-const hops = (count: number): string[] => Array.from({ length: count }, (_, index) => `hop ${index}`);
+const hops = (count: number): string[] =>
+  Array.from({ length: count }, (_, index) => `hop ${index}`);
 
 const peer = (type: number): Peer => new Peer(context, type, endpoint);
 
@@ -109,8 +113,14 @@ describe("receive tells what is wrong, and the sender is answered, when a REQ so
   const cases: Record<string, { frames: string[]; malformed: string }> = {
     "one frame": { frames: ["header"], malformed: "the request has 1 frame, 2 were expected" },
     "one empty frame": { frames: [""], malformed: "the request has 1 frame, 2 were expected" },
-    "three frames": { frames: ["h", "p", "x"], malformed: "the request has 3 frames, 2 were expected" },
-    "three empty frames": { frames: ["", "", ""], malformed: "the request has 3 frames, 2 were expected" },
+    "three frames": {
+      frames: ["h", "p", "x"],
+      malformed: "the request has 3 frames, 2 were expected",
+    },
+    "three empty frames": {
+      frames: ["", "", ""],
+      malformed: "the request has 3 frames, 2 were expected",
+    },
     "a thousand frames": {
       frames: Array.from({ length: 1000 }, (_, index) => `${index}`),
       malformed: "the request has 1000 frames, 2 were expected",
@@ -150,14 +160,22 @@ describe("receive answers with the envelope that came when a DEALER sends", () =
     "nine hops": { frames: [...hops(9), "", "h", "p"], malformed: NO_DELIMITER, envelope: [] },
     "no delimiter": { frames: ["h", "p"], malformed: NO_DELIMITER, envelope: [] },
     "one frame that is none": { frames: ["h"], malformed: NO_DELIMITER, envelope: [] },
-    "a thousand frames and no delimiter": { frames: hops(1000), malformed: NO_DELIMITER, envelope: [] },
+    "a thousand frames and no delimiter": {
+      frames: hops(1000),
+      malformed: NO_DELIMITER,
+      envelope: [],
+    },
     "a delimiter alone": { frames: [""], malformed: NO_FRAMES, envelope: [""] },
     "two delimiters alone": {
       frames: ["", ""],
       malformed: "the request has 1 frame, 2 were expected",
       envelope: [""],
     },
-    "a hop and a delimiter alone": { frames: ["hop 0", ""], malformed: NO_FRAMES, envelope: ["hop 0", ""] },
+    "a hop and a delimiter alone": {
+      frames: ["hop 0", ""],
+      malformed: NO_FRAMES,
+      envelope: ["hop 0", ""],
+    },
     "a hop and one frame": {
       frames: ["hop 0", "", "h"],
       malformed: "the request has 1 frame, 2 were expected",
@@ -189,21 +207,24 @@ describe("receive answers with the envelope that came when a DEALER sends", () =
     expect(req.receive()).toEqual(["OK"]);
   });
 
-  test.each(Object.keys(cases))("%s, also when the reply comes from an envelope taken out", (name) => {
-    const { frames, envelope } = cases[name]!;
-    using dealer = peer(PeerType.dealer);
-    dealer.send(...frames);
-    receiveAt(0);
-    const taken = replySocket.takeEnvelope(0);
-    replySocket.release(0);
-    using req = peer(PeerType.req);
-    req.send("header", "payload");
-    receiveAt(0);
-    replySocket.replyTo(taken, Buffer.from("reply"));
-    expect(dealer.receive()).toEqual([...envelope, "reply"]);
-    answer(0, "OK");
-    expect(req.receive()).toEqual(["OK"]);
-  });
+  test.each(Object.keys(cases))(
+    "%s, also when the reply comes from an envelope taken out",
+    (name) => {
+      const { frames, envelope } = cases[name]!;
+      using dealer = peer(PeerType.dealer);
+      dealer.send(...frames);
+      receiveAt(0);
+      const taken = replySocket.takeEnvelope(0);
+      replySocket.release(0);
+      using req = peer(PeerType.req);
+      req.send("header", "payload");
+      receiveAt(0);
+      replySocket.replyTo(taken, Buffer.from("reply"));
+      expect(dealer.receive()).toEqual([...envelope, "reply"]);
+      answer(0, "OK");
+      expect(req.receive()).toEqual(["OK"]);
+    },
+  );
 });
 
 test("reply goes to who asked when many requests are in hand and are answered in another order", () => {
@@ -214,7 +235,9 @@ test("reply goes to who asked when many requests are in hand and are answered in
   expect(new Set(requests).size).toBe(PLACES);
   for (const place of reqs.keys()) {
     // Payloads stay where they are while others come and go.
-    expect(replySocket.payload(place).bytes().toString()).toBe(requests[place]!.replace("header", "payload"));
+    expect(replySocket.payload(place).bytes().toString()).toBe(
+      requests[place]!.replace("header", "payload"),
+    );
   }
   for (const place of [...reqs.keys()].toReversed()) answer(place, `to ${requests[place]}`);
   for (const [index, req] of reqs.entries()) expect(req.receive()).toEqual([`to header ${index}`]);
@@ -235,7 +258,8 @@ test("reply to a sender that is gone is dropped, and the next one is served", ()
 });
 
 test("reply reaches a sender when one without a delimiter has come and gone before it", () => {
-  // libzmq's own REP (4.3.5) drops the reply to the second here: with one in place of the ReplySocket, nothing comes.
+  // libzmq's own REP (4.3.5) drops the reply to the second here: with one in place of the
+  // ReplySocket, nothing comes.
   using req = peer(PeerType.req);
   req.send("header", "payload");
   receiveAt(0);

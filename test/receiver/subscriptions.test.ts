@@ -1,5 +1,6 @@
 /**
- * Cameras that publish, against whole hubs: with libzmq's own PUB in this process, and with pyzmq as imagezmq uses it.
+ * Cameras that publish, against whole hubs: with libzmq's own PUB in this process, and with pyzmq
+ * as imagezmq uses it.
  *
  * @module
  */
@@ -8,14 +9,15 @@ import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from
 import { join } from "node:path";
 import { newKeyPair } from "../../src/zmq/library.ts";
 import { Context, type Socket, SocketOption, TextOption } from "../../src/zmq/socket.ts";
-import { lacks, PARTS, PROGRAMS, PYTHON } from "../support/available.ts";
-import { header, jpeg, storedNames } from "../support/camera.ts";
-import { createCertificates, loadCertificate } from "../support/curve.ts";
-import { type Hub, startHub } from "../support/hub.ts";
-import { linesWith, until } from "../support/hub-output.ts";
-import { StalledLog } from "../support/stalled-log.ts";
-import { freePort, tempDir } from "../support/temp.ts";
-import { COMES_MS, Peer, PeerType, sendFrames } from "../support/zmq-peer.ts";
+import { lacks, PARTS, PROGRAMS, PYTHON } from "../../scripts/lib/available.ts";
+import { header, jpeg, storedNames } from "../support/peers/camera.ts";
+import { createCertificates, loadCertificate } from "../support/peers/curve.ts";
+import { type Hub, startHub } from "../support/hub/hub.ts";
+import { linesWith, until } from "../support/hub/output.ts";
+import { StalledLog } from "../support/hub/stalled-log.ts";
+import { freePort } from "../../scripts/lib/free-port.ts";
+import { tempDir } from "../support/machine/temp.ts";
+import { COMES_MS, Peer, PeerType, sendFrames } from "../support/peers/zmq-peer.ts";
 
 // Above all bounds of waiting, so that what a test holds is let go of before its context is.
 setDefaultTimeout(120_000);
@@ -33,7 +35,10 @@ afterEach(() => {
 });
 
 /** A camera that publishes. libzmq gives the port of one that was closed back a little later. */
-async function publisher(port: number, prepare: (socket: Socket) => void = () => undefined): Promise<Socket> {
+async function publisher(
+  port: number,
+  prepare: (socket: Socket) => void = () => undefined,
+): Promise<Socket> {
   const socket = context.socket(PUB);
   socket.set(SocketOption.linger, 0);
   socket.set(SocketOption.sendHwm, 0);
@@ -55,7 +60,9 @@ const endpoint = (port: number): string => `tcp://127.0.0.1:${port}`;
 const hubWith = (hub: Record<string, unknown>): Promise<Hub> =>
   startHub({ settings: { hub: { max_images_write: 100_000, ...hub } } });
 
-/** Waits until the hub has subscribed so often. A PUB socket has the subscription a moment later. */
+/**
+ * Waits until the hub has subscribed so often. A PUB socket has the subscription a moment later.
+ */
 async function subscribed(hub: Hub, count = 1): Promise<void> {
   await until(hub, () => linesWith(hub, "Subscribed to").length >= count);
   await Bun.sleep(200);
@@ -95,7 +102,9 @@ test("what publishers send is stored beside what senders send, whole and under t
 
 test("a publisher that is not there at start, goes and comes again is subscribed to each time", async () => {
   const port = freePort();
-  await using hub = await hubWith({ subscribe: [endpoint(port), "tcp://no-such-host.invalid:5566"] });
+  await using hub = await hubWith({
+    subscribe: [endpoint(port), "tcp://no-such-host.invalid:5566"],
+  });
   await until(hub, () => linesWith(hub, "Cannot reach the publisher yet").length >= 2);
   for (const round of [1, 2]) {
     {
@@ -128,7 +137,8 @@ test("what makes no sense is told with its address, and what has no label with t
   expect(hub.output()).toContain("refused=3");
 });
 
-// Without `hasRoomForPublished` in `storePublished`, 600 messages wait and the camera is told that the queue is full.
+// Without `hasRoomForPublished` in `storePublished`, 600 messages wait and the camera is told that
+// the queue is full.
 test("a slow disk drops what publishers send, counts and says it, and senders keep their places", async () => {
   const port = freePort();
   using stack = new DisposableStack();
@@ -166,7 +176,9 @@ test("a publisher with CURVE is subscribed to with its key, and tried again when
       socket.set(SocketOption.curveServer, 1);
       socket.setText(TextOption.curveSecretKey, secretKey);
     });
-  await using hub = await hubWith({ subscribe: [{ connect: endpoint(port), server_key: keys.publicKey }] });
+  await using hub = await hubWith({
+    subscribe: [{ connect: endpoint(port), server_key: keys.publicKey }],
+  });
   {
     using _ = await withKeys(other);
     await until(hub, () => linesWith(hub, "Cannot subscribe").length > 0);
@@ -206,7 +218,7 @@ describe.each(PROGRAMS)("a camera on pyzmq that publishes, and a hub (%s)", (pro
       const [serverKey] = loadCertificate(join(folder.path, "pub.key"));
       subscribe = { connect: endpoint(port), server_key: serverKey };
     }
-    const script = join(import.meta.dir, "../support/image_publisher.py");
+    const script = join(import.meta.dir, "../support/peers/image_publisher.py");
     await using hub = await startHub({ program, settings: { hub: { subscribe: [subscribe] } } });
     const camera = Bun.spawn([PYTHON, script, String(port), "50", ...keys], {
       stdio: ["pipe", "pipe", "inherit"],
@@ -223,7 +235,9 @@ describe.each(PROGRAMS)("a camera on pyzmq that publishes, and a hub (%s)", (pro
     }
     const jpegs = hub.images().filter(({ name }) => name.startsWith("Pub-2"));
     const numbers = jpegs.map(({ bytes }) => Number(bytes.subarray(2, -2).toString()));
-    expect(numbers.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 50 }, (_, index) => index));
+    expect(numbers.toSorted((a, b) => a - b)).toEqual(
+      Array.from({ length: 50 }, (_, index) => index),
+    );
     expect(hub.images().filter(({ name }) => name.startsWith("Pub-Raw-2"))).toHaveLength(1);
     expect(await hub.stop()).toBe(0);
     expect(hub.output()).toContain("heartbeats=1");

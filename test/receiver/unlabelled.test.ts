@@ -2,7 +2,10 @@ import { expect, test } from "bun:test";
 import { UnlabelledWarnings, WARNED_MAX } from "../../src/receiver/unlabelled.ts";
 
 /** Warnings, and the lines that came of them. */
-function newWarnings(): { warnings: UnlabelledWarnings; lines: [message: string, from: unknown][] } {
+function newWarnings(): {
+  warnings: UnlabelledWarnings;
+  lines: [message: string, from: unknown][];
+} {
   const lines: [message: string, from: unknown][] = [];
   const warnings = new UnlabelledWarnings((level, message, fields) => {
     expect(level).toBe("warn");
@@ -13,7 +16,8 @@ function newWarnings(): { warnings: UnlabelledWarnings; lines: [message: string,
 
 test("UnlabelledWarnings warns of each address once, and names the text and the setting", () => {
   const { warnings, lines } = newWarnings();
-  for (const address of ["10.0.0.1", "10.0.0.1", "10.0.0.2", "10.0.0.1"]) warnings.warn(address, "rpi-cam");
+  for (const address of ["10.0.0.1", "10.0.0.1", "10.0.0.2", "10.0.0.1"])
+    warnings.warn(address, "rpi-cam");
   expect(lines.map(([, from]) => from)).toEqual(["10.0.0.1", "10.0.0.2"]);
   expect(lines[0]![0]).toBe(
     'Messages such as "rpi-cam" are answered OK and not kept: there is no | in the text. ' +
@@ -29,7 +33,8 @@ test("UnlabelledWarnings shows the start of a long text", () => {
 
 test("UnlabelledWarnings falls silent when very many addresses send so", () => {
   const { warnings, lines } = newWarnings();
-  for (let address = 0; address < WARNED_MAX + 50; address++) warnings.warn(`10.0.0.${address}`, "x");
+  for (let address = 0; address < WARNED_MAX + 50; address++)
+    warnings.warn(`10.0.0.${address}`, "x");
   expect(lines).toHaveLength(WARNED_MAX + 1);
   expect(lines.at(-1)![0]).toContain(`said of ${WARNED_MAX} addresses`);
 });

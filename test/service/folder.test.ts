@@ -11,7 +11,7 @@ import {
 import { join } from "node:path";
 import { withFolder } from "../../src/service/folder.ts";
 import { Machine } from "../../src/service/machine.ts";
-import { tempDir } from "../support/temp.ts";
+import { tempDir } from "../support/machine/temp.ts";
 
 const { uid, gid } =
   process.getuid?.() === 0
@@ -39,15 +39,18 @@ describe("withFolder", () => {
   });
 
   // With the paths as they were given to mkdir before, the directory is made behind the link.
-  test.each(["swapped", "swapped/below"])("goes through no link that was put in the place of %p", (path) => {
-    using temp = tempDir();
-    for (const name of ["etc", "home"]) mkdirSync(join(temp.path, name));
-    symlinkSync("../etc", join(temp.path, "home/swapped"));
-    expect(() => withFolder(join(temp.path, "home", path, "new"), () => undefined, OWNER)).toThrow(
-      /ENOTDIR|ELOOP/,
-    );
-    expect(readdirSync(join(temp.path, "etc"))).toEqual([]);
-  });
+  test.each(["swapped", "swapped/below"])(
+    "goes through no link that was put in the place of %p",
+    (path) => {
+      using temp = tempDir();
+      for (const name of ["etc", "home"]) mkdirSync(join(temp.path, name));
+      symlinkSync("../etc", join(temp.path, "home/swapped"));
+      expect(() =>
+        withFolder(join(temp.path, "home", path, "new"), () => undefined, OWNER),
+      ).toThrow(/ENOTDIR|ELOOP/);
+      expect(readdirSync(join(temp.path, "etc"))).toEqual([]);
+    },
+  );
 
   test("stays in what it has opened when another directory is put in its place meanwhile", () => {
     using temp = tempDir();

@@ -2,9 +2,12 @@ import { expect, test } from "bun:test";
 import { mkdirSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { mountPointOf, realPath } from "../../src/service/mount.ts";
-import { tempDir } from "../support/temp.ts";
+import { tempDir } from "../support/machine/temp.ts";
 
-/** As /proc/self/mountinfo has it: a disk, one with a space in its name on it, and a folder that is bound to another place. */
+/**
+ * As /proc/self/mountinfo has it: a disk, one with a space in its name on it, and a folder that is
+ * bound to another place.
+ */
 const MOUNTS = String.raw`22 1 8:1 / / rw shared:1 - ext4 /dev/sda1 rw
 30 22 8:17 / /mnt/disk rw shared:2 - ext4 /dev/sdb1 rw
 31 30 8:33 / /mnt/disk/my\040stick rw shared:3 - vfat /dev/sdc1 rw

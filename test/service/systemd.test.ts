@@ -5,13 +5,13 @@ import { join } from "node:path";
 import { EXIT } from "../../src/errors.ts";
 import { monotonicMicros } from "../../src/os/time.ts";
 import { TEMPORARY_PREFIX } from "../../src/store/whole-file.ts";
-import { lacks, PARTS, PROGRAMS } from "../support/available.ts";
-import { runCli } from "../support/cli.ts";
-import { Hub, startHub } from "../support/hub.ts";
-import { linesWith, until } from "../support/hub-output.ts";
-import { NotifySocket } from "../support/notify-socket.ts";
-import { lacksStrace, Strace, threadOf } from "../support/strace.ts";
-import { tempDir } from "../support/temp.ts";
+import { lacks, PARTS, PROGRAMS } from "../../scripts/lib/available.ts";
+import { runCli } from "../support/hub/cli.ts";
+import { Hub, startHub } from "../support/hub/hub.ts";
+import { linesWith, until } from "../support/hub/output.ts";
+import { NotifySocket } from "../support/machine/notify-socket.ts";
+import { lacksStrace, Strace, threadOf } from "../support/machine/strace.ts";
+import { tempDir } from "../support/machine/temp.ts";
 
 setDefaultTimeout(120_000);
 
@@ -106,7 +106,9 @@ describe.each(programs)("imagehub from %s tells systemd", (program) => {
         env: withSocket(socket),
         args: ["--port", String(other.port)],
       });
-      expect(await socket.until("STATUS=")).toStartWith(`STATUS=Cannot bind tcp://*:${other.port}: port `);
+      expect(await socket.until("STATUS=")).toStartWith(
+        `STATUS=Cannot bind tcp://*:${other.port}: port `,
+      );
       const failure = await hub.listening().catch((error: Error) => error.message);
       expect(failure).toStartWith(`The hub ended with status ${EXIT.bind}`);
       expect(socket.messages()).toHaveLength(1);
@@ -123,15 +125,20 @@ test("imagehub leaves the watchdog to the process that WATCHDOG_PID names", asyn
   expect(socket.count("WATCHDOG=1")).toBe(0);
 });
 
-describe.skipIf(process.arch === "arm64" || lacks(...PARTS.arm64))("imagehub without libsystemd", () => {
-  test("says so, and receives", async () => {
-    using socket = new NotifySocket();
-    await using hub = await startHub({ program: "arm64", env: withSocket(socket) });
-    expect(linesWith(hub, "Cannot tell systemd how the hub does")).toHaveLength(1);
-    const sent = await runCli(["send", "--event", "a|b", "--to", `127.0.0.1:${hub.port}`], { home: hub.dir });
-    expect(sent.status).toBe(EXIT.ok);
-  });
-});
+describe.skipIf(process.arch === "arm64" || lacks(...PARTS.arm64))(
+  "imagehub without libsystemd",
+  () => {
+    test("says so, and receives", async () => {
+      using socket = new NotifySocket();
+      await using hub = await startHub({ program: "arm64", env: withSocket(socket) });
+      expect(linesWith(hub, "Cannot tell systemd how the hub does")).toHaveLength(1);
+      const sent = await runCli(["send", "--event", "a|b", "--to", `127.0.0.1:${hub.port}`], {
+        home: hub.dir,
+      });
+      expect(sent.status).toBe(EXIT.ok);
+    });
+  },
+);
 
 test("imagehub loads no libsystemd where systemd did not start it", async () => {
   await using hub = await startHub();

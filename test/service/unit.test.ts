@@ -2,12 +2,12 @@ import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { formatUnit, isOwnUnit, mountUnit, type Places, placesIn } from "../../src/service/unit.ts";
-import { CHECKOUT, lacks } from "../support/available.ts";
-import { tempDir } from "../support/temp.ts";
+import { CHECKOUT, lacks } from "../../scripts/lib/available.ts";
+import { tempDir } from "../support/machine/temp.ts";
 
 setDefaultTimeout(60_000);
 
-const SHIPPED = readFileSync(join(CHECKOUT, "scripts/systemd/imagehub.service"), "utf8");
+const SHIPPED = readFileSync(join(CHECKOUT, "deploy/imagehub.service"), "utf8");
 
 const SITE: Places = {
   user: "ops",
@@ -38,7 +38,12 @@ function unitOnDisk(folder: string, user: string): string {
   writeFileSync(join(home, "imagehub"), "#!/bin/sh\n");
   chmodSync(join(home, "imagehub"), 0o755);
   const unit = join(temp.path, `imagehub${Bun.hash(folder)}.service`);
-  const places = { user, group: user, executable: join(home, "imagehub"), config: join(home, "a.yaml") };
+  const places = {
+    user,
+    group: user,
+    executable: join(home, "imagehub"),
+    config: join(home, "a.yaml"),
+  };
   writeFileSync(
     unit,
     formatUnit({
@@ -118,7 +123,12 @@ describe.skipIf(lacks("systemd"))("systemd", () => {
   test.each(["/srv", "/home/ops/sentinelcam", "/mnt/my-disk", "/mnt/.ä b", "/mnt/a.b:c_d"])(
     "names the mount of %s as mountUnit does",
     (path) => {
-      const escaped = Bun.spawnSync(["systemd-escape", "--path", "--suffix=mount", path]).stdout.toString();
+      const escaped = Bun.spawnSync([
+        "systemd-escape",
+        "--path",
+        "--suffix=mount",
+        path,
+      ]).stdout.toString();
       expect(mountUnit(path)).toBe(escaped.trimEnd());
     },
   );
@@ -131,7 +141,7 @@ describe.skipIf(lacks("systemd"))("systemd", () => {
   });
 
   test("rates what the service may do to the machine as little", () => {
-    const unit = join(CHECKOUT, "scripts/systemd/imagehub.service");
+    const unit = join(CHECKOUT, "deploy/imagehub.service");
     const { status, output } = analyze(
       "security",
       "--offline=true",

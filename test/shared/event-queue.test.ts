@@ -1,11 +1,14 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { EventQueue } from "../../src/shared/event-queue.ts";
 import { createShared, type Shared } from "../../src/shared/memory.ts";
-import type { EventQueueWorkerMessage, EventQueueWorkerStart } from "../support/event-queue-worker.ts";
+import type {
+  EventQueueWorkerMessage,
+  EventQueueWorkerStart,
+} from "../support/shared/event-queue-worker.ts";
 
 setDefaultTimeout(120_000);
 
-const WORKER = new URL("../support/event-queue-worker.ts", import.meta.url);
+const WORKER = new URL("../support/shared/event-queue-worker.ts", import.meta.url);
 
 /** Runs a writer to its end. @returns undefined where it ended without a word */
 async function run(start: EventQueueWorkerStart): Promise<EventQueueWorkerMessage | undefined> {
@@ -69,7 +72,8 @@ describe("EventQueue", () => {
     expect(drained(shared)).toEqual([2, 3]);
   });
 
-  // Without the second look in `drain`, or with a turn that is given back before the look, some stay behind.
+  // Without the second look in `drain`, or with a turn that is given back before the look, some
+  // stay behind.
   test("has each stored once and by one writer at a time when many put there at once", async () => {
     const writers = 4;
     const each = 5000;

@@ -1,5 +1,10 @@
 import { expect, test } from "bun:test";
-import { BOUNDS_S, HISTOGRAM_NUMBERS, observe, readHistograms } from "../../src/shared/histogram.ts";
+import {
+  BOUNDS_S,
+  HISTOGRAM_NUMBERS,
+  observe,
+  readHistograms,
+} from "../../src/shared/histogram.ts";
 
 const empty = (): Float64Array => new Float64Array(HISTOGRAM_NUMBERS);
 

@@ -52,7 +52,9 @@ test("isPlain is for events and JPEG files of usual size", () => {
   const image = { kind: "image", node: "Barn", name: "Barn", raw: undefined } as const;
   expect(isPlain({ kind: "event", node: "Barn", text: "Barn|Temp|1" }, 1)).toBe(true);
   expect([isPlain(image, 262_144), isPlain(image, 262_145)]).toEqual([true, false]);
-  expect(isPlain({ ...image, raw: { height: 1, width: 1, channels: 1, item: "uint8" } }, 1)).toBe(false);
+  expect(isPlain({ ...image, raw: { height: 1, width: 1, channels: 1, item: "uint8" } }, 1)).toBe(
+    false,
+  );
   expect(isPlain({ kind: "heartbeat", node: "Barn" }, 1)).toBe(false);
   expect(isPlain({ kind: "test" }, 1)).toBe(false);
   expect(isPlain({ kind: "unlabelled", node: "rpi-cam" }, 1)).toBe(false);

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { SharedLock } from "../../src/shared/lock.ts";
-import type { LockWorkerStart } from "../support/lock-worker.ts";
+import type { LockWorkerStart } from "../support/shared/lock-worker.ts";
 
 function newIntegers(): Int32Array<SharedArrayBuffer> {
   return new Int32Array(new SharedArrayBuffer(3 * Int32Array.BYTES_PER_ELEMENT));
@@ -30,7 +30,7 @@ test("hold lets in one thread at a time when four count with plain reads and wri
   const counts = 20_000;
   const integers = newIntegers();
   const workers = Array.from({ length: threads }, () => {
-    const worker = new Worker(new URL("../support/lock-worker.ts", import.meta.url));
+    const worker = new Worker(new URL("../support/shared/lock-worker.ts", import.meta.url));
     const done = Promise.withResolvers<void>();
     worker.onmessage = () => done.resolve();
     worker.onerror = ({ message }) => done.reject(new Error(message));

@@ -5,12 +5,14 @@ import { RequestQueue, Take } from "../../src/shared/queue.ts";
 import { WRITERS_MAX } from "../../src/limits.ts";
 import { createShared, Integer, type Shared } from "../../src/shared/memory.ts";
 import { Poller } from "../../src/zmq/poller.ts";
-import type { QueueWorkerMessage, QueueWorkerStart } from "../support/queue-worker.ts";
+import type { QueueWorkerMessage, QueueWorkerStart } from "../support/shared/queue-worker.ts";
 
 /** How long a wake-up is waited for; one that takes so long is lost. */
 const LOST_MS = 20_000;
 
-/** Tickets just before they pass 2^31, where they become negative, and 2^32, where they begin again. */
+/**
+ * Tickets just before they pass 2^31, where they become negative, and 2^32, where they begin again.
+ */
 const BEFORE_2_31 = 2 ** 31 - 100;
 const BEFORE_2_32 = -100;
 
@@ -21,7 +23,10 @@ afterEach(() => {
 });
 
 /** A queue whose tickets have come as far as `ticket`. */
-function newQueue(slots: number, ticket = 0): { shared: Shared; wake: EventFd; queue: RequestQueue } {
+function newQueue(
+  slots: number,
+  ticket = 0,
+): { shared: Shared; wake: EventFd; queue: RequestQueue } {
   const shared = createShared(slots);
   const wake = EventFd.create();
   wakes.push(wake);
@@ -32,11 +37,16 @@ function newQueue(slots: number, ticket = 0): { shared: Shared; wake: EventFd; q
   Reflect.set(queue, "doneHead", ticket | 0);
   // As if it had gone round so often.
   for (let next = ticket; next < ticket + shared.done.length; next++)
-    shared.done[next & (shared.done.length - 1)] = -((next >>> 0) >>> Math.log2(shared.done.length));
+    shared.done[next & (shared.done.length - 1)] = -(
+      (next >>> 0) >>>
+      Math.log2(shared.done.length)
+    );
   return { shared, wake, queue };
 }
 
-/** The receiver of a hub that takes from the queue what writers in threads of their own give back. */
+/**
+ * The receiver of a hub that takes from the queue what writers in threads of their own give back.
+ */
 class Putter implements AsyncDisposable {
   readonly queue: RequestQueue;
   readonly #free: number[];
@@ -57,7 +67,7 @@ class Putter implements AsyncDisposable {
     this.#taken = new Int32Array(new SharedArrayBuffer(slots * Int32Array.BYTES_PER_ELEMENT));
     this.#workers = Array.from(
       { length: takers },
-      () => new Worker(new URL("../support/queue-worker.ts", import.meta.url)),
+      () => new Worker(new URL("../support/shared/queue-worker.ts", import.meta.url)),
     );
     const start: QueueWorkerStart = { shared, wakeFd: wake.fd, taken: this.#taken };
     this.#counts = this.#workers.map((worker) => {
@@ -75,7 +85,9 @@ class Putter implements AsyncDisposable {
     const ready = putter.#workers.map(async (worker) => {
       const first = Promise.withResolvers<void>();
       worker.addEventListener("message", () => first.resolve(), { once: true });
-      worker.addEventListener("error", ({ message }) => first.reject(new Error(message)), { once: true });
+      worker.addEventListener("error", ({ message }) => first.reject(new Error(message)), {
+        once: true,
+      });
       await first.promise;
     });
     await Promise.all(ready);
@@ -97,13 +109,18 @@ class Putter implements AsyncDisposable {
     return count;
   }
 
-  /** Takes back all that is done. @throws {Error} when a slot comes that was not out, or was taken twice */
+  /**
+   * Takes back all that is done. @throws {Error} when a slot comes that was not out, or was taken
+   * twice
+   */
   takeBack(): number {
     let count = 0;
     for (let slot = this.queue.takeDone(); slot >= 0; slot = this.queue.takeDone()) {
       const times = Atomics.load(this.#taken, slot);
       if (times !== this.#expected[slot] || this.#free.includes(slot)) {
-        throw new Error(`Slot ${slot} came back, taken ${times} times, put ${this.#expected[slot]} times`);
+        throw new Error(
+          `Slot ${slot} came back, taken ${times} times, put ${this.#expected[slot]} times`,
+        );
       }
       this.#free.push(slot);
       count++;
@@ -137,7 +154,8 @@ class Putter implements AsyncDisposable {
   }
 }
 
-const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0);
+const sum = (numbers: readonly number[]): number =>
+  numbers.reduce((total, number) => total + number, 0);
 
 describe("put and take pass each slot on exactly once", () => {
   test.each([
@@ -166,7 +184,8 @@ describe("put and take pass each slot on exactly once", () => {
 
 test("put wakes a taker and giveBack the receiver when both fall asleep again and again", async () => {
   await using putter = await Putter.start(8, 4);
-  // Pauses around the time that falling asleep takes, so that calls to wake come at every moment of it.
+  // Pauses around the time that falling asleep takes, so that calls to wake come at every moment of
+  // it.
   const pause = new Int32Array(new SharedArrayBuffer(4));
   let put = 0;
   for (let round = 0; round < 1500; round++) {

@@ -47,7 +47,16 @@ describe("Slot gives back", () => {
     slot.setPayload(0x7fff_1234_5678, 196_500);
     slot.text = "Barn";
     const { kind, outcome, raw, payloadAddress, payloadBytes, node, text } = new Slot(memory, 1);
-    expect({ kind, outcome, raw, payloadAddress, payloadBytes, node, text, micros: slot.micros }).toEqual({
+    expect({
+      kind,
+      outcome,
+      raw,
+      payloadAddress,
+      payloadBytes,
+      node,
+      text,
+      micros: slot.micros,
+    }).toEqual({
       kind: Kind.raw,
       outcome: Outcome.overCap,
       raw: { height: 65_500, width: 1, channels: 3, item: "uint16be" },

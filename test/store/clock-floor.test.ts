@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { Calendar, type LocalTime } from "../../src/protocol/calendar.ts";
 import { clockFloor, clockProblem, ClockWatch } from "../../src/store/clock-floor.ts";
 import { createShared, Integer } from "../../src/shared/memory.ts";
-import { FakeClock, UTC } from "../support/fake-clock.ts";
-import { tempDir, type TempDir } from "../support/temp.ts";
+import { FakeClock, UTC } from "../support/machine/fake-clock.ts";
+import { tempDir, type TempDir } from "../support/machine/temp.ts";
 
 /** A data directory with date folders and dated logs of these days. */
 function dataWith(folders: readonly string[], logs: readonly string[]): TempDir {
@@ -25,7 +25,13 @@ describe("clockFloor", () => {
     ["there is one folder", ["2026-11-22"], [], MADE_S, 20261120],
     ["there is one log", [], ["imagehub.log.2026-03-01"], 0, 20260227],
     ["the program is newer than all", ["2026-05-01", "2026-05-02"], [], MADE_S, 20260608],
-    ["folders and logs are of the same days", ["2026-11-22"], ["imagehub.log.2026-11-22"], 0, 20261120],
+    [
+      "folders and logs are of the same days",
+      ["2026-11-22"],
+      ["imagehub.log.2026-11-22"],
+      0,
+      20261120,
+    ],
     [
       "two of five days are of a clock that was ahead",
       ["2026-11-18", "2026-11-20", "2026-11-21", "2026-11-22", "2099-01-01"],
@@ -34,7 +40,13 @@ describe("clockFloor", () => {
       20261120,
     ],
     ["one of two is", ["2026-11-22", "2099-01-01"], [], 0, 20261120],
-    ["many are of a clock that was behind", ["1970-01-01", "1970-01-02", "2026-11-22"], [], 0, 19700101],
+    [
+      "many are of a clock that was behind",
+      ["1970-01-01", "1970-01-02", "2026-11-22"],
+      [],
+      0,
+      19700101,
+    ],
     [
       "others bear other names",
       ["2026-11", "x", "2026-11-22.old"],
@@ -43,10 +55,13 @@ describe("clockFloor", () => {
       0,
     ],
     ["a day is none", ["2026-99-99"], [], MADE_S, 20260608],
-  ])("is two days before what a right clock has passed when %s", (_, folders, logs, madeS, floor) => {
-    using data = dataWith(folders, logs);
-    expect(clockFloor(data.path, madeS)).toBe(floor);
-  });
+  ])(
+    "is two days before what a right clock has passed when %s",
+    (_, folders, logs, madeS, floor) => {
+      using data = dataWith(folders, logs);
+      expect(clockFloor(data.path, madeS)).toBe(floor);
+    },
+  );
 
   test("asks the program alone when nothing can be read", () => {
     expect(clockFloor("/nowhere", MADE_S)).toBe(20260608);

@@ -1,10 +1,15 @@
 import { describe, expect, test } from "bun:test";
 import { mkdirSync, readdirSync, renameSync, rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
-import { type DataDirectory, DataDirectoryGone, DataState, Part } from "../../src/store/data-directory.ts";
+import {
+  type DataDirectory,
+  DataDirectoryGone,
+  DataState,
+  Part,
+} from "../../src/store/data-directory.ts";
 import { createShared } from "../../src/shared/memory.ts";
-import { dataDirectoryAt } from "../support/data-directory.ts";
-import { tempDir } from "../support/temp.ts";
+import { dataDirectoryAt } from "../support/store/data-directory.ts";
+import { tempDir } from "../support/machine/temp.ts";
 
 /** A data directory that another thread sees, too, and what that sees. */
 function seenTwice(path: string): [data: DataDirectory, other: DataDirectory] {
@@ -26,7 +31,11 @@ describe("DataDirectory", () => {
   test.each<[what: string, change: (path: string) => void, state: number]>([
     ["gone", (path) => rmSync(path, { recursive: true }), DataState.missing],
     ["moved away", (path) => renameSync(path, `${path}.away`), DataState.missing],
-    ["another one", (path) => (renameSync(path, `${path}.away`), mkdirSync(path)), DataState.replaced],
+    [
+      "another one",
+      (path) => (renameSync(path, `${path}.away`), mkdirSync(path)),
+      DataState.replaced,
+    ],
     [
       "behind a link that leads nowhere",
       (path) => (rmSync(path, { recursive: true }), symlinkSync("x", path)),
@@ -43,7 +52,8 @@ describe("DataDirectory", () => {
       expect(() => each.check(Part.images)).toThrow(DataDirectoryGone);
       expect(() => each.makeFolder(join(path, "images/2026-11-22"))).toThrow(DataDirectoryGone);
     }
-    for (const look of [data.look(), await data.lookSoon()]) expect(look.state).toBe(state as never);
+    for (const look of [data.look(), await data.lookSoon()])
+      expect(look.state).toBe(state as never);
     expect(readdirSync(temp.path, { recursive: true })).toEqual(before);
   });
 
@@ -52,7 +62,9 @@ describe("DataDirectory", () => {
     const [data, other] = seenTwice(temp.path);
     data.check(Part.images);
     other.state = DataState.taken;
-    expect(() => data.check(Part.images)).toThrow(`Another hub has locked the data directory ${temp.path}: `);
+    expect(() => data.check(Part.images)).toThrow(
+      `Another hub has locked the data directory ${temp.path}: `,
+    );
     other.state = DataState.right;
     data.check(Part.images);
   });

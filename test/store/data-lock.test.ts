@@ -1,14 +1,23 @@
 import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { chownSync, mkdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chownSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { EXIT } from "../../src/errors.ts";
 import { DataDirectoryInUse, DataLock } from "../../src/store/data-lock.ts";
 import { createShared } from "../../src/shared/memory.ts";
-import { runCli } from "../support/cli.ts";
-import { lacksMount, SmallDisk } from "../support/file-system.ts";
-import { startHub } from "../support/hub.ts";
-import { freePort, tempDir, type TempDir } from "../support/temp.ts";
+import { runCli } from "../support/hub/cli.ts";
+import { lacksMount, SmallDisk } from "../support/machine/file-system.ts";
+import { startHub } from "../support/hub/hub.ts";
+import { freePort } from "../../scripts/lib/free-port.ts";
+import { tempDir, type TempDir } from "../support/machine/temp.ts";
 
 setDefaultTimeout(120_000);
 
@@ -26,7 +35,8 @@ const LOCK = ".imagehub.lock";
 const holder = (pid: number): string => `imagehub, process ${pid} on ${hostname()}`;
 
 /** What the file says, first who holds it, then what only that process can have written. */
-const linesOf = (directory: string): string[] => readFileSync(join(directory, LOCK), "utf8").split("\n");
+const linesOf = (directory: string): string[] =>
+  readFileSync(join(directory, LOCK), "utf8").split("\n");
 const UNIQUE = expect.stringMatching(/^[0-9a-f]{8}-/);
 
 function take(directory: string): DataLock {
@@ -69,10 +79,13 @@ describe("DataLock", () => {
   test("names who really holds it, whoever left a name in the file", async () => {
     const path = join(temp.path, LOCK);
     writeFileSync(path, holder(1));
-    await using process = Bun.spawn(["flock", "--exclusive", path, "sh", "-c", "echo locked; read line"], {
-      stdin: "pipe",
-      stdout: "pipe",
-    });
+    await using process = Bun.spawn(
+      ["flock", "--exclusive", path, "sh", "-c", "echo locked; read line"],
+      {
+        stdin: "pipe",
+        stdout: "pipe",
+      },
+    );
     await process.stdout.getReader().read();
     expect(() => take(temp.path)).toThrow(
       `is in use by process ${process.pid} (flock), which is not the hub that wrote ${path}: stop that, or set another data_directory`,
@@ -159,7 +172,9 @@ describe("a data directory that a hub writes to", () => {
       for (const start of starts) {
         if (start.status === "rejected") {
           expect(String(start.reason)).toContain(`ended with status ${EXIT.data}`);
-          expect(String(start.reason)).toMatch(/is in use by (?:imagehub, process \d+ on|another process)/);
+          expect(String(start.reason)).toMatch(
+            /is in use by (?:imagehub, process \d+ on|another process)/,
+          );
         }
       }
     } finally {

@@ -11,14 +11,15 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { EXIT } from "../../src/errors.ts";
-import { lacks, PARTS, PROGRAMS, type Program } from "../support/available.ts";
-import { runCli } from "../support/cli.ts";
-import { ExfatDisk, lacksMount, SmallDisk } from "../support/file-system.ts";
-import { type Hub, startHub } from "../support/hub.ts";
-import { linesWith, until } from "../support/hub-output.ts";
-import { answered, get, httpOf, WITH_HTTP } from "../support/http.ts";
-import { Sender } from "../support/sender.ts";
-import { freePort, tempDir } from "../support/temp.ts";
+import { lacks, PARTS, PROGRAMS, type Program } from "../../scripts/lib/available.ts";
+import { runCli } from "../support/hub/cli.ts";
+import { ExfatDisk, lacksMount, SmallDisk } from "../support/machine/file-system.ts";
+import { type Hub, startHub } from "../support/hub/hub.ts";
+import { linesWith, until } from "../support/hub/output.ts";
+import { answered, get, httpOf, WITH_HTTP } from "../support/hub/http.ts";
+import { Sender } from "../support/peers/sender.ts";
+import { freePort } from "../../scripts/lib/free-port.ts";
+import { tempDir } from "../support/machine/temp.ts";
 import { LoopDisk } from "../faults/disk.ts";
 
 setDefaultTimeout(120_000);
@@ -55,7 +56,9 @@ class Bench implements AsyncDisposable {
   /** Images and events that stand at the path now. */
   stored(): [images: number, events: number] {
     const images = join(this.data, "images");
-    const names = existsSync(images) ? readdirSync(images, { recursive: true, encoding: "utf8" }) : [];
+    const names = existsSync(images)
+      ? readdirSync(images, { recursive: true, encoding: "utf8" })
+      : [];
     const log = join(this.data, "logs/imagehub.log");
     const lines = existsSync(log) ? readFileSync(log, "utf8").split("\n") : [];
     return [
@@ -72,7 +75,10 @@ class Bench implements AsyncDisposable {
 
   async expectRefused(problem: string): Promise<void> {
     const reply = `ERROR cannot store: ${problem}`;
-    expect(await this.send()).toEqual([expect.stringContaining(reply), expect.stringContaining(reply)]);
+    expect(await this.send()).toEqual([
+      expect.stringContaining(reply),
+      expect.stringContaining(reply),
+    ]);
   }
 
   /** Waits until /healthz says so. */
@@ -108,7 +114,8 @@ class Bench implements AsyncDisposable {
 }
 
 const missing = (data: string): string => `The data directory ${data} is not there any more: `;
-const replaced = (data: string): string => `The data directory ${data} is another one than at the start: `;
+const replaced = (data: string): string =>
+  `The data directory ${data} is another one than at the start: `;
 
 function lazily(path: string): void {
   expect(Bun.spawnSync(["umount", "--lazy", path]).success).toBe(true);
@@ -259,13 +266,17 @@ describe.skipIf(lacks("python") || lacksMount())("a disk that goes away while th
     copyFileSync(disk.image, `${disk.image}.again`);
     lazily(disk.path);
     await bench.expectSaid(1, 0);
-    expect(Bun.spawnSync(["mount", "-o", "loop", `${disk.image}.again`, disk.path]).success).toBe(true);
+    expect(Bun.spawnSync(["mount", "-o", "loop", `${disk.image}.again`, disk.path]).success).toBe(
+      true,
+    );
     await bench.expectHealth(200);
     await bench.expectSaid(1, 1);
     await bench.expectStored();
     expect(bench.stored()).toEqual([2, 2]);
     // And nobody else may have it.
-    const second = await runCli(["run", "--data", data, "--port", String(freePort())], { home: other.path });
+    const second = await runCli(["run", "--data", data, "--port", String(freePort())], {
+      home: other.path,
+    });
     expect(second.stderr).toContain(`is in use by imagehub, process ${bench.hub.pid} on `);
   });
 

@@ -4,10 +4,10 @@ import { dirname, join } from "node:path";
 import { Calendar, type LocalTime } from "../../src/protocol/calendar.ts";
 import { DateFolders, type Permit } from "../../src/store/date-folders.ts";
 import { createShared } from "../../src/shared/memory.ts";
-import { dataDirectoryAt } from "../support/data-directory.ts";
-import { FakeClock, LOS_ANGELES, UTC, utcMicros } from "../support/fake-clock.ts";
-import { StoreThread } from "../support/store-thread.ts";
-import { tempDir } from "../support/temp.ts";
+import { dataDirectoryAt } from "../support/store/data-directory.ts";
+import { FakeClock, LOS_ANGELES, UTC, utcMicros } from "../support/machine/fake-clock.ts";
+import { StoreThread } from "../support/store/store-thread.ts";
+import { tempDir } from "../support/machine/temp.ts";
 
 function at(iso: string, zone = UTC): LocalTime {
   return new Calendar(FakeClock.at(iso, zone)).local(utcMicros(iso));
@@ -34,16 +34,26 @@ test("path is the local date when that is another than in UTC", () => {
 describe("reserve", () => {
   test("makes the folder and those above it in the data directory when they are not there", () => {
     using temp = tempDir();
-    new DateFolders(join(temp.path, "data/images"), 1, createShared(1), dataDirectoryAt(temp.path)).reserve(
-      NOON,
-    );
+    new DateFolders(
+      join(temp.path, "data/images"),
+      1,
+      createShared(1),
+      dataDirectoryAt(temp.path),
+    ).reserve(NOON);
     expect(readdirSync(join(temp.path, "data/images"))).toEqual(["2026-11-22"]);
   });
 
   test("grants as many as may be and says once that there are no more when the folder fills up", () => {
     using temp = tempDir();
     const folders = foldersIn(temp.path, 3);
-    expect(reserveTimes(folders, 6)).toEqual(["granted", "granted", "granted", "firstOver", "over", "over"]);
+    expect(reserveTimes(folders, 6)).toEqual([
+      "granted",
+      "granted",
+      "granted",
+      "firstOver",
+      "over",
+      "over",
+    ]);
     expect(reserveTimes(folders, 2, DAY_AFTER)).toEqual(["granted", "granted"]);
     expect(reserveTimes(folders, 1)).toEqual(["over"]);
   });
@@ -86,8 +96,15 @@ describe("reserve", () => {
   test("finds its days again when the clock is set back and forth", () => {
     using temp = tempDir();
     const folders = foldersIn(temp.path, 1);
-    const days = ["2026-11-20", "2026-11-21", "2026-11-22", "2026-11-23"].map((day) => at(`${day}T12:00:00`));
-    expect(days.map((day) => folders.reserve(day))).toEqual(["granted", "granted", "granted", "granted"]);
+    const days = ["2026-11-20", "2026-11-21", "2026-11-22", "2026-11-23"].map((day) =>
+      at(`${day}T12:00:00`),
+    );
+    expect(days.map((day) => folders.reserve(day))).toEqual([
+      "granted",
+      "granted",
+      "granted",
+      "granted",
+    ]);
     expect(days.map((day) => folders.reserve(day))).toEqual(Array(4).fill("firstOver"));
     expect(days.toReversed().map((day) => folders.reserve(day))).toEqual(Array(4).fill("over"));
   });

@@ -2,9 +2,9 @@ import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, mkdirSync, readdirSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DiskProbe, FREE_BYTES_MIN } from "../../src/store/disk-probe.ts";
-import { dataDirectoryAt } from "../support/data-directory.ts";
-import { lacksMount, SmallDisk } from "../support/file-system.ts";
-import { tempDir } from "../support/temp.ts";
+import { dataDirectoryAt } from "../support/store/data-directory.ts";
+import { lacksMount, SmallDisk } from "../support/machine/file-system.ts";
+import { tempDir } from "../support/machine/temp.ts";
 
 setDefaultTimeout(60_000);
 

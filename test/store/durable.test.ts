@@ -2,10 +2,10 @@ import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { Context } from "../../src/zmq/socket.ts";
-import { startHub } from "../support/hub.ts";
-import { until } from "../support/hub-output.ts";
-import { lacksStrace, Strace, threadOf } from "../support/strace.ts";
-import { Peer, PeerType } from "../support/zmq-peer.ts";
+import { startHub } from "../support/hub/hub.ts";
+import { until } from "../support/hub/output.ts";
+import { lacksStrace, Strace, threadOf } from "../support/machine/strace.ts";
+import { Peer, PeerType } from "../support/peers/zmq-peer.ts";
 
 setDefaultTimeout(60_000);
 
@@ -42,7 +42,8 @@ describe.skipIf(lacksStrace())(
   },
 );
 
-// Each was answered ERROR, though there is nothing wrong with the disk: a file system in user space or in the network says it.
+// Each was answered ERROR, though there is nothing wrong with the disk: a file system in user space
+// or in the network says it.
 test.skipIf(lacksStrace())(
   "with signals at every other open, close and fsync, all is stored and answered OK",
   async () => {
@@ -61,9 +62,16 @@ test.skipIf(lacksStrace())(
     // The folder of the day is made and read by the runtime's own calls.
     send();
     const thread = threadOf(hub.pid, "writer 0");
-    await using strace = await Strace.attachThread(thread, "openat,close,fsync", "error=EINTR:when=2+2");
+    await using strace = await Strace.attachThread(
+      thread,
+      "openat,close,fsync",
+      "error=EINTR:when=2+2",
+    );
     for (let round = 0; round < 5; round++) send();
-    await until(hub, () => strace.results().filter((result) => result.includes("EINTR")).length > 20);
+    await until(
+      hub,
+      () => strace.results().filter((result) => result.includes("EINTR")).length > 20,
+    );
     expect(hub.images()).toHaveLength(6);
     expect(hub.log().filter((line) => line.endsWith("Barn|Temp|1"))).toHaveLength(6);
   },

@@ -21,13 +21,13 @@ import { dirname, join } from "node:path";
 import { Calendar } from "../../src/protocol/calendar.ts";
 import { EventLog } from "../../src/store/event-log.ts";
 import { createShared, Integer } from "../../src/shared/memory.ts";
-import { lacks, PYTHON } from "../support/available.ts";
-import { dataDirectoryAt } from "../support/data-directory.ts";
-import { FakeClock, LOS_ANGELES, UTC, type Zone } from "../support/fake-clock.ts";
-import { type Ability, lacksMount, SmallDisk } from "../support/file-system.ts";
-import { StalledLog } from "../support/stalled-log.ts";
-import { StoreThread } from "../support/store-thread.ts";
-import { tempDir } from "../support/temp.ts";
+import { lacks, PYTHON } from "../../scripts/lib/available.ts";
+import { dataDirectoryAt } from "../support/store/data-directory.ts";
+import { FakeClock, LOS_ANGELES, UTC, type Zone } from "../support/machine/fake-clock.ts";
+import { type Ability, lacksMount, SmallDisk } from "../support/machine/file-system.ts";
+import { StalledLog } from "../support/hub/stalled-log.ts";
+import { StoreThread } from "../support/store/store-thread.ts";
+import { tempDir } from "../support/machine/temp.ts";
 
 // Only so that nothing hangs for ever.
 setDefaultTimeout(60_000);
@@ -42,7 +42,10 @@ class Fixture {
   readonly directory: string;
   #log: EventLog;
 
-  /** @param clockFloor the earliest day on which the clock can be right, as the hub looks it up at its start */
+  /**
+   * @param clockFloor the earliest day on which the clock can be right, as the hub looks it up at
+   * its start
+   */
   constructor(
     parent: string,
     iso: string,
@@ -128,12 +131,15 @@ describe("EventLog.append", () => {
     ["2026-11-22T07:59:59", LOS_ANGELES, "", "2026-11-21 23:59:59,000 ~ \n"],
     ["2026-11-01T09:30:00", LOS_ANGELES, "a|b", "2026-11-01 01:30:00,000 ~ a|b\n"],
   ];
-  test.each(lines)("writes local time, milliseconds and text when it is %s", (iso, zone, text, expected) => {
-    using temp = tempDir();
-    const log = new Fixture(temp.path, iso, zone);
-    log.append(text);
-    expect(log.all()).toEqual({ [LOG]: expected });
-  });
+  test.each(lines)(
+    "writes local time, milliseconds and text when it is %s",
+    (iso, zone, text, expected) => {
+      using temp = tempDir();
+      const log = new Fixture(temp.path, iso, zone);
+      log.append(text);
+      expect(log.all()).toEqual({ [LOG]: expected });
+    },
+  );
 
   test.each([false, true])("appends line after line when durable is %p", (durable) => {
     using temp = tempDir();
@@ -167,13 +173,21 @@ describe("EventLog.append", () => {
   });
 
   const cut: [what: string, content: string, expected: string][] = [
-    ["cut in its text", "2026-11-22 11:00:00,000 ~ half a li", "2026-11-22 11:00:00,000 ~ half a li\n"],
+    [
+      "cut in its text",
+      "2026-11-22 11:00:00,000 ~ half a li",
+      "2026-11-22 11:00:00,000 ~ half a li\n",
+    ],
     [
       "cut in its date",
       "2026-11-22 11:00:00,000 ~ one\n2026-11-2",
       "2026-11-22 11:00:00,000 ~ one\n2026-11-2\n",
     ],
-    ["cut in a character", "2026-11-22 11:00:00,000 ~ \u00fc", "2026-11-22 11:00:00,000 ~ \u00fc\n"],
+    [
+      "cut in a character",
+      "2026-11-22 11:00:00,000 ~ \u00fc",
+      "2026-11-22 11:00:00,000 ~ \u00fc\n",
+    ],
     ["not cut", "2026-11-22 11:00:00,000 ~ one\n", "2026-11-22 11:00:00,000 ~ one\n"],
     ["empty", "", ""],
   ];
@@ -214,7 +228,9 @@ describe("EventLog rotation", () => {
       const again = new Fixture(temp.path, "2026-11-22T12:00:01");
       again.write(`${whole}2026-11-22 12:0${"\0".repeat(zeros)}`);
       again.append("two");
-      expect(again.read()).toBe(`${whole}2026-11-22 12:0\n${line("2026-11-22 12:00:01,000", "two")}`);
+      expect(again.read()).toBe(
+        `${whole}2026-11-22 12:0\n${line("2026-11-22 12:00:01,000", "two")}`,
+      );
     }
   });
 
@@ -249,7 +265,8 @@ describe("EventLog rotation", () => {
     const log = new Fixture(temp.path, "2026-11-25T12:00:00");
     // Long enough that not all of it is looked at; written to later than its last record.
     const old =
-      line("2026-11-20 23:59:59,000", "x".repeat(99)).repeat(2000) + line("2026-11-21 10:00:00,000", "y");
+      line("2026-11-20 23:59:59,000", "x".repeat(99)).repeat(2000) +
+      line("2026-11-21 10:00:00,000", "y");
     log.write(`${old}no record\n`);
     utimesSync(log.path(), 1_795_500_000, 1_795_500_000); // 2026-11-24
     log.append("next");
@@ -342,20 +359,28 @@ describe("EventLog rotation", () => {
     expect(log.read()).toBe(line("2026-11-23 12:00:00,000", "two"));
   });
 
-  test.each([0, 1, 10])("removes the oldest beyond the bound when there are %d too many", (more) => {
-    using temp = tempDir();
-    const log = new Fixture(temp.path, "2026-11-22T12:00:00");
-    const dates = Array.from({ length: DATED_LOGS_MAX + more - 1 }, (_, day) =>
-      new Date(Date.UTC(2022, 0, 1 + day)).toISOString().slice(0, 10),
-    );
-    for (const date of dates) log.write(`${date}\n`, `${LOG}.${date}`);
-    const others = ["imagehub.log.2000-01-01.gz", "notes.txt", "imagehub.log.old", "other.log.2000-01-01"];
-    for (const name of others) log.write("keep", name);
-    log.append("one");
-    log.append("two", "2026-11-23T12:00:00");
-    const kept = [...dates.slice(more), "2026-11-22"].map((date) => `${LOG}.${date}`);
-    expect(log.names()).toEqual([LOG, ...kept, ...others].toSorted());
-  });
+  test.each([0, 1, 10])(
+    "removes the oldest beyond the bound when there are %d too many",
+    (more) => {
+      using temp = tempDir();
+      const log = new Fixture(temp.path, "2026-11-22T12:00:00");
+      const dates = Array.from({ length: DATED_LOGS_MAX + more - 1 }, (_, day) =>
+        new Date(Date.UTC(2022, 0, 1 + day)).toISOString().slice(0, 10),
+      );
+      for (const date of dates) log.write(`${date}\n`, `${LOG}.${date}`);
+      const others = [
+        "imagehub.log.2000-01-01.gz",
+        "notes.txt",
+        "imagehub.log.old",
+        "other.log.2000-01-01",
+      ];
+      for (const name of others) log.write("keep", name);
+      log.append("one");
+      log.append("two", "2026-11-23T12:00:00");
+      const kept = [...dates.slice(more), "2026-11-22"].map((date) => `${LOG}.${date}`);
+      expect(log.names()).toEqual([LOG, ...kept, ...others].toSorted());
+    },
+  );
 
   test("does not fail when one of the oldest cannot be removed", () => {
     using temp = tempDir();
@@ -431,7 +456,9 @@ describe("EventLog.append after someone was in the directory", () => {
     log.append("one");
     renameSync(log.path(), join(temp.path, "moved"));
     log.append("two");
-    expect(readFileSync(join(temp.path, "moved"), "utf8")).toBe(line("2026-11-22 12:00:00,000", "one"));
+    expect(readFileSync(join(temp.path, "moved"), "utf8")).toBe(
+      line("2026-11-22 12:00:00,000", "one"),
+    );
     expect(log.all()).toEqual({ [LOG]: line("2026-11-22 12:00:00,000", "two") });
   });
 
@@ -452,7 +479,9 @@ describe("EventLog.append after someone was in the directory", () => {
       log.append("one");
       rmSync(log.directory, { recursive: true });
       log.append("two", iso);
-      expect(log.all()).toEqual({ [LOG]: expect.stringMatching(/^2026-11-2[23] 12:00:00,000 ~ two\n$/) });
+      expect(log.all()).toEqual({
+        [LOG]: expect.stringMatching(/^2026-11-2[23] 12:00:00,000 ~ two\n$/),
+      });
     },
   );
 
@@ -478,7 +507,8 @@ describe("EventLog.append after someone was in the directory", () => {
     expect(log.all()).toEqual({ [LOG]: line("2026-11-22 12:00:00,000", "two") });
   });
 
-  // Without O_NONBLOCK it waits for a reader for ever; without the look at what was opened, the line goes to that reader.
+  // Without O_NONBLOCK it waits for a reader for ever; without the look at what was opened, the
+  // line goes to that reader.
   test.each(["at the start", "while it runs", "at midnight"])(
     "refuses a pipe, neither waits for a reader of it nor writes to one, %s",
     (when) => {
@@ -529,7 +559,10 @@ describe("EventLog.append after someone was in the directory", () => {
     const log = new Fixture(temp.path, "2026-11-22T12:00:00");
     log.append("one");
     using stalled = new StalledLog(temp.path);
-    using thread = await StoreThread.start({ imagesDirectory: temp.path, logsDirectory: log.directory });
+    using thread = await StoreThread.start({
+      imagesDirectory: temp.path,
+      logsDirectory: log.directory,
+    });
     const appended = thread.append(["two"]);
     expect(await Promise.race([appended, Bun.sleep(300).then(() => "waits")])).toBe("waits");
     stalled.goOn();
@@ -538,7 +571,10 @@ describe("EventLog.append after someone was in the directory", () => {
   });
 });
 
-/** As many dated logs as there may be, from this day on backwards. @returns their names, the oldest first */
+/**
+ * As many dated logs as there may be, from this day on backwards. @returns their names, the oldest
+ * first
+ */
 function yearsOf(log: Fixture, last: string): string[] {
   const names = Array.from({ length: DATED_LOGS_MAX }, (_, day) => {
     const date = new Date(Date.parse(last) - day * DAY_SECONDS * 1000).toISOString().slice(0, 10);
@@ -550,7 +586,8 @@ function yearsOf(log: Fixture, last: string): string[] {
 
 describe("EventLog with a clock that is wrong", () => {
   const june = line("2026-06-10 12:00:00,000", "june");
-  const in1970 = (seconds: string, text: string): string => line(`1970-01-01 00:00:${seconds},000`, text);
+  const in1970 = (seconds: string, text: string): string =>
+    line(`1970-01-01 00:00:${seconds},000`, text);
 
   test.each([false, true])(
     "goes on in the log at hand, which keeps its day; ended in between: %p",
@@ -827,7 +864,10 @@ test("EventLog.append leaves no temporary and loses nothing when the new log can
 test("EventLog always shows one log that is not empty when it turns over before a reader's eyes", async () => {
   using temp = tempDir();
   const log = new Fixture(temp.path, "2001-01-01T12:00:00");
-  using reader = await StoreThread.start({ imagesDirectory: temp.path, logsDirectory: log.directory });
+  using reader = await StoreThread.start({
+    imagesDirectory: temp.path,
+    logsDirectory: log.directory,
+  });
   const state = new Int32Array(new SharedArrayBuffer(8));
   log.append("first");
   const faults = reader.watch(state);
@@ -840,7 +880,9 @@ test("EventLog always shows one log that is not empty when it turns over before 
     log.clock.advance(DAY_SECONDS);
     // Every third turn finds its dated log there already.
     if (turns % 3 === 0) {
-      const date = new Date((log.clock.micros() - DAY_SECONDS * 1_000_000) / 1000).toISOString().slice(0, 10);
+      const date = new Date((log.clock.micros() - DAY_SECONDS * 1_000_000) / 1000)
+        .toISOString()
+        .slice(0, 10);
       log.write("early\n", `${LOG}.${date}`);
     }
     log.append(`turn ${turns}`);

@@ -3,15 +3,15 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { TEMPORARY_PREFIX } from "../../src/store/whole-file.ts";
 import { createShared } from "../../src/shared/memory.ts";
-import { lacks, PARTS, PROGRAMS, type Program } from "../support/available.ts";
-import { FakeClock, utcMicros } from "../support/fake-clock.ts";
-import { ExfatDisk, lacksMount } from "../support/file-system.ts";
-import { type Hub, startHub } from "../support/hub.ts";
-import { linesWith } from "../support/hub-output.ts";
-import { answered, get, httpOf, WITH_HTTP } from "../support/http.ts";
-import { Sender } from "../support/sender.ts";
-import type { StoreImage } from "../support/store-worker.ts";
-import { StoreThread } from "../support/store-thread.ts";
+import { lacks, PARTS, PROGRAMS, type Program } from "../../scripts/lib/available.ts";
+import { FakeClock, utcMicros } from "../support/machine/fake-clock.ts";
+import { ExfatDisk, lacksMount } from "../support/machine/file-system.ts";
+import { type Hub, startHub } from "../support/hub/hub.ts";
+import { linesWith } from "../support/hub/output.ts";
+import { answered, get, httpOf, WITH_HTTP } from "../support/hub/http.ts";
+import { Sender } from "../support/peers/sender.ts";
+import type { StoreImage } from "../support/store/store-worker.ts";
+import { StoreThread } from "../support/store/store-thread.ts";
 
 setDefaultTimeout(120_000);
 
@@ -29,7 +29,11 @@ const NODES: readonly [node: string, begins: string][] = [
 const imagesIn = (data: string): string[] =>
   readdirSync(join(data, "images")).flatMap((day) => readdirSync(join(data, "images", day)));
 
-function startOn(disk: ExfatDisk, program: Program, settings: Record<string, unknown> = {}): Promise<Hub> {
+function startOn(
+  disk: ExfatDisk,
+  program: Program,
+  settings: Record<string, unknown> = {},
+): Promise<Hub> {
   const data_directory = join(disk.path, "imagehub");
   return startHub({ program, env: WITH_HTTP, settings: { hub: { data_directory, ...settings } } });
 }
@@ -65,7 +69,9 @@ describe.skipIf(lacks("python", "exfat") || lacksMount())("on exFAT through FUSE
           await using sender = new Sender(hub.port);
           const hashes: string[] = [];
           for (const [node] of NODES) {
-            const { reply, sha256 } = await sender.jpg(`${node.replace("|", "-")}|jpg|`, { size: 45_000 });
+            const { reply, sha256 } = await sender.jpg(`${node.replace("|", "-")}|jpg|`, {
+              size: 45_000,
+            });
             expect(reply).toBe("OK");
             hashes.push(sha256);
           }
@@ -81,7 +87,9 @@ describe.skipIf(lacks("python", "exfat") || lacksMount())("on exFAT through FUSE
           );
           for (const hash of hashes) expect(stored).toContain(hash);
           expect(readdirSync(join(data, "logs"))).toEqual(["imagehub.log"]);
-          expect(readFileSync(join(data, "logs/imagehub.log"), "utf8")).toContain(` ~ Barn|Round|${round}\n`);
+          expect(readFileSync(join(data, "logs/imagehub.log"), "utf8")).toContain(
+            ` ~ Barn|Round|${round}\n`,
+          );
         }
       },
     );
@@ -102,12 +110,17 @@ describe.skipIf(lacks("python", "exfat") || lacksMount())("on exFAT through FUSE
       "ERROR cannot store: no space left on the device (write: ENOSPC) on fuseblk at ",
     );
     expect(reply).toEndWith(` at ${disk.path} (${disk.device})`);
-    expect(imagesIn(join(disk.path, "imagehub")).filter((name) => name.startsWith("."))).toEqual([]);
+    expect(imagesIn(join(disk.path, "imagehub")).filter((name) => name.startsWith("."))).toEqual(
+      [],
+    );
     const [status, text] = await answered(
       async () => await get(`${httpOf(hub)}/healthz`),
       ([, reasons]) => reasons.includes("Could not store"),
     );
-    expect([status, text]).toEqual([503, expect.stringContaining(`at ${disk.path} (${disk.device})`)]);
+    expect([status, text]).toEqual([
+      503,
+      expect.stringContaining(`at ${disk.path} (${disk.device})`),
+    ]);
   });
 
   test("two threads that store under one name at once lose nothing, and a log turns over", async () => {
@@ -126,7 +139,9 @@ describe.skipIf(lacks("python", "exfat") || lacksMount())("on exFAT through FUSE
     expect(new Set(results.flat())).toEqual(new Set(["granted"]));
     const folder = join(disk.path, "images/2026-11-22");
     const stored = readdirSync(folder).map((name) => readFileSync(join(folder, name), "utf8"));
-    const sent = ["one", "other"].flatMap((thread) => imagesOf(thread).map(({ bytes }) => bytes.toString()));
+    const sent = ["one", "other"].flatMap((thread) =>
+      imagesOf(thread).map(({ bytes }) => bytes.toString()),
+    );
     expect(stored.toSorted()).toEqual(sent.toSorted());
 
     for (const text of ["first", "second", "third"]) {

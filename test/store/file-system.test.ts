@@ -2,8 +2,8 @@ import { describe, expect, test } from "bun:test";
 import { symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileSystemOf, missingMountOf } from "../../src/store/file-system.ts";
-import { lacksMount, SmallDisk } from "../support/file-system.ts";
-import { tempDir } from "../support/temp.ts";
+import { lacksMount, SmallDisk } from "../support/machine/file-system.ts";
+import { tempDir } from "../support/machine/temp.ts";
 
 describe.skipIf(lacksMount())("fileSystemOf", () => {
   test("names the file system of a path, also where that is not there, or a link", () => {
@@ -28,7 +28,8 @@ function missing(text: string, path: string): string | undefined {
 
 describe("missingMountOf", () => {
   const point = "/media/my disk";
-  const line = (options: string): string => `UUID=12 ${point.replace(" ", "\\040")} ext4 ${options} 0 2\n`;
+  const line = (options: string): string =>
+    `UUID=12 ${point.replace(" ", "\\040")} ext4 ${options} 0 2\n`;
   test.each<[what: string, text: string, path: string, isMissing: boolean]>([
     ["at a path", line("defaults,nofail"), point, true],
     ["above a path", line("defaults,nofail"), join(point, "a/b"), true],

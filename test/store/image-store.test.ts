@@ -8,11 +8,17 @@ import { DateFolders, type Permit } from "../../src/store/date-folders.ts";
 import { ImageStore } from "../../src/store/image-store.ts";
 import type { ImageSuffix } from "../../src/protocol/names.ts";
 import { createShared } from "../../src/shared/memory.ts";
-import { dataDirectoryAt } from "../support/data-directory.ts";
-import { type Ability, lacksMount, SmallDisk } from "../support/file-system.ts";
-import { FakeClock, LOS_ANGELES, UTC, utcMicros, type Zone } from "../support/fake-clock.ts";
-import { StoreThread } from "../support/store-thread.ts";
-import { tempDir } from "../support/temp.ts";
+import { dataDirectoryAt } from "../support/store/data-directory.ts";
+import { type Ability, lacksMount, SmallDisk } from "../support/machine/file-system.ts";
+import {
+  FakeClock,
+  LOS_ANGELES,
+  UTC,
+  utcMicros,
+  type Zone,
+} from "../support/machine/fake-clock.ts";
+import { StoreThread } from "../support/store/store-thread.ts";
+import { tempDir } from "../support/machine/temp.ts";
 
 // Only so that nothing hangs for ever.
 setDefaultTimeout(60_000);
@@ -40,7 +46,12 @@ class Fixture {
     return this.storeWith(name, utc, (fd) => writeBytes(fd, bytes));
   }
 
-  storeWith(name: string, utc: string, writeTo: (fd: number) => void, suffix: ImageSuffix = ".jpg"): Permit {
+  storeWith(
+    name: string,
+    utc: string,
+    writeTo: (fd: number) => void,
+    suffix: ImageSuffix = ".jpg",
+  ): Permit {
     return this.#store.store(name, utcMicros(utc), writeTo, suffix);
   }
 
@@ -103,7 +114,10 @@ describe("ImageStore.store", () => {
     using temp = tempDir();
     const fixture = new Fixture(temp.path);
     const last = "2026-11-22T23:59:59.999999";
-    expect([fixture.store("Barn", last), fixture.store("Barn", last)]).toEqual(["granted", "granted"]);
+    expect([fixture.store("Barn", last), fixture.store("Barn", last)]).toEqual([
+      "granted",
+      "granted",
+    ]);
     expect(fixture.files()).toEqual([
       "2026-11-22/Barn-2026-11-22T23.59.59.000000.jpg",
       "2026-11-22/Barn-2026-11-22T23.59.59.999999.jpg",
@@ -174,7 +188,10 @@ describe("ImageStore.store", () => {
     fixture.store("Barn", NOON);
     for (let round = 0; round < 5; round++) expect(fixture.failure(failingWrite)).toBe("ENOSPC");
     expect(fixture.files()).toHaveLength(1);
-    expect([fixture.store("Barn", NOON), fixture.store("Barn", NOON)]).toEqual(["granted", "firstOver"]);
+    expect([fixture.store("Barn", NOON), fixture.store("Barn", NOON)]).toEqual([
+      "granted",
+      "firstOver",
+    ]);
   });
 
   test("makes the folder again and counts anew when it is removed while running", () => {
@@ -250,7 +267,10 @@ describe.skipIf(lacksMount())("ImageStore.store", () => {
     for (let round = 0; round < 5; round++) expect(fixture.failure(writeImage)).toBe("ENOSPC");
     expect(fixture.files()).toHaveLength(1);
     disk.makeRoom();
-    expect([fixture.store("Barn", NOON), fixture.store("Barn", NOON)]).toEqual(["granted", "firstOver"]);
+    expect([fixture.store("Barn", NOON), fixture.store("Barn", NOON)]).toEqual([
+      "granted",
+      "firstOver",
+    ]);
     for (const file of fixture.files()) expect(fixture.read(file).equals(BYTES)).toBe(true);
   });
 
@@ -261,7 +281,10 @@ describe.skipIf(lacksMount())("ImageStore.store", () => {
     disk.fillInodes();
     expect(fixture.failure(writeImage)).toBe("ENOSPC");
     disk.makeRoom();
-    expect([fixture.store("Barn", NOON), fixture.store("Barn", NOON)]).toEqual(["granted", "firstOver"]);
+    expect([fixture.store("Barn", NOON), fixture.store("Barn", NOON)]).toEqual([
+      "granted",
+      "firstOver",
+    ]);
   });
 
   test("gives the place back when the file system is read-only for a time", () => {
@@ -271,7 +294,10 @@ describe.skipIf(lacksMount())("ImageStore.store", () => {
     disk.remount("ro");
     for (let round = 0; round < 5; round++) expect(fixture.failure(writeImage)).toBe("EROFS");
     disk.remount("rw");
-    expect([fixture.store("Barn", NOON), fixture.store("Barn", NOON)]).toEqual(["granted", "firstOver"]);
+    expect([fixture.store("Barn", NOON), fixture.store("Barn", NOON)]).toEqual([
+      "granted",
+      "firstOver",
+    ]);
   });
 });
 
@@ -307,7 +333,9 @@ test.each(threads)(
 
     expect(results.flat().filter((result) => result === "granted")).toHaveLength(imagesMax);
     expect(results.flat().filter((result) => result === "firstOver")).toHaveLength(1);
-    expect(results.flat().filter((result) => result === "over")).toHaveLength(2 * count - imagesMax - 1);
+    expect(results.flat().filter((result) => result === "over")).toHaveLength(
+      2 * count - imagesMax - 1,
+    );
 
     const granted = ["one", "other"].flatMap((thread, at) =>
       imagesOf(thread).filter((_, index) => results[at]![index] === "granted"),
@@ -338,7 +366,8 @@ test("ImageStore.store keeps to the cap when two threads find their folder remov
   rmSync(join(temp.path, "2026-11-22"), { recursive: true });
   const results = (await Promise.all([one.store(images), other.store(images)])).flat();
   const granted = results.filter((result) => result === "granted").length;
-  // One image may have had its place before the folder was removed and its file in the one that was made again.
+  // One image may have had its place before the folder was removed and its file in the one that was
+  // made again.
   expect([500, 501]).toContain(granted);
   expect(readdirSync(join(temp.path, "2026-11-22"))).toHaveLength(granted);
 });

@@ -60,16 +60,28 @@ test.each<[what: string, array: Partial<RawArray>, bytes: Buffer, colours: numbe
     ],
   ],
 ])("encodeJpeg makes a picture of %s", async (_, given, memory, colours) => {
-  const array: RawArray = { height: SQUARE, width: 2 * SQUARE, channels: 1, item: "uint8", ...given };
+  const array: RawArray = {
+    height: SQUARE,
+    width: 2 * SQUARE,
+    channels: 1,
+    item: "uint8",
+    ...given,
+  };
   const jpeg = await encodeJpeg(ptr(memory), array, 100);
-  expect(await new Bun.Image(jpeg).metadata()).toMatchObject({ format: "jpeg", width: 32, height: 16 });
+  expect(await new Bun.Image(jpeg).metadata()).toMatchObject({
+    format: "jpeg",
+    width: 32,
+    height: 16,
+  });
   // Held until here, as an address does not hold it.
   expect(memory).toHaveLength(32 * 16 * array.channels);
   const { data, channels } = decode(await new Bun.Image(jpeg).png().bytes());
   for (const [square, colour] of colours.entries()) {
     const at = (SQUARE / 2) * 2 * SQUARE + square * SQUARE + SQUARE / 4;
     for (const [channel, value] of colour.entries()) {
-      expect(Math.abs(data[at * channels + (channels < 3 ? 0 : channel)]! - value)).toBeLessThanOrEqual(6);
+      expect(
+        Math.abs(data[at * channels + (channels < 3 ? 0 : channel)]! - value),
+      ).toBeLessThanOrEqual(6);
     }
   }
 });

@@ -5,10 +5,10 @@ import { clearLeftovers } from "../../src/store/leftovers.ts";
 import { FaultHub } from "../faults/hub.ts";
 import { judge, problemsOf } from "../faults/judge.ts";
 import { Senders } from "../faults/senders.ts";
-import { lacks, PARTS } from "../support/available.ts";
-import { startHub } from "../support/hub.ts";
-import { linesWith } from "../support/hub-output.ts";
-import { tempDir, type TempDir } from "../support/temp.ts";
+import { lacks, PARTS } from "../../scripts/lib/available.ts";
+import { startHub } from "../support/hub/hub.ts";
+import { linesWith } from "../support/hub/output.ts";
+import { tempDir, type TempDir } from "../support/machine/temp.ts";
 
 setDefaultTimeout(120_000);
 
@@ -123,7 +123,8 @@ test("a hub removes what an earlier one left at its start, and counts it in one 
   );
 });
 
-// A root that may do no more than others: what belongs to another user is to it as root's is to the hub's user.
+// A root that may do no more than others: what belongs to another user is to it as root's is to the
+// hub's user.
 describe.skipIf(lacks("python", ...PARTS[NATIVE]) || process.getuid?.() !== 0)(
   "a hub with folders of another user",
   () => {
@@ -134,7 +135,8 @@ describe.skipIf(lacks("python", ...PARTS[NATIVE]) || process.getuid?.() !== 0)(
         "data/images/2026-11-21/.incoming-1-1-1",
         "data/.incoming-1-1-2",
       );
-      for (const day of ["2026-11-20", "2026-11-21"]) chownSync(join(data, "images", day), NOBODY, NOBODY);
+      for (const day of ["2026-11-20", "2026-11-21"])
+        chownSync(join(data, "images", day), NOBODY, NOBODY);
       chmodSync(join(data, "images/2026-11-20"), 0o700);
       await using hub = new FaultHub({
         program: NATIVE,

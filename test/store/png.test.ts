@@ -17,7 +17,8 @@ function chunksOf(png: Uint8Array): Map<string, Buffer> {
   return chunks;
 }
 
-// Two rows of two pixels. Rows of a PNG begin with their filter, 0 for none, and numbers have the high byte first.
+// Two rows of two pixels. Rows of a PNG begin with their filter, 0 for none, and numbers have the
+// high byte first.
 test.each<[what: string, array: Partial<RawArray>, hex: string, rows: string]>([
   ["gray", { item: "uint16" }, "0100 0200 0300 ffee", "00 0001 0002  00 0003 eeff"],
   [

@@ -1,15 +1,23 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
-import { chmodSync, chownSync, type FSWatcher, mkdirSync, readdirSync, statSync, watch } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  type FSWatcher,
+  mkdirSync,
+  readdirSync,
+  statSync,
+  watch,
+} from "node:fs";
 import { join } from "node:path";
-import { lacks, PARTS, type Program, PROGRAMS } from "../support/available.ts";
-import { FakeClock, utcMicros } from "../support/fake-clock.ts";
-import { type Ability, ExfatDisk, lacksMount } from "../support/file-system.ts";
-import { startHub } from "../support/hub.ts";
-import { until } from "../support/hub-output.ts";
-import { Sender } from "../support/sender.ts";
-import { StoreThread } from "../support/store-thread.ts";
-import { tempDir } from "../support/temp.ts";
-import { Watcher } from "../support/watcher.ts";
+import { lacks, PARTS, type Program, PROGRAMS } from "../../scripts/lib/available.ts";
+import { FakeClock, utcMicros } from "../support/machine/fake-clock.ts";
+import { type Ability, ExfatDisk, lacksMount } from "../support/machine/file-system.ts";
+import { startHub } from "../support/hub/hub.ts";
+import { until } from "../support/hub/output.ts";
+import { Sender } from "../support/peers/sender.ts";
+import { StoreThread } from "../support/store/store-thread.ts";
+import { tempDir } from "../support/machine/temp.ts";
+import { Watcher } from "../support/peers/watcher.ts";
 
 setDefaultTimeout(120_000);
 
@@ -29,17 +37,24 @@ class Watchers implements AsyncDisposable {
   ) {}
 
   static async start(folder: string): Promise<Watchers> {
-    return new Watchers(await Watcher.start("inotifywait", folder), await Watcher.start("watchdog", folder));
+    return new Watchers(
+      await Watcher.start("inotifywait", folder),
+      await Watcher.start("watchdog", folder),
+    );
   }
 
   /** That each name was told once, and no other but what is hidden, a few times. */
   async expect(names: readonly string[], how: How): Promise<void> {
     const wanted = names.toSorted();
     const { inotifywait, watchdog } = this;
-    expect(await inotifywait.seenLike(JPG, names.length, ["CLOSE_WRITE,CLOSE", "MOVED_TO"])).toEqual(wanted);
+    expect(
+      await inotifywait.seenLike(JPG, names.length, ["CLOSE_WRITE,CLOSE", "MOVED_TO"]),
+    ).toEqual(wanted);
     expect(await inotifywait.seenLike(JPG, names.length, [how.inotifywait])).toEqual(wanted);
     expect(await watchdog.seenLike(JPG, names.length, [how.watchdog])).toEqual(wanted);
-    const others = inotifywait.seen(["CLOSE_WRITE,CLOSE", "MOVED_TO"]).filter((name) => !JPG.test(name));
+    const others = inotifywait
+      .seen(["CLOSE_WRITE,CLOSE", "MOVED_TO"])
+      .filter((name) => !JPG.test(name));
     for (const name of others) expect(name).toMatch(/^(?:#\d+|\.incoming-.*)$/);
     // What each thread tries once a day, and nothing for each image.
     expect(others.length).toBeLessThan(10);
@@ -58,7 +73,10 @@ async function expectSeen(
   settings: Record<string, unknown>,
   how: How,
 ): Promise<void> {
-  await using hub = await startHub({ program, settings: { hub: { data_directory: data, ...settings } } });
+  await using hub = await startHub({
+    program,
+    settings: { hub: { data_directory: data, ...settings } },
+  });
   const images = join(data, "images");
   // As on any day but for its first image.
   mkdirSync(join(images, hub.today()));
@@ -138,13 +156,21 @@ describe.skipIf(lacks("watchers"))("who watches the logs", () => {
         clock.advance(86_400);
         expect(await thread.append(["text"])).toEqual(["ok"]);
       }
-      const dated = ["imagehub.log.2026-11-22", "imagehub.log.2026-11-23", "imagehub.log.2026-11-24"];
-      expect(await watcher.seenLike(/^imagehub\.log\./, 3, ["CLOSE_WRITE,CLOSE", "MOVED_TO"])).toEqual(dated);
+      const dated = [
+        "imagehub.log.2026-11-22",
+        "imagehub.log.2026-11-23",
+        "imagehub.log.2026-11-24",
+      ];
+      expect(
+        await watcher.seenLike(/^imagehub\.log\./, 3, ["CLOSE_WRITE,CLOSE", "MOVED_TO"]),
+      ).toEqual(dated);
     },
   );
 });
 
-/** `fs.watch`, on which Node-RED and chokidar stand, tells only that a name was made or written to. */
+/**
+ * `fs.watch`, on which Node-RED and chokidar stand, tells only that a name was made or written to.
+ */
 test("who takes the first thing that fs.watch tells of is told an image's name", async () => {
   await using hub = await startHub();
   const folder = join(hub.dataDir, "images", hub.today());
@@ -173,6 +199,10 @@ test.skipIf(process.getuid?.() !== 0)(
     await using sender = new Sender(hub.port);
     for (let seed = 0; seed < 3; seed++)
       expect((await sender.jpg("Barn|jpg|", { size: 30_000, seed })).reply).toBe("OK");
-    expect(readdirSync(folder).map((name) => statSync(join(folder, name)).gid)).toEqual([gid, gid, gid]);
+    expect(readdirSync(folder).map((name) => statSync(join(folder, name)).gid)).toEqual([
+      gid,
+      gid,
+      gid,
+    ]);
   },
 );

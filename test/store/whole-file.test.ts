@@ -1,16 +1,24 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { SystemError } from "../../src/os/ffi.ts";
 import { writeBytes } from "../../src/os/files.ts";
 import { Part } from "../../src/store/data-directory.ts";
 import { TEMPORARY_PREFIX, WholeFileWriter } from "../../src/store/whole-file.ts";
-import { dataDirectoryAt } from "../support/data-directory.ts";
-import { utcMicros } from "../support/fake-clock.ts";
-import { lacks } from "../support/available.ts";
-import { type Ability, ExfatDisk, lacksMount, SmallDisk } from "../support/file-system.ts";
-import { StoreThread } from "../support/store-thread.ts";
-import { tempDir } from "../support/temp.ts";
+import { dataDirectoryAt } from "../support/store/data-directory.ts";
+import { utcMicros } from "../support/machine/fake-clock.ts";
+import { lacks } from "../../scripts/lib/available.ts";
+import { type Ability, ExfatDisk, lacksMount, SmallDisk } from "../support/machine/file-system.ts";
+import { StoreThread } from "../support/store/store-thread.ts";
+import { tempDir } from "../support/machine/temp.ts";
 
 // Only so that nothing hangs for ever.
 setDefaultTimeout(60_000);
@@ -117,7 +125,9 @@ describe.each([false, true])("WholeFileWriter.create with durable %p", (durable)
       ["y/".repeat(3000), "ENAMETOOLONG"],
     ];
     for (const [name, code] of impossible) {
-      expect(codeOf(() => writer.create(temp.path, writeContent, pathsIn(temp.path, name)))).toBe(code);
+      expect(codeOf(() => writer.create(temp.path, writeContent, pathsIn(temp.path, name)))).toBe(
+        code,
+      );
     }
     expect(readdirSync(temp.path)).toEqual([]);
     expect(openFiles()).toBe(before);
@@ -127,7 +137,9 @@ describe.each([false, true])("WholeFileWriter.create with durable %p", (durable)
     using temp = tempDir();
     const writer = new WholeFileWriter(dataDirectoryAt(temp.path), durable);
     const folder = join(temp.path, "folder");
-    expect(codeOf(() => writer.create(folder, () => undefined, pathsIn(folder, "a")))).toBe("ENOENT");
+    expect(codeOf(() => writer.create(folder, () => undefined, pathsIn(folder, "a")))).toBe(
+      "ENOENT",
+    );
     mkdirSync(folder);
     const write = (): void => rmSync(folder, { recursive: true });
     expect(codeOf(() => writer.create(folder, write, pathsIn(folder, "a")))).toBe("ENOENT");
@@ -207,18 +219,20 @@ describe.each(poorer)("WholeFileWriter.create on a file system without %j", (los
     // The very first name may have been passed over, when that showed what is lacking.
     for (const name of names) expect(name).toMatch(/^Barn-2026-11-22T13\.14\.15\.62099[2-5]\.jpg$/);
     const stored = names.map((name) => readFileSync(join(folder, name)));
-    expect(stored.toSorted((a, b) => a.length - b.length)).toEqual(images.map(({ bytes }) => bytes));
+    expect(stored.toSorted((a, b) => a.length - b.length)).toEqual(
+      images.map(({ bytes }) => bytes),
+    );
   });
 
   test("leaves nothing when the write fails", async () => {
     using temp = tempDir();
     using thread = await start(temp.path);
-    expect(await thread.store([{ ...image, fails: true }, image, { ...image, fails: true }])).toEqual([
-      "EIO",
-      "granted",
-      "EIO",
+    expect(
+      await thread.store([{ ...image, fails: true }, image, { ...image, fails: true }]),
+    ).toEqual(["EIO", "granted", "EIO"]);
+    expect(readdirSync(join(temp.path, "2026-11-22"))).toEqual([
+      expect.stringMatching(/^Barn-.*\.jpg$/),
     ]);
-    expect(readdirSync(join(temp.path, "2026-11-22"))).toEqual([expect.stringMatching(/^Barn-.*\.jpg$/)]);
   });
 
   test("leaves nothing when the name cannot be given", async () => {
@@ -228,7 +242,9 @@ describe.each(poorer)("WholeFileWriter.create on a file system without %j", (los
       "ENOENT",
       "granted",
     ]);
-    expect(readdirSync(join(temp.path, "2026-11-22"))).toEqual([expect.stringMatching(/^Barn-.*\.jpg$/)]);
+    expect(readdirSync(join(temp.path, "2026-11-22"))).toEqual([
+      expect.stringMatching(/^Barn-.*\.jpg$/),
+    ]);
   });
 
   test("stores when a process that ended left a temporary of the same name", async () => {
@@ -237,7 +253,10 @@ describe.each(poorer)("WholeFileWriter.create on a file system without %j", (los
     const folder = join(temp.path, "2026-11-22");
     mkdirSync(folder);
     // The thread's own number is not known here.
-    const left = Array.from({ length: 200 }, (_, id) => `${TEMPORARY_PREFIX}${process.pid}-${id}-0`);
+    const left = Array.from(
+      { length: 200 },
+      (_, id) => `${TEMPORARY_PREFIX}${process.pid}-${id}-0`,
+    );
     for (const name of left) writeFileSync(join(folder, name), "of another time");
     expect(await thread.store([image])).toEqual(["granted"]);
     const [stored = "", ...others] = readdirSync(folder).filter((name) => !name.startsWith("."));
@@ -270,32 +289,35 @@ function shownWhile(writer: WholeFileWriter, folder: string, name: string): stri
   return shown.filter((each) => each.startsWith(TEMPORARY_PREFIX));
 }
 
-describe.skipIf(process.getuid?.() !== 0 || Bun.which("chattr") === null)("WholeFileWriter.create", () => {
-  // It gave all files hidden names from then on, which a crash leaves.
-  test.each(["the data directory", "the folder"])(
-    "makes unnamed files again when %s was immutable for a while",
-    (which) => {
-      using temp = tempDir();
-      const folder = join(temp.path, "folder");
-      mkdirSync(folder);
-      const writer = new WholeFileWriter(dataDirectoryAt(temp.path), false);
-      const chattr = (change: string): boolean =>
-        Bun.spawnSync(["chattr", change, which === "the folder" ? folder : temp.path]).success;
-      expect(chattr("+i")).toBe(true);
-      try {
-        // Begun in the data directory and named in the folder, it can need the one or the other.
-        for (let round = 0; round < 3; round++)
-          expect(codeOf(() => writer.create(folder, writeContent, pathsIn(folder, "a")))).toMatch(
-            /^E(PERM|ACCES)$/,
-          );
-      } finally {
-        chattr("-i");
-      }
-      expect(shownWhile(writer, folder, "a")).toEqual([]);
-      expect(readdirSync(folder)).toEqual(["a"]);
-    },
-  );
-});
+describe.skipIf(process.getuid?.() !== 0 || Bun.which("chattr") === null)(
+  "WholeFileWriter.create",
+  () => {
+    // It gave all files hidden names from then on, which a crash leaves.
+    test.each(["the data directory", "the folder"])(
+      "makes unnamed files again when %s was immutable for a while",
+      (which) => {
+        using temp = tempDir();
+        const folder = join(temp.path, "folder");
+        mkdirSync(folder);
+        const writer = new WholeFileWriter(dataDirectoryAt(temp.path), false);
+        const chattr = (change: string): boolean =>
+          Bun.spawnSync(["chattr", change, which === "the folder" ? folder : temp.path]).success;
+        expect(chattr("+i")).toBe(true);
+        try {
+          // Begun in the data directory and named in the folder, it can need the one or the other.
+          for (let round = 0; round < 3; round++)
+            expect(codeOf(() => writer.create(folder, writeContent, pathsIn(folder, "a")))).toMatch(
+              /^E(PERM|ACCES)$/,
+            );
+        } finally {
+          chattr("-i");
+        }
+        expect(shownWhile(writer, folder, "a")).toEqual([]);
+        expect(readdirSync(folder)).toEqual(["a"]);
+      },
+    );
+  },
+);
 
 function run(...words: string[]): void {
   expect(Bun.spawnSync(words).success).toBe(true);
@@ -310,8 +332,14 @@ describe.skipIf(lacks("exfat") || lacksMount())(
       const [folder, other] = [join(temp.path, "folder"), join(temp.path, "other")];
       for (const path of [folder, other]) mkdirSync(path);
       let nowMs = 1000;
-      const writer = new WholeFileWriter(dataDirectoryAt(temp.path), false, Part.images, () => nowMs);
-      const isHidden = (name: string, where = folder): boolean => shownWhile(writer, where, name).length > 0;
+      const writer = new WholeFileWriter(
+        dataDirectoryAt(temp.path),
+        false,
+        Part.images,
+        () => nowMs,
+      );
+      const isHidden = (name: string, where = folder): boolean =>
+        shownWhile(writer, where, name).length > 0;
 
       run("mount", "--bind", disk.path, folder);
       try {

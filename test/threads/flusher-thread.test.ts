@@ -2,11 +2,11 @@ import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from
 import { mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { Context } from "../../src/zmq/socket.ts";
-import { type Hub, startHub } from "../support/hub.ts";
-import { linesWith, until } from "../support/hub-output.ts";
-import { lacksStrace, Strace, threadOf } from "../support/strace.ts";
-import { tempDir } from "../support/temp.ts";
-import { Peer, PeerType } from "../support/zmq-peer.ts";
+import { type Hub, startHub } from "../support/hub/hub.ts";
+import { linesWith, until } from "../support/hub/output.ts";
+import { lacksStrace, Strace, threadOf } from "../support/machine/strace.ts";
+import { tempDir } from "../support/machine/temp.ts";
+import { Peer, PeerType } from "../support/peers/zmq-peer.ts";
 
 // Above all bounds of waiting, so that what a test holds is let go of before its context is.
 setDefaultTimeout(120_000);
@@ -64,8 +64,16 @@ describe.skipIf(lacksStrace())("the flusher", () => {
     using camera = good(hub);
     expectStored(camera);
     {
-      await using _ = await Strace.attachThread(threadOf(hub.pid, "flusher 1"), "syncfs", "delay_enter=60s");
-      await using strace = await Strace.attachThread(threadOf(hub.pid, "flusher"), "syncfs", "delay_enter=1");
+      await using _ = await Strace.attachThread(
+        threadOf(hub.pid, "flusher 1"),
+        "syncfs",
+        "delay_enter=60s",
+      );
+      await using strace = await Strace.attachThread(
+        threadOf(hub.pid, "flusher"),
+        "syncfs",
+        "delay_enter=1",
+      );
       for (let round = 0; round < 3; round++) {
         const calls = strace.results().length;
         expectStored(camera);
@@ -146,7 +154,10 @@ describe.skipIf(lacksStrace())("the flusher", () => {
     await using strace = await Strace.attach(hub.pid, "syncfs", "error=EIO");
     using camera = good(hub);
     expectStored(camera);
-    await until(hub, () => linesWith(hub, "Could not bring what was written to the disk").length > 0);
+    await until(
+      hub,
+      () => linesWith(hub, "Could not bring what was written to the disk").length > 0,
+    );
     await hub.stop();
     await strace.ended();
     expect(linesWith(hub, "Could not bring what was written to the disk").length).toBe(

@@ -1,11 +1,16 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { formatCertificate, readKeyPair, readPublicKey, readPublicKeys } from "../../src/zmq/certificate.ts";
+import {
+  formatCertificate,
+  readKeyPair,
+  readPublicKey,
+  readPublicKeys,
+} from "../../src/zmq/certificate.ts";
 import { newKeyPair } from "../../src/zmq/library.ts";
-import { lacks } from "../support/available.ts";
-import { createCertificates, loadCertificate } from "../support/curve.ts";
-import { tempDir, type TempDir } from "../support/temp.ts";
+import { lacks } from "../../scripts/lib/available.ts";
+import { createCertificates, loadCertificate } from "../support/peers/curve.ts";
+import { tempDir, type TempDir } from "../support/machine/temp.ts";
 
 let temp: TempDir;
 
@@ -19,7 +24,9 @@ afterEach(() => {
 
 const at = (name: string): string => join(temp.path, name);
 
-/** Every digit of Z85 stands in these two; the first is the largest value that five digits can have. */
+/**
+ * Every digit of Z85 stands in these two; the first is the largest value that five digits can have.
+ */
 const PUBLIC = "%nSc0%nSc0%nSc0%nSc0%nSc0%nSc0%nSc0%nSc0";
 const SECRET = "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7";
 
@@ -60,8 +67,14 @@ describe("certificates", () => {
       "a key of more than 256 bits",
       formatCertificate({ publicKey: PUBLIC, secretKey: PUBLIC.replace("c0", "c1") }),
     ],
-    ["keys in comments", formatCertificate({ publicKey: PUBLIC, secretKey: SECRET }).replaceAll(/^/gm, "# ")],
-    ["keys without quotes", formatCertificate({ publicKey: PUBLIC, secretKey: SECRET }).replaceAll('"', "")],
+    [
+      "keys in comments",
+      formatCertificate({ publicKey: PUBLIC, secretKey: SECRET }).replaceAll(/^/gm, "# "),
+    ],
+    [
+      "keys without quotes",
+      formatCertificate({ publicKey: PUBLIC, secretKey: SECRET }).replaceAll('"', ""),
+    ],
   ])("with %s are refused with the name of the file", (_, text) => {
     const file = write("a.key_secret", text);
     expect(() => readKeyPair(file)).toThrow(

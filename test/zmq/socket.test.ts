@@ -7,9 +7,9 @@ import { MessageArray } from "../../src/zmq/message.ts";
 import { Monitor, MonitorEvent } from "../../src/zmq/monitor.ts";
 import { Poller } from "../../src/zmq/poller.ts";
 import { Context, type Socket, SocketType } from "../../src/zmq/socket.ts";
-import { listenTcp } from "../support/tcp-server.ts";
-import { freePort } from "../support/temp.ts";
-import { COMES_MS, Peer, PeerType, receiveFrames, sendFrames } from "../support/zmq-peer.ts";
+import { listenTcp } from "../support/peers/tcp-server.ts";
+import { freePort } from "../../scripts/lib/free-port.ts";
+import { COMES_MS, Peer, PeerType, receiveFrames, sendFrames } from "../support/peers/zmq-peer.ts";
 
 // Above all bounds of waiting, so that what a test holds is let go of before its context is.
 setDefaultTimeout(60_000);
@@ -30,7 +30,9 @@ function freeEndpoint(): string {
 }
 
 /** What an action throws, in the parts that callers look at. */
-function failure(action: () => unknown): { function: string; errno: number; message: string } | undefined {
+function failure(
+  action: () => unknown,
+): { function: string; errno: number; message: string } | undefined {
   try {
     action();
   } catch (error) {
@@ -66,7 +68,10 @@ describe("bind and connect throw the function, errno and text of libzmq when", (
     await using server = await listenTcp(() => {});
     using socket = context.socket(SocketType.router);
     const endpoint = `tcp://127.0.0.1:${server.port}`;
-    expect(failure(() => socket.bind(endpoint))).toMatchObject({ function: "zmq_bind", errno: EADDRINUSE });
+    expect(failure(() => socket.bind(endpoint))).toMatchObject({
+      function: "zmq_bind",
+      errno: EADDRINUSE,
+    });
   });
 
   test.each<[endpoint: string, errno: number]>([
@@ -86,7 +91,10 @@ describe("bind and connect throw the function, errno and text of libzmq when", (
     using socket = context.socket(SocketType.router);
     using monitor = new Monitor(socket);
     const endpoint = "tcp://no-such-interface:5555";
-    expect(failure(() => socket.bind(endpoint))).toMatchObject({ function: "zmq_bind", errno: ENODEV });
+    expect(failure(() => socket.bind(endpoint))).toMatchObject({
+      function: "zmq_bind",
+      errno: ENODEV,
+    });
     expect(monitor.next()).toBeUndefined();
   });
 
@@ -96,7 +104,10 @@ describe("bind and connect throw the function, errno and text of libzmq when", (
     ["carrier-pigeon://127.0.0.1:5555", EPROTONOSUPPORT],
   ])("the endpoint to connect to is %j", (endpoint, errno) => {
     using socket = context.socket(SocketType.req);
-    expect(failure(() => socket.connect(endpoint))).toMatchObject({ function: "zmq_connect", errno });
+    expect(failure(() => socket.connect(endpoint))).toMatchObject({
+      function: "zmq_connect",
+      errno,
+    });
   });
 });
 
@@ -107,7 +118,10 @@ test("other calls throw the function, errno and text of libzmq when they fail", 
     errno: os.errno.EINVAL,
     message: `Invalid argument (zmq_setsockopt, errno ${os.errno.EINVAL})`,
   });
-  expect(failure(() => context.socket(99))).toMatchObject({ function: "zmq_socket", errno: os.errno.EINVAL });
+  expect(failure(() => context.socket(99))).toMatchObject({
+    function: "zmq_socket",
+    errno: os.errno.EINVAL,
+  });
   // Not connected, so it would have to wait.
   expect(failure(() => req.send(Buffer.from("x"), false))).toMatchObject({
     function: "zmq_send",
@@ -175,13 +189,15 @@ test("send gives the bytes of its buffer when the collector runs between and dur
   const each = 50;
   for (let round = 0; round < rounds; round++) {
     for (let index = 0; index < each; index++) {
-      // Buffers that nothing holds once they are sent, beside garbage of the same size that is overwritten.
+      // Buffers that nothing holds once they are sent, beside garbage of the same size that is
+      // overwritten.
       router.send(Buffer.from(id!), true);
       router.send(Buffer.from(`reply ${round}.${index}`), false);
       Buffer.from(`other ${round}.${index}`).fill(0);
     }
     Bun.gc(true);
-    for (let index = 0; index < each; index++) expect(dealer.receive()).toEqual([`reply ${round}.${index}`]);
+    for (let index = 0; index < each; index++)
+      expect(dealer.receive()).toEqual([`reply ${round}.${index}`]);
   }
 });
 
@@ -381,7 +397,11 @@ describe("Monitor", () => {
   test.each<[what: string, answer: string | Uint8Array, event: number]>([
     ["hangs up", "", MonitorEvent.handshakeFailedNoDetail],
     ["is a web server", "HTTP/1.1 400 Bad Request\r\n\r\n", MonitorEvent.handshakeFailedNoDetail],
-    ["sends a broken greeting", new Uint8Array(200).fill(0xff), MonitorEvent.handshakeFailedProtocol],
+    [
+      "sends a broken greeting",
+      new Uint8Array(200).fill(0xff),
+      MonitorEvent.handshakeFailedProtocol,
+    ],
   ])("tells a sender that who listens %s", async (_, answer, event) => {
     await using server = await listenTcp((socket) => socket.end(answer));
     using req = context.socket(SocketType.req);
@@ -391,7 +411,8 @@ describe("Monitor", () => {
     while (!seen.includes(MonitorEvent.disconnected)) {
       // The server is in this thread.
       await Bun.sleep(1);
-      for (let next = monitor.next(); next !== undefined; next = monitor.next()) seen.push(next.event);
+      for (let next = monitor.next(); next !== undefined; next = monitor.next())
+        seen.push(next.event);
     }
     expect(seen).toContain(event);
     expect(seen).not.toContain(MonitorEvent.handshakeSucceeded);

@@ -1,5 +1,6 @@
 /**
- * A broken version: it starts and tells systemd that it is ready, and nobody reaches it where the settings say.
+ * A broken version: it starts and tells systemd that it is ready, and nobody reaches it where the
+ * settings say.
  *
  * @module
  */

@@ -1,17 +1,19 @@
 /**
- * Those who may not send: a wrong key, no key, another address, an older protocol, beside cameras that may.
+ * Those who may not send: a wrong key, no key, another address, an older protocol, beside cameras
+ * that may.
  *
- * Taken out: without `ZMQ_ZAP_DOMAIN` and its enforcement in `Gatekeeper`, nobody is asked about who has no key: "2718 traces of downgrades",
- * "another address: 12494 traces of messages taken" and "the hub has counted 8231 requests, and 625 were of those who may send".
+ * Taken out: without `ZMQ_ZAP_DOMAIN` and its enforcement in `Gatekeeper`, nobody is asked about
+ * who has no key: "2718 traces of downgrades", "another address: 12494 traces of messages taken"
+ * and "the hub has counted 8231 requests, and 625 were of those who may send".
  */
 
 import { mkdirSync } from "node:fs";
 import { basename, join } from "node:path";
-import { createCertificates, loadCertificate } from "../../support/curve.ts";
-import { downgrade, DOWNGRADES, STRANGER } from "../../support/downgrades.ts";
-import { tempDir } from "../../support/temp.ts";
+import { createCertificates, loadCertificate } from "../../support/peers/curve.ts";
+import { downgrade, DOWNGRADES, STRANGER } from "../../support/peers/downgrades.ts";
+import { tempDir } from "../../support/machine/temp.ts";
 import { SERVED_MS_MAX } from "../beside.ts";
-import { atExit } from "../cleanup.ts";
+import { atExit } from "../../../scripts/lib/at-exit.ts";
 import { FaultHub } from "../hub.ts";
 import { filesBelow, judge, logLines, problemsOf } from "../judge.ts";
 import type { Outcome, Row, Run } from "../row.ts";
@@ -65,7 +67,10 @@ function guards(folder: string): Guard[] {
   ];
 }
 
-/** Sends by every downgrade, again and again. @returns how many connections that were, and what was answered with OK */
+/**
+ * Sends by every downgrade, again and again. @returns how many connections that were, and what was
+ * answered with OK
+ */
 async function downgrades(
   port: number,
   untilMs: number,
@@ -106,7 +111,8 @@ async function stand(run: Run, guard: Guard): Promise<Outcome> {
     ...load,
     ...(guard.good && { curve: guard.good }),
   });
-  if ((await good.firstOk(0, "image")) === undefined) problems.push("those who may send are not served");
+  if ((await good.firstOk(0, "image")) === undefined)
+    problems.push("those who may send are not served");
 
   await using stack = new AsyncDisposableStack();
   const strangers = Object.entries(guard.strangers).map(([what, curve]) => ({
@@ -126,7 +132,8 @@ async function stand(run: Run, guard: Guard): Promise<Outcome> {
     performance.now() + (run.short ? 2500 : 30_000),
   );
   let [tried, taken] = [connections, answered.length + traces(data.path, STRANGER).length];
-  if (taken > 0) problems.push(`${taken} traces of downgrades: ${[...new Set(answered)].join(", ")}`);
+  if (taken > 0)
+    problems.push(`${taken} traces of downgrades: ${[...new Set(answered)].join(", ")}`);
   for (const { what, senders } of strangers) {
     const journal = await senders.stop();
     tried += journal.length;
@@ -137,7 +144,8 @@ async function stand(run: Run, guard: Guard): Promise<Outcome> {
     ];
     taken += found.length;
     if (journal.length === 0) problems.push(`${what}: nothing was tried`);
-    if (found.length > 0) problems.push(`${what}: ${found.length} traces of messages taken, as ${found[0]}`);
+    if (found.length > 0)
+      problems.push(`${what}: ${found.length} traces of messages taken, as ${found[0]}`);
   }
 
   const journal = await good.stop();
@@ -163,7 +171,8 @@ async function stand(run: Run, guard: Guard): Promise<Outcome> {
 
 export const access: Row = {
   name: "access",
-  cause: "wrong key, NULL peer where CURVE is set, address not allowed, downgrade, beside 6 that may send",
+  cause:
+    "wrong key, NULL peer where CURVE is set, address not allowed, downgrade, beside 6 that may send",
   mustHold: "nothing taken; those who may send are served",
   needs: [],
   run: async (run) => {

@@ -1,16 +1,17 @@
 /**
- * A machine without a battery for its clock boots: the clock is in 1970, and is set while the hub runs, or before it starts again. Or
- * it was years ahead. `logs` has all the dated logs that there may be, so the oldest go at each turn.
+ * A machine without a battery for its clock boots: the clock is in 1970, and is set while the hub
+ * runs, or before it starts again. Or it was years ahead. `logs` has all the dated logs that there
+ * may be, so the oldest go at each turn.
  *
- * Taken out: without `clockFloor` (it gives 0), the row says "records of before are lost", as the log at hand is named after 1970,
- * and goes as the oldest.
+ * Taken out: without `clockFloor` (it gives 0), the row says "records of before are lost", as the
+ * log at hand is named after 1970, and goes as the oldest.
  */
 
 import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { SetClock } from "../../support/set-clock.ts";
-import { tempDir } from "../../support/temp.ts";
-import { atExit } from "../cleanup.ts";
+import { SetClock } from "../../support/machine/set-clock.ts";
+import { tempDir } from "../../support/machine/temp.ts";
+import { atExit } from "../../../scripts/lib/at-exit.ts";
 import { FaultHub } from "../hub.ts";
 import { judge, logLines, problemsOf } from "../judge.ts";
 import type { Row, Run } from "../row.ts";
@@ -34,7 +35,10 @@ interface Case {
   readonly name: string;
   /** What the clock shows when the hub starts. */
   readonly from: string;
-  /** Whether it ends there, by `kill -9`, and starts again, before the clock is set; and whether when it is set. */
+  /**
+   * Whether it ends there, by `kill -9`, and starts again, before the clock is set; and whether
+   * when it is set.
+   */
   readonly restarts: "never" | "before" | "after";
 }
 
@@ -85,7 +89,8 @@ async function runCase(run: Run, one: Case): Promise<{ figure: string; problems:
   const isWrong = one.from < "2000";
   if (isWrong && !hub.output.includes(SAYS_WRONG))
     problems.push("the log does not say that the clock is wrong");
-  if (!isWrong && hub.output.includes("The clock is wrong")) problems.push("the log calls the clock wrong");
+  if (!isWrong && hub.output.includes("The clock is wrong"))
+    problems.push("the log calls the clock wrong");
   if (one.restarts !== "never") {
     await hub.kill();
     if (one.restarts === "after") clock.set(0);
@@ -126,7 +131,8 @@ export const boot: Row = {
   needs: ["compiler"],
   run: async (run) => {
     // It takes no library of this machine's.
-    if (run.program !== "source" && run.program !== process.arch) return { figure: "left out", problems: [] };
+    if (run.program !== "source" && run.program !== process.arch)
+      return { figure: "left out", problems: [] };
     const figures: string[] = [];
     const problems: string[] = [];
     for (const one of run.short ? CASES.slice(0, 1) : CASES) {

@@ -1,23 +1,26 @@
 /**
- * Local time goes over midnight, over both changes of summer time, and a day forward and back, under load.
+ * Local time goes over midnight, over both changes of summer time, and a day forward and back,
+ * under load.
  *
- * The day's steps are made with the machine's zone file, in a mount namespace of the hub's own: names, folders and log lines all
- * come from local time, which then is a day on, and the clock of the machine is left alone. (libfaketime does not help:
- * the hub takes `clock_gettime` from the C library itself.)
+ * The day's steps are made with the machine's zone file, in a mount namespace of the hub's own:
+ * names, folders and log lines all come from local time, which then is a day on, and the clock of
+ * the machine is left alone. (libfaketime does not help: the hub takes `clock_gettime` from the C
+ * library itself.)
  *
- * Taken out: with a folder that is named once at the start, the row says "partial files" (a name of another day than its
- * folder); with a rename that replaces in `EventLog.keepAs`, the steps say "acknowledged and lost".
+ * Taken out: with a folder that is named once at the start, the row says "partial files" (a name of
+ * another day than its folder); with a rename that replaces in `EventLog.keepAs`, the steps say
+ * "acknowledged and lost".
  */
 
 import { basename, join } from "node:path";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { tempDir } from "../../support/temp.ts";
-import { atExit, command } from "../cleanup.ts";
+import { tempDir } from "../../support/machine/temp.ts";
+import { atExit, command } from "../../../scripts/lib/at-exit.ts";
 import { FaultHub } from "../hub.ts";
 import { filesBelow, judge, problemsOf } from "../judge.ts";
 import type { Row, Run } from "../row.ts";
 import { Senders } from "../senders.ts";
-import { zoneBeforeMidnight } from "../time.ts";
+import { zoneBeforeMidnight } from "../../../scripts/lib/zone.ts";
 
 const DAY_MS = 86_400_000;
 
@@ -98,9 +101,12 @@ async function runCase(run: Run, one: Case): Promise<{ figure: string; problems:
   const logs = readdirSync(join(data.path, "logs"));
   if (logs.length !== one.logs + 1) problems.push(`logs ${logs.join(", ")}`);
   const hours = new Set(
-    filesBelow(join(data.path, "images")).map((path) => /T(\d\d)\.[^T]*$/.exec(basename(path))?.[1]),
+    filesBelow(join(data.path, "images")).map(
+      (path) => /T(\d\d)\.[^T]*$/.exec(basename(path))?.[1],
+    ),
   );
-  if (one.hours !== undefined && hours.size !== one.hours) problems.push(`hours ${[...hours].join(", ")}`);
+  if (one.hours !== undefined && hours.size !== one.hours)
+    problems.push(`hours ${[...hours].join(", ")}`);
   if ((await hub.stop()) !== 0) problems.push("the hub did not end with 0");
   undo();
   return {

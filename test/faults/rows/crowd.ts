@@ -1,8 +1,9 @@
 /**
  * Thousands of connections that say nothing or little, beside ten cameras.
  *
- * Taken out: where `makeRoom` in `Connections` closes the new ones, "2 requests of normal senders were not served", those of the
- * cameras that come; without a bound on connections, "the hub has 1740 descriptors open".
+ * Taken out: where `makeRoom` in `Connections` closes the new ones, "2 requests of normal senders
+ * were not served", those of the cameras that come; without a bound on connections, "the hub has
+ * 1740 descriptors open".
  */
 
 import { besides } from "../beside.ts";

@@ -1,18 +1,19 @@
 /**
- * Each call that the writer makes for one image and one event fails, or is the last thing that the hub does. The fast path makes the
- * same ones, with libzmq's own between them, which must not fail.
+ * Each call that the writer makes for one image and one event fails, or is the last thing that the
+ * hub does. The fast path makes the same ones, with libzmq's own between them, which must not fail.
  *
- * Which calls those are is read from a trace of the hub, so a call that is added is covered as well.
+ * Which calls those are is read from a trace of the hub, so a call that is added is covered as
+ * well.
  *
- * Taken out: without the `checked` around `c.fsync` in `os/files.ts`, "synced, fsync 1 error=EIO: OK though fsync failed", and so for each
- * of the three.
+ * Taken out: without the `checked` around `c.fsync` in `os/files.ts`, "synced, fsync 1 error=EIO:
+ * OK though fsync failed", and so for each of the three.
  */
 
 import { readdirSync, readFileSync, rmdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { Sender } from "../../support/sender.ts";
-import { tempDir } from "../../support/temp.ts";
-import { atExit } from "../cleanup.ts";
+import { Sender } from "../../support/peers/sender.ts";
+import { tempDir } from "../../support/machine/temp.ts";
+import { atExit } from "../../../scripts/lib/at-exit.ts";
 import { FaultHub, within } from "../hub.ts";
 import { filesBelow, judge, problemsOf } from "../judge.ts";
 import type { Outcome, Row, Run } from "../row.ts";
@@ -118,7 +119,11 @@ class Bench implements AsyncDisposable {
     run: Run,
     private readonly ack: string,
   ) {
-    this.hub = new FaultHub({ program: run.program, data: this.data, settings: { ack, writers: 1 } });
+    this.hub = new FaultHub({
+      program: run.program,
+      data: this.data,
+      settings: { ack, writers: 1 },
+    });
   }
 
   get sender(): Sender {
@@ -126,11 +131,14 @@ class Bench implements AsyncDisposable {
     return this.#sender;
   }
 
-  /** Starts it, and waits for its first line in the event log, so that none of a trace is of that. */
+  /**
+   * Starts it, and waits for its first line in the event log, so that none of a trace is of that.
+   */
   async start(): Promise<void> {
     await this.hub.start();
     const log = join(this.data, "logs/imagehub.log");
-    for (let tries = 0; tries < 500 && !(await Bun.file(log).exists()); tries++) await Bun.sleep(10);
+    for (let tries = 0; tries < 500 && !(await Bun.file(log).exists()); tries++)
+      await Bun.sleep(10);
     await Bun.sleep(20);
   }
 
@@ -145,17 +153,24 @@ class Bench implements AsyncDisposable {
     return Number(writer.split(" ")[0]);
   }
 
-  /** Judges what there is and removes it all, so that the next image needs a new folder, and the next event a new log. */
+  /**
+   * Judges what there is and removes it all, so that the next image needs a new folder, and the
+   * next event a new log.
+   */
   clear(): void {
     this.judge();
     this.journal.length = 0;
     for (const path of filesBelow(this.data)) if (!path.endsWith(".lock")) rmSync(path);
-    for (const folder of readdirSync(join(this.data, "images"))) rmdirSync(join(this.data, "images", folder));
+    for (const folder of readdirSync(join(this.data, "images")))
+      rmdirSync(join(this.data, "images", folder));
   }
 
   /** The points of one image and one event. */
   async points(writer: number): Promise<Point[]> {
-    const trace = await Trace.attach(join(this.#owned.path, "points.txt"), writer, ["-e", `trace=${CALLS}`]);
+    const trace = await Trace.attach(join(this.#owned.path, "points.txt"), writer, [
+      "-e",
+      `trace=${CALLS}`,
+    ]);
     this.journal.push(...(await sendBoth(this.sender)));
     return pointsOf(await trace.stop(), this.data);
   }
@@ -178,7 +193,9 @@ class Bench implements AsyncDisposable {
       const after = await sendBoth(this.sender);
       this.journal.push(...after);
       if (after.some((entry) => entry.reply !== "OK"))
-        this.problems.push(`${what}no service after it: ${after.map((entry) => entry.reply).join(", ")}`);
+        this.problems.push(
+          `${what}no service after it: ${after.map((entry) => entry.reply).join(", ")}`,
+        );
     }
     return hit >= 0 || lines.some((line) => line.includes("killed by"));
   }
@@ -197,7 +214,10 @@ class Bench implements AsyncDisposable {
   }
 }
 
-/** Every point with each error, in one hub after the other requests; `isNew`: each time in a new folder. */
+/**
+ * Every point with each error, in one hub after the other requests; `isNew`: each time in a new
+ * folder.
+ */
 async function failing(
   run: Run,
   ack: string,
@@ -218,7 +238,8 @@ async function failing(
           covered += 1;
           break;
         }
-        // The runtime opens files of its own now and then (/proc/self/statm), and the calls behind them have other numbers then.
+        // The runtime opens files of its own now and then (/proc/self/statm), and the calls behind
+        // them have other numbers then.
         if (isNew) bench.clear();
         const again = await bench.points(writer);
         if (again.length === points.length) points = again;

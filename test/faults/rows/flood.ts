@@ -1,17 +1,22 @@
 /**
- * Peers that send as fast as they can and wait for no reply, beside fifty cameras: one with large messages, twenty with small ones
- * that arrive faster than any hub takes them in, and one with images that are all to be kept, while each has to reach the disk.
+ * Peers that send as fast as they can and wait for no reply, beside fifty cameras: one with large
+ * messages, twenty with small ones that arrive faster than any hub takes them in, and one with
+ * images that are all to be kept, while each has to reach the disk.
  *
- * Taken out: with the bound of libzmq's queue (`receive_hwm`) at 0, the twenty take the hub past 900 MB and the cameras wait for
- * 0.6 s; without `unanswered` in `Requests.whyFull` the cameras are answered "ERROR the queue is full"; with `max_unanswered` at 500 they
- * wait for 500 images of the one that floods: a p99 of 600 to 1100 ms, and on a slower disk more.
+ * Taken out: with the bound of libzmq's queue (`receive_hwm`) at 0, the twenty take the hub past
+ * 900 MB and the cameras wait for 0.6 s; without `unanswered` in `Requests.whyFull` the cameras are
+ * answered "ERROR the queue is full"; with `max_unanswered` at 500 they wait for 500 images of the
+ * one that floods: a p99 of 600 to 1100 ms, and on a slower disk more.
  */
 
 import { besides } from "../beside.ts";
 import { Peers } from "../peers.ts";
 import type { Row } from "../row.ts";
 
-/** Most memory that the hub may take, in MB: what waits to be written, libzmq's queues, and the hub itself. */
+/**
+ * Most memory that the hub may take, in MB: what waits to be written, libzmq's queues, and the hub
+ * itself.
+ */
 const MEMORY_MB_MAX = 450;
 
 export const flood: Row = {

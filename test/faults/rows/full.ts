@@ -1,14 +1,15 @@
 /**
- * The disk takes nothing for a while: full, without inodes, read-only, its folder removed. Then it is healed.
+ * The disk takes nothing for a while: full, without inodes, read-only, its folder removed. Then it
+ * is healed.
  *
- * Taken out: with `Outcome.stored` in place of `Outcome.failed` in `fail` of `store.ts`, "201 of 201 images were answered OK" and "371
- * acknowledged and lost".
+ * Taken out: with `Outcome.stored` in place of `Outcome.failed` in `fail` of `store.ts`, "201 of
+ * 201 images were answered OK" and "371 acknowledged and lost".
  */
 
 import { constants, copyFileSync, mkdirSync, renameSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
-import { tempDir } from "../../support/temp.ts";
-import { atExit } from "../cleanup.ts";
+import { tempDir } from "../../support/machine/temp.ts";
+import { atExit } from "../../../scripts/lib/at-exit.ts";
 import { LoopDisk } from "../disk.ts";
 import { FaultHub } from "../hub.ts";
 import { filesBelow, judge, problemsOf } from "../judge.ts";
@@ -78,7 +79,8 @@ async function suffer(
   trouble: Trouble,
 ): Promise<Outcome & { falseOks: number; backS: number }> {
   using disk = new LoopDisk({ bytes: 96 * 2 ** 20, inodes: 40_000 });
-  // On the disk are the images and the logs; a file that the hub keeps open elsewhere is in nobody's way.
+  // On the disk are the images and the logs; a file that the hub keeps open elsewhere is in
+  // nobody's way.
   using home = tempDir();
   const undo = atExit(() => home[Symbol.dispose]());
   const data = home.path;
@@ -107,7 +109,8 @@ async function suffer(
     senders.firstOk(healedS, "image"),
     senders.firstOk(healedS, "event"),
   ]);
-  const backS = Math.max(image ?? Number.POSITIVE_INFINITY, event ?? Number.POSITIVE_INFINITY) - healedS;
+  const backS =
+    Math.max(image ?? Number.POSITIVE_INFINITY, event ?? Number.POSITIVE_INFINITY) - healedS;
   if (backS > BACK_S_MAX) problems.push(`service came back after ${backS} s`);
   await Bun.sleep(200);
   const journal = await senders.stop();
@@ -127,7 +130,9 @@ async function suffer(
   }
   const silent = journal.filter((entry) => entry.reply === null).length;
   if (silent > 0) problems.push(`${silent} requests got no answer`);
-  const odd = journal.find((entry) => entry.reply !== null && !/^(?:OK$|ERROR \S)/.test(entry.reply));
+  const odd = journal.find(
+    (entry) => entry.reply !== null && !/^(?:OK$|ERROR \S)/.test(entry.reply),
+  );
   if (odd !== undefined) problems.push(`a reply of another form: ${odd.reply}`);
   if (during("heartbeat").some((entry) => entry.reply !== "OK"))
     problems.push("heartbeats were not answered OK");

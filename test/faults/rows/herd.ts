@@ -1,29 +1,38 @@
 /**
- * SIGTERM under a herd of senders that never pause, and a new hub a little later: who waits in vain for a reply.
+ * SIGTERM under a herd of senders that never pause, and a new hub a little later: who waits in vain
+ * for a reply.
  *
- * A sender whose next request goes to a connection that the hub has ended waits for ever. These are a few processes' worth of senders that share
- * libzmq's threads, which makes it much harder than a camera each: a thread has the ends of many connections to see at once.
+ * A sender whose next request goes to a connection that the hub has ended waits for ever. These are
+ * a few processes' worth of senders that share libzmq's threads, which makes it much harder than a
+ * camera each: a thread has the ends of many connections to see at once.
  *
- * Taken out: without `own.shutdown()` in `Step.end` of `farewell.ts`, where libzmq ends the connections when all replies are sent, a
- * quarter to a half of 1,500 hang.
+ * Taken out: without `own.shutdown()` in `Step.end` of `farewell.ts`, where libzmq ends the
+ * connections when all replies are sent, a quarter to a half of 1,500 hang.
  */
 
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { compile } from "../../../scripts/bench/compile.ts";
 import { runLoad } from "../../../scripts/bench/load.ts";
-import { tempDir } from "../../support/temp.ts";
-import { atExit } from "../cleanup.ts";
+import { tempDir } from "../../support/machine/temp.ts";
+import { atExit } from "../../../scripts/lib/at-exit.ts";
 import { FaultHub } from "../hub.ts";
 import type { Row } from "../row.ts";
 
-/** How many of them may hang, of all: what is lost inside the senders' own processes depends on the machine. */
+/**
+ * How many of them may hang, of all: what is lost inside the senders' own processes depends on the
+ * machine.
+ */
 const HANGING_SHARE_MAX = 0.1;
 
 /** How long the hub is away, in milliseconds. */
 const AWAY_MS = 2000;
 
-const JPEG = Buffer.concat([Buffer.of(0xff, 0xd8, 0xff, 0xe0), Buffer.alloc(2000), Buffer.of(0xff, 0xd9)]);
+const JPEG = Buffer.concat([
+  Buffer.of(0xff, 0xd8, 0xff, 0xe0),
+  Buffer.alloc(2000),
+  Buffer.of(0xff, 0xd9),
+]);
 
 export const herd: Row = {
   name: "herd",
@@ -41,7 +50,10 @@ export const herd: Row = {
     const hanging: number[] = [];
     const ms: number[] = [];
     for (let round = 0; round < (run.short ? 1 : 5); round++) {
-      await using hub = new FaultHub({ program: run.program, data: join(data.path, `data-${round}`) });
+      await using hub = new FaultHub({
+        program: run.program,
+        data: join(data.path, `data-${round}`),
+      });
       await hub.start();
       const stopAndStart = async (): Promise<void> => {
         await Bun.sleep(1500);
@@ -69,7 +81,8 @@ export const herd: Row = {
       await stopped;
       if (other > 0) problems.push(`${other} replies other than OK`);
       if (ok < 2 * senders) problems.push(`only ${ok} requests were answered`);
-      if (unanswered > senders * HANGING_SHARE_MAX) problems.push(`${unanswered} of ${senders} senders hang`);
+      if (unanswered > senders * HANGING_SHARE_MAX)
+        problems.push(`${unanswered} of ${senders} senders hang`);
       hanging.push(unanswered);
       run.say(`${unanswered} of ${senders} hang, ${ok} answered OK`);
     }

@@ -1,19 +1,24 @@
 /**
- * Peers that mean no good to the HTTP listener, while its health is asked for and cameras send: such as send requests and read no
- * answer, send headers without an end, or hold connections and do nothing with them.
+ * Peers that mean no good to the HTTP listener, while its health is asked for and cameras send:
+ * such as send requests and read no answer, send headers without an end, or hold connections and do
+ * nothing with them.
  *
- * Taken out: with `node:http` in place of `Bun.listen`, /healthz is not answered once in either part, and after the first "the hub did not end
- * with 0": it hears no signal any more. Where those that
- * have not sent their request give way before those that do not read their answer, 17 of 157 are not answered.
+ * Taken out: with `node:http` in place of `Bun.listen`, /healthz is not answered once in either
+ * part, and after the first "the hub did not end with 0": it hears no signal any more. Where those
+ * that have not sent their request give way before those that do not read their answer, 17 of 157
+ * are not answered.
  */
 
 import { besides } from "../beside.ts";
 import { Peers } from "../peers.ts";
 import type { Outcome, Row, Run } from "../row.ts";
-import { Sender } from "../../support/sender.ts";
-import { freePort } from "../../support/temp.ts";
+import { Sender } from "../../support/peers/sender.ts";
+import { freePort } from "../../../scripts/lib/free-port.ts";
 
-/** Most memory that the hub may take, in MB: some 60 more than it takes when it serves the same cameras undisturbed. */
+/**
+ * Most memory that the hub may take, in MB: some 60 more than it takes when it serves the same
+ * cameras undisturbed.
+ */
 const MEMORY_MB_MAX = 250;
 
 /** A table of nodes that is as long as it can be. */
@@ -23,7 +28,10 @@ const NODES = 1000;
 const DESCRIPTORS = 1024;
 
 const ASK_EVERY_MS = 50;
-/** How long an answer is waited for. It comes in some 15 ms, and later only where the machine is at its limit. */
+/**
+ * How long an answer is waited for. It comes in some 15 ms, and later only where the machine is at
+ * its limit.
+ */
 const ANSWER_MS_MAX = 5000;
 
 /** Asks for the health again and again, each time on a connection of its own. */
@@ -60,7 +68,11 @@ class Asker implements AsyncDisposable {
   }
 }
 
-async function beside(run: Run, what: string, start: (port: number) => Promise<Peers>[]): Promise<Outcome> {
+async function beside(
+  run: Run,
+  what: string,
+  start: (port: number) => Promise<Peers>[],
+): Promise<Outcome> {
   const port = freePort();
   let asker: Asker | undefined;
   const { figure, problems } = await besides(run, {

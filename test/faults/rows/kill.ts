@@ -1,16 +1,16 @@
 /**
  * The hub is killed under load, again and again, and started again.
  *
- * Taken out: with the OK sent when the request is put into the queue (in `Requests`, what `ack: received` does), "1536 acknowledged and
- * lost" of 2086 in five kills.
+ * Taken out: with the OK sent when the request is put into the queue (in `Requests`, what `ack:
+ * received` does), "1536 acknowledged and lost" of 2086 in five kills.
  */
 
 import { judge, problemsOf } from "../judge.ts";
 import { FaultHub } from "../hub.ts";
 import type { Outcome, Row, Run } from "../row.ts";
 import { type Entry, Senders } from "../senders.ts";
-import { tempDir } from "../../support/temp.ts";
-import { atExit } from "../cleanup.ts";
+import { tempDir } from "../../support/machine/temp.ts";
+import { atExit } from "../../../scripts/lib/at-exit.ts";
 
 /** Files that are looked at in one go: the rest is done with. */
 const JUDGED_EVERY = 20;
@@ -29,10 +29,16 @@ async function killTimes(
     await using hub = new FaultHub({ program: run.program, data: data.path, settings: { ack } });
     await hub.start();
     // A request that the dead hub had taken is never answered; a short patience keeps the load up.
-    await using senders = new Senders(hub.address, { images: 10, events: 3, size: 12_000, timeoutMs: 300 });
+    await using senders = new Senders(hub.address, {
+      images: 10,
+      events: 3,
+      size: 12_000,
+      timeoutMs: 300,
+    });
     for (let round = 0; round < JUDGED_EVERY && done < times; round++, done++) {
       const at = Date.now() / 1000;
-      if ((await senders.firstOk(at, "image")) === undefined) problems.push("no service before a kill");
+      if ((await senders.firstOk(at, "image")) === undefined)
+        problems.push("no service before a kill");
       await Bun.sleep(Math.random() * 150);
       await hub.kill();
       const restartedMs = await hub.start();

@@ -1,16 +1,19 @@
 /**
- * A link that falls silent: every packet is lost for a while, and neither end is told. Cameras on it wait for a reply, or have
- * nothing to say; they have no time-outs, as those of imagezmq. Beside them the same with a REP socket, which the Python hub has.
+ * A link that falls silent: every packet is lost for a while, and neither end is told. Cameras on
+ * it wait for a reply, or have nothing to say; they have no time-outs, as those of imagezmq. Beside
+ * them the same with a REP socket, which the Python hub has.
  *
- * Taken out: with `heartbeat_interval` 2 and `heartbeat_timeout` 1 in the settings below, a cut of 5 s leaves "3 of 6 hanging".
+ * Taken out: with `heartbeat_interval` 2 and `heartbeat_timeout` 1 in the settings below, a cut of
+ * 5 s leaves "3 of 6 hanging".
  */
 
 import { join } from "node:path";
-import { RawPeer } from "../../support/raw-peer.ts";
-import { greeting, message, ready } from "../../support/zmtp.ts";
-import { PYTHON } from "../../support/available.ts";
-import { freePort, tempDir } from "../../support/temp.ts";
-import { atExit } from "../cleanup.ts";
+import { RawPeer } from "../../support/peers/raw-peer.ts";
+import { greeting, message, ready } from "../../support/peers/zmtp.ts";
+import { PYTHON } from "../../../scripts/lib/available.ts";
+import { freePort } from "../../../scripts/lib/free-port.ts";
+import { tempDir } from "../../support/machine/temp.ts";
+import { atExit } from "../../../scripts/lib/at-exit.ts";
 import { FaultHub } from "../hub.ts";
 import { HUB_ADDRESS, Network } from "../network.ts";
 import type { Row, Run } from "../row.ts";
@@ -18,7 +21,10 @@ import type { Row, Run } from "../row.ts";
 const BUSY = 3;
 const IDLE = 3;
 
-/** How long TCP may take to try again when the link is back, in milliseconds: what it waits doubles, up to two minutes (RFC 6298, TCP_RTO_MAX). */
+/**
+ * How long TCP may take to try again when the link is back, in milliseconds: what it waits doubles,
+ * up to two minutes (RFC 6298, TCP_RTO_MAX).
+ */
 const AGAIN_MS_MAX = 125_000;
 
 /** An image over a link of 33 kB/s: bytes, and how they are sent. */
@@ -74,8 +80,15 @@ class Program implements AsyncDisposable {
   }
 }
 
-/** The senders that are answered after a cut of so many seconds. @param address of a hub on that network */
-async function answeredAfter(network: Network, address: string, seconds: number): Promise<string[]> {
+/**
+ * The senders that are answered after a cut of so many seconds. @param address of a hub on that
+ * network
+ */
+async function answeredAfter(
+  network: Network,
+  address: string,
+  seconds: number,
+): Promise<string[]> {
   await using senders = new Program([
     ...network.on("cam"),
     PYTHON,
@@ -85,7 +98,8 @@ async function answeredAfter(network: Network, address: string, seconds: number)
     String(IDLE),
   ]);
   const all = (lines: readonly string[]): boolean => new Set(lines).size === BUSY + IDLE;
-  if (!(await senders.until(all, 20_000))) throw new Error("The senders are not answered to begin with");
+  if (!(await senders.until(all, 20_000)))
+    throw new Error("The senders are not answered to begin with");
   network.cut();
   await Bun.sleep(seconds * 1000);
   // What had been answered before the cut has been told by now.
@@ -96,7 +110,10 @@ async function answeredAfter(network: Network, address: string, seconds: number)
   return [...new Set(senders.lines)];
 }
 
-async function cutOnce(run: Run, seconds: number): Promise<{ hub: number; rep: number; lines: string }> {
+async function cutOnce(
+  run: Run,
+  seconds: number,
+): Promise<{ hub: number; rep: number; lines: string }> {
   const port = freePort();
   using data = tempDir();
   const undo = atExit(() => data[Symbol.dispose]());
@@ -125,7 +142,9 @@ async function cutOnce(run: Run, seconds: number): Promise<{ hub: number; rep: n
   return { hub: answered.length, rep: answeredByRep.length, lines: answered.join() };
 }
 
-/** Sends an image byte by byte as over a slow link, on loopback. @returns whether it was answered OK */
+/**
+ * Sends an image byte by byte as over a slow link, on loopback. @returns whether it was answered OK
+ */
 async function slowImage(run: Run): Promise<boolean> {
   using data = tempDir();
   const undo = atExit(() => data[Symbol.dispose]());
@@ -164,7 +183,8 @@ export const link: Row = {
         : [],
     );
     if (!isServed) problems.push("an image over a slow link was not answered");
-    const hanging = (of: "hub" | "rep"): string => results.map((result) => count - result[of]).join(", ");
+    const hanging = (of: "hub" | "rep"): string =>
+      results.map((result) => count - result[of]).join(", ");
     return {
       figure: `silent for ${cuts.join(", ")} s: ${hanging("hub")} of ${count} hanging, ${hanging("rep")} with a REP socket; an image at 33 kB/s: ${isServed ? "OK" : "no answer"}`,
       problems,

@@ -1,14 +1,16 @@
 /**
- * The folder of the event log is on a disk of its own, and that stalls; then a named pipe stands where the log should.
+ * The folder of the event log is on a disk of its own, and that stalls; then a named pipe stands
+ * where the log should.
  *
- * Taken out: with events that each writer appends by itself, in place of `EventQueue`, both writers wait for the log, and the row says
- * "only 11 images were answered while logs/ stood still"; without O_NONBLOCK in `openFile`, the same with the pipe.
+ * Taken out: with events that each writer appends by itself, in place of `EventQueue`, both writers
+ * wait for the log, and the row says "only 11 images were answered while logs/ stood still";
+ * without O_NONBLOCK in `openFile`, the same with the pipe.
  */
 
 import { linkSync, mkdirSync, renameSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
-import { tempDir } from "../../support/temp.ts";
-import { atExit, command } from "../cleanup.ts";
+import { tempDir } from "../../support/machine/temp.ts";
+import { atExit, command } from "../../../scripts/lib/at-exit.ts";
 import { LoopDisk } from "../disk.ts";
 import { FaultHub } from "../hub.ts";
 import { judge, problemsOf } from "../judge.ts";
@@ -27,7 +29,8 @@ function between(senders: Senders, fromS: number, toS: number): Entry[] {
 export const logs: Row = {
   name: "logs",
   cause: "the disk of logs/ alone stalls, then a named pipe is in the log's place",
-  mustHold: "images are stored and answered all the while, events wait or are refused, none is lost",
+  mustHold:
+    "images are stored and answered all the while, events wait or are refused, none is lost",
   needs: ["loop"],
   run: async (run) => {
     using disk = new LoopDisk();
@@ -40,7 +43,12 @@ export const logs: Row = {
     symlinkSync(folder, join(data, "logs"));
     await using hub = new FaultHub({ program: run.program, data });
     await hub.start();
-    await using images = new Senders(hub.address, { images: 4, size: 12_000, pauseMs: 5, timeoutMs: 5000 });
+    await using images = new Senders(hub.address, {
+      images: 4,
+      size: 12_000,
+      pauseMs: 5,
+      timeoutMs: 5000,
+    });
     await using events = new Senders(hub.address, { events: 6, pauseMs: 5, timeoutMs: 40_000 });
     await Promise.all([images.firstOk(0), events.firstOk(0)]);
     const phaseMs = run.short ? 3000 : 15_000;
@@ -52,9 +60,11 @@ export const logs: Row = {
     await Bun.sleep(phaseMs);
     const thawedS = nowS();
     disk.thaw();
-    if ((await events.firstOk(thawedS)) === undefined) problems.push("no event is answered after the stall");
+    if ((await events.firstOk(thawedS)) === undefined)
+      problems.push("no event is answered after the stall");
     const late = between(events, frozenS + 0.5, thawedS);
-    if (late.length > 0) problems.push(`${late.length} events were answered while logs/ stood still`);
+    if (late.length > 0)
+      problems.push(`${late.length} events were answered while logs/ stood still`);
 
     const log = join(folder, "imagehub.log");
     // At once, so that the hub never finds none and begins another.
@@ -66,7 +76,8 @@ export const logs: Row = {
     await Bun.sleep(phaseMs / 3);
     const healedS = nowS();
     renameSync(aside, log);
-    if ((await events.firstOk(healedS)) === undefined) problems.push("no event is answered after the pipe");
+    if ((await events.firstOk(healedS)) === undefined)
+      problems.push("no event is answered after the pipe");
 
     const journal = [...(await images.stop()), ...(await events.stop())];
     const quiet = between(images, quietS, frozenS);
@@ -81,7 +92,8 @@ export const logs: Row = {
       ["there was a pipe", piped],
     ] as const) {
       const p99 = percentile(during);
-      if (during.length < 20) problems.push(`only ${during.length} images were answered while ${what}`);
+      if (during.length < 20)
+        problems.push(`only ${during.length} images were answered while ${what}`);
       if (p99 > SERVED_MS_MAX) problems.push(`p99 of images ${p99} ms while ${what}`);
     }
     const bad = journal.filter((entry) => entry.kind === "image" && entry.reply !== "OK").length;

@@ -1,15 +1,17 @@
 /**
- * The disk with the data directory goes away under load and comes back: unmounted, covered by another one, moved. Below its mount
- * point, or on the other one, is the tree of a hub that has stored there today, so that nothing but its own look keeps the hub off it.
+ * The disk with the data directory goes away under load and comes back: unmounted, covered by
+ * another one, moved. Below its mount point, or on the other one, is the tree of a hub that has
+ * stored there today, so that nothing but its own look keeps the hub off it.
  *
- * Taken out: without `this.data.check()` in `whole-file.ts`, "unmounted (stored): 494 files were written elsewhere" and as
- * many "acknowledged and lost"; without the one in `event-log.ts`, "covered (stored): 251 lines were written elsewhere".
+ * Taken out: without `this.data.check()` in `whole-file.ts`, "unmounted (stored): 494 files were
+ * written elsewhere" and as many "acknowledged and lost"; without the one in `event-log.ts`,
+ * "covered (stored): 251 lines were written elsewhere".
  */
 
 import { mkdirSync, readdirSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { tempDir } from "../../support/temp.ts";
-import { atExit, command } from "../cleanup.ts";
+import { tempDir } from "../../support/machine/temp.ts";
+import { atExit, command } from "../../../scripts/lib/at-exit.ts";
 import { LoopDisk } from "../disk.ts";
 import { FaultHub } from "../hub.ts";
 import { filesBelow, judge, logLines, problemsOf } from "../judge.ts";
@@ -77,7 +79,12 @@ async function suffer(
   const problems: string[] = [];
   await using hub = new FaultHub({ program: run.program, data, settings: { ack } });
   await hub.start();
-  await using senders = new Senders(hub.address, { images: 4, events: 2, size: 12_000, pauseMs: 10 });
+  await using senders = new Senders(hub.address, {
+    images: 4,
+    events: 2,
+    size: 12_000,
+    pauseMs: 10,
+  });
   await senders.firstOk(0, "image");
   const [day = ""] = readdirSync(join(data, "images"));
   const place: Place = { disk, data, day };
@@ -106,7 +113,8 @@ async function suffer(
     senders.firstOk(healedS, "image"),
     senders.firstOk(healedS, "event"),
   ]);
-  const backS = Math.max(image ?? Number.POSITIVE_INFINITY, event ?? Number.POSITIVE_INFINITY) - healedS;
+  const backS =
+    Math.max(image ?? Number.POSITIVE_INFINITY, event ?? Number.POSITIVE_INFINITY) - healedS;
   if (backS > BACK_S_MAX) problems.push(`service came back after ${backS} s`);
   await hub.says(SAID_BACK);
   const journal = await senders.stop();

@@ -1,15 +1,16 @@
 /**
  * Names and texts that want to be elsewhere, more than one line, or nothing.
  *
- * Taken out: with `imageName` of `names.ts` giving back what was sent, "14 files outside images/" (the slashes or the leading dots alone
- * are enough to keep them in); without `oneLine` in `eventText`, "2 lines for one event" and "43 lines do not parse".
+ * Taken out: with `imageName` of `names.ts` giving back what was sent, "14 files outside images/"
+ * (the slashes or the leading dots alone are enough to keep them in); without `oneLine` in
+ * `eventText`, "2 lines for one event" and "43 lines do not parse".
  */
 
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { Sender } from "../../support/sender.ts";
-import { tempDir } from "../../support/temp.ts";
-import { atExit } from "../cleanup.ts";
+import { Sender } from "../../support/peers/sender.ts";
+import { tempDir } from "../../support/machine/temp.ts";
+import { atExit } from "../../../scripts/lib/at-exit.ts";
 import { FaultHub } from "../hub.ts";
 import { filesBelow } from "../judge.ts";
 import type { Row } from "../row.ts";
@@ -58,7 +59,11 @@ const NAMES: readonly (string | Uint8Array)[] = [
 ];
 
 function header(name: string | Uint8Array, rest: string): Uint8Array {
-  return Buffer.concat([Buffer.from('{"msg": "'), Buffer.from(name as string), Buffer.from(`${rest}"}`)]);
+  return Buffer.concat([
+    Buffer.from('{"msg": "'),
+    Buffer.from(name as string),
+    Buffer.from(`${rest}"}`),
+  ]);
 }
 
 export const names: Row = {
@@ -82,9 +87,18 @@ export const names: Row = {
     const images = (): number => filesBelow(join(data, "images")).length;
     let [sent, taken] = [0, 0];
     for (const name of NAMES) {
-      for (const type of ["jpg", "Count", "Heartbeat", "jpg|../../escape", String.raw`Door|open\n2026 ~ x`]) {
+      for (const type of [
+        "jpg",
+        "Count",
+        "Heartbeat",
+        "jpg|../../escape",
+        String.raw`Door|open\n2026 ~ x`,
+      ]) {
         const before = { lines: lines(), images: images() };
-        const { reply } = await sender.frames([header(name, `|${type}|${sent}`), "\xff\xd8payload"]);
+        const { reply } = await sender.frames([
+          header(name, `|${type}|${sent}`),
+          "\xff\xd8payload",
+        ]);
         sent += 1;
         if (reply === "OK") taken += 1;
         const shown = JSON.stringify(
@@ -93,13 +107,15 @@ export const names: Row = {
             .slice(0, 40),
         );
         const what = `name ${shown}, type ${type}, reply ${reply?.slice(0, 60)}: `;
-        if (reply === null || !/^(?:OK|ERROR \P{Cc}+)$/u.test(reply)) problems.push(`${what}not a reply`);
+        if (reply === null || !/^(?:OK|ERROR \P{Cc}+)$/u.test(reply))
+          problems.push(`${what}not a reply`);
         const kept = reply === "OK" ? 1 : 0;
         const grown = { lines: lines() - before.lines, images: images() - before.images };
         const isImage = type.startsWith("jpg");
         const isEvent = type === "Count" || type.startsWith("Door");
         if (grown.images !== (isImage ? kept : 0)) problems.push(`${what}${grown.images} images`);
-        if (grown.lines !== (isEvent ? kept : 0)) problems.push(`${what}${grown.lines} lines for one event`);
+        if (grown.lines !== (isEvent ? kept : 0))
+          problems.push(`${what}${grown.lines} lines for one event`);
       }
     }
     const outside = filesBelow(owned.path).filter(
@@ -108,15 +124,19 @@ export const names: Row = {
         !/^\.imagehub\.lock$/.test(basename(path)) &&
         !/^images\/\d{4}-\d\d-\d\d\/[^/.][^/]*\.jpg$/u.test(path.slice(data.length + 1)),
     );
-    const elsewhere = ["/tmp/imagehub-escape", "/etc/imagehub-escape"].filter((path) => existsSync(path));
+    const elsewhere = ["/tmp/imagehub-escape", "/etc/imagehub-escape"].filter((path) =>
+      existsSync(path),
+    );
     const escapes = [...outside, ...elsewhere];
-    if (escapes.length > 0) problems.push(`${escapes.length} files outside images/, as ${escapes[0]}`);
+    if (escapes.length > 0)
+      problems.push(`${escapes.length} files outside images/, as ${escapes[0]}`);
     const form = /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} ~ \P{Cc}*$/u;
     const bad = readFileSync(log, "utf8")
       .split("\n")
       .slice(0, -1)
       .filter((line) => !form.test(line));
-    if (bad.length > 0) problems.push(`${bad.length} lines do not parse, as ${JSON.stringify(bad[0])}`);
+    if (bad.length > 0)
+      problems.push(`${bad.length} lines do not parse, as ${JSON.stringify(bad[0])}`);
     if ((await hub.stop()) !== 0) problems.push("the hub did not end with 0");
     undo();
     return { figure: `${sent} requests, ${taken} taken: ${escapes.length} escapes`, problems };

@@ -1,14 +1,15 @@
 /**
- * A camera with libzmq 4.2, which loses its connection when a PING comes, and as a REQ socket then hangs for good. It is played byte
- * by byte: Debian has no such libzmq any more.
+ * A camera with libzmq 4.2, which loses its connection when a PING comes, and as a REQ socket then
+ * hangs for good. It is played byte by byte: Debian has no such libzmq any more.
  *
- * Taken out: with `heartbeat_interval` 1 in the settings below, "the hub has sent a PING" and "3 of 3 were not answered".
+ * Taken out: with `heartbeat_interval` 1 in the settings below, "the hub has sent a PING" and "3 of
+ * 3 were not answered".
  */
 
-import { tempDir } from "../../support/temp.ts";
-import { RawPeer } from "../../support/raw-peer.ts";
-import { greeting, message, ready } from "../../support/zmtp.ts";
-import { atExit } from "../cleanup.ts";
+import { tempDir } from "../../support/machine/temp.ts";
+import { RawPeer } from "../../support/peers/raw-peer.ts";
+import { greeting, message, ready } from "../../support/peers/zmtp.ts";
+import { atExit } from "../../../scripts/lib/at-exit.ts";
 import { FaultHub } from "../hub.ts";
 import type { Row } from "../row.ts";
 
@@ -22,7 +23,11 @@ const SHORT_IDLE_MS = 2500;
 async function served(camera: RawPeer, number: number): Promise<boolean> {
   const before = camera.received().toString("latin1").split("OK").length;
   camera.send(
-    message(["", JSON.stringify({ msg: `Old|jpg|${number}` }), Buffer.from([0xff, 0xd8, 0xff, number])]),
+    message([
+      "",
+      JSON.stringify({ msg: `Old|jpg|${number}` }),
+      Buffer.from([0xff, 0xd8, 0xff, number]),
+    ]),
   );
   for (
     const end = performance.now() + 5000;
@@ -36,7 +41,8 @@ async function served(camera: RawPeer, number: number): Promise<boolean> {
 
 export const oldLibzmq: Row = {
   name: "old libzmq",
-  cause: "cameras with libzmq 4.2, which a PING ends, that send, say nothing for 95 s, and send again",
+  cause:
+    "cameras with libzmq 4.2, which a PING ends, that send, say nothing for 95 s, and send again",
   mustHold: "no PING; all answered",
   needs: [],
   run: async (run) => {

@@ -1,20 +1,26 @@
 /**
- * The disk loses its power under load; what is on it is judged before a hub touches it, and after one has started on it.
+ * The disk loses its power under load; what is on it is judged before a hub touches it, and after
+ * one has started on it.
  *
- * Taken out: without `fsync(fd)` in `WholeFileWriter.fill`, nearly all come back with 0 bytes: "99 acknowledged and lost", "99 partial files".
- * Without `fsyncDirectory(folder)` in `ImageStore.write`, the last image is gone: "1 acknowledged and lost", more with more cuts.
- * Without the flusher, "stored: lost what had been acknowledged 6.0 s before the cut".
- * Without `fsync(fd)` in `EventLog.appendLine`, "52 acknowledged and lost" of the events, and the log has a line of NULs.
+ * Taken out: without `fsync(fd)` in `WholeFileWriter.fill`, nearly all come back with 0 bytes: "99
+ * acknowledged and lost", "99 partial files". Without `fsyncDirectory(folder)` in
+ * `ImageStore.write`, the last image is gone: "1 acknowledged and lost", more with more cuts.
+ * Without the flusher, "stored: lost what had been acknowledged 6.0 s before the cut". Without
+ * `fsync(fd)` in `EventLog.appendLine`, "52 acknowledged and lost" of the events, and the log has a
+ * line of NULs.
  */
 
-import { zoneBeforeMidnight } from "../time.ts";
+import { zoneBeforeMidnight } from "../../../scripts/lib/zone.ts";
 import { LoopDisk } from "../disk.ts";
 import { FaultHub } from "../hub.ts";
 import { judge, problemsOf } from "../judge.ts";
 import type { Row, Run } from "../row.ts";
 import { type Entry, Senders } from "../senders.ts";
 
-/** How old what a power cut costs with `stored` may be, in seconds: `sync_interval`, and what the disk takes for a flush under load. */
+/**
+ * How old what a power cut costs with `stored` may be, in seconds: `sync_interval`, and what the
+ * disk takes for a flush under load.
+ */
 const STORED_LOSS_S_MAX = 4;
 
 interface Cut {
@@ -32,9 +38,19 @@ async function cut(run: Run, ack: string, atMidnight: boolean): Promise<Cut> {
   const midnightMs = (Math.floor(Date.now() / 1000) + beforeS) * 1000;
   const env = atMidnight ? { TZ: zoneBeforeMidnight(beforeS).zone } : {};
   const data = `${disk.path}/data`;
-  await using hub = new FaultHub({ program: run.program, data, settings: { ack, bind: "127.0.0.1" }, env });
+  await using hub = new FaultHub({
+    program: run.program,
+    data,
+    settings: { ack, bind: "127.0.0.1" },
+    env,
+  });
   await hub.start();
-  await using senders = new Senders(hub.address, { images: 10, events: 3, size: 12_000, timeoutMs: 1500 });
+  await using senders = new Senders(hub.address, {
+    images: 10,
+    events: 3,
+    size: 12_000,
+    timeoutMs: 1500,
+  });
   await senders.firstOk(0, "image");
   // With `stored`, later than the oldest of what may be lost.
   const longer = ack === "synced" ? 400 : (STORED_LOSS_S_MAX + 2) * 1000;
@@ -46,10 +62,12 @@ async function cut(run: Run, ack: string, atMidnight: boolean): Promise<Cut> {
   const cutS = Date.now() / 1000;
   disk.cutPower();
   await hub.kill();
-  // Where the power is gone nobody answers. Here the hub goes on for a moment, and ext4 lets an fsync return 0 that is under way while its
-  // journal is shut down (seen of 4 events in 140 cuts, each answered within 2 ms of it), so what is answered from then on does not count.
+  // Where the power is gone nobody answers. Here the hub goes on for a moment, and ext4 lets an
+  // fsync return 0 that is under way while its journal is shut down (seen of 4 events in 140 cuts,
+  // each answered within 2 ms of it), so what is answered from then on does not count.
   const journal: Entry[] = [];
-  for (const entry of await senders.stop()) journal.push(entry.at > cutS ? { ...entry, reply: null } : entry);
+  for (const entry of await senders.stop())
+    journal.push(entry.at > cutS ? { ...entry, reply: null } : entry);
   disk.powerOn();
   const before = judge(data, journal);
   const problems = problemsOf(before, "after the cut: ");
@@ -58,8 +76,10 @@ async function cut(run: Run, ack: string, atMidnight: boolean): Promise<Cut> {
   const status = await hub.stop();
   if (status !== 0) problems.push(`the hub that started on it ended with ${status}`);
   const after = judge(data, journal);
-  if (after.leftovers.length > 0) problems.push(`${after.leftovers.length} leftovers after a start`);
-  if (after.badLines.length > before.badLines.length) problems.push(...problemsOf(after, "after a start: "));
+  if (after.leftovers.length > 0)
+    problems.push(`${after.leftovers.length} leftovers after a start`);
+  if (after.badLines.length > before.badLines.length)
+    problems.push(...problemsOf(after, "after a start: "));
   const oldestS = Math.max(0, ...before.lost.map((entry) => cutS - entry.at));
   return {
     acknowledged: before.acknowledged,
@@ -84,14 +104,19 @@ export const power: Row = {
     const synced: Cut[] = [];
     for (let done = 0; done < times; done++) {
       synced.push(await cut(run, "synced", done % 2 === 1));
-      run.say(`synced: ${done + 1} cuts, ${sum(synced, "lost")} of ${sum(synced, "acknowledged")} lost`);
+      run.say(
+        `synced: ${done + 1} cuts, ${sum(synced, "lost")} of ${sum(synced, "acknowledged")} lost`,
+      );
     }
     const stored: Cut[] = [];
-    for (let done = 0; done < (run.short ? 1 : 5); done++) stored.push(await cut(run, "stored", false));
+    for (let done = 0; done < (run.short ? 1 : 5); done++)
+      stored.push(await cut(run, "stored", false));
     const oldest = Math.max(...stored.map((one) => one.oldestS));
     const problems = synced.flatMap((one) => one.problems);
     if (oldest > STORED_LOSS_S_MAX)
-      problems.push(`stored: lost what had been acknowledged ${oldest.toFixed(1)} s before the cut`);
+      problems.push(
+        `stored: lost what had been acknowledged ${oldest.toFixed(1)} s before the cut`,
+      );
     return {
       figure:
         `synced: ${sum(synced, "lost")} of ${sum(synced, "acknowledged")} lost, ${sum(synced, "partial")} partial files in ${times} cuts; ` +

@@ -1,9 +1,10 @@
 /**
- * A hub with its defaults under random and mutated greetings, frames and JSON texts: `test/fuzz/frames.ts`, with a camera
- * beside it. Whoever wants to see one iteration again is told its seed and number.
+ * A hub with its defaults under random and mutated greetings, frames and JSON texts:
+ * `test/fuzz/frames.ts`, with a camera beside it. Whoever wants to see one iteration again is told
+ * its seed and number.
  *
- * Taken out: with each `RequestError` thrown on in `Requests.take`, "failed at iteration 1": the connection is refused, as the
- * hub has ended.
+ * Taken out: with each `RequestError` thrown on in `Requests.take`, "failed at iteration 1": the
+ * connection is refused, as the hub has ended.
  */
 
 import { framesTarget } from "../../fuzz/frames.ts";

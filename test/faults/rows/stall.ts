@@ -1,11 +1,11 @@
 /**
  * The disk stalls: whoever writes waits, and nobody else does.
  *
- * Taken out: with `Store.handle` called by the receiver itself in place of `queue.put`, no heartbeat is answered while the
- * disk stalls: "heartbeats without an answer".
+ * Taken out: with `Store.handle` called by the receiver itself in place of `queue.put`, no
+ * heartbeat is answered while the disk stalls: "heartbeats without an answer".
  */
 
-import { freePort } from "../../support/temp.ts";
+import { freePort } from "../../../scripts/lib/free-port.ts";
 import { LoopDisk } from "../disk.ts";
 import { FaultHub } from "../hub.ts";
 import { judge, problemsOf } from "../judge.ts";
@@ -32,8 +32,18 @@ export const stall: Row = {
     const data = `${disk.path}/data`;
     await using hub = new FaultHub({ program: run.program, data });
     await hub.start();
-    await using images = new Senders(hub.address, { images: 8, events: 2, size: 12_000, timeoutMs: 25_000 });
-    await using others = new Senders(hub.address, { heartbeats: 3, tests: 2, pauseMs: 10, timeoutMs: 2000 });
+    await using images = new Senders(hub.address, {
+      images: 8,
+      events: 2,
+      size: 12_000,
+      timeoutMs: 25_000,
+    });
+    await using others = new Senders(hub.address, {
+      heartbeats: 3,
+      tests: 2,
+      pauseMs: 10,
+      timeoutMs: 2000,
+    });
     await images.firstOk(0, "image");
     await Bun.sleep(500);
 
@@ -62,7 +72,8 @@ export const stall: Row = {
     disk.freeze();
     await Bun.sleep(500);
     const stoppedMs = performance.now();
-    // They send nothing behind the reply that they wait for: what a sender sends in the moment of the end hangs.
+    // They send nothing behind the reply that they wait for: what a sender sends in the moment of
+    // the end hangs.
     const stopped = images.stop();
     hub.terminate();
     await Bun.sleep(1500);
@@ -89,17 +100,27 @@ export const stall: Row = {
 };
 
 /**
- * A stall that outlasts a stop: all have an answer and the ports are free in time, and the process ends when the disk lets it.
+ * A stall that outlasts a stop: all have an answer and the ports are free in time, and the process
+ * ends when the disk lets it.
  *
  * @param earlier what else is in the data directory
  */
-async function stopWhileFrozen(hub: FaultHub, disk: LoopDisk, earlier: readonly Entry[]): Promise<Outcome> {
+async function stopWhileFrozen(
+  hub: FaultHub,
+  disk: LoopDisk,
+  earlier: readonly Entry[],
+): Promise<Outcome> {
   const problems: string[] = [];
   const http = freePort();
   hub.change({ env: { IMAGEHUB_HTTP_LISTEN: `127.0.0.1:${http}` } });
   await hub.start();
   const startedS = Date.now() / 1000;
-  await using images = new Senders(hub.address, { images: 8, events: 2, size: 12_000, timeoutMs: 25_000 });
+  await using images = new Senders(hub.address, {
+    images: 8,
+    events: 2,
+    size: 12_000,
+    timeoutMs: 25_000,
+  });
   await images.firstOk(startedS, "image");
   disk.freeze();
   await Bun.sleep(500);
@@ -110,7 +131,8 @@ async function stopWhileFrozen(hub: FaultHub, disk: LoopDisk, earlier: readonly 
   let freeMs = Number.POSITIVE_INFINITY;
   for (; freeMs === Number.POSITIVE_INFINITY && sinceStop() < STOP_MS_MAX; await Bun.sleep(20))
     if (isFree(hub.port) && isFree(http)) freeMs = sinceStop();
-  if (freeMs > STOP_MS_MAX) problems.push("the ports were not free in time while the disk stood still");
+  if (freeMs > STOP_MS_MAX)
+    problems.push("the ports were not free in time while the disk stood still");
   await Bun.sleep(STOP_MS_MAX - sinceStop());
   disk.thaw();
   const status = await hub.ended();
@@ -118,11 +140,15 @@ async function stopWhileFrozen(hub: FaultHub, disk: LoopDisk, earlier: readonly 
   const { journal, ms } = await stopped;
   if (ms > STOP_MS_MAX) problems.push("the last answer came only when the disk went on");
   problems.push(...problemsOf(judge(hub.data, [...earlier, ...journal])));
-  const answered = journal.filter((entry) => entry.reply?.startsWith("ERROR the hub stops") === true).length;
+  const answered = journal.filter(
+    (entry) => entry.reply?.startsWith("ERROR the hub stops") === true,
+  ).length;
   const hanging = journal.filter((entry) => entry.reply === null).length;
   if (answered === 0) problems.push("nobody was told that the hub stops");
   if (hanging > 0)
-    problems.push(`${hanging} requests got no answer from a hub that stops on a disk that stands still`);
+    problems.push(
+      `${hanging} requests got no answer from a hub that stops on a disk that stands still`,
+    );
   return {
     figure: `a disk that stands still: all answered after ${(ms / 1000).toFixed(1)} s, ${answered} of them ERROR, ports free after ${(freeMs / 1000).toFixed(1)} s`,
     problems,

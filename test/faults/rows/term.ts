@@ -1,11 +1,12 @@
 /**
  * SIGTERM at full load, and restarts under the load of senders that pause.
  *
- * Taken out: without `this.drain(startMs)` in `Receiver.stop`, "the hub ended with 1: Stopped while 13 requests still waited for the disk".
+ * Taken out: without `this.drain(startMs)` in `Receiver.stop`, "the hub ended with 1: Stopped while
+ * 13 requests still waited for the disk".
  */
 
-import { tempDir } from "../../support/temp.ts";
-import { atExit } from "../cleanup.ts";
+import { tempDir } from "../../support/machine/temp.ts";
+import { atExit } from "../../../scripts/lib/at-exit.ts";
 import { FaultHub } from "../hub.ts";
 import { judge, problemsOf } from "../judge.ts";
 import type { Row, Run } from "../row.ts";
@@ -41,7 +42,8 @@ async function stopTimes(run: Run, times: number, pauseMs: number): Promise<Endi
     const startedMs = performance.now();
     const status = await hub.stop();
     ms.push(performance.now() - startedMs);
-    if (status !== 0) problems.push(`the hub ended with ${status}: ${hub.output.trim().split("\n").at(-1)}`);
+    if (status !== 0)
+      problems.push(`the hub ended with ${status}: ${hub.output.trim().split("\n").at(-1)}`);
     await hub.start();
   }
   await senders.firstOk(Date.now() / 1000, "image");
@@ -68,8 +70,9 @@ export const term: Row = {
     const problems = [...full.problems, ...paused.problems];
     if (paused.unanswered > 0)
       problems.push(`${paused.unanswered} requests of senders that pause ${pauseMs} ms hung`);
-    // At full load each sends its next request in the moment of the end, to a connection that no hub reads any more: how many
-    // these are is not judged, but that none of them has been taken in is.
+    // At full load each sends its next request in the moment of the end, to a connection that no
+    // hub reads any more: how many these are is not judged, but that none of them has been taken in
+    // is.
     const all = [...full.ms, ...paused.ms];
     return {
       figure:

@@ -9,8 +9,8 @@ import { hostname } from "node:os";
 import { dirname, join } from "node:path";
 import { EXIT } from "../../../src/errors.ts";
 import { TEMPORARY_PREFIX } from "../../../src/store/whole-file.ts";
-import { tempDir } from "../../support/temp.ts";
-import { atExit } from "../cleanup.ts";
+import { tempDir } from "../../support/machine/temp.ts";
+import { atExit } from "../../../scripts/lib/at-exit.ts";
 import { FaultHub } from "../hub.ts";
 import { filesBelow, judge, logLines, problemsOf } from "../judge.ts";
 import type { Outcome, Row, Run } from "../row.ts";
@@ -30,7 +30,10 @@ function filesOf(data: string): Map<string, string> {
 }
 
 /** What differs between two looks at the same directory. */
-function changes(before: ReadonlyMap<string, string>, after: ReadonlyMap<string, string>): string[] {
+function changes(
+  before: ReadonlyMap<string, string>,
+  after: ReadonlyMap<string, string>,
+): string[] {
   return [...new Set([...before.keys(), ...after.keys()])].filter(
     (path) => before.get(path) !== after.get(path),
   );
@@ -63,7 +66,9 @@ async function meet(run: Run, rounds: number): Promise<Outcome> {
     if (status !== EXIT.data) problems.push(`${when}: exit status ${status}`);
     const who = `The data directory ${data.path} is in use by imagehub, process ${holder.pid} on ${hostname()}: stop that, or set another data_directory`;
     if (!hub.output.includes(who))
-      problems.push(`${when}, where ${holder.pid} holds it: ${hub.output.trim().split("\n").at(-1)}`);
+      problems.push(
+        `${when}, where ${holder.pid} holds it: ${hub.output.trim().split("\n").at(-1)}`,
+      );
   };
 
   for (let round = 1; round <= rounds; round++) {
@@ -87,19 +92,23 @@ async function meet(run: Run, rounds: number): Promise<Outcome> {
     await using senders = new Senders(winner.address, { images: 2, events: 1, size: 12_000 });
     if ((await senders.firstOk(0, "image")) === undefined)
       problems.push(`round ${round}: the first does not serve`);
-    if (await starts(loser)) problems.push(`round ${round}: another runs beside the first under load`);
+    if (await starts(loser))
+      problems.push(`round ${round}: another runs beside the first under load`);
     else await expectRefused(loser, winner, `round ${round}, under load`);
     journal.push(...(await senders.stop()));
 
-    // What an image that is being written looks like on a file system without files that have no name.
+    // What an image that is being written looks like on a file system without files that have no
+    // name.
     const image = filesBelow(join(data.path, "images")).find((path) => path.endsWith(".jpg"));
-    if (image !== undefined) writeFileSync(join(dirname(image), `${TEMPORARY_PREFIX}0-0-0`), "half");
+    if (image !== undefined)
+      writeFileSync(join(dirname(image), `${TEMPORARY_PREFIX}0-0-0`), "half");
     const before = filesOf(data.path);
     if (await starts(loser)) problems.push(`round ${round}: another runs beside the first`);
     else await expectRefused(loser, winner, `round ${round}, while the first has nothing to do`);
     const changed = changes(before, filesOf(data.path));
     written += changed.length;
-    if (changed.length > 0) problems.push(`round ${round}: the second has changed ${changed.join(", ")}`);
+    if (changed.length > 0)
+      problems.push(`round ${round}: the second has changed ${changed.join(", ")}`);
 
     if (round % 3 === 0) {
       const status = await winner.stop();
@@ -111,7 +120,8 @@ async function meet(run: Run, rounds: number): Promise<Outcome> {
   }
   problems.push(...problemsOf(judge(data.path, journal)));
   const begun = logLines(data.path).filter((line) => / ~ Starting /.test(line)).length;
-  if (begun !== rounds) problems.push(`the event log has ${begun} starts, and ${rounds} hubs have run`);
+  if (begun !== rounds)
+    problems.push(`the event log has ${begun} starts, and ${rounds} hubs have run`);
   undo();
   return {
     figure:
@@ -123,7 +133,8 @@ async function meet(run: Run, rounds: number): Promise<Outcome> {
 
 export const twins: Row = {
   name: "twins",
-  cause: "two hubs on one data directory, started at the same instant, also after kill -9 of the first",
+  cause:
+    "two hubs on one data directory, started at the same instant, also after kill -9 of the first",
   mustHold: "one runs, the other says who does, status 73, and writes nothing; no lock stuck",
   needs: [],
   run: async (run) => await meet(run, run.short ? 4 : 60),

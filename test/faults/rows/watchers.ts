@@ -1,14 +1,16 @@
 /**
- * Somebody watches the images while cameras send: each one is to be told of once, under its final name, when it is whole.
+ * Somebody watches the images while cameras send: each one is to be told of once, under its final
+ * name, when it is whole.
  *
- * Taken out: without `this.files.announce(path)` in `image-store.ts`, "stored: 1336 of 1336 images were not told of".
+ * Taken out: without `this.files.announce(path)` in `image-store.ts`, "stored: 1336 of 1336 images
+ * were not told of".
  */
 
 import { readdirSync } from "node:fs";
 import { basename, join } from "node:path";
-import { Watcher } from "../../support/watcher.ts";
-import { tempDir } from "../../support/temp.ts";
-import { atExit } from "../cleanup.ts";
+import { Watcher } from "../../support/peers/watcher.ts";
+import { tempDir } from "../../support/machine/temp.ts";
+import { atExit } from "../../../scripts/lib/at-exit.ts";
 import { FaultHub } from "../hub.ts";
 import { filesBelow, judge, problemsOf } from "../judge.ts";
 import type { Outcome, Row, Run } from "../row.ts";
@@ -64,7 +66,8 @@ export const watchers: Row = {
   needs: ["watchers"],
   run: async (run) => {
     const results: Awaited<ReturnType<typeof look>>[] = [];
-    for (const ack of run.short ? ["stored"] : ["stored", "synced"]) results.push(await look(run, ack));
+    for (const ack of run.short ? ["stored"] : ["stored", "synced"])
+      results.push(await look(run, ack));
     const sum = (count: (result: (typeof results)[number]) => number): number =>
       results.reduce((total, result) => total + count(result), 0);
     return {

@@ -1,0 +1,14 @@
+/**
+ * A TCP port of 127.0.0.1 that was free a moment ago. The system hands such ports out in turn, so
+ * that it does not give the same one again at once.
+ */
+export function freePort(): number {
+  const listener = Bun.listen({
+    hostname: "127.0.0.1",
+    port: 0,
+    socket: { data: () => undefined },
+  });
+  const { port } = listener;
+  listener.stop(true);
+  return port;
+}

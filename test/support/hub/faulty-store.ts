@@ -1,0 +1,21 @@
+/**
+ * Comes to grief over requests which ask for it: by their text, or, for arrays, by their node.
+ *
+ * @module
+ */
+
+import { Store } from "../../../src/store/store.ts";
+import type { Slot } from "../../../src/shared/slot.ts";
+
+// oxlint-disable-next-line typescript/unbound-method -- it is called with its own `this` below
+const { handle } = Store.prototype;
+
+Store.prototype.handle = function faulty(this: Store, slot: Slot): void | Promise<void> {
+  const { text } = slot;
+  if (text.includes("throws")) throw new Error("an error that nobody foresaw");
+  if (text.includes("rejects")) return Promise.reject(new Error("an error that nobody foresaw"));
+  if (text.includes("exits")) process.exit(3);
+  // Never to be woken.
+  if (text.includes("hangs")) return new Promise(() => undefined);
+  return handle.call(this, slot);
+};

@@ -1,0 +1,58 @@
+/**
+ * What a hub says of itself at `/api/status`, without a hub.
+ *
+ * @module
+ */
+
+import type { Status } from "../../../src/http/status.ts";
+
+/** A status with nodes of every kind; times are relative to its own. */
+export function statusAt(time: string): Status {
+  const before = (seconds: number): string =>
+    new Date(Date.parse(time) - seconds * 1000).toISOString();
+  const node = { address: "192.168.86.41", images_today: 0, events_today: 0, last_heartbeat: null };
+  return {
+    version: "1.2.3",
+    commit: "abc",
+    healthy: false,
+    reasons: ["The disk is full"],
+    time,
+    started: before(3 * 86_400 + 4 * 3600),
+    uptime_seconds: 3 * 86_400 + 4 * 3600,
+    settings: { patience: 10, data_directory: "/srv/imagehub" },
+    totals: {
+      images: 12_345,
+      image_bytes: 1_234_567_890,
+      events: 7,
+      images_over_cap: 0,
+      failed: 2,
+      refused: 1,
+      denied: 3,
+    },
+    connections: 4,
+    publishers: { connected: 0, total: 0 },
+    queue: { requests: 1, capacity: 500 },
+    today: { date: "2026-11-22", images: 812, limit: 5000 },
+    disk: { free_bytes: 999, size_bytes: 64_000_000_000 },
+    nodes: [
+      {
+        ...node,
+        node: "Barn",
+        view: "",
+        last_seen: before(12),
+        last_heartbeat: before(12),
+        events_today: 2,
+      },
+      {
+        ...node,
+        node: "Barn",
+        view: "Tür",
+        last_seen: before(2 * 86_400),
+        last_heartbeat: before(12),
+        images_today: 812,
+      },
+      { ...node, node: "Evil \u001B[31m\u202E", view: "x", last_seen: before(600), address: "::1" },
+      { ...node, node: "", view: "", last_seen: before(601) },
+    ],
+  };
+}

@@ -1,0 +1,104 @@
+/**
+ * Watches the system calls of a process, and makes some of them fail.
+ *
+ * @module
+ */
+
+import { readdirSync, readFileSync } from "node:fs";
+
+/**
+ * For `describe.skipIf(lacksStrace())`: whether nothing can be watched here. @throws {Error} With
+ * `CI=true`, instead.
+ */
+export function lacksStrace(): boolean {
+  if (
+    Bun.spawnSync(["strace", "-o", "/dev/null", "true"], { stdout: "ignore", stderr: "ignore" })
+      .success
+  )
+    return false;
+  const what = "strace, and the right to use it (Debian: strace)";
+  if (process.env["CI"] === "true")
+    throw new Error(`The tests of this file cannot run, missing: ${what}`);
+  console.warn(`Tests left out, missing: ${what}`);
+  return true;
+}
+
+/**
+ * A thread of a process, by the name that `top -H` shows. @throws {Error} where there is not one of
+ * it
+ */
+export function threadOf(pid: number, name: string): number {
+  const threads = readdirSync(`/proc/${pid}/task`);
+  const [found, ...others] = threads.filter(
+    (thread) => readFileSync(`/proc/${pid}/task/${thread}/comm`, "utf8").trim() === name,
+  );
+  if (found === undefined || others.length > 0) throw new Error(`There is not one thread ${name}`);
+  return Number(found);
+}
+
+/** What a process calls from now on, in all its threads. */
+export class Strace implements AsyncDisposable {
+  readonly #process: Bun.Subprocess<"ignore", "ignore", "pipe">;
+  readonly #attached = Promise.withResolvers<void>();
+  readonly #read: Promise<void>;
+  #output = "";
+
+  private constructor(
+    pid: number,
+    call: string,
+    inject: string | undefined,
+    follow: readonly string[],
+  ) {
+    const injected = inject === undefined ? [] : ["-e", `inject=${call}:${inject}`];
+    const command = ["strace", ...follow, "-e", `trace=${call}`, "-e", "signal=none", ...injected];
+    this.#process = Bun.spawn([...command, "-p", String(pid)], {
+      stdio: ["ignore", "ignore", "pipe"],
+    });
+    this.#read = this.#collect();
+  }
+
+  /**
+   * Starts to watch.
+   *
+   * @param call the name of a system call
+   * @param inject what is to be done to it, as in `strace -e inject`, e.g. `error=EIO:when=1`
+   */
+  static async attach(pid: number, call: string, inject?: string): Promise<Strace> {
+    const strace = new Strace(pid, call, inject, ["-f"]);
+    await strace.#attached.promise;
+    return strace;
+  }
+
+  /** The same for one thread alone. @param calls the names of system calls, with commas */
+  static async attachThread(thread: number, calls: string, inject: string): Promise<Strace> {
+    const strace = new Strace(thread, calls, inject, []);
+    await strace.#attached.promise;
+    return strace;
+  }
+
+  async #collect(): Promise<void> {
+    for await (const chunk of this.#process.stderr) {
+      this.#output += Buffer.from(chunk).toString();
+      if (/ attached(?: with \d+ threads)?\n/.test(this.#output)) this.#attached.resolve();
+    }
+    this.#attached.reject(new Error(`strace ended: ${this.#output}`));
+  }
+
+  /**
+   * What each call gave, in their order, e.g. `= 0` or `= -1 EIO (Input/output error) (INJECTED)`.
+   */
+  results(): string[] {
+    return this.#output.split("\n").flatMap((line) => /\)\s+(= -?\d+.*)$/.exec(line)?.[1] ?? []);
+  }
+
+  /** Waits until the process that is watched has ended. */
+  async ended(): Promise<void> {
+    await this.#process.exited;
+    await this.#read;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#process.kill("SIGTERM");
+    await this.ended();
+  }
+}
