@@ -32,7 +32,7 @@ import { UnlabelledWarnings } from "./unlabelled.ts";
 /** Maximum requests received before those that are done are answered. */
 const BATCH = 32;
 
-/** Maximum replies that a stop holds back. Each is for another connection, unless one sends ahead. */
+/** Maximum replies that a stop holds back, one per connection unless a sender sends ahead. */
 const HELD_MAX = 10_000;
 
 const OK = Buffer.from("OK");
