@@ -10,7 +10,7 @@ import { Calendar, type Clock, type LocalTime } from "../protocol/calendar.ts";
 import type { ImageSuffix } from "../protocol/names.ts";
 import type { Settings } from "../config/schema.ts";
 import type { Shared } from "../shared/memory.ts";
-import { isForLog, Kind, Outcome, type Slot } from "../shared/slot.ts";
+import { isForLog, Kind, Outcome, type RequestSlot } from "../shared/request-slot.ts";
 import { DataDirectory } from "./data-directory.ts";
 import { DataGuard } from "./data-guard.ts";
 import { DateFolders, type Permit } from "./date-folders.ts";
@@ -62,7 +62,7 @@ export class Store {
    *
    * @returns a promise only where an array has to be encoded first
    */
-  handle(slot: Slot): void | Promise<void> {
+  handle(slot: RequestSlot): void | Promise<void> {
     try {
       switch (slot.kind) {
         case Kind.jpeg:
@@ -76,7 +76,7 @@ export class Store {
           slot.outcome = Outcome.stored;
           return;
         default:
-          this.events.append(slot.text);
+          this.events.append(slot.eventText);
           slot.outcome = Outcome.stored;
       }
     } catch (error) {
@@ -84,7 +84,7 @@ export class Store {
     }
   }
 
-  private async encodeAndStore(slot: Slot): Promise<void> {
+  private async encodeAndStore(slot: RequestSlot): Promise<void> {
     try {
       const { payloadAddress: address, raw } = slot;
       const isDeep = raw.item === "uint16" || raw.item === "uint16be";
@@ -95,8 +95,8 @@ export class Store {
     }
   }
 
-  private storeImage(slot: Slot, content: Content, suffix: ImageSuffix): void {
-    slot.outcome = OUTCOMES[this.images.store(slot.text, slot.micros, content, suffix)];
+  private storeImage(slot: RequestSlot, content: Content, suffix: ImageSuffix): void {
+    slot.outcome = OUTCOMES[this.images.store(slot.name, slot.micros, content, suffix)];
   }
 
   private sayFull(time: LocalTime): void {
@@ -109,11 +109,11 @@ export class Store {
     }
   }
 
-  private fail(slot: Slot, error: unknown): void {
+  private fail(slot: RequestSlot, error: unknown): void {
     const message = messageOf(error);
     // Only what the system refused may be the file system's fault.
     const isSystems = error instanceof Error && "code" in error;
-    slot.text = isSystems ? message + this.onFileSystem(slot.kind) : message;
+    slot.failure = isSystems ? message + this.onFileSystem(slot.kind) : message;
     slot.outcome = Outcome.failed;
   }
 
