@@ -10,6 +10,7 @@ import { COMMIT, VERSION } from "../version.ts";
 import { check, type CheckOptions, type SettingsOptions } from "./check.ts";
 import type { KeygenOptions } from "./keygen.ts";
 import { run } from "./run.ts";
+import type { DaysOptions } from "./days.ts";
 import type { SendOptions } from "./send.ts";
 import type { InstallOptions } from "./service-install.ts";
 import type { UninstallOptions } from "./service.ts";
@@ -75,6 +76,12 @@ export async function main(args: readonly string[]): Promise<ExitStatus> {
     .option("--json", "print the answer as JSON")
     .action(async (options: StatusOptions) => {
       status = await (await import("./status.ts")).status(options);
+    });
+
+  withSettings(program.command("days").description("list the days with what is stored of each"))
+    .option("--json", "print everything as JSON, with each camera of each day")
+    .action(async (options: DaysOptions) => {
+      status = await (await import("./days.ts")).days(options);
     });
 
   program

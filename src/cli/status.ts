@@ -12,6 +12,7 @@ import { readToken } from "../http/token.ts";
 import { escape } from "../log/fields.ts";
 import { findRunningService, type RunningService } from "../service/running.ts";
 import { loadFor, type SettingsOptions } from "./check.ts";
+import { grouped, size, table } from "./table.ts";
 
 /** How long the hub may take to answer, in milliseconds: more than it gives its disk. */
 const ANSWER_MS_MAX = 10_000;
@@ -277,23 +278,6 @@ function nodeTable(hub: Status): string[] {
   ];
 }
 
-/**
- * Rows with their columns under each other, two spaces apart. What could drive a terminal is shown
- * as an escape.
- */
-function table(texts: readonly (readonly string[])[]): string[] {
-  const rows = texts.map((row) => row.map((cell) => escape(cell)));
-  const widths = (rows[0] ?? []).map((_, column) =>
-    Math.max(...rows.map((row) => Bun.stringWidth(row[column] ?? ""))),
-  );
-  return rows.map((row) =>
-    row
-      .map((cell, column) => cell + " ".repeat(widths[column]! - Bun.stringWidth(cell)))
-      .join("  ")
-      .trimEnd(),
-  );
-}
-
 /** When something was: how long ago, and the time. */
 function moment(time: string, now: string): string {
   const seconds = Math.max(0, Math.round((Date.parse(now) - Date.parse(time)) / 1000));
@@ -325,20 +309,6 @@ function age(seconds: number): string {
 function localTime(time: string, now: string): string {
   const [date, clock] = new Date(time).toLocaleString("sv-SE").split(" ") as [string, string];
   return date === new Date(now).toLocaleString("sv-SE").split(" ")[0] ? clock : `${date} ${clock}`;
-}
-
-function grouped(count: number): string {
-  return count.toLocaleString("en-US");
-}
-
-/** Bytes in the largest unit of 1000 that leaves a whole number before the point. */
-function size(bytes: number): string {
-  const names = ["bytes", "kB", "MB", "GB", "TB"];
-  const power = Math.min(
-    names.length - 1,
-    Math.max(0, Math.floor(Math.log10(Math.max(1, bytes)) / 3)),
-  );
-  return `${power === 0 ? bytes : (bytes / 1000 ** power).toFixed(1)} ${names[power]}`;
 }
 
 /** Why a request over the network failed. */

@@ -79,6 +79,37 @@ export function imageFileName(
   return `${name}-${time.date}T${time.hour}.${time.minute}.${time.second}.${sixDigits(micros)}${suffix}`;
 }
 
+/** The same of a name in a date folder, taken apart. */
+export interface ImageFileName {
+  /** The part before the date: the node and view. */
+  readonly camera: string;
+  /** Local time of day, in microseconds since midnight. */
+  readonly micros: number;
+  readonly suffix: ImageSuffix;
+}
+
+/** `T23.13.31.620992`, and `T23.13.31`, as Python's `isoformat` leaves out a fraction of zero. */
+const TIME = /^T([01]\d|2[0-3])\.([0-5]\d)\.([0-5]\d)(?:\.(\d{6}))?$/;
+
+/**
+ * Takes the name of an image apart, as this hub or the Python hub made it.
+ *
+ * @param date of the folder that it is in, such as `2018-12-30`
+ * @returns undefined if the name is not that of an image of this day
+ */
+export function parseImageFileName(name: string, date: string): ImageFileName | undefined {
+  const suffix = IMAGE_SUFFIXES.find((each) => name.endsWith(each));
+  if (suffix === undefined || name.startsWith(".")) return undefined;
+  const end = name.length - suffix.length;
+  const at = name.lastIndexOf(`-${date}T`, end);
+  if (at < 1) return undefined;
+  const [, hour, minute, second, fraction = "0"] =
+    TIME.exec(name.slice(at + 1 + date.length, end)) ?? [];
+  if (hour === undefined) return undefined;
+  const seconds = Number(hour) * 3600 + Number(minute) * 60 + Number(second);
+  return { camera: name.slice(0, at), micros: seconds * 1_000_000 + Number(fraction), suffix };
+}
+
 /** The longest start of `text` that takes no more than `bytesMax` bytes in UTF-8. */
 export function cut(text: string, bytesMax: number): string {
   if (text.length * 3 <= bytesMax) return text;

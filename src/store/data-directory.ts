@@ -3,6 +3,7 @@
  *
  * ```
  * .imagehub.lock                                              locked while a hub runs
+ * .imagehub/                                                  what the hub can make anew
  * .incoming-…                                                 a file that is not finished
  * images/2018-12-30/Barn-Door-2018-12-30T23.13.31.620992.jpg  an image, in the folder of its day
  * logs/imagehub.log                                           the event log
@@ -25,6 +26,7 @@ export type Part = (typeof Part)[keyof typeof Part];
 
 const EVENT_LOG = "imagehub.log";
 const LOCK = ".imagehub.lock";
+const OWN = ".imagehub";
 
 /**
  * How the names of files begin that are not finished. They must not hold `log`: readers take such a
@@ -42,6 +44,8 @@ export class DataDirectory {
   readonly eventLog: string;
   /** The file that the hub locks. */
   readonly lock: string;
+  /** The folder for what only saves time, and is made anew when it is gone. */
+  readonly own: string;
 
   /** @param path absolute */
   constructor(readonly path: string) {
@@ -50,6 +54,7 @@ export class DataDirectory {
     this.folders = [this.images, this.logs];
     this.eventLog = `${this.logs}/${EVENT_LOG}`;
     this.lock = `${path}/${LOCK}`;
+    this.own = `${path}/${OWN}`;
   }
 
   /** The folder with the images of a day. @param date such as `2018-12-30` */

@@ -1,0 +1,52 @@
+/**
+ * The catalog: which days there are, and what each holds. The tree of files is the database; all of
+ * this is read from it.
+ *
+ * @module
+ */
+
+import { readdirSync } from "node:fs";
+import { dayOf, type DataDirectory } from "../store/data-directory.ts";
+import { countEvents } from "./events.ts";
+import { type DaySummary, Summaries } from "./summary.ts";
+
+/** A day with what it holds. */
+export interface CatalogDay extends DaySummary {
+  readonly events: number;
+}
+
+/** What the catalog was asked to do. */
+export interface CatalogOptions {
+  /** The local date of now, such as `2018-12-30`: what is before it is over. */
+  readonly today: string;
+  /** Whether summaries are kept beside the data, so that the next time is fast. */
+  readonly keeps: boolean;
+  /** Is told how far it has come. */
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+/** The dates of all folders with images, the earliest first. @throws {Error} of node:fs */
+export function datesIn({ images }: DataDirectory): string[] {
+  return readdirSync(images, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && dayOf(entry.name) !== undefined)
+    .map(({ name }) => name)
+    .toSorted();
+}
+
+/** All days that have images or events, the earliest first. @throws {Error} of node:fs */
+export function readDays(directory: DataDirectory, options: CatalogOptions): CatalogDay[] {
+  const { today, keeps, onProgress } = options;
+  const summaries = new Summaries(directory, keeps);
+  const events = countEvents(directory);
+  const folders = new Set(datesIn(directory));
+  const dates = [...folders.union(new Set(events.keys()))].toSorted();
+  return dates.map((date, index) => {
+    onProgress?.(index, dates.length);
+    const summary = folders.has(date) ? summaries.of(date, date < today) : empty(date);
+    return { ...summary, events: events.get(date) ?? 0 };
+  });
+}
+
+function empty(date: string): DaySummary {
+  return { date, images: 0, bytes: 0, foreign: 0, cameras: [] };
+}

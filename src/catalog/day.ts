@@ -1,0 +1,131 @@
+/**
+ * The images of one day, read from the names in its folder into compact arrays: 200,000 of them
+ * take 0.5 s and 4 MB.
+ *
+ * @module
+ */
+
+import { readdirSync } from "node:fs";
+import { IMAGE_SUFFIXES, type ImageSuffix, parseImageFileName } from "../protocol/names.ts";
+
+/** Microseconds since midnight that a name without a fraction stands for are whole seconds. */
+const SECOND = 1_000_000;
+
+/** One image of a day. */
+export interface DayImage {
+  readonly camera: string;
+  /** Local time of day, in microseconds since midnight. */
+  readonly micros: number;
+  readonly name: string;
+}
+
+/** The images of one day in the order of their times. */
+export class Day {
+  /** The cameras of the day, in alphabetical order. */
+  readonly cameras: readonly string[];
+  /** Names in the folder that are not those of the hub's images. */
+  readonly foreign: readonly string[];
+  private readonly micros: Float64Array;
+  /** For each image its camera's place in {@link cameras}. */
+  private readonly cameraOf: Uint16Array | Uint32Array;
+  /** For each image its suffix, and whether its name has no fraction of a second. */
+  private readonly forms: Uint8Array;
+
+  /**
+   * @param date such as `2018-12-30`
+   * @param names what is in its folder, in any order
+   */
+  constructor(
+    readonly date: string,
+    names: readonly string[],
+  ) {
+    const foreign: string[] = [];
+    const numbers = new Map<string, number>();
+    const micros = new Float64Array(names.length);
+    const cameras = new Uint32Array(names.length);
+    const forms = new Uint8Array(names.length);
+    let count = 0;
+    for (const name of names) {
+      const parsed = parseImageFileName(name, date);
+      if (parsed === undefined) {
+        foreign.push(name);
+        continue;
+      }
+      let camera = numbers.get(parsed.camera);
+      if (camera === undefined) numbers.set(parsed.camera, (camera = numbers.size));
+      micros[count] = parsed.micros;
+      cameras[count] = camera;
+      forms[count] = formOf(name, parsed.suffix);
+      count++;
+    }
+    this.foreign = foreign;
+    this.cameras = [...numbers.keys()].toSorted();
+    const places = new Uint32Array(numbers.size);
+    for (const [place, camera] of this.cameras.entries()) places[numbers.get(camera)!] = place;
+    const order = Uint32Array.from({ length: count }, (_, index) => index).sort(
+      (a, b) => micros[a]! - micros[b]! || places[cameras[a]!]! - places[cameras[b]!]!,
+    );
+    this.micros = new Float64Array(count);
+    this.cameraOf = numbers.size > 0xffff ? new Uint32Array(count) : new Uint16Array(count);
+    this.forms = new Uint8Array(count);
+    for (const [place, index] of order.entries()) {
+      this.micros[place] = micros[index]!;
+      this.cameraOf[place] = places[cameras[index]!]!;
+      this.forms[place] = forms[index]!;
+    }
+  }
+
+  /** How many images there are. */
+  get count(): number {
+    return this.micros.length;
+  }
+
+  /** The camera of an image, by its place in {@link cameras}. @param index from 0 */
+  cameraAt(index: number): number {
+    return this.cameraOf[index]!;
+  }
+
+  /** One image. @param index from 0, the earliest first */
+  at(index: number): DayImage {
+    const camera = this.cameras[this.cameraOf[index]!]!;
+    const micros = this.micros[index]!;
+    const form = this.forms[index]!;
+    return { camera, micros, name: `${camera}-${this.date}T${clockOf(micros, form)}` };
+  }
+
+  /** The first image at or after a time of day. @returns {@link count} if there is none */
+  find(micros: number): number {
+    let low = 0;
+    for (let high = this.count; low < high;) {
+      const middle = (low + high) >>> 1;
+      if (this.micros[middle]! < micros) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+}
+
+/** Reads the folder of a day. @throws {Error} of node:fs */
+export function readDay(folder: string, date: string): Day {
+  return new Day(date, readdirSync(folder));
+}
+
+/** The bit of a form that says that there is no fraction; the rest is the place of the suffix. */
+const NO_FRACTION = 0x80;
+
+/** `T23.13.31` and the like is shorter than `T23.13.31.620992`. */
+function formOf(name: string, suffix: ImageSuffix): number {
+  const place = IMAGE_SUFFIXES.indexOf(suffix);
+  return name.at(-suffix.length - 7) === "." ? place : place | NO_FRACTION;
+}
+
+function clockOf(micros: number, form: number): string {
+  const seconds = Math.floor(micros / SECOND);
+  const digits = (value: number, width = 2): string => String(value).padStart(width, "0");
+  const clock = [seconds / 3600, (seconds / 60) % 60, seconds % 60].map((part) =>
+    digits(Math.floor(part)),
+  );
+  const hasFraction = (form & NO_FRACTION) === 0;
+  const fraction = hasFraction ? `.${digits(micros % SECOND, 6)}` : "";
+  return `${clock.join(".")}${fraction}${IMAGE_SUFFIXES[form & ~NO_FRACTION]!}`;
+}

@@ -1,0 +1,117 @@
+/**
+ * `imagehub days`: which days there are, and what is stored of each.
+ *
+ * @module
+ */
+
+import { lstatSync } from "node:fs";
+import { type CatalogDay, readDays } from "../catalog/catalog.ts";
+import type { Settings } from "../config/schema.ts";
+import { EXIT, type ExitStatus, FatalError, messageOf } from "../errors.ts";
+import { escape } from "../log/fields.ts";
+import { Calendar, systemClock } from "../protocol/calendar.ts";
+import { findRunningService } from "../service/running.ts";
+import { DataDirectory } from "../store/data-directory.ts";
+import { loadFor, type SettingsOptions } from "./check.ts";
+import { grouped, size, table } from "./table.ts";
+
+/** What `days` was asked for. */
+export interface DaysOptions extends SettingsOptions {
+  readonly json?: boolean;
+}
+
+/** How long a person may wait without a word, in milliseconds. */
+const PROGRESS_AFTER_MS = 1000;
+
+/** Prints the days. @throws {FatalError} if the data directory cannot be read */
+export function days(options: DaysOptions): ExitStatus {
+  const directory = new DataDirectory(settingsFor(options).data_directory);
+  const calendar = new Calendar(systemClock);
+  let found: CatalogDay[];
+  using progress = new Progress("days read");
+  try {
+    found = readDays(directory, {
+      today: calendar.local(calendar.now()).date,
+      // Another user's files would be in the hub's way.
+      keeps: lstatSync(directory.path).uid === process.geteuid?.(),
+      onProgress: (done, total) => progress.show(done, total),
+    });
+  } catch (cause) {
+    const reason = messageOf(cause);
+    const advice = reason.includes("EACCES")
+      ? `; run it as the hub's user or as root: sudo ${process.execPath} days`
+      : "; --data names another data directory";
+    throw new FatalError(EXIT.data, `Cannot read ${directory.path}: ${reason}${advice}`, { cause });
+  }
+  progress.end();
+  process.stdout.write(
+    options.json === true
+      ? `${JSON.stringify({ data_directory: directory.path, days: found }, null, 2)}\n`
+      : formatDays(directory.path, found),
+  );
+  return EXIT.ok;
+}
+
+/** Those of the service that runs here, unless others are asked for. */
+function settingsFor(options: DaysOptions): Settings {
+  const isDefault = [options.path, options.config, options.data].every(
+    (option) => option === undefined,
+  );
+  const service = isDefault ? findRunningService() : undefined;
+  return service?.problem === undefined && service !== undefined
+    ? service.settings
+    : loadFor(options).settings;
+}
+
+/** The days as a table for a person, the latest last. */
+export function formatDays(directory: string, found: readonly CatalogDay[]): string {
+  if (found.length === 0) return `${escape(directory)} has no images and no events yet\n`;
+  const sum = (key: "images" | "bytes" | "events" | "foreign"): number =>
+    found.reduce((total, day) => total + day[key], 0);
+  const foreign = sum("foreign");
+  return [
+    ...table([
+      ["DAY", "IMAGES", "SIZE", "EVENTS", "CAMERAS"],
+      ...found.map(({ date, images, bytes, events, cameras }) => [
+        date,
+        grouped(images),
+        size(bytes),
+        grouped(events),
+        grouped(cameras.length),
+      ]),
+    ]),
+    "",
+    escape(
+      `${grouped(found.length)} ${found.length === 1 ? "day" : "days"}, ${grouped(sum("images"))} images, ` +
+        `${size(sum("bytes"))}, ${grouped(sum("events"))} events in ${directory}`,
+    ),
+    ...(foreign > 0
+      ? [`${grouped(foreign)} files in the folders of the days are not the hub's images`]
+      : []),
+    "",
+  ].join("\n");
+}
+
+/** How far long work has come, on a terminal. */
+class Progress implements Disposable {
+  private readonly startMs = performance.now();
+  private isShown = false;
+
+  /** @param what is counted */
+  constructor(private readonly what: string) {}
+
+  show(done: number, total: number): void {
+    if (!process.stderr.isTTY || performance.now() - this.startMs < PROGRESS_AFTER_MS) return;
+    this.isShown = true;
+    process.stderr.write(`\r\u001b[K${grouped(done)} of ${grouped(total)} ${this.what}`);
+  }
+
+  end(): void {
+    if (this.isShown) process.stderr.write("\r\u001b[K");
+    this.isShown = false;
+  }
+
+  [Symbol.dispose](): void {
+    this.end();
+  }
+}

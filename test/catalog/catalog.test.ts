@@ -1,0 +1,146 @@
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
+import { dirname, join } from "node:path";
+import { type CatalogDay, readDays } from "../../src/catalog/catalog.ts";
+import { DataDirectory } from "../../src/store/data-directory.ts";
+import { tempDir, type TempDir } from "../support/machine/temp.ts";
+
+let temp: TempDir;
+let directory: DataDirectory;
+
+beforeEach(() => {
+  temp = tempDir();
+  directory = new DataDirectory(temp.path);
+  mkdirSync(directory.images);
+  mkdirSync(directory.logs);
+});
+
+afterEach(() => {
+  temp[Symbol.dispose]();
+});
+
+function write(path: string, text: string): void {
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, text);
+}
+
+const image = (date: string, camera: string, second: number, bytes: number): void =>
+  write(
+    `${directory.dateFolder(date)}/${camera}-${date}T10.00.${String(second).padStart(2, "0")}.000000.jpg`,
+    "x".repeat(bytes),
+  );
+
+const days = (keeps = true): CatalogDay[] => readDays(directory, { today: "2021-09-25", keeps });
+
+describe("readDays", () => {
+  test("counts images, bytes, cameras and events of each day", () => {
+    image("2021-09-23", "Barn", 1, 10);
+    image("2021-09-23", "Barn", 2, 20);
+    image("2021-09-23", "Gate", 1, 5);
+    image("2021-09-25", "Gate", 1, 7);
+    write(
+      directory.datedLog(20_210_923),
+      "2021-09-23 08:00:00,000 ~ Starting imagehub\n2021-09-23 08:00:00,001 ~ Barn|Temp|7\n",
+    );
+    write(
+      directory.eventLog,
+      "2021-09-24 08:00:00,000 ~ Barn|Temp|8\n2021-09-25 08:00:00,001 ~ Barn|Temp|9\nno line\n2021-09-25 0",
+    );
+    expect(days()).toEqual([
+      {
+        date: "2021-09-23",
+        images: 3,
+        bytes: 35,
+        foreign: 0,
+        cameras: [
+          { name: "Barn", images: 2, bytes: 30 },
+          { name: "Gate", images: 1, bytes: 5 },
+        ],
+        events: 1,
+      },
+      { date: "2021-09-24", images: 0, bytes: 0, foreign: 0, cameras: [], events: 1 },
+      {
+        date: "2021-09-25",
+        images: 1,
+        bytes: 7,
+        foreign: 0,
+        cameras: [{ name: "Gate", images: 1, bytes: 7 }],
+        events: 1,
+      },
+    ]);
+  });
+
+  test("leaves out what is not the hub's, and says how much that is", () => {
+    image("2021-09-23", "Barn", 1, 10);
+    write(`${directory.images}/holidays/a-2021-09-23T10.00.00.000000.jpg`, "xx");
+    write(`${directory.images}/2021-09-22`, "a file");
+    write(`${directory.dateFolder("2021-09-23")}/notes.txt`, "xx");
+    const path = `${directory.dateFolder("2021-09-23")}/Link-2021-09-23T10.00.00.000000.jpg`;
+    symlinkSync("/etc/passwd", path);
+    mkdirSync(path.replace("Link", "Folder"));
+    expect(days()).toMatchObject([{ date: "2021-09-23", images: 1, bytes: 10, foreign: 1 }]);
+  });
+
+  test("has nothing to say of a hub that has stored nothing", () => {
+    rmSync(directory.logs, { recursive: true });
+    expect(days()).toEqual([]);
+    expect(existsSync(directory.own)).toBe(false);
+  });
+});
+
+describe("a summary that was kept", () => {
+  const kept = (): string => join(directory.own, "days/2021-09-23.json");
+
+  test("is used while its folder is as it was, for a day that is over", () => {
+    image("2021-09-23", "Barn", 1, 10);
+    image("2021-09-25", "Barn", 1, 10);
+    days();
+    expect(readdirSync(join(directory.own, "days"))).toEqual(["2021-09-23.json"]);
+    const file = `${directory.dateFolder("2021-09-23")}/Barn-2021-09-23T10.00.01.000000.jpg`;
+    // The size of a file is no change of its folder, so this shows where the number comes from.
+    truncateSync(file, 3);
+    expect(days()[0]).toMatchObject({ bytes: 10 });
+    rmSync(kept());
+    expect(days()[0]).toMatchObject({ bytes: 3 });
+  });
+
+  test.each([
+    ["an image is removed", () => rmSync(directory.dateFolder("2021-09-23"), { recursive: true })],
+    ["it is cut off", () => truncateSync(kept(), 20)],
+    ["it is of another form", () => writeFileSync(kept(), '{"version":0}')],
+    [
+      "it is another day's",
+      () => writeFileSync(kept(), readFileSync(kept(), "utf8").replaceAll("-09-23", "-09-22")),
+    ],
+  ])("is made anew where %s", (_, change) => {
+    image("2021-09-23", "Barn", 1, 10);
+    days();
+    change();
+    image("2021-09-23", "Barn", 2, 20);
+    const found = days()[0];
+    rmSync(directory.own, { recursive: true });
+    expect(found).toEqual(days()[0]!);
+    expect(found).toMatchObject({ date: "2021-09-23" });
+  });
+
+  test("is not written where that is not wished", () => {
+    image("2021-09-23", "Barn", 1, 10);
+    expect(days(false)).toHaveLength(1);
+    expect(existsSync(directory.own)).toBe(false);
+  });
+
+  test("is done without on a file system that cannot be written", () => {
+    image("2021-09-23", "Barn", 1, 10);
+    write(directory.own, "a file in its place");
+    expect(days()).toHaveLength(1);
+  });
+});
