@@ -1,5 +1,5 @@
 /**
- * `imagehub run`: the hub itself, from its first line in the log to its last.
+ * `imagehub run`: runs the hub, from its first log line to its last.
  *
  * @module
  */
@@ -21,20 +21,20 @@ import { Reloader } from "./reload.ts";
 import { loadFor, type SettingsOptions } from "./check.ts";
 
 /**
- * A second Ctrl-C counts only after this time, in milliseconds: npm and the terminal each send one
- * for a single press.
+ * A second Ctrl-C within this time is ignored, in milliseconds: for one press, npm and the terminal
+ * each send one.
  */
 const IMPATIENCE_MS_MIN = 500;
 
 /**
- * When a stop that hangs is ended, in milliseconds: after the receiver's own bound, and before 10 s
- * are over.
+ * When a stop that hangs is ended, in milliseconds. It must be longer than the receiver's own
+ * bound, and shorter than 10 s.
  */
 const STOP_MS_MAX = 9500;
 
 /**
- * Runs a hub until SIGTERM or Ctrl-C. What keeps it from running is in the log too, where a
- * service's log is read.
+ * Runs a hub until SIGTERM or Ctrl-C. A fatal error is also logged, because people look for it in
+ * the log of a service.
  */
 export async function run(options: SettingsOptions): Promise<ExitStatus> {
   let log = openLog("info", "auto");
@@ -60,10 +60,10 @@ export async function run(options: SettingsOptions): Promise<ExitStatus> {
     if (unanswered > 0) {
       throw new FatalError(
         EXIT.failure,
-        `Stopped while ${unanswered} requests still waited for the disk: not answered`,
+        `Stopped, but the disk did not take ${unanswered} requests in time: they were not answered`,
       );
     }
-    log.info("Stopped, all that had arrived is stored and answered", hub.totals);
+    log.info("Stopped. All that had arrived is stored and answered", hub.totals);
     return EXIT.ok;
   } catch (error) {
     if (!(error instanceof FatalError)) throw error;
@@ -85,20 +85,20 @@ function openLog(level: LogLevel, format: LogFormat): Log {
   });
 }
 
-/** @returns undefined where systemd did not start this process, or cannot be spoken to */
+/** @returns undefined if systemd did not start this process, or cannot be reached */
 function connectServiceManager(log: Log): ServiceManager | undefined {
   try {
     return ServiceManager.connect(process.env);
   } catch (error) {
-    log.warn(`Cannot tell systemd how the hub does: ${(error as Error).message}`);
+    log.warn(`Cannot report the state of the hub to systemd: ${(error as Error).message}`);
     return undefined;
   }
 }
 
 function logStart(log: Log, loaded: LoadedSettings): void {
   if (loaded.file === undefined)
-    log.info(`No settings file at ${loaded.place}: built-in defaults are in force`);
-  log.info(`imagehub ${VERSION} (${COMMIT}) starts`, {
+    log.info(`No settings file at ${loaded.place}: using the built-in defaults`);
+  log.info(`imagehub ${VERSION} (${COMMIT}) is starting`, {
     ...(loaded.file !== undefined && { settings: loaded.file }),
     ...differences(loaded),
     data_directory: loaded.settings.data_directory,
@@ -110,10 +110,10 @@ function logStart(log: Log, loaded: LoadedSettings): void {
 }
 
 /**
- * Stops the hub at the first SIGTERM or Ctrl-C; a second Ctrl-C ends the process at once. SIGHUP
- * has the settings read again.
+ * The first SIGTERM or Ctrl-C stops the hub; a second Ctrl-C ends the process at once. SIGHUP
+ * rereads the settings.
  *
- * @returns a promise that fails when the stop takes too long
+ * @returns a promise that rejects if the stop takes too long
  */
 function heedSignals(
   hub: Hub,
@@ -135,14 +135,17 @@ function heedSignals(
     reporter?.stopping(STOP_MS_MAX);
     hub.stop();
     setTimeout(
-      () => overdue.reject(new FatalError(EXIT.failure, "The disk stalls: stopped without it")),
+      () =>
+        overdue.reject(
+          new FatalError(EXIT.failure, "The disk stalls: stopped without waiting for it"),
+        ),
       STOP_MS_MAX,
     );
   };
   process.on("SIGTERM", stop);
   process.on("SIGHUP", (signal) => {
-    // From a terminal it says that the terminal is closed; to a service it says that files are to
-    // be read again.
+    // From a terminal, SIGHUP means that the terminal was closed. For a service it means: reread
+    // the files.
     if (process.stdin.isTTY) stop(signal);
     else if (reporter === undefined) reloader.reload();
     else reporter.reload(() => reloader.reload());
@@ -160,19 +163,19 @@ function isEmpty(directory: string): boolean {
 }
 
 /**
- * Everybody may send. Where nothing has come yet, a person may want to try; elsewhere the command
- * would need keys, or be refused.
+ * Logs that everyone may send. If nothing is stored yet, also shows a command to try. Otherwise
+ * that command might need keys, or be refused.
  */
 function sayOpen(log: Log, settings: Settings): void {
   log.info(
-    "Anyone who can reach this port may send; to restrict it, see the settings allow and curve",
+    "Anyone who can reach this port may send. To restrict this, see the settings allow and curve",
   );
   if (isEmpty(`${settings.data_directory}/images`)) {
     log.info(`Nothing is stored yet. To send a first image: ${sendCommand(settings)}`);
   }
 }
 
-/** A command that a person can type as it stands, for the program as it was started here. */
+/** A command to copy and run, for the program as it was started here. */
 function sendCommand({ bind, port }: Settings): string {
   const fromSource = basename(process.execPath).startsWith("bun");
   const program = fromSource ? "npx bun src/main.ts" : process.execPath;
@@ -182,8 +185,8 @@ function sendCommand({ bind, port }: Settings): string {
 }
 
 /**
- * Where a program on this machine reaches a hub with this setting; undefined where it listens on
- * one interface.
+ * The address at which a program on this machine reaches a hub that binds to `bind`; undefined if
+ * it binds to the name of an interface.
  */
 export function localHost(bind: string): string | undefined {
   if (bind === "*" || /^[0.:]+$/.test(bind)) return "127.0.0.1";

@@ -46,7 +46,7 @@ describe("imagehub check", () => {
     using home = tempDir();
     const file = join(home.path, "imagehub.yaml");
     writeFileSync(file, "hub:\n  port: 5001\ncamwatcher:\n  outdir: /srv\n");
-    const note = `${file}:3: camwatcher: is not read; the hub reads only what stands under hub:\n`;
+    const note = `${file}:3: camwatcher: is ignored; the hub reads only what is under hub:\n`;
     expect(await runCli(["check"], { home: home.path })).toMatchObject({
       status: EXIT.ok,
       stderr: note,

@@ -44,7 +44,7 @@ describe("imagehub keygen", () => {
     ];
     expect(result).toEqual({
       status: EXIT.ok,
-      stdout: `${secret}: keep it here, nobody else may read it\n${open}: give it to the other side\n`,
+      stdout: `${secret}: keep it here and keep it secret\n${open}: give it to the other side\n`,
       stderr: "",
     });
     expect(readdirSync(at("new", "keys")).toSorted()).toEqual([
@@ -73,7 +73,7 @@ describe("imagehub keygen", () => {
     expect(await keygen("hub")).toEqual({
       status: EXIT.usage,
       stdout: "",
-      stderr: `${name} is there already; keys are never written over\n`,
+      stderr: `${name} exists already; choose another name, or move the old keys away\n`,
     });
     expect(readFileSync(at(name), "utf8")).toBe("precious");
     expect(files()).toEqual([name]);
@@ -85,7 +85,7 @@ describe("imagehub keygen", () => {
       expect(await keygen(name)).toEqual({
         status: EXIT.usage,
         stdout: "",
-        stderr: `The name is "${name}", must be letters, digits, dots and dashes\n`,
+        stderr: `The name is "${name}", must be letters, digits, dots, dashes and underscores\n`,
       });
       expect(files()).toEqual([]);
     },

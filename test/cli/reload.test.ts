@@ -46,7 +46,7 @@ describe("SIGHUP to imagehub", () => {
     ]);
     expect(await reload(hub, "hub: {patience: 5}\ncamwatcher: {}")).toEqual([
       `info  Read the settings again: ${file}`,
-      `warn  ${file}:2: camwatcher: is not read; the hub reads only what stands under hub:`,
+      `warn  ${file}:2: camwatcher: is ignored; the hub reads only what is under hub:`,
     ]);
   });
 
@@ -77,7 +77,7 @@ describe("SIGHUP to imagehub", () => {
     const file = join(hub.dir, "imagehub.yaml");
     expect(await reload(hub, "hub:\n  prot: 1\n  log_level: debug\n")).toEqual([
       `error ${file}:2: hub.prot is not a setting; did you mean hub.port?`,
-      "error The settings are wrong, so those in force stay in force",
+      "error The new settings are wrong, so the old ones stay in force. Correct them, then reload again",
     ]);
     expect(await reload(hub, "hub: {port: 1}")).toEqual([`info  Read the settings again: ${file}`]);
     expect(await hub.stop()).toBe(EXIT.ok);

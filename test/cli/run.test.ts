@@ -103,10 +103,10 @@ describe("imagehub run", () => {
       expect(await hub.stop()).toBe(EXIT.ok);
       const lines = hub.output().trimEnd().split("\n").map(withoutTime);
       expect(lines[0]).toBe(
-        `info  No settings file at ${join(hub.dir, "imagehub.yaml")}: built-in defaults are in force`,
+        `info  No settings file at ${join(hub.dir, "imagehub.yaml")}: using the built-in defaults`,
       );
       expect(lines[1]).toMatch(
-        /^info {2}imagehub \S+ \(source\) starts port=\d+ http\.listen=off data_directory=/,
+        /^info {2}imagehub \S+ \(source\) is starting port=\d+ http\.listen=off data_directory=/,
       );
       expect(lines).toContain(`info  Listening on tcp://*:${hub.port}`);
       const command = /To send a first image: npx bun src\/main\.ts (send .*)$/.exec(
@@ -119,7 +119,7 @@ describe("imagehub run", () => {
         existsSync(join(import.meta.dir, "../fixtures/Barn-2021-04-19T23.43.20.867255.jpg")),
       ).toBe(true);
       expect(lines.at(-1)).toStartWith(
-        "info  Stopped, all that had arrived is stored and answered",
+        "info  Stopped. All that had arrived is stored and answered",
       );
     },
   );

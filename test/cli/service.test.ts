@@ -98,7 +98,7 @@ describe.skipIf(lacks(arch) || hasSystemd())("imagehub service install --dry-run
     expect(other).toEqual({
       status: EXIT.usage,
       stdout: "",
-      stderr: `${config} sets data_directory to /srv/images, not /srv/x: change it there, or leave --data out\n`,
+      stderr: `${config} sets data_directory to /srv/images, not /srv/x: change it there, or leave out --data\n`,
     });
   });
 });
@@ -135,23 +135,23 @@ describe.skipIf(lacks(arch))("imagehub service install refuses", () => {
     [
       "a user that is not there",
       ["--user", "no-such-user"],
-      "This machine has no user no-such-user; see --user",
+      "This machine has no user no-such-user; give another one with --user",
     ],
     [
       "a user without a home",
       ["--user", "nobody"],
-      "nobody has no home (/nonexistent is not there): give --config, and --data for a new settings file",
+      "nobody has no home directory (/nonexistent does not exist): give --config, and --data for a new settings file",
     ],
     [
       "data below /tmp",
       ["--user", "root", "--config", `${home}/a.yaml`, "--data", "/tmp/data"],
-      "/tmp/data is a place for temporary files, which the service does not see: use another, such as /home or /srv",
+      "/tmp/data is in a directory for temporary files, which the service cannot see: use another directory, such as one in /home or /srv",
     ],
     [
       "settings below /var/tmp",
       ["--user", "root", "--config", "/var/tmp/no-such/a.yaml"],
-      "/var/tmp/no-such/a.yaml is a place for temporary files, which the service does not see: " +
-        "use another, such as /home or /srv",
+      "/var/tmp/no-such/a.yaml is in a directory for temporary files, which the service cannot see: " +
+        "use another directory, such as one in /home or /srv",
     ],
     [
       "a path with a line break",
@@ -170,9 +170,7 @@ describe.skipIf(lacks(arch))("imagehub service install refuses", () => {
     if (userInfo().uid !== 0) return;
     const { status, stderr } = service("install", "--dry-run");
     expect(status).toBe(EXIT.usage);
-    expect(stderr).toBe(
-      "Which user is the hub to run as? Give --user NAME; root should not be the one\n",
-    );
+    expect(stderr).toBe("The hub should not run as root: give another user with --user NAME\n");
   });
 });
 
@@ -181,7 +179,7 @@ test("imagehub service install refuses to make a service of a checkout", async (
     status: EXIT.usage,
     stdout: "",
     stderr:
-      "A service is made of the executable, and this is run from source: `npm run build` makes it in dist\n",
+      "Only the executable can become a service, but this runs from source: make the executable with `npm run build`, then run it from dist\n",
   });
 });
 
@@ -191,13 +189,13 @@ describe.skipIf(lacks(arch) || hasSystemd())("without systemd imagehub service",
       status: EXIT.failure,
       stdout: "",
       stderr:
-        "systemd does not run this machine (no /run/systemd/system); start `imagehub run` by whatever does\n",
+        "This machine does not use systemd (no /run/systemd/system); start `imagehub run` with its own service manager\n",
     });
   });
 
   test("uninstall --dry-run says that nothing is installed", () => {
     expect(service("uninstall", "--dry-run").stderr).toBe(
-      `There is no ${UNIT_FILE} to uninstall\n`,
+      `Nothing to uninstall: ${UNIT_FILE} does not exist\n`,
     );
   });
 });
