@@ -86,7 +86,7 @@ describe("reasonsAgainst", () => {
     using temp = tempDir();
     const overview = overviewIn(temp.path);
     turning.stop();
-    expect(await reasonsAgainst(overview)).toEqual(["Does not turn: receiver"]);
+    expect(await reasonsAgainst(overview)).toEqual(["Not responding: receiver"]);
   });
 
   test("forgets a failure after which nothing of its kind was tried for a minute", async () => {
@@ -103,7 +103,7 @@ describe("reasonsAgainst", () => {
     const overview = overviewIn(temp.path);
     overview.down.add("Writer 0");
     overview.shared.integers[Integer.stopping] = 1;
-    expect(await reasonsAgainst(overview)).toEqual(["The hub stops"]);
+    expect(await reasonsAgainst(overview)).toEqual(["The hub is stopping"]);
   });
 });
 
@@ -173,6 +173,6 @@ test("a hub says that it stops, or nothing, from when it was asked to", async ()
     async () => await get(url).catch((): Health => [0, ""]),
     ([status]) => status !== 200,
   );
-  expect(seen[1] === "" || seen[1] === "The hub stops\n").toBe(true);
+  expect(seen[1] === "" || seen[1] === "The hub is stopping\n").toBe(true);
   expect(await stopped).toBe(0);
 });

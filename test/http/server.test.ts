@@ -50,7 +50,7 @@ describe("HttpServer", () => {
   test.each(["/", "/here/", "/HERE", "/toString", "/__proto__", "/..%2fhere"])(
     "says what there is when asked for %s",
     async (path) => {
-      expect(await get(url + path)).toEqual([404, "Not here. There are: /here, /fails\n"]);
+      expect(await get(url + path)).toEqual([404, "Not found. Available: /here, /fails\n"]);
     },
   );
 
@@ -83,7 +83,10 @@ describe("HttpServer", () => {
   });
 
   test("tells of a route that fails, and answers 500", async () => {
-    expect(await get(`${url}/fails`)).toEqual([500, "This failed; the hub's log says why\n"]);
+    expect(await get(`${url}/fails`)).toEqual([
+      500,
+      "This failed; see the hub's log for the reason\n",
+    ]);
     expect(errors).toEqual([new Error("a bug")]);
   });
 
@@ -153,7 +156,7 @@ describe("HttpServer without a token", () => {
       const text = await answerTo(`Host: ${host}\r\n`);
       expect(text).toStartWith("HTTP/1.1 421 ");
       expect(text).toContain(
-        "ask under one of these, have the proxy send it, or see the setting http.token_file\n",
+        "use one of these, have the proxy send it, or set a token (http.token_file)\n",
       );
       expect(text).not.toContain("here");
     },
