@@ -1,9 +1,8 @@
 /**
- * What an image file is called, and what of a sender's text may stand in a name or a log line.
+ * File names of images, and what part of a sender's text may appear in a name or a log line.
  *
  * The form is the Python hub's: `Barn-Door-2018-12-30T23.13.31.620992.jpg` in the folder
- * `2018-12-30`. Other than there, a node's name can only ever be one path component, whatever was
- * sent.
+ * `2018-12-30`. Unlike there, a node's name is always a single path component, whatever was sent.
  *
  * @module
  */
@@ -13,37 +12,36 @@ import { type LocalTime, sixDigits } from "./calendar.ts";
 /** Longest file name on the file systems in use (NAME_MAX), in bytes. */
 const FILE_NAME_BYTES_MAX = 255;
 
-/** What image files are: a JPEG, or a PNG for arrays that a JPEG would lose bits of. */
+/** Suffixes of image files. Arrays become a PNG if a JPEG would lose bits of them. */
 export type ImageSuffix = ".jpg" | ".png";
 
 /** `-2018-12-30T23.13.31.620992.jpg` */
 const SUFFIX_BYTES = 31;
 
 /**
- * Longest part of a file name that comes from the sender, in bytes of UTF-8; what is longer is cut.
+ * Longest part of a file name that comes from the sender, in bytes of UTF-8. Longer parts are cut.
  */
 export const IMAGE_NAME_BYTES_MAX = FILE_NAME_BYTES_MAX - SUFFIX_BYTES;
 
 /**
- * C0, DEL and C1, and the two line separators of Unicode: all at which some reader starts a new
- * line, or worse.
+ * C0, DEL and C1, and the two line separators of Unicode: characters that some reader takes for a
+ * line break, or worse.
  */
 // oxlint-disable-next-line no-control-regex -- control characters are the point
 const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g;
 
 /**
- * What cannot stand in a path component, or lies about its extent: the same, spaces, both kinds of
- * slash, and what has the rest of a line shown in another order (Unicode's Bidi_Control), so that a
- * name ends otherwise than it looks.
+ * Characters that cannot be in a path component, or that hide where it ends: control characters,
+ * spaces, slashes and backslashes, and Unicode's Bidi_Control, which reorders the rest of a line.
  */
 // oxlint-disable-next-line no-control-regex -- control characters are the point
 const UNSAFE = /[\u0000-\u0020\u007f-\u009f\u2028\u2029/\\\p{Bidi_Control}]/gu;
 
 /**
- * The part of an image's name that says where it is from: trimmed, spaces to `-` as in the Python
- * hub, and made one safe path component: slashes and control characters become `-`, a leading dot
- * `_`, and no name at all `unnamed`. A leading `-` becomes `_`, as programs would take it for an
- * option where somebody writes `rm *` or `tar cf x *`.
+ * The sender's part of a file name: trimmed, with `-` for spaces as in the Python hub, and made one
+ * safe path component. Slashes and control characters become `-`. Leading dots become `_`. A
+ * leading `-` becomes `_`, because in `rm *` or `tar cf x *` it would look like an option. An empty
+ * name becomes `unnamed`.
  *
  * @param nodeAndView field 0 of the text, e.g. `Barn Door`
  * @returns 1 to {@link IMAGE_NAME_BYTES_MAX} bytes
@@ -58,14 +56,16 @@ export function imageName(nodeAndView: string): string {
   return cut(safe, IMAGE_NAME_BYTES_MAX) || "unnamed";
 }
 
-/** A text that stays on its line: every control character and line separator becomes a space. */
+/** Puts a text on one line: each control character and line separator becomes a space. */
 export function oneLine(text: string): string {
   return text.toWellFormed().replace(CONTROL, " ");
 }
 
 /**
- * The file name of an image. @param name as {@link imageName} makes it @param micros since 1970
- * UTC, of `time`
+ * The file name of an image.
+ *
+ * @param name from {@link imageName}
+ * @param micros of `time`, since 1970 UTC
  */
 export function imageFileName(
   name: string,
@@ -76,17 +76,17 @@ export function imageFileName(
   return `${name}-${time.date}T${time.hour}.${time.minute}.${time.second}.${sixDigits(micros)}${suffix}`;
 }
 
-/** Whether a folder with this name holds the images of a day, e.g. `2018-12-30`. */
+/** Whether a folder name is a date, e.g. `2018-12-30`. Such folders hold images. */
 export function isDateFolder(name: string): boolean {
   return /^\d{4}-\d{2}-\d{2}$/.test(name);
 }
 
-/** Whether a file in a date folder counts as an image there, whoever has put it there. */
+/** Whether a file in a date folder counts as an image, no matter who put it there. */
 export function isImageFile(fileName: string): boolean {
   return /^[^.].*\.(?:jpg|png)$/s.test(fileName);
 }
 
-/** The longest start of `text` that takes no more than `bytesMax` bytes in UTF-8. */
+/** The longest prefix of `text` with at most `bytesMax` bytes in UTF-8. */
 export function cut(text: string, bytesMax: number): string {
   if (text.length * 3 <= bytesMax) return text;
   const { read } = new TextEncoder().encodeInto(text, new Uint8Array(bytesMax));
