@@ -426,7 +426,7 @@ describe.skipIf(lacks("python"))("a hub with curve", () => {
     [
       "one is broken",
       () => writeFileSync(join(clientKeys, "broken.key"), 'curve\n    public-key = "too short"\n'),
-      /broken\.key has no public-key in Z85$/,
+      /broken\.key holds no public key (public-key in Z85); make one with imagehub keygen$/,
     ],
     ["the directory is gone", () => renameSync(clientKeys, `${clientKeys}.away`), /ENOENT/],
   ])("keeps the keys that it has when on SIGHUP %s", async (_, breaks, reason) => {
@@ -550,7 +550,7 @@ describe("a hub whose keys cannot be read ends with the status for settings and 
     });
     expect(result).toMatchObject({ status: EXIT.config });
     expect(result.stderr).toContain(
-      "hub.curve.server_key and hub.curve.client_keys go together: one of them is missing",
+      "hub.curve.server_key and hub.curve.client_keys must be set together: one of them is missing",
     );
   });
 });

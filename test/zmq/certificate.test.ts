@@ -78,7 +78,7 @@ describe("certificates", () => {
   ])("with %s are refused with the name of the file", (_, text) => {
     const file = write("a.key_secret", text);
     expect(() => readKeyPair(file)).toThrow(
-      `${file} has no public-key and secret-key in Z85; make one with imagehub keygen`,
+      `${file} holds no key pair (public-key and secret-key in Z85); make one with imagehub keygen`,
     );
   });
 
@@ -108,7 +108,9 @@ describe("readPublicKeys", () => {
   test("refuses all where one is broken, and names it", () => {
     write("a.key", formatCertificate({ publicKey: PUBLIC }));
     const broken = write("b.key", "public-key = ");
-    expect(() => readPublicKeys(temp.path)).toThrow(`${broken} has no public-key in Z85`);
+    expect(() => readPublicKeys(temp.path)).toThrow(
+      `${broken} holds no public key (public-key in Z85); make one with imagehub keygen`,
+    );
   });
 
   test("refuses a directory in the place of a key", () => {
