@@ -200,7 +200,7 @@ describe.skipIf(lacks("bench"))("bench", () => {
       "yardstick",
     );
     expect(exitCode).toBe(1);
-    expect(stderr).toContain(`Cannot use ${data} as --peer-data: it has to be empty`);
+    expect(stderr).toContain(`Cannot use ${data} as --peer-data: it must be empty`);
     expect(readdirSync(data)).toEqual(["precious.jpg"]);
   });
 });
