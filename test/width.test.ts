@@ -1,6 +1,6 @@
 /**
- * Lines end at 100 columns. Prettier breaks code and prose, and leaves comments and strings as they
- * are: here comments are held to the width, too.
+ * Lines end at 100 columns. Prettier wraps code and prose, but not comments and strings. This test
+ * checks comments.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import { CHECKOUT } from "../scripts/lib/available.ts";
 
 const COLUMNS_MAX = 100;
 
-/** A comment of TypeScript or C, of Python, YAML or a shell. */
+/** A comment in TypeScript, C, Python, YAML or shell. */
 const COMMENT = /^\s*(?:\*|\/\*|\/\/|#)/u;
 
 const FILES = new Bun.Glob("{src,test,scripts,deploy}/**/*.{ts,c,py,yaml,service,j2}");

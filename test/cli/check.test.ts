@@ -9,7 +9,7 @@ import { tempDir } from "../support/machine/temp.ts";
 
 setDefaultTimeout(120_000);
 
-/** The settings that were printed. */
+/** The printed settings. */
 function printed({ stdout }: CliResult): Record<string, unknown> {
   const { hub } = parse(stdout) as { hub: Record<string, unknown> };
   return hub;
@@ -88,7 +88,8 @@ describe("imagehub check", () => {
 });
 
 /**
- * The lines of an output without time and level, which stand before those of a hub that was to run.
+ * The lines of an output without time and level, which come first in those of a hub that should
+ * run.
  */
 function linesOf(stderr: string): string[] {
   const lines = stderr.trimEnd().split("\n");

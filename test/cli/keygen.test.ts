@@ -28,7 +28,7 @@ afterEach(() => {
 
 const keygen = (...args: readonly string[]) => runCli(["keygen", ...args], { home: temp.path });
 const at = (...names: readonly string[]): string => join(temp.path, ...names);
-/** The visible files of the home directory; the runtime keeps a hidden folder there. */
+/** The visible files of the home directory; the runtime has a hidden folder there. */
 const files = (): string[] =>
   readdirSync(temp.path)
     .filter((name) => !name.startsWith("."))
@@ -108,7 +108,7 @@ describe("imagehub keygen", () => {
   });
 
   test("leaves no secret key behind when the public one cannot be written", async () => {
-    // A link to nowhere is not there, and cannot be made either.
+    // A dangling link does not count as existing, but its target cannot be made either.
     mkdirSync(at("keys"));
     symlinkSync(at("nowhere"), at("keys", "hub.key"));
     expect(await keygen("hub", "--out", at("keys"))).toMatchObject({ status: EXIT.failure });

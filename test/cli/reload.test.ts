@@ -12,22 +12,20 @@ setDefaultTimeout(120_000);
 /** A line of the hub's log without its time. */
 const withoutTime = (line: string): string => line.replace(/^\S+ \S+ /, "");
 
-/** Starts a hub, and waits until it has said all that it says at start. */
+/** Starts a hub and waits for its last line at start. */
 async function startedHub(settings: Readonly<Record<string, unknown>>): Promise<Hub> {
   const hub = await startHub({ settings: { hub: settings } });
   await until(hub, () => hub.output().includes("To send a first image"));
   return hub;
 }
 
-/**
- * Puts settings into the hub's file, sends SIGHUP, and waits for the line that tells the outcome.
- */
+/** Writes settings to the hub's file, sends SIGHUP, and waits for the line with the outcome. */
 async function reload(hub: Hub, settings: string): Promise<string[]> {
   const known = hub.output().length;
   writeFileSync(join(hub.dir, "imagehub.yaml"), settings);
   process.kill(hub.pid, "SIGHUP");
   await until(hub, () => /Read the settings again|stay in force/.test(hub.output().slice(known)));
-  // What is said of it comes in one go, and the log is written in turn.
+  // The lines are written at once and in order.
   await Bun.sleep(50);
   return hub.output().slice(known).trimEnd().split("\n").map(withoutTime);
 }

@@ -22,7 +22,7 @@ async function send(...args: string[]): Promise<CliResult> {
   return await runCli(["send", ...args], { home: home.path });
 }
 
-/** The lines of an output without the times of the answers, which differ. */
+/** The lines of an output without the times of the answers, which vary. */
 function linesOf({ stdout }: CliResult): string[] {
   return stdout
     .trimEnd()

@@ -6,7 +6,10 @@ import { defaultSettings, type Settings } from "../../src/config/schema.ts";
 
 const DATA = "/srv/imagehub";
 
-/** What answers in place of a hub, one after the other; the last one again and again. */
+/**
+ * A server in place of a hub. It gives the answers one after the other, and then repeats the last
+ * one.
+ */
 function answering(...answers: readonly (() => Response)[]): { settings: Settings } & Disposable {
   const left = [...answers];
   const server = Bun.serve({

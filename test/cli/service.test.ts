@@ -22,7 +22,7 @@ setDefaultTimeout(60_000);
 
 const arch = process.arch === "arm64" ? "arm64" : "x64";
 
-/** A directory that is not below /tmp, which a service does not see. */
+/** A directory outside /tmp, which a service cannot see. */
 const above = /^\/(?:var\/)?tmp\//.test(CHECKOUT) ? homedir() : join(CHECKOUT, ".cache");
 mkdirSync(above, { recursive: true });
 const dir = mkdtempSync(join(above, "service-"));
@@ -32,7 +32,7 @@ if (has(arch)) copyFileSync(executable(arch), program, constants.COPYFILE_FICLON
 
 afterAll(() => rmSync(dir, { recursive: true }));
 
-/** Runs the executable as it was built. */
+/** Runs the built executable. */
 function service(...args: string[]): CliResult {
   const { exitCode, stdout, stderr } = Bun.spawnSync([program, "service", ...args], {
     env: { PATH: process.env["PATH"] ?? "", HOME: dir, IMAGEHUB_PORT: "1" },
@@ -50,7 +50,7 @@ describe.skipIf(lacks(arch) || hasSystemd())("imagehub service install --dry-run
       join(import.meta.dir, "golden/service-install-dry-run.txt"),
       "utf8",
     );
-    // The settings are the shipped ones, with another place for the data.
+    // The settings are the shipped ones with another data directory.
     const written = settings.replace(
       /^ {2}data_directory: .*$/m,
       "  data_directory: /srv/it's 100% data",

@@ -7,7 +7,7 @@ import { tempDir } from "../support/machine/temp.ts";
 
 type Request = Partial<LoadRequest>;
 
-/** Loads from a file with this content in a directory of its own. */
+/** Loads settings from a file with this content, in its own directory. */
 function load(content: string | Uint8Array, request: Request = {}) {
   using directory = tempDir();
   writeFileSync(join(directory.path, "imagehub.yaml"), content);
@@ -16,7 +16,7 @@ function load(content: string | Uint8Array, request: Request = {}) {
   return { ...loaded, directory: directory.path };
 }
 
-/** What the loader refuses with, the directory of the test replaced by `DIR`. */
+/** The loader's message, with `DIR` for the directory of the test. */
 function refusal(action: () => unknown, directory = ""): string[] {
   try {
     action();
@@ -67,7 +67,7 @@ const DEFAULTS = {
   http: { listen: "127.0.0.1:8550", token_file: "" },
 } as const;
 
-/** Deep enough that its aliases would make 9^9 values. */
+/** So deep that its aliases would expand to 9^9 values. */
 const BOMB = ["a: &a [x,x,x,x,x,x,x,x,x]"]
   .concat(
     Array.from(
@@ -462,7 +462,7 @@ describe("loadSettings refuses", () => {
     writeFileSync(config, "hub:\n");
     chmodSync(config, 0);
     chmodSync(directory.path, 0o755);
-    // Root may read everything, so another user has to try.
+    // Root may read everything, so try as another user.
     const source = join(import.meta.dir, "../../src/config/load.ts");
     const script = `
       const { loadSettings } = await import(${JSON.stringify(source)});
@@ -486,7 +486,7 @@ describe("loadSettings accepts", () => {
     expect(load(`hub:\n  subscribe: ${written}\n`).settings.subscribe).toEqual(meant as never);
   });
 
-  // PyYAML reads all of these, and the Python hub looks at `hub` alone.
+  // PyYAML reads all of these, and the Python hub uses only `hub`.
   test.each([
     ["a block", "camwatcher:\n  outdir: /srv\n  port: 1\nhub:\n  port: 80\n", "1: camwatcher"],
     ["a block behind it", "hub:\n  port: 80\ncamwatcher: {hub: 1}\n", "3: camwatcher"],

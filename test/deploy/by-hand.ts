@@ -1,6 +1,6 @@
 /**
- * The steps of the deployment test without Ansible: what a person with one machine does, as
- * README.md, MIGRATION.md and the README of the folder that is deployed say.
+ * The steps of the deployment test without Ansible: what a person with one machine does, according
+ * to README.md, MIGRATION.md and the README of the deployed folder.
  *
  * @module
  */
@@ -14,7 +14,7 @@ import { anotherHub, blocks } from "./versions.ts";
 const PROGRAM = "/opt/imagehub/imagehub";
 const UNIT_FILE = "/etc/systemd/system/imagehub.service";
 
-/** A node that is one person's, and then another one with a Python hub on it. */
+/** A node of one person, and then another one with a Python hub on it. */
 export async function handSteps(account: Account, scratch: string): Promise<void> {
   const { architecture } = account;
   const binary = `imagehub-linux-${architecture}`;
@@ -27,7 +27,7 @@ export async function handSteps(account: Account, scratch: string): Promise<void
   const install = async (words = ""): Promise<Output> =>
     await sudo(`${PROGRAM} service install${words}`);
 
-  /** Changes a setting in the file that the service has. */
+  /** Changes a setting in the service's file. */
   const setting = async (key: string, value: string): Promise<void> => {
     const done = await node.ssh(
       String.raw`sed -i 's#^\( *${key}:\).*#\1 ${value}#' hub.yaml && grep -c '${key}: ${value}$' hub.yaml`,
@@ -35,7 +35,7 @@ export async function handSteps(account: Account, scratch: string): Promise<void
     expect(done.stdout === "1\n", `${key} is not set`, done.stdout + done.stderr);
   };
 
-  /** Does what a page says for a version. */
+  /** Does what a page says about a version. */
   const follow = async (page: string, line: string, version: string): Promise<Output> => {
     copyFileSync(join(scratch, version, "imagehub", binary), join(node.root, "home/ops", binary));
     const block = blocks(page).find((text) => text.includes(line)) ?? "false";
@@ -203,7 +203,7 @@ export async function handSteps(account: Account, scratch: string): Promise<void
       expect(other.status === 0, "Another one cannot be mounted", other.stderr);
       await until("it is healthy", isHealthy, 20_000);
       expect(existsSync(join(node.root, "srv/two/cam/logs")), "The other disk gets nothing", "");
-      // At once: the hub has not stopped yet when it is to start again.
+      // At once, while the hub is still stopping when it must start again.
       const before = await mainPid();
       await sudo(`sh -c 'umount "${point}" && mount --bind /srv/two "${point}"'`);
       await until("another hub runs", async () => !["0", before].includes(await mainPid()), 20_000);
@@ -216,8 +216,8 @@ export async function handSteps(account: Account, scratch: string): Promise<void
     const point = "/mnt/my disk";
     await sudo(`umount "${point}"`);
     await until("the hub has stopped", async () => (await mainPid()) === "0", 20_000);
-    // systemd makes the source of a bind mount where it is missing, and waits for a device; an
-    // image file is just not there.
+    // systemd creates a missing source of a bind mount, and waits for a device. An image file is
+    // simply missing.
     await sudo("sed -i 's/ none bind,/ ext4 loop,/' /etc/fstab");
     const { status, stderr } = await install();
     expect(

@@ -1,8 +1,8 @@
 /**
- * The long run of the fuzzers, `npm run fuzz`: each target for a time, with a table in the end.
+ * The long run of the fuzzers, `npm run fuzz`: each target for some time, with a table at the end.
  *
- * `npm run fuzz -- --help` lists targets and options. The exit status is 1 where anything failed,
- * and the failure says how it is repeated; 2 where the command line is wrong.
+ * `npm run fuzz -- --help` lists targets and options. The exit status is 1 if anything failed; the
+ * failure says how to repeat it. It is 2 for a wrong command line.
  *
  * @module
  */
@@ -12,13 +12,13 @@ import { has, PARTS, PROGRAMS, type Program } from "../../scripts/lib/available.
 import { FuzzFailure, type FuzzProgress, type FuzzResult, type FuzzTarget } from "./target.ts";
 import { TARGETS } from "./targets.ts";
 
-/** How long each target runs, in seconds, where no option says so. */
+/** How long each target runs by default, in seconds. */
 const SECONDS = 60;
 
 /** Seeds have 32 bits. */
 const SEEDS = 2 ** 32;
 
-/** Exit status for a command line that is wrong. */
+/** Exit status for a wrong command line. */
 const USAGE = 2;
 
 const HELP = `Usage: npm run fuzz -- [options]
@@ -79,7 +79,7 @@ function wholeNumber(name: string, text: string, below?: number): number {
   return value;
 }
 
-/** What a target needs that is not here. */
+/** What a target needs but this machine lacks. */
 function lacking({ name }: FuzzTarget): boolean {
   const program: Program = PROGRAMS.find((each) => name === `frames-${each}`) ?? "source";
   const isOtherArch = /-(?:x64|arm64)$/.test(name) && !name.endsWith(`-${program}`);
@@ -127,7 +127,7 @@ function readHub(text: string): Record<string, unknown> {
 
 const hub = readHub(options.hub ?? "{}");
 
-/** How a target went. */
+/** The result of a target. */
 interface Row {
   readonly name: string;
   readonly ms: number;

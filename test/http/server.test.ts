@@ -26,7 +26,7 @@ afterAll(() => server.close());
 
 const ask = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`;
 
-/** All that is answered to a request with these headers, behind which the connection ends. */
+/** The whole answer to a request with these headers, after which the connection ends. */
 async function answerTo(headers: string, version = "1.1"): Promise<string> {
   using client = new RawHttp(port);
   client.send(`GET /here HTTP/${version}\r\n${headers}Connection: close\r\n\r\n`);
@@ -186,7 +186,7 @@ test("HttpServer with a token answers only those who show it", async () => {
     }
     const headers = { Authorization: "Bearer 0123456789abcdef" };
     expect(await get(`${at}/here`, { headers })).toEqual([200, "here\n"]);
-    // The token is what no page elsewhere has.
+    // A page elsewhere does not have the token.
     expect(await get(`${at}/here`, { headers: { ...headers, Host: "data1:8550" } })).toEqual([
       200,
       "here\n",

@@ -25,7 +25,8 @@ afterEach(() => {
 const at = (name: string): string => join(temp.path, name);
 
 /**
- * Every digit of Z85 stands in these two; the first is the largest value that five digits can have.
+ * Together, these two contain every digit of Z85. The first one has the largest value of five
+ * digits.
  */
 const PUBLIC = "%nSc0%nSc0%nSc0%nSc0%nSc0%nSc0%nSc0%nSc0";
 const SECRET = "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7";
