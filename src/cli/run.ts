@@ -63,7 +63,7 @@ export async function run(options: SettingsOptions): Promise<ExitStatus> {
         `Stopped, but the disk did not take ${unanswered} requests in time: they were not answered`,
       );
     }
-    log.info("Stopped. All that had arrived is stored and answered", hub.totals);
+    log.info("Stopped, all that had arrived is stored and answered", hub.totals);
     return EXIT.ok;
   } catch (error) {
     if (!(error instanceof FatalError)) throw error;

@@ -39,7 +39,7 @@ export class NotAFile extends Error {
   readonly code = "EINVAL";
 
   constructor(path: string) {
-    super(`${path} is not a regular file: move it away, and the hub will make a new one`);
+    super(`${path} is no regular file: move it away, and the hub makes a new one`);
   }
 }
 

@@ -119,7 +119,7 @@ describe("imagehub run", () => {
         existsSync(join(import.meta.dir, "../fixtures/Barn-2021-04-19T23.43.20.867255.jpg")),
       ).toBe(true);
       expect(lines.at(-1)).toStartWith(
-        "info  Stopped. All that had arrived is stored and answered",
+        "info  Stopped, all that had arrived is stored and answered",
       );
     },
   );

@@ -80,7 +80,7 @@ export function lacksFor(row: Row, program: Program): boolean {
   const what = missing(row, program).join("; ");
   if (what === "") return false;
   if (process.env["CI"] === "true")
-    throw new Error(`The row ${row.name} cannot run, missing: ${what}`);
-  console.warn(`Row ${row.name} left out, missing: ${what}`);
+    throw new Error(`Cannot run the row ${row.name}, missing: ${what}`);
+  console.warn(`Skipping the row ${row.name}, missing: ${what}`);
   return true;
 }

@@ -24,13 +24,13 @@ const USAGE = 2;
 const HELP = `Usage: npm run fuzz -- [options]
 
 Options:
-  --target T      one of the targets below, again for more; default: all that can run here
-  --seconds N     how long each runs (default ${SECONDS}, or no bound with --iterations)
-  --iterations N  how many iterations each does at most
-  --seed S        a whole number from 0 to ${SEEDS - 1} (default: another each time)
-  --start N       the first iteration (default 0), to repeat one alone
+  --target T      a target from the list below; repeat for more; default: all that can run here
+  --seconds N     seconds per target (default ${SECONDS}, or no limit with --iterations)
+  --iterations N  maximum iterations per target
+  --seed S        a whole number from 0 to ${SEEDS - 1} (default: a new one each time)
+  --start N       the first iteration (default 0), to repeat a single one
   --hub JSON      settings of the hub that the frames go to, such as '{"ack": "synced"}'
-  --help          shows this
+  --help          show this
 
 Targets:
 ${TARGETS.map(({ name, promise }) => `  ${name.padEnd(14)}  ${promise}`).join("\n")}

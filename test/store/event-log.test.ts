@@ -519,7 +519,7 @@ describe("EventLog.append after someone was in the directory", () => {
       rmSync(log.path(), { force: true });
       expect(Bun.spawnSync(["mkfifo", log.path()]).success).toBe(true);
       if (when === "at midnight") log.clock.advance(DAY_SECONDS);
-      const refused = `${log.path()} is not a regular file: move it away, and the hub will make a new one`;
+      const refused = `${log.path()} is no regular file: move it away, and the hub makes a new one`;
       expect(() => log.append("two")).toThrow(refused);
       const reader = openSync(log.path(), constants.O_RDONLY | constants.O_NONBLOCK);
       try {

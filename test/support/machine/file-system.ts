@@ -28,8 +28,8 @@ export function lacksMount(): boolean {
   if (process.getuid?.() === 0 && run(["unshare", "--mount", "true"]) === "") return false;
   const what = "the right to mount a file system (root)";
   if (process.env["CI"] === "true")
-    throw new Error(`The tests of this file cannot run, missing: ${what}`);
-  console.warn(`Tests left out, missing: ${what}`);
+    throw new Error(`Cannot run the tests of this file, missing: ${what}`);
+  console.warn(`Skipping tests, missing: ${what}`);
   return true;
 }
 

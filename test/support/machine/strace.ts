@@ -18,8 +18,8 @@ export function lacksStrace(): boolean {
     return false;
   const what = "strace, and the right to use it (Debian: strace)";
   if (process.env["CI"] === "true")
-    throw new Error(`The tests of this file cannot run, missing: ${what}`);
-  console.warn(`Tests left out, missing: ${what}`);
+    throw new Error(`Cannot run the tests of this file, missing: ${what}`);
+  console.warn(`Skipping tests, missing: ${what}`);
   return true;
 }
 
