@@ -5,7 +5,7 @@
  */
 
 import { accessSync, constants, existsSync, lstatSync, mkdirSync, statSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname } from "node:path";
 import { capReached } from "./store/cap.ts";
 import type { Settings } from "./config/schema.ts";
 import { EXIT, FatalError, messageOf } from "./errors.ts";
@@ -19,6 +19,7 @@ import { Loan } from "./shared/loan.ts";
 import { clockFloor } from "./store/clock-floor.ts";
 import { DataDirectoryInUse, DataLock } from "./store/data-lock.ts";
 import { fileSystemOf, missingMountOf } from "./store/file-system.ts";
+import { DataDirectory } from "./store/data-directory.ts";
 import { clearLeftovers } from "./store/leftovers.ts";
 import type {
   FlusherMessage,
@@ -94,8 +95,8 @@ export class Hub {
     this.loan = new Loan(this.shared, settings.writers, this.loanWake);
     this.liveness = new Liveness(this.shared, this.queue, settings.writers, this.loan);
     this.showDebug(settings.log_level === "debug");
-    this.lock = new DataLock(settings.data_directory, this.shared);
     this.overview = new Overview(settings, this.shared, this.liveness);
+    this.lock = new DataLock(this.overview.guard.directory, this.shared);
     this.control = new Control(this.overview, log);
   }
 
@@ -177,17 +178,19 @@ export class Hub {
   }
 
   private openDataDirectory(): void {
-    const { data_directory: data } = this.settings;
+    const { guard } = this.overview;
+    const { directory } = guard;
+    const { path: data } = directory;
     try {
       expectDisk(data);
       if (makeDirectory(data))
         this.log.info(`Made the data directory ${data}, on ${fileSystemOf(data)}`);
       fsyncDirectory(data);
       this.lock.take();
-      for (const folder of ["images", "logs"]) makeDirectory(join(data, folder));
-      this.overview.data.adopt();
+      for (const folder of directory.folders) makeDirectory(folder);
+      guard.adopt();
       this.clearLeftovers();
-      Atomics.store(this.shared.integers, Integer.clockFloor, clockFloor(data, COMMITTED_S));
+      Atomics.store(this.shared.integers, Integer.clockFloor, clockFloor(directory, COMMITTED_S));
     } catch (cause) {
       if (cause instanceof FatalError) throw cause;
       if (cause instanceof DataDirectoryInUse)
@@ -210,7 +213,7 @@ export class Hub {
 
   /** What cannot be looked at or removed, it leaves: that keeps no image from being stored. */
   private clearLeftovers(): void {
-    const { removed, failures } = clearLeftovers(this.settings.data_directory);
+    const { removed, failures } = clearLeftovers(this.overview.guard.directory);
     if (removed > 0) this.log.warn(`Removed ${removed} unfinished files that an earlier run left`);
     const [first, ...others] = failures;
     if (first === undefined) return;
@@ -418,7 +421,7 @@ function expectDisk(data: string): void {
       );
   }
   // Where the hub has stored before, that is what is meant.
-  const point = existsSync(join(data, "images")) ? undefined : missingMountOf(data);
+  const point = existsSync(new DataDirectory(data).images) ? undefined : missingMountOf(data);
   if (point !== undefined)
     throw new FatalError(
       EXIT.data,
@@ -437,7 +440,7 @@ function firstMissing(path: string): string | undefined {
  * for the other one's.
  */
 function flushedTogether({ data_directory: data, ack }: Settings): readonly string[][] {
-  const [images, logs] = [join(data, "images"), join(data, "logs")];
+  const { images, logs } = new DataDirectory(data);
   const [ofData, ofImages, ofLogs] = [data, images, logs].map(
     (folder) => statSync(folder, { throwIfNoEntry: false })?.dev,
   );

@@ -12,6 +12,7 @@ import { differences, formatSettings } from "../config/print.ts";
 import type { LoadedSettings } from "../config/load.ts";
 import { EXIT, type ExitStatus, FatalError } from "../errors.ts";
 import { Hub } from "../hub.ts";
+import { DataDirectory } from "../store/data-directory.ts";
 import { ServiceReporter } from "../service/reporter.ts";
 import { ServiceManager } from "../os/sd-notify.ts";
 import { createLogger, type Log, type LogFormat } from "../log/log.ts";
@@ -167,7 +168,7 @@ function sayOpen(log: Log, settings: Settings): void {
   log.info(
     "Anyone who can reach this port may send; to restrict it, see the settings allow and curve",
   );
-  if (isEmpty(`${settings.data_directory}/images`)) {
+  if (isEmpty(new DataDirectory(settings.data_directory).images)) {
     log.info(`Nothing is stored yet. To send a first image: ${sendCommand(settings)}`);
   }
 }

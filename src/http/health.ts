@@ -5,7 +5,7 @@
  */
 
 import { clockProblem } from "../store/clock-floor.ts";
-import { DataState, describeState } from "../store/data-directory.ts";
+import { DataState } from "../store/data-guard.ts";
 import { Counter, Integer } from "../shared/memory.ts";
 import type { Overview } from "./overview.ts";
 
@@ -44,11 +44,11 @@ export async function reasonsAgainst(overview: Overview): Promise<string[]> {
     .filter(({ atMs }) => now - atMs < TROUBLE_MS_MAX)
     .map(({ reason }) => reason);
   const stalledSeconds = integers[Integer.stalledSeconds]!;
-  const { path, state } = overview.data;
+  const { guard } = overview;
   const reasons = [
     disk.problem,
     // What the probe does not see, or has not seen yet.
-    state === DataState.right ? undefined : describeState(path, state),
+    guard.state === DataState.right ? undefined : guard.describe(guard.state),
     clockProblem(overview.today, integers[Integer.clockFloor]!),
     ...failures,
     // Looking takes its time: what was down may be replaced by now, and what turned not may be

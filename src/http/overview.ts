@@ -9,10 +9,10 @@ import { readdir } from "node:fs/promises";
 import { Calendar, type LocalTime, systemClock } from "../protocol/calendar.ts";
 import type { Settings } from "../config/schema.ts";
 import type { NodeRow } from "../shared/messages.ts";
-import { DataDirectory } from "../store/data-directory.ts";
+import { DataDirectory, isImageFile } from "../store/data-directory.ts";
+import { DataGuard } from "../store/data-guard.ts";
 import { imagesOfDay } from "../store/date-folders.ts";
 import { DiskProbe } from "../store/disk-probe.ts";
-import { isImageFile } from "../protocol/names.ts";
 import type { ActivityMessage } from "../shared/messages.ts";
 import type { Liveness } from "../shared/liveness.ts";
 import { Counter, type Shared } from "../shared/memory.ts";
@@ -38,7 +38,7 @@ export class Overview {
   readonly troubles = new Map<string, Trouble>();
   /** Parts that have ended and are to be replaced. */
   readonly down = new Set<string>();
-  readonly data: DataDirectory;
+  readonly guard: DataGuard;
   readonly disk: DiskProbe;
   private counting: Promise<number> | undefined;
   private readonly calendar = new Calendar(systemClock);
@@ -48,8 +48,8 @@ export class Overview {
     readonly shared: Shared,
     readonly liveness: Liveness,
   ) {
-    this.data = new DataDirectory(settings.data_directory, shared);
-    this.disk = new DiskProbe(this.data);
+    this.guard = new DataGuard(new DataDirectory(settings.data_directory), shared);
+    this.disk = new DiskProbe(this.guard);
   }
 
   /** Takes in what the receiver tells. */
@@ -89,7 +89,7 @@ export class Overview {
 
   private async countImages(date: string): Promise<number> {
     try {
-      const names = await readdir(`${this.settings.data_directory}/images/${date}`);
+      const names = await readdir(this.guard.directory.dateFolder(date));
       return names.filter(isImageFile).length;
     } catch {
       return 0;

@@ -89,7 +89,7 @@ export const Integer = {
   debug: 12 * LINE_INTS,
   /**
    * The data directory: a lock for taking a free name, what is wrong with it, and which one it is;
-   * see `store/data-directory.ts`.
+   * see `store/data-guard.ts`.
    */
   namesLock: 12 * LINE_INTS + 1,
   dataState: 12 * LINE_INTS + 2,

@@ -14,7 +14,8 @@ import { Calendar, systemClock } from "../protocol/calendar.ts";
 import { close, openDirectory, syncFileSystem } from "../os/files.ts";
 import type { Log } from "../log/log.ts";
 import { ClockWatch } from "../store/clock-floor.ts";
-import { DataDirectory, DataDirectoryGone, Part } from "../store/data-directory.ts";
+import { DataDirectory, Part } from "../store/data-directory.ts";
+import { DataDirectoryGone, DataGuard } from "../store/data-guard.ts";
 import { DataLock } from "../store/data-lock.ts";
 import { DataWatch } from "../store/data-watch.ts";
 import { COMMITTED_S } from "../version.ts";
@@ -40,13 +41,13 @@ self.onmessage = ({
   // With `synced` there is nothing left to flush.
   const intervalMs =
     settings.ack === "synced" ? Number.POSITIVE_INFINITY : settings.sync_interval * 1000;
-  const { data_directory: directory } = settings;
-  const data = new DataDirectory(directory, shared);
+  const directory = new DataDirectory(settings.data_directory);
+  const guard = new DataGuard(directory, shared);
   const log: Pick<Log, "info" | "warn"> = {
     info: (message, fields) => post({ type: "log", level: "info", message, fields }),
     warn: (message, fields) => post({ type: "log", level: "warn", message, fields }),
   };
-  const watch = new DataWatch(data, new DataLock(directory, shared, lockText), log);
+  const watch = new DataWatch(guard, new DataLock(directory, shared, lockText), log);
   const clock = new ClockWatch(directory, new Calendar(systemClock), shared, log, COMMITTED_S);
   if (isFirst) clock.look();
   let flushMs = performance.now() + intervalMs;
@@ -69,7 +70,7 @@ self.onmessage = ({
     if ((Atomics.and(integers, Integer.unflushed, ~bit) & bit) === 0) continue;
     try {
       // What is at the path else is not what was written to.
-      data.check(isFirst ? Part.images : Part.logs);
+      guard.check(isFirst ? Part.images : Part.logs);
       // One that someone has removed is made again by who writes next; the others must not wait for
       // that.
       flush(folders.filter((folder) => existsSync(folder)));

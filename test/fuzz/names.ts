@@ -16,9 +16,9 @@ import {
   IMAGE_NAME_BYTES_MAX,
   imageFileName,
   imageName,
-  isImageFile,
   oneLine,
 } from "../../src/protocol/names.ts";
+import { isImageFile } from "../../src/store/data-directory.ts";
 import { FakeClock, LOS_ANGELES, UTC } from "../support/machine/fake-clock.ts";
 import { anyText, mutateText, type Random } from "./random.ts";
 import { functionTarget, must, mustBeOneLine } from "./target.ts";

@@ -10,7 +10,7 @@ import { type Hub, startHub } from "../support/hub/hub.ts";
 import { answered, get, httpOf, WITH_HTTP } from "../support/hub/http.ts";
 import { Sender } from "../support/peers/sender.ts";
 import { tempDir } from "../support/machine/temp.ts";
-import { dataDirectoryAt } from "../support/store/data-directory.ts";
+import { guardAt } from "../support/store/data-guard.ts";
 import { Turning } from "../support/hub/turning.ts";
 
 setDefaultTimeout(120_000);
@@ -35,7 +35,7 @@ let turning: Turning;
 function overviewIn(directory: string): Overview {
   const shared = createShared(1);
   turning = new Turning(shared);
-  dataDirectoryAt(directory, shared);
+  guardAt(directory, shared);
   return new Overview(
     { ...defaultSettings(), data_directory: directory },
     shared,

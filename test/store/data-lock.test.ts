@@ -11,6 +11,7 @@ import {
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { EXIT } from "../../src/errors.ts";
+import { DataDirectory } from "../../src/store/data-directory.ts";
 import { DataDirectoryInUse, DataLock } from "../../src/store/data-lock.ts";
 import { createShared } from "../../src/shared/memory.ts";
 import { runCli } from "../support/hub/cli.ts";
@@ -40,7 +41,7 @@ const linesOf = (directory: string): string[] =>
 const UNIQUE = expect.stringMatching(/^[0-9a-f]{8}-/);
 
 function take(directory: string): DataLock {
-  const lock = new DataLock(directory, createShared(1));
+  const lock = new DataLock(new DataDirectory(directory), createShared(1));
   lock.take();
   return lock;
 }
