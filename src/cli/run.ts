@@ -12,6 +12,7 @@ import { differences, formatSettings } from "../config/print.ts";
 import type { LoadedSettings } from "../config/load.ts";
 import { EXIT, type ExitStatus, FatalError } from "../errors.ts";
 import { Hub } from "../hub.ts";
+import { STOP_MS_MAX } from "../limits.ts";
 import { ServiceReporter } from "../service/reporter.ts";
 import { ServiceManager } from "../os/sd-notify.ts";
 import { createLogger, type Log, type LogFormat } from "../log/log.ts";
@@ -25,12 +26,6 @@ import { loadFor, type SettingsOptions } from "./check.ts";
  * for a single press.
  */
 const IMPATIENCE_MS_MIN = 500;
-
-/**
- * When a stop that hangs is ended, in milliseconds: after the receiver's own bound, and before 10 s
- * are over.
- */
-const STOP_MS_MAX = 9500;
 
 /**
  * Runs a hub until SIGTERM or Ctrl-C. What keeps it from running is in the log too, where a

@@ -19,25 +19,20 @@ import {
 } from "../protocol/request.ts";
 import { oneLine } from "../protocol/names.ts";
 import type { RequestQueue } from "../shared/queue.ts";
-import { Counter, FAST_SLOTS, firstFastSlot, type Shared, slotsFor } from "../shared/memory.ts";
+import { FAST_SLOTS, HELD_REPLIES_MAX, SLOW_MS } from "../limits.ts";
+import { Counter, firstFastSlot, type Shared, slotsFor } from "../shared/memory.ts";
 import { fillSlot, Holder, isForLog, Kind, Outcome, type Slot, Slots } from "../shared/slot.ts";
 import { Activity } from "./activity.ts";
 import type { Complaints, Report } from "./complaints.ts";
 import type { Connection, Connections } from "./connections.ts";
 import type { HeldReply } from "./farewell.ts";
-import { isPlain, SLOW_MS } from "../shared/loan.ts";
+import { isPlain } from "../shared/loan.ts";
 import type { ReplySocket } from "./reply-socket.ts";
 import type { Publisher } from "./subscriptions.ts";
 import { UnlabelledWarnings } from "./unlabelled.ts";
 
 /** Requests taken in before those that are done are answered. */
 const BATCH = 32;
-
-/**
- * Replies that a stop holds back, at most. Each is from another connection, where senders wait for
- * theirs.
- */
-const HELD_MAX = 10_000;
 
 /**
  * How old a request can be that the fast path has in hand when the receiver takes it over, in
@@ -614,7 +609,7 @@ export class Requests {
     const isStale = this.staleness(slot);
     if (isStale()) {
       // Nobody waits for it, or somebody who waits for the reply to another one.
-    } else if (this.held !== undefined && this.held.length < HELD_MAX) {
+    } else if (this.held !== undefined && this.held.length < HELD_REPLIES_MAX) {
       this.held.push(this.heldReply(slot, reply, isStale));
       // It counts on for its connection: a sender waits for a reply that is held back, too.
       this.connectionOf[slot] = undefined;

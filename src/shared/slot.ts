@@ -7,7 +7,8 @@
 
 import { type Address } from "../os/ffi.ts";
 import { memoryAt } from "../os/memory.ts";
-import { ITEMS, type RawArray, type StoredRequest, TEXT_BYTES_MAX } from "../protocol/request.ts";
+import { TEXT_BYTES_MAX } from "../limits.ts";
+import { ITEMS, type RawArray, type StoredRequest } from "../protocol/request.ts";
 
 /** What is to be done with a slot. */
 export const Kind = {
