@@ -15,30 +15,28 @@ import { DescriptorPoller, type EventFd } from "../os/wait.ts";
 import { sendersThatFit } from "../os/open-files.ts";
 import type { ActivityMessage, LendableSocket } from "../shared/messages.ts";
 import {
-  Counter,
+  CHORES_MS,
   FAST_BATCH,
   FAST_SLOTS,
-  firstFastSlot,
-  Integer,
-  slotsFor,
-} from "../shared/memory.ts";
+  SLOW_MS,
+  STALL_LOGGED_SECONDS,
+  STOP_QUIET_MS,
+  STOP_RECEIVE_MS_MAX,
+  STOP_STORE_MS_MAX,
+} from "../limits.ts";
+import { Counter, firstFastSlot, Integer, slotsFor } from "../shared/memory.ts";
+import { StoringThreads } from "../shared/storing-threads.ts";
 import { Monitor } from "../zmq/monitor.ts";
 import { Context, SocketOption } from "../zmq/socket.ts";
 import { type Complaint, Complaints } from "./complaints.ts";
 import { type Connection, Connections, type GivenUp } from "./connections.ts";
 import { sayFarewell } from "./farewell.ts";
-import { type Loan, SLOW_MS } from "../shared/loan.ts";
+import type { Loan } from "../shared/loan.ts";
 import { Gatekeeper } from "./gatekeeper.ts";
 import { ReplySocket, routerSocket, unfinishedBytesMax } from "./reply-socket.ts";
 import { Requests, type RequestsParts } from "./requests.ts";
 import { type PublisherChange, Subscriptions } from "./subscriptions.ts";
 import { StallWatch } from "./stall-watch.ts";
-
-/**
- * How often what is not about requests is seen to while requests keep coming, and how soon after
- * the last, in milliseconds.
- */
-const CHORES_MS = 50;
 
 /**
  * How long nothing unusual may have been until the socket is lent to the fast path, in
@@ -76,27 +74,6 @@ const RARE_MS = 60_000;
  * counted.
  */
 const NODES_SAID_MAX = 20;
-
-/** How long a writer may wait for the disk with one request until the log says so, in seconds. */
-const STALL_SECONDS_MIN = 2;
-
-/**
- * How long nothing may arrive until a stop takes it that all who send wait for their replies, in
- * milliseconds. A sender that pauses for less has then been caught with a request in hand, and not
- * with one on its way to a connection that is closing. imagenode gives a hub a second to reply.
- */
-const STOP_QUIET_MS = 250;
-
-/**
- * How long a stop goes on receiving where senders do not wait for their replies, in milliseconds.
- */
-const STOP_RECEIVE_MS_MAX = 4000;
-
-/**
- * How long a stop waits for the disk, in milliseconds. Service managers give a process 10 s and
- * more, and to answer all takes up to 1.2 s (`farewell.ts`), and `linger`.
- */
-const STOP_MS_MAX = 7000;
 
 /** What is said of a publisher. */
 const PUBLISHER_CHANGES = {
@@ -140,6 +117,7 @@ export class Receiver {
   private subscriptions: Subscriptions | undefined;
   private readonly counters: Float64Array;
   private readonly complaints: Complaints;
+  private readonly storing: StoringThreads;
   private readonly stalls: StallWatch;
   private readonly patienceMs: number;
   /** When the last notice of silence was given. */
@@ -166,7 +144,8 @@ export class Receiver {
     this.counters = shared.counters;
     this.patienceMs = settings.patience * 60_000;
     this.complaints = new Complaints(report);
-    this.stalls = new StallWatch(shared, settings.writers + 1);
+    this.storing = new StoringThreads(shared, settings.writers);
+    this.stalls = new StallWatch(this.storing);
     const places = firstFastSlot(slotsFor(settings)) + FAST_SLOTS;
     this.socket = new ReplySocket(
       routerSocket(this.context, settings),
@@ -390,7 +369,7 @@ export class Receiver {
   private seeToLoan(now: number): void {
     this.handovers = 0;
     if (this.isLending) {
-      if (this.stalls.heldMs(this.parts.settings.writers, now) >= SLOW_MS) this.takeBack();
+      if (this.stalls.heldMs(this.storing.fastPath, now) >= SLOW_MS) this.takeBack();
     } else if (this.lendingSinceMs === undefined) {
       this.wishToLend(now);
     } else if (now - this.lendingSinceMs >= CHORES_MS) {
@@ -502,7 +481,7 @@ export class Receiver {
     const { queue } = this.parts;
     for (let lastMs = performance.now(); ;) {
       const now = performance.now();
-      if (now - startMs >= STOP_MS_MAX) return;
+      if (now - startMs >= STOP_STORE_MS_MAX) return;
       const receives = now - startMs < STOP_RECEIVE_MS_MAX;
       const { receivedMs } = requests;
       const hasDone = requests.takeDone() > 0;
@@ -616,8 +595,8 @@ export class Receiver {
     const stalledMs = this.stalls.longestMs(now);
     if (stalledMs >= SLOW_MS) this.takenBackMs = now;
     const seconds = Math.floor(stalledMs / 1000);
-    this.parts.shared.integers[Integer.stalledSeconds] = seconds < STALL_SECONDS_MIN ? 0 : seconds;
-    if (seconds < STALL_SECONDS_MIN) return;
+    this.storing.stalledSeconds = seconds < STALL_LOGGED_SECONDS ? 0 : seconds;
+    if (seconds < STALL_LOGGED_SECONDS) return;
     this.complaints.add("stall", {
       level: "warn",
       message: "The disk stalls: requests wait until it goes on",
