@@ -13,6 +13,7 @@ import type { LoadedSettings } from "../config/load.ts";
 import { EXIT, type ExitStatus, FatalError } from "../errors.ts";
 import { Hub } from "../hub.ts";
 import { DataDirectory } from "../store/data-directory.ts";
+import { STOP_MS_MAX } from "../limits.ts";
 import { ServiceReporter } from "../service/reporter.ts";
 import { ServiceManager } from "../os/sd-notify.ts";
 import { createLogger, type Log, type LogFormat } from "../log/log.ts";
@@ -26,12 +27,6 @@ import { loadFor, type SettingsOptions } from "./check.ts";
  * for a single press.
  */
 const IMPATIENCE_MS_MIN = 500;
-
-/**
- * When a stop that hangs is ended, in milliseconds: after the receiver's own bound, and before 10 s
- * are over.
- */
-const STOP_MS_MAX = 9500;
 
 /**
  * Runs a hub until SIGTERM or Ctrl-C. What keeps it from running is in the log too, where a

@@ -16,6 +16,7 @@ import { DiskProbe } from "../store/disk-probe.ts";
 import type { ActivityMessage } from "../shared/messages.ts";
 import type { Liveness } from "../shared/liveness.ts";
 import { Counter, type Shared } from "../shared/memory.ts";
+import { StoringThreads } from "../shared/storing-threads.ts";
 
 /** How long the images of today may take to be counted, in milliseconds. */
 const COUNT_MS_MAX = 2000;
@@ -40,6 +41,7 @@ export class Overview {
   readonly down = new Set<string>();
   readonly guard: DataGuard;
   readonly disk: DiskProbe;
+  readonly storing: StoringThreads;
   private counting: Promise<number> | undefined;
   private readonly calendar = new Calendar(systemClock);
 
@@ -50,10 +52,11 @@ export class Overview {
   ) {
     this.guard = new DataGuard(new DataDirectory(settings.data_directory), shared);
     this.disk = new DiskProbe(this.guard);
+    this.storing = new StoringThreads(shared, settings.writers);
   }
 
   /** Takes in what the receiver tells. */
-  take({ nodes, outcomes }: ActivityMessage): void {
+  update({ nodes, outcomes }: ActivityMessage): void {
     for (const node of nodes) this.nodes[node.place] = node;
     for (const [what, reason] of Object.entries(outcomes)) this.note(what, reason);
   }

@@ -8,24 +8,14 @@
  * @module
  */
 
+import { IMAGE_NAME_BYTES_MAX } from "../limits.ts";
 import { type LocalTime, sixDigits } from "./calendar.ts";
-
-/** Longest file name on the file systems in use (NAME_MAX), in bytes. */
-const FILE_NAME_BYTES_MAX = 255;
 
 /** What image files are: a JPEG, or a PNG for arrays that a JPEG would lose bits of. */
 export const IMAGE_SUFFIXES = [".jpg", ".png"] as const;
 
 /** One of {@link IMAGE_SUFFIXES}. */
 export type ImageSuffix = (typeof IMAGE_SUFFIXES)[number];
-
-/** `-2018-12-30T23.13.31.620992.jpg` */
-const SUFFIX_BYTES = 31;
-
-/**
- * Longest part of a file name that comes from the sender, in bytes of UTF-8; what is longer is cut.
- */
-export const IMAGE_NAME_BYTES_MAX = FILE_NAME_BYTES_MAX - SUFFIX_BYTES;
 
 /**
  * C0, DEL and C1, and the two line separators of Unicode: all at which some reader starts a new

@@ -124,8 +124,8 @@ export class DataLock {
    * @throws {DataDirectoryInUse} where another process holds it
    * @throws {SystemError} of `os/ffi.ts`, where the file cannot be made
    */
-  take(): void {
-    if (this.takeAgain()) return;
+  acquire(): void {
+    if (this.reacquire()) return;
     throw new DataDirectoryInUse(
       `The data directory ${this.directory.path} is in use by ${holderIn(this.path)}: stop that, or set another data_directory`,
     );
@@ -155,7 +155,7 @@ export class DataLock {
    * @returns false where another process holds it
    * @throws {SystemError} of `os/ffi.ts`, and {Error} of node:fs
    */
-  takeAgain(): boolean {
+  reacquire(): boolean {
     // For reading only: so it keeps no disk from being made read-only.
     const descriptor = openCreate(this.path, MODE);
     const before = this.descriptor;

@@ -38,14 +38,14 @@ export class DataWatch {
     const found = guard.look();
     if (found.state === DataState.right) {
       if (lock.isAtPath()) return found;
-      if (!lock.takeAgain()) return { state: DataState.taken };
+      if (!lock.reacquire()) return { state: DataState.taken };
       this.log.warn(`The lock of the data directory was removed, and is made anew: ${lock.path}`);
       return found;
     }
     // A disk that was plugged in again can have other numbers, and is known by what this process
     // left on it.
     if (found.state !== DataState.replaced || !lock.isKnown()) return found;
-    if (!lock.takeAgain()) return { state: DataState.taken };
+    if (!lock.reacquire()) return { state: DataState.taken };
     guard.adopt();
     return { state: DataState.right };
   }

@@ -11,19 +11,14 @@ import { existsSync, readdirSync } from "node:fs";
 import type { LocalTime } from "../protocol/calendar.ts";
 import { fsyncDirectory } from "../os/files.ts";
 import { SharedLock } from "../shared/lock.ts";
-import { Integer, type Shared } from "../shared/memory.ts";
+import { DATE_FOLDERS_INTS, Integer, type Shared } from "../shared/memory.ts";
 import { isImageFile } from "./data-directory.ts";
 import type { DataGuard } from "./data-guard.ts";
 
 /**
- * Days that are kept at once: around midnight there are two, and a clock that is set back and forth
- * finds its day again.
- */
-const DAYS = 4;
-
-/**
  * A record of a day: its number YYYYMMDD (0: none), its images, and whether it was said that it is
- * full.
+ * full. There are four: around midnight two days are in use, and a clock that is set back and forth
+ * finds its day again.
  */
 const RECORD = 3;
 const DAY = 0;
@@ -49,7 +44,7 @@ export function imagesOfDay({ integers }: Shared, day: number): number | undefin
 }
 
 function recordsIn(integers: Int32Array<SharedArrayBuffer>): Int32Array<SharedArrayBuffer> {
-  return integers.subarray(Integer.dateFolders, Integer.dateFolders + DAYS * RECORD);
+  return integers.subarray(Integer.dateFolders, Integer.dateFolders + DATE_FOLDERS_INTS);
 }
 
 /** The date folders of one hub. Each thread has its own object over the same shared memory. */

@@ -50,7 +50,7 @@ describe("reasonsAgainst", () => {
     using temp = tempDir();
     const overview = overviewIn(temp.path);
     expect(await reasonsAgainst(overview)).toEqual([]);
-    overview.take({
+    overview.update({
       type: "activity",
       nodes: [],
       outcomes: { image: "Could not store an image: no" },
@@ -64,7 +64,7 @@ describe("reasonsAgainst", () => {
       "Writer 3 has ended and is not replaced yet",
       "The disk stalls: 0 requests wait, one has been with a writer for 5 s",
     ]);
-    overview.take({ type: "activity", nodes: [], outcomes: { image: null, event: null } });
+    overview.update({ type: "activity", nodes: [], outcomes: { image: null, event: null } });
     overview.note("flush", null);
     overview.down.delete("Writer 3");
     overview.shared.integers[Integer.stalledSeconds] = 4;
