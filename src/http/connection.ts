@@ -95,7 +95,7 @@ export class Connection {
   }
 
   /** Handles data from the peer. */
-  take(bytes: Buffer): void {
+  receive(bytes: Buffer): void {
     if (this.phase === "parting" || this.ignored > 0) return this.ignore(bytes.length);
     if (this.received.length === 0) this.beginRequest();
     this.received = Buffer.concat([this.received, bytes]);
@@ -104,7 +104,7 @@ export class Connection {
   }
 
   /** The peer has closed its side. */
-  takeEnd(): void {
+  receiveEnd(): void {
     this.hasPeerEnded = true;
     if (this.phase !== "answering") this.socket.end();
     // A single answer may still be wanted. Nobody waits for parts, which may be endless.

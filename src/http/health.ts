@@ -5,15 +5,10 @@
  */
 
 import { clockProblem } from "../store/clock-floor.ts";
-import { DataState, describeState } from "../store/data-directory.ts";
+import { DataState } from "../store/data-guard.ts";
+import { STALL_UNHEALTHY_SECONDS, TURN_MS_MAX } from "../limits.ts";
 import { Counter, Integer } from "../shared/memory.ts";
 import type { Overview } from "./overview.ts";
-
-/**
- * How long a writer may wait for the disk with one request, in seconds. imagenode gives a hub a
- * second, every 10 s.
- */
-const STALL_SECONDS_MAX = 5;
 
 /**
  * How long a failure counts if nothing of its kind is tried again, in milliseconds. The next
@@ -21,8 +16,7 @@ const STALL_SECONDS_MAX = 5;
  */
 const TROUBLE_MS_MAX = 60_000;
 
-/** How long a thread may take for one turn of its loop, and how often to check, in milliseconds. */
-const TURN_MS_MAX = 1000;
+/** How often to check whether all threads have gone round their loops, in milliseconds. */
 const TURN_LOOK_MS = 10;
 
 /**
@@ -40,12 +34,12 @@ export async function reasonsAgainst(overview: Overview): Promise<string[]> {
   const failures = [...troubles.values()]
     .filter(({ atMs }) => now - atMs < TROUBLE_MS_MAX)
     .map(({ reason }) => reason);
-  const stalledSeconds = integers[Integer.stalledSeconds]!;
-  const { path, state } = overview.data;
+  const { stalledSeconds } = overview.storing;
+  const { guard } = overview;
   const reasons = [
     disk.problem,
     // The probe does not see this, or not yet.
-    state === DataState.right ? undefined : describeState(path, state),
+    guard.state === DataState.right ? undefined : guard.describe(guard.state),
     clockProblem(overview.today, integers[Integer.clockFloor]!),
     ...failures,
     // The check takes time. Meanwhile a part may have been replaced, or found to be down.
@@ -53,7 +47,7 @@ export async function reasonsAgainst(overview: Overview): Promise<string[]> {
       new Set([...downBefore, ...overview.down]),
       (part) => `${part} has ended and is not replaced yet`,
     ),
-    stalledSeconds >= STALL_SECONDS_MAX
+    stalledSeconds >= STALL_UNHEALTHY_SECONDS
       ? `The disk stalls: ${counters[Counter.queued]} requests wait, one has been with a writer for ${stalledSeconds} s`
       : undefined,
     silent.length > 0 ? `Not responding: ${silent.join(", ")}` : undefined,

@@ -28,7 +28,7 @@ export class Sink {
   }
 
   /** Number of dropped lines since the last call; 0 until there is room again. */
-  takeDropped(): number {
+  clearDropped(): number {
     const dropped = this.#isFull ? 0 : this.#dropped;
     this.#dropped -= dropped;
     return dropped;

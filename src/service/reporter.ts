@@ -9,6 +9,7 @@
  */
 
 import type { Hub } from "../hub.ts";
+import { WATCHDOG_FEEDS } from "../limits.ts";
 import type { Log } from "../log/log.ts";
 import type { ServiceManager } from "../os/sd-notify.ts";
 
@@ -20,9 +21,6 @@ const STATUS_MS = 5000;
  * the day, this counts files in a folder.
  */
 const CAP_MS = 60_000;
-
-/** How often the watchdog is fed within the time that systemd waits. Two feeds may fail. */
-const FEEDS = 3;
 
 /** The part of a hub that is reported. */
 type Reported = Pick<Hub, "totals" | "liveness" | "capReached">;
@@ -59,7 +57,7 @@ export class ServiceReporter implements Disposable {
     this.timers.push(setInterval(() => void this.lookAtCap(), CAP_MS));
     if (manager.watchdogMs === undefined) return;
     this.question = hub.liveness.ask();
-    this.timers.push(setInterval(() => this.feed(), manager.watchdogMs / FEEDS));
+    this.timers.push(setInterval(() => this.feed(), manager.watchdogMs / WATCHDOG_FEEDS));
   }
 
   /**

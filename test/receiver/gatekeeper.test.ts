@@ -84,7 +84,7 @@ describe("a routing id such as libzmq makes, which a stranger claims", () => {
     const port = freePort();
     router.bind(`tcp://127.0.0.1:${port}`);
     const arrivals = Reflect.get(gatekeeper, "arrivals") as Arrivals;
-    for (let count = 0; count < before; count++) arrivals.take("127.0.0.1", performance.now());
+    for (let count = 0; count < before; count++) arrivals.admit("127.0.0.1", performance.now());
     using stranger = await RawPeer.connect(port, greeting(), ready("DEALER", CLAIM));
     const frame = new MessageArray(1).at(0);
     const state = (): number => {
@@ -426,7 +426,7 @@ describe.skipIf(lacks("python"))("a hub with curve", () => {
     [
       "one is broken",
       () => writeFileSync(join(clientKeys, "broken.key"), 'curve\n    public-key = "too short"\n'),
-      /broken\.key holds no public key (public-key in Z85); make one with imagehub keygen$/,
+      /broken\.key holds no public key \(public-key in Z85\); make one with imagehub keygen$/,
     ],
     ["the directory is gone", () => renameSync(clientKeys, `${clientKeys}.away`), /ENOENT/],
   ])("keeps the keys that it has when on SIGHUP %s", async (_, breaks, reason) => {
