@@ -1,5 +1,5 @@
 /**
- * What the flushers bring to the disk.
+ * Flushing to disk.
  *
  * @module
  */
@@ -12,15 +12,15 @@ import { DataDirectory, Part } from "./data-directory.ts";
 import type { DataGuard } from "./data-guard.ts";
 
 /**
- * The task of each flusher: one for all, or two where `images` and `logs` are on two disks, so that
- * neither waits for the other one's.
+ * The tasks of the flushers: one for everything, or two if `images` and `logs` are on different
+ * disks, so neither waits for the other.
  */
 export function flushTasks({ data_directory, ack }: Settings): readonly FlushTask[] {
   const { path: data, images, logs } = new DataDirectory(data_directory);
   const [ofData, ofImages, ofLogs] = [data, images, logs].map(
     (folder) => statSync(folder, { throwIfNoEntry: false })?.dev,
   );
-  // With `synced` there is nothing to be flushed.
+  // With `synced`, there is nothing to flush.
   if (ofImages === ofLogs || ack === "synced")
     return [{ part: Part.images, folders: [data, images, logs] }];
   const isDataWithLogs = ofData === ofLogs;
@@ -31,20 +31,20 @@ export function flushTasks({ data_directory, ack }: Settings): readonly FlushTas
 }
 
 /**
- * Brings to the disk what was written to the folders of a task.
+ * Flushes everything written to the folders of a task.
  *
- * @throws {DataDirectoryGone} where the path leads elsewhere now: what is there is not what was
+ * @throws {DataDirectoryGone} if the path leads to another directory now, which is not the one
  * written to
  * @throws {SystemError} of `os/ffi.ts`, and {Error} of node:fs
  */
 export function flush(guard: DataGuard, { part, folders }: FlushTask): void {
   guard.check(part);
-  // A folder that someone has removed is made again by who writes next. The others must not wait
-  // for that.
+  // If someone has removed a folder, the next writer makes it again. The other folders must not
+  // wait for that.
   const present = folders.filter((folder) => existsSync(folder));
   const byDevice = new Map(present.map((folder) => [statSync(folder).dev, folder]));
   for (const folder of byDevice.values()) {
-    // Opened each time, so that no file system is kept from being unmounted in between.
+    // Open it each time, so the file system can be unmounted in between.
     const fd = openDirectory(folder);
     try {
       syncFileSystem(fd);

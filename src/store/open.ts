@@ -1,6 +1,6 @@
 /**
- * Opens the data directory when the hub starts: makes it, locks it, and clears away what an earlier
- * run left.
+ * Opens the data directory when the hub starts: makes it, locks it, and removes leftovers of an
+ * earlier run.
  *
  * @module
  */
@@ -20,12 +20,12 @@ import { fileSystemOf, missingMountOf } from "./file-system.ts";
 import { clearLeftovers } from "./leftovers.ts";
 
 /**
- * Opens it for all threads: which directory it is, and the earliest day that the clock can show,
- * stand in shared memory from then on.
+ * Opens the directory for all threads. Puts its identity and the earliest possible day of the clock
+ * into shared memory.
  *
- * @param guard adopts the directory that is there
- * @param lock of that directory; it is taken
- * @throws {FatalError} where the directory cannot be made or written, or is in use
+ * @param guard adopts the directory
+ * @param lock of the directory; is taken
+ * @throws {FatalError} if the directory cannot be made or written, or is in use
  */
 export function openDataDirectory(
   guard: DataGuard,
@@ -49,7 +49,7 @@ export function openDataDirectory(
     if (cause instanceof DataDirectoryInUse)
       throw new FatalError(EXIT.data, cause.message, { cause });
     const reason = messageOf(cause);
-    // The unit names the directory, too, and nothing else can be written.
+    // The unit also names the directory; systemd lets the hub write nowhere else.
     const hint =
       reason.includes("EROFS") && process.env["INVOCATION_ID"] !== undefined
         ? "; if the setting was changed, ReadWritePaths= of the unit has to be, too (Ansible and service install do that)"
@@ -62,7 +62,7 @@ export function openDataDirectory(
   }
 }
 
-/** What it cannot look at or remove, it leaves: that keeps no image from being stored. */
+/** Leaves what it cannot read or remove: that does not prevent storing. */
 function clear(directory: DataDirectory, log: Pick<Log, "warn">): void {
   const { removed, failures } = clearLeftovers(directory);
   if (removed > 0) log.warn(`Removed ${removed} unfinished files that an earlier run left`);
@@ -73,10 +73,10 @@ function clear(directory: DataDirectory, log: Pick<Log, "warn">): void {
 }
 
 /**
- * The disk with the data directory has to be there: only the directory itself may be made, and not
- * where its disk is missing.
+ * The disk of the data directory must be mounted. Only the directory itself may be made, and only
+ * if its disk is not missing.
  *
- * @throws {FatalError}
+ * @throws {FatalError} if the disk or a parent is missing
  */
 function expectDisk({ path: data, images }: DataDirectory): void {
   if (lstatSync(data, { throwIfNoEntry: false }) === undefined) {
@@ -87,7 +87,7 @@ function expectDisk({ path: data, images }: DataDirectory): void {
         `Cannot make the data directory ${data}: ${missing} is not there; mount the disk, or make it`,
       );
   }
-  // Where the hub has stored before, that is what is meant.
+  // If the hub has stored here before, this is the intended place.
   const point = existsSync(images) ? undefined : missingMountOf(data);
   if (point !== undefined)
     throw new FatalError(
@@ -96,14 +96,14 @@ function expectDisk({ path: data, images }: DataDirectory): void {
     );
 }
 
-/** The uppermost directory on the way to a path that is not there. */
+/** The topmost missing directory in a path. */
 function firstMissing(path: string): string | undefined {
   if (existsSync(path)) return undefined;
   return firstMissing(dirname(path)) ?? path;
 }
 
 /**
- * Makes a directory, brings its name to the disk, and looks whether it can be written.
+ * Makes a directory, flushes its name to disk, and checks that it can be written.
  *
  * @returns whether it was made
  * @throws {Error} of node:fs
