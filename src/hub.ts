@@ -1,5 +1,5 @@
 /**
- * The hub, put together: starts its parts in order and stops them in reverse.
+ * The whole hub: starts its parts in order and stops them in reverse.
  *
  * @module
  */
@@ -23,8 +23,8 @@ import { createShared, Integer, type Shared, slotsFor } from "./shared/memory.ts
 import { Supervisor } from "./threads/supervisor.ts";
 
 /**
- * Where each kind of thread begins. These paths stand here because in an executable all files have
- * their place below that of the program.
+ * The entry file of each kind of thread. The paths are here because in an executable all files are
+ * below that of the program.
  */
 const ENTRIES = {
   writer: new URL("./threads/writer-thread.ts", import.meta.url),
@@ -36,9 +36,9 @@ const ENTRIES = {
 /** What is known once the hub listens. */
 type Bound = Pick<ReceiverMessage & { type: "bound" }, "endpoint" | "socket">;
 
-/** A hub that runs in threads of its own, from `start` until `stop`. */
+/** A hub. It runs in its own threads from `start` until `stop`. */
 export class Hub {
-  /** Whether its threads turn. */
+  /** Shows whether its threads respond. */
   readonly liveness: Liveness;
   private readonly shared: Shared;
   private readonly queue: RequestQueue;
@@ -46,12 +46,12 @@ export class Hub {
   private readonly lock: DataLock;
   private readonly bound = Promise.withResolvers<Bound>();
   private readonly ended = Promise.withResolvers<number>();
-  /** What the hub does, and how it fares. */
+  /** The hub's state, for those who ask. */
   private readonly overview: Overview;
   private readonly control: Control;
   private readonly supervisor: Supervisor;
 
-  /** @param log where the hub's own lines go; its events go to the event log */
+  /** @param log for the hub's own lines; its events go to the event log */
   constructor(
     private readonly settings: Settings,
     private readonly log: Log,
@@ -83,9 +83,9 @@ export class Hub {
    * Starts the flushers and the writers, then the receiver, then the fast path and the HTTP
    * listener.
    *
-   * @returns the endpoint, when the hub listens; undefined where it was stopped before that
-   * @throws {FatalError} where a key cannot be read, the data directory cannot be made or written
-   * or is in use, or the address cannot be bound
+   * @returns the endpoint, once the hub listens; undefined if it was stopped before
+   * @throws {FatalError} if a key cannot be read; if the data directory cannot be made or written,
+   * or is in use; or if the address cannot be bound
    */
   async start(): Promise<string | undefined> {
     const { settings, supervisor } = this;
@@ -99,47 +99,53 @@ export class Hub {
     );
     const bound = await this.unlessEnded(this.bound.promise);
     if (bound === undefined || this.queue.stopping) return undefined;
-    // The receiver does without it until it is there, and with the other levels of `ack` for good.
+    // The receiver works without the fast path until this is ready. With other levels of `ack`,
+    // there is none.
     if (settings.ack === "stored") supervisor.startFastPath(bound.socket);
     this.control.start();
     return bound.endpoint;
   }
 
   /**
-   * Resolves when the hub has stopped: to the number of requests that it had taken in and could not
-   * answer. Rejects with a {@link FatalError} when its receiver has ended on its own.
+   * Resolves when the hub has stopped, with the number of requests that it received but could not
+   * answer. Rejects with a {@link FatalError} if its receiver has ended by itself.
    */
   get stopped(): Promise<number> {
     return this.ended.promise;
   }
 
-  /** What the hub has done since its start, by the names of `Counter` in `shared/memory.ts`. */
+  /** Counts since the start, by the names of `Counter` in `shared/memory.ts`. */
   get totals(): Record<string, number> {
     return this.overview.totals;
   }
 
-  /** What is to be said where no image is kept any more today; undefined where they are. */
+  /**
+   * The message if the day's cap is reached, so that no more images are stored; otherwise
+   * undefined.
+   */
   async capReached(): Promise<string | undefined> {
     return capReached(await this.overview.imagesToday(), this.settings.max_images_write);
   }
 
-  /** Asks the hub to store and answer what has arrived, and to end. `stopped` tells when it has. */
+  /**
+   * Asks the hub to store and answer what has arrived, and to end. `stopped` resolves when it has.
+   */
   stop(): void {
     this.queue.stop();
   }
 
-  /** Reads the keys of the clients again, and the token of the HTTP listener. */
+  /** Reads the clients' keys and the HTTP listener's token again. */
   reload(): void {
     this.queue.reload();
     this.control.reload();
   }
 
-  /** Whether the hub has lines at debug to tell. */
+  /** Sets whether the hub's threads report debug lines. */
   showDebug(isWanted: boolean): void {
     Atomics.store(this.shared.integers, Integer.debug, isWanted ? 1 : 0);
   }
 
-  /** @returns undefined where the hub has ended before that */
+  /** @returns undefined if the hub has ended before */
   private async unlessEnded<T>(part: Promise<T>): Promise<T | undefined> {
     return await Promise.race([part, this.ended.promise.then(() => undefined)]);
   }
@@ -163,10 +169,10 @@ export class Hub {
     }
   }
 
-  /** The receiver has stopped: what was written is flushed, and that is all. */
+  /** The receiver has stopped. Only flushing is left. */
   private async finish(unanswered: number): Promise<void> {
-    // Before the flusher, which a disk that stands still never lets go; nor does it let the process
-    // give back a port.
+    // Before the flushers: a stalled disk may never release them, and until they end, the process
+    // keeps its port.
     this.control.close();
     this.loan.close();
     await this.supervisor.endFlushers();

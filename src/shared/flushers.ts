@@ -1,5 +1,5 @@
 /**
- * What the flushers are told: that something was written, and that they are to end.
+ * Tells the flushers that something was written, and that they must end.
  *
  * @module
  */
@@ -18,13 +18,13 @@ export class Flushers {
     this.integers = integers;
   }
 
-  /** Threads that store: something was written, and is not on the disk yet. */
+  /** Threads that store: something was written that is not on the disk yet. */
   written(): void {
     Atomics.store(this.integers, Integer.unflushed, ALL);
   }
 
   /**
-   * Flusher: whether something was written since it asked last. @param flusher its number, from 0
+   * Flusher: whether something was written since the last call. @param flusher its number, from 0
    */
   askWritten(flusher: number): boolean {
     const bit = 1 << flusher;
@@ -42,7 +42,7 @@ export class Flushers {
     Atomics.notify(this.integers, Integer.flusherEnd);
   }
 
-  /** Flusher: waits until it is to end. @returns false where the time was up first */
+  /** Flusher: waits until it must end. @returns false if the time is over first */
   waitForEnd(timeoutMs: number): boolean {
     return Atomics.wait(this.integers, Integer.flusherEnd, 0, timeoutMs) !== "timed-out";
   }

@@ -1,28 +1,26 @@
 /**
- * Where integers stand in memory that threads share.
+ * Computes the positions of integers in memory that threads share.
  *
  * @module
  */
 
-/**
- * Integers of one cache line. Threads that write to different lines do not slow each other down.
- */
+/** Integers per cache line. Threads that write to different lines do not slow each other down. */
 export const LINE_INTS = 16;
 
 type KeysOf<T> = T extends unknown ? keyof T & string : never;
 
-/** Where integers stand, by their names. */
+/** The positions of integers, by name. */
 export interface Layout<Name extends string> {
   readonly at: Readonly<Record<Name, number>>;
-  /** How many integers that takes: whole lines. */
+  /** Number of integers in total: whole lines. */
   readonly length: number;
 }
 
 /**
- * Lays integers out line by line.
+ * Lays out integers line by line.
  *
- * @param lines for each line its names, with how many integers each takes; what does not fit into
- * one cache line takes several
+ * @param lines for each line its names, with the number of integers for each. Anything larger than
+ * a cache line takes several lines
  */
 export function layOut<const Lines extends readonly Readonly<Record<string, number>>[]>(
   lines: Lines,

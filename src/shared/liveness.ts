@@ -1,10 +1,10 @@
 /**
- * Whether the threads of the hub turn: the receiver, the fast path and the writers are asked, and
- * answer by going round their loops.
+ * Checks whether the hub's threads respond. The receiver, the fast path and the writers are asked a
+ * question, and answer it in their loops.
  *
- * A thread that has a slot in hand to store counts as turning, however long it takes. What holds it
- * up is the disk, and to end the hub for that would heal nothing and leave the senders without a
- * reply; the log and the health of the hub show it instead.
+ * A thread that is storing a slot counts as responding, however long that takes. It waits for the
+ * disk. Ending the hub for that would not help, and would leave senders without replies. The log
+ * and the hub's health show it instead.
  *
  * @module
  */
@@ -27,7 +27,7 @@ export class Liveness {
     this.storing = new StoringThreads(shared, writers);
   }
 
-  /** Asks all threads; none is waited for. @returns the number of the question */
+  /** Asks all threads, without waiting. @returns the number of the question */
   ask(): number {
     const question = this.queue.ask();
     this.loan.call();
@@ -35,8 +35,8 @@ export class Liveness {
   }
 
   /**
-   * Which threads have not answered a question yet, e.g. `["receiver", "writer 1"]`. An answer
-   * counts for all before it.
+   * The threads that have not answered a question yet, e.g. `["receiver", "writer 1"]`. An answer
+   * also counts for all earlier questions.
    */
   silent(question: number): string[] {
     const { writers, fastPath } = this.storing;

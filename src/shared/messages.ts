@@ -1,6 +1,6 @@
 /**
- * What the threads of the hub say to each other by `postMessage`: little, and never on the way of
- * an image. That goes through the queue.
+ * Messages that the hub's threads send by `postMessage`. They are few, and none is sent per image:
+ * images go through the queue.
  *
  * @module
  */
@@ -11,14 +11,14 @@ import type { Settings } from "../config/schema.ts";
 import type { Shared } from "./memory.ts";
 
 /**
- * The receiver's socket, as another thread can be lent it: where it is, and what to poll for it.
+ * The receiver's socket, for lending it to another thread: its address, and the descriptor to poll.
  */
 export interface LendableSocket {
   readonly address: Address;
   readonly descriptor: number;
 }
 
-/** The first and only message to a thread: what each needs. */
+/** The first and only message to a thread: everything it needs. */
 interface ThreadStart {
   readonly settings: Settings;
   readonly shared: Shared;
@@ -26,7 +26,7 @@ interface ThreadStart {
 
 /** To a writer. */
 export interface WriterStart extends ThreadStart {
-  /** From 0. */
+  /** Its number, from 0. */
   readonly number: number;
   /** The event that wakes the receiver, as a file descriptor. */
   readonly receiverWakeFd: number;
@@ -41,13 +41,13 @@ export interface ReceiverStart extends ThreadStart {
 
 /** To the fast path, when the receiver listens. */
 export interface FastPathStart extends ReceiverStart {
-  /** What it is lent. */
+  /** The socket to borrow. */
   readonly socket: LendableSocket;
 }
 
-/** What one flusher brings to the disk. */
+/** What one flusher flushes to disk. */
 export interface FlushTask {
-  /** The part of the data directory that it is for, one of `Part` of `store/data-directory.ts`. */
+  /** The part of the data directory, one of `Part` of `store/data-directory.ts`. */
   readonly part: 0 | 1;
   /** Absolute paths. */
   readonly folders: readonly string[];
@@ -55,12 +55,12 @@ export interface FlushTask {
 
 /** To a flusher. */
 export interface FlusherStart extends ThreadStart {
-  /** From 0. */
+  /** Its number, from 0. */
   readonly number: number;
   readonly task: FlushTask;
   /**
-   * What the file of the data directory's lock holds, for the flusher that watches the directory
-   * and the clock; undefined for another one.
+   * The content of the data directory's lock file, for the flusher that watches the directory and
+   * the clock; undefined for the other one.
    */
   readonly lockText: string | undefined;
 }
@@ -80,48 +80,45 @@ export interface ReadyMessage {
 
 /** From a flusher. */
 export type FlusherMessage =
-  /** What was written may not be on the disk; it tries again after its interval. */
+  /** What was written may not be on the disk. The flusher tries again after its interval. */
   | { readonly type: "flushFailed"; readonly reason: string }
-  /** The first time that it could again after that. */
+  /** The first success after that. */
   | { readonly type: "flushed" }
   | LogMessage
-  /** It has flushed a last time. */
+  /** It has flushed for the last time. */
   | { readonly type: "ended" };
 
 /**
- * What could or could not be stored last, since the message before: null where it could, else why
- * not.
+ * What could or could not be stored since the previous message: null if the last try succeeded,
+ * otherwise the reason.
  */
 export interface StoreOutcomes {
   readonly image?: string | null;
   readonly event?: string | null;
 }
 
-/** A node, or a view of one, as far as the receiver knows. */
+/** A node, or a view of a node, as the receiver knows it. */
 export interface NodeRow {
   /** Its number in the table, from 0. */
   readonly place: number;
   /** Field 0 of its texts: the node, or the node and the view. */
   readonly name: string;
-  /** Where its last message came from, e.g. `192.168.86.41`. */
+  /** The address of its last message, e.g. `192.168.86.41`. */
   readonly address: string;
-  /** When that was, in milliseconds since 1970. */
+  /** The time of its last message, in milliseconds since 1970. */
   readonly lastSeenMs: number;
-  /** When its last heartbeat came, likewise; 0: none did. */
+  /** The time of its last heartbeat, in milliseconds since 1970; 0 if none. */
   readonly lastHeartbeatMs: number;
   /**
-   * The local date of its last message as YYYYMMDD, and what was stored of it on that date, since
-   * the hub's start.
+   * The local date of its last message as YYYYMMDD, and what it stored on that date since the hub's
+   * start.
    */
   readonly day: number;
   readonly images: number;
   readonly events: number;
 }
 
-/**
- * What has come of late: the nodes of which something has, and what became of it. At most one a
- * second.
- */
+/** Recent activity: nodes that have sent something, and outcomes. Sent at most once a second. */
 export interface ActivityMessage {
   readonly type: "activity";
   readonly nodes: readonly NodeRow[];
@@ -132,10 +129,10 @@ export interface ActivityMessage {
 export type ReceiverMessage =
   /** It listens. */
   | { readonly type: "bound"; readonly endpoint: string; readonly socket: LendableSocket }
-  /** It does not, and ends. The reason is a whole message. */
+  /** It cannot listen, and ends. The reason is a complete message. */
   | { readonly type: "bindFailed"; readonly reason: string }
   /**
-   * It has stopped; `unanswered` requests were taken in and neither stored nor answered in time.
+   * It has stopped. `unanswered` requests were received but neither stored nor answered in time.
    */
   | { readonly type: "stopped"; readonly unanswered: number }
   | ActivityMessage

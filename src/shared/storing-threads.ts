@@ -9,22 +9,22 @@ import { observe } from "./histogram.ts";
 import { histogramAt, Integer, type Shared, ThreadInteger, threadIntegersAt } from "./memory.ts";
 import type { RequestSlot } from "./request-slot.ts";
 
-/** What a thread stores with. */
+/** Stores slots for a thread. */
 interface Handler {
-  /** Stores what is in a slot. @returns a promise only where that goes on afterwards */
+  /** Stores a slot. @returns a promise only if this is not finished yet */
   handle(slot: RequestSlot): void | Promise<void>;
 }
 
 /** One thread that stores, as any thread sees it. */
 export class StoringThread {
-  /** How long it took to store, for `histogram.ts`. */
+  /** How long storing took, for `histogram.ts`. */
   readonly durations: Float64Array<SharedArrayBuffer>;
   private readonly integers: Int32Array<SharedArrayBuffer>;
   private readonly inHandAt: number;
   private readonly takenAt: number;
   private readonly flushers: Flushers;
 
-  /** @param number the number of a writer, or the next one for the fast path */
+  /** @param number of a writer; the fast path has the next one */
   constructor(
     shared: Shared,
     readonly number: number,
@@ -37,17 +37,17 @@ export class StoringThread {
     this.flushers = new Flushers(shared);
   }
 
-  /** This thread: has a slot in hand from now on. {@link store} and {@link letGo} follow. */
+  /** This thread: takes a slot in hand. {@link store} and {@link letGo} must follow. */
   begin(index: number): void {
-    // In this order: whoever sees the slot in hand, and then looks at `taken`, sees it counted.
+    // In this order: a thread that sees the slot in hand and then reads `taken` sees it counted.
     this.integers[this.takenAt]!++;
     Atomics.store(this.integers, this.inHandAt, index + 1);
   }
 
   /**
-   * This thread: stores what is in the slot in hand.
+   * This thread: stores the slot in hand.
    *
-   * @returns a promise only where `handler` gives one
+   * @returns a promise only if `handler` returns one
    */
   store(handler: Handler, slot: RequestSlot): void | Promise<void> {
     const startMs = performance.now();
@@ -62,26 +62,28 @@ export class StoringThread {
   }
 
   /**
-   * This thread: has nothing in hand any more. It gives the slot on only after that, so that no one
-   * else answers for it if the thread ends in between.
+   * This thread: has nothing in hand any more. It gives the slot on only after this, so nobody else
+   * answers the request if the thread ends in between.
    */
   letGo(): void {
     Atomics.store(this.integers, this.inHandAt, 0);
   }
 
-  /** Main thread, for one that has ended: takes what it had in hand. @returns that; -1: nothing */
+  /**
+   * Main thread, for a thread that has ended: takes its slot in hand. @returns the slot; -1 if none
+   */
   endInHand(): number {
     return Atomics.exchange(this.integers, this.inHandAt, 0) - 1;
   }
 
-  /** The slot that it has in hand; -1: none. */
+  /** The slot in hand; -1 if none. */
   get inHand(): number {
     return Atomics.load(this.integers, this.inHandAt) - 1;
   }
 
   /**
-   * How many slots it has taken so far. Read {@link inHand} before it, the other way round than the
-   * thread writes them: so a new slot in hand is never seen with the count of the one before.
+   * The number of slots taken so far. Read {@link inHand} first, the reverse of the thread's order
+   * of writing: so a new slot in hand is never seen with the previous count.
    */
   get taken(): number {
     return this.integers[this.takenAt]!;
@@ -90,9 +92,9 @@ export class StoringThread {
 
 /** The threads that store of one hub. Each thread has its own object. */
 export class StoringThreads {
-  /** By their numbers. */
+  /** By number. */
   readonly writers: readonly StoringThread[];
-  /** Its number is the next one after those of the writers. */
+  /** Its number follows those of the writers. */
   readonly fastPath: StoringThread;
   readonly all: readonly StoringThread[];
   private readonly integers: Int32Array<SharedArrayBuffer>;
@@ -108,8 +110,8 @@ export class StoringThreads {
   }
 
   /**
-   * For how many seconds one of them has waited for the disk with the same request; 0 while the
-   * disk does not stall. The receiver sets it.
+   * How long one of them has waited for the disk with the same request, in seconds; 0 if the disk
+   * does not stall. Set by the receiver.
    */
   get stalledSeconds(): number {
     return Atomics.load(this.integers, Integer.stalledSeconds);

@@ -1,9 +1,8 @@
 /**
- * The thread that waits for the disk in place of the others: it brings to it what the writers have
- * put into the page cache, every `sync_interval` seconds, so that a power cut costs no more than
- * that. One of them also looks whether the data directory is still there, and the clock right.
- * Where `logs` is on another disk than `images`, there is one for each, so that neither waits for
- * the other's.
+ * The thread that waits for the disk instead of the others. Every `sync_interval` seconds it
+ * flushes what the writers have put into the page cache, so a power cut loses no more than that.
+ * One flusher also checks the data directory and the clock. If `logs` is on another disk than
+ * `images`, there is one for each, so neither waits for the other.
  *
  * @module
  */
@@ -23,10 +22,10 @@ import type { FlusherMessage, FlusherStart } from "../shared/messages.ts";
 
 declare const self: Worker;
 
-/** How often it looks after the data directory and the clock, in milliseconds. */
+/** How often to check the data directory and the clock, in milliseconds. */
 const LOOK_MS = 1000;
 
-/** What is due so soon is done now, in milliseconds: one wake-up for both. */
+/** What is due within this time is done now, in milliseconds: one wake-up for both. */
 const SOON_MS = 100;
 
 const post = (message: FlusherMessage): void => self.postMessage(message);
@@ -39,7 +38,7 @@ const log: Pick<Log, "info" | "warn"> = {
 self.onmessage = ({ data: start }: MessageEvent<FlusherStart>) => {
   const { settings, shared, number, task } = start;
   const flushers = new Flushers(shared);
-  // With `synced` there is nothing left to flush.
+  // With `synced`, nothing is left to flush.
   const intervalMs =
     settings.ack === "synced" ? Number.POSITIVE_INFINITY : settings.sync_interval * 1000;
   const guard = new DataGuard(new DataDirectory(settings.data_directory), shared);
@@ -51,8 +50,8 @@ self.onmessage = ({ data: start }: MessageEvent<FlusherStart>) => {
   let hasFailed = false;
   while (!isLast) {
     const waitMs = Math.max(0, Math.min(flushMs, lookMs) - performance.now());
-    // Once more after the last request, so that a machine that is switched off behind a stop has it
-    // all.
+    // Once more after the last request, so a machine that is switched off after a stop has
+    // everything on its disk.
     isLast = flushers.waitForEnd(waitMs);
     const dueMs = performance.now() + SOON_MS;
     if (watches !== undefined && dueMs >= lookMs) {
@@ -69,7 +68,7 @@ self.onmessage = ({ data: start }: MessageEvent<FlusherStart>) => {
       hasFailed = false;
     } catch (error) {
       flushers.notFlushed(number);
-      // The watch of the data directory tells that.
+      // The watch of the data directory logs this.
       if (error instanceof DataDirectoryGone) continue;
       hasFailed = true;
       post({ type: "flushFailed", reason: messageOf(error) });
@@ -78,7 +77,7 @@ self.onmessage = ({ data: start }: MessageEvent<FlusherStart>) => {
   post({ type: "ended" });
 };
 
-/** What one flusher looks after; undefined for another one. */
+/** What one flusher watches; undefined for the other one. */
 function watchesOf(
   { shared, lockText }: FlusherStart,
   guard: DataGuard,

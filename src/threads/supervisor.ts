@@ -1,6 +1,6 @@
 /**
- * Starts the threads of one hub, hears what they say, and replaces those that end: the writers, the
- * fast path and the flushers. Nothing replaces the receiver, whose end is the hub's.
+ * Starts the threads of one hub, receives their messages, and replaces those that end: the writers,
+ * the fast path and the flushers. The receiver is not replaced: the hub ends with it.
  *
  * @module
  */
@@ -27,8 +27,8 @@ import { Outcome, RequestSlots } from "../shared/request-slot.ts";
 import { type StoringThread, StoringThreads } from "../shared/storing-threads.ts";
 
 /**
- * How long a thread that ended is not replaced, in milliseconds, so that what ends each of them
- * does not become a storm.
+ * How long to wait before a thread is replaced, in milliseconds. It prevents a storm if something
+ * ends every thread.
  */
 const REPLACE_AFTER_MS = 1000;
 
@@ -41,26 +41,26 @@ export interface SupervisorParts {
   /** The events that wake the receiver and the fast path, as file descriptors. */
   readonly receiverWakeFd: number;
   readonly fastPathWakeFd: number;
-  /** Is told which threads are down, and what could not be flushed. */
+  /** Notes which threads are down, and what could not be flushed. */
   readonly overview: Pick<Overview, "down" | "note">;
   readonly log: Log;
-  /** Where each kind of thread begins. */
+  /** The entry file of each kind of thread. */
   readonly entries: Readonly<Record<"writer" | "receiver" | "flusher" | "fastPath", URL>>;
 }
 
-/** A thread that stores, as it is started and spoken of. */
+/** A thread that stores: how to start and name it. */
 interface Role {
   readonly thread: StoringThread;
   readonly entry: URL;
-  /** As `top -H` shows it. */
+  /** The name in `top -H`. */
   readonly name: string;
   readonly start: WriterStart | FastPathStart;
-  /** In the log, with `fields`. */
+  /** The name in the log, with `fields`. */
   readonly title: string;
   readonly fields: Readonly<Record<string, unknown>>;
-  /** In what /healthz says. */
+  /** The name in /healthz. */
   readonly part: string;
-  /** Frees what others wait for, after it has ended. */
+  /** Frees what others wait for, after the thread has ended. */
   readonly release: () => void;
 }
 
@@ -68,7 +68,7 @@ interface Role {
 export class Supervisor {
   private readonly storing: StoringThreads;
   private readonly flushers: Flushers;
-  /** For each flusher: resolves when it has flushed a last time. */
+  /** For each flusher: resolves when it has flushed for the last time. */
   private readonly flushed: Promise<void>[] = [];
 
   constructor(private readonly parts: SupervisorParts) {
@@ -96,7 +96,7 @@ export class Supervisor {
     await Promise.all(roles.map((role) => this.startStoring(role)));
   }
 
-  /** Starts the fast path, which has the receiver lend it the socket when it is ready. */
+  /** Starts the fast path. When it is ready, the receiver lends it the socket. */
   startFastPath(socket: LendableSocket): void {
     const { loan, entries } = this.parts;
     const title = "The fast path";
@@ -115,11 +115,11 @@ export class Supervisor {
     });
   }
 
-  /** @param ready of the one that it replaces, whose start may still be waited for */
+  /** @param ready of the thread that it replaces, whose start may still be awaited */
   private startStoring(role: Role, ready = Promise.withResolvers<void>()): Promise<void> {
     const { overview, log } = this.parts;
     const worker = startThread(role.entry, role.name, role.start);
-    // All that it ever says is that it waits for work.
+    // Its only message is that it waits for work.
     worker.onmessage = () => {
       overview.down.delete(role.part);
       ready.resolve();
@@ -130,16 +130,16 @@ export class Supervisor {
   }
 
   /**
-   * A thread that stores has ended, with an error or without. What it had in hand is answered as an
-   * error, and another takes over.
+   * A thread that stores has ended, with or without an error. Its slot in hand is answered as an
+   * error, and another thread takes over.
    */
   private replaceStoring(role: Role, ready: PromiseWithResolvers<void>): void {
     const { shared, queue, overview, log } = this.parts;
     role.release();
     const index = role.thread.endInHand();
     const hadInHand = index >= 0;
-    // In a stop each ends in its turn. One that had something in hand did not, and others may still
-    // wait for it.
+    // During a stop, all of them end. One with a slot in hand did not end normally, and others may
+    // still wait for it.
     if (queue.stopping && !hadInHand) return;
     if (hadInHand) {
       const slot = new RequestSlots(shared.slots).at(index);
@@ -156,7 +156,7 @@ export class Supervisor {
   /**
    * Starts a flusher for each task. The first one also watches the data directory and the clock.
    *
-   * @param lockText what the file of the data directory's lock holds
+   * @param lockText content of the data directory's lock file
    */
   startFlushers(tasks: readonly FlushTask[], lockText: string): void {
     const { settings, shared } = this.parts;
@@ -170,7 +170,7 @@ export class Supervisor {
       });
   }
 
-  /** Ends the flushers. @returns when each has flushed a last time */
+  /** Ends the flushers. @returns when each has flushed for the last time */
   async endFlushers(): Promise<void> {
     this.flushers.end();
     await Promise.all(this.flushed);
@@ -213,8 +213,8 @@ export class Supervisor {
   /**
    * Starts the receiver.
    *
-   * @param hear is given each of its messages
-   * @param failed is given the reason where it has ended before it said that it has stopped
+   * @param hear called with each of its messages
+   * @param failed called with the reason if it ends before it reports that it has stopped
    */
   startReceiver(hear: (message: ReceiverMessage) => void, failed: (reason: string) => void): void {
     const worker = startThread(this.parts.entries.receiver, "receiver", this.receiverStart);
@@ -235,7 +235,7 @@ export class Supervisor {
   }
 }
 
-/** @param name as `top -H` shows it */
+/** @param name the one in `top -H` */
 function startThread(
   entry: URL,
   name: string,

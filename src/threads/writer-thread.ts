@@ -1,6 +1,6 @@
 /**
- * The thread of a writer: takes slots from the queue, stores what is in them, and gives them back.
- * Events go through `event-queue.ts`, so that no more than one writer waits for the event log.
+ * The thread of a writer: takes slots from the queue, stores them, and gives them back. Events go
+ * through `event-queue.ts`, so at most one writer waits for the event log.
  *
  * @module
  */
@@ -28,10 +28,10 @@ self.onmessage = async ({ data }: MessageEvent<WriterStart>) => {
     thread.letGo();
     queue.giveBack(index);
   };
-  /** Only an array that is being encoded is waited for; everything else has been done by then. */
+  /** Only wait for an array that is being encoded. Everything else is finished. */
   let pending = undefined as void | Promise<void>;
   const store = (index: number): void => {
-    // One turn with events goes on for as long as some come.
+    // A turn with events continues as long as some arrive.
     queue.turn();
     thread.begin(index);
     pending = thread.store(files, slots.at(index));
@@ -40,7 +40,7 @@ self.onmessage = async ({ data }: MessageEvent<WriterStart>) => {
   };
 
   self.postMessage({ type: "ready" } satisfies ReadyMessage);
-  // The writer before this one may have left some.
+  // The previous writer may have left some.
   events.drain(store);
   for (;;) {
     const index = queue.waitForWork();
