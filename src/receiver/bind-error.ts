@@ -1,5 +1,5 @@
 /**
- * Why the hub cannot listen, and what a person can do about it.
+ * The message if the hub cannot listen: why, and what to do.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import { constants as os } from "node:os";
 import { findPortHolder } from "../os/port-holder.ts";
 import type { ZmqError } from "../zmq/library.ts";
 
-/** @param endpoint that it was to listen on, with this port */
+/** @param endpoint that could not be bound, with this port */
 export function describeBindError(endpoint: string, port: number, error: ZmqError): string {
   const code = Object.entries(os.errno).find(([, number]) => number === error.errno)?.[0] ?? "";
   switch (code) {

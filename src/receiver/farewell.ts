@@ -1,10 +1,10 @@
 /**
- * The end of a stop: the replies that were held back are sent, and the connections end.
+ * The end of a stop: sends the replies that were held back, and ends the connections.
  *
  * A REQ socket sends its next request as soon as it has its reply, and waits for ever if that goes
- * to a connection that nobody reads any more. So its reply and the end of its connection leave in
- * one packet: its libzmq sees both before it can send, connects anew, and keeps the request for the
- * next hub. `Receiver.stop` lets nobody in meanwhile.
+ * to a connection that nobody reads. So its reply and the end of its connection are sent in one
+ * packet. Its libzmq sees both before the sender can send again, connects anew, and keeps the next
+ * request for the next hub. Meanwhile, `Receiver.stop` accepts no connections.
  *
  * @module
  */
@@ -14,17 +14,17 @@ import type { HeldConnection } from "../os/sockets.ts";
 import { type Connection, type Connections, hold } from "./connections.ts";
 import type { Envelope, ReplySocket } from "./reply-socket.ts";
 
-/** A reply that is ready, and where it goes. */
+/** A finished reply and its destination. */
 export interface HeldReply {
   readonly envelope: Envelope;
   readonly reply: Uint8Array;
-  /** The one that the request came on; undefined where that had ended. */
+  /** The connection of the request; undefined if it had ended. */
   readonly connection: Connection | undefined;
-  /** Whether somebody else has its routing id by now. */
+  /** Whether another peer has its routing id by now. */
   readonly isStale: () => boolean;
 }
 
-/** Sends all replies, and ends all connections. */
+/** Sends all replies and ends all connections. */
 export function sayFarewell(
   replies: readonly HeldReply[],
   connections: Connections,
@@ -34,8 +34,8 @@ export function sayFarewell(
   const counts = new Map<Connection, number>();
   for (const { connection } of replies)
     if (connection !== undefined) counts.set(connection, (counts.get(connection) ?? 0) + 1);
-  // Before the others have their replies, which takes some time: what these send meanwhile would be
-  // read by nobody.
+  // Before the others get their replies, which takes some time. Nobody would read what these send
+  // meanwhile.
   for (const connection of connections.all()) {
     if (counts.has(connection)) continue;
     using held = hold(connection);
@@ -55,22 +55,23 @@ export function sayFarewell(
   }
 }
 
-/** Connections whose replies are on their way. */
+/** Connections whose replies are being sent. */
 class Step implements Disposable {
   private readonly held: { readonly connection: Connection; readonly own: HeldConnection }[] = [];
 
   constructor(private readonly connections: Connections) {}
 
   /**
-   * Has a connection keep back what is written to it from now on.
+   * Makes a connection hold back what is written to it from now on.
    *
-   * @param isOnly whether one reply is due on it. Where there are more, as of a proxy, libzmq alone
-   * knows when it has written all; it ends the connection itself then, when its socket is closed
+   * @param isOnly whether a single reply is due on it. If there are more, as for a proxy, only
+   * libzmq knows when it has written all of them. It then ends the connection itself when its
+   * socket is closed
    */
   cork(connection: Connection, isOnly: boolean): void {
     const own = hold(connection);
     if (own === undefined) return;
-    // What has not left before is no sign that the reply was written.
+    // Earlier unsent data does not show that the reply was written.
     const isEmpty = own.unsentBytes === 0;
     own.cork();
     if (isOnly && isEmpty) this.held.push({ connection, own });
@@ -78,8 +79,8 @@ class Step implements Disposable {
   }
 
   /**
-   * Ends each connection as soon as its reply was written. @param untilMs how long that is waited
-   * for at most
+   * Ends each connection as soon as its reply is written. @param untilMs the latest time to wait
+   * for that
    */
   end(untilMs: number): void {
     const endMs = Math.min(untilMs, performance.now() + FAREWELL_STEP_MS_MAX);

@@ -1,6 +1,6 @@
 /**
- * Checks the keys of the setting `curve` before anything is made: the receiver reads them again,
- * when it is too late to blame the settings.
+ * Checks the keys of the setting `curve` at the start. The receiver reads them again later, when it
+ * can no longer report wrong settings.
  *
  * @module
  */
@@ -11,10 +11,10 @@ import { EXIT, FatalError, messageOf } from "../errors.ts";
 import type { Log } from "../log/log.ts";
 import { readKeyPair, readPublicKeys } from "../zmq/certificate.ts";
 
-/** The bits of a file's mode that let its group and all others in. */
+/** The mode bits that give a file's group and others access. */
 const OTHERS_MODE = 0o077;
 
-/** Reads them once. @throws {FatalError} where one of them cannot be read */
+/** Reads the keys once. @throws {FatalError} if one cannot be read */
 export function checkKeys({ curve }: Pick<Settings, "curve">, log: Pick<Log, "warn">): void {
   const { server_key: serverKey, client_keys: clientKeys } = curve;
   try {

@@ -1,21 +1,21 @@
 /**
- * Sees that the disk stalls: that a thread that stores has had the same request in hand for long.
- * Others may go on meanwhile.
+ * Detects that the disk stalls: a storing thread has had the same request in hand for long. Other
+ * threads may continue meanwhile.
  *
  * @module
  */
 
 import type { StoringThread, StoringThreads } from "../shared/storing-threads.ts";
 
-/** What a thread was seen with. */
+/** The last observation of a thread. */
 interface Seen {
-  /** How many slots it had taken. */
+  /** Number of slots it had taken. */
   taken: number;
-  /** When it was seen with the last of these first, in milliseconds of `performance.now`. */
+  /** When it was first seen with the last of these; by `performance.now`, in milliseconds. */
   sinceMs: number;
 }
 
-/** Watches the threads that store of one hub. */
+/** Watches the storing threads of one hub. */
 export class StallWatch {
   private readonly seen: readonly Seen[];
 
@@ -24,15 +24,14 @@ export class StallWatch {
   }
 
   /**
-   * For how long the request that a thread has had in hand the longest has been there, in
-   * milliseconds; 0 where none has any. A request counts from the first look at it, so this is to
-   * be called about once a second while there are any.
+   * How long the oldest request in hand has been there, in milliseconds; 0 if there is none. A
+   * request counts from the first look at it, so call this about once a second while there are any.
    */
   longestMs(nowMs: number): number {
     return Math.max(...this.threads.all.map((thread) => this.heldMs(thread, nowMs)));
   }
 
-  /** The same for one of the threads. */
+  /** The same for one thread. */
   heldMs(thread: StoringThread, nowMs: number): number {
     const seen = this.seen[thread.number]!;
     // In this order; see `taken`.
