@@ -1,6 +1,6 @@
 /**
- * The documents agree with the code: links and paths lead somewhere, and the tables of settings,
- * exit statuses, metrics and log lines are complete.
+ * The documents agree with the code: links and paths lead somewhere, the tables of settings, exit
+ * statuses, metrics and log lines are complete, and imports follow the table of rooms.
  *
  * @module
  */
@@ -132,4 +132,23 @@ test("the log lines in docs/OPERATION.md are those of the code", () => {
     .filter((piece) => piece !== "");
   expect(pieces.length).toBeGreaterThan(0);
   expect(pieces.filter((piece) => !code.includes(piece))).toEqual([]);
+});
+
+test("imports run only from a room to one below it in ARCHITECTURE.md", () => {
+  const rooms = table("ARCHITECTURE.md", "room").flatMap(([names], floor) =>
+    quoted(names).map((name) => [name, floor] as const),
+  );
+  const floors = new Map(rooms);
+  /** The floor of a path below `src`. */
+  const floorOf = (path: string): number => floors.get(path.split("/")[0] ?? "") ?? Number.NaN;
+  const wrong = [...new Bun.Glob("**/*.ts").scanSync({ cwd: join(CHECKOUT, "src") })].flatMap(
+    (file) =>
+      [...read(join("src", file)).matchAll(/\b(?:from |import\()"(\.[^"]+)"/gu)]
+        .map((match) => join(dirname(file), String(match[1])))
+        .filter((target) => !target.startsWith(".."))
+        .filter((target) => target.split("/")[0] !== file.split("/")[0])
+        .filter((target) => !(floorOf(target) > floorOf(file)))
+        .map((target) => `${file} -> ${target}`),
+  );
+  expect(wrong).toEqual([]);
 });
