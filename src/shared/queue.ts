@@ -12,10 +12,10 @@
 
 import { type EventFd, Futex } from "../os/wait.ts";
 import { WRITERS_MAX } from "../limits.ts";
-import { Integer, type Shared } from "./memory.ts";
+import { Integer, type Shared, ThreadInteger, threadIntegersAt } from "./memory.ts";
 
-/** What {@link RequestQueue.take} gives when there is no slot. */
-export const Take = {
+/** What {@link RequestQueue.waitForWork} gives when there is no slot. */
+export const NoWork = {
   /** There is none now. */
   nothing: -1,
   /** The hub stops: there will be no more. */
@@ -28,23 +28,25 @@ export class RequestQueue {
   private readonly work: Int32Array<SharedArrayBuffer>;
   private readonly done: Int32Array<SharedArrayBuffer>;
   private readonly tailFutex: Futex;
+  private readonly turnedAt: number | undefined;
   /** The receiver's next place in the ring of what is done. */
   private doneHead = 0;
 
   /**
    * @param wake what the receiver polls
-   * @param thread who answers when it is asked whether it turns: a writer's number, or
-   * `RECEIVER_THREAD`
+   * @param thread who answers when asked whether it turns: the number of a thread that stores,
+   * or `RECEIVER_THREAD`
    */
   constructor(
     shared: Shared,
     private readonly wake: EventFd,
-    private readonly thread?: number,
+    thread?: number,
   ) {
     this.integers = shared.integers;
     this.work = shared.work;
     this.done = shared.done;
     this.tailFutex = new Futex(shared.integers, Integer.workTail);
+    this.turnedAt = thread === undefined ? undefined : turnedIntegerOf(thread);
   }
 
   /** Receiver: hands a slot to the writers. */
@@ -58,17 +60,17 @@ export class RequestQueue {
 
   /** Receiver: tells `writers` writers that there will be no more. */
   end(writers: number): void {
-    for (let index = 0; index < writers; index++) this.put(Take.end);
+    for (let index = 0; index < writers; index++) this.put(NoWork.end);
   }
 
-  /** Writer: waits for the next slot. @returns it, or `Take.end` */
-  take(): number {
+  /** Writer: waits for the next slot. @returns it, or `NoWork.end` */
+  waitForWork(): number {
     const { integers } = this;
     for (;;) {
       this.turn();
       const tail = Atomics.load(integers, Integer.workTail);
-      const slot = this.tryTake();
-      if (slot !== Take.nothing) return slot;
+      const slot = this.nextWork();
+      if (slot !== NoWork.nothing) return slot;
       // Counted before the kernel looks at the tail a last time, so that put() either sees the
       // writer or has changed the tail.
       Atomics.add(integers, Integer.idleWriters, 1);
@@ -77,12 +79,12 @@ export class RequestQueue {
     }
   }
 
-  /** Writer: the next slot, or one of {@link Take}, without waiting. */
-  tryTake(): number {
+  /** Writer: the next slot, or one of {@link NoWork}, without waiting. */
+  nextWork(): number {
     const { integers, work } = this;
     for (;;) {
       const head = Atomics.load(integers, Integer.workHead);
-      if (head === Atomics.load(integers, Integer.workTail)) return Take.nothing;
+      if (head === Atomics.load(integers, Integer.workTail)) return NoWork.nothing;
       // Read before it is claimed: from then on put() may use the place again, as soon as the ring
       // has gone round, and slots of other writers can go round while this thread does not get a
       // processor.
@@ -110,7 +112,7 @@ export class RequestQueue {
   }
 
   /** Receiver: the next slot that is done, or -1. */
-  takeDone(): number {
+  nextDone(): number {
     const { done } = this;
     const place = position(this.doneHead, done.length);
     const slot = Atomics.load(done, place) - 1;
@@ -149,7 +151,7 @@ export class RequestQueue {
   }
 
   /** Receiver: whether that was asked since. */
-  takeReload(): boolean {
+  clearReload(): boolean {
     return Atomics.exchange(this.integers, Integer.reload, 0) !== 0;
   }
 
@@ -169,8 +171,15 @@ export class RequestQueue {
 
   /** Receiver and writers, wherever they begin anew: says that this thread turns. */
   turn(): void {
-    const { integers, thread } = this;
-    if (thread !== undefined) integers[Integer.turned + thread] = integers[Integer.asked]!;
+    const { integers, turnedAt } = this;
+    if (turnedAt !== undefined) integers[turnedAt] = integers[Integer.asked]!;
+  }
+
+  /**
+   * Any thread: whether a thread has turned since a question. @param thread as of the constructor
+   */
+  hasTurned(thread: number, question: number): boolean {
+    return ((Atomics.load(this.integers, turnedIntegerOf(thread)) - question) | 0) >= 0;
   }
 
   /**
@@ -187,11 +196,8 @@ export class RequestQueue {
    * is answered with the next.
    */
   private get isAsked(): boolean {
-    const { integers, thread } = this;
-    return (
-      thread !== undefined &&
-      Atomics.load(integers, Integer.asked) !== integers[Integer.turned + thread]
-    );
+    const { integers, turnedAt } = this;
+    return turnedAt !== undefined && Atomics.load(integers, Integer.asked) !== integers[turnedAt];
   }
 
   /** Whether the hub is to stop. */
@@ -203,6 +209,10 @@ export class RequestQueue {
   callReceiver(): void {
     if (Atomics.exchange(this.integers, Integer.receiverAsleep, 0) !== 0) this.wake.signal();
   }
+}
+
+function turnedIntegerOf(thread: number): number {
+  return threadIntegersAt(thread) + ThreadInteger.turned;
 }
 
 /**
