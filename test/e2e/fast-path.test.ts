@@ -1,3 +1,10 @@
+/**
+ * The fast path of a whole hub: when it has the socket, what it leaves to the receiver, and that all
+ * is answered once.
+ *
+ * @module
+ */
+
 import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdirSync, rmdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
