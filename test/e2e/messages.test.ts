@@ -1,6 +1,6 @@
 /**
- * The messages that a hub answers, end to end: events, heartbeats, what has no label, and what makes
- * no sense.
+ * The messages that a hub answers, end to end: events, heartbeats, what has no label, and what
+ * makes no sense.
  *
  * @module
  */

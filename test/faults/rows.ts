@@ -1,5 +1,6 @@
 /**
- * The table: its rows in their order. `bun test` runs the short form, a file for each group (`short/`).
+ * The table: its rows in their order. `bun test` runs their short form, a file for each group
+ * (`short/`).
  *
  * @module
  */

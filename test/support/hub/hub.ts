@@ -30,7 +30,7 @@ import { tempDir, type TempDir } from "../machine/temp.ts";
  * How long a hub may take until it listens, and until it ends. Only bounds a test that would else
  * hang.
  */
-const BOUND_MS = 20_000;
+const BOUND_MS = 50_000;
 
 /** How a hub is started. */
 export interface HubOptions {
