@@ -31,7 +31,7 @@ import { Liveness } from "./shared/liveness.ts";
 import { EventQueue } from "./shared/event-queue.ts";
 import { RequestQueue } from "./shared/queue.ts";
 import { createShared, Integer, slotsFor } from "./shared/memory.ts";
-import { Outcome, Slots } from "./shared/slot.ts";
+import { Outcome, RequestSlots } from "./shared/request-slot.ts";
 import { COMMITTED_S } from "./version.ts";
 import { readKeyPair, readPublicKeys } from "./zmq/certificate.ts";
 
@@ -248,7 +248,7 @@ export class Hub {
     const { title, part, fields } = this.storing(writer);
     if (part === FAST_PATH) {
       this.loan.isReady = false;
-      this.loan.takeBack();
+      this.loan.reclaim();
     }
     const index = Atomics.exchange(integers, Integer.inHand + writer, 0) - 1;
     if (part !== FAST_PATH) new EventQueue(this.shared, writer).release();
@@ -256,8 +256,8 @@ export class Hub {
     // wait for it.
     if (this.queue.stopping && index < 0) return;
     if (index >= 0) {
-      const slot = new Slots(slots).at(index);
-      slot.text = "the writer that had it ended";
+      const slot = new RequestSlots(slots).at(index);
+      slot.failure = "the writer that had it ended";
       slot.outcome = Outcome.failed;
       this.queue.giveBack(index);
     }

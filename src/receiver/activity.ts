@@ -28,13 +28,17 @@ const POST_MS = 1000;
 
 const MINUTE_MICROS = 60_000_000;
 
-type Row = { -readonly [Key in keyof NodeRow]: NodeRow[Key] };
+/** What is known of one node. */
+export type NodeState = { -readonly [Key in keyof NodeRow]: NodeRow[Key] };
 
-/** What a slot in hand belongs to. */
-interface InHand {
-  row: Row | undefined;
+/** What the activity notes of a request in hand. */
+export interface Seen {
+  /** The node that sent it; undefined if there are too many nodes. */
+  node: NodeState | undefined;
+  /** The local date that it counts for, as YYYYMMDD. */
   day: number;
-  sinceMs: number;
+  /** When it was received, in milliseconds of `performance.now`. */
+  receivedMs: number;
 }
 
 /** What the activity needs. */
@@ -46,15 +50,14 @@ export interface ActivityParts {
 
 /** The activity of the nodes of one hub. It belongs to the receiver's thread. */
 export class Activity {
-  private readonly rows: Row[] = [];
-  private readonly byName = new Map<string, Row>();
+  private readonly rows: NodeState[] = [];
+  private readonly byName = new Map<string, NodeState>();
   /** Those that the main thread is to be told of. */
-  private readonly changed = new Set<Row>();
+  private readonly changed = new Set<NodeState>();
   private outcomes: { -readonly [Key in keyof StoreOutcomes]: StoreOutcomes[Key] } = {};
   private hasOutcome = false;
   private postedMs = Number.NEGATIVE_INFINITY;
   private firstMessages = 0;
-  private readonly inHand: InHand[] = [];
   /**
    * The time of the batch that is being taken in, in microseconds since 1970 UTC and in
    * milliseconds of `performance.now`.
@@ -78,17 +81,16 @@ export class Activity {
   /**
    * A message has come from a node.
    *
-   * @param slot that it has
+   * @param request what it came as
    * @param nowMs milliseconds of `performance.now`, the same for all of a batch
-   * @param addressOf gives the address of the sender of the message in a slot; undefined where that
-   * is not known any more
-   * @param receivedMicros when it came, in microseconds since 1970 UTC, where that was not just now
+   * @param addressOf gives the address of its sender; undefined if that is no longer known
+   * @param receivedMicros when it came, in microseconds since 1970 UTC; undefined: just now
    */
-  seen(
-    slot: number,
+  seen<Request extends Seen>(
+    request: Request,
     name: string,
     nowMs: number,
-    addressOf: (slot: number) => string | undefined,
+    addressOf: (request: Request) => string | undefined,
     receivedMicros?: number,
   ): void {
     if (nowMs !== this.batchMs) {
@@ -96,39 +98,36 @@ export class Activity {
       this.batchMicros = this.parts.calendar.now();
     }
     const micros = receivedMicros ?? this.batchMicros;
-    const row = this.byName.get(name) ?? this.meet(name, slot, addressOf);
-    const inHand = (this.inHand[slot] ??= { row, day: 0, sinceMs: 0 });
-    inHand.row = row;
-    inHand.sinceMs = nowMs;
-    if (row === undefined) return;
-    inHand.day = this.dayOf(micros);
-    if (row.day !== inHand.day) {
-      row.day = inHand.day;
-      row.images = 0;
-      row.events = 0;
+    const node = this.byName.get(name) ?? this.meet(name, request, addressOf);
+    request.node = node;
+    request.receivedMs = nowMs;
+    if (node === undefined) return;
+    request.day = this.dayOf(micros);
+    if (node.day !== request.day) {
+      node.day = request.day;
+      node.images = 0;
+      node.events = 0;
     }
-    row.lastSeenMs = micros / 1000;
+    node.lastSeenMs = micros / 1000;
     // A node rarely moves: once for each message to the main thread is often enough.
-    if (this.changed.has(row)) return;
-    row.address = addressOf(slot) ?? row.address;
-    this.changed.add(row);
+    if (this.changed.has(node)) return;
+    node.address = addressOf(request) ?? node.address;
+    this.changed.add(node);
   }
 
-  /** What came in this slot was a heartbeat. */
-  heartbeat(slot: number): void {
-    const row = this.inHand[slot]?.row;
-    if (row !== undefined) row.lastHeartbeatMs = row.lastSeenMs;
+  /** The request was a heartbeat. */
+  heartbeat({ node }: Seen): void {
+    if (node !== undefined) node.lastHeartbeatMs = node.lastSeenMs;
   }
 
-  /** What came in this slot stands. */
-  stored(slot: number, kind: "image" | "event"): void {
-    const { row, day } = this.inHand[slot] ?? {};
+  /** The request was stored. */
+  stored({ node, day }: Seen, kind: "image" | "event"): void {
     this.setOutcome(kind, null);
     // The row may have gone to another node since.
-    if (row === undefined || row.day !== day || this.rows[row.place] !== row) return;
-    if (kind === "image") row.images++;
-    else row.events++;
-    this.changed.add(row);
+    if (node === undefined || node.day !== day || this.rows[node.place] !== node) return;
+    if (kind === "image") node.images++;
+    else node.events++;
+    this.changed.add(node);
   }
 
   /**
@@ -139,19 +138,14 @@ export class Activity {
     if (code !== undefined) this.setOutcome(kind, reason);
   }
 
-  /**
-   * What came in this slot is answered now, after a writer had it. @returns how long that took, in
-   * milliseconds
-   */
-  answered(slot: number, nowMs: number): number {
-    const inHand = this.inHand[slot];
-    if (inHand === undefined) return 0;
-    const durationMs = nowMs - inHand.sinceMs;
-    observe(this.answers, durationMs);
+  /** The request is answered now, after a writer had it. @returns how long that took, in ms */
+  answered({ receivedMs }: Seen, nowMs: number): number {
+    const durationMs = nowMs - receivedMs;
+    this.answeredAfter(durationMs);
     return durationMs;
   }
 
-  /** A request was answered after so many milliseconds, without having been a slot in hand here. */
+  /** A request was answered after so many milliseconds, on the fast path. */
   answeredAfter(durationMs: number): void {
     observe(this.answers, durationMs);
   }
@@ -160,7 +154,7 @@ export class Activity {
    * Gives what is to be told, where there is something and it is time. To be called about once a
    * second while `pending`.
    */
-  takeMessage(nowMs: number): ActivityMessage | undefined {
+  nextMessage(nowMs: number): ActivityMessage | undefined {
     if (!this.pending || nowMs - this.postedMs < POST_MS) return undefined;
     this.postedMs = nowMs;
     const nodes = Array.from(this.changed, (row) => ({ ...row }));
@@ -186,16 +180,16 @@ export class Activity {
   }
 
   /** A node of which nothing is known. @returns undefined where there are too many */
-  private meet(
+  private meet<Request extends Seen>(
     name: string,
-    slot: number,
-    addressOf: (slot: number) => string | undefined,
-  ): Row | undefined {
+    request: Request,
+    addressOf: (request: Request) => string | undefined,
+  ): NodeState | undefined {
     const place = this.placeFor(this.batchMicros / 1000);
     if (this.firstMessages < NODES_MAX) {
       this.firstMessages++;
       this.parts.report("info", `First message from ${name || "a node without a name"}`, {
-        address: addressOf(slot) ?? "an unknown address",
+        address: addressOf(request) ?? "an unknown address",
       });
       if (this.firstMessages === NODES_MAX) {
         const text = `There are ${NODES_MAX} nodes: the first messages of further ones are not logged`;
@@ -205,7 +199,7 @@ export class Activity {
     if (place === undefined) return undefined;
     const old = this.rows[place];
     if (old !== undefined) this.byName.delete(old.name);
-    const row: Row = {
+    const row: NodeState = {
       place,
       name,
       address: "",

@@ -40,7 +40,7 @@ export class Arrivals {
    * @param nowMs of a clock that never steps back
    * @returns whether there was one, so that a connection may come
    */
-  take(address: string, nowMs: number): boolean {
+  admit(address: string, nowMs: number): boolean {
     const key = networkOf(address);
     const bucket = this.buckets.get(key) ?? this.begin(key, nowMs);
     bucket.tokens = Math.min(

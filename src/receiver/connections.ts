@@ -127,7 +127,7 @@ export class Connections implements Disposable {
    * The connection at this descriptor; where none is known, as it has gone already, one that is not
    * counted.
    */
-  at(fd: number): Connection {
+  lookUp(fd: number): Connection {
     const known = this.standing.get(fd);
     if (known !== undefined) return known;
     this.update();

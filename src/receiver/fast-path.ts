@@ -24,7 +24,13 @@ import {
   type Shared,
   UNFLUSHED,
 } from "../shared/memory.ts";
-import { fillSlot, Holder, Outcome, type Slot, type Slots } from "../shared/slot.ts";
+import {
+  fillSlot,
+  Holder,
+  Outcome,
+  type RequestSlot,
+  type RequestSlots,
+} from "../shared/request-slot.ts";
 import { isPlain, type Loan, SLOW_MS } from "../shared/loan.ts";
 import type { ReplySocket } from "./reply-socket.ts";
 
@@ -58,7 +64,7 @@ export interface FastPathParts {
   /** What it polls for the socket. */
   readonly descriptor: number;
   readonly reader: RequestReader;
-  readonly slots: Slots;
+  readonly slots: RequestSlots;
   readonly store: Store;
   readonly calendar: Calendar;
 }
@@ -71,8 +77,8 @@ export class FastPath {
   /** On which connections a node has been met, by their descriptors. */
   private readonly known = new Map<string, Set<number>>();
   private knownCount = 0;
-  /** The slots of what was received last, and the descriptors of their connections. */
-  private readonly batch: number[] = [];
+  /** What was received last, and the descriptors of its connections. */
+  private readonly batch: RequestSlot[] = [];
   private readonly descriptors: number[] = [];
   /** When that was, in milliseconds of `performance.now`. */
   private receivedMs = 0;
@@ -95,7 +101,7 @@ export class FastPath {
       queue.turn();
       const isDrained = this.receive();
       if (this.batch.length === 0) this.sleep(isDrained);
-      for (const index of this.batch) this.serve(index);
+      for (const slot of this.batch) this.serve(slot);
     }
   }
 
@@ -122,14 +128,14 @@ export class FastPath {
     if (!loan.begin()) return false;
     try {
       for (let isUsual = true; isUsual && this.batch.length < FAST_BATCH;) {
-        const index = this.freeSlot();
-        if (index < 0) {
+        const slot = this.freeSlot();
+        if (slot === undefined) {
           queue.callReceiver();
           return false;
         }
-        if (!socket.receive(index)) return true;
-        socket.load(index);
-        isUsual = this.take(index);
+        if (!socket.receive(slot)) return true;
+        socket.load(slot);
+        isUsual = this.accept(slot);
       }
       loan.giveBack();
     } finally {
@@ -140,90 +146,86 @@ export class FastPath {
     return false;
   }
 
-  /** Puts what was received into its slot. @returns false where it is not plain */
-  private take(index: number): boolean {
-    const { socket, slots, calendar } = this.parts;
+  /** Fills the slot of what was received. @returns false if it is not plain */
+  private accept(slot: RequestSlot): boolean {
     if (this.batch.length === 0) this.receivedMs = performance.now();
-    const slot = slots.at(index);
-    const { size, data } = socket.payload(index);
+    const { size, data } = slot.payload;
     slot.setPayload(data, size);
-    slot.micros = calendar.now();
-    const request = this.plain(index, size);
+    slot.micros = this.parts.calendar.now();
+    const request = this.plain(slot, size);
     if (request !== undefined) {
       fillSlot(slot, request);
-      slot.isNewcomer = !this.isKnown(request.node, socket.descriptor(index));
-      this.batch.push(index);
-      this.descriptors.push(socket.descriptor(index));
+      slot.isNewcomer = this.meet(request.node, slot.fd);
+      this.batch.push(slot);
+      this.descriptors.push(slot.fd);
     }
     slot.holder = Holder.received;
-    this.nextSlot = (index - this.parts.firstSlot + 1) % FAST_SLOTS;
+    this.nextSlot = (slot.index - this.parts.firstSlot + 1) % FAST_SLOTS;
     return request !== undefined;
   }
 
   /** Stores and answers what is in a slot, unless it is the receiver's by now. */
-  private serve(index: number): void {
-    const { slots, store, loan, queue, number } = this.parts;
-    const slot = slots.at(index);
-    if (!slot.take(Holder.received, Holder.fastPath)) return;
+  private serve(slot: RequestSlot): void {
+    const { store, loan, queue, number } = this.parts;
+    if (!slot.claim(Holder.received, Holder.fastPath)) return;
     this.integers[Integer.taken + number]!++;
-    Atomics.store(this.integers, Integer.inHand + number, index + 1);
+    Atomics.store(this.integers, Integer.inHand + number, slot.index + 1);
     if (!loan.isWatched) queue.callReceiver();
     const startMs = performance.now();
     void store.handle(slot);
     observe(this.durations, performance.now() - startMs);
     Atomics.store(this.integers, Integer.unflushed, UNFLUSHED);
-    this.answer(index, slot);
+    this.answer(slot);
   }
 
   /**
    * Answers what was stored. What was not, or has become the receiver's meanwhile, goes to that.
    */
-  private answer(index: number, slot: Slot): void {
+  private answer(slot: RequestSlot): void {
     const { loan, queue, number } = this.parts;
     const isMine = loan.begin();
     const isAnswered =
       isMine && (slot.outcome === Outcome.stored || slot.outcome === Outcome.overCap);
     try {
-      if (isAnswered) this.reply(index, slot);
+      if (isAnswered) this.reply(slot);
       Atomics.store(this.integers, Integer.inHand + number, 0);
       // What has come since this batch waits for too long.
       if (isMine && (!isAnswered || slot.answerMs > SLOW_MS)) loan.giveBack();
     } finally {
       if (isMine) loan.end();
     }
-    if (!isAnswered) queue.giveBack(index);
+    if (!isAnswered) queue.giveBack(slot.index);
     else if (!loan.isOut || ++this.answered % COUNT_EVERY === 0) queue.callReceiver();
   }
 
-  private reply(index: number, slot: Slot): void {
+  private reply(slot: RequestSlot): void {
     const { socket } = this.parts;
-    if (slot.isNewcomer) slot.text = socket.peerAddress(index);
-    socket.reply(index, OK);
-    socket.release(index);
+    if (slot.isNewcomer) slot.address = slot.peerAddress;
+    socket.reply(slot, OK);
+    socket.release(slot);
     slot.answerMs = performance.now() - this.receivedMs;
     slot.holder = Holder.answered;
   }
 
-  /** The next slot that is free, or -1. */
-  private freeSlot(): number {
+  /** The next slot that is free, if any. */
+  private freeSlot(): RequestSlot | undefined {
     const { slots, firstSlot } = this.parts;
     for (let tried = 0; tried < FAST_SLOTS; tried++) {
-      const index = firstSlot + ((this.nextSlot + tried) % FAST_SLOTS);
-      if (slots.at(index).holder === Holder.nobody) return index;
+      const slot = slots.at(firstSlot + ((this.nextSlot + tried) % FAST_SLOTS));
+      if (slot.holder === Holder.nobody) return slot;
     }
-    return -1;
+    return undefined;
   }
 
-  /** What was received, where it is plain, and its sender waits for the reply to nothing else. */
-  private plain(index: number, bytes: number): StoredRequest | undefined {
+  /** What was received, if it is plain and its sender waits for no other reply. */
+  private plain(slot: RequestSlot, bytes: number): StoredRequest | undefined {
     const { socket, reader } = this.parts;
-    if (socket.malformed !== undefined || !socket.isDirect(index) || socket.isNamed(index))
-      return undefined;
-    // One that sends ahead could fill libzmq's queue while something is stored here; the receiver
-    // takes all of it in.
-    if (this.descriptors.includes(socket.descriptor(index))) return undefined;
+    if (socket.malformed !== undefined || !slot.isDirect || slot.isNamed) return undefined;
+    // A sender that sends ahead could fill libzmq's queue while something is stored here. The
+    // receiver takes all of it in.
+    if (this.descriptors.includes(slot.fd)) return undefined;
     try {
-      const request = reader.read(socket.header, socket.headerLength, socket.payload(index));
+      const request = reader.read(socket.header, socket.headerLength, slot.payload);
       return isPlain(request, bytes) ? request : undefined;
     } catch (error) {
       if (error instanceof RequestError) return undefined;
@@ -231,9 +233,9 @@ export class FastPath {
     }
   }
 
-  /** Whether a node has been met on a connection; from now on it has. */
-  private isKnown(node: string, fd: number): boolean {
-    if (this.known.get(node)?.has(fd) === true) return true;
+  /** Notes that a node uses a connection. @returns whether that is new */
+  private meet(node: string, fd: number): boolean {
+    if (this.known.get(node)?.has(fd) === true) return false;
     if (this.knownCount === KNOWN_MAX) {
       this.known.clear();
       this.knownCount = 0;
@@ -242,6 +244,6 @@ export class FastPath {
     const fds = this.known.get(node);
     if (fds === undefined) this.known.set(node, new Set([fd]));
     else fds.add(fd);
-    return false;
+    return true;
   }
 }

@@ -75,7 +75,7 @@ export class Gatekeeper implements Disposable {
   private whyNot(peer: Peer): Refusal | undefined {
     const reason = this.reasonAgainst(peer);
     if (reason !== undefined) return { reason, isForNow: false };
-    if (this.arrivals.take(peer.address, performance.now())) return undefined;
+    if (this.arrivals.admit(peer.address, performance.now())) return undefined;
     return {
       reason: `more than ${PER_SECOND} a second come from its address; it may try again`,
       isForNow: true,

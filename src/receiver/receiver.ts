@@ -14,24 +14,20 @@ import { trimMemory } from "../os/memory.ts";
 import { DescriptorPoller, type EventFd } from "../os/wait.ts";
 import { sendersThatFit } from "../os/open-files.ts";
 import type { ActivityMessage, LendableSocket } from "../shared/messages.ts";
-import {
-  Counter,
-  FAST_BATCH,
-  FAST_SLOTS,
-  firstFastSlot,
-  Integer,
-  slotsFor,
-} from "../shared/memory.ts";
+import { type Loan, SLOW_MS } from "../shared/loan.ts";
+import { Counter, FAST_SLOTS, firstFastSlot, Integer, slotsFor } from "../shared/memory.ts";
+import { RequestSlots } from "../shared/request-slot.ts";
 import { Monitor } from "../zmq/monitor.ts";
 import { Context, SocketOption } from "../zmq/socket.ts";
-import { type Complaint, Complaints } from "./complaints.ts";
-import { type Connection, Connections, type GivenUp } from "./connections.ts";
+import { Complaints } from "./complaints.ts";
+import { ConnectionReports } from "./connection-reports.ts";
+import { Connections } from "./connections.ts";
 import { sayFarewell } from "./farewell.ts";
-import { type Loan, SLOW_MS } from "../shared/loan.ts";
 import { Gatekeeper } from "./gatekeeper.ts";
+import { Lending } from "./lending.ts";
 import { ReplySocket, routerSocket, unfinishedBytesMax } from "./reply-socket.ts";
 import { Requests, type RequestsParts } from "./requests.ts";
-import { type PublisherChange, Subscriptions } from "./subscriptions.ts";
+import { Subscriptions } from "./subscriptions.ts";
 import { StallWatch } from "./stall-watch.ts";
 
 /**
@@ -39,21 +35,6 @@ import { StallWatch } from "./stall-watch.ts";
  * the last, in milliseconds.
  */
 const CHORES_MS = 50;
-
-/**
- * How long nothing unusual may have been until the socket is lent to the fast path, in
- * milliseconds.
- */
-const LEND_AFTER_MS = 1000;
-
-/**
- * How often something that is not for the fast path may come between two chores, until it is not
- * usual any more.
- */
-const HANDOVERS_MAX = 20;
-
-/** How long after a request the receiver looks after the fast path by itself, in milliseconds. */
-const WATCH_MS = 2 * CHORES_MS;
 
 /**
  * Messages pass through libzmq's memory, and the C library keeps what is freed of it: so it is
@@ -64,18 +45,6 @@ const TRIM_BYTES = 32 * 2 ** 20;
 
 /** How often it is looked what connections hold, in milliseconds. */
 const LOOK_MS = 1000;
-
-/**
- * Shortest time between two lines on sockets of a wrong type, or on an address that connects too
- * often, in milliseconds.
- */
-const RARE_MS = 60_000;
-
-/**
- * How many nodes are named in one second whose connections have been given up; further ones are
- * counted.
- */
-const NODES_SAID_MAX = 20;
 
 /** How long a writer may wait for the disk with one request until the log says so, in seconds. */
 const STALL_SECONDS_MIN = 2;
@@ -98,17 +67,6 @@ const STOP_RECEIVE_MS_MAX = 4000;
  */
 const STOP_MS_MAX = 7000;
 
-/** What is said of a publisher. */
-const PUBLISHER_CHANGES = {
-  connected: { level: "info", message: "Subscribed to" },
-  lost: { level: "warn", message: "Lost the publisher, and connect again when it is back:" },
-  unreachable: { level: "warn", message: "Cannot reach the publisher yet, and go on trying:" },
-  failed: {
-    level: "warn",
-    message: "Cannot subscribe, is it a PUB socket, and are both keys right? Go on trying:",
-  },
-} as const satisfies Record<PublisherChange, Pick<Complaint, "level" | "message">>;
-
 /** The poller's sources; behind them those of the publishers. */
 const WAKE = 0;
 const SOCKET = 1;
@@ -129,6 +87,8 @@ export interface ReceiverParts extends RequestsParts {
 /** The receiver of one hub. It lives in one thread, and waits in it. */
 export class Receiver {
   private readonly context = new Context();
+  private readonly slots: RequestSlots;
+  private readonly lending: Lending;
   private readonly socket: ReplySocket;
   /** These from `bind` on. */
   private connections!: Connections;
@@ -140,90 +100,46 @@ export class Receiver {
   private subscriptions: Subscriptions | undefined;
   private readonly counters: Float64Array;
   private readonly complaints: Complaints;
+  private readonly reports: ConnectionReports;
+  private readonly connectionsMax: number;
   private readonly stalls: StallWatch;
   private readonly patienceMs: number;
   /** When the last notice of silence was given. */
   private noticedMs = 0;
   private choresMs = 0;
   private lookedMs = 0;
-  /**
-   * Whether the fast path has the socket, or has just given it back; and since when it would be
-   * lent but for what is in hand.
-   */
-  private isLending = false;
-  private lendingSinceMs: number | undefined;
-  /** How often the fast path has left something to the receiver since the last chores. */
-  private handovers = 0;
-  private takenBackMs = Number.NEGATIVE_INFINITY;
-  private nodesGivenUp = 0;
   /** When memory was given back last, and what had been received by then. */
   private trimmedMs = 0;
   private trimmedBytes = 0;
 
   /** @throws {Error} where a key of the settings cannot be read, and {ZmqError} */
   constructor(private readonly parts: ReceiverParts) {
-    const { settings, shared, report } = parts;
+    const { settings, shared, loan, report } = parts;
     this.counters = shared.counters;
     this.patienceMs = settings.patience * 60_000;
     this.complaints = new Complaints(report);
-    this.stalls = new StallWatch(shared, settings.writers + 1);
-    const places = firstFastSlot(slotsFor(settings)) + FAST_SLOTS;
-    this.socket = new ReplySocket(
-      routerSocket(this.context, settings),
-      shared.places,
-      places,
-      () => this.isLending,
+    const max = Math.min(settings.max_connections, sendersThatFit(settings.subscribe.length));
+    const bound = max === settings.max_connections ? "max_connections" : "the limit of open files";
+    this.connectionsMax = max;
+    this.reports = new ConnectionReports(
+      this.complaints,
+      shared.counters,
+      `there are ${max} already (${bound})`,
     );
-    // The fast path receives into its places first, and finds them ready.
-    for (let place = places - FAST_SLOTS; place < places; place++) this.socket.payload(place);
+    this.stalls = new StallWatch(shared, settings.writers + 1);
+    this.lending = new Lending(loan, settings.ack === "stored");
+    this.slots = new RequestSlots(shared.slots, true);
+    // The fast path receives into its slots first, and must find them ready.
+    const firstFast = firstFastSlot(slotsFor(settings));
+    for (let index = 0; index < FAST_SLOTS; index++) this.slots.at(firstFast + index);
+    this.socket = new ReplySocket(routerSocket(this.context, settings), () => this.lending.isLent);
     this.gatekeeper = new Gatekeeper(
       this.context,
       this.socket.socket,
       settings,
-      ({ address }, refusal) => this.refused(refusal.reason, { from: address }, refusal.isForNow),
+      ({ address }, { reason, isForNow }) =>
+        this.reports.refused(reason, { from: address }, isForNow),
     );
-  }
-
-  private refused(reason: string, fields: Record<string, unknown>, isForNow = false): void {
-    this.counters[Counter.denied]!++;
-    this.complaints.add(isForNow ? "hurry" : "denied", {
-      level: "warn",
-      message: `Refused a connection: ${reason}`,
-      fields,
-      ...(isForNow && { windowMs: RARE_MS }),
-    });
-  }
-
-  /** A known node has to be told of: its camera hangs, where it waits for a reply. */
-  private sayGivenUp({ peer, node, address }: Connection, why: string, reason: GivenUp): void {
-    // What it held is free soon, and no longer needed.
-    if (reason === "unfinished") this.trimmedBytes = Number.NEGATIVE_INFINITY;
-    if (reason !== "silent") {
-      this.counters[Counter.denied]!++;
-      this.complaints.add(reason, {
-        level: "warn",
-        message: `Closed a connection: ${why}`,
-        fields: { from: peer },
-      });
-    }
-    if (node === undefined) return;
-    this.complaints.add(`node ${this.nodesGivenUp++ % NODES_SAID_MAX}`, {
-      level: "info",
-      message: `The connection of ${node || "a node without a name"} has ended: ${why}`,
-      fields: { node, address },
-    });
-  }
-
-  private sayWrongType(peer: string): void {
-    this.counters[Counter.denied]!++;
-    this.complaints.add("type", {
-      level: "warn",
-      message:
-        "Closed a connection that does not speak as a REQ socket does: a PUB, PUSH or SUB socket cannot send to this port, " +
-        "only REQ (REQ_REP=True in imagezmq) of libzmq 4 or later; for PUB see the setting subscribe",
-      fields: { from: peer },
-      windowMs: RARE_MS,
-    });
   }
 
   /** Its socket, for the fast path. */
@@ -244,42 +160,35 @@ export class Receiver {
     this.socket.socket.bind(endpoint);
     // Only now: with a monitor, libzmq forgets why a bind failed.
     const { settings, shared, wake, report } = this.parts;
-    const max = Math.min(settings.max_connections, sendersThatFit(settings.subscribe.length));
-    const bound = max === settings.max_connections ? "max_connections" : "the limit of open files";
     const monitor = new Monitor(this.socket.socket);
     const debug = (message: string): void => {
       if (shared.integers[Integer.debug] !== 0) report("debug", message);
     };
     this.connections = new Connections(monitor, {
-      max,
+      max: this.connectionsMax,
       unfinishedBytesMax: unfinishedBytesMax(settings),
       debug,
       onFailed: (reason, peer) => {
         // Without CURVE it is a scan of the port, most often; with it, a node that lacks the keys,
         // or has others.
         if (settings.curve.server_key !== "")
-          this.refused(`${reason} (the setting curve)`, { from: peer });
+          this.reports.refused(`${reason} (the setting curve)`, { from: peer });
         else debug(`A connection failed in its handshake: ${reason}: ${peer}`);
       },
-      onWrongType: (peer) => this.sayWrongType(peer),
-      onGivenUp: (connection, reason) =>
-        this.sayGivenUp(
-          connection,
-          {
-            tooMany: `there are ${max} already (${bound})`,
-            unfinished:
-              "messages that have not come whole hold too much memory (max_unfinished_bytes)",
-            silent: `TCP has heard nothing from it for ${Math.round(connection.unheardMs / 60_000)} minutes`,
-          }[reason],
-          reason,
-        ),
+      onWrongType: (peer) => this.reports.wrongType(peer),
+      onGivenUp: (connection, reason) => {
+        // What it held is free soon, and no longer needed.
+        if (reason === "unfinished") this.trimmedBytes = Number.NEGATIVE_INFINITY;
+        this.reports.givenUp(connection, reason);
+      },
     });
     this.requests = new Requests(
       this.socket,
+      this.slots,
       this.connections,
       this.complaints,
+      this.lending,
       this.parts,
-      () => void this.regain(),
     );
     this.subscriptions = Subscriptions.open(settings);
     const { socket: questions } = this.gatekeeper.authenticator;
@@ -304,18 +213,18 @@ export class Receiver {
     const { queue, version } = this.parts;
     this.requests.notice(`Starting imagehub ${version}`);
     while (!queue.stopping) {
-      if (this.isLending && !this.parts.loan.isOut) this.takeBack();
+      if (this.lending.isReturned) this.reclaim();
       // Replies before requests: so the socket has been asked last for what it has, when that was
       // nothing.
-      this.requests.takeDone();
+      this.requests.finishDone();
       const isDrained = !this.receive();
       const mayHavePublished = this.receivePublished();
-      const { isReceiving } = this;
+      const { isReceiving } = this.lending;
       const now = performance.now();
       const choresLeftMs = CHORES_MS - (now - this.choresMs);
       if (choresLeftMs <= 0) this.doChores(now, isDrained);
       // A socket that has come back meanwhile is asked first.
-      if (isDrained && !mayHavePublished && this.isReceiving === isReceiving)
+      if (isDrained && !mayHavePublished && this.lending.isReceiving === isReceiving)
         this.sleep(now, choresLeftMs);
     }
     return this.stop();
@@ -326,12 +235,10 @@ export class Receiver {
    * to receive
    */
   private receive(): boolean {
-    if (this.lendingSinceMs !== undefined && this.requests.waitingForReply === 0) {
-      this.lendingSinceMs = undefined;
-      this.wishToLend(performance.now());
-    }
-    if (this.isReceiving) return this.requests.receiveBatch();
-    if (this.isLending) this.requests.settle();
+    const { lending, requests } = this;
+    lending.offerWaiting(requests.waitingForReply);
+    if (lending.isReceiving) return requests.receiveBatch();
+    if (lending.isLent) requests.settle();
     return false;
   }
 
@@ -343,60 +250,12 @@ export class Receiver {
     );
   }
 
-  /** Whether it receives: the socket is not lent, nor is it to be as soon as nothing is in hand. */
-  private get isReceiving(): boolean {
-    return !this.isLending && this.lendingSinceMs === undefined;
-  }
-
-  /**
-   * Has the socket again, with all that the fast path has not answered. @returns how many requests
-   * it had not begun to store
-   */
-  private regain(): number {
-    if (!this.isLending) return 0;
-    this.parts.loan.takeBack();
-    this.isLending = false;
-    this.requests.settle();
-    return this.requests.takeOver();
-  }
-
-  /** Takes the socket back for now, or for as long as a heartbeat takes. */
-  private takeBack(): void {
+  /** Takes the socket back: for good, or for as long as a heartbeat takes. */
+  private reclaim(): void {
     const now = performance.now();
-    this.lendingSinceMs = undefined;
-    const handedOver = this.regain();
-    const isUsual = handedOver > 0 && handedOver < FAST_BATCH && ++this.handovers <= HANDOVERS_MAX;
-    if (isUsual) this.wishToLend(now);
-    else this.takenBackMs = now;
-  }
-
-  /** Lends the socket as soon as nothing is in hand, where all is as usual. */
-  private wishToLend(now: number): void {
-    const { loan, settings } = this.parts;
-    const isUsual = now - Math.max(this.requests.unusualMs, this.takenBackMs) >= LEND_AFTER_MS;
-    // With the other levels a request is answered before it is stored, or waits for the disk each
-    // time.
-    if (!isUsual || settings.ack !== "stored" || !loan.isReady) return;
-    // From now on nothing is received, so that it comes to an end.
-    if (this.requests.waitingForReply > 0) {
-      this.lendingSinceMs = now;
-    } else {
-      this.isLending = true;
-      loan.lend();
-    }
-  }
-
-  /** Lends the socket while all is as usual, and takes it back when a write takes long. */
-  private seeToLoan(now: number): void {
-    this.handovers = 0;
-    if (this.isLending) {
-      if (this.stalls.heldMs(this.parts.settings.writers, now) >= SLOW_MS) this.takeBack();
-    } else if (this.lendingSinceMs === undefined) {
-      this.wishToLend(now);
-    } else if (now - this.lendingSinceMs >= CHORES_MS) {
-      // What is in hand takes long: that is not the time for it.
-      this.takeBack();
-    }
+    this.lending.stopWaiting();
+    const leftOver = this.requests.reclaim();
+    this.lending.reclaimed(now, leftOver, this.requests.waitingForReply);
   }
 
   /**
@@ -406,13 +265,14 @@ export class Receiver {
   private sleep(now: number, choresLeftMs: number): void {
     const { queue } = this.parts;
     queue.turn();
-    if (queue.takeReload()) this.reload();
+    if (queue.clearReload()) this.reload();
     const quietLeftMs = Math.ceil(this.quietSinceMs + this.patienceMs - now);
     const longestMs = Math.min(quietLeftMs, this.looksAgainMs(now));
     // Until the chores are done nothing is known of what comes after them: the time may be up for a
     // notice by then.
     const timeoutMs = choresLeftMs > 0 ? Math.ceil(choresLeftMs) : longestMs;
-    if (queue.fallAsleep() && !queue.isCalling && !this.isWanted(timeoutMs)) this.poll(timeoutMs);
+    if (queue.fallAsleep() && !queue.isCalling && !this.settleBeforeSleep(timeoutMs))
+      this.poll(timeoutMs);
     queue.awake();
   }
 
@@ -420,8 +280,8 @@ export class Receiver {
    * How long it may sleep at most for the sake of what it has to look at again, in milliseconds.
    */
   private looksAgainMs(now: number): number {
-    const { complaints, requests } = this;
-    if (this.isAttentive(now) || this.lendingSinceMs !== undefined) return CHORES_MS;
+    const { complaints, lending, requests } = this;
+    if (lending.isWaiting || lending.isWatching(now, requests.tally.receivedMs)) return CHORES_MS;
     const isWatching =
       complaints.pending || requests.inHand > 0 || requests.activity.pending || this.isTrimDue;
     return isWatching || this.connections.count > 0 || this.subscriptions !== undefined
@@ -430,24 +290,15 @@ export class Receiver {
   }
 
   /**
-   * Whether the receiver looks after the fast path, so that a disk that stalls does not have the
-   * socket for long.
+   * Sees to the fast path before a sleep.
+   *
+   * @returns whether there is something to do for it, so that the receiver must not sleep
    */
-  private isAttentive(now: number): boolean {
-    return (
-      this.isLending && (this.parts.loan.inHand >= 0 || now - this.requests.receivedMs < WATCH_MS)
-    );
-  }
-
-  /** Whether the fast path wants the receiver now, which else may sleep for this long. */
-  private isWanted(timeoutMs: number): boolean {
-    const { loan } = this.parts;
-    if (!this.isLending) return false;
+  private settleBeforeSleep(timeoutMs: number): boolean {
+    const { lending } = this;
+    if (!lending.isLent) return false;
     const isWatched = timeoutMs <= CHORES_MS;
-    loan.isWatched = isWatched;
-    if (!loan.isOut) return true;
-    // In this order, as the fast path has a request in hand first and then has answered it.
-    return !isWatched && (loan.inHand >= 0 || this.requests.settle() > 0);
+    return lending.setWatched(isWatched) || (!isWatched && this.requests.settle() > 0);
   }
 
   private stop(): number {
@@ -458,15 +309,15 @@ export class Receiver {
     // Nobody is let in any more, though: who connects now waits in the handshake, with its request
     // in its own memory, for the next hub.
     this.poller.want(QUESTIONS, false);
-    this.lendingSinceMs = undefined;
-    this.regain();
+    this.lending.stopWaiting();
+    this.requests.reclaim();
     this.unsubscribe();
     const startMs = performance.now();
     this.drain(startMs, STOP_QUIET_MS);
     this.requests.notice("Exiting imagehub");
     this.drain(startMs, 1);
     this.requests.refuseRest();
-    sayFarewell(this.requests.takeHeld(), this.connections, this.socket);
+    sayFarewell(this.requests.releaseHeld(), this.connections, this.socket);
     this.socket[Symbol.dispose]();
     this.connections[Symbol.dispose]();
     this.gatekeeper[Symbol.dispose]();
@@ -504,10 +355,10 @@ export class Receiver {
       const now = performance.now();
       if (now - startMs >= STOP_MS_MAX) return;
       const receives = now - startMs < STOP_RECEIVE_MS_MAX;
-      const { receivedMs } = requests;
-      const hasDone = requests.takeDone() > 0;
+      const { receivedMs } = requests.tally;
+      const hasDone = requests.finishDone() > 0;
       const mayHaveMore = receives && requests.receiveBatch();
-      if (hasDone || requests.receivedMs !== receivedMs) lastMs = now;
+      if (hasDone || requests.tally.receivedMs !== receivedMs) lastMs = now;
       if (mayHaveMore) continue;
       // What ends a wait may be no request: a connection that comes, or a signal.
       const leftMs = lastMs + quietMs - now;
@@ -524,12 +375,12 @@ export class Receiver {
    */
   private poll(timeoutMs: number, receives = true): void {
     const { poller } = this;
-    poller.want(SOCKET, receives && this.isReceiving);
+    poller.want(SOCKET, receives && this.lending.isReceiving);
     poller.wait(timeoutMs);
     if (poller.readable(WAKE)) this.parts.wake.clear();
     if (poller.readable(MONITOR)) {
       // So that a connection on which something has come counts as such.
-      if (this.isLending) this.requests.settle();
+      if (this.lending.isLent) this.requests.settle();
       this.connections.update();
     }
     if (poller.readable(QUESTIONS)) this.gatekeeper.authenticator.update();
@@ -545,17 +396,18 @@ export class Receiver {
     this.lookAtPublishers(now);
     this.gatekeeper.authenticator.update();
     this.parts.queue.turn();
-    if (this.parts.queue.takeReload()) this.reload();
+    if (this.parts.queue.clearReload()) this.reload();
     this.counters[Counter.connections] = this.connections.count;
     this.counters[Counter.queued] = this.requests.inHand;
     this.watchDisk(now);
-    this.seeToLoan(now);
-    const activity = this.requests.activity.takeMessage(now);
+    const heldMs = this.stalls.heldMs(settings.writers, now);
+    if (this.lending.review(now, heldMs, this.requests.waitingForReply)) this.reclaim();
+    const activity = this.requests.activity.nextMessage(now);
     if (activity !== undefined) this.parts.tell(activity);
     this.complaints.flush(now);
     if (this.isTrimDue && now - this.trimmedMs >= TRIM_MS) {
       this.trimmedMs = now;
-      this.trimmedBytes = this.requests.receivedBytes;
+      this.trimmedBytes = this.requests.tally.receivedBytes;
       trimMemory();
     }
     if (now - this.quietSinceMs >= this.patienceMs) {
@@ -571,20 +423,14 @@ export class Receiver {
     if (now - this.lookedMs < LOOK_MS) return;
     this.lookedMs = now;
     // What the fast path has received is whole.
-    if (this.isLending) this.requests.settle();
+    if (this.lending.isLent) this.requests.settle();
     this.connections.look();
   }
 
   private lookAtPublishers(now: number): void {
     const { subscriptions } = this;
     if (subscriptions === undefined) return;
-    subscriptions.update(now, (publisher, change) => {
-      const { level, message } = PUBLISHER_CHANGES[change];
-      this.complaints.add(`${publisher.endpoint} ${change}`, {
-        level,
-        message: `${message} ${publisher.endpoint}`,
-      });
-    });
+    subscriptions.update(now, (publisher, change) => this.reports.publisher(publisher, change));
     this.counters[Counter.publishersConnected] = subscriptions.connected;
   }
 
@@ -603,18 +449,18 @@ export class Receiver {
   }
 
   private get isTrimDue(): boolean {
-    return this.requests.receivedBytes - this.trimmedBytes >= TRIM_BYTES;
+    return this.requests.tally.receivedBytes - this.trimmedBytes >= TRIM_BYTES;
   }
 
   /** Since when no request has come, and nothing was said of it. */
   private get quietSinceMs(): number {
-    return Math.max(this.requests.receivedMs, this.noticedMs);
+    return Math.max(this.requests.tally.receivedMs, this.noticedMs);
   }
 
   /** Says that the disk stalls, while a writer waits for it. */
   private watchDisk(now: number): void {
     const stalledMs = this.stalls.longestMs(now);
-    if (stalledMs >= SLOW_MS) this.takenBackMs = now;
+    if (stalledMs >= SLOW_MS) this.lending.sawUnusual(now);
     const seconds = Math.floor(stalledMs / 1000);
     this.parts.shared.integers[Integer.stalledSeconds] = seconds < STALL_SECONDS_MIN ? 0 : seconds;
     if (seconds < STALL_SECONDS_MIN) return;

@@ -10,10 +10,9 @@
  */
 
 import type { Settings } from "../config/schema.ts";
-import type { Address } from "../os/ffi.ts";
 import type { Message } from "../zmq/message.ts";
 import { type Context, type Socket, SocketOption, SocketType } from "../zmq/socket.ts";
-import { HOPS_MAX, NO_DELIMITER, Place } from "../shared/place.ts";
+import { HOPS_MAX, NO_DELIMITER, type RequestSlot } from "../shared/request-slot.ts";
 
 /** Longest frame 1, in bytes. */
 const HEADER_BYTES_MAX = 64 * 1024;
@@ -96,251 +95,182 @@ export function routerSocket(context: Context, settings: SocketSettings): Socket
 }
 
 /**
- * The socket that faces the senders, as one thread sees it. A request in hand has a place, a number
- * that the caller chooses. The places are in shared memory: a thread that is given one finds the
- * whole request there.
+ * The socket that faces the senders, as one thread sees it. Each request has a {@link RequestSlot}
+ * that the caller chooses. Slots are in shared memory, so any thread finds the whole request there.
  */
 export class ReplySocket {
-  /** Begins with frame 1 of the request that was received or loaded last. */
+  /** Begins with frame 1 of the request that was loaded last. */
   readonly header = Buffer.alloc(HEADER_BYTES_MAX);
-  /** How long that is, in bytes. */
+  /** Length of that frame, in bytes. */
   headerLength = 0;
-  /** Why there is none, where the frames are not two, or it is too long. */
+  /** Why the request that was loaded last cannot be read; undefined if it can. */
   malformed: string | undefined;
-  private readonly views: Place[] = [];
 
   /**
-   * @param socket for a poller; a ROUTER
-   * @param places where all places are
-   * @param own how many of them, from the first, this thread makes ready itself, each when it is
-   *   used first; another has done so with the rest
-   * @param isLent whether another thread has the socket now; to use it all the same would corrupt
-   * it, so that throws
+   * @param socket a ROUTER; also for a poller
+   * @param isLent whether another thread has the socket now. Using it all the same would corrupt
+   *   it, so that throws
    */
   constructor(
     readonly socket: Socket,
-    private readonly places: Address,
-    private readonly own: number,
     private readonly isLent: () => boolean = () => false,
   ) {}
 
-  /** Frame 2 of the request at this place. */
-  payload(place: number): Message {
-    return this.at(place).payload;
-  }
-
   /**
-   * Receives a request, without waiting. It is in hand at this place until it was answered; `load`
-   * has it read.
+   * Receives a request into a slot, without waiting. {@link load} then reads it.
    *
-   * @returns false when there is none
+   * @returns false if there is none
    */
-  receive(place: number): boolean {
+  receive(slot: RequestSlot): boolean {
     this.check();
-    const at = this.at(place);
-    if (!this.socket.tryReceive(at.routingId)) return false;
-    at.fd = at.routingId.sourceFd;
-    this.receiveFrames(at);
+    const { routingId } = slot;
+    if (!this.socket.tryReceive(routingId)) return false;
+    slot.fd = routingId.sourceFd;
+    this.receiveFrames(slot);
     return true;
   }
 
   /**
-   * Receives what a publisher has sent, without waiting, into a place where nothing is in hand: two
-   * frames and no envelope. It is not to be answered.
+   * Receives what a publisher has sent into a free slot, without waiting: two frames and no
+   * envelope. It gets no reply.
    *
    * @param publisher a SUB socket
-   * @returns false when there is nothing
+   * @returns false if there is nothing
    */
-  receivePublished(place: number, publisher: Socket): boolean {
-    const at = this.at(place);
-    const { header, payload } = at;
+  receivePublished(slot: RequestSlot, publisher: Socket): boolean {
+    const { header, payload } = slot;
     if (!publisher.tryReceive(header)) return false;
-    at.routingId.clear();
-    at.hops = 0;
-    at.fd = -1;
-    at.headerBytes = header.size;
-    at.frames = 1;
+    slot.routingId.clear();
+    slot.hops = 0;
+    slot.fd = -1;
+    slot.headerBytes = header.size;
+    slot.frames = 1;
     if (header.more) {
       publisher.receiveRest(payload);
-      at.frames = 2;
-      for (; payload.more; at.frames++) publisher.receiveRest(payload);
+      slot.frames = 2;
+      for (; payload.more; slot.frames++) publisher.receiveRest(payload);
     }
-    if (at.headerBytes > HEADER_BYTES_MAX) header.clear();
+    if (slot.headerBytes > HEADER_BYTES_MAX) header.clear();
     return true;
   }
 
   /**
-   * Reads frame 1 of the request at this place into `header`, or into `malformed` why not; another
+   * Copies frame 1 of a request to `header`, or says in `malformed` why it cannot be read. Another
    * thread may have received it.
    */
-  load(place: number): void {
-    const { hops, frames, headerBytes, header } = this.at(place);
+  load({ hops, frames, headerBytes, header }: RequestSlot): void {
     this.headerLength = headerBytes;
     this.malformed = whyMalformed(hops, frames, headerBytes);
     if (this.malformed === undefined) header.copyTo(this.header);
   }
 
   /**
-   * Lets go of frame 1 of the request at this place, which then cannot be loaded any more. It may
-   * be large, and counts nowhere.
+   * Frees frame 1 of a request, which cannot be loaded any more. It may be large, and no bound
+   * counts it.
    */
-  dropHeader(place: number): void {
-    const at = this.at(place);
-    if (at.headerBytes === 0) return;
-    at.headerBytes = 0;
-    at.header.clear();
+  dropHeader(slot: RequestSlot): void {
+    if (slot.headerBytes === 0) return;
+    slot.headerBytes = 0;
+    slot.header.clear();
   }
 
-  /** Receives what follows the routing id. */
-  private receiveFrames(at: Place): void {
-    const { header, payload } = at;
-    at.frames = 0;
-    at.headerBytes = 0;
-    at.wireBytes = 0;
-    // The delimiter is in `header` then, and whatever follows is the request itself.
-    if (!this.receiveEnvelope(at) || !header.more) return;
-    this.receiveFrame(at, header);
-    at.headerBytes = header.size;
-    at.frames = 1;
-    if (header.more) {
-      this.receiveFrame(at, payload);
-      at.frames = payload.more ? 2 + this.skipRest(at, payload) : 2;
-    }
-    if (at.headerBytes > HEADER_BYTES_MAX) header.clear();
-  }
-
-  private receiveFrame(at: Place, into: Message): void {
-    this.socket.receiveRest(into);
-    const { size } = into;
-    at.wireBytes += size + (size > SHORT_FRAME_BYTES_MAX ? LONG_HEAD_BYTES : SHORT_HEAD_BYTES);
-  }
-
-  /** Bytes that all frames of the request at this place took on the wire. */
-  wireBytes(place: number): number {
-    return this.at(place).wireBytes;
-  }
-
-  /**
-   * The address of the sender of the request at this place, which is not answered yet, e.g.
-   * `192.168.86.41`.
-   */
-  peerAddress(place: number): string {
-    const { routingId, payload } = this.at(place);
-    // What a publisher has sent has no routing id.
-    const address = routingId.property("Peer-Address") ?? payload.property("Peer-Address");
-    return (address ?? "an unknown address").replace(/^::ffff:/, "");
-  }
-
-  /**
-   * Whether the sender of the request at this place has set a routing id, which may come again on
-   * another connection. Those that libzmq makes begin with a zero, and come once. A sender that
-   * sets such a one itself may get replies late or not at all; and where libzmq's counter comes to
-   * one that somebody has set, it ends the process, which the pace of new connections bounds
-   * (`arrivals.ts`).
-   */
-  isNamed(place: number): boolean {
-    return this.at(place).routingId.firstByte !== 0;
-  }
-
-  /** Whether the request at this place came straight from its sender, through no proxy. */
-  isDirect(place: number): boolean {
-    return this.at(place).hops === 0;
-  }
-
-  /**
-   * The descriptor of the connection that the request at this place came on; -1 where that is not
-   * known.
-   */
-  descriptor(place: number): number {
-    return this.at(place).fd;
-  }
-
-  /** Sends the reply to the request at this place. The request stays in hand. */
-  reply(place: number, reply: Uint8Array): void {
+  /** Sends the reply to a request. The request stays in its slot. */
+  reply(slot: RequestSlot, reply: Uint8Array): void {
     this.check();
     const { socket } = this;
-    const at = this.at(place);
-    socket.sendMessage(at.routingId, true);
-    for (let hop = 0; hop < at.hops; hop++) socket.sendMessage(at.hop(hop), true);
-    if (at.hops !== NO_DELIMITER) socket.send(EMPTY, true);
+    const { hops } = slot;
+    socket.sendMessage(slot.routingId, true);
+    for (let hop = 0; hop < hops; hop++) socket.sendMessage(slot.hop(hop), true);
+    if (hops !== NO_DELIMITER) socket.send(EMPTY, true);
     socket.send(reply, false);
   }
 
-  /**
-   * Takes the envelope of the request at this place, so that it can be answered when the place is
-   * another's.
-   */
-  takeEnvelope(place: number): Envelope {
-    const at = this.at(place);
-    const hops = Array.from({ length: Math.max(at.hops, 0) }, (_, hop) => at.hop(hop).bytes());
-    return [at.routingId.bytes(), ...hops, ...(at.hops === NO_DELIMITER ? [] : [EMPTY])];
-  }
-
-  /** Sends the reply to a request whose envelope was taken. */
+  /** Sends the reply to a request whose envelope was copied. */
   replyTo(envelope: Envelope, reply: Uint8Array): void {
     this.check();
     for (const frame of envelope) this.socket.send(frame, true);
     this.socket.send(reply, false);
   }
 
-  /** Forgets the request at this place. */
-  release(place: number): void {
-    const at = this.at(place);
-    for (let hop = 0; hop < at.hops; hop++) at.hop(hop).clear();
-    at.hops = 0;
-    at.payload.clear();
-    this.dropHeader(place);
+  /** Frees what a slot holds of a request. */
+  release(slot: RequestSlot): void {
+    const { hops } = slot;
+    for (let hop = 0; hop < hops; hop++) slot.hop(hop).clear();
+    slot.hops = 0;
+    slot.payload.clear();
+    this.dropHeader(slot);
   }
 
   private check(): void {
     if (this.isLent()) throw new Error("The socket is lent to another thread");
   }
 
-  private at(place: number): Place {
-    return (this.views[place] ??= this.view(place));
-  }
-
-  private view(place: number): Place {
-    const view = new Place(this.places, place);
-    if (place < this.own) view.init();
-    return view;
+  /** Receives what follows the routing id. */
+  private receiveFrames(slot: RequestSlot): void {
+    const { header, payload } = slot;
+    slot.frames = 0;
+    slot.headerBytes = 0;
+    slot.wireBytes = 0;
+    // The delimiter is in `header` then, and the request itself follows.
+    if (!this.receiveEnvelope(slot) || !header.more) return;
+    this.receiveFrame(slot, header);
+    slot.headerBytes = header.size;
+    slot.frames = 1;
+    if (header.more) {
+      this.receiveFrame(slot, payload);
+      slot.frames = payload.more ? 2 + this.skipRest(slot, payload) : 2;
+    }
+    if (slot.headerBytes > HEADER_BYTES_MAX) header.clear();
   }
 
   /**
-   * Receives up to the delimiter, which then is in the place of frame 1.
+   * Receives up to the delimiter, which is in `header` then.
    *
-   * @returns false where there is no delimiter; the request has been received whole then
+   * @returns false if there is no delimiter; the request has been received whole then
    */
-  private receiveEnvelope(at: Place): boolean {
-    const { routingId, header } = at;
-    at.hops = NO_DELIMITER;
+  private receiveEnvelope(slot: RequestSlot): boolean {
+    const { routingId, header } = slot;
+    slot.hops = NO_DELIMITER;
     if (!routingId.more) return false;
-    this.receiveFrame(at, header);
+    this.receiveFrame(slot, header);
     let hops = 0;
     for (; header.size > 0; hops++) {
       if (hops === HOPS_MAX || !header.more) {
-        this.skipRest(at, header);
+        this.skipRest(slot, header);
         header.clear();
-        for (let hop = 0; hop < hops; hop++) at.hop(hop).clear();
+        for (let hop = 0; hop < hops; hop++) slot.hop(hop).clear();
         return false;
       }
-      at.hop(hops).moveFrom(header);
-      this.receiveFrame(at, header);
+      slot.hop(hops).moveFrom(header);
+      this.receiveFrame(slot, header);
     }
-    at.hops = hops;
+    slot.hops = hops;
     return true;
   }
 
-  /** Receives and drops what follows a frame. @returns how many frames that were */
-  private skipRest(at: Place, frame: Message): number {
+  /** Receives and drops what follows a frame. @returns the number of frames dropped */
+  private skipRest(slot: RequestSlot, frame: Message): number {
     let skipped = 0;
-    for (; frame.more; skipped++) this.receiveFrame(at, frame);
+    for (; frame.more; skipped++) this.receiveFrame(slot, frame);
     return skipped;
+  }
+
+  private receiveFrame(slot: RequestSlot, into: Message): void {
+    this.socket.receiveRest(into);
+    const { size } = into;
+    slot.wireBytes += size + (size > SHORT_FRAME_BYTES_MAX ? LONG_HEAD_BYTES : SHORT_HEAD_BYTES);
   }
 
   [Symbol.dispose](): void {
     this.socket[Symbol.dispose]();
   }
+}
+
+/** Copies the envelope of a request, which can then be answered after its slot was reused. */
+export function copyEnvelope(slot: RequestSlot): Envelope {
+  const hops = Array.from({ length: Math.max(slot.hops, 0) }, (_, hop) => slot.hop(hop).bytes());
+  const delimiter = slot.hops === NO_DELIMITER ? [] : [EMPTY];
+  return [slot.routingId.bytes(), ...hops, ...delimiter];
 }
 
 /** Why a request cannot be read. @returns undefined where it can */

@@ -53,7 +53,7 @@ export class EventQueue {
     // taken.
     while (!this.isEmpty) {
       if (Atomics.compareExchange(integers, Integer.eventTurn, 0, this.writer + 1) !== 0) return;
-      for (let slot = this.take(); slot >= 0; slot = this.take()) store(slot);
+      for (let slot = this.pop(); slot >= 0; slot = this.pop()) store(slot);
       Atomics.store(integers, Integer.eventTurn, 0);
     }
   }
@@ -75,7 +75,7 @@ export class EventQueue {
   }
 
   /** Whoever has the turn: the oldest, or -1. */
-  private take(): number {
+  private pop(): number {
     const { integers, next } = this;
     if (Atomics.load(integers, Integer.oldestEvent) === 0) this.turnRound();
     const slot = Atomics.load(integers, Integer.oldestEvent) - 1;

@@ -60,7 +60,7 @@ export class Loan {
   }
 
   /**
-   * Whether the fast path has the socket. Either end can end that, by {@link Loan.takeBack} or
+   * Whether the fast path has the socket. Either end can end that, by {@link Loan.reclaim} or
    * {@link Loan.giveBack}.
    */
   get isOut(): boolean {
@@ -83,7 +83,7 @@ export class Loan {
   }
 
   /** Receiver, or the main thread for a fast path that has ended: takes the socket back. */
-  takeBack(): void {
+  reclaim(): void {
     Atomics.store(this.integers, Integer.loanOut, 0);
     // The fast path may be receiving or answering just now, which is soon over.
     this.lock.hold(() => undefined);

@@ -13,7 +13,7 @@ import { WRITERS_MAX } from "../limits.ts";
 import { type Address } from "../os/ffi.ts";
 import { mapMemory } from "../os/memory.ts";
 import { HISTOGRAM_NUMBERS } from "./histogram.ts";
-import { SLOT_BYTES } from "./slot.ts";
+import { SLOT_BYTES } from "./request-slot.ts";
 
 /**
  * Requests that the fast path can have received, or answered before the receiver has counted them.
@@ -31,9 +31,6 @@ export const FAST_BATCH = FAST_SLOTS / 2;
  * Threads that store: the writers, and the fast path, whose number is the next one behind theirs.
  */
 const STORING_MAX = WRITERS_MAX + 1;
-
-/** Bytes of the frames of one request; `shared/place.ts` has what stands where. */
-export const PLACE_BYTES = 768;
 
 /**
  * One cache line: threads that write to integers on different lines do not slow each other down.
@@ -174,8 +171,6 @@ export interface Shared {
    * no memory.
    */
   readonly slots: Address;
-  /** Where the frames of the request in each slot are, likewise; see `shared/place.ts`. */
-  readonly places: Address;
 }
 
 /**
@@ -193,10 +188,10 @@ export function firstFastSlot(slots: number): number {
 
 /** @param slots requests that can be in the hub at once */
 export function createShared(slots: number): Shared {
-  const places = firstFastSlot(slots) + FAST_SLOTS;
+  const count = firstFastSlot(slots) + FAST_SLOTS;
   // The work ring also carries a word to each writer that it is to end; `queue.ts` wants a power of
   // two.
-  const ring = 2 ** Math.ceil(Math.log2(places + WRITERS_MAX));
+  const ring = 2 ** Math.ceil(Math.log2(count + WRITERS_MAX));
   return {
     integers: new Int32Array(new SharedArrayBuffer(INTEGERS * Int32Array.BYTES_PER_ELEMENT)),
     counters: new Float64Array(new SharedArrayBuffer(COUNTERS * Float64Array.BYTES_PER_ELEMENT)),
@@ -205,9 +200,8 @@ export function createShared(slots: number): Shared {
     ),
     work: new Int32Array(new SharedArrayBuffer(ring * Int32Array.BYTES_PER_ELEMENT)),
     done: new Int32Array(new SharedArrayBuffer(ring * Int32Array.BYTES_PER_ELEMENT)),
-    nextEvents: new Int32Array(new SharedArrayBuffer(places * Int32Array.BYTES_PER_ELEMENT)),
-    slots: mapMemory(places * SLOT_BYTES),
-    places: mapMemory(places * PLACE_BYTES),
+    nextEvents: new Int32Array(new SharedArrayBuffer(count * Int32Array.BYTES_PER_ELEMENT)),
+    slots: mapMemory(count * SLOT_BYTES),
   };
 }
 

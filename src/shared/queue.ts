@@ -14,8 +14,8 @@ import { type EventFd, Futex } from "../os/wait.ts";
 import { WRITERS_MAX } from "../limits.ts";
 import { Integer, type Shared } from "./memory.ts";
 
-/** What {@link RequestQueue.take} gives when there is no slot. */
-export const Take = {
+/** What {@link RequestQueue.waitForWork} gives when there is no slot. */
+export const NoWork = {
   /** There is none now. */
   nothing: -1,
   /** The hub stops: there will be no more. */
@@ -58,17 +58,17 @@ export class RequestQueue {
 
   /** Receiver: tells `writers` writers that there will be no more. */
   end(writers: number): void {
-    for (let index = 0; index < writers; index++) this.put(Take.end);
+    for (let index = 0; index < writers; index++) this.put(NoWork.end);
   }
 
-  /** Writer: waits for the next slot. @returns it, or `Take.end` */
-  take(): number {
+  /** Writer: waits for the next slot. @returns it, or `NoWork.end` */
+  waitForWork(): number {
     const { integers } = this;
     for (;;) {
       this.turn();
       const tail = Atomics.load(integers, Integer.workTail);
-      const slot = this.tryTake();
-      if (slot !== Take.nothing) return slot;
+      const slot = this.nextWork();
+      if (slot !== NoWork.nothing) return slot;
       // Counted before the kernel looks at the tail a last time, so that put() either sees the
       // writer or has changed the tail.
       Atomics.add(integers, Integer.idleWriters, 1);
@@ -77,12 +77,12 @@ export class RequestQueue {
     }
   }
 
-  /** Writer: the next slot, or one of {@link Take}, without waiting. */
-  tryTake(): number {
+  /** Writer: the next slot, or one of {@link NoWork}, without waiting. */
+  nextWork(): number {
     const { integers, work } = this;
     for (;;) {
       const head = Atomics.load(integers, Integer.workHead);
-      if (head === Atomics.load(integers, Integer.workTail)) return Take.nothing;
+      if (head === Atomics.load(integers, Integer.workTail)) return NoWork.nothing;
       // Read before it is claimed: from then on put() may use the place again, as soon as the ring
       // has gone round, and slots of other writers can go round while this thread does not get a
       // processor.
@@ -110,7 +110,7 @@ export class RequestQueue {
   }
 
   /** Receiver: the next slot that is done, or -1. */
-  takeDone(): number {
+  nextDone(): number {
     const { done } = this;
     const place = position(this.doneHead, done.length);
     const slot = Atomics.load(done, place) - 1;
@@ -149,7 +149,7 @@ export class RequestQueue {
   }
 
   /** Receiver: whether that was asked since. */
-  takeReload(): boolean {
+  clearReload(): boolean {
     return Atomics.exchange(this.integers, Integer.reload, 0) !== 0;
   }
 

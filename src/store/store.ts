@@ -10,7 +10,7 @@ import { Calendar, type Clock, type LocalTime } from "../protocol/calendar.ts";
 import type { Settings } from "../config/schema.ts";
 import { writeAll, writeBytes } from "../os/files.ts";
 import type { Shared } from "../shared/memory.ts";
-import { Kind, Outcome, type Slot } from "../shared/slot.ts";
+import { isImage, Kind, Outcome, type RequestSlot } from "../shared/request-slot.ts";
 import { DataDirectory } from "./data-directory.ts";
 import { DateFolders, type Permit } from "./date-folders.ts";
 import { EventLog } from "./event-log.ts";
@@ -45,7 +45,7 @@ export class Store {
   private fileSystemPart = "";
   private fileSystemMs = Number.NEGATIVE_INFINITY;
   /** What is being stored. An array that is still being encoded is not. */
-  private slot!: Slot;
+  private slot!: RequestSlot;
   private readonly writePayload = (fd: number): void =>
     writeAll(fd, this.slot.payloadAddress, this.slot.payloadBytes);
 
@@ -77,7 +77,7 @@ export class Store {
    *
    * @returns a promise only where an array has to be encoded first
    */
-  handle(slot: Slot): void | Promise<void> {
+  handle(slot: RequestSlot): void | Promise<void> {
     try {
       switch (slot.kind) {
         case Kind.jpeg:
@@ -90,7 +90,7 @@ export class Store {
           slot.outcome = Outcome.stored;
           return;
         default:
-          this.events.append(slot.text);
+          this.events.append(slot.eventText);
           slot.outcome = Outcome.stored;
       }
     } catch (error) {
@@ -98,7 +98,7 @@ export class Store {
     }
   }
 
-  private async encodeAndStore(slot: Slot): Promise<void> {
+  private async encodeAndStore(slot: RequestSlot): Promise<void> {
     try {
       const { payloadAddress: address, raw } = slot;
       const isDeep = raw.item === "uint16" || raw.item === "uint16be";
@@ -111,8 +111,8 @@ export class Store {
     }
   }
 
-  private storeImage(slot: Slot, writeTo: (fd: number) => void, suffix: ImageSuffix): void {
-    const permit = this.images.store(slot.text, slot.micros, writeTo, suffix);
+  private storeImage(slot: RequestSlot, writeTo: (fd: number) => void, suffix: ImageSuffix): void {
+    const permit = this.images.store(slot.name, slot.micros, writeTo, suffix);
     slot.outcome = OUTCOMES[permit];
   }
 
@@ -126,11 +126,11 @@ export class Store {
     }
   }
 
-  private fail(slot: Slot, error: unknown): void {
+  private fail(slot: RequestSlot, error: unknown): void {
     const message = messageOf(error);
     // Only what the system refused may be the file system's fault.
     const isSystems = error instanceof Error && "code" in error;
-    slot.text = isSystems ? message + this.onFileSystem(slot.kind) : message;
+    slot.failure = isSystems ? message + this.onFileSystem(slot.kind) : message;
     slot.outcome = Outcome.failed;
   }
 
@@ -139,7 +139,7 @@ export class Store {
    * every request.
    */
   private onFileSystem(kind: number): string {
-    const part = kind === Kind.jpeg || kind === Kind.raw ? "images" : "logs";
+    const part = isImage(kind) ? "images" : "logs";
     const now = performance.now();
     if (part !== this.fileSystemPart || now - this.fileSystemMs > FILE_SYSTEM_MS) {
       const found = fileSystemOf(`${this.directory}/${part}`);

@@ -15,7 +15,7 @@ import { Socket } from "../zmq/socket.ts";
 import type { ThreadStart, WriterMessage } from "../shared/messages.ts";
 import { RequestQueue } from "../shared/queue.ts";
 import { firstFastSlot, slotsFor } from "../shared/memory.ts";
-import { Slots } from "../shared/slot.ts";
+import { RequestSlots } from "../shared/request-slot.ts";
 
 declare const self: Worker;
 
@@ -31,14 +31,14 @@ self.onmessage = ({ data }: MessageEvent<ThreadStart>) => {
     queue: new RequestQueue(shared, new EventFd(wakeFd), number),
     wake,
     descriptor: socket.descriptor,
-    socket: new ReplySocket(Socket.borrowed(socket.address), shared.places, 0),
+    socket: new ReplySocket(Socket.borrowed(socket.address)),
     reader: new RequestReader({
       textBytesMax: settings.max_text_bytes,
       nameBytesMax: settings.max_name_bytes,
       unlabelled: settings.unlabelled,
       payloadBytesMax: settings.max_message_bytes,
     }),
-    slots: new Slots(shared.slots),
+    slots: new RequestSlots(shared.slots),
     store: new Store(settings, shared, systemClock),
     calendar: new Calendar(systemClock),
   });

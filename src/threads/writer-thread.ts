@@ -11,9 +11,9 @@ import { Store } from "../store/store.ts";
 import { observe } from "../shared/histogram.ts";
 import { EventQueue } from "../shared/event-queue.ts";
 import type { ThreadStart, WriterMessage } from "../shared/messages.ts";
-import { RequestQueue, Take } from "../shared/queue.ts";
+import { RequestQueue, NoWork } from "../shared/queue.ts";
 import { histogramAt, Integer, UNFLUSHED } from "../shared/memory.ts";
-import { isForLog, Slots } from "../shared/slot.ts";
+import { isForLog, RequestSlots } from "../shared/request-slot.ts";
 
 declare const self: Worker;
 
@@ -23,7 +23,7 @@ self.onmessage = async ({ data }: MessageEvent<ThreadStart>) => {
   const files = new Store(settings, shared, systemClock);
   const queue = new RequestQueue(shared, new EventFd(wakeFd), writer);
   const events = new EventQueue(shared, writer);
-  const slots = new Slots(shared.slots);
+  const slots = new RequestSlots(shared.slots);
   const durations = histogramAt(shared, writer);
 
   const giveBack = (index: number, startMs: number): void => {
@@ -49,8 +49,8 @@ self.onmessage = async ({ data }: MessageEvent<ThreadStart>) => {
   // The writer before this one may have left some.
   events.drain(store);
   for (;;) {
-    const index = queue.take();
-    if (index === Take.end) break;
+    const index = queue.waitForWork();
+    if (index === NoWork.end) break;
     if (isForLog(slots.at(index).kind)) {
       events.put(index);
       events.drain(store);

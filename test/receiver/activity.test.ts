@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { Calendar } from "../../src/protocol/calendar.ts";
-import { Activity, NODES_MAX } from "../../src/receiver/activity.ts";
+import { Activity, NODES_MAX, type Seen } from "../../src/receiver/activity.ts";
 import type { NodeRow } from "../../src/shared/messages.ts";
 import { readHistograms } from "../../src/shared/histogram.ts";
 import { createShared, histogramAt } from "../../src/shared/memory.ts";
@@ -20,17 +20,23 @@ class Fixture {
     report: (level, message, fields) =>
       this.reports.push(`${level} ${message} ${String(fields?.["address"])}`),
   });
+  /** Requests in hand. */
+  readonly requests: readonly Seen[] = Array.from({ length: 4 }, () => ({
+    node: undefined,
+    day: 0,
+    receivedMs: 0,
+  }));
   #nowMs = 0;
 
-  seen(name: string, slot = 0, address = "10.0.0.1"): void {
+  seen(name: string, request = 0, address = "10.0.0.1"): void {
     this.#nowMs += 0.01;
-    this.activity.seen(slot, name, this.#nowMs, () => address);
+    this.activity.seen(this.requests[request]!, name, this.#nowMs, () => address);
   }
 
   /** What the main thread is told some time later. */
-  told(laterMs = 1000): ReturnType<Activity["takeMessage"]> {
+  told(laterMs = 1000): ReturnType<Activity["nextMessage"]> {
     this.#nowMs += laterMs;
-    return this.activity.takeMessage(this.#nowMs);
+    return this.activity.nextMessage(this.#nowMs);
   }
 
   row(): NodeRow | undefined {
@@ -44,11 +50,11 @@ describe("Activity", () => {
   test("tells of a node what has come of it", () => {
     const fixture = new Fixture();
     fixture.seen("Barn Door");
-    fixture.activity.stored(0, "image");
+    fixture.activity.stored(fixture.requests[0]!, "image");
     fixture.seen("Barn Door", 1);
-    fixture.activity.stored(1, "event");
+    fixture.activity.stored(fixture.requests[1]!, "event");
     fixture.seen("Barn Door", 2);
-    fixture.activity.heartbeat(2);
+    fixture.activity.heartbeat(fixture.requests[2]!);
     expect(fixture.told()).toEqual({
       type: "activity",
       nodes: [
@@ -100,7 +106,7 @@ describe("Activity", () => {
     const send = (utc: string): NodeRow | undefined => {
       fixture.clock.set(utc);
       fixture.seen("A");
-      fixture.activity.stored(0, "image");
+      fixture.activity.stored(fixture.requests[0]!, "image");
       return fixture.row();
     };
     expect(send("2026-11-22T07:59:58")).toMatchObject({ day: 20_261_121, images: 1 });
@@ -115,8 +121,8 @@ describe("Activity", () => {
     fixture.seen("A", 0);
     fixture.clock.set("2026-11-22T08:00:01");
     fixture.seen("A", 1);
-    fixture.activity.stored(0, "image");
-    fixture.activity.stored(1, "image");
+    fixture.activity.stored(fixture.requests[0]!, "image");
+    fixture.activity.stored(fixture.requests[1]!, "image");
     expect(fixture.row()).toMatchObject({ day: 20_261_122, images: 1 });
   });
 
@@ -125,18 +131,18 @@ describe("Activity", () => {
     fixture.activity.failed("image", "No space", "ENOSPC");
     fixture.activity.failed("event", "Not the disk", undefined);
     expect(fixture.told()?.outcomes).toEqual({ image: "No space" });
-    fixture.activity.stored(0, "event");
+    fixture.activity.stored(fixture.requests[0]!, "event");
     fixture.activity.failed("image", "No space", "ENOSPC");
     expect(fixture.told()?.outcomes).toEqual({ image: "No space", event: null });
     fixture.activity.failed("image", "No space", "ENOSPC");
-    fixture.activity.stored(0, "image");
+    fixture.activity.stored(fixture.requests[0]!, "image");
     expect(fixture.told()?.outcomes).toEqual({ image: null });
   });
 
   test("counts how long answers took", () => {
     const fixture = new Fixture();
     fixture.seen("A", 0);
-    fixture.activity.answered(0, 3.01);
+    fixture.activity.answered(fixture.requests[0]!, 3.01);
     const { count, sumSeconds } = readHistograms([histogramAt(fixture.shared)]);
     expect(count).toBe(1);
     expect(sumSeconds).toBeCloseTo(0.003, 9);

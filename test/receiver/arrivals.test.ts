@@ -5,7 +5,7 @@ const addressOf = (at: number): string => `10.${at >> 16}.${(at >> 8) & 255}.${a
 
 /** How many of so many connections at once may come. */
 const taken = (arrivals: Arrivals, address: string, nowMs: number, count = 1000): number =>
-  Array.from({ length: count }, () => arrivals.take(address, nowMs)).filter(Boolean).length;
+  Array.from({ length: count }, () => arrivals.admit(address, nowMs)).filter(Boolean).length;
 
 test("an address has its store at once, then so many a second, and its store again after a while", () => {
   const arrivals = new Arrivals(100);
@@ -18,8 +18,8 @@ test("an address has its store at once, then so many a second, and its store aga
 test("a try that fails costs nothing", () => {
   const arrivals = new Arrivals(1);
   expect(taken(arrivals, "10.0.0.7", 0)).toBe(1);
-  for (let nowMs = 1; nowMs < 50; nowMs++) expect(arrivals.take("10.0.0.7", nowMs)).toBe(false);
-  expect(arrivals.take("10.0.0.7", 50)).toBe(true);
+  for (let nowMs = 1; nowMs < 50; nowMs++) expect(arrivals.admit("10.0.0.7", nowMs)).toBe(false);
+  expect(arrivals.admit("10.0.0.7", 50)).toBe(true);
 });
 
 test.each([
@@ -44,8 +44,8 @@ test.each([
 
 test("no more addresses are remembered than there is room for, and those that came last are", () => {
   const arrivals = new Arrivals(1);
-  for (let at = 0; at < 10_000; at++) expect(arrivals.take(addressOf(at), 0)).toBe(true);
-  expect(arrivals.take(addressOf(9999), 0)).toBe(false);
-  expect(arrivals.take(addressOf(0), 0)).toBe(true);
+  for (let at = 0; at < 10_000; at++) expect(arrivals.admit(addressOf(at), 0)).toBe(true);
+  expect(arrivals.admit(addressOf(9999), 0)).toBe(false);
+  expect(arrivals.admit(addressOf(0), 0)).toBe(true);
   expect((Reflect.get(arrivals, "buckets") as Map<string, unknown>).size).toBeLessThanOrEqual(4096);
 });

@@ -141,7 +141,7 @@ async function fill(stack: DisposableStack, already = 0): Promise<RawPeer[]> {
 
 /** Says of all that stand that a request has come on them. */
 function haveSent(): void {
-  for (const fd of Array(1000).keys()) connections.at(fd).messages = 1;
+  for (const fd of Array(1000).keys()) connections.lookUp(fd).messages = 1;
 }
 
 describe("more connections than may stand", () => {
@@ -187,9 +187,9 @@ describe("more connections than may stand", () => {
   test("close the oldest of those that have never sent anything, each in its turn", async () => {
     using stack = new DisposableStack();
     const strangers = await fill(stack);
-    connections.at(
+    connections.lookUp(
       [...Array(1000).keys()].find(
-        (fd) => connections.at(fd).peer === addresses("Connected: ")[0],
+        (fd) => connections.lookUp(fd).peer === addresses("Connected: ")[0],
       )!,
     ).messages = 1;
     const closed = (): number[] =>
@@ -206,7 +206,7 @@ describe("more connections than may stand", () => {
 
 /** The connection of a peer, by its own end. */
 function connectionOf(address: string): Connection {
-  const all = [...Array(1000).keys()].map((fd) => connections.at(fd));
+  const all = [...Array(1000).keys()].map((fd) => connections.lookUp(fd));
   return all.find((each) => each.peer === address)!;
 }
 
@@ -352,7 +352,7 @@ describe("hold", () => {
     };
     Reflect.set(connections, "accept", (fd: number, from: string) => {
       accept.call(connections, fd, from);
-      cookies.push(connections.at(fd).cookie);
+      cookies.push(connections.lookUp(fd).cookie);
     });
     await until(() => cookies.length === 2);
     expect(cookies[0]).toBeUndefined();
@@ -397,18 +397,18 @@ test("commands of a peer that seldom sends do not count as a message that is not
 
 test("at gives one object for a connection as long as it stands, and another for whoever comes after it", async () => {
   const find = (address: string | undefined) => {
-    const all = [...Array(1000).keys()].map((fd) => ({ fd, connection: connections.at(fd) }));
+    const all = [...Array(1000).keys()].map((fd) => ({ fd, connection: connections.lookUp(fd) }));
     return all.find(({ connection }) => connection.peer === address);
   };
   using first = await RawPeer.connect(port);
   await until(() => addresses("Connected: ").length === 1);
   const found = find(addresses("Connected: ")[0])!;
-  expect(connections.at(found.fd)).toBe(found.connection);
+  expect(connections.lookUp(found.fd)).toBe(found.connection);
   found.connection.unanswered = 5;
   first[Symbol.dispose]();
   await until(() => connections.count === 0);
   // What it had sent may still be read: that is counted for nobody.
-  expect(connections.at(found.fd)).toMatchObject({
+  expect(connections.lookUp(found.fd)).toMatchObject({
     peer: "an address that is gone already",
     unanswered: 0,
     messages: 0,

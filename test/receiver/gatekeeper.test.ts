@@ -56,7 +56,7 @@ describe("a routing id such as libzmq makes, which a stranger claims", () => {
     const port = freePort();
     router.bind(`tcp://127.0.0.1:${port}`);
     const arrivals = Reflect.get(gatekeeper, "arrivals") as Arrivals;
-    for (let count = 0; count < before; count++) arrivals.take("127.0.0.1", performance.now());
+    for (let count = 0; count < before; count++) arrivals.admit("127.0.0.1", performance.now());
     using stranger = await RawPeer.connect(port, greeting(), ready("DEALER", CLAIM));
     const frame = new MessageArray(1).at(0);
     const state = (): number => {

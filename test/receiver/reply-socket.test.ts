@@ -1,14 +1,14 @@
 import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { defaultSettings } from "../../src/config/schema.ts";
 import { mapMemory } from "../../src/os/memory.ts";
-import { ReplySocket, routerSocket } from "../../src/receiver/reply-socket.ts";
-import { PLACE_BYTES } from "../../src/shared/memory.ts";
+import { copyEnvelope, ReplySocket, routerSocket } from "../../src/receiver/reply-socket.ts";
+import { RequestSlots, SLOT_BYTES } from "../../src/shared/request-slot.ts";
 import { Poller } from "../../src/zmq/poller.ts";
 import { Context } from "../../src/zmq/socket.ts";
 import { freePort } from "../../scripts/lib/free-port.ts";
 import { COMES_MS, Peer, PeerType } from "../support/peers/zmq-peer.ts";
 
-const PLACES = 200;
+const SLOTS = 200;
 const HEADER_BYTES_MAX = 64 * 1024;
 
 // Above all bounds of waiting, so that what a test holds is let go of before its context is.
@@ -16,15 +16,13 @@ setDefaultTimeout(60_000);
 
 let context: Context;
 let replySocket: ReplySocket;
+let slots: RequestSlots;
 let endpoint: string;
 
 beforeEach(() => {
   context = new Context();
-  replySocket = new ReplySocket(
-    routerSocket(context, defaultSettings()),
-    mapMemory(PLACES * PLACE_BYTES),
-    PLACES,
-  );
+  slots = new RequestSlots(mapMemory(SLOTS * SLOT_BYTES), true);
+  replySocket = new ReplySocket(routerSocket(context, defaultSettings()));
   endpoint = `tcp://127.0.0.1:${freePort()}`;
   replySocket.socket.bind(endpoint);
 });
@@ -41,11 +39,11 @@ interface Received {
 }
 
 /** The next request, which must come. */
-function receiveAt(place: number): Received {
+function receiveInto(slot: number): Received {
   const poller = new Poller([replySocket.socket]);
   poller.wait(COMES_MS);
-  if (!replySocket.receive(place)) throw new Error("No request came");
-  replySocket.load(place);
+  if (!replySocket.receive(slots.at(slot))) throw new Error("No request came");
+  replySocket.load(slots.at(slot));
   const { header, headerLength, malformed } = replySocket;
   return {
     header: malformed === undefined ? header.toString("utf8", 0, headerLength) : undefined,
@@ -56,20 +54,20 @@ function receiveAt(place: number): Received {
 /** Header, payload, and the reason where a request is malformed. */
 function textsOf(
   received: Received,
-  place: number,
+  slot: number,
 ): { header?: string; payload: string; malformed: string } {
   const { header, malformed } = received;
   return {
     ...(header !== undefined && { header }),
-    payload: replySocket.payload(place).bytes().toString(),
+    payload: slots.at(slot).payload.bytes().toString(),
     malformed,
   };
 }
 
-/** Answers the request at a place and frees the place. */
-function answer(place: number, reply: string): void {
-  replySocket.reply(place, Buffer.from(reply));
-  replySocket.release(place);
+/** Answers the request in a slot and frees the slot. */
+function answer(slot: number, reply: string): void {
+  replySocket.reply(slots.at(slot), Buffer.from(reply));
+  replySocket.release(slots.at(slot));
 }
 
 /** A REQ socket whose routing id is the same each time. */
@@ -83,9 +81,13 @@ const peer = (type: number): Peer => new Peer(context, type, endpoint);
 test("receive gives the frames of a REQ socket, which gets one frame back", () => {
   using req = peer(PeerType.req);
   req.send("header", "payload");
-  expect(textsOf(receiveAt(3), 3)).toEqual({ header: "header", payload: "payload", malformed: "" });
-  expect(replySocket.peerAddress(3)).toBe("127.0.0.1");
-  expect(replySocket.receive(4)).toBe(false);
+  expect(textsOf(receiveInto(3), 3)).toEqual({
+    header: "header",
+    payload: "payload",
+    malformed: "",
+  });
+  expect(slots.at(3).peerAddress).toBe("127.0.0.1");
+  expect(replySocket.receive(slots.at(4))).toBe(false);
   answer(3, "OK");
   expect(req.receive()).toEqual(["OK"]);
 });
@@ -102,7 +104,7 @@ test("receive gives frames of any length", () => {
   ];
   for (const [header, payload] of cases) {
     req.send(header, payload);
-    const received = textsOf(receiveAt(0), 0);
+    const received = textsOf(receiveInto(0), 0);
     expect(received.header === header && received.payload === payload).toBe(true);
     answer(0, "OK");
     expect(req.receive()).toEqual(["OK"]);
@@ -138,13 +140,13 @@ describe("receive tells what is wrong, and the sender is answered, when a REQ so
     const { frames, malformed } = cases[name]!;
     using req = peer(PeerType.req);
     req.send(...frames);
-    const received = receiveAt(0);
+    const received = receiveInto(0);
     expect(received).toEqual({ header: undefined, malformed });
     answer(0, `ERROR ${malformed}`);
     expect(req.receive()).toEqual([`ERROR ${malformed}`]);
     // And the next request of the same sender is taken.
     req.send("header", "payload");
-    expect(textsOf(receiveAt(0), 0)).toMatchObject({ header: "header", payload: "payload" });
+    expect(textsOf(receiveInto(0), 0)).toMatchObject({ header: "header", payload: "payload" });
     answer(0, "OK");
     expect(req.receive()).toEqual(["OK"]);
   });
@@ -191,7 +193,7 @@ describe("receive answers with the envelope that came when a DEALER sends", () =
     const { frames, malformed, envelope } = cases[name]!;
     using dealer = peer(PeerType.dealer);
     dealer.send(...frames);
-    const received = receiveAt(0);
+    const received = receiveInto(0);
     expect(received.malformed).toBe(malformed);
     if (malformed === "") {
       expect(textsOf(received, 0)).toEqual({ header: "h", payload: "p", malformed });
@@ -199,10 +201,10 @@ describe("receive answers with the envelope that came when a DEALER sends", () =
     answer(0, "reply");
     expect(dealer.receive()).toEqual([...envelope, "reply"]);
 
-    // The envelope of one request is not that of the next at its place.
+    // The envelope of one request is not that of the next in its slot.
     using req = peer(PeerType.req);
     req.send("header", "payload");
-    expect(textsOf(receiveAt(0), 0)).toMatchObject({ header: "header", payload: "payload" });
+    expect(textsOf(receiveInto(0), 0)).toMatchObject({ header: "header", payload: "payload" });
     answer(0, "OK");
     expect(req.receive()).toEqual(["OK"]);
   });
@@ -213,12 +215,12 @@ describe("receive answers with the envelope that came when a DEALER sends", () =
       const { frames, envelope } = cases[name]!;
       using dealer = peer(PeerType.dealer);
       dealer.send(...frames);
-      receiveAt(0);
-      const taken = replySocket.takeEnvelope(0);
-      replySocket.release(0);
+      receiveInto(0);
+      const taken = copyEnvelope(slots.at(0));
+      replySocket.release(slots.at(0));
       using req = peer(PeerType.req);
       req.send("header", "payload");
-      receiveAt(0);
+      receiveInto(0);
       replySocket.replyTo(taken, Buffer.from("reply"));
       expect(dealer.receive()).toEqual([...envelope, "reply"]);
       answer(0, "OK");
@@ -229,17 +231,17 @@ describe("receive answers with the envelope that came when a DEALER sends", () =
 
 test("reply goes to who asked when many requests are in hand and are answered in another order", () => {
   using stack = new DisposableStack();
-  const reqs = Array.from({ length: PLACES }, () => stack.use(peer(PeerType.req)));
+  const reqs = Array.from({ length: SLOTS }, () => stack.use(peer(PeerType.req)));
   for (const [index, req] of reqs.entries()) req.send(`header ${index}`, `payload ${index}`);
-  const requests = reqs.map((_, place) => textsOf(receiveAt(place), place).header ?? "");
-  expect(new Set(requests).size).toBe(PLACES);
-  for (const place of reqs.keys()) {
+  const requests = reqs.map((_, slot) => textsOf(receiveInto(slot), slot).header ?? "");
+  expect(new Set(requests).size).toBe(SLOTS);
+  for (const slot of reqs.keys()) {
     // Payloads stay where they are while others come and go.
-    expect(replySocket.payload(place).bytes().toString()).toBe(
-      requests[place]!.replace("header", "payload"),
+    expect(slots.at(slot).payload.bytes().toString()).toBe(
+      requests[slot]!.replace("header", "payload"),
     );
   }
-  for (const place of [...reqs.keys()].toReversed()) answer(place, `to ${requests[place]}`);
+  for (const slot of [...reqs.keys()].toReversed()) answer(slot, `to ${requests[slot]}`);
   for (const [index, req] of reqs.entries()) expect(req.receive()).toEqual([`to header ${index}`]);
 });
 
@@ -247,11 +249,11 @@ test("reply to a sender that is gone is dropped, and the next one is served", ()
   {
     using gone = peer(PeerType.req);
     gone.send("header", "payload");
-    receiveAt(0);
+    receiveInto(0);
   }
   using req = peer(PeerType.req);
   req.send("header", "payload");
-  receiveAt(1);
+  receiveInto(1);
   answer(0, "to nobody");
   answer(1, "OK");
   expect(req.receive()).toEqual(["OK"]);
@@ -262,7 +264,7 @@ test("reply reaches a sender when one without a delimiter has come and gone befo
   // ReplySocket, nothing comes.
   using req = peer(PeerType.req);
   req.send("header", "payload");
-  receiveAt(0);
+  receiveInto(0);
   answer(0, "first");
   expect(req.receive()).toEqual(["first"]);
   for (const frames of [["x"], ["header", "payload"], ["a".repeat(100)]]) {
@@ -277,7 +279,7 @@ test("reply reaches a sender when one without a delimiter has come and gone befo
     // Whether and when those still come is libzmq's to decide; they are answered, as is the sender.
     let isServed = false;
     while (!isServed) {
-      isServed = receiveAt(0).header !== undefined;
+      isServed = receiveInto(0).header !== undefined;
       answer(0, isServed ? "OK" : "ERROR");
     }
     expect(req.receive()).toEqual(["OK"]);
@@ -289,9 +291,9 @@ test("reply reaches a sender when one without a delimiter goes while it is serve
   {
     using dealer = peer(PeerType.dealer);
     dealer.send("x");
-    expect(receiveAt(0).header).toBeUndefined();
+    expect(receiveInto(0).header).toBeUndefined();
     req.send("header", "payload");
-    expect(receiveAt(1).header).toBeDefined();
+    expect(receiveInto(1).header).toBeDefined();
   }
   Bun.sleepSync(50);
   answer(0, "ERROR");
@@ -302,16 +304,16 @@ test("reply reaches a sender when one without a delimiter goes while it is serve
 test("receive serves the first of two senders with one routing id, and stays up for others", () => {
   using first = named();
   first.send("header", "first");
-  expect(textsOf(receiveAt(0), 0)).toMatchObject({ payload: "first" });
+  expect(textsOf(receiveInto(0), 0)).toMatchObject({ payload: "first" });
   {
     using second = named();
     second.send("header", "second");
     using other = peer(PeerType.req);
     other.send("header", "other");
-    expect(textsOf(receiveAt(1), 1)).toMatchObject({ payload: "other" });
+    expect(textsOf(receiveInto(1), 1)).toMatchObject({ payload: "other" });
     answer(1, "OK");
     expect(other.receive()).toEqual(["OK"]);
-    expect(replySocket.receive(2)).toBe(false);
+    expect(replySocket.receive(slots.at(2))).toBe(false);
   }
   answer(0, "OK");
   expect(first.receive()).toEqual(["OK"]);

@@ -3,7 +3,7 @@ import { closeSync } from "node:fs";
 import { EventFd } from "../../src/os/wait.ts";
 import { Liveness } from "../../src/shared/liveness.ts";
 import { Loan } from "../../src/shared/loan.ts";
-import { RequestQueue, Take } from "../../src/shared/queue.ts";
+import { RequestQueue, NoWork } from "../../src/shared/queue.ts";
 import { WRITERS_MAX } from "../../src/limits.ts";
 import { createShared, Integer, RECEIVER_THREAD } from "../../src/shared/memory.ts";
 import { Poller } from "../../src/zmq/poller.ts";
@@ -45,8 +45,8 @@ describe("Liveness names", () => {
     expect(liveness.silent(question)).toEqual(["writer 0", "writer 2"]);
     for (const writer of [0, 2]) {
       // One that takes goes round, too.
-      writers[writer]!.put(Take.end);
-      expect(writers[writer]!.take()).toBe(Take.end);
+      writers[writer]!.put(NoWork.end);
+      expect(writers[writer]!.waitForWork()).toBe(NoWork.end);
     }
     expect(liveness.silent(question)).toEqual([]);
     const earlier = question;

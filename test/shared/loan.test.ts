@@ -20,7 +20,7 @@ test("Loan gives the socket to the fast path and takes it back", () => {
   expect(receiver.isOut).toBe(true);
   expect(fastPath.begin()).toBe(true);
   fastPath.end();
-  receiver.takeBack();
+  receiver.reclaim();
   expect(receiver.isOut).toBe(false);
   expect(fastPath.begin()).toBe(false);
 });

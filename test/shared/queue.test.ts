@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { closeSync } from "node:fs";
 import { EventFd } from "../../src/os/wait.ts";
-import { RequestQueue, Take } from "../../src/shared/queue.ts";
+import { RequestQueue, NoWork } from "../../src/shared/queue.ts";
 import { WRITERS_MAX } from "../../src/limits.ts";
 import { createShared, Integer, type Shared } from "../../src/shared/memory.ts";
 import { Poller } from "../../src/zmq/poller.ts";
@@ -115,7 +115,7 @@ class Putter implements AsyncDisposable {
    */
   takeBack(): number {
     let count = 0;
-    for (let slot = this.queue.takeDone(); slot >= 0; slot = this.queue.takeDone()) {
+    for (let slot = this.queue.nextDone(); slot >= 0; slot = this.queue.nextDone()) {
       const times = Atomics.load(this.#taken, slot);
       if (times !== this.#expected[slot] || this.#free.includes(slot)) {
         throw new Error(
@@ -157,7 +157,7 @@ class Putter implements AsyncDisposable {
 const sum = (numbers: readonly number[]): number =>
   numbers.reduce((total, number) => total + number, 0);
 
-describe("put and take pass each slot on exactly once", () => {
+describe("put and waitForWork pass each slot on exactly once", () => {
   test.each([
     { slots: 1, takers: 2, ticket: 0 },
     { slots: 3, takers: 4, ticket: 0 },
@@ -175,7 +175,7 @@ describe("put and take pass each slot on exactly once", () => {
         if (putter.takeBack() === 0) putter.sleep();
       }
       putter.takeBackAll();
-      expect(putter.queue.takeDone()).toBe(-1);
+      expect(putter.queue.nextDone()).toBe(-1);
       expect(sum(await putter.end())).toBe(total);
     },
     60_000,
@@ -210,15 +210,15 @@ test("end ends takers that sleep", async () => {
   expect(await putter.end()).toEqual([0, 0, 0, 0]);
 });
 
-describe("tryTake", () => {
+describe("nextWork", () => {
   test("gives what was put in that order, and then nothing", () => {
     const { queue } = newQueue(4);
     for (const slot of [3, 0, 2]) queue.put(slot);
-    expect([queue.tryTake(), queue.tryTake(), queue.tryTake(), queue.tryTake()]).toEqual([
+    expect([queue.nextWork(), queue.nextWork(), queue.nextWork(), queue.nextWork()]).toEqual([
       3,
       0,
       2,
-      Take.nothing,
+      NoWork.nothing,
     ]);
   });
 
@@ -226,23 +226,23 @@ describe("tryTake", () => {
     const { queue } = newQueue(4);
     queue.put(0);
     queue.end(2);
-    expect([queue.tryTake(), queue.tryTake(), queue.tryTake(), queue.tryTake()]).toEqual([
+    expect([queue.nextWork(), queue.nextWork(), queue.nextWork(), queue.nextWork()]).toEqual([
       0,
-      Take.end,
-      Take.end,
-      Take.nothing,
+      NoWork.end,
+      NoWork.end,
+      NoWork.nothing,
     ]);
   });
 
-  test("and takeDone keep to the order when tickets pass 2^31 and 2^32", () => {
+  test("and nextDone keep to the order when tickets pass 2^31 and 2^32", () => {
     for (const ticket of [BEFORE_2_31, BEFORE_2_32]) {
       const { queue, shared } = newQueue(5, ticket);
       for (let round = 0; round < 300; round++) {
         for (let slot = 0; slot < 5; slot++) queue.put((slot + round) % 5);
-        const taken = Array.from({ length: 5 }, () => queue.tryTake());
+        const taken = Array.from({ length: 5 }, () => queue.nextWork());
         expect(taken).toEqual([0, 1, 2, 3, 4].map((slot) => (slot + round) % 5));
         for (const slot of taken) queue.giveBack(slot);
-        expect(Array.from({ length: 6 }, () => queue.takeDone())).toEqual([...taken, -1]);
+        expect(Array.from({ length: 6 }, () => queue.nextDone())).toEqual([...taken, -1]);
       }
       expect(shared.integers[Integer.workTail]).toBe((ticket + 1500) | 0);
     }
@@ -255,9 +255,9 @@ test("put has room for all slots and the end of all writers when nobody takes", 
     expect(shared.work.length).toBeGreaterThanOrEqual(slots + WRITERS_MAX);
     for (let slot = 0; slot < slots; slot++) queue.put(slot);
     queue.end(WRITERS_MAX);
-    const taken = Array.from({ length: slots + WRITERS_MAX }, () => queue.tryTake());
+    const taken = Array.from({ length: slots + WRITERS_MAX }, () => queue.nextWork());
     expect(taken.slice(0, slots)).toEqual(Array.from({ length: slots }, (_, slot) => slot));
-    expect(new Set(taken.slice(slots))).toEqual(new Set([Take.end]));
+    expect(new Set(taken.slice(slots))).toEqual(new Set([NoWork.end]));
   }
 });
 
@@ -270,7 +270,7 @@ describe("fallAsleep", () => {
     queue.awake();
     poller.wait(0);
     expect(poller.readable(0)).toBe(false);
-    expect(queue.takeDone()).toBe(2);
+    expect(queue.nextDone()).toBe(2);
     expect(queue.fallAsleep()).toBe(true);
   });
 
@@ -286,7 +286,7 @@ describe("fallAsleep", () => {
     poller.wait(0);
     expect(poller.readable(0)).toBe(false);
     queue.awake();
-    expect([queue.takeDone(), queue.takeDone(), queue.takeDone()]).toEqual([0, 1, -1]);
+    expect([queue.nextDone(), queue.nextDone(), queue.nextDone()]).toEqual([0, 1, -1]);
   });
 
   test("makes stop signal, which stays set", () => {
@@ -331,7 +331,7 @@ describe("giveBack", () => {
         endBefore(operation, () => queue.giveBack(0));
         other.giveBack(1);
         other.giveBack(2);
-        const taken = [queue.takeDone(), queue.takeDone(), queue.takeDone(), queue.takeDone()];
+        const taken = [queue.nextDone(), queue.nextDone(), queue.nextDone(), queue.nextDone()];
         // The one that was ended either is back or is not.
         expect([[0, 1, 2, -1].join(), [1, 2, -1, -1].join()]).toContain(taken.join());
       }
@@ -348,10 +348,10 @@ describe("giveBack", () => {
         isHeldUp = false;
         for (let round = 0; round < shared.done.length; round++) {
           queue.giveBack(1);
-          expect(queue.takeDone()).toBe(1);
+          expect(queue.nextDone()).toBe(1);
         }
         queue.giveBack(2);
-        expect(queue.takeDone()).toBe(2);
+        expect(queue.nextDone()).toBe(2);
       }
       return value;
     });
@@ -360,6 +360,6 @@ describe("giveBack", () => {
     } finally {
       Reflect.set(Atomics, "load", load);
     }
-    expect([queue.takeDone(), queue.takeDone()]).toEqual([0, -1]);
+    expect([queue.nextDone(), queue.nextDone()]).toEqual([0, -1]);
   });
 });

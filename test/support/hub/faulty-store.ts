@@ -5,13 +5,13 @@
  */
 
 import { Store } from "../../../src/store/store.ts";
-import type { Slot } from "../../../src/shared/slot.ts";
+import { isForLog, type RequestSlot } from "../../../src/shared/request-slot.ts";
 
 // oxlint-disable-next-line typescript/unbound-method -- it is called with its own `this` below
 const { handle } = Store.prototype;
 
-Store.prototype.handle = function faulty(this: Store, slot: Slot): void | Promise<void> {
-  const { text } = slot;
+Store.prototype.handle = function faulty(this: Store, slot: RequestSlot): void | Promise<void> {
+  const text = isForLog(slot.kind) ? slot.eventText : slot.name;
   if (text.includes("throws")) throw new Error("an error that nobody foresaw");
   if (text.includes("rejects")) return Promise.reject(new Error("an error that nobody foresaw"));
   if (text.includes("exits")) process.exit(3);

@@ -6,7 +6,7 @@
  */
 
 import { EventFd } from "../../../src/os/wait.ts";
-import { RequestQueue, Take } from "../../../src/shared/queue.ts";
+import { RequestQueue, NoWork } from "../../../src/shared/queue.ts";
 import type { Shared } from "../../../src/shared/memory.ts";
 
 /** What the thread is given. */
@@ -26,8 +26,8 @@ self.onmessage = ({ data: { shared, wakeFd, taken } }: MessageEvent<QueueWorkerS
   const queue = new RequestQueue(shared, new EventFd(wakeFd));
   self.postMessage("ready" satisfies QueueWorkerMessage);
   for (let count = 0; ; count++) {
-    const slot = queue.take();
-    if (slot === Take.end) {
+    const slot = queue.waitForWork();
+    if (slot === NoWork.end) {
       self.postMessage(count satisfies QueueWorkerMessage);
       return;
     }

@@ -1,0 +1,425 @@
+/**
+ * One request on its way through the hub, in memory that the threads share: its frames as libzmq
+ * received them, what is to be stored of it, and how that ended. Any thread that has the slot can
+ * store the request and answer it.
+ *
+ * @module
+ */
+
+import type { Address } from "../os/ffi.ts";
+import { memoryAt } from "../os/memory.ts";
+import { IMAGE_NAME_BYTES_MAX } from "../protocol/names.ts";
+import { ITEMS, type RawArray, type StoredRequest, TEXT_BYTES_MAX } from "../protocol/request.ts";
+import { Message, MESSAGE_BYTES } from "../zmq/message.ts";
+
+/** What is to be done with a request. */
+export const Kind = {
+  /** Store the payload as it is, under `name`. */
+  jpeg: 1,
+  /** Encode the array in the payload and store it, under `name`. */
+  raw: 2,
+  /** Put `eventText` in the event log. */
+  event: 3,
+  /** The same, for a text of the hub's own that nobody waits for. */
+  notice: 4,
+  /**
+   * Note in the event log that the date folder of `micros` is full: once per folder, even if the
+   * hub was restarted since.
+   */
+  fullNotice: 5,
+} as const;
+
+/** Whether a request goes to the event log. @param kind one of {@link Kind} */
+export function isForLog(kind: number): boolean {
+  return kind >= Kind.event;
+}
+
+/** Whether a request is an image. @param kind one of {@link Kind} */
+export function isImage(kind: number): boolean {
+  return kind === Kind.jpeg || kind === Kind.raw;
+}
+
+/** How it ended. */
+export const Outcome = {
+  stored: 1,
+  /** Not stored, because the date folder is full. */
+  overCap: 2,
+  /** Not stored; `failure` says why. */
+  failed: 3,
+  /** As `overCap`, and the first of its folder. */
+  firstOverCap: 4,
+} as const;
+
+/** Who has a slot of the fast path. All other slots are passed on by their numbers alone. */
+export const Holder = {
+  nobody: 0,
+  /** Received by the fast path: either the fast path or the receiver claims it next. */
+  received: 1,
+  fastPath: 2,
+  receiver: 3,
+  /** Stored and answered by the fast path. The receiver counts it and frees it. */
+  answered: 4,
+} as const;
+
+/** `hops` of a request that came without a delimiter. It is answered without one. */
+export const NO_DELIMITER = -1;
+
+/** Maximum frames between the routing id and the delimiter, one per proxy on the way. */
+export const HOPS_MAX = 8;
+
+/** Indices of the 32-bit integers. */
+enum Int {
+  holder,
+  kind,
+  outcome,
+  nodeBytes,
+  nameBytes,
+  eventBytes,
+  failureBytes,
+  addressBytes,
+  height,
+  width,
+  channels,
+  item,
+  isNewcomer,
+  hops,
+  frames,
+  headerBytes,
+  fd,
+  wireBytes,
+  COUNT,
+}
+
+/** Indices of the floating-point numbers. */
+enum Num {
+  micros,
+  payloadAddress,
+  payloadBytes,
+  answerMs,
+  COUNT,
+}
+
+/** Indices of the messages; the hops follow. */
+enum Frame {
+  routingId,
+  header,
+  payload,
+  firstHop,
+  COUNT = firstHop + HOPS_MAX,
+}
+
+/** Length of a node's name, in bytes; `request.ts` cuts it to what fits a file name. */
+const NODE_BYTES_MAX = IMAGE_NAME_BYTES_MAX;
+/** A printed IPv6 address with its zone, in bytes. */
+const ADDRESS_BYTES_MAX = 64;
+/** Long enough for a path and the system's words, in bytes. */
+const FAILURE_BYTES_MAX = TEXT_BYTES_MAX;
+
+const CACHE_LINE_BYTES = 64;
+
+/** The offset of each part from the slot's start: each begins on a cache line of its own. */
+const AT = layOut({
+  ints: Int.COUNT * Int32Array.BYTES_PER_ELEMENT,
+  nums: Num.COUNT * Float64Array.BYTES_PER_ELEMENT,
+  messages: Frame.COUNT * MESSAGE_BYTES,
+  node: NODE_BYTES_MAX,
+  name: IMAGE_NAME_BYTES_MAX,
+  address: ADDRESS_BYTES_MAX,
+  eventText: TEXT_BYTES_MAX,
+  failure: FAILURE_BYTES_MAX,
+});
+
+function layOut<Part extends string>(parts: Record<Part, number>): Record<Part | "end", number> {
+  let end = 0;
+  const at: Record<string, number> = {};
+  for (const [part, bytes] of Object.entries<number>(parts)) {
+    at[part] = end;
+    end += Math.ceil(bytes / CACHE_LINE_BYTES) * CACHE_LINE_BYTES;
+  }
+  return { ...at, end } as Record<Part | "end", number>;
+}
+
+/** Bytes of one slot in shared memory. */
+export const SLOT_BYTES = AT.end;
+
+/** A view on one slot. Only the thread that has the request may read and write it. */
+export class RequestSlot {
+  readonly routingId: Message;
+  /** Frame 1. */
+  readonly header: Message;
+  /** Frame 2. */
+  readonly payload: Message;
+  private readonly hopMessages: Message[] = [];
+  private readonly start: Address;
+  private readonly ints: Int32Array;
+  private readonly nums: Float64Array;
+  private readonly bytes: Buffer;
+
+  /** @param slots address of slot 0 */
+  constructor(
+    slots: Address,
+    readonly index: number,
+  ) {
+    this.start = slots + index * SLOT_BYTES;
+    const memory = memoryAt(this.start, SLOT_BYTES);
+    this.ints = new Int32Array(memory, AT.ints, Int.COUNT);
+    this.nums = new Float64Array(memory, AT.nums, Num.COUNT);
+    this.bytes = Buffer.from(memory);
+    this.routingId = this.message(Frame.routingId);
+    this.header = this.message(Frame.header);
+    this.payload = this.message(Frame.payload);
+  }
+
+  /** Makes its messages empty. To be called once, before their first use. */
+  initMessages(): void {
+    const count: number = Frame.COUNT;
+    for (let index = 0; index < count; index++) this.message(index).init();
+  }
+
+  /** Number of frames between routing id and delimiter, or {@link NO_DELIMITER}. */
+  get hops(): number {
+    return this.ints[Int.hops]!;
+  }
+  set hops(value: number) {
+    this.ints[Int.hops] = value;
+  }
+
+  /** One of these frames. @param index from 0 */
+  hop(index: number): Message {
+    return (this.hopMessages[index] ??= this.message(Frame.firstHop + index));
+  }
+
+  /** Number of frames after the delimiter. */
+  get frames(): number {
+    return this.ints[Int.frames]!;
+  }
+  set frames(value: number) {
+    this.ints[Int.frames] = value;
+  }
+
+  /** Length of frame 1, in bytes. A frame that is too long is not kept. */
+  get headerBytes(): number {
+    return this.ints[Int.headerBytes]!;
+  }
+  set headerBytes(value: number) {
+    this.ints[Int.headerBytes] = value;
+  }
+
+  /** Descriptor of the connection that it came on; -1 if unknown. */
+  get fd(): number {
+    return this.ints[Int.fd]!;
+  }
+  set fd(value: number) {
+    this.ints[Int.fd] = value;
+  }
+
+  /** Bytes that its frames took on the wire, without those of a mechanism such as CURVE. */
+  get wireBytes(): number {
+    return this.ints[Int.wireBytes]!;
+  }
+  set wireBytes(value: number) {
+    this.ints[Int.wireBytes] = value;
+  }
+
+  /** Whether it came straight from its sender, through no proxy. */
+  get isDirect(): boolean {
+    return this.hops === 0;
+  }
+
+  /**
+   * Whether its sender has set a routing id of its own, which may come again on another connection.
+   * Those that libzmq makes begin with a zero, and come once. A sender that sets one that begins
+   * with a zero may get replies late or never; and if libzmq's counter reaches an id that somebody
+   * has set, libzmq ends the process. `arrivals.ts` limits the pace of new connections for that
+   * reason.
+   */
+  get isNamed(): boolean {
+    return this.routingId.firstByte !== 0;
+  }
+
+  /** Address of its sender, e.g. `192.168.86.41`. It must not be answered yet. */
+  get peerAddress(): string {
+    // A publisher's message has no routing id.
+    const address =
+      this.routingId.property("Peer-Address") ?? this.payload.property("Peer-Address");
+    return (address ?? "an unknown address").replace(/^::ffff:/, "");
+  }
+
+  /** One of {@link Kind}. */
+  get kind(): number {
+    return this.ints[Int.kind]!;
+  }
+  set kind(value: number) {
+    this.ints[Int.kind] = value;
+  }
+
+  /** One of {@link Outcome}. */
+  get outcome(): number {
+    return this.ints[Int.outcome]!;
+  }
+  set outcome(value: number) {
+    this.ints[Int.outcome] = value;
+  }
+
+  /** Field 0 of the request's text, as `request.ts` gives it. */
+  get node(): string {
+    return this.text(AT.node, Int.nodeBytes);
+  }
+  set node(value: string) {
+    this.setText(AT.node, Int.nodeBytes, NODE_BYTES_MAX, value);
+  }
+
+  /** What the image's file name begins with, as `names.ts` gives it. */
+  get name(): string {
+    return this.text(AT.name, Int.nameBytes);
+  }
+  set name(value: string) {
+    this.setText(AT.name, Int.nameBytes, IMAGE_NAME_BYTES_MAX, value);
+  }
+
+  /** The line for the event log, without its time. */
+  get eventText(): string {
+    return this.text(AT.eventText, Int.eventBytes);
+  }
+  set eventText(value: string) {
+    this.setText(AT.eventText, Int.eventBytes, TEXT_BYTES_MAX, value);
+  }
+
+  /** Why it could not be stored. A longer reason is cut. */
+  get failure(): string {
+    return this.text(AT.failure, Int.failureBytes);
+  }
+  set failure(value: string) {
+    this.setText(AT.failure, Int.failureBytes, FAILURE_BYTES_MAX, value);
+  }
+
+  /** {@link peerAddress}, kept by the fast path for a newcomer, whose frames are gone then. */
+  get address(): string {
+    return this.text(AT.address, Int.addressBytes);
+  }
+  set address(value: string) {
+    this.setText(AT.address, Int.addressBytes, ADDRESS_BYTES_MAX, value);
+  }
+
+  /** What array the payload is. Only for {@link Kind.raw}. */
+  get raw(): RawArray {
+    const { ints } = this;
+    return {
+      height: ints[Int.height]!,
+      width: ints[Int.width]!,
+      channels: ints[Int.channels] as RawArray["channels"],
+      item: ITEMS[ints[Int.item]!]!,
+    };
+  }
+  set raw({ height, width, channels, item }) {
+    const { ints } = this;
+    ints[Int.height] = height;
+    ints[Int.width] = width;
+    ints[Int.channels] = channels;
+    ints[Int.item] = ITEMS.indexOf(item);
+  }
+
+  /** One of {@link Holder}. */
+  get holder(): number {
+    return Atomics.load(this.ints, Int.holder);
+  }
+  set holder(value: number) {
+    Atomics.store(this.ints, Int.holder, value);
+  }
+
+  /**
+   * Takes it from one of {@link Holder} for another. @returns false if the first does not have it
+   */
+  claim(from: number, to: number): boolean {
+    return Atomics.compareExchange(this.ints, Int.holder, from, to) === from;
+  }
+
+  /** Whether the fast path met this node for the first time, or on a new connection. */
+  get isNewcomer(): boolean {
+    return this.ints[Int.isNewcomer] !== 0;
+  }
+  set isNewcomer(value: boolean) {
+    this.ints[Int.isNewcomer] = value ? 1 : 0;
+  }
+
+  /** Time from receiving to answering on the fast path, in milliseconds. */
+  get answerMs(): number {
+    return this.nums[Num.answerMs]!;
+  }
+  set answerMs(value: number) {
+    this.nums[Num.answerMs] = value;
+  }
+
+  /** When it was received, in microseconds since 1970 UTC. */
+  get micros(): number {
+    return this.nums[Num.micros]!;
+  }
+  set micros(value: number) {
+    this.nums[Num.micros] = value;
+  }
+
+  /** Where the bytes of the image are. They stay there until the request is done. */
+  get payloadAddress(): Address {
+    return this.nums[Num.payloadAddress]!;
+  }
+  /** How many they are. */
+  get payloadBytes(): number {
+    return this.nums[Num.payloadBytes]!;
+  }
+  setPayload(address: Address, bytes: number): void {
+    this.nums[Num.payloadAddress] = address;
+    this.nums[Num.payloadBytes] = bytes;
+  }
+
+  private text(at: number, length: Int): string {
+    return this.bytes.toString("utf8", at, at + this.ints[length]!);
+  }
+
+  /** A text that is too long is cut at the end of a character. */
+  private setText(at: number, length: Int, max: number, value: string): void {
+    this.ints[length] = this.bytes.write(value, at, max);
+  }
+
+  private message(index: number): Message {
+    return new Message(this.start + AT.messages + index * MESSAGE_BYTES);
+  }
+}
+
+/** Puts what is to be stored into a slot that already has its payload and time. */
+export function fillSlot(slot: RequestSlot, request: StoredRequest): void {
+  slot.node = request.node;
+  // Until it is stored.
+  slot.outcome = Outcome.failed;
+  if (request.kind === "event") {
+    slot.kind = Kind.event;
+    slot.eventText = request.text;
+    return;
+  }
+  slot.name = request.name;
+  slot.kind = request.raw === undefined ? Kind.jpeg : Kind.raw;
+  if (request.raw !== undefined) slot.raw = request.raw;
+}
+
+/** Views on all slots, each made at its first use. */
+export class RequestSlots {
+  private readonly views: (RequestSlot | undefined)[] = [];
+
+  /**
+   * @param slots address of slot 0
+   * @param initsMessages whether this thread prepares the messages of each slot; one thread does
+   */
+  constructor(
+    private readonly slots: Address,
+    private readonly initsMessages = false,
+  ) {}
+
+  at(index: number): RequestSlot {
+    return (this.views[index] ??= this.view(index));
+  }
+
+  private view(index: number): RequestSlot {
+    const view = new RequestSlot(this.slots, index);
+    if (this.initsMessages) view.initMessages();
+    return view;
+  }
+}
