@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { afterEach, beforeEach, expect, setDefaultTimeout, test } from "bun:test";
 import { closeSync } from "node:fs";
 import { defaultSettings } from "../../src/config/schema.ts";
 import { EventFd } from "../../src/os/wait.ts";
@@ -66,7 +66,7 @@ beforeEach(() => {
     reader: new RequestReader({
       textBytesMax: settings.max_text_bytes,
       nameBytesMax: settings.max_name_bytes,
-      unlabelled: "answer",
+      unlabelled: "ignore",
       payloadBytesMax: settings.max_message_bytes,
     }),
     slots,
