@@ -46,19 +46,20 @@ const event = (node: string) => [JSON.stringify({ msg: `${node}|Temp|1` }), "x"]
 test("a hub lets in 20 a second of an address that has used up its store, says so, and all others at once", async () => {
   await using hub = await startHub({ settings: { hub: { max_connections: 100 } } });
   let greeted = 0;
-  for (let round = 0; round < 13; round++) {
+  const saysSo = (): number => linesWith(hub, "more than 20 a second come").length;
+  // 1,040 come; more where the machine is so slow that the store fills again meanwhile.
+  for (let round = 0; round < 13 || saysSo() === 0; round++) {
     const peers = await Promise.all(
       Array.from({ length: 80 }, () => RawPeer.connect(hub.port, greeting(), ready())),
     );
     await Promise.race([
-      Bun.sleep(500),
+      Bun.sleep(2000),
       Promise.all(peers.map(async (each) => await each.heard("READY").catch(() => undefined))),
     ]);
     greeted += peers.filter((each) => each.received().includes("READY")).length;
     for (const each of peers) each[Symbol.dispose]();
   }
-  // 1,040 came.
-  await until(hub, () => linesWith(hub, "more than 20 a second come").length === 1);
+  expect(saysSo()).toBe(1);
   expect(linesWith(hub, "more than 20 a second come")[0]).toContain(" from=127.0.0.1");
   expect(greeted).toBeGreaterThanOrEqual(1000);
   using friend = new Peer(context, PeerType.req, `tcp://127.0.0.2:0;127.0.0.1:${hub.port}`);

@@ -69,7 +69,7 @@ describe("Lending takes the socket back", () => {
     expect(lending.review(5999, 0, 0)).toBe(false);
     expect(lending.isLent).toBe(false);
     lending.review(6000, 0, 0);
-    expect(lending.isLent).toBe(true);
+    expect<boolean>(lending.isLent).toBe(true);
   });
 
   test.each([0, FAST_BATCH])("and keeps it with %d requests left over", (leftOver) => {
