@@ -4,9 +4,17 @@
  * @module
  */
 
-import { traces } from "../support/hub/traces.ts";
-import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { chmodSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  afterAll,
+  afterEach,
+  beforeAll,
+  beforeEach,
+  describe,
+  expect,
+  setDefaultTimeout,
+  test,
+} from "bun:test";
+import { chmodSync, cpSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { EXIT } from "../../src/errors.ts";
 import { formatCertificate } from "../../src/zmq/certificate.ts";
@@ -16,6 +24,7 @@ import { lacks } from "../../scripts/lib/available.ts";
 import { runCli } from "../support/hub/cli.ts";
 import { createCertificates, CurvePeer, loadCertificate } from "../support/peers/curve.ts";
 import { downgrade, DOWNGRADES, STRANGER } from "../support/peers/downgrades.ts";
+import { traces } from "../support/hub/traces.ts";
 import { type Hub, startHub } from "../support/hub/hub.ts";
 import { linesWith, stopAndCount, until } from "../support/hub/output.ts";
 import { freePort } from "../../scripts/lib/free-port.ts";
@@ -39,7 +48,14 @@ afterEach(() => {
 
 /** A file with keys that pyzmq made. */
 const own = (name: string): string => join(temp.path, "own", name);
-const publicKey = (name: string): string => loadCertificate(own(`${name}.key`))[0];
+const publicKeys = new Map<string, string>();
+
+/** What pyzmq reads in it; it is the same for all tests. */
+function publicKey(name: string): string {
+  const known = publicKeys.get(name) ?? loadCertificate(own(`${name}.key`))[0];
+  publicKeys.set(name, known);
+  return known;
+}
 
 /** A camera with keys of its own. */
 const peer = (hub: Hub, name: string, serverKey = publicKey("hub")): CurvePeer =>
@@ -59,13 +75,19 @@ async function expectOnlyBarn(hub: Hub, before = 0): Promise<void> {
 }
 
 describe.skipIf(lacks("python"))("a hub with curve", () => {
+  const made = tempDir();
   let clientKeys: string;
+
+  beforeAll(() => {
+    for (const name of ["hub", "barn", "stranger"]) createCertificates(made.path, name);
+  });
+
+  afterAll(() => made[Symbol.dispose]());
 
   beforeEach(() => {
     clientKeys = join(temp.path, "clients");
-    createCertificates(join(temp.path, "own"), "hub");
-    createCertificates(join(temp.path, "own"), "barn");
-    createCertificates(join(temp.path, "own"), "stranger");
+    // A Python for each takes longer than most tests, so they are made once.
+    cpSync(made.path, join(temp.path, "own"), { recursive: true });
     mkdirSync(clientKeys);
     admit("barn");
   });
