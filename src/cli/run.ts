@@ -12,6 +12,8 @@ import { differences, formatSettings } from "../config/print.ts";
 import type { LoadedSettings } from "../config/load.ts";
 import { EXIT, type ExitStatus, FatalError } from "../errors.ts";
 import { Hub } from "../hub.ts";
+import { DataDirectory } from "../store/data-directory.ts";
+import { STOP_MS_MAX } from "../limits.ts";
 import { ServiceReporter } from "../service/reporter.ts";
 import { ServiceManager } from "../os/sd-notify.ts";
 import { createLogger, type Log, type LogFormat } from "../log/log.ts";
@@ -25,12 +27,6 @@ import { loadFor, type SettingsOptions } from "./check.ts";
  * for a single press.
  */
 const IMPATIENCE_MS_MIN = 500;
-
-/**
- * When a stop that hangs is ended, in milliseconds: after the receiver's own bound, and before 10 s
- * are over.
- */
-const STOP_MS_MAX = 9500;
 
 /**
  * Runs a hub until SIGTERM or Ctrl-C. What keeps it from running is in the log too, where a
@@ -167,7 +163,7 @@ function sayOpen(log: Log, settings: Settings): void {
   log.info(
     "Anyone who can reach this port may send; to restrict it, see the settings allow and curve",
   );
-  if (isEmpty(`${settings.data_directory}/images`)) {
+  if (isEmpty(new DataDirectory(settings.data_directory).images)) {
     log.info(`Nothing is stored yet. To send a first image: ${sendCommand(settings)}`);
   }
 }

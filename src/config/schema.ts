@@ -13,12 +13,15 @@ import { isIP, isIPv6 } from "node:net";
 import * as z from "zod";
 import { OFF, parseListen } from "../net/listen-address.ts";
 import { parseNetwork } from "../net/access.ts";
-import { TEXT_BYTES_MAX } from "../protocol/request.ts";
-import { IMAGE_NAME_BYTES_MAX } from "../protocol/names.ts";
-import { WRITERS_MAX } from "../limits.ts";
+import {
+  CONNECTIONS_MAX,
+  IMAGE_NAME_BYTES_MAX,
+  LINGER_SECONDS,
+  QUEUE_IMAGES_MAX,
+  TEXT_BYTES_MAX,
+  WRITERS_MAX,
+} from "../limits.ts";
 
-/** Most images a queue may be told to hold. */
-const QUEUE_IMAGES_MAX = 100_000;
 /** Longest patience: a week. */
 const PATIENCE_MINUTES_MAX = 7 * 24 * 60;
 /** Longest name of an interface, IFNAMSIZ of Linux without its closing zero. */
@@ -34,8 +37,6 @@ const MESSAGE_BYTES_MIN = 65_536;
 const MESSAGE_BYTES_MAX = 1_073_741_824;
 /** Most bytes that may wait: 64 GiB. */
 const QUEUE_BYTES_MAX = 68_719_476_736;
-/** Most connections; each takes a file descriptor. */
-const CONNECTIONS_MAX = 100_000;
 
 const ACKS = ["stored", "received", "synced"] as const;
 const UNLABELLED = ["ignore", "store"] as const;
@@ -345,7 +346,7 @@ const networkShape = {
     description: "Seconds to wait for the answer to a PING before closing the connection",
     rule: "a number from 0.1 to 3600",
   }),
-  linger: setting(z.number().min(0).max(5).default(1), {
+  linger: setting(z.number().min(0).max(5).default(LINGER_SECONDS), {
     description: "Seconds that the last replies have to leave the machine when the hub stops",
     rule: "a number from 0 to 5",
   }),

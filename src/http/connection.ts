@@ -99,7 +99,7 @@ export class Connection {
   }
 
   /** Takes in what has come. */
-  take(bytes: Buffer): void {
+  receive(bytes: Buffer): void {
     if (this.phase === "parting" || this.ignored > 0) return this.ignore(bytes.length);
     if (this.received.length === 0) this.beginRequest();
     this.received = Buffer.concat([this.received, bytes]);
@@ -108,7 +108,7 @@ export class Connection {
   }
 
   /** The peer sends no more. */
-  takeEnd(): void {
+  receiveEnd(): void {
     this.hasPeerEnded = true;
     if (this.phase !== "answering") this.socket.end();
     // One answer may still be waited for. Parts, which need not end, go to nobody.

@@ -5,15 +5,10 @@
  */
 
 import { clockProblem } from "../store/clock-floor.ts";
-import { DataState, describeState } from "../store/data-directory.ts";
+import { DataState } from "../store/data-guard.ts";
+import { STALL_UNHEALTHY_SECONDS, TURN_MS_MAX } from "../limits.ts";
 import { Counter, Integer } from "../shared/memory.ts";
 import type { Overview } from "./overview.ts";
-
-/**
- * How long a writer may wait for the disk with one request, in seconds. imagenode gives a hub a
- * second, every 10 s.
- */
-const STALL_SECONDS_MAX = 5;
 
 /**
  * How long a failure counts when nothing of its kind is tried any more, in milliseconds: the next
@@ -21,11 +16,7 @@ const STALL_SECONDS_MAX = 5;
  */
 const TROUBLE_MS_MAX = 60_000;
 
-/**
- * How long a thread may take to go round its loop, and how often that is looked at, in
- * milliseconds.
- */
-const TURN_MS_MAX = 1000;
+/** How often it is looked whether all threads have gone round their loops, in milliseconds. */
 const TURN_LOOK_MS = 10;
 
 /**
@@ -43,12 +34,12 @@ export async function reasonsAgainst(overview: Overview): Promise<string[]> {
   const failures = [...troubles.values()]
     .filter(({ atMs }) => now - atMs < TROUBLE_MS_MAX)
     .map(({ reason }) => reason);
-  const stalledSeconds = integers[Integer.stalledSeconds]!;
-  const { path, state } = overview.data;
+  const { stalledSeconds } = overview.storing;
+  const { guard } = overview;
   const reasons = [
     disk.problem,
     // What the probe does not see, or has not seen yet.
-    state === DataState.right ? undefined : describeState(path, state),
+    guard.state === DataState.right ? undefined : guard.describe(guard.state),
     clockProblem(overview.today, integers[Integer.clockFloor]!),
     ...failures,
     // Looking takes its time: what was down may be replaced by now, and what turned not may be
@@ -57,7 +48,7 @@ export async function reasonsAgainst(overview: Overview): Promise<string[]> {
       new Set([...downBefore, ...overview.down]),
       (part) => `${part} has ended and is not replaced yet`,
     ),
-    stalledSeconds >= STALL_SECONDS_MAX
+    stalledSeconds >= STALL_UNHEALTHY_SECONDS
       ? `The disk stalls: ${counters[Counter.queued]} requests wait, one has been with a writer for ${stalledSeconds} s`
       : undefined,
     silent.length > 0 ? `Does not turn: ${silent.join(", ")}` : undefined,

@@ -103,7 +103,7 @@ export class Metrics {
   }
 
   private addQueue(): void {
-    const { shared, settings } = this.overview;
+    const { shared, settings, storing } = this.overview;
     this.gauge("imagehub_queue_requests", "Requests received and not yet stored", () =>
       one(shared.counters[Counter.queued]!),
     );
@@ -118,10 +118,7 @@ export class Metrics {
       () => readHistograms([histogramAt(shared)]),
     );
     this.histogram("imagehub_write_duration_seconds", "Time to store an image or event", () =>
-      // The fast path stands behind the writers.
-      readHistograms(
-        Array.from({ length: settings.writers + 1 }, (_, writer) => histogramAt(shared, writer)),
-      ),
+      readHistograms(storing.all.map(({ durations }) => durations)),
     );
   }
 

@@ -9,13 +9,14 @@ import { readdir } from "node:fs/promises";
 import { Calendar, type LocalTime, systemClock } from "../protocol/calendar.ts";
 import type { Settings } from "../config/schema.ts";
 import type { NodeRow } from "../shared/messages.ts";
-import { DataDirectory } from "../store/data-directory.ts";
+import { DataDirectory, isImageFile } from "../store/data-directory.ts";
+import { DataGuard } from "../store/data-guard.ts";
 import { imagesOfDay } from "../store/date-folders.ts";
 import { DiskProbe } from "../store/disk-probe.ts";
-import { isImageFile } from "../protocol/names.ts";
 import type { ActivityMessage } from "../shared/messages.ts";
 import type { Liveness } from "../shared/liveness.ts";
 import { Counter, type Shared } from "../shared/memory.ts";
+import { StoringThreads } from "../shared/storing-threads.ts";
 
 /** How long the images of today may take to be counted, in milliseconds. */
 const COUNT_MS_MAX = 2000;
@@ -38,8 +39,9 @@ export class Overview {
   readonly troubles = new Map<string, Trouble>();
   /** Parts that have ended and are to be replaced. */
   readonly down = new Set<string>();
-  readonly data: DataDirectory;
+  readonly guard: DataGuard;
   readonly disk: DiskProbe;
+  readonly storing: StoringThreads;
   private counting: Promise<number> | undefined;
   private readonly calendar = new Calendar(systemClock);
 
@@ -48,12 +50,13 @@ export class Overview {
     readonly shared: Shared,
     readonly liveness: Liveness,
   ) {
-    this.data = new DataDirectory(settings.data_directory, shared);
-    this.disk = new DiskProbe(this.data);
+    this.guard = new DataGuard(new DataDirectory(settings.data_directory), shared);
+    this.disk = new DiskProbe(this.guard);
+    this.storing = new StoringThreads(shared, settings.writers);
   }
 
   /** Takes in what the receiver tells. */
-  take({ nodes, outcomes }: ActivityMessage): void {
+  update({ nodes, outcomes }: ActivityMessage): void {
     for (const node of nodes) this.nodes[node.place] = node;
     for (const [what, reason] of Object.entries(outcomes)) this.note(what, reason);
   }
@@ -89,7 +92,7 @@ export class Overview {
 
   private async countImages(date: string): Promise<number> {
     try {
-      const names = await readdir(`${this.settings.data_directory}/images/${date}`);
+      const names = await readdir(this.guard.directory.dateFolder(date));
       return names.filter(isImageFile).length;
     } catch {
       return 0;

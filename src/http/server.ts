@@ -74,8 +74,8 @@ export class HttpServer {
       allowHalfOpen: true,
       socket: {
         open: (socket) => this.accept(socket),
-        data: (socket, bytes) => socket.data?.take(bytes),
-        end: (socket) => socket.data?.takeEnd(),
+        data: (socket, bytes) => socket.data?.receive(bytes),
+        end: (socket) => socket.data?.receiveEnd(),
         drain: (socket) => socket.data?.flush(),
         close: (socket) => this.forget(socket.data),
         error: (_, error) => this.onError(error),

@@ -108,7 +108,7 @@ export function createLogger(options: LogOptions): Log {
   function report({ args }: LogObject): void {
     const line: Line = args[0];
     const { sink, format } = isTrouble(line.level) ? outputs.stderr : outputs.stdout;
-    const dropped = sink.takeDropped();
+    const dropped = sink.clearDropped();
     if (dropped > 0) {
       const message = "Lines of this log were dropped, as nobody read them";
       sink.write(format({ ...line, level: "warn", message, fields: { dropped } }));

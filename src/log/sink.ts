@@ -31,7 +31,7 @@ export class Sink {
   }
 
   /** How many lines were dropped; told once, and only when there is room again. */
-  takeDropped(): number {
+  clearDropped(): number {
     const dropped = this.#isFull ? 0 : this.#dropped;
     this.#dropped -= dropped;
     return dropped;

@@ -8,21 +8,14 @@
  * @module
  */
 
+import { IMAGE_NAME_BYTES_MAX } from "../limits.ts";
 import { type LocalTime, sixDigits } from "./calendar.ts";
 
-/** Longest file name on the file systems in use (NAME_MAX), in bytes. */
-const FILE_NAME_BYTES_MAX = 255;
-
 /** What image files are: a JPEG, or a PNG for arrays that a JPEG would lose bits of. */
-export type ImageSuffix = ".jpg" | ".png";
+export const IMAGE_SUFFIXES = [".jpg", ".png"] as const;
 
-/** `-2018-12-30T23.13.31.620992.jpg` */
-const SUFFIX_BYTES = 31;
-
-/**
- * Longest part of a file name that comes from the sender, in bytes of UTF-8; what is longer is cut.
- */
-export const IMAGE_NAME_BYTES_MAX = FILE_NAME_BYTES_MAX - SUFFIX_BYTES;
+/** One of {@link IMAGE_SUFFIXES}. */
+export type ImageSuffix = (typeof IMAGE_SUFFIXES)[number];
 
 /**
  * C0, DEL and C1, and the two line separators of Unicode: all at which some reader starts a new
@@ -74,16 +67,6 @@ export function imageFileName(
   suffix: ImageSuffix,
 ): string {
   return `${name}-${time.date}T${time.hour}.${time.minute}.${time.second}.${sixDigits(micros)}${suffix}`;
-}
-
-/** Whether a folder with this name holds the images of a day, e.g. `2018-12-30`. */
-export function isDateFolder(name: string): boolean {
-  return /^\d{4}-\d{2}-\d{2}$/.test(name);
-}
-
-/** Whether a file in a date folder counts as an image there, whoever has put it there. */
-export function isImageFile(fileName: string): boolean {
-  return /^[^.].*\.(?:jpg|png)$/s.test(fileName);
 }
 
 /** The longest start of `text` that takes no more than `bytesMax` bytes in UTF-8. */

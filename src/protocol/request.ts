@@ -11,10 +11,8 @@
  * @module
  */
 
-import { cut, IMAGE_NAME_BYTES_MAX, imageName, oneLine } from "./names.ts";
-
-/** Longest text of an event, in bytes of UTF-8. imagenode's own stay below 200. */
-export const TEXT_BYTES_MAX = 4096;
+import { IMAGE_NAME_BYTES_MAX, TEXT_BYTES_MAX } from "../limits.ts";
+import { cut, imageName, oneLine } from "./names.ts";
 
 /**
  * Largest width and height of an array that is stored, in pixels: what a JPEG can have (ITU T.81,

@@ -9,26 +9,10 @@
  * @module
  */
 
+import { FAREWELL_MS_MAX, FAREWELL_STEP_MS_MAX, FAREWELL_STEPS } from "../limits.ts";
 import type { HeldConnection } from "../os/sockets.ts";
 import { type Connection, type Connections, hold } from "./connections.ts";
 import type { Envelope, ReplySocket } from "./reply-socket.ts";
-
-/**
- * In how many steps all of this is done, each of a millisecond or more. Senders that share a
- * process share the thread that is to see the end of their connections, and that is late where many
- * end at once: of 1,500 senders in four processes some 60 lost a request with 4 ended at a time,
- * and 250 with 32.
- */
-const STEPS = 400;
-
-/**
- * How long replies are waited for that libzmq has not written yet, all of them together, in
- * milliseconds.
- */
-const WRITE_MS_MAX = 1200;
-
-/** The same in one step: less than the 200 ms for which the kernel keeps back what is corked. */
-const STEP_MS_MAX = 100;
 
 /** A reply that is ready, and where it goes. */
 export interface HeldReply {
@@ -57,8 +41,8 @@ export function sayFarewell(
     using held = hold(connection);
     held?.shutdown();
   }
-  const untilMs = performance.now() + WRITE_MS_MAX;
-  const atOnce = Math.ceil(replies.length / STEPS);
+  const untilMs = performance.now() + FAREWELL_MS_MAX;
+  const atOnce = Math.ceil(replies.length / FAREWELL_STEPS);
   for (let at = 0; at < replies.length; at += atOnce) {
     using step = new Step(connections);
     for (const each of replies.slice(at, at + atOnce)) {
@@ -98,7 +82,7 @@ class Step implements Disposable {
    * for at most
    */
   end(untilMs: number): void {
-    const endMs = Math.min(untilMs, performance.now() + STEP_MS_MAX);
+    const endMs = Math.min(untilMs, performance.now() + FAREWELL_STEP_MS_MAX);
     for (;;) {
       for (const { connection, own } of this.held.splice(0)) {
         const isWritten = own.unsentBytes > 0;

@@ -6,8 +6,8 @@
  */
 
 import type { Calendar } from "../protocol/calendar.ts";
-import { SLOW_MS } from "../shared/loan.ts";
-import { Counter, FAST_SLOTS } from "../shared/memory.ts";
+import { FAST_SLOTS, SLOW_MS } from "../limits.ts";
+import { Counter } from "../shared/memory.ts";
 import { Holder } from "../shared/request-slot.ts";
 import type { Activity } from "./activity.ts";
 import type { Connections } from "./connections.ts";

@@ -14,16 +14,8 @@ import type { Calendar } from "../protocol/calendar.ts";
 import { DescriptorPoller, type EventFd } from "../os/wait.ts";
 import { RequestError, type RequestReader, type StoredRequest } from "../protocol/request.ts";
 import type { Store } from "../store/store.ts";
-import { observe } from "../shared/histogram.ts";
+import { FAST_BATCH, FAST_SLOTS, SLOW_MS } from "../limits.ts";
 import type { RequestQueue } from "../shared/queue.ts";
-import {
-  FAST_BATCH,
-  FAST_SLOTS,
-  histogramAt,
-  Integer,
-  type Shared,
-  UNFLUSHED,
-} from "../shared/memory.ts";
 import {
   fillSlot,
   Holder,
@@ -31,7 +23,8 @@ import {
   type RequestSlot,
   type RequestSlots,
 } from "../shared/request-slot.ts";
-import { isPlain, type Loan, SLOW_MS } from "../shared/loan.ts";
+import { isPlain, type Loan } from "../shared/loan.ts";
+import type { StoringThread } from "../shared/storing-threads.ts";
 import type { ReplySocket } from "./reply-socket.ts";
 
 /** How many answered requests call the receiver to count them, so that slots do not run out. */
@@ -51,9 +44,8 @@ const OK = Buffer.from("OK");
 
 /** What the fast path is made of. */
 export interface FastPathParts {
-  readonly shared: Shared;
-  /** Its number among the threads that store. */
-  readonly number: number;
+  /** This thread, among those that store. */
+  readonly thread: StoringThread;
   /** The number of its first slot. */
   readonly firstSlot: number;
   readonly loan: Loan;
@@ -71,8 +63,6 @@ export interface FastPathParts {
 
 /** The fast path of one hub. It lives in one thread, and waits in it. */
 export class FastPath {
-  private readonly integers: Int32Array<SharedArrayBuffer>;
-  private readonly durations: Float64Array;
   private readonly poller: DescriptorPoller;
   /** On which connections a node has been met, by their descriptors. */
   private readonly known = new Map<string, Set<number>>();
@@ -86,9 +76,7 @@ export class FastPath {
   private answered = 0;
 
   constructor(private readonly parts: FastPathParts) {
-    const { shared, number, wake, descriptor } = parts;
-    this.integers = shared.integers;
-    this.durations = histogramAt(shared, number);
+    const { wake, descriptor } = parts;
     this.poller = new DescriptorPoller([wake.fd, descriptor]);
   }
 
@@ -166,15 +154,12 @@ export class FastPath {
 
   /** Stores and answers what is in a slot, unless it is the receiver's by now. */
   private serve(slot: RequestSlot): void {
-    const { store, loan, queue, number } = this.parts;
+    const { store, loan, queue, thread } = this.parts;
     if (!slot.claim(Holder.received, Holder.fastPath)) return;
-    this.integers[Integer.taken + number]!++;
-    Atomics.store(this.integers, Integer.inHand + number, slot.index + 1);
+    thread.begin(slot.index);
     if (!loan.isWatched) queue.callReceiver();
-    const startMs = performance.now();
-    void store.handle(slot);
-    observe(this.durations, performance.now() - startMs);
-    Atomics.store(this.integers, Integer.unflushed, UNFLUSHED);
+    // At once, as what is plain needs no encoding.
+    void thread.store(store, slot);
     this.answer(slot);
   }
 
@@ -182,13 +167,13 @@ export class FastPath {
    * Answers what was stored. What was not, or has become the receiver's meanwhile, goes to that.
    */
   private answer(slot: RequestSlot): void {
-    const { loan, queue, number } = this.parts;
+    const { loan, queue, thread } = this.parts;
     const isMine = loan.begin();
     const isAnswered =
       isMine && (slot.outcome === Outcome.stored || slot.outcome === Outcome.overCap);
     try {
       if (isAnswered) this.reply(slot);
-      Atomics.store(this.integers, Integer.inHand + number, 0);
+      thread.letGo();
       // What has come since this batch waits for too long.
       if (isMine && (!isAnswered || slot.answerMs > SLOW_MS)) loan.giveBack();
     } finally {

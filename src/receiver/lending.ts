@@ -9,8 +9,8 @@
  * @module
  */
 
-import { type Loan, SLOW_MS } from "../shared/loan.ts";
-import { FAST_BATCH } from "../shared/memory.ts";
+import { CHORES_MS, FAST_BATCH, SLOW_MS } from "../limits.ts";
+import type { Loan } from "../shared/loan.ts";
 
 /** How long all must have been as usual before the socket is lent, in milliseconds. */
 const LEND_AFTER_MS = 1000;
@@ -21,11 +21,8 @@ const LEND_AFTER_MS = 1000;
  */
 const HANDOVERS_MAX = 20;
 
-/** How long the socket may wait to be lent while requests are in hand, in milliseconds. */
-const WAIT_MS_MAX = 50;
-
 /** How long after a request the receiver watches the fast path by itself, in milliseconds. */
-const WATCH_MS = 100;
+const WATCH_MS = 2 * CHORES_MS;
 
 /** The receiver's end of the loan. */
 export class Lending {
@@ -114,7 +111,7 @@ export class Lending {
   }
 
   /**
-   * To be called every {@link WAIT_MS_MAX} or so.
+   * To be called with the receiver's chores. The socket waits to be lent until the next ones.
    *
    * @param heldMs how long the fast path has had its request in hand
    * @returns whether the socket is to be reclaimed
@@ -122,7 +119,7 @@ export class Lending {
   review(nowMs: number, heldMs: number, inHand: number): boolean {
     this.handovers = 0;
     if (this.isOnLoan) return heldMs >= SLOW_MS;
-    if (this.waitingSinceMs !== undefined) return nowMs - this.waitingSinceMs >= WAIT_MS_MAX;
+    if (this.waitingSinceMs !== undefined) return nowMs - this.waitingSinceMs >= CHORES_MS;
     this.offer(nowMs, inHand);
     return false;
   }

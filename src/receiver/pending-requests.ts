@@ -5,7 +5,8 @@
  * @module
  */
 
-import { FAST_SLOTS, firstFastSlot } from "../shared/memory.ts";
+import { FAST_SLOTS } from "../limits.ts";
+import { firstFastSlot } from "../shared/memory.ts";
 import { Holder, Kind, type RequestSlot, type RequestSlots } from "../shared/request-slot.ts";
 import type { NodeState } from "./activity.ts";
 import type { Connection, Connections } from "./connections.ts";

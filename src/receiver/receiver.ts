@@ -14,9 +14,19 @@ import { trimMemory } from "../os/memory.ts";
 import { DescriptorPoller, type EventFd } from "../os/wait.ts";
 import { sendersThatFit } from "../os/open-files.ts";
 import type { ActivityMessage, LendableSocket } from "../shared/messages.ts";
-import { type Loan, SLOW_MS } from "../shared/loan.ts";
-import { Counter, FAST_SLOTS, firstFastSlot, Integer, slotsFor } from "../shared/memory.ts";
+import {
+  CHORES_MS,
+  FAST_SLOTS,
+  SLOW_MS,
+  STALL_LOGGED_SECONDS,
+  STOP_QUIET_MS,
+  STOP_RECEIVE_MS_MAX,
+  STOP_STORE_MS_MAX,
+} from "../limits.ts";
+import type { Loan } from "../shared/loan.ts";
+import { Counter, firstFastSlot, Integer, slotsFor } from "../shared/memory.ts";
 import { RequestSlots } from "../shared/request-slot.ts";
+import { StoringThreads } from "../shared/storing-threads.ts";
 import { Monitor } from "../zmq/monitor.ts";
 import { Context, SocketOption } from "../zmq/socket.ts";
 import { Complaints } from "./complaints.ts";
@@ -31,12 +41,6 @@ import { Subscriptions } from "./subscriptions.ts";
 import { StallWatch } from "./stall-watch.ts";
 
 /**
- * How often what is not about requests is seen to while requests keep coming, and how soon after
- * the last, in milliseconds.
- */
-const CHORES_MS = 50;
-
-/**
  * Messages pass through libzmq's memory, and the C library keeps what is freed of it: so it is
  * asked for that now and then.
  */
@@ -45,27 +49,6 @@ const TRIM_BYTES = 32 * 2 ** 20;
 
 /** How often it is looked what connections hold, in milliseconds. */
 const LOOK_MS = 1000;
-
-/** How long a writer may wait for the disk with one request until the log says so, in seconds. */
-const STALL_SECONDS_MIN = 2;
-
-/**
- * How long nothing may arrive until a stop takes it that all who send wait for their replies, in
- * milliseconds. A sender that pauses for less has then been caught with a request in hand, and not
- * with one on its way to a connection that is closing. imagenode gives a hub a second to reply.
- */
-const STOP_QUIET_MS = 250;
-
-/**
- * How long a stop goes on receiving where senders do not wait for their replies, in milliseconds.
- */
-const STOP_RECEIVE_MS_MAX = 4000;
-
-/**
- * How long a stop waits for the disk, in milliseconds. Service managers give a process 10 s and
- * more, and to answer all takes up to 1.2 s (`farewell.ts`), and `linger`.
- */
-const STOP_MS_MAX = 7000;
 
 /** The poller's sources; behind them those of the publishers. */
 const WAKE = 0;
@@ -102,6 +85,7 @@ export class Receiver {
   private readonly complaints: Complaints;
   private readonly reports: ConnectionReports;
   private readonly connectionsMax: number;
+  private readonly storing: StoringThreads;
   private readonly stalls: StallWatch;
   private readonly patienceMs: number;
   /** When the last notice of silence was given. */
@@ -126,7 +110,8 @@ export class Receiver {
       shared.counters,
       `there are ${max} already (${bound})`,
     );
-    this.stalls = new StallWatch(shared, settings.writers + 1);
+    this.storing = new StoringThreads(shared, settings.writers);
+    this.stalls = new StallWatch(this.storing);
     this.lending = new Lending(loan, settings.ack === "stored");
     this.slots = new RequestSlots(shared.slots, true);
     // The fast path receives into its slots first, and must find them ready.
@@ -353,7 +338,7 @@ export class Receiver {
     const { queue } = this.parts;
     for (let lastMs = performance.now(); ;) {
       const now = performance.now();
-      if (now - startMs >= STOP_MS_MAX) return;
+      if (now - startMs >= STOP_STORE_MS_MAX) return;
       const receives = now - startMs < STOP_RECEIVE_MS_MAX;
       const { receivedMs } = requests.tally;
       const hasDone = requests.finishDone() > 0;
@@ -400,7 +385,7 @@ export class Receiver {
     this.counters[Counter.connections] = this.connections.count;
     this.counters[Counter.queued] = this.requests.inHand;
     this.watchDisk(now);
-    const heldMs = this.stalls.heldMs(settings.writers, now);
+    const heldMs = this.stalls.heldMs(this.storing.fastPath, now);
     if (this.lending.review(now, heldMs, this.requests.waitingForReply)) this.reclaim();
     const activity = this.requests.activity.nextMessage(now);
     if (activity !== undefined) this.parts.tell(activity);
@@ -462,8 +447,8 @@ export class Receiver {
     const stalledMs = this.stalls.longestMs(now);
     if (stalledMs >= SLOW_MS) this.lending.sawUnusual(now);
     const seconds = Math.floor(stalledMs / 1000);
-    this.parts.shared.integers[Integer.stalledSeconds] = seconds < STALL_SECONDS_MIN ? 0 : seconds;
-    if (seconds < STALL_SECONDS_MIN) return;
+    this.storing.stalledSeconds = seconds < STALL_LOGGED_SECONDS ? 0 : seconds;
+    if (seconds < STALL_LOGGED_SECONDS) return;
     this.complaints.add("stall", {
       level: "warn",
       message: "The disk stalls: requests wait until it goes on",

@@ -13,7 +13,8 @@ import {
   RequestReader,
   type StoredRequest,
 } from "../protocol/request.ts";
-import { isPlain, SLOW_MS } from "../shared/loan.ts";
+import { HELD_REPLIES_MAX, SLOW_MS } from "../limits.ts";
+import { isPlain } from "../shared/loan.ts";
 import { Counter, type Shared, slotsFor } from "../shared/memory.ts";
 import type { RequestQueue } from "../shared/queue.ts";
 import { fillSlot, Kind, Outcome, RequestSlots } from "../shared/request-slot.ts";
@@ -31,9 +32,6 @@ import { UnlabelledWarnings } from "./unlabelled.ts";
 
 /** Maximum requests received before those that are done are answered. */
 const BATCH = 32;
-
-/** Maximum replies that a stop holds back, one per connection unless a sender sends ahead. */
-const HELD_MAX = 10_000;
 
 const OK = Buffer.from("OK");
 
@@ -409,7 +407,7 @@ export class Requests {
     const isStale = this.staleness(request);
     if (isStale()) {
       // Nobody waits for it, or somebody who waits for the reply to another request.
-    } else if (this.held !== undefined && this.held.length < HELD_MAX) {
+    } else if (this.held !== undefined && this.held.length < HELD_REPLIES_MAX) {
       this.held.push(heldReply(request, reply, isStale));
       // It still counts for its connection: a sender also waits for a reply that is held back.
       request.connection = undefined;

@@ -10,6 +10,7 @@
  */
 
 import type { Hub } from "../hub.ts";
+import { WATCHDOG_FEEDS } from "../limits.ts";
 import type { Log } from "../log/log.ts";
 import type { ServiceManager } from "../os/sd-notify.ts";
 
@@ -21,9 +22,6 @@ const STATUS_MS = 5000;
  * they are counted in their folder.
  */
 const CAP_MS = 60_000;
-
-/** How often the watchdog is fed within the time that systemd waits for it: two times may fail. */
-const FEEDS = 3;
 
 /** What is reported of a hub. */
 type Reported = Pick<Hub, "totals" | "liveness" | "capReached">;
@@ -60,7 +58,7 @@ export class ServiceReporter implements Disposable {
     this.timers.push(setInterval(() => void this.lookAtCap(), CAP_MS));
     if (manager.watchdogMs === undefined) return;
     this.question = hub.liveness.ask();
-    this.timers.push(setInterval(() => this.feed(), manager.watchdogMs / FEEDS));
+    this.timers.push(setInterval(() => this.feed(), manager.watchdogMs / WATCHDOG_FEEDS));
   }
 
   /**

@@ -11,16 +11,21 @@
 
 import type { Loan } from "./loan.ts";
 import type { RequestQueue } from "./queue.ts";
-import { Integer, RECEIVER_THREAD, type Shared } from "./memory.ts";
+import { RECEIVER_THREAD, type Shared } from "./memory.ts";
+import { type StoringThread, StoringThreads } from "./storing-threads.ts";
 
 /** Asks the threads of one hub. */
 export class Liveness {
+  private readonly storing: StoringThreads;
+
   constructor(
-    private readonly shared: Shared,
+    shared: Shared,
     private readonly queue: RequestQueue,
-    private readonly writers: number,
+    writers: number,
     private readonly loan: Loan,
-  ) {}
+  ) {
+    this.storing = new StoringThreads(shared, writers);
+  }
 
   /** Asks all threads; none is waited for. @returns the number of the question */
   ask(): number {
@@ -34,20 +39,13 @@ export class Liveness {
    * counts for all before it.
    */
   silent(question: number): string[] {
-    const { integers } = this.shared;
-    const isSilent = (thread: number): boolean =>
-      ((Atomics.load(integers, Integer.turned + thread) - question) | 0) < 0;
-    const isSilentWriter = (writer: number): boolean =>
-      isSilent(writer) && Atomics.load(integers, Integer.inHand + writer) === 0;
-    const writers = Array.from({ length: this.writers }, (_, writer) => writer).filter(
-      isSilentWriter,
-    );
-    // It has the number behind theirs, where there is one.
-    const hasFastPath = Atomics.load(integers, Integer.loanReady) !== 0;
+    const { writers, fastPath } = this.storing;
+    const isSilent = (thread: StoringThread): boolean =>
+      !this.queue.hasTurned(thread.number, question) && thread.inHand < 0;
     return [
-      ...(isSilent(RECEIVER_THREAD) ? ["receiver"] : []),
-      ...writers.map((writer) => `writer ${writer}`),
-      ...(hasFastPath && isSilentWriter(this.writers) ? ["fast path"] : []),
+      ...(this.queue.hasTurned(RECEIVER_THREAD, question) ? [] : ["receiver"]),
+      ...writers.filter(isSilent).map(({ number }) => `writer ${number}`),
+      ...(this.loan.isReady && isSilent(fastPath) ? ["fast path"] : []),
     ];
   }
 }

@@ -14,6 +14,7 @@ import type { EventFd } from "../os/wait.ts";
 import type { Request, StoredRequest } from "../protocol/request.ts";
 import { SharedLock } from "./lock.ts";
 import { Integer, type Shared } from "./memory.ts";
+import { StoringThread } from "./storing-threads.ts";
 
 /**
  * Longest frame 2 that the fast path writes, in bytes: larger ones are worth a hand-over, as more
@@ -27,13 +28,11 @@ export function isPlain(request: Request, bytes: number): request is StoredReque
   return request.kind === "event" || (request.kind === "image" && request.raw === undefined);
 }
 
-/** A write that takes longer than this, in milliseconds, is one that others must not wait for. */
-export const SLOW_MS = 20;
-
 /** Either end of the loan; each thread has its own object. */
 export class Loan {
   private readonly integers: Int32Array<SharedArrayBuffer>;
   private readonly lock: SharedLock;
+  private readonly borrower: StoringThread;
 
   /**
    * @param borrower the fast path's number among the threads that store
@@ -41,11 +40,12 @@ export class Loan {
    */
   constructor(
     shared: Shared,
-    private readonly borrower: number,
+    borrower: number,
     private readonly wake: EventFd,
   ) {
     this.integers = shared.integers;
     this.lock = new SharedLock(shared.integers, Integer.loanLock);
+    this.borrower = new StoringThread(shared, borrower);
   }
 
   /**
@@ -69,7 +69,7 @@ export class Loan {
 
   /** The slot that the fast path is storing; -1: none. */
   get inHand(): number {
-    return Atomics.load(this.integers, Integer.inHand + this.borrower) - 1;
+    return this.borrower.inHand;
   }
 
   /** Receiver: lends the socket. It must not use it until it has taken it back. */

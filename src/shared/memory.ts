@@ -9,115 +9,100 @@
  */
 
 import type { Settings } from "../config/schema.ts";
-import { WRITERS_MAX } from "../limits.ts";
+import { FAST_SLOTS, STORING_THREADS_MAX, WRITERS_MAX } from "../limits.ts";
 import { type Address } from "../os/ffi.ts";
 import { mapMemory } from "../os/memory.ts";
 import { HISTOGRAM_NUMBERS } from "./histogram.ts";
+import { layOut } from "./layout.ts";
 import { SLOT_BYTES } from "./request-slot.ts";
 
-/**
- * Requests that the fast path can have received, or answered before the receiver has counted them.
- */
-export const FAST_SLOTS = 128;
+/** Integers for four date folders; `store/date-folders.ts` has what stands where. */
+export const DATE_FOLDERS_INTS = 12;
 
-/**
- * Requests that may wait for the fast path at once; where there are more, it is time for the
- * writers to share the work. So there are slots for as many while as many others have not been
- * counted yet.
- */
-export const FAST_BATCH = FAST_SLOTS / 2;
+/** The same for the identity of the data directory; see `store/data-directory.ts`. */
+const DATA_IDENTITY_INTS = 8;
 
-/**
- * Threads that store: the writers, and the fast path, whose number is the next one behind theirs.
- */
-const STORING_MAX = WRITERS_MAX + 1;
+/** The number of the receiver. Those of the threads that store are below it. */
+export const RECEIVER_THREAD = STORING_THREADS_MAX;
 
-/**
- * One cache line: threads that write to integers on different lines do not slow each other down.
- */
-const LINE_INTS = 16;
+const THREAD_LAYOUT = layOut([
+  {
+    /** The number of the last question that it has answered; see `liveness.ts`. */
+    turned: 1,
+    /** Of a thread that stores: the slot that it has in hand, plus 1; else 0. */
+    inHand: 1,
+    /** The same: how many slots it has taken so far. */
+    taken: 1,
+  },
+]);
 
-/**
- * Where the receiver stands among the threads that are asked whether they turn; a writer stands at
- * its number, from 0.
- */
-export const RECEIVER_THREAD = -1;
+/** Where the integers of one thread stand, from {@link threadIntegersAt} on. */
+export const ThreadInteger = THREAD_LAYOUT.at;
 
-/** Where the single integers stand in {@link Shared.integers}. */
-export const Integer = {
-  /**
-   * Queue: next place to take work from, next place to put it, and how many writers wait for some.
-   */
-  workHead: 0,
-  workTail: LINE_INTS,
-  idleWriters: 2 * LINE_INTS,
-  /** Queue: next place to put what is done, and whether the receiver sleeps. */
-  doneTail: 3 * LINE_INTS,
-  receiverAsleep: 4 * LINE_INTS,
-  /** 1 when the hub is to stop. */
-  stopping: 5 * LINE_INTS,
-  /** 1 when the keys of clients are to be read again. */
-  reload: 5 * LINE_INTS + 1,
-  /**
-   * Event log: its lock, and the day (YYYYMMDD) that the log now belongs to; 0 when that is not
-   * known.
-   */
-  eventLogLock: 6 * LINE_INTS,
-  eventLogDay: 6 * LINE_INTS + 1,
-  /** The earliest day (YYYYMMDD) on which a right clock can stand; see `store/clock-floor.ts`. */
-  clockFloor: 6 * LINE_INTS + 2,
-  /**
-   * Events that wait for the event log: the one put there last, the next in turn, each plus 1, and
-   * which writer has the turn; see `event-queue.ts`.
-   */
-  newestEvent: 6 * LINE_INTS + 3,
-  oldestEvent: 6 * LINE_INTS + 4,
-  eventTurn: 6 * LINE_INTS + 5,
-  /** Date folders: their lock, then what `store/date-folders.ts` knows of each. */
-  dateFoldersLock: 7 * LINE_INTS,
-  dateFolders: 8 * LINE_INTS,
-  /** When something was written, a bit for each flusher that has not brought it to the disk yet. */
-  unflushed: 9 * LINE_INTS,
-  /** 1 when the flushers are to end. */
-  flusherEnd: 10 * LINE_INTS,
-  /**
-   * For how many seconds a writer has waited for the disk with the same request; 0 while the disk
-   * does not stall.
-   */
-  stalledSeconds: 11 * LINE_INTS,
-  /** 1 while lines at debug are wanted. */
-  debug: 12 * LINE_INTS,
-  /**
-   * The data directory: a lock for taking a free name, what is wrong with it, and which one it is;
-   * see `store/data-directory.ts`.
-   */
-  namesLock: 12 * LINE_INTS + 1,
-  dataState: 12 * LINE_INTS + 2,
-  dataIdentity: 12 * LINE_INTS + 3,
-  /** The descriptor of its lock, plus 1; see `store/data-lock.ts`. */
-  dataLock: 12 * LINE_INTS + 11,
-  /** The loan of the socket, see `shared/loan.ts`. */
-  loanLock: 13 * LINE_INTS,
-  loanOut: 14 * LINE_INTS,
-  loanWatched: 14 * LINE_INTS + 1,
-  loanReady: 14 * LINE_INTS + 2,
-  loanEnd: 14 * LINE_INTS + 3,
-  /**
-   * Liveness: the number of the last question, and which each thread has answered last: those that
-   * store, and before them the receiver.
-   */
-  asked: 15 * LINE_INTS,
-  turned: 16 * LINE_INTS,
-  /** For each thread that stores: the slot that it has in hand, plus 1; else 0. */
-  inHand: 17 * LINE_INTS + STORING_MAX,
-  /** The same: how many slots it has taken so far. */
-  taken: 18 * LINE_INTS + 2 * STORING_MAX,
-} as const;
+const LAYOUT = layOut([
+  // Queue: next place to take work from, next place to put it, and how many writers wait for some.
+  { workHead: 1 },
+  { workTail: 1 },
+  { idleWriters: 1 },
+  // Queue: next place to put what is done, and whether the receiver sleeps.
+  { doneTail: 1 },
+  { receiverAsleep: 1 },
+  {
+    /** 1 when the hub is to stop. */
+    stopping: 1,
+    /** 1 when the keys of clients are to be read again. */
+    reload: 1,
+  },
+  {
+    /** Event log: its lock, and the day (YYYYMMDD) that it belongs to; 0 while that is unknown. */
+    eventLogLock: 1,
+    eventLogDay: 1,
+    /** The earliest day (YYYYMMDD) that a right clock can show; see `store/clock-floor.ts`. */
+    clockFloor: 1,
+    /**
+     * Events that wait for the event log: the one put there last, the next in turn, each plus 1,
+     * and which writer has the turn; see `event-queue.ts`.
+     */
+    newestEvent: 1,
+    oldestEvent: 1,
+    eventTurn: 1,
+  },
+  { dateFoldersLock: 1 },
+  { dateFolders: DATE_FOLDERS_INTS },
+  // What the flushers are told; see `flushers.ts`.
+  { unflushed: 1 },
+  { flusherEnd: 1 },
+  // For how many seconds the disk stalls; see `storing-threads.ts`.
+  { stalledSeconds: 1 },
+  {
+    /** 1 while lines at debug are wanted. */
+    debug: 1,
+    /**
+     * The data directory: a lock for taking a free name, what is wrong with it, and which one it
+     * is; see `store/data-directory.ts`.
+     */
+    namesLock: 1,
+    dataState: 1,
+    dataIdentity: DATA_IDENTITY_INTS,
+    /** The descriptor of its lock, plus 1; see `store/data-lock.ts`. */
+    dataLock: 1,
+  },
+  // The loan of the socket; see `loan.ts`.
+  { loanLock: 1 },
+  { loanOut: 1, loanWatched: 1, loanReady: 1, loanEnd: 1 },
+  // The number of the last question whether the threads turn; see `liveness.ts`.
+  { asked: 1 },
+  // For each thread that is asked; see `threadIntegersAt`.
+  { threads: (STORING_THREADS_MAX + 1) * THREAD_LAYOUT.length },
+]);
 
-const INTEGERS = 18 * LINE_INTS + 3 * STORING_MAX;
+/** Where the integers stand in {@link Shared.integers}. */
+export const Integer = LAYOUT.at;
 
-/** {@link Integer.unflushed} for all flushers: there are two at most. */
-export const UNFLUSHED = 0b11;
+/** @param thread the number of a thread that stores, or {@link RECEIVER_THREAD} */
+export function threadIntegersAt(thread: number): number {
+  return Integer.threads + thread * THREAD_LAYOUT.length;
+}
 
 /** What the receiver counts, by index in {@link Shared.counters}. */
 export const Counter = {
@@ -150,15 +135,15 @@ export const Counter = {
   publishersConnected: 15,
 } as const;
 
-const COUNTERS = 24;
+const COUNTERS = Object.keys(Counter).length;
 
 /** All of it; each thread is given the same. */
 export interface Shared {
   readonly integers: Int32Array<SharedArrayBuffer>;
   readonly counters: Float64Array<SharedArrayBuffer>;
   /**
-   * How long answers took, by the receiver; then how long writes took, by each thread that stores.
-   * See {@link histogramAt}.
+   * How long writes took, for each thread that stores; then how long answers took, for the
+   * receiver. See {@link histogramAt}.
    */
   readonly histograms: Float64Array<SharedArrayBuffer>;
   /** Slot numbers on their way to the writers and back: rings. */
@@ -193,10 +178,12 @@ export function createShared(slots: number): Shared {
   // two.
   const ring = 2 ** Math.ceil(Math.log2(count + WRITERS_MAX));
   return {
-    integers: new Int32Array(new SharedArrayBuffer(INTEGERS * Int32Array.BYTES_PER_ELEMENT)),
+    integers: new Int32Array(new SharedArrayBuffer(LAYOUT.length * Int32Array.BYTES_PER_ELEMENT)),
     counters: new Float64Array(new SharedArrayBuffer(COUNTERS * Float64Array.BYTES_PER_ELEMENT)),
     histograms: new Float64Array(
-      new SharedArrayBuffer((1 + STORING_MAX) * HISTOGRAM_NUMBERS * Float64Array.BYTES_PER_ELEMENT),
+      new SharedArrayBuffer(
+        (STORING_THREADS_MAX + 1) * HISTOGRAM_NUMBERS * Float64Array.BYTES_PER_ELEMENT,
+      ),
     ),
     work: new Int32Array(new SharedArrayBuffer(ring * Int32Array.BYTES_PER_ELEMENT)),
     done: new Int32Array(new SharedArrayBuffer(ring * Int32Array.BYTES_PER_ELEMENT)),
@@ -205,14 +192,11 @@ export function createShared(slots: number): Shared {
   };
 }
 
-/**
- * The numbers of one histogram. @param writer the number of a thread that stores; undefined: of the
- * receiver
- */
+/** The numbers of a thread's histogram, which it alone adds to. */
 export function histogramAt(
   { histograms }: Shared,
-  writer?: number,
+  thread = RECEIVER_THREAD,
 ): Float64Array<SharedArrayBuffer> {
-  const at = (writer === undefined ? 0 : 1 + writer) * HISTOGRAM_NUMBERS;
+  const at = thread * HISTOGRAM_NUMBERS;
   return histograms.subarray(at, at + HISTOGRAM_NUMBERS);
 }

@@ -18,24 +18,51 @@ export interface LendableSocket {
   readonly descriptor: number;
 }
 
-/** The first and only message to a thread: all that it needs. */
-export interface ThreadStart {
+/** The first and only message to a thread: what each needs. */
+interface ThreadStart {
   readonly settings: Settings;
   readonly shared: Shared;
+}
+
+/** To a writer. */
+export interface WriterStart extends ThreadStart {
+  /** From 0. */
+  readonly number: number;
+  /** The event that wakes the receiver, as a file descriptor. */
+  readonly receiverWakeFd: number;
+}
+
+/** To the receiver. */
+export interface ReceiverStart extends ThreadStart {
   /** The events that wake the receiver and the fast path, as file descriptors. */
-  readonly wakeFd: number;
-  readonly loanFd: number;
-  /**
-   * The number of a thread that stores: of a writer, from 0, and behind them of the fast path; of a
-   * flusher, from 0; of no meaning for the others.
-   */
-  readonly writer: number;
-  /** What a flusher brings to the disk. */
+  readonly receiverWakeFd: number;
+  readonly fastPathWakeFd: number;
+}
+
+/** To the fast path, when the receiver listens. */
+export interface FastPathStart extends ReceiverStart {
+  /** What it is lent. */
+  readonly socket: LendableSocket;
+}
+
+/** What one flusher brings to the disk. */
+export interface FlushTask {
+  /** The part of the data directory that it is for, one of `Part` of `store/data-directory.ts`. */
+  readonly part: 0 | 1;
+  /** Absolute paths. */
   readonly folders: readonly string[];
-  /** What the file of the data directory's lock holds. */
-  readonly lockText: string;
-  /** What the fast path is lent; undefined until the receiver listens. */
-  readonly socket: LendableSocket | undefined;
+}
+
+/** To a flusher. */
+export interface FlusherStart extends ThreadStart {
+  /** From 0. */
+  readonly number: number;
+  readonly task: FlushTask;
+  /**
+   * What the file of the data directory's lock holds, for the flusher that watches the directory
+   * and the clock; undefined for another one.
+   */
+  readonly lockText: string | undefined;
 }
 
 /** A line for the log. */
@@ -46,8 +73,10 @@ interface LogMessage {
   readonly fields?: Readonly<Record<string, unknown>> | undefined;
 }
 
-/** From a writer, or the fast path. */
-export type WriterMessage = { readonly type: "ready" };
+/** From a writer or the fast path: it waits for work. */
+export interface ReadyMessage {
+  readonly type: "ready";
+}
 
 /** From a flusher. */
 export type FlusherMessage =
@@ -103,13 +132,8 @@ export interface ActivityMessage {
 export type ReceiverMessage =
   /** It listens. */
   | { readonly type: "bound"; readonly endpoint: string; readonly socket: LendableSocket }
-  /** It does not, and ends. `code` is the errno's name where that is one of the system's. */
-  | {
-      readonly type: "bindFailed";
-      readonly endpoint: string;
-      readonly code: string;
-      readonly reason: string;
-    }
+  /** It does not, and ends. The reason is a whole message. */
+  | { readonly type: "bindFailed"; readonly reason: string }
   /**
    * It has stopped; `unanswered` requests were taken in and neither stored nor answered in time.
    */

@@ -12,7 +12,7 @@
 
 import { type EventFd, Futex } from "../os/wait.ts";
 import { WRITERS_MAX } from "../limits.ts";
-import { Integer, type Shared } from "./memory.ts";
+import { Integer, type Shared, ThreadInteger, threadIntegersAt } from "./memory.ts";
 
 /** What {@link RequestQueue.waitForWork} gives when there is no slot. */
 export const NoWork = {
@@ -28,23 +28,25 @@ export class RequestQueue {
   private readonly work: Int32Array<SharedArrayBuffer>;
   private readonly done: Int32Array<SharedArrayBuffer>;
   private readonly tailFutex: Futex;
+  private readonly turnedAt: number | undefined;
   /** The receiver's next place in the ring of what is done. */
   private doneHead = 0;
 
   /**
    * @param wake what the receiver polls
-   * @param thread who answers when it is asked whether it turns: a writer's number, or
-   * `RECEIVER_THREAD`
+   * @param thread who answers when asked whether it turns: the number of a thread that stores,
+   * or `RECEIVER_THREAD`
    */
   constructor(
     shared: Shared,
     private readonly wake: EventFd,
-    private readonly thread?: number,
+    thread?: number,
   ) {
     this.integers = shared.integers;
     this.work = shared.work;
     this.done = shared.done;
     this.tailFutex = new Futex(shared.integers, Integer.workTail);
+    this.turnedAt = thread === undefined ? undefined : turnedIntegerOf(thread);
   }
 
   /** Receiver: hands a slot to the writers. */
@@ -169,8 +171,15 @@ export class RequestQueue {
 
   /** Receiver and writers, wherever they begin anew: says that this thread turns. */
   turn(): void {
-    const { integers, thread } = this;
-    if (thread !== undefined) integers[Integer.turned + thread] = integers[Integer.asked]!;
+    const { integers, turnedAt } = this;
+    if (turnedAt !== undefined) integers[turnedAt] = integers[Integer.asked]!;
+  }
+
+  /**
+   * Any thread: whether a thread has turned since a question. @param thread as of the constructor
+   */
+  hasTurned(thread: number, question: number): boolean {
+    return ((Atomics.load(this.integers, turnedIntegerOf(thread)) - question) | 0) >= 0;
   }
 
   /**
@@ -187,11 +196,8 @@ export class RequestQueue {
    * is answered with the next.
    */
   private get isAsked(): boolean {
-    const { integers, thread } = this;
-    return (
-      thread !== undefined &&
-      Atomics.load(integers, Integer.asked) !== integers[Integer.turned + thread]
-    );
+    const { integers, turnedAt } = this;
+    return turnedAt !== undefined && Atomics.load(integers, Integer.asked) !== integers[turnedAt];
   }
 
   /** Whether the hub is to stop. */
@@ -203,6 +209,10 @@ export class RequestQueue {
   callReceiver(): void {
     if (Atomics.exchange(this.integers, Integer.receiverAsleep, 0) !== 0) this.wake.signal();
   }
+}
+
+function turnedIntegerOf(thread: number): number {
+  return threadIntegersAt(thread) + ThreadInteger.turned;
 }
 
 /**

@@ -10,10 +10,10 @@
  */
 
 import type { Calendar, LocalTime } from "../protocol/calendar.ts";
-import { isDateFolder } from "../protocol/names.ts";
 import type { Log } from "../log/log.ts";
 import { Integer, type Shared } from "../shared/memory.ts";
-import { datedLogs, dateOf, namesIn } from "./log-files.ts";
+import { type DataDirectory, dateOf, dayOf } from "./data-directory.ts";
+import { datedLogs, namesIn } from "./log-files.ts";
 
 /** How many of the newest days are asked. */
 const DAYS_ASKED = 5;
@@ -30,19 +30,18 @@ const LOOK_MS = 3_600_000;
 /**
  * The earliest day on which a right clock can stand.
  *
- * @param data the data directory; what cannot be read there counts for nothing
+ * @param directory what cannot be read there counts for nothing
  * @param madeS when the program was made, in seconds since 1970; 0: not known
  * @returns e.g. 20181230; 0 where nothing is known
  */
-export function clockFloor(data: string, madeS: number): number {
-  const folders = namesIn(`${data}/images`).filter(isDateFolder);
-  const days = new Set([...folders.map(toDay), ...datedLogs(`${data}/logs`)]);
+export function clockFloor(directory: DataDirectory, madeS: number): number {
+  const folders = namesIn(directory.images)
+    .map((name) => dayOf(name))
+    .filter((day) => day !== undefined);
+  const days = new Set([...folders, ...datedLogs(directory.logs)]);
   const newest = [...days].toSorted((a, b) => b - a).slice(0, DAYS_ASKED);
   const middle = newest[Math.floor(newest.length / 2)] ?? 0;
-  return Math.max(
-    earlier(middle),
-    earlier(madeS === 0 ? 0 : toDay(new Date(madeS * 1000).toISOString())),
-  );
+  return Math.max(earlier(middle), earlier(madeS === 0 ? 0 : dayAt(madeS * 1000)));
 }
 
 /**
@@ -60,7 +59,7 @@ export class ClockWatch {
 
   /** @param madeS see {@link clockFloor} */
   constructor(
-    private readonly data: string,
+    private readonly directory: DataDirectory,
     private readonly calendar: Calendar,
     private readonly shared: Pick<Shared, "integers">,
     private readonly log: Pick<Log, "info" | "warn">,
@@ -73,7 +72,7 @@ export class ClockWatch {
     const now = performance.now();
     if (now - this.lookedMs >= LOOK_MS) {
       this.lookedMs = now;
-      Atomics.store(integers, Integer.clockFloor, clockFloor(this.data, this.madeS));
+      Atomics.store(integers, Integer.clockFloor, clockFloor(this.directory, this.madeS));
     }
     const time = this.calendar.local(this.calendar.now());
     const problem = clockProblem(time, Atomics.load(integers, Integer.clockFloor));
@@ -85,12 +84,13 @@ export class ClockWatch {
   }
 }
 
-function toDay(date: string): number {
-  return Number(date.slice(0, 10).replaceAll("-", ""));
+/** The day in UTC. @param ms since 1970 */
+function dayAt(ms: number): number {
+  return dayOf(new Date(ms).toISOString().slice(0, 10))!;
 }
 
 /** The day that is so much earlier. Names can be of days that no calendar has. */
 function earlier(day: number): number {
   const ms = Date.parse(`${dateOf(day)}T00:00:00Z`);
-  return Number.isNaN(ms) ? 0 : toDay(new Date(Math.max(0, ms - BEHIND_MS_MAX)).toISOString());
+  return Number.isNaN(ms) ? 0 : dayAt(Math.max(0, ms - BEHIND_MS_MAX));
 }

@@ -22,9 +22,7 @@ import {
 import { hostname } from "node:os";
 import { close, lockExclusive, openCreate, PathLook } from "../os/files.ts";
 import { Integer, type Shared } from "../shared/memory.ts";
-
-/** The file's name. */
-const LOCK_FILE = ".imagehub.lock";
+import type { DataDirectory } from "./data-directory.ts";
 
 /** For its owner alone: who can open it can lock it, too, and keep the hub from coming back. */
 const MODE = 0o600;
@@ -108,11 +106,11 @@ export class DataLock {
    * again that was away, whatever numbers that has now
    */
   constructor(
-    private readonly directory: string,
+    private readonly directory: DataDirectory,
     { integers }: Pick<Shared, "integers">,
     readonly text = `imagehub, process ${process.pid} on ${hostname()}\n${randomUUID()}\n`,
   ) {
-    this.path = `${directory}/${LOCK_FILE}`;
+    this.path = directory.lock;
     this.integers = integers;
   }
 
@@ -126,10 +124,10 @@ export class DataLock {
    * @throws {DataDirectoryInUse} where another process holds it
    * @throws {SystemError} of `os/ffi.ts`, where the file cannot be made
    */
-  take(): void {
-    if (this.takeAgain()) return;
+  acquire(): void {
+    if (this.reacquire()) return;
     throw new DataDirectoryInUse(
-      `The data directory ${this.directory} is in use by ${holderIn(this.path)}: stop that, or set another data_directory`,
+      `The data directory ${this.directory.path} is in use by ${holderIn(this.path)}: stop that, or set another data_directory`,
     );
   }
 
@@ -157,7 +155,7 @@ export class DataLock {
    * @returns false where another process holds it
    * @throws {SystemError} of `os/ffi.ts`, and {Error} of node:fs
    */
-  takeAgain(): boolean {
+  reacquire(): boolean {
     // For reading only: so it keeps no disk from being made read-only.
     const descriptor = openCreate(this.path, MODE);
     const before = this.descriptor;
@@ -174,7 +172,7 @@ export class DataLock {
       // Earlier versions let others read it. What root makes is for whom the directory belongs to,
       // who may be the next.
       fchmodSync(descriptor, MODE);
-      const { uid, gid } = statSync(this.directory);
+      const { uid, gid } = statSync(this.directory.path);
       if (process.getuid?.() === 0) fchownSync(descriptor, uid, gid);
       writeFileSync(this.path, this.text);
     } catch {

@@ -7,20 +7,8 @@
 
 import { messageOf } from "../errors.ts";
 import type { Log } from "../log/log.ts";
-import {
-  type DataDirectory,
-  DataState,
-  type DataStateNumber,
-  describeState,
-} from "./data-directory.ts";
+import { type DataGuard, DataState, type Finding } from "./data-guard.ts";
 import type { DataLock } from "./data-lock.ts";
-
-/** What a look found. */
-interface Finding {
-  readonly state: DataStateNumber;
-  /** Why it cannot be looked at. */
-  readonly reason?: string;
-}
 
 /** The watch of one hub's data directory. */
 export class DataWatch {
@@ -28,7 +16,7 @@ export class DataWatch {
   private goneMs = 0;
 
   constructor(
-    private readonly data: DataDirectory,
+    private readonly guard: DataGuard,
     private readonly lock: DataLock,
     private readonly log: Pick<Log, "info" | "warn">,
   ) {}
@@ -41,38 +29,40 @@ export class DataWatch {
     } catch (error) {
       finding = { state: DataState.unreadable, reason: messageOf(error) };
     }
-    this.data.state = finding.state;
+    this.guard.state = finding.state;
     this.say(finding);
   }
 
   private find(): Finding {
-    const { data, lock } = this;
-    const found = data.look();
+    const { guard, lock } = this;
+    const found = guard.look();
     if (found.state === DataState.right) {
       if (lock.isAtPath()) return found;
-      if (!lock.takeAgain()) return { state: DataState.taken };
+      if (!lock.reacquire()) return { state: DataState.taken };
       this.log.warn(`The lock of the data directory was removed, and is made anew: ${lock.path}`);
       return found;
     }
     // A disk that was plugged in again can have other numbers, and is known by what this process
     // left on it.
     if (found.state !== DataState.replaced || !lock.isKnown()) return found;
-    if (!lock.takeAgain()) return { state: DataState.taken };
-    data.adopt();
+    if (!lock.reacquire()) return { state: DataState.taken };
+    guard.adopt();
     return { state: DataState.right };
   }
 
   private say({ state, reason }: Finding): void {
-    const problem =
-      state === DataState.right ? undefined : describeState(this.data.path, state, reason);
+    const problem = state === DataState.right ? undefined : this.guard.describe(state, reason);
     if (problem === this.said) return;
     const now = performance.now();
     if (this.said === undefined) this.goneMs = now;
     this.said = problem;
     if (problem !== undefined) this.log.warn(`Nothing can be stored: ${problem}`);
     else
-      this.log.info(`The data directory ${this.data.path} is back, and the hub goes on`, {
-        seconds: Math.round((now - this.goneMs) / 1000),
-      });
+      this.log.info(
+        `The data directory ${this.guard.directory.path} is back, and the hub goes on`,
+        {
+          seconds: Math.round((now - this.goneMs) / 1000),
+        },
+      );
   }
 }

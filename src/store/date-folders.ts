@@ -8,23 +8,17 @@
  */
 
 import { existsSync, readdirSync } from "node:fs";
-import { dirname } from "node:path";
 import type { LocalTime } from "../protocol/calendar.ts";
 import { fsyncDirectory } from "../os/files.ts";
 import { SharedLock } from "../shared/lock.ts";
-import { Integer, type Shared } from "../shared/memory.ts";
-import type { DataDirectory } from "./data-directory.ts";
-import { isImageFile } from "../protocol/names.ts";
-
-/**
- * Days that are kept at once: around midnight there are two, and a clock that is set back and forth
- * finds its day again.
- */
-const DAYS = 4;
+import { DATE_FOLDERS_INTS, Integer, type Shared } from "../shared/memory.ts";
+import { isImageFile } from "./data-directory.ts";
+import type { DataGuard } from "./data-guard.ts";
 
 /**
  * A record of a day: its number YYYYMMDD (0: none), its images, and whether it was said that it is
- * full.
+ * full. There are four: around midnight two days are in use, and a clock that is set back and forth
+ * finds its day again.
  */
 const RECORD = 3;
 const DAY = 0;
@@ -50,12 +44,10 @@ export function imagesOfDay({ integers }: Shared, day: number): number | undefin
 }
 
 function recordsIn(integers: Int32Array<SharedArrayBuffer>): Int32Array<SharedArrayBuffer> {
-  return integers.subarray(Integer.dateFolders, Integer.dateFolders + DAYS * RECORD);
+  return integers.subarray(Integer.dateFolders, Integer.dateFolders + DATE_FOLDERS_INTS);
 }
 
-/**
- * The date folders under one directory. Each thread has its own object over the same shared memory.
- */
+/** The date folders of one hub. Each thread has its own object over the same shared memory. */
 export class DateFolders {
   private readonly records: Int32Array<SharedArrayBuffer>;
   private readonly lock: SharedLock;
@@ -64,16 +56,13 @@ export class DateFolders {
   private lastPath = "";
 
   /**
-   * @param directory `<data_directory>/images`
    * @param imagesMax images that one folder may have
-   * @param data what the directory is in
    * @param durable whether a folder's name is on the disk before an image goes into it
    */
   constructor(
-    private readonly directory: string,
+    private readonly guard: DataGuard,
     private readonly imagesMax: number,
     shared: Shared,
-    private readonly data: DataDirectory,
     private readonly durable = false,
   ) {
     this.records = recordsIn(shared.integers);
@@ -84,7 +73,7 @@ export class DateFolders {
   path(time: LocalTime): string {
     if (time.date !== this.lastDate) {
       this.lastDate = time.date;
-      this.lastPath = `${this.directory}/${time.date}`;
+      this.lastPath = this.guard.directory.dateFolder(time.date);
     }
     return this.lastPath;
   }
@@ -158,14 +147,15 @@ export class DateFolders {
 
   /** Reads a day's folder, in place of the earliest day known. */
   private open(time: LocalTime): number {
-    const folder = this.path(time);
-    this.data.makeFolder(folder);
+    const { guard, records } = this;
+    guard.makeDateFolder(time.date);
     // Also where it was there: whoever made it may have failed, or ended, before its name was on
     // the disk.
-    if (this.durable)
-      for (const parent of [this.directory, dirname(this.directory)]) fsyncDirectory(parent);
-    const images = readdirSync(folder).filter(isImageFile).length;
-    const { records } = this;
+    if (this.durable) {
+      fsyncDirectory(guard.directory.images);
+      fsyncDirectory(guard.directory.path);
+    }
+    const images = readdirSync(this.path(time)).filter(isImageFile).length;
     let earliest = 0;
     for (let record = RECORD; record < records.length; record += RECORD) {
       if (records[record + DAY]! < records[earliest + DAY]!) earliest = record;

@@ -10,10 +10,10 @@
 
 import { link, lstat, open, rename, rm, statfs } from "node:fs/promises";
 import { messageOf } from "../errors.ts";
-import { type DataDirectory, DataState, describeState } from "./data-directory.ts";
+import { temporaryIn } from "./data-directory.ts";
+import { type DataGuard, DataState } from "./data-guard.ts";
 import { fileSystemOf } from "./file-system.ts";
 import { UNSUPPORTED } from "./naming.ts";
-import { TEMPORARY_PREFIX } from "./whole-file.ts";
 
 /** Bytes and files that must be free: room for a few images. */
 export const FREE_BYTES_MIN = 4 * 1024 * 1024;
@@ -48,11 +48,11 @@ export class DiskProbe {
   private found: DiskState = { freeBytes: 0, sizeBytes: 0, problem: undefined };
   private foundMs = Number.NEGATIVE_INFINITY;
 
-  private readonly directory: string;
+  /** Where images go. */
+  private readonly images: string;
 
-  /** @param data whose images are looked after */
-  constructor(private readonly data: DataDirectory) {
-    this.directory = `${data.path}/images`;
+  constructor(private readonly guard: DataGuard) {
+    this.images = guard.directory.images;
   }
 
   /** What was found now, or a moment ago. It never rejects. */
@@ -61,7 +61,7 @@ export class DiskProbe {
     // One at a time, also where the one before still waits.
     this.looking ??= this.lookNow().finally(() => (this.looking = undefined));
     const late = Promise.withResolvers<DiskState>();
-    const problem = `The disk of ${this.directory} does not answer`;
+    const problem = `The disk of ${this.images} does not answer`;
     const timer = setTimeout(() => late.resolve({ ...this.found, problem }), ANSWER_MS_MAX);
     try {
       return await Promise.race([this.looking, late.promise]);
@@ -71,31 +71,32 @@ export class DiskProbe {
   }
 
   private async lookNow(): Promise<DiskState> {
-    const { data } = this;
-    let { directory } = this;
+    const { guard } = this;
+    const data = guard.directory.path;
+    let folder = this.images;
     let space = { freeBytes: 0, sizeBytes: 0 };
     let problem: string | undefined;
     try {
-      const { state, reason } = await data.lookSoon();
+      const { state, reason } = await guard.lookSoon();
       if (state !== DataState.right) {
-        problem = describeState(data.path, state, reason);
+        problem = guard.describe(state, reason);
       } else {
         // Where someone has removed the folder, who writes next makes it again.
-        if (!(await isThere(directory))) directory = data.path;
-        const { bsize, blocks, bavail, files, ffree } = await statfs(directory);
+        if (!(await isThere(folder))) folder = data;
+        const { bsize, blocks, bavail, files, ffree } = await statfs(folder);
         space = { freeBytes: bavail * bsize, sizeBytes: blocks * bsize };
         if (space.freeBytes < FREE_BYTES_MIN) {
-          problem = `The disk is full: ${space.freeBytes} bytes are free for ${directory}, fewer than ${FREE_BYTES_MIN}`;
+          problem = `The disk is full: ${space.freeBytes} bytes are free for ${folder}, fewer than ${FREE_BYTES_MIN}`;
         } else if (files > 0 && ffree < FREE_FILES_MIN) {
           // Where there is no fixed number of files (btrfs), `files` is 0.
-          problem = `The disk is full: it has room for ${ffree} more files in ${directory}, fewer than ${FREE_FILES_MIN}`;
+          problem = `The disk is full: it has room for ${ffree} more files in ${folder}, fewer than ${FREE_FILES_MIN}`;
         } else {
-          await tryToStore(data.path, directory);
+          await tryToStore(data, folder);
         }
       }
     } catch (error) {
-      const on = fileSystemOf(directory);
-      problem = `Cannot write in ${directory}: ${messageOf(error)}${on === undefined ? "" : ` on ${on}`}`;
+      const on = fileSystemOf(folder);
+      problem = `Cannot write in ${folder}: ${messageOf(error)}${on === undefined ? "" : ` on ${on}`}`;
     }
     this.found = { ...space, problem };
     this.foundMs = performance.now();
@@ -129,10 +130,7 @@ async function tryToStore(data: string, folder: string): Promise<void> {
 }
 
 async function writeAndName(place: string, folder: string): Promise<void> {
-  const [from, to] = [
-    `${place}/${TEMPORARY_PREFIX}probe`,
-    `${folder}/${TEMPORARY_PREFIX}probe-named`,
-  ];
+  const [from, to] = [temporaryIn(place, "probe"), temporaryIn(folder, "probe-named")];
   // Those of a process that has ended, too; where there are none, this tells nothing.
   const clear = async (): Promise<void> => {
     for (const path of [from, to]) await rm(path, { force: true }).catch(() => undefined);

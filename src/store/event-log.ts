@@ -19,7 +19,6 @@
  */
 
 import { existsSync, renameSync, statSync, unlinkSync } from "node:fs";
-import { dirname } from "node:path";
 import { type Calendar, type LocalTime, threeDigits } from "../protocol/calendar.ts";
 import { SystemError } from "../os/ffi.ts";
 import {
@@ -38,9 +37,10 @@ import {
 } from "../os/files.ts";
 import { SharedLock } from "../shared/lock.ts";
 import { Integer, type Shared } from "../shared/memory.ts";
-import { type DataDirectory, Part } from "./data-directory.ts";
-import { appendLog, datedLogs, dateOf, daysAtEnds, hasRecord, mend } from "./log-files.ts";
-import { TEMPORARY_PREFIX, WholeFileWriter } from "./whole-file.ts";
+import { type DataDirectory, Part, temporaryIn } from "./data-directory.ts";
+import type { DataGuard } from "./data-guard.ts";
+import { appendLog, datedLogs, daysAtEnds, hasRecord, mend } from "./log-files.ts";
+import { WholeFileWriter } from "./whole-file.ts";
 
 /** Dated logs that are kept; the oldest beyond these go. */
 const DATED_LOGS_MAX = 995;
@@ -58,24 +58,23 @@ const AHEAD_MICROS_MAX = 2 * 86_400_000_000;
 export class EventLog {
   private readonly lock: SharedLock;
   private readonly integers: Int32Array<SharedArrayBuffer>;
+  private readonly directory: DataDirectory;
+  /** Of `imagehub.log`. */
   private readonly path: string;
-  private readonly files: WholeFileWriter;
+  private readonly file: WholeFileWriter;
 
-  /**
-   * @param directory `<data_directory>/logs`
-   * @param durable whether a line is on the disk when `append` returns
-   */
+  /** @param durable whether a line is on the disk when `append` returns */
   constructor(
-    private readonly directory: string,
+    private readonly guard: DataGuard,
     private readonly calendar: Calendar,
     shared: Shared,
     private readonly durable: boolean,
-    private readonly data: DataDirectory,
   ) {
     this.lock = new SharedLock(shared.integers, Integer.eventLogLock);
     this.integers = shared.integers;
-    this.path = `${directory}/imagehub.log`;
-    this.files = new WholeFileWriter(data, durable, Part.logs);
+    this.directory = guard.directory;
+    this.path = guard.directory.eventLog;
+    this.file = new WholeFileWriter(guard, durable, Part.logs);
   }
 
   /**
@@ -133,7 +132,7 @@ export class EventLog {
       return;
     }
     try {
-      this.data.check(Part.logs);
+      this.guard.check(Part.logs);
       appendWhole(fd, line);
       if (this.durable) fsync(fd);
     } finally {
@@ -141,48 +140,52 @@ export class EventLog {
     }
   }
 
-  /**
-   * Makes a new `imagehub.log` that holds this line from its first moment, in place of one that may
-   * be there.
-   *
-   * @param keepOld called when only the new file's name is missing: what there is no space for has
-   * failed by then
-   */
-  private begin(line: Buffer, keepOld: () => void = () => undefined): void {
-    this.data.makeFolder(this.directory);
-    if (this.durable) fsyncDirectory(dirname(this.directory));
-    const stem = `${this.directory}/${TEMPORARY_PREFIX}${process.pid}`;
-    let tried = 0;
-    const temporary = this.files.create(
-      this.directory,
-      (fd) => writeBytes(fd, line),
-      () => {
-        const path = `${stem}-${tried++}`;
-        removeLeftover(path);
-        return path;
-      },
-    );
-    try {
-      keepOld();
-      renameSync(temporary, this.path);
-    } finally {
-      unlink(temporary);
-    }
-    if (this.durable) fsyncDirectory(this.directory);
-  }
-
   /** Gives the log its dated name and begins a new one with this line. */
   private turnOver(day: number, line: Buffer): void {
     if (!existsSync(this.path)) return this.begin(line);
     if (!statSync(this.path).isFile()) throw new NotAFile(this.path);
-    const dated = `${this.path}.${dateOf(day)}`;
-    let isLinked = false;
-    this.begin(line, () => {
-      isLinked = this.keepAs(dated);
-    });
-    // Whoever watches is told of the other ways by the kernel.
-    if (isLinked) announce(dated);
+    this.begin(line, this.directory.datedLog(day));
     this.removeOldest(day);
+  }
+
+  /**
+   * Makes a new `imagehub.log` that holds this line from its first moment.
+   *
+   * @param dated the name that the log before it gets; undefined: there is none
+   */
+  private begin(line: Buffer, dated?: string): void {
+    this.guard.makeFolder(Part.logs);
+    if (this.durable) fsyncDirectory(this.directory.path);
+    const temporary = this.writeTemporary(line);
+    let isLinked = false;
+    try {
+      // Only the name of the new one is missing now: what there is no space for has failed.
+      if (dated !== undefined) isLinked = this.keepAs(dated);
+      renameSync(temporary, this.path);
+    } finally {
+      unlink(temporary);
+    }
+    if (this.durable) fsyncDirectory(this.directory.logs);
+    // Whoever watches is told of the other ways by the kernel.
+    if (dated !== undefined && isLinked) announce(dated);
+  }
+
+  /** Writes a log that holds this line, under a temporary name. @returns its path */
+  private writeTemporary(line: Buffer): string {
+    const { file } = this;
+    const { logs } = this.directory;
+    try {
+      file.begin(logs);
+      file.write(line);
+      for (let tried = 0; ; tried++) {
+        const path = temporaryIn(logs, `${process.pid}-${tried}`);
+        removeLeftover(path);
+        if (file.publish(path)) return path;
+      }
+    } catch (error) {
+      file.abandon();
+      throw error;
+    }
   }
 
   /** Gives the log its dated name as a second one. @returns whether by a link */
@@ -205,10 +208,10 @@ export class EventLog {
    * that was just made
    */
   private removeOldest(made: number): void {
-    for (const day of datedLogs(this.directory).slice(0, -DATED_LOGS_MAX)) {
+    for (const day of datedLogs(this.directory.logs).slice(0, -DATED_LOGS_MAX)) {
       if (day === made) continue;
       try {
-        unlinkSync(`${this.path}.${dateOf(day)}`);
+        unlinkSync(this.directory.datedLog(day));
       } catch {
         // Tried again when the log turns over the next time.
       }
@@ -221,14 +224,14 @@ export class EventLog {
    * @returns the day that it belongs to; undefined where there is none
    */
   private takeOver(micros: number): number | undefined {
-    this.data.check(Part.logs);
+    this.guard.check(Part.logs);
     const latest = this.latestDay(micros);
     const newestDated = (): number | undefined =>
-      datedLogs(this.directory).findLast((day) => day <= latest);
+      datedLogs(this.directory.logs).findLast((day) => day <= latest);
     // With a wrong clock, what comes now belongs behind all that there is.
     if (!existsSync(this.path)) return Number.isFinite(latest) ? undefined : newestDated();
     // Its name may not be on the disk yet: whoever gave it may have failed, or ended, before that.
-    if (this.durable) fsyncDirectory(this.directory);
+    if (this.durable) fsyncDirectory(this.directory.logs);
     const { mtimeMs } = statSync(this.path);
     mend(this.path);
     const days = daysAtEnds(this.path);

@@ -8,11 +8,12 @@
 import type { Calendar, LocalTime } from "../protocol/calendar.ts";
 import { SystemError } from "../os/ffi.ts";
 import { fsyncDirectory } from "../os/files.ts";
-import type { DataDirectory } from "./data-directory.ts";
+import type { DataGuard } from "./data-guard.ts";
 import type { DateFolders, Permit } from "./date-folders.ts";
 import { imageFileName, type ImageSuffix } from "../protocol/names.ts";
-import { WholeFileWriter } from "./whole-file.ts";
+import { type Content, WholeFileWriter } from "./whole-file.ts";
 
+/** In microseconds. */
 const SECOND = 1_000_000;
 
 /** How often an image is written before it is given up, where the folder is removed each time. */
@@ -20,31 +21,16 @@ const ATTEMPTS = 2;
 
 /** Stores images, each whole or not at all, and never one over another. */
 export class ImageStore {
-  private readonly files: WholeFileWriter;
-  /**
-   * The image that is being written: its name, and the second and the microsecond in it that name
-   * its file.
-   */
-  private name = "";
-  private suffix: ImageSuffix = ".jpg";
-  private time!: LocalTime;
-  private second = 0;
-  private fraction = 0;
-  /** The path to try next. */
-  private readonly nextPath = (): string => {
-    const { name, time, second, fraction, suffix } = this;
-    this.fraction = (fraction + 1) % SECOND;
-    return `${this.folders.path(time)}/${imageFileName(name, time, second + fraction, suffix)}`;
-  };
+  private readonly file: WholeFileWriter;
 
   /** @param durable whether an image is on the disk, and its name too, when `store` returns */
   constructor(
     private readonly folders: DateFolders,
     private readonly calendar: Calendar,
     private readonly durable: boolean,
-    data: DataDirectory,
+    guard: DataGuard,
   ) {
-    this.files = new WholeFileWriter(data, durable);
+    this.file = new WholeFileWriter(guard, durable);
   }
 
   /**
@@ -53,21 +39,20 @@ export class ImageStore {
    * @param name what the file name starts with, see `names.ts`
    * @param micros when it was received, in microseconds since 1970 UTC; where that name is taken,
    *   the next free microsecond of the same second names it
-   * @param writeTo puts its bytes into an open file
    * @param suffix what kind of file it is
    * @returns "granted" when it stands; else its day's folder is full and it was not stored
    * @throws {SystemError} and {DataDirectoryGone}, and it does not stand
    */
-  store(name: string, micros: number, writeTo: (fd: number) => void, suffix: ImageSuffix): Permit {
-    this.suffix = suffix;
+  store(name: string, micros: number, content: Content, suffix: ImageSuffix): Permit {
     const time = this.calendar.local(micros);
     for (let attempt = 1; ; attempt++) {
       const permit = this.folders.reserve(time);
       if (permit !== "granted") return permit;
       try {
-        this.write(name, time, micros, writeTo);
+        this.write(name, time, micros, content, suffix);
         return permit;
       } catch (error) {
+        this.file.abandon();
         const folderIsGone = error instanceof SystemError && error.code === "ENOENT";
         if (!folderIsGone || attempt === ATTEMPTS) {
           this.folders.release(time);
@@ -83,15 +68,18 @@ export class ImageStore {
     name: string,
     time: LocalTime,
     micros: number,
-    writeTo: (fd: number) => void,
+    content: Content,
+    suffix: ImageSuffix,
   ): void {
-    this.name = name;
-    this.time = time;
-    this.second = micros - (micros % SECOND);
-    this.fraction = micros % SECOND;
+    const { file } = this;
     const folder = this.folders.path(time);
-    const path = this.files.create(folder, writeTo, this.nextPath);
+    const second = micros - (micros % SECOND);
+    let fraction = micros % SECOND;
+    file.begin(folder);
+    file.write(content);
+    while (!file.publish(`${folder}/${imageFileName(name, time, second + fraction, suffix)}`))
+      fraction = (fraction + 1) % SECOND;
     if (this.durable) fsyncDirectory(folder);
-    this.files.announce(path);
+    file.announce();
   }
 }

@@ -8,8 +8,7 @@
 import { readdirSync, statSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
 import { messageOf } from "../errors.ts";
-import { isDateFolder } from "../protocol/names.ts";
-import { TEMPORARY_PREFIX } from "./whole-file.ts";
+import { type DataDirectory, dayOf, isTemporary } from "./data-directory.ts";
 
 /**
  * Newest date folders that are looked into. A crash leaves files in the folder of its day, or of
@@ -29,7 +28,7 @@ export interface Cleared {
  * Removes them. The lock on the data directory has to be held: those of another hub would go too.
  * It never throws.
  */
-export function clearLeftovers(dataDirectory: string): Cleared {
+export function clearLeftovers(directory: DataDirectory): Cleared {
   const failures: string[] = [];
   const attempt = <T>(action: () => T): T | undefined => {
     try {
@@ -39,20 +38,17 @@ export function clearLeftovers(dataDirectory: string): Cleared {
       return undefined;
     }
   };
-  const images = join(dataDirectory, "images");
-  const newest = (attempt(() => namesIn(images)) ?? [])
-    .filter(isDateFolder)
+  const newest = (attempt(() => namesIn(directory.images)) ?? [])
+    .filter((name) => dayOf(name) !== undefined)
     .toSorted()
     .slice(-FOLDERS_MAX);
   const folders = [
-    dataDirectory,
-    ...newest.map((name) => join(images, name)),
-    join(dataDirectory, "logs"),
+    directory.path,
+    ...newest.map((date) => directory.dateFolder(date)),
+    directory.logs,
   ];
   const leftovers = folders.flatMap((folder) =>
-    (attempt(() => namesIn(folder)) ?? [])
-      .filter((name) => name.startsWith(TEMPORARY_PREFIX))
-      .map((name) => join(folder, name)),
+    (attempt(() => namesIn(folder)) ?? []).filter(isTemporary).map((name) => join(folder, name)),
   );
   const removed = leftovers.filter(
     (path) => attempt(() => (unlinkSync(path), true)) === true,

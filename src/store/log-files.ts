@@ -7,9 +7,9 @@
 
 import { fstatSync, readdirSync, readSync, statSync, truncateSync } from "node:fs";
 import { close, fsync, openAppend, openRead, truncate, writeBytes } from "../os/files.ts";
+import { dayOf, dayOfLog } from "./data-directory.ts";
 
-const DATED_LOG = /^imagehub\.log\.(\d{4})-(\d{2})-(\d{2})$/;
-const LINE_DATE = /^(\d{4})-(\d{2})-(\d{2}) \d{2}:\d{2}:\d{2},\d{3} ~ /;
+const LINE_START = /^(\d{4}-\d{2}-\d{2}) \d{2}:\d{2}:\d{2},\d{3} ~ /;
 
 /** How much is read at once, in bytes: more than any line is long. */
 const PIECE_BYTES = 64 * 1024;
@@ -19,19 +19,14 @@ const TIME_BYTES = 23;
 
 const NEWLINE = 0x0a;
 
-/** 20181230 is 2018-12-30. */
-export function dateOf(day: number): string {
-  const digits = String(day).padStart(8, "0");
-  return `${digits.slice(0, 4)}-${digits.slice(4, 6)}-${digits.slice(6)}`;
-}
-
 /**
  * The days of the dated logs in a folder, e.g. 20181230, the earliest first; none where it cannot
  * be read.
  */
 export function datedLogs(folder: string): number[] {
   return namesIn(folder)
-    .flatMap((name) => dayOf(DATED_LOG.exec(name)))
+    .map((name) => dayOfLog(name))
+    .filter((day) => day !== undefined)
     .toSorted((a, b) => a - b);
 }
 
@@ -42,10 +37,6 @@ export function namesIn(folder: string): string[] {
   } catch {
     return [];
   }
-}
-
-function dayOf(match: RegExpExecArray | null): number[] {
-  return match === null ? [] : [Number(`${match[1]}${match[2]}${match[3]}`)];
 }
 
 /**
@@ -62,7 +53,8 @@ export function daysAtEnds(path: string): number[] {
       .split("\n");
     // Its first line is the rest of one.
     const tail = size > PIECE_BYTES ? lines.slice(1) : lines;
-    return [...new Set([...head, ...tail].flatMap((line) => dayOf(LINE_DATE.exec(line))))];
+    const days = [...head, ...tail].map((line) => dayOf(LINE_START.exec(line)?.[1] ?? ""));
+    return [...new Set(days.filter((day) => day !== undefined))];
   });
 }
 

@@ -96,24 +96,26 @@ export class Naming {
    * @throws {SystemError}
    */
   give(hidden: string, path: string): boolean {
-    if (this.way === "link") return unlessTaken(() => link(hidden, path));
-    if (this.way === "renameNew") return unlessTaken(() => renameNew(hidden, path));
-    return this.lock.hold(() => {
+    if (this.way === "rename") return this.renameUnlessTaken(hidden, path);
+    try {
+      if (this.way === "link") link(hidden, path);
+      else renameNew(hidden, path);
+      return true;
+    } catch (error) {
+      if (!(error instanceof SystemError) || error.code !== "EEXIST") throw error;
+      return false;
+    }
+  }
+
+  private renameUnlessTaken(hidden: string, path: string): boolean {
+    this.lock.acquire();
+    try {
       if (lstatSync(path, { throwIfNoEntry: false }) !== undefined) return false;
       rename(hidden, path);
       return true;
-    });
-  }
-}
-
-/** @returns false where the name is taken */
-function unlessTaken(give: () => void): boolean {
-  try {
-    give();
-    return true;
-  } catch (error) {
-    if (!(error instanceof SystemError) || error.code !== "EEXIST") throw error;
-    return false;
+    } finally {
+      this.lock.release();
+    }
   }
 }
 
@@ -121,17 +123,17 @@ function findWay(stem: string): Way {
   const [from, to] = [`${stem}-a`, `${stem}-b`];
   make(from);
   try {
-    if (works(() => link(from, to))) return "link";
-    return works(() => renameNew(from, to)) ? "renameNew" : "rename";
+    if (works(link, from, to)) return "link";
+    return works(renameNew, from, to) ? "renameNew" : "rename";
   } finally {
     unlink(from);
     unlink(to);
   }
 }
 
-function works(give: () => void): boolean {
+function works(give: typeof link, from: string, to: string): boolean {
   try {
-    give();
+    give(from, to);
     return true;
   } catch (error) {
     if (!(error instanceof SystemError) || !UNSUPPORTED.has(error.code)) throw error;

@@ -7,18 +7,19 @@
 
 import { messageOf } from "../errors.ts";
 import { Calendar, type Clock, type LocalTime } from "../protocol/calendar.ts";
+import type { ImageSuffix } from "../protocol/names.ts";
 import type { Settings } from "../config/schema.ts";
-import { writeAll, writeBytes } from "../os/files.ts";
 import type { Shared } from "../shared/memory.ts";
-import { isImage, Kind, Outcome, type RequestSlot } from "../shared/request-slot.ts";
+import { isForLog, Kind, Outcome, type RequestSlot } from "../shared/request-slot.ts";
 import { DataDirectory } from "./data-directory.ts";
+import { DataGuard } from "./data-guard.ts";
 import { DateFolders, type Permit } from "./date-folders.ts";
 import { EventLog } from "./event-log.ts";
 import { fileSystemOf } from "./file-system.ts";
 import { ImageStore } from "./image-store.ts";
 import { encodeJpeg } from "./jpeg.ts";
-import type { ImageSuffix } from "../protocol/names.ts";
 import { encodePng } from "./png.ts";
+import type { Content } from "./whole-file.ts";
 
 /** The notice in the event log when a date folder has all the images it may have. */
 const MAX_IMAGES_NOTICE = "Max images written. Writing stopped.";
@@ -39,36 +40,20 @@ export class Store {
   private readonly images: ImageStore;
   private readonly events: EventLog;
   private readonly jpegQuality: number;
-  private readonly directory: string;
-  /** What was found out about a file system that failed, whose that is, and when. */
+  private readonly directory: DataDirectory;
+  /** What was found out about a file system that failed, of which folder, and when. */
   private fileSystem = "";
-  private fileSystemPart = "";
+  private fileSystemFolder = "";
   private fileSystemMs = Number.NEGATIVE_INFINITY;
-  /** What is being stored. An array that is still being encoded is not. */
-  private slot!: RequestSlot;
-  private readonly writePayload = (fd: number): void =>
-    writeAll(fd, this.slot.payloadAddress, this.slot.payloadBytes);
 
   constructor(settings: Settings, shared: Shared, clock: Clock) {
     const durable = settings.ack === "synced";
-    const data = new DataDirectory(settings.data_directory, shared);
+    this.directory = new DataDirectory(settings.data_directory);
+    const guard = new DataGuard(this.directory, shared);
     this.calendar = new Calendar(clock);
-    this.folders = new DateFolders(
-      `${settings.data_directory}/images`,
-      settings.max_images_write,
-      shared,
-      data,
-      durable,
-    );
-    this.images = new ImageStore(this.folders, this.calendar, durable, data);
-    this.events = new EventLog(
-      `${settings.data_directory}/logs`,
-      this.calendar,
-      shared,
-      durable,
-      data,
-    );
-    this.directory = settings.data_directory;
+    this.folders = new DateFolders(guard, settings.max_images_write, shared, durable);
+    this.images = new ImageStore(this.folders, this.calendar, durable, guard);
+    this.events = new EventLog(guard, this.calendar, shared, durable);
     this.jpegQuality = settings.jpeg_quality;
   }
 
@@ -81,8 +66,9 @@ export class Store {
     try {
       switch (slot.kind) {
         case Kind.jpeg:
-          this.slot = slot;
-          return this.storeImage(slot, this.writePayload, ".jpg");
+          // The slot has the bytes of the file, too.
+          this.storeImage(slot, slot, ".jpg");
+          return;
         case Kind.raw:
           return this.encodeAndStore(slot);
         case Kind.fullNotice:
@@ -102,18 +88,15 @@ export class Store {
     try {
       const { payloadAddress: address, raw } = slot;
       const isDeep = raw.item === "uint16" || raw.item === "uint16be";
-      const file = isDeep
-        ? await encodePng(address, raw)
-        : await encodeJpeg(address, raw, this.jpegQuality);
-      this.storeImage(slot, (fd) => writeBytes(fd, file), isDeep ? ".png" : ".jpg");
+      if (isDeep) this.storeImage(slot, await encodePng(address, raw), ".png");
+      else this.storeImage(slot, await encodeJpeg(address, raw, this.jpegQuality), ".jpg");
     } catch (error) {
       this.fail(slot, error);
     }
   }
 
-  private storeImage(slot: RequestSlot, writeTo: (fd: number) => void, suffix: ImageSuffix): void {
-    const permit = this.images.store(slot.name, slot.micros, writeTo, suffix);
-    slot.outcome = OUTCOMES[permit];
+  private storeImage(slot: RequestSlot, content: Content, suffix: ImageSuffix): void {
+    slot.outcome = OUTCOMES[this.images.store(slot.name, slot.micros, content, suffix)];
   }
 
   private sayFull(time: LocalTime): void {
@@ -139,12 +122,12 @@ export class Store {
    * every request.
    */
   private onFileSystem(kind: number): string {
-    const part = isImage(kind) ? "images" : "logs";
+    const folder = isForLog(kind) ? this.directory.logs : this.directory.images;
     const now = performance.now();
-    if (part !== this.fileSystemPart || now - this.fileSystemMs > FILE_SYSTEM_MS) {
-      const found = fileSystemOf(`${this.directory}/${part}`);
+    if (folder !== this.fileSystemFolder || now - this.fileSystemMs > FILE_SYSTEM_MS) {
+      const found = fileSystemOf(folder);
       this.fileSystem = found === undefined ? "" : ` on ${found}`;
-      this.fileSystemPart = part;
+      this.fileSystemFolder = folder;
       this.fileSystemMs = now;
     }
     return this.fileSystem;

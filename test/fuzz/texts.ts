@@ -13,13 +13,13 @@
  * @module
  */
 
+import { TEXT_BYTES_MAX } from "../../src/limits.ts";
 import {
   type Payload,
   parseRequest,
   type Request,
   RequestError,
   type RequestRules,
-  TEXT_BYTES_MAX,
 } from "../../src/protocol/request.ts";
 import { mustBeSafeName } from "./names.ts";
 import { anyText, mutateBytes, mutateText, type Random } from "./random.ts";

@@ -10,7 +10,7 @@ import { type Hub, startHub } from "../support/hub/hub.ts";
 import { answered, get, httpOf, WITH_HTTP } from "../support/hub/http.ts";
 import { Sender } from "../support/peers/sender.ts";
 import { tempDir } from "../support/machine/temp.ts";
-import { dataDirectoryAt } from "../support/store/data-directory.ts";
+import { guardAt } from "../support/store/data-guard.ts";
 import { Turning } from "../support/hub/turning.ts";
 
 setDefaultTimeout(120_000);
@@ -35,7 +35,7 @@ let turning: Turning;
 function overviewIn(directory: string): Overview {
   const shared = createShared(1);
   turning = new Turning(shared);
-  dataDirectoryAt(directory, shared);
+  guardAt(directory, shared);
   return new Overview(
     { ...defaultSettings(), data_directory: directory },
     shared,
@@ -50,7 +50,7 @@ describe("reasonsAgainst", () => {
     using temp = tempDir();
     const overview = overviewIn(temp.path);
     expect(await reasonsAgainst(overview)).toEqual([]);
-    overview.take({
+    overview.update({
       type: "activity",
       nodes: [],
       outcomes: { image: "Could not store an image: no" },
@@ -64,7 +64,7 @@ describe("reasonsAgainst", () => {
       "Writer 3 has ended and is not replaced yet",
       "The disk stalls: 0 requests wait, one has been with a writer for 5 s",
     ]);
-    overview.take({ type: "activity", nodes: [], outcomes: { image: null, event: null } });
+    overview.update({ type: "activity", nodes: [], outcomes: { image: null, event: null } });
     overview.note("flush", null);
     overview.down.delete("Writer 3");
     overview.shared.integers[Integer.stalledSeconds] = 4;

@@ -12,7 +12,7 @@ import { startHub } from "../support/hub/hub.ts";
 import { answered, get, httpOf, WITH_HTTP } from "../support/hub/http.ts";
 import { Sender } from "../support/peers/sender.ts";
 import { tempDir } from "../support/machine/temp.ts";
-import { dataDirectoryAt } from "../support/store/data-directory.ts";
+import { guardAt } from "../support/store/data-guard.ts";
 import { Turning } from "../support/hub/turning.ts";
 
 setDefaultTimeout(120_000);
@@ -76,14 +76,14 @@ function overviewIn(directory: string): Overview {
   for (const writer of [0, 1]) observe(histogramAt(shared, writer), 1);
   mkdirSync(join(directory, "images"));
   turning = new Turning(shared);
-  dataDirectoryAt(directory, shared);
+  guardAt(directory, shared);
   const overview = new Overview(
     { ...defaultSettings(), data_directory: directory },
     shared,
     turning.liveness,
   );
   const node = { address: "::1", day: 0, images: 0, events: 0 };
-  overview.take({
+  overview.update({
     type: "activity",
     nodes: [
       {

@@ -2,13 +2,8 @@ import { expect, test } from "bun:test";
 import { readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Calendar } from "../../src/protocol/calendar.ts";
-import {
-  IMAGE_NAME_BYTES_MAX,
-  imageFileName,
-  imageName,
-  isImageFile,
-  oneLine,
-} from "../../src/protocol/names.ts";
+import { IMAGE_NAME_BYTES_MAX } from "../../src/limits.ts";
+import { imageFileName, imageName, oneLine } from "../../src/protocol/names.ts";
 import { FakeClock, utcMicros } from "../support/machine/fake-clock.ts";
 import { tempDir } from "../support/machine/temp.ts";
 
@@ -151,21 +146,6 @@ test("imageFileName takes the microseconds that it is given when the time is of 
   expect(imageFileName("Barn", time, utcMicros("2026-01-02T03:04:05.000042"), ".png")).toBe(
     "Barn-2026-01-02T03.04.05.000042.png",
   );
-});
-
-test.each([
-  ["Barn-2026-01-02T03.04.05.000042.jpg", true],
-  ["Barn-2026-01-02T03.04.05.000042.png", true],
-  ["x.jpg", true],
-  ["a\nb.png", true],
-  [".hidden.jpg", false],
-  [".incoming-1-2-3", false],
-  [".png", false],
-  ["notes.txt", false],
-  ["jpg", false],
-  ["x.png.part", false],
-])("isImageFile tells what counts as an image: %j", (name, isImage) => {
-  expect(isImageFile(name)).toBe(isImage);
 });
 
 const lines: [text: string, line: string][] = [

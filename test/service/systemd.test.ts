@@ -4,7 +4,7 @@ import { connect } from "node:net";
 import { join } from "node:path";
 import { EXIT } from "../../src/errors.ts";
 import { monotonicMicros } from "../../src/os/time.ts";
-import { TEMPORARY_PREFIX } from "../../src/store/whole-file.ts";
+import { TEMPORARY_PREFIX } from "../../src/store/data-directory.ts";
 import { lacks, PARTS, PROGRAMS } from "../../scripts/lib/available.ts";
 import { runCli } from "../support/hub/cli.ts";
 import { Hub, startHub } from "../support/hub/hub.ts";

@@ -3,6 +3,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Calendar, type LocalTime } from "../../src/protocol/calendar.ts";
 import { clockFloor, clockProblem, ClockWatch } from "../../src/store/clock-floor.ts";
+import { DataDirectory } from "../../src/store/data-directory.ts";
 import { createShared, Integer } from "../../src/shared/memory.ts";
 import { FakeClock, UTC } from "../support/machine/fake-clock.ts";
 import { tempDir, type TempDir } from "../support/machine/temp.ts";
@@ -17,6 +18,7 @@ function dataWith(folders: readonly string[], logs: readonly string[]): TempDir 
 }
 
 const MADE_S = Date.UTC(2026, 5, 10, 23) / 1000;
+const NOWHERE = new DataDirectory("/nowhere");
 
 describe("clockFloor", () => {
   test.each<[what: string, folders: string[], logs: string[], madeS: number, floor: number]>([
@@ -59,12 +61,12 @@ describe("clockFloor", () => {
     "is two days before what a right clock has passed when %s",
     (_, folders, logs, madeS, floor) => {
       using data = dataWith(folders, logs);
-      expect(clockFloor(data.path, madeS)).toBe(floor);
+      expect(clockFloor(new DataDirectory(data.path), madeS)).toBe(floor);
     },
   );
 
   test("asks the program alone when nothing can be read", () => {
-    expect(clockFloor("/nowhere", MADE_S)).toBe(20260608);
+    expect(clockFloor(NOWHERE, MADE_S)).toBe(20260608);
   });
 });
 
@@ -91,7 +93,7 @@ test("ClockWatch says once that the clock is wrong, and once that it is right ag
     info: (text: string) => said.push(`info ${text}`),
     warn: (text: string) => said.push(`warn ${text}`),
   };
-  const watch = new ClockWatch("/nowhere", new Calendar(clock), shared, log, 0);
+  const watch = new ClockWatch(NOWHERE, new Calendar(clock), shared, log, 0);
   const lookTwice = (iso: string): void => {
     clock.set(iso);
     for (let round = 0; round < 2; round++) watch.look();

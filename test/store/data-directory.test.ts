@@ -1,119 +1,85 @@
 import { describe, expect, test } from "bun:test";
-import { mkdirSync, readdirSync, renameSync, rmSync, symlinkSync } from "node:fs";
-import { join } from "node:path";
+import { basename } from "node:path";
 import {
-  type DataDirectory,
-  DataDirectoryGone,
-  DataState,
+  DataDirectory,
+  dateOf,
+  dayOf,
+  dayOfLog,
+  isImageFile,
+  isTemporary,
   Part,
+  temporaryIn,
 } from "../../src/store/data-directory.ts";
-import { createShared } from "../../src/shared/memory.ts";
-import { dataDirectoryAt } from "../support/store/data-directory.ts";
-import { tempDir } from "../support/machine/temp.ts";
 
-/** A data directory that another thread sees, too, and what that sees. */
-function seenTwice(path: string): [data: DataDirectory, other: DataDirectory] {
-  const shared = createShared(1);
-  return [dataDirectoryAt(path, shared), dataDirectoryAt(path, shared)];
-}
+const data = new DataDirectory("/data");
 
 describe("DataDirectory", () => {
-  test("is right as long as the path leads to it, found with and without waiting for it", async () => {
-    using temp = tempDir();
-    for (const path of [temp.path, "/proc", "/dev/shm"]) {
-      const data = dataDirectoryAt(path);
-      data.check(Part.images);
-      for (const look of [data.look(), await data.lookSoon()])
-        expect(look).toEqual({ state: DataState.right });
-    }
+  test("knows where everything stands", () => {
+    expect([data.path, data.images, data.logs]).toEqual(["/data", "/data/images", "/data/logs"]);
+    expect(data.folders[Part.images]).toBe(data.images);
+    expect(data.folders[Part.logs]).toBe(data.logs);
+    expect(data.dateFolder("2018-12-30")).toBe("/data/images/2018-12-30");
+    expect(data.eventLog).toBe("/data/logs/imagehub.log");
+    expect(data.datedLog(20181230)).toBe("/data/logs/imagehub.log.2018-12-30");
+    expect(data.lock).toBe("/data/.imagehub.lock");
   });
 
-  test.each<[what: string, change: (path: string) => void, state: number]>([
-    ["gone", (path) => rmSync(path, { recursive: true }), DataState.missing],
-    ["moved away", (path) => renameSync(path, `${path}.away`), DataState.missing],
-    [
-      "another one",
-      (path) => (renameSync(path, `${path}.away`), mkdirSync(path)),
-      DataState.replaced,
-    ],
-    [
-      "behind a link that leads nowhere",
-      (path) => (rmSync(path, { recursive: true }), symlinkSync("x", path)),
-      DataState.missing,
-    ],
-  ])("refuses, and makes nothing, when it is %s", async (_, change, state) => {
-    using temp = tempDir();
-    const path = join(temp.path, "data");
-    mkdirSync(path);
-    const [data, other] = seenTwice(path);
-    change(path);
-    const before = readdirSync(temp.path, { recursive: true });
-    for (const each of [data, other]) {
-      expect(() => each.check(Part.images)).toThrow(DataDirectoryGone);
-      expect(() => each.makeFolder(join(path, "images/2026-11-22"))).toThrow(DataDirectoryGone);
-    }
-    for (const look of [data.look(), await data.lookSoon()])
-      expect(look.state).toBe(state as never);
-    expect(readdirSync(temp.path, { recursive: true })).toEqual(before);
+  test("gives names that tell what they are", () => {
+    expect(dayOf(basename(data.dateFolder("2018-12-30")))).toBe(20181230);
+    expect(dayOfLog(basename(data.datedLog(20181230)))).toBe(20181230);
+    expect(isTemporary(basename(temporaryIn(data.path, "1-2-3")))).toBe(true);
   });
+});
 
-  test("refuses in all threads what one has found", () => {
-    using temp = tempDir();
-    const [data, other] = seenTwice(temp.path);
-    data.check(Part.images);
-    other.state = DataState.taken;
-    expect(() => data.check(Part.images)).toThrow(
-      `Another hub has locked the data directory ${temp.path}: `,
-    );
-    other.state = DataState.right;
-    data.check(Part.images);
-  });
+test.each([
+  ["Barn-2026-01-02T03.04.05.000042.jpg", true],
+  ["Barn-2026-01-02T03.04.05.000042.png", true],
+  ["x.jpg", true],
+  ["a\nb.png", true],
+  [".hidden.jpg", false],
+  [".incoming-1-2-3", false],
+  [".png", false],
+  ["notes.txt", false],
+  ["jpg", false],
+  ["x.png.part", false],
+])("isImageFile tells what counts as an image: %j", (name, isImage) => {
+  expect(isImageFile(name)).toBe(isImage);
+});
 
-  test("makes folders in it, and takes those that are there", () => {
-    using temp = tempDir();
-    const data = dataDirectoryAt(temp.path);
-    for (let round = 0; round < 2; round++) data.makeFolder(join(temp.path, "images/2026-11-22"));
-    expect(readdirSync(temp.path)).toEqual(["images"]);
-    expect(readdirSync(join(temp.path, "images"))).toEqual(["2026-11-22"]);
-  });
+test.each([
+  ["2018-12-30", 20181230],
+  ["0001-01-01", 10101],
+  // A day that no calendar has.
+  ["2026-99-99", 20269999],
+])("dayOf and dateOf turn %j into a number and back", (date, day) => {
+  expect(dayOf(date)).toBe(day);
+  expect(dateOf(day)).toBe(date);
+});
 
-  test("makes a folder again that was removed, and not one whose disk is missing behind a link", () => {
-    using temp = tempDir();
-    const images = join(temp.path, "images");
-    symlinkSync("/dev/shm", images);
-    const data = dataDirectoryAt(temp.path);
-    data.makeFolder(images);
-    rmSync(images);
-    symlinkSync(join(temp.path, "not there"), images);
-    expect(() => data.makeFolder(images)).toThrow("is on another disk than at the start");
-    rmSync(images);
-    for (let round = 0; round < 2; round++) data.makeFolder(images);
-    rmSync(images, { recursive: true });
-    symlinkSync("/proc", images);
-    expect(() => data.makeFolder(images)).toThrow("is on another disk than at the start");
-  });
+test.each(["", "2026-11", "2026-11-22.old", "x2026-11-22", "2026-11-22\n", "20261122", "zzz"])(
+  "dayOf knows no day when the name is %j",
+  (name) => {
+    expect(dayOf(name)).toBeUndefined();
+  },
+);
 
-  test("refuses when a folder of it that is on another disk is so no more", () => {
-    using temp = tempDir();
-    const images = join(temp.path, "images");
-    symlinkSync("/dev/shm", images);
-    const data = dataDirectoryAt(temp.path);
-    data.check(Part.images);
-    rmSync(images);
-    // Made again by who writes next.
-    data.check(Part.images);
-    mkdirSync(images);
-    expect(() => data.check(Part.images)).toThrow("is on another disk than at the start");
-  });
+test.each([
+  ["imagehub.log.2018-12-30", 20181230],
+  ["imagehub.log", undefined],
+  ["imagehub.log.", undefined],
+  ["imagehub.log.old", undefined],
+  ["imagehub.log.2018-12-30.gz", undefined],
+  ["imagehub_log.2018-12-30", undefined],
+  ["2018-12-30", undefined],
+])("dayOfLog tells the day of a dated log: %j", (name, day) => {
+  expect(dayOfLog(name)).toBe(day as number);
+});
 
-  test("is another one for whoever adopts it", () => {
-    using temp = tempDir();
-    const path = join(temp.path, "data");
-    mkdirSync(path);
-    const [data, other] = seenTwice(path);
-    renameSync(path, `${path}.away`);
-    mkdirSync(path);
-    other.adopt();
-    data.check(Part.images);
-  });
+test.each([
+  [".incoming-1-2-3", true],
+  ["incoming-1.jpg", false],
+  [".hidden", false],
+  ["imagehub.log", false],
+])("isTemporary tells what is not finished: %j", (name, isIt) => {
+  expect(isTemporary(name)).toBe(isIt);
 });

@@ -11,6 +11,7 @@ import {
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { EXIT } from "../../src/errors.ts";
+import { DataDirectory } from "../../src/store/data-directory.ts";
 import { DataDirectoryInUse, DataLock } from "../../src/store/data-lock.ts";
 import { createShared } from "../../src/shared/memory.ts";
 import { runCli } from "../support/hub/cli.ts";
@@ -40,8 +41,8 @@ const linesOf = (directory: string): string[] =>
 const UNIQUE = expect.stringMatching(/^[0-9a-f]{8}-/);
 
 function take(directory: string): DataLock {
-  const lock = new DataLock(directory, createShared(1));
-  lock.take();
+  const lock = new DataLock(new DataDirectory(directory), createShared(1));
+  lock.acquire();
   return lock;
 }
 
@@ -102,13 +103,13 @@ describe("DataLock", () => {
     expect([lock.isAtPath(), lock.isKnown()]).toEqual([false, false]);
     for (let round = 0; round < 2; round++) {
       rmSync(join(temp.path, LOCK), { force: true });
-      expect(lock.takeAgain()).toBe(true);
+      expect(lock.reacquire()).toBe(true);
       expect([lock.isAtPath(), lock.isKnown()]).toEqual([true, true]);
       expect(() => take(temp.path)).toThrow(DataDirectoryInUse);
     }
     rmSync(join(temp.path, LOCK));
     take(temp.path);
-    expect([lock.isAtPath(), lock.isKnown(), lock.takeAgain()]).toEqual([false, false, false]);
+    expect([lock.isAtPath(), lock.isKnown(), lock.reacquire()]).toEqual([false, false, false]);
   });
 
   test("keeps nobody off another directory", () => {

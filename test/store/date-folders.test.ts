@@ -1,10 +1,12 @@
 import { describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { Calendar, type LocalTime } from "../../src/protocol/calendar.ts";
+import { DataDirectory } from "../../src/store/data-directory.ts";
+import { DataGuard } from "../../src/store/data-guard.ts";
 import { DateFolders, type Permit } from "../../src/store/date-folders.ts";
 import { createShared } from "../../src/shared/memory.ts";
-import { dataDirectoryAt } from "../support/store/data-directory.ts";
+import { guardAt } from "../support/store/data-guard.ts";
 import { FakeClock, LOS_ANGELES, UTC, utcMicros } from "../support/machine/fake-clock.ts";
 import { StoreThread } from "../support/store/store-thread.ts";
 import { tempDir } from "../support/machine/temp.ts";
@@ -16,9 +18,16 @@ function at(iso: string, zone = UTC): LocalTime {
 const NOON = at("2026-11-22T12:00:00");
 const DAY_AFTER = at("2026-11-23T12:00:00");
 
-/** Folders of a data directory around them. */
-function foldersIn(directory: string, imagesMax: number, shared = createShared(1)): DateFolders {
-  return new DateFolders(directory, imagesMax, shared, dataDirectoryAt(dirname(directory), shared));
+/** The date folders of a data directory. */
+function foldersIn(data: string, imagesMax: number, shared = createShared(1)): DateFolders {
+  return new DateFolders(guardAt(data, shared), imagesMax, shared);
+}
+
+/** The folder of a day there, made before the hub makes it. */
+function makeFolder(data: string, time: LocalTime): string {
+  const folder = join(data, "images", time.date);
+  mkdirSync(folder, { recursive: true });
+  return folder;
 }
 
 function reserveTimes(folders: DateFolders, times: number, time = NOON): Permit[] {
@@ -26,7 +35,9 @@ function reserveTimes(folders: DateFolders, times: number, time = NOON): Permit[
 }
 
 test("path is the local date when that is another than in UTC", () => {
-  const folders = new DateFolders("/data/images", 1, createShared(1), dataDirectoryAt("/"));
+  const shared = createShared(1);
+  const guard = new DataGuard(new DataDirectory("/data"), shared);
+  const folders = new DateFolders(guard, 1, shared);
   expect(folders.path(at("2026-11-22T07:59:59", LOS_ANGELES))).toBe("/data/images/2026-11-21");
   expect(folders.path(at("2026-11-22T08:00:00", LOS_ANGELES))).toBe("/data/images/2026-11-22");
 });
@@ -34,13 +45,8 @@ test("path is the local date when that is another than in UTC", () => {
 describe("reserve", () => {
   test("makes the folder and those above it in the data directory when they are not there", () => {
     using temp = tempDir();
-    new DateFolders(
-      join(temp.path, "data/images"),
-      1,
-      createShared(1),
-      dataDirectoryAt(temp.path),
-    ).reserve(NOON);
-    expect(readdirSync(join(temp.path, "data/images"))).toEqual(["2026-11-22"]);
+    foldersIn(temp.path, 1).reserve(NOON);
+    expect(readdirSync(join(temp.path, "images"))).toEqual(["2026-11-22"]);
   });
 
   test("grants as many as may be and says once that there are no more when the folder fills up", () => {
@@ -65,8 +71,7 @@ describe("reserve", () => {
 
   test("counts on from the images that are there when the hub was started again", () => {
     using temp = tempDir();
-    const folder = join(temp.path, NOON.date);
-    mkdirSync(folder);
+    const folder = makeFolder(temp.path, NOON);
     for (const name of ["a.jpg", "b.png", ".incoming-1-2-3", ".hidden.jpg", "notes.txt"])
       writeFileSync(join(folder, name), "");
     const folders = foldersIn(temp.path, 4);
@@ -75,8 +80,7 @@ describe("reserve", () => {
 
   test("grants nothing when the folder had more than the cap before", () => {
     using temp = tempDir();
-    const folder = join(temp.path, NOON.date);
-    mkdirSync(folder);
+    const folder = makeFolder(temp.path, NOON);
     for (let index = 0; index < 5; index++) writeFileSync(join(folder, `${index}.jpg`), "");
     const folders = foldersIn(temp.path, 4);
     expect(reserveTimes(folders, 2)).toEqual(["firstOver", "over"]);
@@ -134,6 +138,7 @@ describe("reserve", () => {
   test("throws and grants later when a file stands where the folder should", () => {
     using temp = tempDir();
     const folders = foldersIn(temp.path, 1);
+    mkdirSync(join(temp.path, "images"));
     writeFileSync(folders.path(NOON), "");
     expect(() => folders.reserve(NOON)).toThrow("EEXIST");
     rmSync(folders.path(NOON));
@@ -144,12 +149,7 @@ describe("reserve", () => {
 test("reserve counts each place once when two threads take them at once", async () => {
   using temp = tempDir();
   const imagesMax = 70_000;
-  const start = {
-    imagesDirectory: temp.path,
-    imagesMax,
-    logsDirectory: temp.path,
-    shared: createShared(1),
-  };
+  const start = { data: temp.path, imagesMax, shared: createShared(1) };
   using one = await StoreThread.start(start);
   using other = await StoreThread.start(start);
   const permits = (await Promise.all([one.reserve(50_000), other.reserve(50_000)])).flat();

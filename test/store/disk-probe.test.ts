@@ -2,14 +2,14 @@ import { describe, expect, setDefaultTimeout, spyOn, test } from "bun:test";
 import { existsSync, mkdirSync, readdirSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DiskProbe, FREE_BYTES_MIN } from "../../src/store/disk-probe.ts";
-import { dataDirectoryAt } from "../support/store/data-directory.ts";
+import { guardAt } from "../support/store/data-guard.ts";
 import { lacksMount, SmallDisk } from "../support/machine/file-system.ts";
 import { tempDir } from "../support/machine/temp.ts";
 
 setDefaultTimeout(60_000);
 
 /** What a new look finds, with nothing remembered. */
-const look = async (directory: string) => await new DiskProbe(dataDirectoryAt(directory)).look();
+const look = async (directory: string) => await new DiskProbe(guardAt(directory)).look();
 
 test("DiskProbe finds no problem and leaves nothing behind when the disk takes files", async () => {
   using temp = tempDir();
@@ -35,7 +35,7 @@ test("DiskProbe makes nothing, and says so, when the data directory is gone or a
   using temp = tempDir();
   const path = join(temp.path, "data");
   mkdirSync(path);
-  const data = dataDirectoryAt(path);
+  const data = guardAt(path);
   renameSync(path, `${path}.away`);
   expect((await new DiskProbe(data).look()).problem).toStartWith(
     `The data directory ${path} is not there any more: `,
@@ -80,7 +80,7 @@ describe.skipIf(lacksMount())("DiskProbe of a small disk", () => {
     using disk = new SmallDisk("size=64m");
     let nowMs = performance.now();
     using _ = spyOn(performance, "now").mockImplementation(() => nowMs);
-    const probe = new DiskProbe(dataDirectoryAt(disk.path));
+    const probe = new DiskProbe(guardAt(disk.path));
     await probe.look();
     disk.fill();
     nowMs += 999;

@@ -17,12 +17,12 @@ import {
   utimesSync,
   writeFileSync,
 } from "node:fs";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { Calendar } from "../../src/protocol/calendar.ts";
 import { EventLog } from "../../src/store/event-log.ts";
 import { createShared, Integer } from "../../src/shared/memory.ts";
 import { lacks, PYTHON } from "../../scripts/lib/available.ts";
-import { dataDirectoryAt } from "../support/store/data-directory.ts";
+import { guardAt } from "../support/store/data-guard.ts";
 import { FakeClock, LOS_ANGELES, UTC, type Zone } from "../support/machine/fake-clock.ts";
 import { type Ability, lacksMount, SmallDisk } from "../support/machine/file-system.ts";
 import { StalledLog } from "../support/hub/stalled-log.ts";
@@ -36,7 +36,7 @@ const LOG = "imagehub.log";
 const DATED_LOGS_MAX = 995;
 const DAY_SECONDS = 86_400;
 
-/** `logs/` under a directory, with a clock that the test sets. */
+/** `logs/` of a data directory, with a clock that the test sets. */
 class Fixture {
   readonly clock: FakeClock;
   readonly directory: string;
@@ -47,13 +47,13 @@ class Fixture {
    * its start
    */
   constructor(
-    parent: string,
+    private readonly data: string,
     iso: string,
     zone: Zone = UTC,
     durable = false,
     private readonly clockFloor = 0,
   ) {
-    this.directory = join(parent, "logs");
+    this.directory = join(data, "logs");
     this.clock = FakeClock.at(iso, zone);
     this.#log = this.#start(durable);
   }
@@ -61,8 +61,8 @@ class Fixture {
   #start(durable: boolean): EventLog {
     const shared = createShared(1);
     shared.integers[Integer.clockFloor] = this.clockFloor;
-    const data = dataDirectoryAt(dirname(this.directory), shared);
-    return new EventLog(this.directory, new Calendar(this.clock), shared, durable, data);
+    const guard = guardAt(this.data, shared);
+    return new EventLog(guard, new Calendar(this.clock), shared, durable);
   }
 
   /** As after the hub was ended, however that was, and started again. */
@@ -560,8 +560,7 @@ describe("EventLog.append after someone was in the directory", () => {
     log.append("one");
     using stalled = new StalledLog(temp.path);
     using thread = await StoreThread.start({
-      imagesDirectory: temp.path,
-      logsDirectory: log.directory,
+      data: temp.path,
     });
     const appended = thread.append(["two"]);
     expect(await Promise.race([appended, Bun.sleep(300).then(() => "waits")])).toBe("waits");
@@ -696,8 +695,7 @@ describe.skipIf(lacksMount())("EventLog.append", () => {
     log.append("x".repeat(4096 - 27 - 60));
     const before = log.read();
     using thread = await StoreThread.start({
-      imagesDirectory: disk.path,
-      logsDirectory: log.directory,
+      data: disk.path,
       lost: ["truncate"],
     });
     expect(await thread.append(["fits"])).toEqual(["ok"]);
@@ -822,8 +820,7 @@ test.each(poorer)(
     const clock = FakeClock.at("2026-11-22T12:00:00");
     const logs = new Fixture(temp.path, "2026-11-22T12:00:00");
     using thread = await StoreThread.start({
-      imagesDirectory: temp.path,
-      logsDirectory: logs.directory,
+      data: temp.path,
       clock: clock.state,
       lost,
     });
@@ -846,7 +843,7 @@ test("EventLog.append leaves no temporary and loses nothing when the new log can
   using temp = tempDir();
   const clock = FakeClock.at("2026-11-22T12:00:00");
   const logs = new Fixture(temp.path, "2026-11-23T12:00:00");
-  const start = { imagesDirectory: temp.path, logsDirectory: logs.directory, clock: clock.state };
+  const start = { data: temp.path, clock: clock.state };
   using thread = await StoreThread.start(start);
   await thread.append(["one"]);
   clock.advance(DAY_SECONDS);
@@ -865,8 +862,7 @@ test("EventLog always shows one log that is not empty when it turns over before 
   using temp = tempDir();
   const log = new Fixture(temp.path, "2001-01-01T12:00:00");
   using reader = await StoreThread.start({
-    imagesDirectory: temp.path,
-    logsDirectory: log.directory,
+    data: temp.path,
   });
   const state = new Int32Array(new SharedArrayBuffer(8));
   log.append("first");
@@ -904,8 +900,7 @@ test.each(steps)(
     using temp = tempDir();
     const logs = join(temp.path, "logs");
     const start = {
-      imagesDirectory: temp.path,
-      logsDirectory: logs,
+      data: temp.path,
       shared: createShared(1),
       clock: FakeClock.at("2026-11-22T12:00:00", UTC, step).state,
     };

@@ -1,7 +1,7 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { TEMPORARY_PREFIX } from "../../src/store/whole-file.ts";
+import { TEMPORARY_PREFIX } from "../../src/store/data-directory.ts";
 import { createShared } from "../../src/shared/memory.ts";
 import { lacks, PARTS, PROGRAMS, type Program } from "../../scripts/lib/available.ts";
 import { FakeClock, utcMicros } from "../support/machine/fake-clock.ts";
@@ -127,12 +127,12 @@ describe.skipIf(lacks("python", "exfat") || lacksMount())("on exFAT through FUSE
     using disk = new ExfatDisk();
     const clock = FakeClock.at("2026-11-22T12:00:00");
     const start = {
-      imagesDirectory: join(disk.path, "images"),
-      logsDirectory: join(disk.path, "logs"),
+      data: disk.path,
       shared: createShared(1),
       clock: clock.state,
     };
-    mkdirSync(start.imagesDirectory);
+    const logs = join(disk.path, "logs");
+    mkdirSync(join(disk.path, "images"));
     using one = await StoreThread.start(start);
     using other = await StoreThread.start(start);
     const results = await Promise.all([one.store(imagesOf("one")), other.store(imagesOf("other"))]);
@@ -148,12 +148,12 @@ describe.skipIf(lacks("python", "exfat") || lacksMount())("on exFAT through FUSE
       expect(await one.append([text])).toEqual(["ok"]);
       clock.advance(86_400);
     }
-    expect(readdirSync(start.logsDirectory).toSorted()).toEqual([
+    expect(readdirSync(logs).toSorted()).toEqual([
       "imagehub.log",
       "imagehub.log.2026-11-22",
       "imagehub.log.2026-11-23",
     ]);
-    expect(readFileSync(join(start.logsDirectory, "imagehub.log.2026-11-23"), "utf8")).toBe(
+    expect(readFileSync(join(logs, "imagehub.log.2026-11-23"), "utf8")).toBe(
       "2026-11-23 12:00:00,000 ~ second\n",
     );
   });

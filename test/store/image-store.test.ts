@@ -1,14 +1,13 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { Calendar } from "../../src/protocol/calendar.ts";
 import { SystemError } from "../../src/os/ffi.ts";
-import { writeBytes } from "../../src/os/files.ts";
 import { DateFolders, type Permit } from "../../src/store/date-folders.ts";
 import { ImageStore } from "../../src/store/image-store.ts";
-import type { ImageSuffix } from "../../src/protocol/names.ts";
 import { createShared } from "../../src/shared/memory.ts";
-import { dataDirectoryAt } from "../support/store/data-directory.ts";
+import { afterWrite } from "../support/store/after-write.ts";
+import { guardAt } from "../support/store/data-guard.ts";
 import { type Ability, lacksMount, SmallDisk } from "../support/machine/file-system.ts";
 import {
   FakeClock,
@@ -28,37 +27,31 @@ const NOON = "2026-11-22T12:00:00.000005";
 
 /** An image store, with its own memory as after a start of the hub. */
 class Fixture {
+  readonly directory: string;
   readonly #store: ImageStore;
 
-  constructor(
-    readonly directory: string,
-    imagesMax = 1000,
-    zone: Zone = UTC,
-    durable = false,
-  ) {
+  constructor(data: string, imagesMax = 1000, zone: Zone = UTC, durable = false) {
     const shared = createShared(1);
-    const data = dataDirectoryAt(dirname(directory), shared);
-    const folders = new DateFolders(directory, imagesMax, shared, data);
-    this.#store = new ImageStore(folders, new Calendar(FakeClock.at(NOON, zone)), durable, data);
+    const guard = guardAt(data, shared);
+    this.directory = guard.directory.images;
+    const folders = new DateFolders(guard, imagesMax, shared);
+    this.#store = new ImageStore(folders, new Calendar(FakeClock.at(NOON, zone)), durable, guard);
   }
 
   store(name: string, utc: string, bytes: Uint8Array = BYTES): Permit {
-    return this.storeWith(name, utc, (fd) => writeBytes(fd, bytes));
+    return this.#store.store(name, utcMicros(utc), bytes, ".jpg");
   }
 
-  storeWith(
-    name: string,
-    utc: string,
-    writeTo: (fd: number) => void,
-    suffix: ImageSuffix = ".jpg",
-  ): Permit {
-    return this.#store.store(name, utcMicros(utc), writeTo, suffix);
+  /** The same. @param action what happens once the bytes are written */
+  storeAnd(action: () => void): Permit {
+    using _ = afterWrite(action);
+    return this.store("Barn", NOON);
   }
 
-  /** The code of the error with which storing fails. */
-  failure(writeTo: (fd: number) => void): string {
+  /** The code of the error with which storing fails. @param action as of {@link storeAnd} */
+  failure(action: () => void = () => undefined): string {
     try {
-      return this.storeWith("Barn", NOON, writeTo);
+      return this.storeAnd(action);
     } catch (error) {
       if (error instanceof Error && "code" in error) return String(error.code);
       throw error;
@@ -79,12 +72,7 @@ class Fixture {
   }
 }
 
-function writeImage(fd: number): void {
-  writeBytes(fd, BYTES);
-}
-
-function failingWrite(fd: number): void {
-  writeBytes(fd, BYTES);
+function failWrite(): never {
   throw new SystemError("write", 28);
 }
 
@@ -179,14 +167,14 @@ describe("ImageStore.store", () => {
   test("does not write at all when the folder is full", () => {
     using temp = tempDir();
     const fixture = new Fixture(temp.path, 0);
-    expect(fixture.storeWith("Barn", NOON, () => expect.unreachable())).toBe("firstOver");
+    expect(fixture.storeAnd(() => expect.unreachable())).toBe("firstOver");
   });
 
   test("gives the place back and leaves nothing when a write fails", () => {
     using temp = tempDir();
     const fixture = new Fixture(temp.path, 2);
     fixture.store("Barn", NOON);
-    for (let round = 0; round < 5; round++) expect(fixture.failure(failingWrite)).toBe("ENOSPC");
+    for (let round = 0; round < 5; round++) expect(fixture.failure(failWrite)).toBe("ENOSPC");
     expect(fixture.files()).toHaveLength(1);
     expect([fixture.store("Barn", NOON), fixture.store("Barn", NOON)]).toEqual([
       "granted",
@@ -197,7 +185,7 @@ describe("ImageStore.store", () => {
   test("makes the folder again and counts anew when it is removed while running", () => {
     using temp = tempDir();
     const fixture = new Fixture(temp.path, 3);
-    const folder = join(temp.path, "2026-11-22");
+    const folder = join(fixture.directory, "2026-11-22");
     fixture.store("Barn", NOON);
     fixture.store("Barn", NOON);
     rmSync(folder, { recursive: true });
@@ -205,7 +193,7 @@ describe("ImageStore.store", () => {
     expect(permits).toEqual(["granted", "granted", "granted", "firstOver"]);
     expect(readdirSync(folder)).toHaveLength(3);
     // A full one too.
-    rmSync(temp.path, { recursive: true });
+    rmSync(fixture.directory, { recursive: true });
     expect(fixture.store("Barn", NOON)).toBe("granted");
     expect(readdirSync(folder)).toHaveLength(1);
   });
@@ -216,11 +204,10 @@ describe("ImageStore.store", () => {
       using temp = tempDir();
       const fixture = new Fixture(temp.path, imagesMax);
       let writes = 0;
-      const write = (fd: number): void => {
-        writeBytes(fd, BYTES);
-        if (writes++ === 0) rmSync(join(temp.path, "2026-11-22"), { recursive: true });
+      const remove = (): void => {
+        if (writes++ === 0) rmSync(join(fixture.directory, "2026-11-22"), { recursive: true });
       };
-      expect(fixture.storeWith("Barn", NOON, write)).toBe("granted");
+      expect(fixture.storeAnd(remove)).toBe("granted");
       expect(fixture.files()).toEqual(["2026-11-22/Barn-2026-11-22T12.00.00.000005.jpg"]);
       expect(fixture.read(fixture.files()[0]!).equals(BYTES)).toBe(true);
       expect(fixture.store("Barn", NOON)).toBe(imagesMax === 1 ? "firstOver" : "granted");
@@ -231,11 +218,11 @@ describe("ImageStore.store", () => {
     using temp = tempDir();
     const fixture = new Fixture(temp.path, 1);
     let writes = 0;
-    const write = (fd: number): void => {
-      if (writes++ > 0) failingWrite(fd);
-      rmSync(join(temp.path, "2026-11-22"), { recursive: true });
+    const remove = (): void => {
+      if (writes++ > 0) failWrite();
+      rmSync(join(fixture.directory, "2026-11-22"), { recursive: true });
     };
-    expect(fixture.failure(write)).toBe("ENOSPC");
+    expect(fixture.failure(remove)).toBe("ENOSPC");
     expect(writes).toBe(2);
     expect(fixture.store("Barn", NOON)).toBe("granted");
   });
@@ -243,17 +230,19 @@ describe("ImageStore.store", () => {
   test("throws and gives the place back when the folder is removed again and again", () => {
     using temp = tempDir();
     const fixture = new Fixture(temp.path, 1);
-    const write = (): void => rmSync(join(temp.path, "2026-11-22"), { recursive: true });
-    expect(fixture.failure(write)).toBe("ENOENT");
+    const remove = (): void => rmSync(join(fixture.directory, "2026-11-22"), { recursive: true });
+    expect(fixture.failure(remove)).toBe("ENOENT");
     expect(fixture.store("Barn", NOON)).toBe("granted");
   });
 
   test("throws and stores later when a file stands where the folder should", () => {
     using temp = tempDir();
     const fixture = new Fixture(temp.path, 1);
-    writeFileSync(join(temp.path, "2026-11-22"), "");
-    expect(fixture.failure(() => undefined)).toBe("EEXIST");
-    rmSync(join(temp.path, "2026-11-22"));
+    const folder = join(fixture.directory, "2026-11-22");
+    mkdirSync(fixture.directory);
+    writeFileSync(folder, "");
+    expect(fixture.failure()).toBe("EEXIST");
+    rmSync(folder);
     expect(fixture.store("Barn", NOON)).toBe("granted");
   });
 });
@@ -261,10 +250,10 @@ describe("ImageStore.store", () => {
 describe.skipIf(lacksMount())("ImageStore.store", () => {
   test("gives the place back and leaves nothing when the disk is full", () => {
     using disk = new SmallDisk("size=256k");
-    const fixture = new Fixture(join(disk.path, "images"), 2);
+    const fixture = new Fixture(disk.path, 2);
     fixture.store("Barn", NOON);
     disk.fill(20_000);
-    for (let round = 0; round < 5; round++) expect(fixture.failure(writeImage)).toBe("ENOSPC");
+    for (let round = 0; round < 5; round++) expect(fixture.failure()).toBe("ENOSPC");
     expect(fixture.files()).toHaveLength(1);
     disk.makeRoom();
     expect([fixture.store("Barn", NOON), fixture.store("Barn", NOON)]).toEqual([
@@ -276,10 +265,10 @@ describe.skipIf(lacksMount())("ImageStore.store", () => {
 
   test("gives the place back and makes the folder later when there are no inodes", () => {
     using disk = new SmallDisk("size=1m,nr_inodes=12");
-    const fixture = new Fixture(join(disk.path, "images"), 1);
+    const fixture = new Fixture(disk.path, 1);
     mkdirSync(fixture.directory);
     disk.fillInodes();
-    expect(fixture.failure(writeImage)).toBe("ENOSPC");
+    expect(fixture.failure()).toBe("ENOSPC");
     disk.makeRoom();
     expect([fixture.store("Barn", NOON), fixture.store("Barn", NOON)]).toEqual([
       "granted",
@@ -289,10 +278,10 @@ describe.skipIf(lacksMount())("ImageStore.store", () => {
 
   test("gives the place back when the file system is read-only for a time", () => {
     using disk = new SmallDisk("size=1m");
-    const fixture = new Fixture(join(disk.path, "images"), 2);
+    const fixture = new Fixture(disk.path, 2);
     fixture.store("Barn", NOON);
     disk.remount("ro");
-    for (let round = 0; round < 5; round++) expect(fixture.failure(writeImage)).toBe("EROFS");
+    for (let round = 0; round < 5; round++) expect(fixture.failure()).toBe("EROFS");
     disk.remount("rw");
     expect([fixture.store("Barn", NOON), fixture.store("Barn", NOON)]).toEqual([
       "granted",
@@ -314,9 +303,8 @@ test.each(threads)(
     const shared = createShared(1);
     const imagesMax = 700;
     const start = {
-      imagesDirectory: temp.path,
+      data: temp.path,
       imagesMax,
-      logsDirectory: join(temp.path, "logs"),
       shared,
       lost,
     };
@@ -340,7 +328,7 @@ test.each(threads)(
     const granted = ["one", "other"].flatMap((thread, at) =>
       imagesOf(thread).filter((_, index) => results[at]![index] === "granted"),
     );
-    const folder = join(temp.path, "2026-11-22");
+    const folder = join(temp.path, "images/2026-11-22");
     const stored = readdirSync(folder).map((name) => readFileSync(join(folder, name), "utf8"));
     expect(stored.toSorted()).toEqual(granted.map(({ bytes }) => bytes.toString()).toSorted());
   },
@@ -350,9 +338,8 @@ test("ImageStore.store keeps to the cap when two threads find their folder remov
   using temp = tempDir();
   const shared = createShared(1);
   const start = {
-    imagesDirectory: temp.path,
+    data: temp.path,
     imagesMax: 500,
-    logsDirectory: join(temp.path, "logs"),
     shared,
   };
   using one = await StoreThread.start(start);
@@ -363,11 +350,11 @@ test("ImageStore.store keeps to the cap when two threads find their folder remov
     bytes: Buffer.from("x"),
   }));
   await one.store(images.slice(0, 300));
-  rmSync(join(temp.path, "2026-11-22"), { recursive: true });
+  rmSync(join(temp.path, "images/2026-11-22"), { recursive: true });
   const results = (await Promise.all([one.store(images), other.store(images)])).flat();
   const granted = results.filter((result) => result === "granted").length;
   // One image may have had its place before the folder was removed and its file in the one that was
   // made again.
   expect([500, 501]).toContain(granted);
-  expect(readdirSync(join(temp.path, "2026-11-22"))).toHaveLength(granted);
+  expect(readdirSync(join(temp.path, "images/2026-11-22"))).toHaveLength(granted);
 });

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { chmodSync, chownSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { DataDirectory } from "../../src/store/data-directory.ts";
 import { clearLeftovers } from "../../src/store/leftovers.ts";
 import { FaultHub } from "../faults/hub.ts";
 import { judge, problemsOf } from "../faults/judge.ts";
@@ -72,20 +73,23 @@ const OTHERS = [
 describe("clearLeftovers", () => {
   test("removes hidden temporary files of the newest date folders and of logs, and nothing else", () => {
     make(...LEFT, ...OTHERS);
-    expect(clearLeftovers(temp.path)).toEqual({ removed: LEFT.length, failures: [] });
+    expect(clearLeftovers(new DataDirectory(temp.path))).toEqual({
+      removed: LEFT.length,
+      failures: [],
+    });
     expect(files()).toEqual(OTHERS.toSorted());
-    expect(clearLeftovers(temp.path)).toEqual({ removed: 0, failures: [] });
+    expect(clearLeftovers(new DataDirectory(temp.path))).toEqual({ removed: 0, failures: [] });
   });
 
   test("finds nothing where there is nothing", () => {
-    expect(clearLeftovers(temp.path)).toEqual({ removed: 0, failures: [] });
+    expect(clearLeftovers(new DataDirectory(temp.path))).toEqual({ removed: 0, failures: [] });
     mkdirSync(join(temp.path, "images"));
-    expect(clearLeftovers(temp.path)).toEqual({ removed: 0, failures: [] });
+    expect(clearLeftovers(new DataDirectory(temp.path))).toEqual({ removed: 0, failures: [] });
   });
 
   test("passes over what is no folder", () => {
     make("images/2026-11-22", "logs/.incoming-1-1-1");
-    expect(clearLeftovers(temp.path)).toEqual({ removed: 1, failures: [] });
+    expect(clearLeftovers(new DataDirectory(temp.path))).toEqual({ removed: 1, failures: [] });
     expect(files()).toEqual(["images/2026-11-22"]);
   });
 
@@ -96,7 +100,7 @@ describe("clearLeftovers", () => {
     for (const name of folders) mkdirSync(join(temp.path, name));
     // A day that nobody can look into.
     symlinkSync("2026-11-23", join(temp.path, "images/2026-11-23"));
-    const { removed, failures } = clearLeftovers(temp.path);
+    const { removed, failures } = clearLeftovers(new DataDirectory(temp.path));
     expect(removed).toBe(LEFT.length - 1);
     expect(failures).toHaveLength(3);
     for (const name of [...folders, "images/2026-11-23"])

@@ -120,11 +120,7 @@ describe.skipIf(lacks("python", "watchers"))("who watches the images", () => {
     using temp = tempDir();
     const folder = join(temp.path, "images/2026-11-22");
     mkdirSync(folder, { recursive: true });
-    using thread = await StoreThread.start({
-      imagesDirectory: join(temp.path, "images"),
-      logsDirectory: join(temp.path, "logs"),
-      lost,
-    });
+    using thread = await StoreThread.start({ data: temp.path, lost });
     await using watchers = await Watchers.start(folder);
     const micros = utcMicros("2026-11-22T12:00:00");
     const images = Array.from({ length: COUNT }, (_, fill) => ({
@@ -148,7 +144,7 @@ describe.skipIf(lacks("watchers"))("who watches the logs", () => {
       const logs = join(temp.path, "logs");
       mkdirSync(logs);
       const clock = FakeClock.at("2026-11-22T12:00:00");
-      const start = { imagesDirectory: temp.path, logsDirectory: logs, clock: clock.state, lost };
+      const start = { data: temp.path, clock: clock.state, lost };
       using thread = await StoreThread.start(start);
       await thread.append(["first"]);
       await using watcher = await Watcher.start("inotifywait", logs);

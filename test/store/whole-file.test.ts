@@ -10,10 +10,10 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { SystemError } from "../../src/os/ffi.ts";
-import { writeBytes } from "../../src/os/files.ts";
-import { Part } from "../../src/store/data-directory.ts";
-import { TEMPORARY_PREFIX, WholeFileWriter } from "../../src/store/whole-file.ts";
-import { dataDirectoryAt } from "../support/store/data-directory.ts";
+import { Part, TEMPORARY_PREFIX } from "../../src/store/data-directory.ts";
+import { type Content, WholeFileWriter } from "../../src/store/whole-file.ts";
+import { afterWrite } from "../support/store/after-write.ts";
+import { guardAt } from "../support/store/data-guard.ts";
 import { utcMicros } from "../support/machine/fake-clock.ts";
 import { lacks } from "../../scripts/lib/available.ts";
 import { type Ability, ExfatDisk, lacksMount, SmallDisk } from "../support/machine/file-system.ts";
@@ -26,10 +26,25 @@ setDefaultTimeout(60_000);
 /** Bytes of every value. */
 const CONTENT = Buffer.from(Array.from({ length: 100_003 }, (_, index) => (index * 7) % 256));
 
-/** Paths in the folder, one after the other: `a`, `b`, … */
-function pathsIn(folder: string, ...names: string[]): () => string {
-  const rest = names[Symbol.iterator]();
-  return () => join(folder, rest.next().value ?? "none left");
+/**
+ * Writes one file into a folder, as the stores do. @param names of it that are tried one after the
+ * other @returns the path that it got
+ */
+function create(
+  writer: WholeFileWriter,
+  folder: string,
+  content: Content,
+  ...names: readonly string[]
+): string {
+  try {
+    writer.begin(folder);
+    writer.write(content);
+    for (const name of names) if (writer.publish(join(folder, name))) return join(folder, name);
+    throw new Error("All names are taken");
+  } catch (error) {
+    writer.abandon();
+    throw error;
+  }
 }
 
 function codeOf(action: () => unknown): string {
@@ -42,22 +57,15 @@ function codeOf(action: () => unknown): string {
   return "no error";
 }
 
-function writeContent(fd: number): void {
-  writeBytes(fd, CONTENT);
-}
-
 function openFiles(): number {
   return readdirSync("/proc/self/fd").length;
 }
 
-describe.each([false, true])("WholeFileWriter.create with durable %p", (durable) => {
+describe.each([false, true])("WholeFileWriter with durable %p", (durable) => {
   test("stores byte for byte when the name is free", () => {
     using temp = tempDir();
-    const path = new WholeFileWriter(dataDirectoryAt(temp.path), durable).create(
-      temp.path,
-      writeContent,
-      pathsIn(temp.path, "a"),
-    );
+    const writer = new WholeFileWriter(guardAt(temp.path), durable);
+    const path = create(writer, temp.path, CONTENT, "a");
     expect(path).toBe(join(temp.path, "a"));
     expect(readFileSync(path).equals(CONTENT)).toBe(true);
     expect(statSync(path).mode & 0o777).toBe(0o644 & ~process.umask());
@@ -66,11 +74,8 @@ describe.each([false, true])("WholeFileWriter.create with durable %p", (durable)
 
   test("stores an empty file when nothing is written", () => {
     using temp = tempDir();
-    new WholeFileWriter(dataDirectoryAt(temp.path), durable).create(
-      temp.path,
-      () => undefined,
-      pathsIn(temp.path, "a"),
-    );
+    const writer = new WholeFileWriter(guardAt(temp.path), durable);
+    create(writer, temp.path, Buffer.alloc(0), "a");
     expect(readFileSync(join(temp.path, "a"))).toBeEmpty();
   });
 
@@ -78,114 +83,103 @@ describe.each([false, true])("WholeFileWriter.create with durable %p", (durable)
     using temp = tempDir();
     writeFileSync(join(temp.path, "a"), "first");
     mkdirSync(join(temp.path, "b"));
-    const writer = new WholeFileWriter(dataDirectoryAt(temp.path), durable);
-    const paths = pathsIn(temp.path, "a", "b", "c", "d");
-    expect(writer.create(temp.path, writeContent, paths)).toBe(join(temp.path, "c"));
+    const writer = new WholeFileWriter(guardAt(temp.path), durable);
+    const path = create(writer, temp.path, CONTENT, "a", "b", "c", "d");
+    expect(path).toBe(join(temp.path, "c"));
     expect(readFileSync(join(temp.path, "a"), "utf8")).toBe("first");
     expect(readdirSync(temp.path).toSorted()).toEqual(["a", "b", "c"]);
   });
 
   test("shows nothing in the folder when the file is not yet complete", () => {
     using temp = tempDir();
-    let during: string[] | undefined;
-    const write = (fd: number): void => {
-      writeBytes(fd, CONTENT);
-      during = readdirSync(temp.path);
-    };
-    new WholeFileWriter(dataDirectoryAt(temp.path), durable).create(
-      temp.path,
-      write,
-      pathsIn(temp.path, "a"),
-    );
-    expect(during).toEqual([]);
+    const writer = new WholeFileWriter(guardAt(temp.path), durable);
+    writer.begin(temp.path);
+    writer.write(CONTENT);
+    expect(readdirSync(temp.path)).toEqual([]);
+    expect(writer.publish(join(temp.path, "a"))).toBe(true);
+    expect(readdirSync(temp.path)).toEqual(["a"]);
   });
 
   test("leaves nothing and no open file when the write fails", () => {
     using temp = tempDir();
-    const writer = new WholeFileWriter(dataDirectoryAt(temp.path), durable);
+    const writer = new WholeFileWriter(guardAt(temp.path), durable);
     const before = openFiles();
-    for (let round = 0; round < 20; round++) {
-      const write = (fd: number): void => {
-        writeBytes(fd, CONTENT);
-        throw new SystemError("write", 5);
-      };
-      expect(codeOf(() => writer.create(temp.path, write, pathsIn(temp.path, "a")))).toBe("EIO");
-    }
+    using _ = afterWrite(() => {
+      throw new SystemError("write", 5);
+    });
+    for (let round = 0; round < 20; round++)
+      expect(codeOf(() => create(writer, temp.path, CONTENT, "a"))).toBe("EIO");
     expect(readdirSync(temp.path)).toEqual([]);
     expect(openFiles()).toBe(before);
   });
 
   test("leaves nothing and no open file when the name cannot be given", () => {
     using temp = tempDir();
-    const writer = new WholeFileWriter(dataDirectoryAt(temp.path), durable);
+    const writer = new WholeFileWriter(guardAt(temp.path), durable);
     const before = openFiles();
     const impossible: [name: string, code: string][] = [
       ["no-such-folder/a", "ENOENT"],
       ["x".repeat(256), "ENAMETOOLONG"],
       ["y/".repeat(3000), "ENAMETOOLONG"],
     ];
-    for (const [name, code] of impossible) {
-      expect(codeOf(() => writer.create(temp.path, writeContent, pathsIn(temp.path, name)))).toBe(
-        code,
-      );
-    }
+    for (const [name, code] of impossible)
+      expect(codeOf(() => create(writer, temp.path, CONTENT, name))).toBe(code);
     expect(readdirSync(temp.path)).toEqual([]);
     expect(openFiles()).toBe(before);
   });
 
   test("says that the folder is gone when it was removed before, or while it wrote", () => {
     using temp = tempDir();
-    const writer = new WholeFileWriter(dataDirectoryAt(temp.path), durable);
+    const writer = new WholeFileWriter(guardAt(temp.path), durable);
     const folder = join(temp.path, "folder");
-    expect(codeOf(() => writer.create(folder, () => undefined, pathsIn(folder, "a")))).toBe(
-      "ENOENT",
-    );
+    expect(codeOf(() => create(writer, folder, CONTENT, "a"))).toBe("ENOENT");
     mkdirSync(folder);
-    const write = (): void => rmSync(folder, { recursive: true });
-    expect(codeOf(() => writer.create(folder, write, pathsIn(folder, "a")))).toBe("ENOENT");
+    {
+      using _ = afterWrite(() => rmSync(folder, { recursive: true }));
+      expect(codeOf(() => create(writer, folder, CONTENT, "a"))).toBe("ENOENT");
+    }
     mkdirSync(folder);
-    writer.create(folder, () => undefined, pathsIn(folder, "a"));
+    create(writer, folder, CONTENT, "a");
     expect(readdirSync(folder)).toEqual(["a"]);
   });
 });
 
-describe.skipIf(lacksMount())("WholeFileWriter.create", () => {
+describe.skipIf(lacksMount())("WholeFileWriter", () => {
   test("leaves nothing and stores again when the disk was full", () => {
     using disk = new SmallDisk("size=64k");
-    const writer = new WholeFileWriter(dataDirectoryAt(disk.path), false);
+    const writer = new WholeFileWriter(guardAt(disk.path), false);
     const before = disk.free();
     for (let round = 0; round < 20; round++) {
-      const create = () => writer.create(disk.path, writeContent, pathsIn(disk.path, "a"));
-      expect(codeOf(create)).toBe("ENOSPC");
+      expect(codeOf(() => create(writer, disk.path, CONTENT, "a"))).toBe("ENOSPC");
     }
     expect(readdirSync(disk.path)).toEqual([]);
     expect(disk.free()).toEqual(before);
     const small = CONTENT.subarray(0, 50_000);
-    writer.create(disk.path, (fd) => writeBytes(fd, small), pathsIn(disk.path, "a"));
+    create(writer, disk.path, small, "a");
     expect(readFileSync(join(disk.path, "a")).equals(small)).toBe(true);
   });
 
   test("leaves nothing and stores again when there were no inodes", () => {
     using disk = new SmallDisk("size=1m,nr_inodes=8");
-    const writer = new WholeFileWriter(dataDirectoryAt(disk.path), false);
+    const writer = new WholeFileWriter(guardAt(disk.path), false);
     disk.fillInodes();
-    const create = () => writer.create(disk.path, writeContent, pathsIn(disk.path, "a"));
-    expect(codeOf(create)).toBe("ENOSPC");
+    const createOne = () => create(writer, disk.path, CONTENT, "a");
+    expect(codeOf(createOne)).toBe("ENOSPC");
     disk.makeRoom();
     expect(readdirSync(disk.path)).toEqual([]);
-    create();
+    createOne();
     expect(readdirSync(disk.path)).toEqual(["a"]);
   });
 
   test("leaves nothing and stores again when the file system was read-only", () => {
     using disk = new SmallDisk("size=1m");
-    const writer = new WholeFileWriter(dataDirectoryAt(disk.path), false);
-    const create = () => writer.create(disk.path, writeContent, pathsIn(disk.path, "a"));
+    const writer = new WholeFileWriter(guardAt(disk.path), false);
+    const createOne = () => create(writer, disk.path, CONTENT, "a");
     disk.remount("ro");
-    expect(codeOf(create)).toBe("EROFS");
+    expect(codeOf(createOne)).toBe("EROFS");
     disk.remount("rw");
     expect(readdirSync(disk.path)).toEqual([]);
-    create();
+    createOne();
     expect(readdirSync(disk.path)).toEqual(["a"]);
   });
 });
@@ -199,11 +193,10 @@ const poorer: [lost: Ability[]][] = [
   [["link O_TMPFILE"]],
   [["AT_EMPTY_PATH"]],
 ];
-describe.each(poorer)("WholeFileWriter.create on a file system without %j", (lost) => {
+describe.each(poorer)("WholeFileWriter on a file system without %j", (lost) => {
   const micros = utcMicros("2026-11-22T13:14:15.620992");
   const image = { name: "Barn", micros, bytes: CONTENT };
-  const start = (directory: string) =>
-    StoreThread.start({ imagesDirectory: directory, logsDirectory: join(directory, "logs"), lost });
+  const start = (data: string) => StoreThread.start({ data, lost });
 
   test("stores byte for byte and never over another when names are taken", async () => {
     using temp = tempDir();
@@ -214,7 +207,7 @@ describe.each(poorer)("WholeFileWriter.create on a file system without %j", (los
       bytes: Buffer.alloc(fill * 1000, fill),
     }));
     expect(await thread.store(images)).toEqual(["granted", "granted", "granted"]);
-    const folder = join(temp.path, "2026-11-22");
+    const folder = join(temp.path, "images/2026-11-22");
     const names = readdirSync(folder).toSorted();
     // The very first name may have been passed over, when that showed what is lacking.
     for (const name of names) expect(name).toMatch(/^Barn-2026-11-22T13\.14\.15\.62099[2-5]\.jpg$/);
@@ -230,7 +223,7 @@ describe.each(poorer)("WholeFileWriter.create on a file system without %j", (los
     expect(
       await thread.store([{ ...image, fails: true }, image, { ...image, fails: true }]),
     ).toEqual(["EIO", "granted", "EIO"]);
-    expect(readdirSync(join(temp.path, "2026-11-22"))).toEqual([
+    expect(readdirSync(join(temp.path, "images/2026-11-22"))).toEqual([
       expect.stringMatching(/^Barn-.*\.jpg$/),
     ]);
   });
@@ -242,7 +235,7 @@ describe.each(poorer)("WholeFileWriter.create on a file system without %j", (los
       "ENOENT",
       "granted",
     ]);
-    expect(readdirSync(join(temp.path, "2026-11-22"))).toEqual([
+    expect(readdirSync(join(temp.path, "images/2026-11-22"))).toEqual([
       expect.stringMatching(/^Barn-.*\.jpg$/),
     ]);
   });
@@ -250,8 +243,8 @@ describe.each(poorer)("WholeFileWriter.create on a file system without %j", (los
   test("stores when a process that ended left a temporary of the same name", async () => {
     using temp = tempDir();
     using thread = await start(temp.path);
-    const folder = join(temp.path, "2026-11-22");
-    mkdirSync(folder);
+    const folder = join(temp.path, "images/2026-11-22");
+    mkdirSync(folder, { recursive: true });
     // The thread's own number is not known here.
     const left = Array.from(
       { length: 200 },
@@ -266,65 +259,58 @@ describe.each(poorer)("WholeFileWriter.create on a file system without %j", (los
   });
 });
 
-test("WholeFileWriter.create refuses and leaves nothing when a file system can give no name at all", async () => {
+test("WholeFileWriter refuses and leaves nothing when a file system can give no name at all", async () => {
   using temp = tempDir();
   using thread = await StoreThread.start({
-    imagesDirectory: temp.path,
-    logsDirectory: join(temp.path, "logs"),
+    data: temp.path,
     lost: ["O_TMPFILE", "RENAME_NOREPLACE", "hard links", "rename"],
   });
   const image = { name: "Barn", micros: utcMicros("2026-11-22T13:14:15"), bytes: CONTENT };
   expect(await thread.store([image, image])).toEqual(["EIO", "EIO"]);
-  expect(readdirSync(join(temp.path, "2026-11-22"))).toEqual([]);
+  expect(readdirSync(join(temp.path, "images/2026-11-22"))).toEqual([]);
   expect(existsSync(join(temp.path, "logs"))).toBe(false);
 });
 
 /** Names of files that are there while one is written: none where it has no name yet. */
 function shownWhile(writer: WholeFileWriter, folder: string, name: string): string[] {
-  let shown: string[] = [];
-  const write = (): void => {
-    shown = [...new Set([folder, dirname(folder)])].flatMap((each) => readdirSync(each));
-  };
-  writer.create(folder, write, pathsIn(folder, name));
+  writer.begin(folder);
+  writer.write(CONTENT);
+  const shown = [...new Set([folder, dirname(folder)])].flatMap((each) => readdirSync(each));
+  expect(writer.publish(join(folder, name))).toBe(true);
   return shown.filter((each) => each.startsWith(TEMPORARY_PREFIX));
 }
 
-describe.skipIf(process.getuid?.() !== 0 || Bun.which("chattr") === null)(
-  "WholeFileWriter.create",
-  () => {
-    // It gave all files hidden names from then on, which a crash leaves.
-    test.each(["the data directory", "the folder"])(
-      "makes unnamed files again when %s was immutable for a while",
-      (which) => {
-        using temp = tempDir();
-        const folder = join(temp.path, "folder");
-        mkdirSync(folder);
-        const writer = new WholeFileWriter(dataDirectoryAt(temp.path), false);
-        const chattr = (change: string): boolean =>
-          Bun.spawnSync(["chattr", change, which === "the folder" ? folder : temp.path]).success;
-        expect(chattr("+i")).toBe(true);
-        try {
-          // Begun in the data directory and named in the folder, it can need the one or the other.
-          for (let round = 0; round < 3; round++)
-            expect(codeOf(() => writer.create(folder, writeContent, pathsIn(folder, "a")))).toMatch(
-              /^E(PERM|ACCES)$/,
-            );
-        } finally {
-          chattr("-i");
-        }
-        expect(shownWhile(writer, folder, "a")).toEqual([]);
-        expect(readdirSync(folder)).toEqual(["a"]);
-      },
-    );
-  },
-);
+describe.skipIf(process.getuid?.() !== 0 || Bun.which("chattr") === null)("WholeFileWriter", () => {
+  // It gave all files hidden names from then on, which a crash leaves.
+  test.each(["the data directory", "the folder"])(
+    "makes unnamed files again when %s was immutable for a while",
+    (which) => {
+      using temp = tempDir();
+      const folder = join(temp.path, "folder");
+      mkdirSync(folder);
+      const writer = new WholeFileWriter(guardAt(temp.path), false);
+      const chattr = (change: string): boolean =>
+        Bun.spawnSync(["chattr", change, which === "the folder" ? folder : temp.path]).success;
+      expect(chattr("+i")).toBe(true);
+      try {
+        // Begun in the data directory and named in the folder, it can need the one or the other.
+        for (let round = 0; round < 3; round++)
+          expect(codeOf(() => create(writer, folder, CONTENT, "a"))).toMatch(/^E(PERM|ACCES)$/);
+      } finally {
+        chattr("-i");
+      }
+      expect(shownWhile(writer, folder, "a")).toEqual([]);
+      expect(readdirSync(folder)).toEqual(["a"]);
+    },
+  );
+});
 
 function run(...words: string[]): void {
   expect(Bun.spawnSync(words).success).toBe(true);
 }
 
 describe.skipIf(lacks("exfat") || lacksMount())(
-  "WholeFileWriter.create on a disk that has no unnamed files",
+  "WholeFileWriter on a disk that has no unnamed files",
   () => {
     test("gives hidden names there and for a while, and to no other folder, and then tries again", () => {
       using temp = tempDir();
@@ -332,12 +318,7 @@ describe.skipIf(lacks("exfat") || lacksMount())(
       const [folder, other] = [join(temp.path, "folder"), join(temp.path, "other")];
       for (const path of [folder, other]) mkdirSync(path);
       let nowMs = 1000;
-      const writer = new WholeFileWriter(
-        dataDirectoryAt(temp.path),
-        false,
-        Part.images,
-        () => nowMs,
-      );
+      const writer = new WholeFileWriter(guardAt(temp.path), false, Part.images, () => nowMs);
       const isHidden = (name: string, where = folder): boolean =>
         shownWhile(writer, where, name).length > 0;
 

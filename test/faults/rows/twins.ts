@@ -8,7 +8,7 @@ import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { dirname, join } from "node:path";
 import { EXIT } from "../../../src/errors.ts";
-import { TEMPORARY_PREFIX } from "../../../src/store/whole-file.ts";
+import { TEMPORARY_PREFIX } from "../../../src/store/data-directory.ts";
 import { tempDir } from "../../support/machine/temp.ts";
 import { atExit } from "../../../scripts/lib/at-exit.ts";
 import { FaultHub } from "../hub.ts";

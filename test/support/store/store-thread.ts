@@ -19,7 +19,7 @@ export class StoreThread implements Disposable {
    * abilities.
    */
   static async start(
-    start: Partial<StoreThreadStart> & Pick<StoreThreadStart, "imagesDirectory" | "logsDirectory">,
+    start: Partial<StoreThreadStart> & Pick<StoreThreadStart, "data">,
   ): Promise<StoreThread> {
     const thread = new StoreThread();
     await thread.#send({

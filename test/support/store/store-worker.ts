@@ -5,15 +5,14 @@
  */
 
 import { closeSync, fstatSync, openSync, readdirSync } from "node:fs";
-import { dirname } from "node:path";
 import { Calendar } from "../../../src/protocol/calendar.ts";
 import { SystemError } from "../../../src/os/ffi.ts";
-import { writeBytes } from "../../../src/os/files.ts";
 import { DateFolders } from "../../../src/store/date-folders.ts";
 import { EventLog } from "../../../src/store/event-log.ts";
 import { ImageStore } from "../../../src/store/image-store.ts";
 import type { Shared } from "../../../src/shared/memory.ts";
-import { dataDirectoryAt } from "./data-directory.ts";
+import { afterWrite } from "./after-write.ts";
+import { guardAt } from "./data-guard.ts";
 import { type ClockState, FakeClock } from "../machine/fake-clock.ts";
 import { type Ability, loseAbilities } from "../machine/file-system.ts";
 
@@ -21,9 +20,9 @@ declare const self: Worker;
 
 /** What the thread stores with. */
 export interface StoreThreadStart {
-  readonly imagesDirectory: string;
+  /** The data directory. */
+  readonly data: string;
   readonly imagesMax: number;
-  readonly logsDirectory: string;
   readonly shared: Shared;
   readonly clock: ClockState;
   readonly durable: boolean;
@@ -88,29 +87,28 @@ function watch(directory: string, state: Int32Array<SharedArrayBuffer>): string[
   return [...faults];
 }
 
-let start: StoreThreadStart | undefined;
+let logs: string;
 let calendar: Calendar;
 let folders: DateFolders;
 let images: ImageStore;
 let events: EventLog;
 
 function begin(data: StoreThreadStart): StoreResult[] {
-  start = data;
   calendar = new Calendar(new FakeClock(data.clock));
-  const directory = dataDirectoryAt(dirname(data.logsDirectory), data.shared);
-  folders = new DateFolders(data.imagesDirectory, data.imagesMax, data.shared, directory);
-  images = new ImageStore(folders, calendar, data.durable, directory);
-  events = new EventLog(data.logsDirectory, calendar, data.shared, data.durable, directory);
+  const guard = guardAt(data.data, data.shared);
+  ({ logs } = guard.directory);
+  folders = new DateFolders(guard, data.imagesMax, data.shared);
+  images = new ImageStore(folders, calendar, data.durable, guard);
+  events = new EventLog(guard, calendar, data.shared, data.durable);
   if (data.lost.length > 0) loseAbilities(data.lost);
   return [];
 }
 
 function storeImage({ name, micros, bytes, fails = false }: StoreImage): StoreResult {
-  const write = (fd: number): void => {
-    writeBytes(fd, bytes);
+  using _ = afterWrite(() => {
     if (fails) throw new SystemError("write", 5);
-  };
-  return images.store(name, micros, write, ".jpg");
+  });
+  return images.store(name, micros, bytes, ".jpg");
 }
 
 function appendText(text: string): StoreResult {
@@ -127,5 +125,5 @@ self.onmessage = ({ data }: MessageEvent<StoreThreadStart | StoreCommand>) => {
   } else if (data.type === "reserve") {
     const time = calendar.local(calendar.now());
     self.postMessage(Array.from({ length: data.times }, () => folders.reserve(time)));
-  } else self.postMessage(watch(start!.logsDirectory, data.state));
+  } else self.postMessage(watch(logs, data.state));
 };
