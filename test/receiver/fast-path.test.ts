@@ -1,12 +1,13 @@
 import { afterEach, beforeEach, expect, setDefaultTimeout, test } from "bun:test";
 import { closeSync } from "node:fs";
 import { defaultSettings } from "../../src/config/schema.ts";
+import { SLOW_MS } from "../../src/limits.ts";
 import { EventFd } from "../../src/os/wait.ts";
 import { Calendar } from "../../src/protocol/calendar.ts";
 import { RequestReader } from "../../src/protocol/request.ts";
 import { FastPath } from "../../src/receiver/fast-path.ts";
 import { ReplySocket, routerSocket } from "../../src/receiver/reply-socket.ts";
-import { Loan, SLOW_MS } from "../../src/shared/loan.ts";
+import { Loan } from "../../src/shared/loan.ts";
 import { createShared, firstFastSlot, Integer, type Shared } from "../../src/shared/memory.ts";
 import { RequestQueue } from "../../src/shared/queue.ts";
 import {
@@ -16,6 +17,7 @@ import {
   type RequestSlot,
   RequestSlots,
 } from "../../src/shared/request-slot.ts";
+import { StoringThread } from "../../src/shared/storing-threads.ts";
 import type { Store } from "../../src/store/store.ts";
 import { Context } from "../../src/zmq/socket.ts";
 import { freePort } from "../../scripts/lib/free-port.ts";
@@ -55,8 +57,7 @@ beforeEach(() => {
   endpoint = `tcp://127.0.0.1:${freePort()}`;
   socket.socket.bind(endpoint);
   fastPath = new FastPath({
-    shared,
-    number: WRITERS,
+    thread: new StoringThread(shared, WRITERS),
     firstSlot: FIRST,
     loan,
     queue,

@@ -1,9 +1,11 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { closeSync } from "node:fs";
+import { FAST_BATCH, SLOW_MS } from "../../src/limits.ts";
 import { EventFd } from "../../src/os/wait.ts";
 import { Lending } from "../../src/receiver/lending.ts";
-import { Loan, SLOW_MS } from "../../src/shared/loan.ts";
-import { createShared, FAST_BATCH, Integer, type Shared } from "../../src/shared/memory.ts";
+import { Loan } from "../../src/shared/loan.ts";
+import { createShared, type Shared } from "../../src/shared/memory.ts";
+import { StoringThread } from "../../src/shared/storing-threads.ts";
 
 const FAST_PATH = 1;
 
@@ -98,14 +100,14 @@ test("Lending watches the fast path while it has a request, and a little longer"
   expect(lending.isWatching(5000, 5000)).toBe(false);
   lending.offer(5000, 0);
   expect([lending.isWatching(5099, 5000), lending.isWatching(5100, 5000)]).toEqual([true, false]);
-  shared.integers[Integer.inHand + FAST_PATH] = 1;
+  new StoringThread(shared, FAST_PATH).begin(0);
   expect(lending.isWatching(9000, 5000)).toBe(true);
 });
 
 test("Lending says before a sleep that it does not watch, and whether it is wanted already", () => {
   lending.offer(5000, 0);
   expect([lending.setWatched(false), loan.isWatched]).toEqual([false, false]);
-  shared.integers[Integer.inHand + FAST_PATH] = 1;
+  new StoringThread(shared, FAST_PATH).begin(0);
   expect([lending.setWatched(true), lending.setWatched(false)]).toEqual([false, true]);
   loan.giveBack();
   expect(lending.setWatched(true)).toBe(true);
