@@ -19,10 +19,10 @@ describe("getAt", () => {
 });
 
 test("setAt puts a value into a group that is there, and nowhere else", () => {
-  const tree = { hub: { port: 5555 } };
+  const tree: Record<string, unknown> = { hub: { port: 5555 } };
   setAt(tree, ["hub", "port"], 1);
   setAt(tree, ["other"], 2);
-  expect<unknown>(tree).toEqual({ hub: { port: 1 }, other: 2 });
+  expect(tree).toEqual({ hub: { port: 1 }, other: 2 });
   expect(() => setAt(tree, ["none", "port"], 1)).toThrow("There is no setting none.port");
 });
 
