@@ -360,8 +360,8 @@ int main(int argc, char **argv) {
   /* Where the count was reached first, the measured time ends with the last answer. */
   uint64_t until_us = seconds > 0 && (atomic_load(&count_sent) <= count_max || last_us > end_us) ? end_us : last_us;
   double measured_s = until_us > measure_us ? (double)(until_us - measure_us) / 1e6 : 0;
-# define AT(share) (latency_count == 0 ? 0 : latencies[(size_t)((double)(latency_count - 1) *
-# (share))])
+#define AT(share) \
+  (latency_count == 0 ? 0 : latencies[(size_t)((double)(latency_count - 1) * (share))])
   printf("{\"ok\": %lld, \"other\": %lld, \"unanswered\": %lld, \"measured\": %lld, \"seconds\": %.6f, "
          "\"p50Us\": %u, \"p99Us\": %u, \"maxUs\": %u, \"cpuPercent\": %.2f, \"firstOkEpochUs\": %llu}\n",
          ok, other, waiting, measured, measured_s, AT(0.5), AT(0.99), AT(1.0),
