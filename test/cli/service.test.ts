@@ -11,10 +11,9 @@ import {
 } from "node:fs";
 import { homedir, userInfo } from "node:os";
 import { join } from "node:path";
-import { wantedPlaces } from "../../src/cli/service-install.ts";
 import { EXIT } from "../../src/errors.ts";
 import { hasSystemd } from "../../src/service/systemd-state.ts";
-import { formatUnit, UNIT_FILE } from "../../src/service/unit.ts";
+import { UNIT_FILE } from "../../src/service/unit.ts";
 import { CHECKOUT, executable, has, lacks } from "../../scripts/lib/available.ts";
 import { type CliResult, runCli } from "../support/hub/cli.ts";
 
@@ -101,33 +100,6 @@ describe.skipIf(lacks(arch) || hasSystemd())("imagehub service install --dry-run
       stderr: `${config} sets data_directory to /srv/images, not /srv/x: change it there, or leave out --data\n`,
     });
   });
-});
-
-test("imagehub service install keeps what the installed unit says, unless an option says otherwise", () => {
-  const places = {
-    user: "pi",
-    group: "cameras",
-    config: "/etc/imagehub.yaml",
-    dataDirectory: "/srv/images",
-  };
-  const rest = {
-    executable: "/opt/imagehub/imagehub",
-    configDirectory: "/etc",
-    realDataDirectory: "/srv/images",
-    mountPoint: undefined,
-  };
-  const unit = formatUnit({ ...places, ...rest });
-  const kept = { user: "pi", group: "cameras", config: "/etc/imagehub.yaml", data: "/srv/images" };
-  expect(wantedPlaces({}, unit)).toEqual(kept);
-  expect(wantedPlaces({ user: "pi", data: "/srv/x" }, unit)).toEqual({ ...kept, data: "/srv/x" });
-  const { group: _, ...others } = kept;
-  expect(wantedPlaces({ user: "bo", config: "/a" }, unit)).toEqual({
-    ...others,
-    user: "bo",
-    config: "/a",
-  });
-  expect(wantedPlaces({}, "[Service]\nUser=pi\n")).toEqual({});
-  expect(wantedPlaces({ data: "/a" }, undefined)).toEqual({ data: "/a" });
 });
 
 describe.skipIf(lacks(arch))("imagehub service install refuses", () => {

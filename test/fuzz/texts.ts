@@ -257,7 +257,7 @@ function generate(random: Random): TextInput {
   };
 }
 
-/** What the table in the README says of a text, worked out another way than the hub does. */
+/** What the table in docs/STORAGE.md says of a text, worked out another way than in the hub. */
 function kindOf(text: string, { unlabelled }: RequestRules): Request["kind"] {
   const [, type] = text.split("|");
   if (type === undefined && unlabelled === "store") return "image";

@@ -11,7 +11,7 @@ import { answered, get, httpOf } from "./http.ts";
 const COUNTED_MS = 200;
 
 /** How many requests the fast path has answered. */
-async function fastCount(hub: Pick<Hub, "output">): Promise<number> {
+export async function fastCount(hub: Pick<Hub, "output">): Promise<number> {
   const [, text] = await get(`${httpOf(hub)}/metrics`);
   return Number(/^imagehub_fast_path_requests_total (\d+)/m.exec(text)?.[1]);
 }
