@@ -25,7 +25,7 @@ export function describeBindError(endpoint: string, port: number, error: ZmqErro
     case "EADDRNOTAVAIL":
       return `Cannot bind ${endpoint}: this machine has no such address or interface; see the setting bind`;
     case "EINVAL":
-      return `Cannot bind ${endpoint}: no address of this machine; a link-local one needs its interface, as in fe80::1%eth0`;
+      return `Cannot bind ${endpoint}: not an address of this machine; a link-local address needs its interface, as in fe80::1%eth0`;
     default:
       return `Cannot bind ${endpoint}: ${error.message}`;
   }

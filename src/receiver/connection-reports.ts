@@ -20,11 +20,11 @@ const NODES_SAID_MAX = 20;
 
 const PUBLISHER_CHANGES = {
   connected: { level: "info", message: "Subscribed to" },
-  lost: { level: "warn", message: "Lost the publisher, and connect again when it is back:" },
-  unreachable: { level: "warn", message: "Cannot reach the publisher yet, and go on trying:" },
+  lost: { level: "warn", message: "Lost the publisher; will reconnect when it is back:" },
+  unreachable: { level: "warn", message: "Cannot reach the publisher yet; will keep trying:" },
   failed: {
     level: "warn",
-    message: "Cannot subscribe, is it a PUB socket, and are both keys right? Go on trying:",
+    message: "Cannot subscribe: is it a PUB socket, and are both keys right? Will keep trying:",
   },
 } as const satisfies Record<PublisherChange, Pick<Complaint, "level" | "message">>;
 

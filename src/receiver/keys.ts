@@ -21,7 +21,9 @@ export function checkKeys({ curve }: Pick<Settings, "curve">, log: Pick<Log, "wa
     if (serverKey !== "") readKeyPair(serverKey);
     if (clientKeys !== "") readPublicKeys(clientKeys);
     if (serverKey !== "" && (statSync(serverKey).mode & OTHERS_MODE) !== 0)
-      log.warn(`Others than its owner can read ${serverKey}; to mend that: chmod 600 ${serverKey}`);
+      log.warn(
+        `Other users can read the secret key in ${serverKey}. To prevent this: chmod 600 ${serverKey}`,
+      );
   } catch (cause) {
     const reason = messageOf(cause);
     throw new FatalError(EXIT.config, `Cannot read the keys of hub.curve: ${reason}`, { cause });

@@ -425,7 +425,7 @@ export class Receiver {
       const reason = messageOf(error);
       report(
         "error",
-        `Cannot read the keys of clients again, those read before stay in force: ${reason}`,
+        `Cannot read the clients' keys again, so the old keys stay in force: ${reason}`,
       );
     }
   }
@@ -448,7 +448,7 @@ export class Receiver {
     if (seconds < STALL_LOGGED_SECONDS) return;
     this.complaints.add("stall", {
       level: "warn",
-      message: "The disk stalls: requests wait until it goes on",
+      message: "The disk stalls: requests wait until it recovers",
       fields: { waiting: this.requests.inHand, seconds },
     });
   }

@@ -275,7 +275,7 @@ export class Requests {
       this.tally.add(Counter.dropped);
       this.complaints.add("dropped", {
         level: "error",
-        message: `Dropped what a publisher has sent: ${this.pending.published - 1} of their messages wait to be written already (queuemax, max_queue_bytes)`,
+        message: `Dropped a publisher's message: ${this.pending.published - 1} of their messages are already waiting to be written (queuemax, max_queue_bytes)`,
         fields: {
           from: request.slot.peerAddress,
           node: content.node,

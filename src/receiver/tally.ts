@@ -95,7 +95,7 @@ export class Tally {
     this.fullMicros = micros;
     this.report(
       "warn",
-      `Today's folder has all the ${this.imagesMax} images that it may have (max_images_write): further ones are answered OK and not kept`,
+      `Today's folder has its maximum of ${this.imagesMax} images (max_images_write): more images are answered OK but not stored`,
     );
   }
 }

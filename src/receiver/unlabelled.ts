@@ -33,14 +33,14 @@ export class UnlabelledWarnings {
     const shown = cut(text, SHOWN_BYTES_MAX);
     this.report(
       "warn",
-      `Messages such as "${shown}" are answered OK and not kept: there is no | in the text. ` +
+      `Messages such as "${shown}" are answered OK but not stored: there is no | in the text. ` +
         `Send "${shown}|jpg" or "${shown}|image", or set unlabelled to store`,
       { from: address },
     );
     if (this.warned.size === WARNED_MAX) {
       this.report(
         "warn",
-        `This was said of ${WARNED_MAX} addresses: it is not said of further ones`,
+        `${WARNED_MAX} addresses were warned about: there are no warnings for more`,
       );
     }
   }

@@ -50,7 +50,7 @@ export function clockFloor(directory: DataDirectory, madeS: number): number {
  */
 export function clockProblem({ day, date }: LocalTime, floor: number): string | undefined {
   if (day >= floor) return undefined;
-  return `The clock is wrong: it shows ${date}, and it must be ${dateOf(floor)} or later. All is stored, under that date`;
+  return `The clock is wrong: it shows ${date}, but today is ${dateOf(floor)} or later. Images are stored under the wrong date`;
 }
 
 /** Logs when the clock is wrong, and when it is right again. It runs in the flusher. */
@@ -80,7 +80,7 @@ export class ClockWatch {
     if ((problem !== undefined) === this.isWrong) return;
     this.isWrong = problem !== undefined;
     if (problem !== undefined)
-      this.log.warn(`${problem}, until it is set (NTP, or timedatectl set-time)`);
+      this.log.warn(`${problem}. Set the clock (NTP, or timedatectl set-time)`);
     else this.log.info(`The clock is right again: it shows ${time.date}`);
   }
 }

@@ -129,7 +129,7 @@ export class DataLock {
   acquire(): void {
     if (this.reacquire()) return;
     throw new DataDirectoryInUse(
-      `The data directory ${this.directory.path} is in use by ${holderIn(this.path)}: stop that, or set another data_directory`,
+      `The data directory ${this.directory.path} is in use by ${holderIn(this.path)}: stop it, or set another data_directory`,
     );
   }
 

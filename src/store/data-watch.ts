@@ -39,7 +39,9 @@ export class DataWatch {
     if (found.state === DataState.right) {
       if (lock.isAtPath()) return found;
       if (!lock.reacquire()) return { state: DataState.taken };
-      this.log.warn(`The lock of the data directory was removed, and is made anew: ${lock.path}`);
+      this.log.warn(
+        `The lock file of the data directory was removed, so it was made again: ${lock.path}`,
+      );
       return found;
     }
     // A disk that was plugged in again may have other numbers. Recognize it by the file that this
@@ -58,11 +60,8 @@ export class DataWatch {
     this.said = problem;
     if (problem !== undefined) this.log.warn(`Nothing can be stored: ${problem}`);
     else
-      this.log.info(
-        `The data directory ${this.guard.directory.path} is back, and the hub goes on`,
-        {
-          seconds: Math.round((now - this.goneMs) / 1000),
-        },
-      );
+      this.log.info(`The data directory ${this.guard.directory.path} is back; the hub continues`, {
+        seconds: Math.round((now - this.goneMs) / 1000),
+      });
   }
 }

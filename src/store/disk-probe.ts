@@ -55,7 +55,7 @@ export class DiskProbe {
     // One check at a time, even if the previous one still waits.
     this.looking ??= this.lookNow().finally(() => (this.looking = undefined));
     const late = Promise.withResolvers<DiskState>();
-    const problem = `The disk of ${this.images} does not answer`;
+    const problem = `The disk of ${this.images} does not respond`;
     const timer = setTimeout(() => late.resolve({ ...this.found, problem }), ANSWER_MS_MAX);
     try {
       return await Promise.race([this.looking, late.promise]);
@@ -90,7 +90,7 @@ export class DiskProbe {
       }
     } catch (error) {
       const on = fileSystemOf(folder);
-      problem = `Cannot write in ${folder}: ${messageOf(error)}${on === undefined ? "" : ` on ${on}`}`;
+      problem = `Cannot write to ${folder}: ${messageOf(error)}${on === undefined ? "" : ` on ${on}`}`;
     }
     this.found = { ...space, problem };
     this.foundMs = performance.now();

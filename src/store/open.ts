@@ -56,7 +56,7 @@ export function openDataDirectory(
         : "";
     throw new FatalError(
       EXIT.data,
-      `Cannot write in the data directory ${path}: ${reason}${hint}`,
+      `Cannot write to the data directory ${path}: ${reason}${hint}`,
       { cause },
     );
   }
@@ -65,11 +65,11 @@ export function openDataDirectory(
 /** Leaves what it cannot read or remove: that does not prevent storing. */
 function clear(directory: DataDirectory, log: Pick<Log, "warn">): void {
   const { removed, failures } = clearLeftovers(directory);
-  if (removed > 0) log.warn(`Removed ${removed} unfinished files that an earlier run left`);
+  if (removed > 0) log.warn(`Removed ${removed} unfinished files of an earlier run`);
   const [first, ...others] = failures;
   if (first === undefined) return;
   const more = others.length === 0 ? "" : `, and ${others.length} more like it`;
-  log.warn(`Cannot look for unfinished files of an earlier run, or remove them: ${first}${more}`);
+  log.warn(`Cannot find or remove unfinished files of an earlier run: ${first}${more}`);
 }
 
 /**
@@ -84,7 +84,7 @@ function expectDisk({ path: data, images }: DataDirectory): void {
     if (missing !== undefined)
       throw new FatalError(
         EXIT.data,
-        `Cannot make the data directory ${data}: ${missing} is not there; mount the disk, or make it`,
+        `Cannot make the data directory ${data}: ${missing} does not exist; mount the disk, or create it`,
       );
   }
   // If the hub has stored here before, this is the intended place.
@@ -92,7 +92,7 @@ function expectDisk({ path: data, images }: DataDirectory): void {
   if (point !== undefined)
     throw new FatalError(
       EXIT.data,
-      `Cannot use the data directory ${data}: nothing is mounted at ${point}, and /etc/fstab has a disk for it; mount it, or take that line out`,
+      `Cannot use the data directory ${data}: nothing is mounted at ${point}, but /etc/fstab has a disk for it; mount it, or remove that line`,
     );
 }
 

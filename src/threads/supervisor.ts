@@ -203,9 +203,7 @@ export class Supervisor {
     const { overview, log } = this.parts;
     if (message.type === "log") return log[message.level](message.message, message.fields);
     const failure =
-      message.type === "flushed"
-        ? null
-        : `Could not bring what was written to the disk: ${message.reason}`;
+      message.type === "flushed" ? null : `Could not flush to disk: ${message.reason}`;
     overview.note(`flush ${number}`, failure);
     if (failure !== null) log.error(failure);
   }

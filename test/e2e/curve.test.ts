@@ -125,7 +125,7 @@ describe.skipIf(lacks("python"))("a hub with curve", () => {
   ])("warns of keys that others can read: mode %o", async (mode, warnings) => {
     chmodSync(own("hub.key_secret"), mode);
     await using hub = await curveHub();
-    expect(linesWith(hub, "Others than its owner can read")).toHaveLength(warnings);
+    expect(linesWith(hub, "Other users can read the secret key")).toHaveLength(warnings);
   });
 
   test("takes nothing from a key that it does not know", async () => {
@@ -225,9 +225,9 @@ describe.skipIf(lacks("python"))("a hub with curve", () => {
     await using hub = await curveHub();
     breaks();
     process.kill(hub.pid, "SIGHUP");
-    await until(hub, () => linesWith(hub, "Cannot read the keys of clients again").length === 1);
-    const [line] = linesWith(hub, "Cannot read the keys of clients again");
-    expect(line).toMatch(/ error Cannot read .*, those read before stay in force: /);
+    await until(hub, () => linesWith(hub, "Cannot read the clients' keys again").length === 1);
+    const [line] = linesWith(hub, "Cannot read the clients' keys again");
+    expect(line).toMatch(/ error Cannot read .*, so the old keys stay in force: /);
     expect(line).toMatch(reason);
     await using stranger = peer(hub, "stranger");
     await until(hub, () => linesWith(hub, "its key is not in client_keys").length > 0);

@@ -251,7 +251,7 @@ describe("the fast path", () => {
     expect(
       hub.log().filter((line) => line.endsWith("Max images written. Writing stopped.")),
     ).toHaveLength(1);
-    expect(linesWith(hub, "has all the 50 images that it may have")).toHaveLength(1);
+    expect(linesWith(hub, "has its maximum of 50 images")).toHaveLength(1);
     expect(await stopAndCount(hub)).toMatchObject({ status: 0, images: 50, imagesOverCap: 30 });
   });
 

@@ -48,7 +48,7 @@ describeEachProgram((program) => {
     expect(await hub.stop()).toBe(0);
     expect(linesWith(hub, " warn ").filter((line) => line.includes("rpi-cam"))).toEqual([
       expect.stringContaining(
-        'Messages such as "rpi-cam" are answered OK and not kept: there is no | in the text. ' +
+        'Messages such as "rpi-cam" are answered OK but not stored: there is no | in the text. ' +
           'Send "rpi-cam|jpg" or "rpi-cam|image", or set unlabelled to store from=127.0.0.1',
       ) as string,
     ]);

@@ -154,7 +154,7 @@ test("a slow disk drops what publishers send, counts and says it, and senders ke
   await until(hub, () => linesWith(hub, "The disk stalls").length > 0);
   for (let count = 0; count < 600; count++)
     sendFrames(socket, [header("Pub|jpg|"), jpeg(`published ${count}`)]);
-  await until(hub, () => linesWith(hub, "Dropped what a publisher has sent").length > 0);
+  await until(hub, () => linesWith(hub, "Dropped a publisher's message").length > 0);
   await answered(
     () => get(`${httpOf(hub)}/metrics`),
     ([, text]) => Number(/^imagehub_published_messages_dropped_total (\d+)/m.exec(text)?.[1]) > 500,

@@ -55,12 +55,12 @@ describe("reasonsAgainst", () => {
       nodes: [],
       outcomes: { image: "Could not store an image: no" },
     });
-    overview.note("flush", "Could not bring what was written to the disk: no");
+    overview.note("flush", "Could not flush to disk: no");
     overview.down.add("Writer 3");
     overview.shared.integers[Integer.stalledSeconds] = 5;
     expect(await reasonsAgainst(overview)).toEqual([
       "Could not store an image: no",
-      "Could not bring what was written to the disk: no",
+      "Could not flush to disk: no",
       "Writer 3 has ended and is not replaced yet",
       "The disk stalls: 0 requests wait, one has been with a writer for 5 s",
     ]);
@@ -76,7 +76,7 @@ describe("reasonsAgainst", () => {
     const overview = overviewIn(temp.path);
     overview.shared.integers[Integer.clockFloor] = 29990101;
     expect(await reasonsAgainst(overview)).toEqual([
-      `The clock is wrong: it shows ${overview.today.date}, and it must be 2999-01-01 or later. All is stored, under that date`,
+      `The clock is wrong: it shows ${overview.today.date}, but today is 2999-01-01 or later. Images are stored under the wrong date`,
     ]);
     overview.shared.integers[Integer.clockFloor] = overview.today.day;
     expect(await reasonsAgainst(overview)).toEqual([]);
@@ -159,7 +159,7 @@ describe.skipIf(lacks("python") || lacksMount())("/healthz of a hub with a small
     using disk = new SmallDisk("size=64m");
     await using hub = await startOn(disk);
     disk.remount("ro");
-    expect(await untilStatus(hub, 503)).toStartWith("Cannot write in ");
+    expect(await untilStatus(hub, 503)).toStartWith("Cannot write to ");
     disk.remount("rw");
     await untilStatus(hub, 200);
   });

@@ -27,7 +27,7 @@ test("DiskProbe says what is in its way, and on which file system, when there ca
   using temp = tempDir();
   writeFileSync(join(temp.path, "images"), "");
   const { problem } = await look(temp.path);
-  expect(problem).toStartWith(`Cannot write in ${temp.path}/images: E`);
+  expect(problem).toStartWith(`Cannot write to ${temp.path}/images: E`);
   expect(problem).toMatch(/ on \w+ at \/\S* \(\S+\)$/);
 });
 
@@ -71,7 +71,7 @@ describe.skipIf(lacksMount())("DiskProbe of a small disk", () => {
   test("says that it is read-only, and takes that back", async () => {
     using disk = new SmallDisk("size=64m");
     disk.remount("ro");
-    expect((await look(disk.path)).problem).toMatch(/^Cannot write in .*(?:EROFS|read-only)/);
+    expect((await look(disk.path)).problem).toMatch(/^Cannot write to .*(?:EROFS|read-only)/);
     disk.remount("rw");
     expect((await look(disk.path)).problem).toBeUndefined();
   });

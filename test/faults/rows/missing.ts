@@ -22,7 +22,7 @@ import { type Entry, Senders } from "../senders.ts";
 const BACK_S_MAX = 3;
 
 const SAID_GONE = "Nothing can be stored: ";
-const SAID_BACK = "is back, and the hub goes on";
+const SAID_BACK = "is back; the hub continues";
 
 const OLD_LINE = "2018-12-30 23:13:31,620 ~ Of|another|disk";
 
