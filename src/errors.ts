@@ -6,7 +6,7 @@
 
 /**
  * Exit statuses of the program. The values above 63 are those of sysexits.h, which systemd prints
- * by name. The README lists them.
+ * by name. `docs/OPERATION.md` lists them.
  */
 export const EXIT = {
   /** All went well; after SIGTERM or Ctrl-C: everything received was answered. */
