@@ -11,7 +11,7 @@ import { CHECKOUT, executable, has, remedy } from "../lib/available.ts";
 import { zoneBeforeMidnight } from "../lib/zone.ts";
 import { freePort } from "../lib/free-port.ts";
 import type { Compiled } from "./compile.ts";
-import { processesOfSession, runs } from "./usage.ts";
+import { processesOfSession } from "./usage.ts";
 import { remove } from "./workspace.ts";
 
 /** How long a candidate may take to listen, and to end, in milliseconds. */
@@ -240,12 +240,13 @@ export class Running implements AsyncDisposable {
   }
 
   async #end(first: NodeJS.Signals): Promise<void> {
-    const processes = processesOfSession(this.pid);
-    signal(processes, first);
-    // A shell ends at once, but what it has started may take longer.
+    signal(processesOfSession(this.pid), first);
+    // A shell ends at once, but what it has started may take longer, and start more.
     const untilMs = performance.now() + STOP_MS_MAX;
-    while (processes.some(runs)) {
-      if (performance.now() > untilMs) signal(processes.filter(runs), "SIGKILL");
+    for (;;) {
+      const left = processesOfSession(this.pid);
+      if (left.length === 0) break;
+      if (performance.now() > untilMs) signal(left, "SIGKILL");
       await Bun.sleep(TRY_MS);
     }
     await this.#process.exited;
@@ -259,8 +260,8 @@ export class Running implements AsyncDisposable {
 }
 
 /** Sends a signal to each process. */
-function signal(processes: readonly { readonly pid: number }[], name: NodeJS.Signals): void {
-  for (const { pid } of processes) {
+function signal(processes: readonly number[], name: NodeJS.Signals): void {
+  for (const pid of processes) {
     try {
       process.kill(pid, name);
     } catch {

@@ -43,29 +43,16 @@ function statFields(pid: number): string[] {
   return state === "Z" || state === "" ? [] : fields;
 }
 
-/** A process. The start time tells it from a later one with the same id. */
-interface Process {
-  readonly pid: number;
-  /** Its start, in ticks since boot. */
-  readonly start: string;
-}
-
-const START_FIELD = 18;
 const SESSION_FIELD = 2;
 
 /**
- * All processes of a session (setsid(2)), even if their parents have ended. @param leader the
- * process that began it
+ * The ids of all processes of a session (setsid(2)) that run, even if their parents have ended.
+ * @param leader the process that began it
  */
-export function processesOfSession(leader: number): Process[] {
+export function processesOfSession(leader: number): number[] {
   return readdirSync("/proc")
     .map(Number)
-    .filter((pid) => pid > 0 && statFields(pid)[SESSION_FIELD] === String(leader))
-    .map((pid) => ({ pid, start: statFields(pid)[START_FIELD] ?? "" }));
-}
-
-export function runs({ pid, start }: Process): boolean {
-  return statFields(pid)[START_FIELD] === start;
+    .filter((pid) => pid > 0 && statFields(pid)[SESSION_FIELD] === String(leader));
 }
 
 /** Processor time of a process tree since its start, over all threads, in seconds, to 10 ms. */

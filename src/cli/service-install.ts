@@ -88,7 +88,7 @@ export function wantedPlaces(
 
 /** The service has a /tmp of its own. @throws {FatalError} if `place` is in a /tmp */
 function requireVisible(place: string): void {
-  if (!/^\/(?:var\/)?tmp\//.test(place)) return;
+  if (!/^\/(?:var\/)?tmp(?:\/|$)/.test(place)) return;
   throw new FatalError(
     EXIT.usage,
     `${place} is in a directory for temporary files, which the service cannot see: use another directory, such as one in /home or /srv`,

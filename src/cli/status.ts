@@ -339,11 +339,10 @@ function grouped(count: number): string {
  */
 function size(bytes: number): string {
   const names = ["bytes", "kB", "MB", "GB", "TB"];
-  const power = Math.min(
-    names.length - 1,
-    Math.max(0, Math.floor(Math.log10(Math.max(1, bytes)) / 3)),
-  );
-  return `${power === 0 ? bytes : (bytes / 1000 ** power).toFixed(1)} ${names[power]}`;
+  let [count, power] = [bytes, 0];
+  // From 999.95 on it would be shown as 1000.0.
+  while (count >= 999.95 && power < names.length - 1) [count, power] = [count / 1000, power + 1];
+  return `${power === 0 ? bytes : count.toFixed(1)} ${names[power]}`;
 }
 
 /** Why a request over the network failed. */

@@ -45,7 +45,7 @@ export class Overview {
   readonly guard: DataGuard;
   readonly disk: DiskProbe;
   readonly storing: StoringThreads;
-  private counting: Promise<number> | undefined;
+  private counting: { readonly date: string; readonly count: Promise<number> } | undefined;
   private readonly calendar = new Calendar(systemClock);
 
   constructor(
@@ -88,9 +88,16 @@ export class Overview {
     const known = imagesOfDay(this.shared, today.day);
     if (known !== undefined) return known;
     // No image has come today since the start, so at most an earlier run has stored some. Count
-    // only once at a time: on a disk that does not respond, counting does not end.
-    this.counting ??= this.countImages(today.date).finally(() => (this.counting = undefined));
-    return await Promise.race([this.counting, Bun.sleep(COUNT_MS_MAX).then(() => 0)]);
+    // a day only once at a time: on a disk that does not respond, counting does not end.
+    if (this.counting?.date !== today.date) this.counting = this.startCounting(today.date);
+    return await Promise.race([this.counting.count, Bun.sleep(COUNT_MS_MAX).then(() => 0)]);
+  }
+
+  private startCounting(date: string): NonNullable<Overview["counting"]> {
+    const count = this.countImages(date).finally(() => {
+      if (this.counting?.date === date) this.counting = undefined;
+    });
+    return { date, count };
   }
 
   private async countImages(date: string): Promise<number> {

@@ -120,6 +120,11 @@ describe.skipIf(lacks(arch))("imagehub service install refuses", () => {
       "/tmp/data is in a directory for temporary files, which the service cannot see: use another directory, such as one in /home or /srv",
     ],
     [
+      "/tmp itself for the data",
+      ["--user", "root", "--config", `${home}/a.yaml`, "--data", "/tmp"],
+      "/tmp is in a directory for temporary files, which the service cannot see: use another directory, such as one in /home or /srv",
+    ],
+    [
       "settings below /var/tmp",
       ["--user", "root", "--config", "/var/tmp/no-such/a.yaml"],
       "/var/tmp/no-such/a.yaml is in a directory for temporary files, which the service cannot see: " +

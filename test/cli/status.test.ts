@@ -82,6 +82,21 @@ test("formatStatus marks the day's cap when it is reached, and not before", () =
   );
 });
 
+test.each([
+  [999, "999 bytes"],
+  [1000, "1.0 kB"],
+  [999_949, "999.9 kB"],
+  [999_950, "1.0 MB"],
+  [2 ** 53 - 1, "9007.2 TB"],
+])("formatStatus shows %d bytes as %s", (bytes, shown) => {
+  const hub = statusAt("2026-11-22T15:00:30.000Z");
+  const text = formatStatus(
+    { ...hub, disk: { ...hub.disk, free_bytes: bytes } },
+    "http://data1:8550",
+  );
+  expect(text).toContain(` ${shown} free of `);
+});
+
 describe.each(PROGRAMS.filter((program) => program !== "arm64"))(
   "imagehub status of a hub (%s)",
   (program) => {
