@@ -1,10 +1,10 @@
 /**
- * `npm run bench`: how fast the hub is, beside the least that a hub on libzmq can do, and beside
+ * `npm run bench`: compares the hub's speed with the least that a hub on libzmq can do, and with
  * any other hub.
  *
- * `bun scripts/bench.ts --help` lists options and workloads. The exit status is 0 unless something
- * could not be run, or this hub or a yardstick has lost something (1), or the command line is wrong
- * (64). What a peer loses is a figure.
+ * `bun scripts/bench.ts --help` lists options and workloads. The exit status is 64 for a wrong
+ * command line. It is 1 if something could not be run, or if this hub or a yardstick lost
+ * something. Losses of a peer are only reported. Otherwise it is 0.
  *
  * @module
  */
@@ -25,7 +25,7 @@ import type { Workload } from "./bench/workloads.ts";
 import { workFolder } from "./bench/workspace.ts";
 import { exitOnSignals } from "./lib/at-exit.ts";
 
-/** What is printed of one measurement as soon as it is there. */
+/** The line printed after each measurement. */
 function shown(
   workload: Workload,
   { perSecond, cpuPercent, lost, startMs, quartersMb }: Measurement,
@@ -37,8 +37,8 @@ function shown(
 }
 
 /**
- * Measures a workload: in each round all candidates in turn, and every other round in reverse, as a
- * machine gets warm.
+ * Measures a workload. Each round measures all candidates in turn. Every other round goes in
+ * reverse, because a machine gets warm.
  */
 async function runWorkload(
   bench: Bench,
@@ -66,7 +66,7 @@ async function runWorkload(
         each.rounds.push(measurement);
         console.log(`${prefix}: ${shown(workload, measurement)}`);
       } catch (error) {
-        // Without this round of it the rounds of the others cannot be compared with it.
+        // Without this round, the rounds of the others cannot be compared.
         problems.push(`${prefix}: ${Error.isError(error) ? error.message : String(error)}`);
         console.error(problems.at(-1));
         return { series: series.filter(({ rounds: done }) => done.length > 0), problems };
@@ -76,7 +76,7 @@ async function runWorkload(
   return { series, problems };
 }
 
-/** Those that were asked for. @throws {Error} where one cannot be run here */
+/** The candidates that were asked for. @throws {Error} if one cannot be run here */
 async function candidatesOf(
   options: Options,
   folder: string,
@@ -89,7 +89,7 @@ async function candidatesOf(
     const { command, endpoint, data } = options.peer;
     if (await listens(endpoint))
       throw new Error(
-        `Cannot measure the peer: something listens on ${endpoint} already; end it first`,
+        `Cannot measure the peer: another program listens on ${endpoint}; end it first`,
       );
     candidates.push(peer(command, endpoint, data));
   }
@@ -122,11 +122,11 @@ async function main(): Promise<number> {
     writeFileSync(options.json, asJson(results, { rounds, seconds, short, writers }));
   const drawing = chart(results, machine());
   if (options.svg !== undefined) {
-    if (drawing === undefined)
-      problems.push("Cannot draw the chart: none of the workloads images-… was run");
+    if (drawing === undefined) problems.push("Cannot draw the chart: no workload images-… was run");
     else writeFileSync(options.svg, drawing);
   }
-  if (results.lost > 0) problems.push(`${results.lost} answered OK and not stored whole`);
+  if (results.lost > 0)
+    problems.push(`${results.lost} requests were answered OK but not stored whole`);
   for (const problem of problems) console.error(problem);
   return problems.length > 0 ? 1 : 0;
 }

@@ -1,7 +1,7 @@
 /**
- * Builds the executables: `dist/imagehub-linux-arm64`, `dist/imagehub-linux-x64` and
- * `dist/SHA256SUMS`; and lays out `dist/imagehub`, the folder that is deployed (`layout.ts`). Names
- * of architectures on the command line build just those, and take away the others.
+ * Builds the executables `dist/imagehub-linux-arm64` and `dist/imagehub-linux-x64` and their
+ * `dist/SHA256SUMS`. Then makes `dist/imagehub`, the folder to deploy (`layout.ts`). With
+ * architectures on the command line, builds only those and removes the others.
  *
  * @module
  */
@@ -15,7 +15,7 @@ import { layOut, writeSums } from "./layout.ts";
 
 const DIST = join(CHECKOUT, "dist");
 
-/** What git says of the working tree; undefined where it knows nothing of it. */
+/** The output of a git command; undefined if git fails here. */
 function ask(...words: readonly string[]): string | undefined {
   const git = Bun.spawnSync(["git", ...words], { cwd: CHECKOUT });
   return git.success ? git.stdout.toString().trim() : undefined;
@@ -27,14 +27,14 @@ if (unknown !== undefined) {
   console.error(`Cannot build for ${unknown}: must be ${ARCHITECTURES.join(" or ")}`);
   process.exit(64);
 }
-// The commit that is checked out, marked where the working tree differs from it.
+// The checked-out commit, marked if the working tree differs from it.
 const commit = ask("describe", "--always", "--dirty", "--abbrev=12", "--exclude=*") ?? "unknown";
 const committedS = Number(ask("log", "-1", "--format=%ct") ?? 0);
 console.log(`imagehub ${packageJson.version}, commit ${commit}`);
 mkdirSync(DIST, { recursive: true });
 for (const architecture of ARCHITECTURES) {
   const outfile = join(DIST, `imagehub-linux-${architecture}`);
-  // One of an earlier commit would be deployed beside the new one.
+  // An old executable must not be deployed beside the new one.
   rmSync(outfile, { force: true });
   if (wanted.length > 0 && !wanted.includes(architecture)) continue;
   const started = performance.now();

@@ -1,6 +1,6 @@
 /**
- * Compiles one executable: the Bun runtime, the hub's threads, and the libzmq of its architecture,
- * which the condition `libzmq-linux-…` of package.json chooses.
+ * Compiles an executable from the Bun runtime, the hub's threads, and the libzmq of the
+ * architecture. The condition `libzmq-linux-…` of package.json chooses the latter.
  *
  * @module
  */
@@ -9,31 +9,31 @@ import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { CHECKOUT } from "./lib/available.ts";
 
-/** What executables are built for. */
+/** The architectures that executables are built for. */
 export const ARCHITECTURES = ["arm64", "x64"] as const;
 
-/** One of them, as Node.js and Bun call it. */
+/** An architecture, as Node.js and Bun call it. */
 export type Architecture = (typeof ARCHITECTURES)[number];
 
 const SOURCE = join(CHECKOUT, "src");
 const THREADS = join(SOURCE, "threads");
 
-/** What is compiled, and where to. */
+/** What to compile, and where to. */
 export interface ExecutableOptions {
   readonly architecture: Architecture;
   readonly outfile: string;
-  /** What `--version` says it was built from. */
+  /** The commit that `--version` shows. */
   readonly commit: string;
   /**
-   * When that was committed, in seconds since 1970: no right clock shows less. Default: nobody
-   * knows.
+   * When the commit was made, in seconds since 1970. A correct clock shows at least this. Default:
+   * unknown.
    */
   readonly committedS?: number;
   /** The program; default `src/main.ts`. */
   readonly entry?: string;
 }
 
-/** Writes the executable to `outfile`. @throws {AggregateError} What the compiler has to say. */
+/** Writes the executable to `outfile`. @throws {AggregateError} with the compiler's messages */
 export async function buildExecutable(options: ExecutableOptions): Promise<void> {
   const {
     architecture,
@@ -44,7 +44,7 @@ export async function buildExecutable(options: ExecutableOptions): Promise<void>
   } = options;
   rmSync(outfile, { force: true });
   await Bun.build({
-    // The first is the program, and the others are started by it as workers, by these paths.
+    // The first one is the program. It starts the others as workers, by these paths.
     entrypoints: [
       entry,
       ...readdirSync(THREADS)
@@ -60,8 +60,7 @@ export async function buildExecutable(options: ExecutableOptions): Promise<void>
     compile: {
       target: `bun-linux-${architecture}` as Bun.Build.CompileTarget,
       outfile,
-      // The hub reads the settings it names, and nothing that happens to lie in the directory it is
-      // started in.
+      // The hub reads only the settings it is given, not files that happen to be in its directory.
       autoloadDotenv: false,
       autoloadBunfig: false,
     },

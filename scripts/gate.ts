@@ -1,6 +1,7 @@
 /**
- * The one gate, `npm test`: what the tests need, format, lint, types, dead code, the executables,
- * the tests. The first step that fails ends it, with that step's exit status.
+ * The one gate, `npm test`: what the tests need; then format, lint, types, dead code and the
+ * executables, beside each other; then the tests, several files at a time. A step that fails ends
+ * it, with the exit status of what failed first in this order.
  *
  * `npm test -- test/store/names.test.ts` runs only the tests named (any arguments of `bun test`),
  * after a look at what they need; end-to-end tests then drive the executables as they were last
@@ -9,6 +10,7 @@
  * @module
  */
 
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { CHECKOUT } from "./lib/available.ts";
 
@@ -34,25 +36,44 @@ const checks: readonly Step[] = [
   { name: "build", command: [bun, "scripts/build.ts"] },
 ];
 
-/** Says how a step ended; ends the gate where it failed. */
+/** How many test files run at a time. Most tests wait more than they work. */
+const FILES_AT_A_TIME = availableParallelism() + 1;
+
+/** How long a test may take that says nothing else: this only ends one that hangs. */
+const TEST_MS_MAX = 120_000;
+
+/** How long each file took last, so that the longest are begun first. */
+const TIMINGS = join(CHECKOUT, ".cache/test-timings.json");
+
+// A pipe would take the colours off.
+const env = process.stderr.isTTY ? { ...process.env, FORCE_COLOR: "1" } : process.env;
+
 function report(name: string, status: number, startedMs: number): void {
   const seconds = ((performance.now() - startedMs) / 1000).toFixed(1);
-  if (status === 0) {
-    console.log(`gate: ${name}: ok (${seconds} s)`);
-    return;
-  }
-  console.error(`gate: ${name}: FAILED with exit status ${status} (${seconds} s)`);
-  process.exit(status);
+  if (status === 0) console.log(`gate: ${name}: ok (${seconds} s)`);
+  else console.error(`gate: ${name}: FAILED with exit status ${status} (${seconds} s)`);
 }
 
-async function run(step: Step): Promise<void> {
-  console.log(`\ngate: ${step.name}`);
+/** Runs a step, and shows its output as it comes. @returns its exit status */
+async function run({ name, command }: Step): Promise<number> {
+  console.log(`\ngate: ${name}`);
   const startedMs = performance.now();
-  const child = Bun.spawn([...step.command], {
-    cwd: CHECKOUT,
-    stdio: ["ignore", "inherit", "inherit"],
-  });
-  report(step.name, await child.exited, startedMs);
+  const child = Bun.spawn([...command], { cwd: CHECKOUT, stdio: ["ignore", "inherit", "inherit"] });
+  const status = await child.exited;
+  report(name, status, startedMs);
+  return status;
+}
+
+/** Runs a step beside others, and shows its output when it has ended. @returns its exit status */
+async function runBeside({ name, command }: Step): Promise<number> {
+  const startedMs = performance.now();
+  const child = Bun.spawn([...command], { cwd: CHECKOUT, env, stdio: ["ignore", "pipe", "pipe"] });
+  const output = await Promise.all([child.stdout.text(), child.stderr.text()]);
+  const status = await child.exited;
+  // In one go, so that another step's output never comes between.
+  console.log(`\ngate: ${name}\n${output.join("").trimEnd()}`);
+  report(name, status, startedMs);
+  return status;
 }
 
 /** What `bun test` says at its end: how many tests did what, and the names of those it left out. */
@@ -83,14 +104,16 @@ function summaryOf(output: string): Summary {
   };
 }
 
-/** Runs `bun test`, shows its output as it comes, and ends with one plain line of counts. */
-async function test(args: readonly string[]): Promise<void> {
+/**
+ * Runs `bun test`, shows its output as it comes, and ends with one plain line of counts. @returns
+ * its exit status
+ */
+async function test(args: readonly string[]): Promise<number> {
   console.log("\ngate: test");
   const startedMs = performance.now();
-  const child = Bun.spawn([bun, "test", ...args], {
+  const child = Bun.spawn([bun, "test", `--timeout=${TEST_MS_MAX}`, ...args], {
     cwd: CHECKOUT,
-    // A pipe would take the colours off.
-    env: process.stderr.isTTY ? { ...process.env, FORCE_COLOR: "1" } : process.env,
+    env,
     stdio: ["ignore", "inherit", "pipe"],
   });
   const decoder = new TextDecoder();
@@ -109,15 +132,24 @@ async function test(args: readonly string[]): Promise<void> {
   }
   // A run that found no test at all has proved nothing.
   if (status === 0 && passed === 0) status = 1;
-  process.on("exit", () => {
-    console.log(`${passed} passed, ${failed} failed, ${leftOut} skipped`);
-  });
   report("test", status, startedMs);
+  console.log(`${passed} passed, ${failed} failed, ${leftOut} skipped`);
+  return status;
 }
 
-const testArgs = process.argv.slice(2);
-await run(dependencies);
-if (testArgs.length === 0) {
-  for (const step of checks) await run(step);
+/** Ends the gate where a step has failed. */
+function endAt(statuses: readonly number[]): void {
+  const failed = statuses.find((status) => status !== 0);
+  if (failed !== undefined) process.exit(failed);
 }
-await test(testArgs);
+
+const args = process.argv.slice(2);
+endAt([await run(dependencies)]);
+if (args.length > 0) {
+  endAt([await test(args)]);
+} else {
+  endAt(await Promise.all(checks.map(runBeside)));
+  endAt([
+    await test([`--parallel=${FILES_AT_A_TIME}`, `--timings=${TIMINGS}`, "--update-timings"]),
+  ]);
+}

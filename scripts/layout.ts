@@ -1,7 +1,7 @@
 /**
- * Lays out the folder that a workstation puts beside its other components and deploys: the
- * executables, their checksums, the settings' example, the unit, and the Ansible role.
- * `deploy/README.md`, which goes with it, says what is what.
+ * Makes the folder that a workstation keeps beside its other components and deploys: the
+ * executables, their checksums, the example settings, the unit, and the Ansible role.
+ * `deploy/README.md`, which is included, explains the parts.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import { constants, copyFileSync, cpSync, mkdirSync, readdirSync, rmSync } from 
 import { join } from "node:path";
 import { CHECKOUT } from "./lib/available.ts";
 
-/** What goes into the folder as it is: from where in the checkout, under which name. */
+/** Files that are copied unchanged: path in the checkout, name in the folder. */
 const PARTS = [
   ["imagehub.yaml", "imagehub.yaml"],
   ["deploy/imagehub.service", "imagehub.service"],
@@ -26,7 +26,7 @@ function executables(folder: string): string[] {
     .toSorted();
 }
 
-/** Writes `SHA256SUMS`: `sha256sum -c SHA256SUMS` checks the executables that lie beside it. */
+/** Writes `SHA256SUMS`. `sha256sum -c SHA256SUMS` checks the executables beside it. */
 export async function writeSums(folder: string): Promise<void> {
   const lines: string[] = [];
   for (const name of executables(folder)) {

@@ -1,14 +1,14 @@
 /**
- * Makes sure that what the tests need from Debian is there: a Python with pyzmq and numpy (the
- * sender) and with Prometheus' parser, and on a machine that is not arm64 an emulator and the arm64
- * libraries (the compiled executable for the Raspberry Pi), a C compiler with libzmq's header (the
- * benchmark), exFAT through FUSE, and programs that watch files.
+ * Installs what the tests need from Debian: a Python with pyzmq, numpy and a Prometheus parser; on
+ * machines other than arm64, an emulator and arm64 libraries (for the Raspberry Pi's executable); a
+ * C compiler with libzmq's header (for the benchmark); exFAT through FUSE; and programs that watch
+ * files.
  *
- * Packages are installed with apt-get where that is allowed without asking: as root, or with a
- * `sudo` that wants no password. The arm64 libraries are only unpacked into `.cache/arm64-sysroot`:
- * apt works on directories of its own for them, so nothing is installed and the machine's list of
- * architectures stays as it is. What cannot be had is named, and the tests that need it are
- * skipped; with `CI=true` that is a failure (exit status 1).
+ * It uses apt-get if that works without asking: as root, or with a `sudo` that needs no password.
+ * The arm64 libraries are only unpacked into `.cache/arm64-sysroot`. For these, apt works in its
+ * own directories, so nothing is installed, and the machine's architectures stay unchanged.
+ * Whatever is still missing is printed, and tests that need it are skipped. With `CI=true` that is
+ * a failure (exit status 1).
  *
  * @module
  */
@@ -17,7 +17,7 @@ import { mkdir, mkdtemp, readdir, rename, rm, symlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { CHECKOUT, has, remedy, SYSROOT, type Part } from "./lib/available.ts";
 
-/** Which Debian packages supply a part. */
+/** The Debian packages of each part. */
 const PACKAGES: Partial<Record<Part, readonly string[]>> = {
   python: ["python3-zmq", "python3-numpy"],
   prometheus: ["python3-prometheus-client"],
@@ -39,10 +39,10 @@ const PACKAGES: Partial<Record<Part, readonly string[]>> = {
   watchers: ["inotify-tools", "python3-watchdog"],
 };
 
-/** What the executable loads: the C library, and Bun's and libzmq's C++ libraries. */
+/** Libraries that the executable loads: the C library, and the C++ libraries for Bun and libzmq. */
 const SYSROOT_PACKAGES = ["libc6", "libstdc++6", "libgcc-s1"] as const;
 
-/** Runs a command with its output in ours. @throws {Error} When it does not exit with 0. */
+/** Runs a command and shows its output. @throws {Error} if its exit status is not 0 */
 async function run(command: readonly string[], cwd = CHECKOUT): Promise<void> {
   console.log(`test-deps: ${command.join(" ")}`);
   const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
@@ -57,10 +57,7 @@ async function run(command: readonly string[], cwd = CHECKOUT): Promise<void> {
   if (status !== 0) throw new Error(`Cannot run ${command.join(" ")}: exit status ${status}`);
 }
 
-/**
- * The words before `apt-get` that make it work; null where it would ask for a password or is not
- * there.
- */
+/** The words needed before `apt-get`; null if it is missing or would ask for a password. */
 function asRoot(): readonly string[] | null {
   if (Bun.which("apt-get") === null) return null;
   if (process.getuid?.() === 0) return [];
@@ -73,23 +70,22 @@ function asRoot(): readonly string[] | null {
   return allowed ? [sudo, "-n", "env", "DEBIAN_FRONTEND=noninteractive"] : null;
 }
 
-/** Installs the packages of all parts that are not there. */
+/** Installs the packages of the given parts, if that is possible. */
 async function installPackages(parts: readonly Part[]): Promise<void> {
   const packages = parts.flatMap((part) => PACKAGES[part] ?? []);
   if (packages.length === 0) return;
   const root = asRoot();
   if (root === null) return;
-  // Another apt on the machine may hold the lock for a while: a CI's own set-up, or the nightly
-  // upgrade.
+  // Another apt may hold the lock for a while, for example in the nightly upgrade.
   const apt = [...root, "apt-get", "-q", "-o", "DPkg::Lock::Timeout=300"];
   await run([...apt, "update"]);
   await run([...apt, "install", "--yes", "--no-install-recommends", ...packages]);
 }
 
 /**
- * Settings that make apt-get work for arm64 in a directory of its own, with the machine's package
- * sources and proxies. They are read last, which is the only way to empty a list that a file of the
- * machine fills.
+ * Settings for an apt-get that works for arm64 in its own directory, with the machine's package
+ * sources and proxies. They are read last: only then can they clear a list from the machine's
+ * files.
  */
 function aptConfig(folder: string): string {
   return `
@@ -123,13 +119,13 @@ async function makeSysroot(): Promise<void> {
     await run(["apt-get", "-q", "-c", config, "download", ...SYSROOT_PACKAGES], folder);
 
     const unpacked = join(folder, "sysroot");
-    // From trixie on the packages hold no `lib`, which is a link into `usr` that another package
+    // Since trixie the packages contain no `lib`. It is a link to `usr/lib` from another package.
     // makes.
     await mkdir(join(unpacked, "usr/lib"), { recursive: true });
     const debs = (await readdir(folder)).filter((name) => name.endsWith(".deb"));
     for (const deb of debs) await run(["dpkg", "-x", deb, unpacked], folder);
     if (!(await readdir(unpacked)).includes("lib")) await symlink("usr/lib", join(unpacked, "lib"));
-    // Renamed when complete: a run that is broken off leaves nothing that looks like a sysroot.
+    // Rename only when complete, so an interrupted run leaves nothing that looks like a sysroot.
     await rm(SYSROOT, { recursive: true, force: true });
     await rename(unpacked, SYSROOT);
   } finally {
@@ -137,7 +133,7 @@ async function makeSysroot(): Promise<void> {
   }
 }
 
-/** Says why something could not be made; what is missing is looked at afterwards. */
+/** Reports a failure. What is missing is checked afterwards. */
 function tell(error: unknown): void {
   console.error(`test-deps: ${error instanceof Error ? error.message : String(error)}`);
 }

@@ -1,17 +1,17 @@
 /**
- * The errors that a caller tells apart, and the exit status each ends the program with.
+ * The errors that callers tell apart, and the exit status of each.
  *
  * @module
  */
 
 /**
  * Exit statuses of the program. The values above 63 are those of sysexits.h, which systemd prints
- * by name. The README lists them.
+ * by name. `docs/OPERATION.md` lists them.
  */
 export const EXIT = {
-  /** All went well; a stop by SIGTERM or Ctrl-C that answered all it had taken. */
+  /** All went well; after SIGTERM or Ctrl-C: everything received was answered. */
   ok: 0,
-  /** Something failed that has no status of its own; `status`: the hub is not healthy. */
+  /** A failure without a status of its own; `status`: the hub is not healthy. */
   failure: 1,
   /** The command line is wrong (EX_USAGE). */
   usage: 64,
@@ -21,9 +21,11 @@ export const EXIT = {
   data: 73,
   /** `send`, `status`: no hub answered in time (EX_TEMPFAIL). */
   unanswered: 75,
-  /** `send`: the hub answered, and not with OK; `status`: not with its status (EX_PROTOCOL). */
+  /**
+   * `send`: the hub did not answer OK; `status`: it did not answer with its status (EX_PROTOCOL).
+   */
   refused: 76,
-  /** `service`: only root may do that (EX_NOPERM). */
+  /** `service`: only root may do this (EX_NOPERM). */
   permission: 77,
   /** The settings are wrong (EX_CONFIG). */
   config: 78,
@@ -35,7 +37,7 @@ export type ExitStatus = (typeof EXIT)[keyof typeof EXIT];
 /** Ends the program with a message for a person, without a stack trace. */
 export class FatalError extends Error {
   override readonly name = "FatalError";
-  /** What the process exits with. */
+  /** The exit status of the process. */
   readonly status: ExitStatus;
 
   constructor(status: ExitStatus, message: string, options?: ErrorOptions) {
@@ -44,9 +46,7 @@ export class FatalError extends Error {
   }
 }
 
-/**
- * What is wrong, in words: of an error its message, and of anything else that was thrown its text.
- */
+/** The message of an error; anything else that was thrown, as text. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

@@ -1,5 +1,5 @@
 /**
- * Which program this is. The build puts its commit in; from source there is none.
+ * The version of this program. The build adds its commit; a run from source has none.
  *
  * @module
  */
@@ -16,6 +16,6 @@ export const VERSION: string = packageJson.version;
 /** The commit that the executable was built from, or "source". */
 export const COMMIT: string = typeof IMAGEHUB_COMMIT === "string" ? IMAGEHUB_COMMIT : "source";
 
-/** When that was committed, in seconds since 1970; 0 where nobody knows. */
+/** When that commit was made, in seconds since 1970; 0 if unknown. */
 export const COMMITTED_S: number =
   typeof IMAGEHUB_COMMITTED_S === "number" ? IMAGEHUB_COMMITTED_S : 0;

@@ -67,9 +67,10 @@ class FaultyHub implements AsyncDisposable {
   }
 
   /** Ends a thread; those of a kind are counted from 0 in the order in which they were started. */
-  terminate(kind: "writer" | "flusher" | "fast-path", index: number): void {
-    void this.#process.stdin.write(`${kind} ${index}\n`);
-    void this.#process.stdin.flush();
+  async terminate(kind: "writer" | "flusher" | "fast-path", index: number): Promise<void> {
+    await this.#process.stdin.write(`${kind} ${index}\n`);
+    // What a test does next may hold up this thread.
+    await this.#process.stdin.flush();
   }
 
   /** Waits until so many writers have been replaced since the start. */
@@ -161,7 +162,7 @@ describe("a hub with one writer", () => {
       // its start.
       sendImage(camera, "Good");
       expect(camera.receive()).toEqual(["OK"]);
-      hub.terminate("writer", round);
+      await hub.terminate("writer", round);
       await hub.replaced(round + 1);
     }
     sendImage(camera, "Good");
@@ -181,7 +182,7 @@ describe("a hub with one writer", () => {
     sendImage(waiting, "Good");
     await until(hub, () => hub.output().includes("First message from Good"));
     expect(hub.imageNodes()).toEqual([]);
-    hub.terminate("writer", 0);
+    await hub.terminate("writer", 0);
     expect(camera.receive()).toEqual(FAILED);
     // What had only been in the queue is stored by the new one.
     expect(waiting.receive()).toEqual(["OK"]);
@@ -198,7 +199,7 @@ describe("a hub with one writer", () => {
     sendImage(waiting, "Good");
     await until(hub, () => hub.output().includes("First message from Good"));
     const stopped = hub.stop();
-    hub.terminate("writer", 0);
+    await hub.terminate("writer", 0);
     expect(await stopped).toBe(0);
     expect(camera.receive()).toEqual(FAILED);
     expect(waiting.receive()).toEqual(["OK"]);
@@ -223,7 +224,7 @@ describe("a hub says at /healthz", () => {
     expect(text).toMatch(
       /^The disk stalls: 1 requests wait, one has been with a writer for \d+ s\n$/,
     );
-    hub.terminate("writer", 0);
+    await hub.terminate("writer", 0);
     await answered(
       () => health(hub),
       ([status]) => status === 200,
@@ -232,7 +233,7 @@ describe("a hub says at /healthz", () => {
 
   test("that a writer is down, until it is replaced", async () => {
     await using hub = await FaultyHub.start({ writers: 2, ...WRITERS_ONLY });
-    hub.terminate("writer", 1);
+    await hub.terminate("writer", 1);
     const [, text] = await answered(
       () => health(hub),
       ([status]) => status === 503,
@@ -290,7 +291,7 @@ test("a hub starts although its first writers end at once, each of which is repl
 test("a hub replaces its flusher, and ends after the last flush of the new one", async () => {
   await using hub = await FaultyHub.start({ sync_interval: 0.1 });
   using camera = peer(hub);
-  hub.terminate("flusher", 0);
+  await hub.terminate("flusher", 0);
   await until(hub, () => linesWith(hub, "The flusher has ended and is replaced").length === 1);
   sendImage(camera, "Good");
   expect(camera.receive()).toEqual(["OK"]);
@@ -326,7 +327,7 @@ describe("a hub whose fast path ends", () => {
     await using hub = await FaultyHub.start({});
     using camera = peer(hub);
     await untilFast(hub, camera);
-    hub.terminate("fast-path", 0);
+    await hub.terminate("fast-path", 0);
     const [, text] = await answered(
       () => health(hub),
       ([status]) => status === 503,

@@ -12,8 +12,8 @@ import { CHECKOUT } from "../scripts/lib/available.ts";
 
 const COLUMNS_MAX = 100;
 
-/** A comment of TypeScript or C, of Python, YAML or a shell. */
-const COMMENT = /^\s*(?:\*|\/\*|\/\/|#)/u;
+/** A comment of TypeScript or C, of Python, YAML or a shell; `#define` of C is none. */
+const COMMENT = /^\s*(?:\*|\/\*|\/\/|#(?![a-z]))/u;
 
 const FILES = new Bun.Glob("{src,test,scripts,deploy}/**/*.{ts,c,py,yaml,service,j2}");
 

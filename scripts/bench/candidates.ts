@@ -1,6 +1,5 @@
 /**
- * What is measured: this hub from source or compiled, the yardsticks, and any other hub that a
- * person names.
+ * What is measured: this hub from source or compiled, the yardsticks, and any other hub.
  *
  * @module
  */
@@ -12,49 +11,48 @@ import { CHECKOUT, executable, has, remedy } from "../lib/available.ts";
 import { zoneBeforeMidnight } from "../lib/zone.ts";
 import { freePort } from "../lib/free-port.ts";
 import type { Compiled } from "./compile.ts";
-import { processesOfSession, runs } from "./usage.ts";
+import { processesOfSession } from "./usage.ts";
 import { remove } from "./workspace.ts";
 
-/** How long a candidate may take until it listens, and until it ends, in milliseconds. */
+/** How long a candidate may take to listen, and to end, in milliseconds. */
 const START_MS_MAX = 30_000;
 const STOP_MS_MAX = 15_000;
 
-/** How often it is tried whether it listens, in milliseconds. */
+/** How often to check whether it listens or has ended, in milliseconds. */
 const TRY_MS = 5;
 
-/** Images that a date folder may have: more than are ever sent. */
+/** Maximum images in a date folder: more than are ever sent. */
 const IMAGES_MAX = 1_000_000_000;
 
 const HALF_A_DAY_S = 43_200;
 
-/** When a hub answers, as its setting `ack`. */
+/** When a hub answers; its setting `ack`. */
 export type Ack = "stored" | "received" | "synced";
 
-/** How a candidate is started. */
+/** How to start a candidate. */
 export interface StartOptions {
-  /** Where it stores; there is nothing in it but what a workload has put there. */
+  /** The data directory. It contains only what a workload has put there. */
   readonly data: string;
-  /** Where what it prints goes. */
+  /** The file for its output. */
   readonly output: string;
   readonly ack: Ack;
   readonly writers: number;
 }
 
-/** A candidate. */
+/** A program to measure. */
 export interface Candidate {
   readonly name: string;
   readonly kind: "hub" | "yardstick" | "control" | "peer";
-  /** Where it stores, when it cannot be told. */
+  /** Its data directory, if it cannot be chosen. */
   readonly data?: string;
-  /** Where it listens, when it cannot be told. */
+  /** Its endpoint, if it cannot be chosen. */
   readonly endpoint?: string;
-  /** The words that start it. */
+  /** The words of the command that starts it. */
   readonly command: (port: number, options: StartOptions) => readonly string[];
 }
 
 /**
- * Noon in every run, so that none goes over midnight: the zone, and the date there as folders are
- * named.
+ * The zone of each run, in which it is noon now, so no run crosses midnight; and its offset to UTC.
  */
 const { zone: ZONE, behindS } = zoneBeforeMidnight(HALF_A_DAY_S);
 
@@ -63,10 +61,7 @@ export function dateFolder(data: string): string {
   return join(data, "images", new Date(Date.now() - behindS * 1000).toISOString().slice(0, 10));
 }
 
-/**
- * This hub, from source or as the executable of this machine. @throws {Error} where that was not
- * built
- */
+/** This hub, from source or as this machine's executable. @throws {Error} if that was not built */
 export function hub(name: "source" | "binary"): Candidate {
   const arch = process.arch === "arm64" ? "arm64" : "x64";
   if (name === "binary" && !has(arch))
@@ -89,10 +84,7 @@ export function hub(name: "source" | "binary"): Candidate {
   };
 }
 
-/**
- * The C programs make no folders. @returns the words behind their names that say where they listen
- * and store
- */
+/** Makes the folders that the C programs need. @returns their arguments: endpoint and paths */
 function placesOf(port: number, data: string): string[] {
   const images = dateFolder(data);
   mkdirSync(images, { recursive: true });
@@ -101,8 +93,8 @@ function placesOf(port: number, data: string): string[] {
 }
 
 /**
- * The C program that does the least; with `synced`, which takes several threads to be fast, the one
- * with workers.
+ * The C program that does the least. For `synced`, which needs several threads to be fast, it is
+ * the one with workers.
  */
 export function yardstick(compiled: Compiled): Candidate {
   return {
@@ -116,8 +108,8 @@ export function yardstick(compiled: Compiled): Candidate {
 }
 
 /**
- * The C program that keeps the hub's promises: what these cost, whoever keeps them. It makes no
- * JPEGs of arrays.
+ * The C program that keeps the hub's promises: it shows what these cost in any hub. It does not
+ * make JPEGs from arrays.
  */
 export function workers(compiled: Compiled): Candidate {
   return {
@@ -135,15 +127,15 @@ export function workers(compiled: Compiled): Candidate {
 /**
  * Any other hub.
  *
- * @param command of a shell
- * @param data where it stores; it has to be empty or missing, as all in it is removed after each
- * measurement
- * @throws {Error} where something is in it
+ * @param command for the shell
+ * @param data its data directory, if known; it must be empty or missing, because everything in it
+ * is removed after each measurement
+ * @throws {Error} if it is not empty
  */
 export function peer(command: string, endpoint: string, data: string | undefined): Candidate {
   if (data !== undefined && existsSync(data) && readdirSync(data).length > 0)
     throw new Error(
-      `Cannot use ${data} as --peer-data: it has to be empty, as it is emptied again and again`,
+      `Cannot use ${data} as --peer-data: it must be empty, because it is emptied after each measurement`,
     );
   return {
     name: "peer",
@@ -154,7 +146,7 @@ export function peer(command: string, endpoint: string, data: string | undefined
   };
 }
 
-/** The environment without settings of a hub. */
+/** The environment, without settings for a hub except those of the measurement. */
 function environment({ ack, writers }: StartOptions): Record<string, string | undefined> {
   const foreign = /^(?:IMAGEHUB_|NOTIFY_SOCKET|JOURNAL_STREAM|WATCHDOG_)/;
   return {
@@ -164,12 +156,12 @@ function environment({ ack, writers }: StartOptions): Record<string, string | un
     IMAGEHUB_MAX_IMAGES_WRITE: String(IMAGES_MAX),
     IMAGEHUB_ACK: ack,
     IMAGEHUB_WRITERS: String(writers),
-    // As it is installed, but for the port.
+    // As in an installed hub, except for the port.
     IMAGEHUB_HTTP_LISTEN: `127.0.0.1:${freePort()}`,
   };
 }
 
-/** Whether something listens there. */
+/** Whether something listens at an endpoint. */
 export async function listens(endpoint: string): Promise<boolean> {
   const { hostname, port } = new URL(endpoint.replace("tcp:", "http:"));
   try {
@@ -185,7 +177,7 @@ export async function listens(endpoint: string): Promise<boolean> {
   }
 }
 
-/** A candidate that runs. */
+/** A running candidate. */
 export class Running implements AsyncDisposable {
   readonly endpoint: string;
   /** When it was started, in milliseconds since 1970. */
@@ -193,14 +185,13 @@ export class Running implements AsyncDisposable {
   readonly #process: Bun.Subprocess;
   readonly #undo: () => void;
 
-  /** Where a candidate is going to listen. */
+  /** The endpoint that a candidate will use. */
   static place({ endpoint }: Candidate): { readonly port: number; readonly endpoint: string } {
     const port =
       endpoint === undefined ? freePort() : Number(new URL(endpoint.replace("tcp:", "http:")).port);
     return { port, endpoint: endpoint ?? `tcp://127.0.0.1:${port}` };
   }
 
-  /** Starts it. */
   constructor(
     readonly candidate: Candidate,
     private readonly options: StartOptions,
@@ -211,8 +202,7 @@ export class Running implements AsyncDisposable {
     const env = environment(options);
     this.startedMs = performance.timeOrigin + performance.now();
     const file = Bun.file(options.output);
-    // In a session of its own, so that all that it starts is known, also when a shell that started
-    // it has ended.
+    // Its own session identifies everything it starts, even after a shell in between has ended.
     this.#process = Bun.spawn(command, { env, stdio: ["ignore", file, file], detached: true });
     this.#undo = atExit(() => signal(processesOfSession(this.pid), "SIGKILL"));
   }
@@ -225,7 +215,7 @@ export class Running implements AsyncDisposable {
     return this.#process.exitCode === null && this.#process.signalCode === null;
   }
 
-  /** Waits until it listens. @throws {Error} with what it printed, where it does not */
+  /** Waits until it listens. @throws {Error} with its output if it does not */
   async listening(): Promise<void> {
     const untilMs = performance.now() + START_MS_MAX;
     while (!(await listens(this.endpoint))) {
@@ -242,19 +232,21 @@ export class Running implements AsyncDisposable {
   }
 
   /**
-   * Asks it and all that it has started to end, and ends those that do not. Returns when all have.
+   * Asks it and everything it has started to end, and kills what does not. Returns when all have
+   * ended.
    */
   async stop(): Promise<void> {
     await this.#end("SIGTERM");
   }
 
   async #end(first: NodeJS.Signals): Promise<void> {
-    const processes = processesOfSession(this.pid);
-    signal(processes, first);
-    // A shell ends at once, and what it has started may take its time.
+    signal(processesOfSession(this.pid), first);
+    // A shell ends at once, but what it has started may take longer, and start more.
     const untilMs = performance.now() + STOP_MS_MAX;
-    while (processes.some(runs)) {
-      if (performance.now() > untilMs) signal(processes.filter(runs), "SIGKILL");
+    for (;;) {
+      const left = processesOfSession(this.pid);
+      if (left.length === 0) break;
+      if (performance.now() > untilMs) signal(left, "SIGKILL");
       await Bun.sleep(TRY_MS);
     }
     await this.#process.exited;
@@ -267,13 +259,13 @@ export class Running implements AsyncDisposable {
   }
 }
 
-/** To each by its number. */
-function signal(processes: readonly { readonly pid: number }[], name: NodeJS.Signals): void {
-  for (const { pid } of processes) {
+/** Sends a signal to each process. */
+function signal(processes: readonly number[], name: NodeJS.Signals): void {
+  for (const pid of processes) {
     try {
       process.kill(pid, name);
     } catch {
-      // It has ended by itself.
+      // It has ended already.
     }
   }
 }

@@ -1,6 +1,6 @@
 /**
- * A chart of the images stored a second by the number of senders, as an SVG that stands on light
- * and on dark grounds.
+ * Draws a chart of images stored per second by number of senders, as an SVG for light and dark
+ * backgrounds.
  *
  * @module
  */
@@ -9,17 +9,17 @@ import { decimals, whole } from "./format.ts";
 import { figureOf, ratioOf, type Results, type Series } from "./results.ts";
 import { IMAGES_SENDERS } from "./workloads.ts";
 
-/** Sizes in the units of the drawing. */
+/** Sizes in units of the drawing. */
 const WIDTH = 760;
 const HEIGHT = 360;
 const LEFT = 64;
 const TOP = 56;
 const BOTTOM = 52;
-/** Between two groups of bars, as a share of a group. */
+/** The gap between two groups of bars, as a part of a group. */
 const GAP = 0.25;
 const LINES = 4;
 
-/** Colours that can be told apart on white, on black, and by those who do not see all colours. */
+/** Colours that differ on white, on black, and for colour-blind people. */
 const COLOURS: Readonly<Record<Series["candidate"]["kind"], readonly string[]>> = {
   yardstick: ["#8a919e"],
   control: ["#5d6570"],
@@ -27,7 +27,7 @@ const COLOURS: Readonly<Record<Series["candidate"]["kind"], readonly string[]>> 
   peer: ["#d9822b"],
 };
 
-/** A number that a scale can end with, no less than this. */
+/** A round number that is at least `value`, for the end of a scale. */
 function roundUp(value: number): number {
   const step = 10 ** Math.floor(Math.log10(Math.max(value, 1)));
   return [1, 2, 3, 4, 5, 6, 8, 10].map((factor) => factor * step).find((end) => end >= value)!;
@@ -47,7 +47,7 @@ function text(
   return `<text x="${x.toFixed(1)}" y="${y.toFixed(1)}" text-anchor="${anchor}"${small ? ' class="small"' : ""}>${escaped(content)}</text>`;
 }
 
-/** The candidates of the chart, each once, with its colour. */
+/** The candidates of the chart and their colours. */
 function legend(series: readonly Series[]): Map<string, string> {
   const colours = new Map<string, string>();
   const used = { yardstick: 0, control: 0, hub: 0, peer: 0 };
@@ -61,7 +61,7 @@ function rate(series: Series): number {
   return figureOf(series, "perSecond")?.median ?? 0;
 }
 
-/** Draws the chart. @returns undefined where none of its workloads was run */
+/** Draws the chart. @returns undefined if none of its workloads was run */
 export function chart(results: Results, caption: string): string | undefined {
   const groups = IMAGES_SENDERS.map((senders) => ({
     senders,
@@ -94,7 +94,7 @@ export function chart(results: Results, caption: string): string | undefined {
       parts.push(
         `<rect x="${x.toFixed(1)}" y="${y(value).toFixed(1)}" width="${(barWidth - 2).toFixed(1)}" height="${((height * value) / top).toFixed(1)}" fill="${colours.get(name)!}"><title>${escaped(`${name}, ${senders}: ${whole(value)}/s`)}</title></rect>`,
       );
-      // There is no room above each bar for all.
+      // There is not enough room for a figure above every bar.
       if (["hub", "peer"].includes(bar.candidate.kind) && ratio !== undefined)
         parts.push(
           text(x + barWidth / 2 - 1, y(value) - 5, `${decimals(ratio.median)}×`, "middle"),
@@ -116,13 +116,15 @@ export function chart(results: Results, caption: string): string | undefined {
     text(
       LEFT,
       20,
-      "Images of 45 KB stored and answered a second, by number of senders",
+      "Images of 45 KB stored and answered per second, by number of senders",
       "start",
       false,
     ),
   );
-  parts.push(text(LEFT, HEIGHT - 12, `${caption}; ×: to the yardstick of the same round`, "start"));
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" width="${WIDTH}" height="${HEIGHT}" role="img" aria-label="Images stored a second, by number of senders">
+  parts.push(
+    text(LEFT, HEIGHT - 12, `${caption}; ×: ratio to the yardstick in the same round`, "start"),
+  );
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" width="${WIDTH}" height="${HEIGHT}" role="img" aria-label="Images stored per second, by number of senders">
 <style>
 text { font: 14px system-ui, sans-serif; fill: #6a737d; }
 .small { font-size: 12px; }

@@ -1,10 +1,9 @@
 /**
- * Compiles the C programs of the benchmark, the yardsticks and the load, each into an executable in
- * a folder for temporary files.
+ * Compiles the C programs of the benchmark (the yardsticks and the load) into a temporary folder.
  *
- * They are linked with the very libzmq that the hub uses: the addon of the package `zeromq` exports
- * its whole C API. What that file wants of Node.js beside it is never called, and is put in its
- * place as functions that end the process. Only the header is Debian's.
+ * They use the same libzmq as the hub: the addon of the `zeromq` package exports its whole C API.
+ * That file also needs functions of Node.js, which are never called. They are replaced by stubs
+ * that end the process. Only the header comes from Debian.
  *
  * @module
  */
@@ -15,19 +14,19 @@ import { libzmqPath } from "../../src/zmq/addon.ts";
 import { command } from "../lib/at-exit.ts";
 import { has, remedy } from "../lib/available.ts";
 
-/** The programs, by their names; each is a file in this folder. */
+/** The names of the programs; each is a file in this folder. */
 const PROGRAMS = ["load", "yardstick", "yardstick-workers"] as const;
 
 /** The paths of the compiled programs. */
 export type Compiled = Readonly<Record<(typeof PROGRAMS)[number], string>>;
 
-/** What the addon takes from Node.js. */
+/** Symbols that the addon needs from Node.js. */
 const FOREIGN = /^ +[Uw] ((?:napi|node|uv)_\w+)$/gm;
 
 /**
  * Compiles all programs into a folder.
  *
- * @throws {Error} that says what is missing and how it is got, or what the compiler said
+ * @throws {Error} with what is missing and how to get it, or with the compiler's message
  */
 export function compile(folder: string): Compiled {
   if (!has("bench"))

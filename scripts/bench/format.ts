@@ -1,5 +1,5 @@
 /**
- * Numbers and tables as they are printed.
+ * Formats numbers and tables.
  *
  * @module
  */
@@ -26,14 +26,14 @@ export function milliseconds(value: number): string {
   return `${value.toFixed(value < 10 ? 2 : 0)} ms`;
 }
 
-/** 0.87 (0.85–0.91): the median, the least and the most. Nothing where there is none. */
+/** 0.87 (0.85–0.91): median, minimum and maximum. Empty if there is none. */
 export function withSpread(spread: Spread | undefined, show: (value: number) => string): string {
   if (spread === undefined) return "";
   const { median, min, max } = spread;
   return min === max ? show(median) : `${show(median)} (${show(min)}–${show(max)})`;
 }
 
-/** Lines of a table in Markdown, its columns as wide as they have to be. */
+/** The lines of a Markdown table with aligned columns. */
 export function table(rows: readonly (readonly string[])[]): string[] {
   const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
   const line = (row: readonly string[]): string =>

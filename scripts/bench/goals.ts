@@ -1,6 +1,6 @@
 /**
- * What the hub is meant to reach, as ratios within one run on one machine wherever that can be: the
- * machine's own speed moves by a factor of two from run to run.
+ * The hub's goals. If possible they are ratios within one run on one machine, because the machine's
+ * own speed changes by a factor of two between runs.
  *
  * @module
  */
@@ -9,16 +9,16 @@ import { decimals, inPercent, milliseconds } from "./format.ts";
 import { figureOf, ratioOf, type Results, totalOf } from "./results.ts";
 import type { Spread } from "./statistics.ts";
 
-/** A goal and what was measured of it. */
+/** A goal and its result. */
 export interface Outcome {
   readonly what: string;
   readonly goal: string;
-  /** What was measured; several where a goal has several parts. */
+  /** What was measured; several figures if the goal has several parts. */
   readonly figure: string;
   readonly met: boolean;
 }
 
-/** One thing that was measured, and whether it is enough. */
+/** One figure, and whether it is good enough. */
 interface Part {
   readonly figure: string;
   readonly met: boolean;
@@ -31,13 +31,15 @@ interface Goal {
   readonly judge: (results: Results) => readonly (Part | undefined)[];
 }
 
-/** The workloads of which the throughput is a goal. */
+/** The workloads whose throughput is a goal. */
 const THROUGHPUT = ["images-4", "images-8", "images-16"];
 
-/** What may be resident after all images, in MB. */
+/** Maximum resident memory after all images, in MB. */
 const RESIDENT_MB_MAX = 80;
 
-/** How much more may be resident after all images than after a quarter of them: as good as flat. */
+/**
+ * Maximum ratio of resident memory after all images to that after a quarter of them: about flat.
+ */
 const FLAT = 1.1;
 
 function part(
@@ -92,7 +94,7 @@ function flatMemory(results: Results): readonly (Part | undefined)[] {
 
 const GOALS: readonly Goal[] = [
   {
-    what: "images stored and answered a second, 4 to 16 senders, against the yardstick",
+    what: "images stored and answered per second, 4 to 16 senders, against the yardstick",
     goal: "≥ 1.0",
     judge: (results) => THROUGHPUT.map((name) => toYardstick(results, name, 1, name)),
   },
@@ -111,7 +113,7 @@ const GOALS: readonly Goal[] = [
       ]),
   },
   {
-    what: "CPU of one core, idle, at 120 and at 360 images a second",
+    what: "CPU of one core, idle, at 120 and at 360 images per second",
     goal: "< 0.3 %, ≤ 4 %, ≤ 10 %",
     judge: (results) => [
       cpu(results, "idle", (value) => value < 0.3),
@@ -125,7 +127,7 @@ const GOALS: readonly Goal[] = [
     judge: flatMemory,
   },
   {
-    what: "p99 of the answer, 12 senders of 10 images a second",
+    what: "p99 of the answer, 12 senders with 10 images per second each",
     goal: "≤ 1.5 ms, ≤ 1/3 of the peer's",
     judge: (results) => {
       const [hub, peer] = [results.find("paced-120", "hub"), results.find("paced-120", "peer")];
@@ -141,7 +143,7 @@ const GOALS: readonly Goal[] = [
     judge: (results) => [toYardstick(results, "ack-synced", 0.9)],
   },
   {
-    what: "events a second against the yardstick, which appends lines",
+    what: "events per second against the yardstick, which appends lines",
     goal: "≥ 0.9",
     judge: (results) => [toYardstick(results, "events", 0.9)],
   },
@@ -151,7 +153,7 @@ const GOALS: readonly Goal[] = [
     judge: (results) => [toYardstick(results, "images-1mb", 1)],
   },
   {
-    what: "CPU for a message with 1,000 senders connected, against 8",
+    what: "CPU per message with 1,000 senders connected, against 8",
     goal: "≤ 1.3",
     judge: (results) =>
       ["connected-1000", "all-1000"].map((name) =>
@@ -164,7 +166,7 @@ const GOALS: readonly Goal[] = [
       ),
   },
   {
-    what: "images a second into a date folder with 200,000 files, against an empty one",
+    what: "images per second into a date folder with 200,000 files, against an empty one",
     goal: "≥ 0.95",
     judge: (results) => [
       part(
@@ -188,7 +190,7 @@ const GOALS: readonly Goal[] = [
   },
 ];
 
-/** The goals of which something was measured. */
+/** The results of all goals for which something was measured. */
 export function outcomes(results: Results): Outcome[] {
   return GOALS.flatMap(({ what, goal, judge }) => {
     const parts = judge(results).filter((each) => each !== undefined);

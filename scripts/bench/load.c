@@ -1,24 +1,24 @@
 /*
- * The load: many imagezmq senders in one process. Each is a REQ socket of libzmq that sends a text
- * and a payload, waits for the reply, and sends the next at once, or at its pace. It is in C so
- * that it leaves the processor to the hub.
+ * The load: many imagezmq senders in one process. Each is a REQ socket that sends a text and a
+ * payload, waits for the reply, and then sends again, at once or at a fixed rate. It is written in
+ * C to leave the processor to the hub.
  *
- * All options are needed but for those with a default:
+ * Options without a default are required:
  *
  *     --endpoint tcp://127.0.0.1:PORT   loopback addresses only
- *     --senders N --talking N           how many connect, and how many of them send; default all
- *     --text TEXT                       the first frame; each # in it becomes the sender's number
+ *     --senders N --talking N           senders that connect, and that send; default all
+ *     --text TEXT                       the first frame; each # becomes the sender's number
  *     --payload FILE                    the second frame
- *     --warmup S --seconds S            time that is not measured, and time that is
- *     --count N                         requests at most, all senders together
+ *     --warmup S --seconds S            time that is not measured, and that is
+ *     --count N                         maximum requests of all senders together
  *     --rate R                          requests per second of each sender; default 0: as fast as
  *                                       the replies come
- *     --threads N                       default 1; each has a libzmq of its own
- *     --greet 0                         for a hub that starts: does not wait until all are
- *                                       connected, and connects again quickly
+ *     --threads N                       default 1; each has its own libzmq context
+ *     --greet 0                         for a hub that is starting: does not wait for all
+ *                                       connections, and reconnects quickly
  *
- * Prints `measuring` when the measured time begins, `measured` when it is over, and then one line
- * of JSON. Ends by itself: after the time, the count, or ANSWER_US_MAX without an answer.
+ * Prints `measuring` when the measured time begins, `measured` when it ends, and then one line of
+ * JSON. Ends by itself: after the time or the count, or after ANSWER_US_MAX without an answer.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -43,11 +43,11 @@ enum {
   THREADS_MAX = 64,
   SECONDS_MAX = 3600,
   TEXT_BYTES_MAX = 512,
-  /* Answers whose time is kept, of each thread; it costs memory only as it is used. */
+  /* Maximum answer times kept per thread. Unused ones take no memory. */
   LATENCIES_MAX = 1 << 23,
-  /* How long the connections, and the answers after the end, are waited for. */
+  /* How long to wait for connections, and for answers after the end. */
   ANSWER_US_MAX = 10 * 1000 * 1000,
-  /* How often all sockets are looked at, whatever epoll says. */
+  /* How often to check all sockets, even if epoll reports nothing. */
   LOOK_MS = 100,
 };
 
@@ -59,7 +59,7 @@ static long long count_max = 0;
 static char *payload;
 static size_t payload_bytes;
 static atomic_llong count_sent;
-/* When requests are sent, when answers are measured, in microseconds of the monotonic clock. */
+/* When to send requests and to measure answers, in microseconds of the monotonic clock. */
 static uint64_t start_us, measure_us, end_us;
 static pthread_barrier_t greeted;
 static sem_t stopped;
@@ -136,12 +136,12 @@ static void send_next(struct worker *worker, struct sender *sender) {
   if (rate > 0) {
     uint64_t step_us = (uint64_t)(1e6 / rate);
     sender->due_us += step_us;
-    /* Who was held up does not send faster after it. */
+    /* After a delay, do not send faster to catch up. */
     if (sender->due_us + step_us < at_us) sender->due_us = at_us;
   }
 }
 
-/* Takes the answer if there is one. Returns whether there was. */
+/* Takes an answer if there is one. Returns whether there was. */
 static int receive(struct worker *worker, struct sender *sender, int counts) {
   zmq_msg_t reply;
   zmq_msg_init(&reply);
@@ -168,12 +168,12 @@ static int receive(struct worker *worker, struct sender *sender, int counts) {
   return 1;
 }
 
-/* Waits until something has come, and gives each sender that may have an answer to `take`. */
+/* Waits until something arrives, and calls `take` for each sender that may have an answer. */
 static void turn(struct worker *worker, int wait_ms, void (*take)(struct worker *, struct sender *)) {
   struct epoll_event ready[256];
   int found = epoll_wait(worker->epoll, ready, 256, wait_ms);
   for (int i = 0; i < found; i++) take(worker, ready[i].data.ptr);
-  /* libzmq's descriptors tell of changes only; should one be missed, this finds it. */
+  /* libzmq's descriptors report only changes. This finds a missed one. */
   if (found <= 0 && wait_ms >= LOOK_MS)
     for (int i = 0; i < worker->count; i++)
       if (worker->senders[i].waits) take(worker, &worker->senders[i]);
@@ -184,14 +184,14 @@ static void take_greeting(struct worker *worker, struct sender *sender) {
 }
 
 static void take_answer(struct worker *worker, struct sender *sender) {
-  /* A socket on which nothing is waited for is read too: its descriptor stays ready else. */
+  /* Also read sockets that wait for nothing: otherwise their descriptors stay ready. */
   uint32_t events;
   size_t size = sizeof events;
   if (!sender->waits) zmq_getsockopt(sender->socket, ZMQ_EVENTS, &events, &size);
   else if (receive(worker, sender, 1) && rate <= 0) send_next(worker, sender);
 }
 
-/* Each sender's heartbeat is answered: so all are connected, and the hub knows them. */
+/* Waits for an answer to a heartbeat of each sender: then all are connected and known. */
 static void greet_all(struct worker *worker) {
   char head[64];
   uint64_t until_us = now_us() + ANSWER_US_MAX;
@@ -201,11 +201,11 @@ static void greet_all(struct worker *worker) {
   }
   while (worker->waiting > 0) {
     turn(worker, LOOK_MS, take_greeting);
-    if (now_us() > until_us) die(75, "some senders have no answer to their first heartbeat after 10 s");
+    if (now_us() > until_us) die(75, "some senders got no answer to their first heartbeat within 10 s");
   }
 }
 
-/* Sends what is due. Returns for how many milliseconds nothing will be. */
+/* Sends what is due. Returns the milliseconds until more is due. */
 static int send_due(struct worker *worker) {
   uint64_t at_us = now_us(), next_us = at_us + LOOK_MS * 1000;
   for (int i = 0; i < worker->talking; i++) {
@@ -220,7 +220,7 @@ static void *run(void *argument) {
   struct worker *worker = argument;
   if (greet) greet_all(worker);
   pthread_barrier_wait(&greeted);
-  /* The main thread sets the times between the two. */
+  /* Between the two barriers, the main thread sets the times. */
   pthread_barrier_wait(&greeted);
   for (int i = 0; i < worker->talking; i++)
     worker->senders[i].due_us = start_us + (rate > 0 ? (uint64_t)(1e6 / rate * worker->senders[i].number / (double)talking) : 0);
@@ -297,9 +297,9 @@ static void read_options(int argc, char **argv) {
   if (strncmp(endpoint, "tcp://127.", 10) != 0 && strncmp(endpoint, "tcp://[::1]:", 12) != 0)
     die(64, "--endpoint must be a loopback address, such as tcp://127.0.0.1:5555");
   if (senders < 1 || senders > SENDERS_MAX || talking > senders || threads < 1 || threads > THREADS_MAX)
-    die(64, "--senders is 1 to 10000, --talking at most as many, --threads 1 to 64");
+    die(64, "--senders must be 1 to 10000, --talking no more than that, --threads 1 to 64");
   if (count_max < 1 || seconds < 0 || warmup_s < 0 || warmup_s + seconds > SECONDS_MAX)
-    die(64, "--count is needed, and --warmup with --seconds is an hour at most");
+    die(64, "--count is required, and --warmup plus --seconds must be at most an hour");
 }
 
 static int by_size(const void *a, const void *b) {
@@ -311,7 +311,7 @@ int main(int argc, char **argv) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   read_options(argc, argv);
   read_payload();
-  /* Whatever happens: SIGALRM ends it. */
+  /* SIGALRM ends the process, whatever happens. */
   alarm((unsigned)(seconds > 0 ? warmup_s + seconds : SECONDS_MAX) + 4 * ANSWER_US_MAX / 1000000);
   struct rlimit files;
   getrlimit(RLIMIT_NOFILE, &files);
@@ -357,11 +357,11 @@ int main(int argc, char **argv) {
     latency_count += worker->latency_count;
   }
   qsort(latencies, latency_count, sizeof *latencies, by_size);
-  /* Where the count was reached first, the measured time ends with the last answer. */
+  /* If the count was reached first, the measured time ends with the last answer. */
   uint64_t until_us = seconds > 0 && (atomic_load(&count_sent) <= count_max || last_us > end_us) ? end_us : last_us;
   double measured_s = until_us > measure_us ? (double)(until_us - measure_us) / 1e6 : 0;
-# define AT(share) (latency_count == 0 ? 0 : latencies[(size_t)((double)(latency_count - 1) *
-# (share))])
+#define AT(share) \
+  (latency_count == 0 ? 0 : latencies[(size_t)((double)(latency_count - 1) * (share))])
   printf("{\"ok\": %lld, \"other\": %lld, \"unanswered\": %lld, \"measured\": %lld, \"seconds\": %.6f, "
          "\"p50Us\": %u, \"p99Us\": %u, \"maxUs\": %u, \"cpuPercent\": %.2f, \"firstOkEpochUs\": %llu}\n",
          ok, other, waiting, measured, measured_s, AT(0.5), AT(0.99), AT(1.0),

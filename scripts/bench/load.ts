@@ -1,5 +1,5 @@
 /**
- * Runs the load (`load.c`) in a process of its own.
+ * Runs the load (`load.c`) in its own process.
  *
  * @module
  */
@@ -8,34 +8,35 @@ import { z } from "zod";
 import { atExit } from "../lib/at-exit.ts";
 
 /**
- * How much longer than its time the load may take, in milliseconds; it ends by itself before that.
+ * How much longer than its measured time the load may run, in milliseconds. It normally ends
+ * earlier.
  */
 const GRACE_MS = 60_000;
 
 const resultSchema = z.object({
-  /** Answered `OK`, all in all. */
+  /** Requests answered `OK`, in total. */
   ok: z.number(),
-  /** Answered something else. */
+  /** Requests answered otherwise. */
   other: z.number(),
   unanswered: z.number(),
-  /** Answered `OK` in the measured time. */
+  /** Requests answered `OK` in the measured time. */
   measured: z.number(),
   /** The measured time. */
   seconds: z.number(),
-  /** Of the answers in the measured time, from the request to its answer, in microseconds. */
+  /** Times from request to answer, for answers in the measured time, in microseconds. */
   p50Us: z.number(),
   p99Us: z.number(),
   maxUs: z.number(),
-  /** Of one core. */
+  /** Processor time, in percent of one core. */
   cpuPercent: z.number(),
-  /** When the first `OK` came, in microseconds since 1970. */
+  /** Time of the first `OK`, in microseconds since 1970. */
   firstOkEpochUs: z.number(),
 });
 
-/** What the load says of itself. */
+/** The load's own figures. */
 export type LoadResult = Readonly<z.infer<typeof resultSchema>>;
 
-/** How it is run. */
+/** The options of the load. */
 export interface LoadOptions {
   readonly endpoint: string;
   readonly text: string;
@@ -43,24 +44,24 @@ export interface LoadOptions {
   readonly payload: string;
   readonly senders: number;
   readonly talking?: number;
-  /** Of each sender, a second; 0: as fast as the answers come. */
+  /** Requests per second of each sender; 0: as fast as answers come. */
   readonly rate?: number;
   readonly warmup?: number;
-  /** 0: until `count` is reached. */
+  /** The measured time; 0: until `count` is reached. */
   readonly seconds?: number;
   readonly count: number;
   readonly threads?: number;
   readonly greet?: 0 | 1;
 }
 
-/** What is done at the moments that the load names. */
+/** Called at the moments that the load reports. */
 export interface LoadMoments {
   readonly connecting?: () => void;
   readonly measuring?: () => void;
   readonly measured?: () => void;
 }
 
-/** Runs the load to its end. @throws {Error} with what it said, where it could not be run */
+/** Runs the load to its end. @throws {Error} with its output if it failed */
 export async function runLoad(
   program: string,
   options: LoadOptions,

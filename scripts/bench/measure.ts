@@ -1,6 +1,6 @@
 /**
- * One measurement: a candidate is started on an empty data directory, the load runs against it, and
- * what it has stored is counted.
+ * One measurement: starts a candidate on an empty data directory, runs the load against it, and
+ * counts what it has stored.
  *
  * @module
  */
@@ -22,69 +22,66 @@ import {
 } from "./workloads.ts";
 import { remove, roomFor, settle } from "./workspace.ts";
 
-/** Requests of one measurement at most, whatever room there is. */
+/** Maximum requests of one measurement, even if there is more room. */
 const COUNT_MAX = 20_000_000;
 
-/** How often the resident memory is looked at in the workload `memory`. */
+/** Number of memory readings in the workload `memory`. */
 const QUARTERS = 4;
 
 /**
- * How long a candidate may go on storing what it has answered, and when it is taken to be done, in
- * milliseconds.
+ * How long a candidate may continue to store what it has answered, and the quiet time after which
+ * it counts as done, in milliseconds.
  */
 const SETTLE_MS_MAX = 20_000;
 const QUIET_MS = 1000;
 
-/** Where and with what is measured. */
+/** Where and how to measure. */
 export interface Bench {
   /** The load's executable. */
   readonly load: string;
   readonly folders: Readonly<Record<Workload["where"], string>>;
   readonly payloads: Readonly<Record<PayloadName, Payload>>;
   readonly seconds: number;
-  /** Everything tiny. */
+  /** Whether to do as little as possible. */
   readonly short: boolean;
   readonly writers: number;
   /** Threads of the load. */
   readonly threads: number;
 }
 
-/** What was measured. */
+/** The result of a measurement. */
 export interface Measurement {
-  /** Answered `OK`, all in all, also before and after the measured time. */
+  /** Requests answered `OK`, in total, also outside the measured time. */
   readonly answered: number;
-  /** Answered something else, or not at all. */
+  /** Requests answered otherwise. */
   readonly refused: number;
   readonly unanswered: number;
-  /** Stored whole; null for a peer of which it is not known where it stores. */
+  /** Requests stored whole; null for a peer whose data directory is unknown. */
   readonly stored: number | null;
-  /** Answered `OK` and not stored whole. */
+  /** Requests answered `OK` but not stored whole. */
   readonly lost: number | null;
-  /** Stored and answered a second, in the measured time. */
+  /** Requests stored and answered per second, in the measured time. */
   readonly perSecond: number;
   readonly megabytesPerSecond: number;
-  /** Of one core, of the candidate and of the load. */
+  /** Processor time of the candidate and of the load, in percent of one core. */
   readonly cpuPercent: number;
   readonly loadCpuPercent: number;
-  /** Of everything else on the machine, to see whether something was in the way. */
+  /** The same for everything else on the machine, to detect disturbances. */
   readonly othersCpuPercent: number;
-  /** The candidate's processor time for each message, in microseconds. */
+  /** The candidate's processor time per message, in microseconds. */
   readonly cpuUsPerMessage: number;
-  /** Resident at the end of the measured time, in MB. */
+  /** Resident memory at the end of the measured time, in MB. */
   readonly residentMb: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
   readonly maxMs: number;
-  /** In the workload `memory`: what is resident after each quarter, in MB. */
+  /** In the workload `memory`: resident memory after each quarter, in MB. */
   readonly quartersMb?: readonly number[];
-  /** In the workload `start`: to the first answer. */
+  /** In the workload `start`: time to the first answer. */
   readonly startMs?: number;
 }
 
-/**
- * Processor time in a measured time, in seconds: the candidate's, the whole machine's; and how long
- * that was.
- */
+/** Processor time of the candidate and of the whole machine, and the measured time, in seconds. */
 interface Used {
   readonly ownS: number;
   readonly busyS: number;
@@ -105,7 +102,8 @@ const NOTHING_SENT: LoadResult = {
 };
 
 /**
- * Makes the files that are in a full folder; they are kept for further measurements. @returns where
+ * Makes the files of a full folder, or reuses those of an earlier measurement. @returns their
+ * folder
  */
 function filler(folder: string, count: number): string {
   const path = join(folder, `filler-of-${count}`);
@@ -116,7 +114,7 @@ function filler(folder: string, count: number): string {
   return path;
 }
 
-/** Waits until all that was answered is stored, or nothing more comes. */
+/** Waits until everything answered is stored, or nothing more arrives. */
 async function settled(data: string, payload: Payload, answered: number): Promise<void> {
   const untilMs = performance.now() + SETTLE_MS_MAX;
   let [before, sinceMs] = [-1, performance.now()];
@@ -129,7 +127,7 @@ async function settled(data: string, payload: Payload, answered: number): Promis
   }
 }
 
-/** A measurement that is under way. */
+/** A measurement in progress. */
 class Attempt {
   readonly #payload: Payload;
   readonly #folder: string;
@@ -227,7 +225,7 @@ class Attempt {
       await settled(this.#data, this.#payload, this.#answered);
     await running.stop();
     this.#count();
-    // What was answered and not kept does not count.
+    // Count only what was also stored.
     const share =
       this.#answered > 0 && this.#isCounted ? Math.min(1, this.#stored / this.#answered) : 1;
     const perSecond = measurement.perSecond * share;
@@ -235,7 +233,7 @@ class Attempt {
     return { ...measurement, perSecond, megabytesPerSecond, ...this.#kept() };
   }
 
-  /** What the disk says in the end. */
+  /** The final count on the disk. */
   #kept(): Pick<Measurement, "stored" | "lost"> {
     if (!this.#isCounted) return { stored: null, lost: null };
     return { stored: this.#stored, lost: Math.max(0, this.#answered - this.#stored) };
@@ -249,8 +247,8 @@ class Attempt {
   }
 
   /**
-   * So much load that a hub's code is compiled; at a slow pace that would take an hour. It does not
-   * count.
+   * Warms up the candidate at full load, so its code is compiled: at a slow pace, that would take
+   * an hour. Does not count.
    */
   async #compile(running: Running): Promise<void> {
     await this.#timed(running, { warmup: 0, seconds: this.#warmup, rate: 0 });
@@ -328,7 +326,7 @@ class Attempt {
       await settled(this.#data, this.#payload, quarter.answered);
       quarters.push(quarter);
       quartersMb.push(residentMb(running.pid));
-      // So there never is more than a quarter of them.
+      // Count now, and keep only a quarter of the images at a time.
       this.#count();
       this.#removeImages();
     }
@@ -372,7 +370,7 @@ class Attempt {
   }
 }
 
-/** Measures a candidate once. @throws {Error} where it could not be done */
+/** Measures a candidate once. @throws {Error} if that fails */
 export async function measure(
   bench: Bench,
   workload: Workload,

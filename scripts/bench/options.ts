@@ -18,66 +18,66 @@ const DEFAULT_CANDIDATES: readonly (typeof CANDIDATES)[number][] = [
   "binary",
 ];
 
-/** Rounds, and seconds of a measurement, where no option says so, and in a short run. */
+/** Default rounds and seconds per measurement, also for a short run. */
 const ROUNDS = 5;
 const SECONDS = 2;
 const SECONDS_SHORT = 0.2;
 
-/** Bounds of what can be asked for. */
+/** Limits of the options. */
 const ROUNDS_MAX = 1000;
 const SECONDS_MAX = 600;
 const WRITERS = 2;
 const WRITERS_MAX = 64;
 const THREADS_MAX = 64;
 
-/** Cores for each thread of the load: it needs a third of what a hub does. */
+/** Cores per thread of the load, which needs a third of what a hub does. */
 const CORES_PER_THREAD = 4;
 
-/** Exit status for a command line that is wrong, as the hub has it. */
+/** Exit status for a wrong command line, the same as the hub's. */
 const USAGE = 64;
 
 const LOOPBACK = /^tcp:\/\/(?:127\.\d+\.\d+\.\d+|\[::1\]):\d+$/;
 
 const HELP = `Usage: npm run bench -- [options]
 
-Senders send images and events to hubs, each hub in turn in every round, and what is stored whole is counted.
+Sends images and events to each hub in turn, in every round, and counts what is stored whole.
 
 Options:
-  --workload NAME         one of those below, again for more; default: all
-  --candidate NAME        ${CANDIDATES.join(", ")}; again for more; default: ${DEFAULT_CANDIDATES.join(" and ")}
+  --workload NAME         a workload from the list below; repeat for more; default: all
+  --candidate NAME        ${CANDIDATES.join(", ")}; repeat for more; default: ${DEFAULT_CANDIDATES.join(" and ")}
   --rounds N              default ${ROUNDS}
-  --seconds S             of each measurement; default ${SECONDS}
-  --peer COMMAND          another hub, as a command of a shell; it is started and ended for each measurement
-  --peer-endpoint ADDR    where it listens, such as tcp://127.0.0.1:5555
-  --peer-data DIR         where it stores (images/ and logs/ in it); it has to be empty, and is emptied again and again
+  --seconds S             seconds per measurement; default ${SECONDS}
+  --peer COMMAND          another hub, as a shell command; it is started and ended for each measurement
+  --peer-endpoint ADDR    its address, such as tcp://127.0.0.1:5555
+  --peer-data DIR         its data directory (with images/ and logs/); must be empty, and is emptied after each measurement
   --writers N             threads of the hub and of the yardstick for ack: synced; default ${WRITERS}
-  --threads N             threads of the load; default one for each ${CORES_PER_THREAD} cores
-  --tmpfs DIR             where there is room in memory; default /dev/shm
-  --disk DIR              where there is room on a disk; default .cache/bench in the checkout
-  --json FILE, --svg FILE writes all figures, and a chart of the workloads images-…
-  --short                 everything tiny: shows that it works, and measures nothing
-  --help                  shows this
+  --threads N             threads of the load; default one per ${CORES_PER_THREAD} cores
+  --tmpfs DIR             a directory in memory with enough room; default /dev/shm
+  --disk DIR              a directory on a disk with enough room; default .cache/bench in the checkout
+  --json FILE, --svg FILE write all figures, and a chart of the workloads images-…
+  --short                 tiny measurements: only shows that the benchmark works
+  --help                  show this
 
 Candidates:
-  yardstick  a loop in C on the same libzmq that writes each image and answers
-  workers    the same with what the hub promises: whole files, and threads that write; for JPEGs and events at full speed
+  yardstick  a C program on the same libzmq: one loop that writes each image and answers
+  workers    a C program that keeps the hub's promises: whole files, several writers; only for JPEGs and events at full speed
   binary     this hub's executable in dist (npm run build)
   source     this hub from source
 
-The goals are judged by the first of binary and source that was measured.
+Goals are judged by binary, or by source if binary was not measured.
 
 Workloads:
 ${WORKLOADS.map(({ name, what }) => `  ${name.padEnd(16)}${what}`).join("\n")}
 `;
 
-/** Another hub. */
+/** The options for another hub. */
 interface PeerOptions {
   readonly command: string;
   readonly endpoint: string;
   readonly data: string | undefined;
 }
 
-/** What was asked for. */
+/** The options of a run. */
 export interface Options {
   readonly workloads: readonly Workload[];
   readonly candidates: readonly (typeof CANDIDATES)[number][];
@@ -166,7 +166,7 @@ function peerOf(values: ReturnType<typeof parse>): PeerOptions | undefined {
   return { command, endpoint, data };
 }
 
-/** Reads the command line. Ends the process where it is wrong, or asks for help. */
+/** Reads the command line. Ends the process if it is wrong or asks for help. */
 export function readOptions(): Options {
   const values = parse();
   if (values.help) {

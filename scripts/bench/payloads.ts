@@ -1,5 +1,5 @@
 /**
- * What the senders send: a picture of a camera as JPEGs of an exact size and as a raw frame, and an
+ * What the senders send: a camera's picture as JPEGs of an exact size and as a raw array, and an
  * event.
  *
  * @module
@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { eventFrames, type Frames, jpegFrames, rawFrames } from "../../src/cli/frames.ts";
 import { CHECKOUT } from "../lib/available.ts";
 
-/** What is sent, by name. */
+/** The names of the payloads. */
 export type PayloadName = "jpeg" | "jpeg-1mb" | "raw" | "event";
 
 /** One request, as the load sends it. */
@@ -19,40 +19,39 @@ export interface Payload {
   readonly head: string;
   /** The second frame. */
   readonly body: Uint8Array;
-  /** What becomes of it: a file, or a line that holds this text. */
+  /** What the hub makes of it: a file, or a line that contains this text. */
   readonly kept: "file" | { readonly line: string };
 }
 
-/** Of a camera's picture, 640x480 at a middling quality, in bytes. */
+/** Size of a camera's picture, 640x480 at medium quality, in bytes. */
 const JPEG_BYTES = 45_000;
 
-/** Of a large one, in bytes. */
+/** Size of a large picture, in bytes. */
 const LARGE_JPEG_BYTES = 1_000_000;
 
 /**
- * Of the text of an event, as long as that of an imagenode with its node, place, sensor and
- * readings.
+ * Length of an event's text, in bytes. imagenode's events with node, place, sensor and readings are
+ * as long.
  */
 const EVENT_BYTES = 60;
 
 const FIXTURE = join(CHECKOUT, "test/fixtures/Driveway-Mailbox-2021-09-23T16.58.47.490303.jpg");
 
-/** The most that a segment of a JPEG can hold, and its marker and length, in bytes. */
+/** Maximum content of a JPEG segment, and its marker plus length, in bytes. */
 const SEGMENT_BYTES_MAX = 65_533;
 const SEGMENT_HEAD_BYTES = 4;
 
 /**
- * Makes a JPEG longer by comments behind its first marker, so that it still is one. @param bytes
- * that it is to have
+ * Makes a valid JPEG longer by adding comments after its first marker. @param bytes the new size
  */
 function padded(jpeg: Uint8Array, bytes: number): Uint8Array {
   const comments: Uint8Array[] = [];
   for (let left = bytes - jpeg.length; left > 0;) {
-    // No rest may be shorter than the head of a comment.
+    // The rest must not be shorter than the head of a comment.
     const full = SEGMENT_HEAD_BYTES + SEGMENT_BYTES_MAX;
     const size = left <= full ? left : Math.min(full, left - SEGMENT_HEAD_BYTES);
     if (size < SEGMENT_HEAD_BYTES)
-      throw new Error(`Cannot make a JPEG of ${jpeg.length} bytes one of ${bytes}`);
+      throw new Error(`Cannot extend a JPEG of ${jpeg.length} bytes to ${bytes}`);
     const comment = Buffer.alloc(size);
     comment.writeUInt16BE(0xff_fe, 0);
     comment.writeUInt16BE(size - 2, 2);
@@ -62,14 +61,14 @@ function padded(jpeg: Uint8Array, bytes: number): Uint8Array {
   return Buffer.concat([jpeg.subarray(0, 2), ...comments, jpeg.subarray(2)]);
 }
 
-/** The picture at the highest quality at which it is no longer than this. */
+/** The picture at the best quality that fits into `bytes`. */
 async function jpegUpTo(bytes: number): Promise<Uint8Array> {
   const picture = readFileSync(FIXTURE);
   for (let quality = 95; quality > 0; quality -= 1) {
     const jpeg = await new Bun.Image(picture).jpeg({ quality }).bytes();
     if (jpeg.length <= bytes - SEGMENT_HEAD_BYTES) return jpeg;
   }
-  throw new Error(`Cannot make a JPEG of ${bytes} bytes of ${FIXTURE}`);
+  throw new Error(`Cannot make a JPEG of ${bytes} bytes from ${FIXTURE}`);
 }
 
 function payload([head, body]: Frames, kept: Payload["kept"] = "file"): Payload {

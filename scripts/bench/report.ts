@@ -1,5 +1,5 @@
 /**
- * What is printed, and what is written as JSON.
+ * Reports for people, and as JSON.
  *
  * @module
  */
@@ -9,14 +9,14 @@ import { decimals, inPercent, milliseconds, table, whole, withSpread } from "./f
 import { type Outcome, outcomes } from "./goals.ts";
 import { figureOf, ratioOf, type Results, type Series, totalOf } from "./results.ts";
 
-/** The machine, in one line. */
+/** A description of the machine, in one line. */
 export function machine(): string {
   const [first] = cpus();
   const memoryGb = Math.round(totalmem() / 1e9);
   return `${cpus().length} × ${first?.model.trim() ?? process.arch}, ${memoryGb} GB, Linux ${release()} (${process.arch})`;
 }
 
-/** What a series is called in a table. */
+/** The name of a series in a table. */
 function nameOf({ candidate, variant }: Series): string {
   return variant.label === "" ? candidate.name : `${candidate.name}, ${variant.label}`;
 }
@@ -30,7 +30,7 @@ function lossOf(series: Series): string {
 
 type Column = readonly [head: string, cell: (series: Series, results: Results) => string];
 
-/** A column with the median of a figure; empty where it says nothing. */
+/** A column with the median of a figure; empty if that is 0. */
 function column(
   head: string,
   figure: Parameters<typeof figureOf>[1],
@@ -101,18 +101,16 @@ const COLUMNS: Readonly<Record<Series["workload"]["kind"], readonly Column[]>> =
   ],
 };
 
-/**
- * How much of a core others may use before what was measured beside them says little, in percent.
- */
+/** How much of a core other programs may use, in percent. With more, figures say little. */
 const OTHERS_PERCENT_MAX = 20;
 
-/** Says where something else kept the machine busy. */
+/** A warning if other programs kept the machine busy. */
 function disturbance(series: readonly Series[]): string[] {
   const most = Math.max(...series.map((each) => figureOf(each, "othersCpuPercent")?.max ?? 0));
   if (most <= OTHERS_PERCENT_MAX) return [];
   return [
     "",
-    `Other programs used up to ${inPercent(most)} of a core: these figures say little. Run it again in quiet.`,
+    `Other programs used up to ${inPercent(most)} of a core: these figures say little. Run the benchmark again on an idle machine.`,
   ];
 }
 
@@ -136,7 +134,7 @@ export function goalsTable(goals: readonly Outcome[]): string[] {
   return table([["what", "goal", "figure", ""], ...rows]);
 }
 
-/** All of it, for a file. @param settings how it was run */
+/** Everything, for a file. @param settings how the benchmark was run */
 export function asJson(results: Results, settings: Readonly<Record<string, unknown>>): string {
   const workloads = results.all.map((series) => ({
     workload: series.workload.name,

@@ -1,5 +1,5 @@
 /**
- * All that was measured, and what is made of it: medians, and ratios within a round.
+ * All measurements, their medians, and ratios within a round.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import type { Measurement } from "./measure.ts";
 import { ratios, type Spread, spread } from "./statistics.ts";
 import type { Variant, Workload } from "./workloads.ts";
 
-/** The measurements of one candidate in one variant of a workload, a round each. */
+/** The measurements of one candidate in one variant of a workload, one per round. */
 export interface Series {
   readonly workload: Workload;
   readonly variant: Variant;
@@ -17,22 +17,22 @@ export interface Series {
   readonly rounds: readonly Measurement[];
 }
 
-/** What of a measurement is a figure. */
+/** The names of the numbers in a measurement. */
 export type Figure = {
   [Key in keyof Measurement]-?: NonNullable<Measurement[Key]> extends number ? Key : never;
 }[keyof Measurement];
 
-/** The figures of all rounds. */
+/** A figure in all rounds. */
 function valuesOf(series: Series | undefined, figure: Figure): number[] {
   return (series?.rounds ?? []).map((round) => round[figure] ?? Number.NaN);
 }
 
-/** The median of a figure, and its spread. */
+/** The median of a figure, with its range. */
 export function figureOf(series: Series | undefined, figure: Figure): Spread | undefined {
   return spread(valuesOf(series, figure));
 }
 
-/** The sum of a figure over all rounds; undefined where it is not known. */
+/** The sum of a figure over all rounds; undefined if it is unknown. */
 export function totalOf(series: Series, figure: Figure): number | undefined {
   const values = valuesOf(series, figure);
   return series.rounds.some((round) => round[figure] === null)
@@ -40,7 +40,7 @@ export function totalOf(series: Series, figure: Figure): number | undefined {
     : values.reduce((sum, value) => sum + value, 0);
 }
 
-/** The ratio of a figure to another series' of the same round. */
+/** The ratio of a figure to that of another series in the same round. */
 export function ratioOf(
   series: Series | undefined,
   to: Series | undefined,
@@ -53,7 +53,7 @@ export function ratioOf(
 export class Results {
   constructor(readonly all: readonly Series[]) {}
 
-  /** The series of a candidate; of a variant by its place, the first where none is given. */
+  /** The series of a kind of candidate, by default for the first variant. */
   find(workload: string, kind: Candidate["kind"], variant = 0): Series | undefined {
     return this.all.find(
       (series) =>
@@ -63,12 +63,12 @@ export class Results {
     );
   }
 
-  /** The yardstick's series beside another one. */
+  /** The yardstick's series for the same workload and variant. */
   yardstickOf({ workload, variant }: Series): Series | undefined {
     return this.find(workload.name, "yardstick", workload.variants.indexOf(variant));
   }
 
-  /** What this project's own programs have lost, all in all. */
+  /** Everything that this project's own programs have lost. */
   get lost(): number {
     return this.all
       .filter(({ candidate }) => candidate.kind !== "peer")

@@ -1,17 +1,17 @@
 /**
- * Medians, and how far the rounds are apart.
+ * Medians and ranges over rounds.
  *
  * @module
  */
 
-/** Of several rounds. */
+/** Statistics over several rounds. */
 export interface Spread {
   readonly median: number;
   readonly min: number;
   readonly max: number;
 }
 
-/** The median, the least and the most; undefined where there is nothing. */
+/** Median, minimum and maximum; undefined if there are no values. */
 export function spread(values: readonly number[]): Spread | undefined {
   const sorted = values.filter(Number.isFinite).toSorted((a, b) => a - b);
   if (sorted.length === 0) return undefined;
@@ -20,7 +20,7 @@ export function spread(values: readonly number[]): Spread | undefined {
   return { median, min: sorted[0]!, max: sorted.at(-1)! };
 }
 
-/** The ratios of what was measured in the same round. */
+/** The ratios of values from the same round. */
 export function ratios(values: readonly number[], to: readonly number[]): Spread | undefined {
   const pairs = Math.min(values.length, to.length);
   return spread(values.slice(0, pairs).map((value, round) => value / to[round]!));

@@ -1,5 +1,5 @@
 /**
- * What was stored whole, whoever stored it: counted on the disk, never taken from an answer.
+ * Counts what was stored whole. It looks at the disk, never at answers.
  *
  * @module
  */
@@ -9,23 +9,23 @@ import { basename, extname, join } from "node:path";
 import type { Payload } from "./payloads.ts";
 
 /**
- * Of how many files the content is compared; of all others only the size, or of raw arrays start
- * and end of the JPEG.
+ * Number of files whose content is compared. For all others only the size is, or for raw arrays the
+ * start and end of the JPEG.
  */
 const HASHED_MAX = 200;
 
-/** Files with this at the start of their name were there before. */
+/** The start of names of files that were there before. */
 export const FILLER_PREFIX = "filler-";
 
-/** The end of a JPEG (EOI), and its start (SOI). */
+/** The start of a JPEG (SOI), and its end (EOI). */
 const JPEG_START = Buffer.from([0xff, 0xd8]);
 const JPEG_END = Buffer.from([0xff, 0xd9]);
 
 /** What was found. */
 export interface Stored {
-  /** Images or lines that are whole. */
+  /** Whole images or lines. */
   readonly whole: number;
-  /** Files that are not, such as a short one. */
+  /** Files that are not whole, such as short ones. */
   readonly broken: number;
 }
 
@@ -37,7 +37,7 @@ function imagesBelow(folder: string): string[] {
     .filter((path) => [".jpg", ".jpeg"].includes(extname(path)));
 }
 
-/** Whether these are a JPEG, as far as its start and its end tell. */
+/** Whether data looks like a JPEG by its start and end. */
 function isJpeg(bytes: Buffer): boolean {
   return bytes.subarray(0, 2).equals(JPEG_START) && bytes.subarray(-2).equals(JPEG_END);
 }
@@ -53,15 +53,14 @@ function countImages(paths: readonly string[], payload: Payload): Stored {
   const isWhole = (path: string, index: number): boolean => {
     const { size } = statSync(path);
     if (size === payload.body.length) return index % step !== 0 || hashOf(path) === hash;
-    // What became of a raw array has a size of its own; a program that only writes it keeps it as
-    // it came.
+    // The JPEG of a raw array has another size. A program that only writes it keeps the array.
     return isRaw && isJpeg(readFileSync(path));
   };
   const whole = paths.filter(isWhole).length;
   return { whole, broken: paths.length - whole };
 }
 
-/** The lines of all event logs below a folder that hold a text. */
+/** The lines of all event logs in a folder that contain a text. */
 function countLines(folder: string, text: string): Stored {
   const whole = existsSync(folder)
     ? readdirSync(folder)
@@ -73,15 +72,15 @@ function countLines(folder: string, text: string): Stored {
 }
 
 /**
- * Counts what of a payload stands whole in a data directory: files under `images` of the right
- * size, and of a sample of them the content, or lines in `logs`.
+ * Counts what is stored whole of a payload in a data directory: files in `images` of the right size
+ * (the content is compared for a sample), or lines in `logs`.
  */
 export function countStored(data: string, payload: Payload): Stored {
   if (payload.kept === "file") return countImages(imagesBelow(join(data, "images")), payload);
   return countLines(join(data, "logs"), payload.kept.line);
 }
 
-/** How many files or bytes of a payload's kind there are, to see whether more are still coming. */
+/** Number of files, or bytes of the log: shows whether more are still arriving. */
 export function progressOf(data: string, payload: Payload): number {
   if (payload.kept === "file") return imagesBelow(join(data, "images")).length;
   const log = join(data, "logs/imagehub.log");

@@ -1,16 +1,15 @@
 /**
- * What a process and all that it has started use, from `/proc`: a peer may be a shell with a
- * program in it.
+ * What a process and all its children use, from `/proc`. A peer may be a shell that runs a program.
  *
  * @module
  */
 
 import { readdirSync, readFileSync } from "node:fs";
 
-/** Clock ticks of `/proc` a second: the same on every Linux of the last decades (USER_HZ). */
+/** Clock ticks per second in `/proc`: the same on every Linux of recent decades (USER_HZ). */
 const TICKS_PER_SECOND = 100;
 
-/** Reads a file of `/proc`; empty where the process has ended. */
+/** Reads a file of `/proc`; empty if the process has ended. */
 function read(path: string): string {
   try {
     return readFileSync(path, "utf8");
@@ -27,7 +26,7 @@ function threads(pid: number): string[] {
   }
 }
 
-/** The numbers of a process and all below it, itself first. */
+/** The ids of a process and all its descendants, itself first. */
 function processTree(pid: number): number[] {
   const children = threads(pid).flatMap((thread) =>
     read(`/proc/${pid}/task/${thread}/children`).split(" ").filter(Boolean).map(Number),
@@ -36,44 +35,27 @@ function processTree(pid: number): number[] {
 }
 
 /**
- * What follows the state in `/proc/PID/stat`, from field 4 of proc_pid_stat(5); empty where there
- * is no such process, or it has ended and nobody has asked how. The name before it, in brackets,
- * may hold spaces.
+ * The fields after the state in `/proc/PID/stat`, from field 4 of proc_pid_stat(5). Empty if there
+ * is no such process, or it is a zombie. The name before them, in brackets, may contain spaces.
  */
 function statFields(pid: number): string[] {
   const [state = "Z", ...fields] = read(`/proc/${pid}/stat`).split(") ").at(-1)!.split(" ");
   return state === "Z" || state === "" ? [] : fields;
 }
 
-/** One process, which no later one with its number is taken for. */
-interface Process {
-  readonly pid: number;
-  /** When it was started, in ticks since the machine was. */
-  readonly start: string;
-}
-
-const START_FIELD = 18;
 const SESSION_FIELD = 2;
 
 /**
- * All processes of a session (setsid(2)), also those whose parents have ended. @param leader the
- * process that began it
+ * The ids of all processes of a session (setsid(2)) that run, even if their parents have ended.
+ * @param leader the process that began it
  */
-export function processesOfSession(leader: number): Process[] {
+export function processesOfSession(leader: number): number[] {
   return readdirSync("/proc")
     .map(Number)
-    .filter((pid) => pid > 0 && statFields(pid)[SESSION_FIELD] === String(leader))
-    .map((pid) => ({ pid, start: statFields(pid)[START_FIELD] ?? "" }));
+    .filter((pid) => pid > 0 && statFields(pid)[SESSION_FIELD] === String(leader));
 }
 
-export function runs({ pid, start }: Process): boolean {
-  return statFields(pid)[START_FIELD] === start;
-}
-
-/**
- * Processor time that a tree of processes has used since its start, all threads, in seconds, to 10
- * ms.
- */
+/** Processor time of a process tree since its start, over all threads, in seconds, to 10 ms. */
 export function cpuSeconds(pid: number): number {
   const ticks = processTree(pid).map((each) => {
     const fields = statFields(each);
@@ -82,7 +64,7 @@ export function cpuSeconds(pid: number): number {
   return ticks.reduce((sum, each) => sum + each, 0) / TICKS_PER_SECOND;
 }
 
-/** Memory of a tree of processes that is resident, in MB (10^6 bytes). */
+/** Resident memory of a process tree, in MB (10^6 bytes). */
 export function residentMb(pid: number): number {
   const kibibytes = processTree(pid).map((each) =>
     Number(/^VmRSS:\s*(\d+) kB$/m.exec(read(`/proc/${each}/status`))?.[1] ?? 0),
@@ -91,8 +73,8 @@ export function residentMb(pid: number): number {
 }
 
 /**
- * Processor time of the whole machine that was not idle since its start, in seconds, to 10 ms; also
- * what other guests took.
+ * Busy processor time of the whole machine since boot, in seconds, to 10 ms. Includes time taken by
+ * other guests.
  */
 export function machineBusySeconds(): number {
   // user nice system idle iowait irq softirq steal (proc_stat(5)); guests are part of user.

@@ -1,5 +1,5 @@
 /**
- * The workloads: who sends what, and how.
+ * The workloads: who sends what, and how fast.
  *
  * @module
  */
@@ -7,15 +7,15 @@
 import type { Ack } from "./candidates.ts";
 import type { PayloadName } from "./payloads.ts";
 
-/** One way in which a workload is measured. */
+/** A variant of a workload. */
 export interface Variant {
-  /** What it is called beside the others of its workload; empty where there is one only. */
+  /** Its name within the workload; empty if it is the only one. */
   readonly label: string;
-  /** Those that connect. */
+  /** Number of senders that connect. */
   readonly senders: number;
-  /** How many of them send; default all. */
+  /** Number of senders that send; default all. */
   readonly talking?: number;
-  /** Files that are in the date folder before. */
+  /** Number of files in the date folder at the start. */
   readonly filler?: number;
 }
 
@@ -24,37 +24,39 @@ export interface Workload {
   readonly name: string;
   readonly what: string;
   /**
-   * `full`: as fast as the answers come. `paced`: at `rate`. `idle`: nothing is sent. `memory`: so
-   * many images, and what is resident after each quarter. `start`: from the start to the first
-   * answer.
+   * - `full`: as fast as answers come
+   * - `paced`: at `rate`
+   * - `idle`: nothing is sent
+   * - `memory`: a number of images; memory is read after each quarter
+   * - `start`: from the start to the first answer
    */
   readonly kind: "full" | "paced" | "idle" | "memory" | "start";
   readonly payload: PayloadName;
   readonly variants: readonly [Variant, ...Variant[]];
-  /** Requests a second of each sender. */
+  /** Requests per second of each sender. */
   readonly rate?: number;
   readonly where: "tmpfs" | "disk";
   readonly ack: Ack;
-  /** Measured at least so long, in seconds: where the hub does little, its clock ticks are few. */
+  /** Minimum measured time, in seconds: if the hub does little, it uses few clock ticks. */
   readonly secondsMin?: number;
-  /** Rounds at most, where one says enough. */
+  /** Maximum rounds, if one is enough. */
   readonly roundsMax?: number;
 }
 
 /**
- * Load before the measured time, in seconds: a hub runs for years, and what is measured is not its
- * first moment.
+ * Load before the measured time, in seconds. A hub runs for years, so its first moments are not
+ * measured.
  */
 export const WARMUP_S = 1;
 
-/** Images of the workload `memory`, in quarters, and in a short run. */
+/** Images of the workload `memory`, also for a short run. */
 export const MEMORY_IMAGES = 100_000;
 export const MEMORY_IMAGES_SHORT = 400;
 
-/** What many connections are. */
+/** Number of senders in the workloads with many. */
 const MANY = 1000;
 
-/** Files in a folder that is full, and in a short run. */
+/** Files in a full folder, also for a short run. */
 const FILLER_FILES = 200_000;
 export const FILLER_FILES_SHORT = 500;
 
@@ -74,12 +76,12 @@ function workload(name: string, what: string, { senders = 8, ...rest }: Rest = {
   };
 }
 
-/** How many senders the workloads `images-…` have. */
+/** Numbers of senders in the workloads `images-…`. */
 export const IMAGES_SENDERS = [1, 4, 8, 16, 64] as const;
 
 const few: Variant = { label: "8 connected", senders: 8 };
 
-/** All workloads in their order. */
+/** All workloads, in order. */
 export const WORKLOADS: readonly Workload[] = [
   ...IMAGES_SENDERS.map((senders) =>
     workload(
@@ -91,30 +93,30 @@ export const WORKLOADS: readonly Workload[] = [
     ),
   ),
   workload("images-1mb", "JPEGs of 1 MB from 8 senders", { payload: "jpeg-1mb" }),
-  workload("raw", "arrays of 640x480 from 8 senders, which the hub makes JPEGs of", {
+  workload("raw", "arrays of 640x480 from 8 senders, which the hub encodes as JPEG", {
     payload: "raw",
   }),
   workload("events", "events of 60 bytes from 8 senders, against appended lines", {
     payload: "event",
   }),
-  workload("paced-120", "120 images a second, 10 from each of 12 senders", {
+  workload("paced-120", "120 images per second, 10 from each of 12 senders", {
     kind: "paced",
     senders: 12,
     rate: 10,
     secondsMin: 5,
   }),
-  workload("paced-360", "360 images a second, 30 from each of 12 senders", {
+  workload("paced-360", "360 images per second, 30 from each of 12 senders", {
     kind: "paced",
     senders: 12,
     rate: 30,
     secondsMin: 5,
   }),
   workload("idle", "nothing is sent", { kind: "idle", secondsMin: 10, roundsMax: 2 }),
-  workload("memory", "what is resident after 25,000, 50,000, 75,000 and 100,000 images", {
+  workload("memory", "resident memory after 25,000, 50,000, 75,000 and 100,000 images", {
     kind: "memory",
     roundsMax: 1,
   }),
-  workload("connected-1000", "8 senders alone, and with 992 more that only are connected", {
+  workload("connected-1000", "8 senders alone, and with 992 more that are only connected", {
     variants: [few, { label: "1,000 connected, 8 send", senders: MANY, talking: 8 }],
   }),
   workload("all-1000", "8 senders, and 1,000", {

@@ -1,6 +1,6 @@
 /**
- * The folders that measurements are made in: one in memory, one on a disk. They are emptied between
- * measurements, for the files are many, and are gone when the process ends.
+ * The folders for measurements: one in memory, one on a disk. They are emptied between
+ * measurements, because the files are many, and removed when the process ends.
  *
  * @module
  */
@@ -9,15 +9,15 @@ import { existsSync, mkdirSync, readdirSync, rmSync, statfsSync } from "node:fs"
 import { join } from "node:path";
 import { atExit } from "../lib/at-exit.ts";
 
-/** What the folder of a run is called, with the number of its process. */
+/** The start of a folder's name; the process id follows. */
 const PREFIX = "imagehub-bench-";
 
-/** What share of the free space images may take. */
+/** The part of the free space that images may take. */
 const SHARE_OF_SPACE = 0.5;
 
 /**
- * A folder of this process in another one, which is gone at the exit. Those of runs that were
- * killed go too.
+ * Makes a folder for this process in `parent` and removes it at exit. Also removes folders of runs
+ * that were killed.
  */
 export function workFolder(parent: string): string {
   mkdirSync(parent, { recursive: true });
@@ -29,18 +29,18 @@ export function workFolder(parent: string): string {
   return folder;
 }
 
-/** Removes a folder with all that is in it, or nothing. */
+/** Removes a folder with its content, if it exists. */
 export function remove(path: string): void {
   rmSync(path, { recursive: true, force: true });
 }
 
-/** How many files of a size may be written into a folder. */
+/** How many files of this size may be written into a folder. */
 export function roomFor(folder: string, bytes: number): number {
   const { bavail, bsize } = statfsSync(folder);
   return Math.floor((bavail * bsize * SHARE_OF_SPACE) / Math.max(bytes, bsize));
 }
 
-/** Brings a file system to rest, so that what one measurement wrote does not hold up the next. */
+/** Flushes a file system, so the writes of one measurement do not slow down the next. */
 export function settle(folder: string): void {
   Bun.spawnSync(["sync", "--file-system", folder], { stdio: ["ignore", "ignore", "ignore"] });
 }

@@ -1,8 +1,8 @@
 /*
- * The yardstick with the hub's promises: the system calls that the hub makes for an image, in the
- * same order, from as many threads, so that no image is seen before it is whole and a disk that
- * stalls holds up only who waits for it. REP workers behind a ROUTER and a DEALER, which is how
- * libzmq's own guide shares work between threads. With `synced` it is durable, too.
+ * The yardstick with the hub's promises. It makes the hub's system calls for an image, in the same
+ * order and from as many threads. No image is visible before it is whole, and a disk that stalls
+ * delays only the requests that wait for it. It uses REP workers behind a ROUTER and a DEALER, as
+ * libzmq's guide shares work between threads. With `synced`, images are durable too.
  *
  *     yardstick-workers ENDPOINT IMAGES_FOLDER EVENTS_FILE THREADS stored|synced
  */
@@ -28,8 +28,8 @@ static atomic_long count;
 static const char *log_path;
 static pthread_mutex_t log_lock = PTHREAD_MUTEX_INITIALIZER;
 
-/* A file without a name, its name, and with `synced` each to the disk. The way over /proc is for
-   others than root before Linux 6.10. */
+/* Writes a file without a name, links it to its name, and with `synced` flushes both to disk. Users
+   other than root need the way over /proc before Linux 6.10. */
 static int store(const void *bytes, size_t size) {
   char link_path[64], path[4096];
   int file = open(folder, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0644);
@@ -47,8 +47,7 @@ static int store(const void *bytes, size_t size) {
   return stored;
 }
 
-/* One line after the other; the file is opened for each, so that none goes into one that was turned
-   over. */
+/* Appends one line at a time. The file is opened for each, so none goes into a rotated one. */
 static int append(const void *text, size_t size) {
   struct iovec line[2] = {{(void *)text, size}, {"\n", 1}};
   pthread_mutex_lock(&log_lock);

@@ -1,7 +1,7 @@
 /*
- * The yardstick: the least that a hub on libzmq can do. A REP loop in one thread that writes each
- * image into a file of its own and each event as a line, and answers. What a hub is slower than
- * this is what the hub itself adds to libzmq.
+ * The yardstick: the least that a hub on libzmq can do. A REP loop in one thread writes each image
+ * to its own file and each event as a line, and answers. The difference to a hub's speed is what
+ * the hub itself adds to libzmq.
  *
  *     yardstick ENDPOINT IMAGES_FOLDER EVENTS_FILE
  */

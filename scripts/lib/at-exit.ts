@@ -1,13 +1,13 @@
 /**
- * What has to be undone however the process ends: mounts, and processes that were started. At
- * Ctrl-C and SIGTERM the process exits, and at its exit all is undone in reverse order.
+ * Undoes things however the process ends, for example mounts and started processes. Ctrl-C and
+ * SIGTERM make the process exit. At exit, everything is undone in reverse order.
  *
  * @module
  */
 
 const pending = new Set<() => void>();
 
-/** Does `undo` at the exit of the process. @returns what does it now, once */
+/** Calls `undo` when the process exits. @returns a function that calls it now, and only once */
 export function atExit(undo: () => void): () => void {
   const entry = (): void => {
     if (pending.delete(entry)) undo();
@@ -26,7 +26,7 @@ process.on("exit", () => {
   }
 });
 
-/** Makes signals end the process by way of its exit. `bun test` has its own ways. */
+/** Makes signals exit the process normally. Not for `bun test`, which handles signals itself. */
 export function exitOnSignals(): void {
   for (const [signal, status] of [
     ["SIGINT", 130],
@@ -36,7 +36,7 @@ export function exitOnSignals(): void {
     process.once(signal, () => process.exit(status));
 }
 
-/** Runs a command that does not take long. @throws {Error} with what it said */
+/** Runs a short command. @throws {Error} with its output if it fails */
 export function command(...words: readonly string[]): string {
   const { success, stdout, stderr } = Bun.spawnSync([...words], {
     stdin: "ignore",

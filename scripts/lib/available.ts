@@ -1,7 +1,7 @@
 /**
- * Tells which of the things that only some tests need are on this machine: a Python with pyzmq, the
- * compiled executables, the emulator for the other architecture. It looks and never installs:
- * `scripts/test-deps.ts` does that.
+ * Finds out which things that only some tests need are on this machine: a Python with pyzmq, the
+ * executables, the emulator for the other architecture. It never installs anything;
+ * `scripts/test-deps.ts` does.
  *
  * @module
  */
@@ -13,12 +13,11 @@ import { join } from "node:path";
 export const CHECKOUT = join(import.meta.dir, "../..");
 
 /**
- * Debian's own Python, the one whose packages apt-get installs; a `python3` found in PATH may be
- * another.
+ * Debian's own Python, for which apt-get installs packages. A `python3` in PATH may be another one.
  */
 export const PYTHON = "/usr/bin/python3";
 
-/** Where the arm64 libraries are that the emulated executable loads. */
+/** The arm64 libraries for the emulated executable. */
 export const SYSROOT = join(CHECKOUT, ".cache/arm64-sysroot");
 
 /** Something that only some tests need. */
@@ -37,33 +36,29 @@ export type Part =
   | "watchers"
   | "network";
 
-/**
- * What the tests can start as the hub: the sources under Bun, or one of the executables in `dist`.
- */
+/** The forms of the hub that tests can start: the sources under Bun, or an executable in `dist`. */
 export type Program = "source" | "x64" | "arm64";
 
-/** What this machine is able to run at all, be it built and installed yet or not. */
+/** The programs that this kind of machine can run, even if they are not built yet. */
 export const PROGRAMS: readonly Program[] =
   process.arch === "arm64" ? ["source", "arm64"] : ["source", "x64", "arm64"];
 
-/** The executable in `dist` for one architecture. */
+/** The path of the executable for an architecture. */
 export function executable(arch: "x64" | "arm64"): string {
   return join(CHECKOUT, `dist/imagehub-linux-${arch}`);
 }
 
-/** The emulator of arm64, by its full path; null where there is none. */
+/** The path of the arm64 emulator; null if there is none. */
 export function qemu(): string | null {
   return Bun.which("qemu-aarch64-static") ?? Bun.which("qemu-aarch64");
 }
 
-/** Whether executables of arm64 run here without an emulator and its libraries. */
+/** Whether arm64 executables run here without an emulator. */
 const arm64IsNative = process.arch === "arm64";
 
 const known = new Map<Part, boolean>();
 
-/**
- * Whether a part is there. Looked up anew each time when `fresh` is true, else once in a process.
- */
+/** Whether a part is available. It is looked up once per process, or anew if `fresh` is true. */
 export function has(part: Part, fresh = false): boolean {
   const before = fresh ? undefined : known.get(part);
   if (before !== undefined) return before;
@@ -72,10 +67,10 @@ export function has(part: Part, fresh = false): boolean {
   return found;
 }
 
-/** How each part is looked for. */
+/** How to look for each part. */
 const LOOK: Record<Part, () => boolean> = {
   python: () =>
-    // Only an import tells: the packages may be there for another version of Python.
+    // Only an import shows it: the packages may be for another version of Python.
     existsSync(PYTHON) &&
     Bun.spawnSync([PYTHON, "-c", "import zmq, numpy"], { stdout: "ignore", stderr: "ignore" })
       .success,
@@ -119,7 +114,7 @@ function sysrootIsComplete(): boolean {
   return existsSync(loader) && ["libc.so.6", "libstdc++.so.6", "libgcc_s.so.1"].every(holds);
 }
 
-/** What a person does about a missing part. */
+/** How to get a missing part. */
 const REMEDY: Record<Part, string> = {
   python: `${PYTHON} with pyzmq and numpy (Debian: python3-zmq python3-numpy)`,
   prometheus: `${PYTHON} with prometheus_client (Debian: python3-prometheus-client)`,
@@ -127,8 +122,8 @@ const REMEDY: Record<Part, string> = {
   sysroot: "arm64 libraries in .cache/arm64-sysroot (bun scripts/test-deps.ts)",
   ansible: "Ansible and its linters (Debian: ansible-core ansible-lint yamllint)",
   container:
-    "what boots a Debian (Debian: debootstrap systemd-container iproute2 openssh-client rsync)",
-  systemd: "systemd-analyze and libsystemd, which nothing has to run with (Debian: systemd)",
+    "tools to boot a Debian in a container (Debian: debootstrap systemd-container iproute2 openssh-client rsync)",
+  systemd: "systemd-analyze and libsystemd; systemd need not be running (Debian: systemd)",
   x64: "dist/imagehub-linux-x64 (npm run build)",
   arm64: "dist/imagehub-linux-arm64 (npm run build)",
   exfat: "exFAT through FUSE, and /dev/fuse (Debian: exfat-fuse exfatprogs)",
@@ -137,12 +132,12 @@ const REMEDY: Record<Part, string> = {
   bench: "a C compiler and zmq.h (Debian: apt-get install gcc libc6-dev libzmq3-dev)",
 };
 
-/** One line that names a part and how to get it. */
+/** The name of a part and how to get it, in one line. */
 export function remedy(part: Part): string {
   return REMEDY[part];
 }
 
-/** What each program needs beside the sources. */
+/** What each program needs besides the sources. */
 export const PARTS: Record<Program, readonly Part[]> = {
   source: [],
   x64: ["x64"],
@@ -150,16 +145,16 @@ export const PARTS: Record<Program, readonly Part[]> = {
 };
 
 /**
- * For `describe.skipIf(lacks("python"))`: whether one of the parts is not there.
+ * Whether one of the parts is missing, for `describe.skipIf(lacks("python"))`.
  *
- * @throws {Error} With `CI=true`, where a test that is left out is a failure.
+ * @throws {Error} if so and `CI=true`, where a skipped test is a failure
  */
 export function lacks(...parts: readonly Part[]): boolean {
   const missing = parts.filter((part) => !has(part));
   if (missing.length === 0) return false;
   const what = missing.map(remedy).join("; ");
   if (process.env["CI"] === "true")
-    throw new Error(`The tests of this file cannot run, missing: ${what}`);
-  console.warn(`Tests left out, missing: ${what}`);
+    throw new Error(`Cannot run the tests of this file, missing: ${what}`);
+  console.warn(`Skipping tests, missing: ${what}`);
   return true;
 }

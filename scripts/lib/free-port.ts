@@ -1,6 +1,6 @@
 /**
- * A TCP port of 127.0.0.1 that was free a moment ago. The system hands such ports out in turn, so
- * that it does not give the same one again at once.
+ * A TCP port on 127.0.0.1 that was free a moment ago. The system assigns such ports in turn, so it
+ * will not assign the same one again at once.
  */
 export function freePort(): number {
   const listener = Bun.listen({

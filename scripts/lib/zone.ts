@@ -1,12 +1,12 @@
 /**
- * Time zones in which something is about to happen.
+ * Time zones for tests.
  *
  * @module
  */
 
 const DAY_S = 86_400;
 
-/** A zone of POSIX in which it is so many seconds before midnight, and how far it is behind UTC. */
+/** A POSIX time zone in which it is `seconds` before midnight, and how far it is behind UTC. */
 export function zoneBeforeMidnight(seconds: number): { zone: string; behindS: number } {
   const behindS = (Math.floor(Date.now() / 1000) + seconds) % DAY_S;
   const parts = [Math.floor(behindS / 3600), Math.floor(behindS / 60) % 60, behindS % 60];

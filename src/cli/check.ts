@@ -1,5 +1,5 @@
 /**
- * `imagehub check`: are the settings right, and which are in force?
+ * `imagehub check`: checks the settings and prints those in force.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import { type LoadedSettings, loadSettings } from "../config/load.ts";
 import { formatSettings } from "../config/print.ts";
 import { EXIT, type ExitStatus } from "../errors.ts";
 
-/** What `--path` and the other options of the settings give. */
+/** The options that choose or change settings. */
 export interface SettingsOptions {
   readonly path?: string;
   readonly config?: string;
@@ -16,13 +16,13 @@ export interface SettingsOptions {
   readonly data?: string;
 }
 
-/** What `check` was asked for. */
+/** The options of `check`. */
 export interface CheckOptions extends SettingsOptions {
-  /** Whether settings that are right are nothing to speak of. */
+  /** Whether to print nothing if the settings are valid. */
   readonly quiet?: boolean;
 }
 
-/** Prints the settings in force, as YAML. @throws {FatalError} where they are wrong */
+/** Prints the settings in force, as YAML. @throws {FatalError} if they are wrong */
 export function check(options: CheckOptions): ExitStatus {
   const loaded = loadFor(options);
   if (options.quiet === true) return EXIT.ok;
@@ -32,7 +32,7 @@ export function check(options: CheckOptions): ExitStatus {
   return EXIT.ok;
 }
 
-/** Loads the settings as the options of the command line say. @throws {FatalError} */
+/** Loads the settings that the command line asks for. @throws {FatalError} if they are wrong */
 export function loadFor({ path, config, port, data }: SettingsOptions): LoadedSettings {
   return loadSettings({
     path,

@@ -1,5 +1,5 @@
 /**
- * The two frames that imagezmq makes of a text and an image.
+ * Makes the two frames of a request from a text and an image, as imagezmq does.
  *
  * @module
  */
@@ -11,28 +11,28 @@ const PNG_SIGNATURE = Buffer.from("89504e470d0a1a0a", "hex");
 /** Frame 1 and frame 2 of a request. */
 export type Frames = readonly [header: Uint8Array, payload: Uint8Array];
 
-/** A JPEG file as `send_jpg` sends it. */
+/** Frames for a JPEG file, as `send_jpg` makes them. */
 export function jpegFrames(text: string, jpeg: Uint8Array): Frames {
   return [Buffer.from(JSON.stringify({ msg: text })), jpeg];
 }
 
-/** An event as imagenode sends it: with a tiny black image, which no hub looks at. */
+/** Frames for an event, as imagenode makes them: with a tiny black image that hubs ignore. */
 export function eventFrames(text: string): Frames {
   return arrayFrames(text, [3, 3], new Uint8Array(9));
 }
 
 /**
- * A picture as `send_image` sends it: an OpenCV array of B, G, R. A PNG of 16 bits a channel keeps
- * them all, and its channels.
+ * Frames for a picture, as `send_image` makes them: an OpenCV array with channels B, G, R. A PNG
+ * with 16 bits per channel keeps its depth and its channels.
  *
  * @param file in any format that the runtime decodes (JPEG, PNG, WebP, BMP, GIF)
- * @throws {Error} where it is none
+ * @throws {Error} if it cannot be decoded
  */
 export async function rawFrames(text: string, file: Uint8Array): Promise<Frames> {
   const png = isDeepPng(file) ? file : await new Bun.Image(file).png().bytes();
-  // The runtime gives no pixels out, but it makes a PNG of anything, and that is easily opened.
+  // The runtime does not give out pixels, but it converts anything to PNG, which is easy to decode.
   const { width, height, channels, data, depth } = decode(png);
-  // One channel, or one and its opacity, is gray.
+  // One channel, or one plus alpha, is gray.
   const gray = depth === 16 ? [0] : [0, 0, 0];
   const order = channels < 3 ? gray : depth === 16 && channels === 4 ? [2, 1, 0, 3] : [2, 1, 0];
   const items = new (depth === 16 ? Uint16Array : Uint8Array)(width * height * order.length);
@@ -44,7 +44,7 @@ export async function rawFrames(text: string, file: Uint8Array): Promise<Frames>
 }
 
 /**
- * Whether a file is a PNG of 16 bits a channel, by its signature and its first chunk (RFC 2083).
+ * Whether a file is a PNG with 16 bits per channel, by its signature and first chunk (RFC 2083).
  */
 function isDeepPng(file: Uint8Array): boolean {
   return Buffer.from(file.subarray(0, 8)).equals(PNG_SIGNATURE) && file[24] === 16;

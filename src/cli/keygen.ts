@@ -1,5 +1,5 @@
 /**
- * `imagehub keygen`: makes the keys of a hub or of a node, for the settings under `curve`.
+ * `imagehub keygen`: makes a key pair for a hub or a node, for the `curve` settings.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { EXIT, type ExitStatus, FatalError } from "../errors.ts";
 import { formatCertificate } from "../zmq/certificate.ts";
 
-/** What `keygen` was asked for. */
+/** The options of `keygen`. */
 export interface KeygenOptions {
   readonly out: string;
 }
@@ -17,14 +17,13 @@ export interface KeygenOptions {
 /**
  * Writes `NAME.key`, for the other side, and `NAME.key_secret`, which only its owner may read.
  *
- * @throws {FatalError} where the name is none of a file, the files are there already, or they
- * cannot be written
+ * @throws {FatalError} if the name is not a file name, a file exists already, or writing fails
  */
 export async function keygen(name: string, { out }: KeygenOptions): Promise<ExitStatus> {
   if (!/^[\w.-]+$/.test(name) || name.startsWith(".")) {
     throw new FatalError(
       EXIT.usage,
-      `The name is "${name}", must be letters, digits, dots and dashes`,
+      `The name is "${name}", must be letters, digits, dots, dashes and underscores`,
     );
   }
   const { newKeyPair } = await import("../zmq/library.ts");
@@ -33,7 +32,10 @@ export async function keygen(name: string, { out }: KeygenOptions): Promise<Exit
   const secretFile = join(out, `${name}.key_secret`);
   for (const file of [publicFile, secretFile]) {
     if (existsSync(file))
-      throw new FatalError(EXIT.usage, `${file} is there already; keys are never written over`);
+      throw new FatalError(
+        EXIT.usage,
+        `${file} exists already; choose another name, or move the old keys away`,
+      );
   }
   try {
     mkdirSync(out, { recursive: true });
@@ -44,7 +46,7 @@ export async function keygen(name: string, { out }: KeygenOptions): Promise<Exit
     try {
       writeFileSync(publicFile, formatCertificate({ publicKey }), { mode: 0o644, flag: "wx" });
     } catch (error) {
-      // One without the other is of no use, and would stand in the way of the next attempt.
+      // One file without the other is useless, and would block the next attempt.
       rmSync(secretFile);
       throw error;
     }
@@ -54,7 +56,7 @@ export async function keygen(name: string, { out }: KeygenOptions): Promise<Exit
     });
   }
   process.stdout.write(
-    `${secretFile}: keep it here, nobody else may read it\n${publicFile}: give it to the other side\n`,
+    `${secretFile}: keep it here and keep it secret\n${publicFile}: give it to the other side\n`,
   );
   return EXIT.ok;
 }

@@ -1,5 +1,5 @@
 /**
- * The command line: what can be typed, and which command that runs.
+ * The command line: its commands and options.
  *
  * @module
  */
@@ -16,8 +16,7 @@ import type { InstallOptions } from "./service-install.ts";
 import type { UninstallOptions } from "./service.ts";
 import type { StatusOptions } from "./status.ts";
 
-// What only other commands need is loaded only by them: a hub that runs for years has no use for it
-// in its memory.
+// Each command loads its own modules. A hub that runs for years does not need those of the others.
 
 const HELP_END = `
 Examples:
@@ -33,8 +32,8 @@ imagehub COMMAND --help lists the options of a command.`;
 /**
  * Runs the program.
  *
- * @param args what follows the program's name
- * @returns what the process is to exit with
+ * @param args the arguments after the program's name
+ * @returns the exit status
  */
 export async function main(args: readonly string[]): Promise<ExitStatus> {
   let status: ExitStatus = EXIT.ok;
@@ -45,7 +44,7 @@ export async function main(args: readonly string[]): Promise<ExitStatus> {
     .exitOverride()
     .showHelpAfterError("(imagehub --help lists the commands and options)");
 
-  // Wherever it stands: the default command must not run a hub because an option came before it.
+  // Checked for every command: `imagehub --version` must not start a hub.
   program.hook("preAction", async () => {
     if (program.opts()["version"] !== true) return;
     await printVersion();
@@ -54,7 +53,7 @@ export async function main(args: readonly string[]): Promise<ExitStatus> {
 
   withSettings(program.command("run", { isDefault: true }))
     .description("run the hub until Ctrl-C or SIGTERM; the default command")
-    // A command that is not there arrives here too, as an argument of the default one.
+    // An unknown command arrives here as an argument of the default command.
     .allowExcessArguments()
     .action(async (options: SettingsOptions, command: Command) => {
       const [unknown] = command.args;
@@ -152,7 +151,7 @@ export async function main(args: readonly string[]): Promise<ExitStatus> {
     await program.parseAsync(args, { from: "user" });
     return status;
   } catch (error) {
-    // Commander has printed its own errors, and help that was asked for is none.
+    // Commander has printed its own errors. Help that was asked for is not an error.
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
     if (!(error instanceof FatalError)) throw error;
     process.stderr.write(`${error.message}\n`);
@@ -178,7 +177,7 @@ function withSettingsFile(command: Command): Command {
 }
 
 async function printVersion(): Promise<void> {
-  // Only here and in `send` does this thread need the library, so it is loaded only here and there.
+  // Most commands do not need libzmq in this thread.
   const { zmqVersion } = await import("../zmq/library.ts");
   process.stdout.write(
     `imagehub ${VERSION} (${COMMIT}), Bun ${Bun.version}, libzmq ${zmqVersion()}\n`,

@@ -1,6 +1,6 @@
 /**
- * What SIGHUP does: reads the settings again, applies what can be applied while the hub runs, and
- * says what needs a restart.
+ * Handles SIGHUP: reads the settings again, applies what a running hub can apply, and logs what
+ * needs a restart.
  *
  * @module
  */
@@ -16,13 +16,13 @@ import type { LogLevel } from "../log/format.ts";
 
 const isTalkative = (level: LogLevel): boolean => level === "info" || level === "debug";
 
-/** Rereads the settings of a hub that runs. Settings that are wrong change nothing. */
+/** Rereads the settings of a running hub. Wrong settings change nothing. */
 export class Reloader {
   private logLevel: LogLevel;
 
   /**
-   * @param started the settings that the hub was started with
-   * @param load loads them again as they were then. @throws {FatalError} where they are wrong
+   * @param started the settings that the hub started with
+   * @param load loads them again in the same way. @throws {FatalError} if they are wrong
    */
   constructor(
     private readonly started: LoadedSettings,
@@ -33,14 +33,16 @@ export class Reloader {
     this.logLevel = started.settings.log_level;
   }
 
-  /** Reads the settings file and the keys of the clients again. */
+  /** Reads the settings file and the clients' keys again. */
   reload(): void {
     try {
       this.apply(this.load());
     } catch (error) {
       if (!(error instanceof FatalError)) throw error;
       for (const line of error.message.split("\n")) this.log.error(line);
-      this.log.error("The settings are wrong, so those in force stay in force");
+      this.log.error(
+        "The new settings are wrong, so the old ones stay in force. Correct them, then reload again",
+      );
     }
     this.hub.reload();
   }
@@ -52,7 +54,7 @@ export class Reloader {
     ).map(({ name }) => name);
     const pending = changed.filter((name) => name !== "log_level");
     const { log_level: level } = settings;
-    // At the more talkative of both levels, so that the line is seen whichever way it goes.
+    // The line must appear whether the level goes up or down, so log it at the more talkative one.
     if (isTalkative(level)) log.setLevel(level);
     log.info(
       `Read the settings again: ${place}`,

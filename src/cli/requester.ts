@@ -1,5 +1,5 @@
 /**
- * The sender's end: a REQ socket that says what it waits for.
+ * The sender's end: a REQ socket that reports what it waited for in vain.
  *
  * @module
  */
@@ -20,10 +20,10 @@ export class HubUnreachable extends Error {
   }
 }
 
-/** How often the connection's events are looked at, in milliseconds. */
+/** How often the connection's events are checked, in milliseconds. */
 const POLL_MS = 50;
 
-/** A sender, as imagezmq's. */
+/** A sender like imagezmq's. */
 export class Requester implements Disposable {
   private readonly socket: Socket;
   private readonly monitor: Monitor;
@@ -36,7 +36,7 @@ export class Requester implements Disposable {
   ) {
     this.socket = context.socket(SocketType.req);
     this.socket.set(SocketOption.linger, 0);
-    // Not for both kinds: libzmq would try only the first address of a name that has both.
+    // Only one of the two: with both, libzmq tries only the first address of a name that has both.
     this.socket.set(SocketOption.ipv6, isIPv6 ? 1 : 0);
     if (keys !== undefined && serverKey !== undefined) {
       this.socket.setText(TextOption.curvePublicKey, keys.publicKey);
@@ -47,9 +47,9 @@ export class Requester implements Disposable {
   }
 
   /**
-   * Connects, and waits until both ends have greeted each other.
+   * Connects and waits until the ZeroMQ handshake is done.
    *
-   * @throws {HubUnreachable} when the first attempt failed, or after `timeoutMs`
+   * @throws {HubUnreachable} if the first attempt fails, or after `timeoutMs`
    */
   connect(timeoutMs: number): void {
     const end = performance.now() + timeoutMs;
@@ -90,7 +90,7 @@ export class Requester implements Disposable {
   }
 }
 
-/** Events that say that an attempt to connect came to nothing. */
+/** Events that mean that an attempt to connect failed. */
 const FAILURES: ReadonlySet<number> = new Set([
   MonitorEvent.connectRetried,
   MonitorEvent.disconnected,

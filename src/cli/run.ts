@@ -1,5 +1,5 @@
 /**
- * `imagehub run`: the hub itself, from its first line in the log to its last.
+ * `imagehub run`: runs the hub, from its first log line to its last.
  *
  * @module
  */
@@ -13,6 +13,7 @@ import type { LoadedSettings } from "../config/load.ts";
 import { EXIT, type ExitStatus, FatalError } from "../errors.ts";
 import { Hub } from "../hub.ts";
 import { DataDirectory } from "../store/data-directory.ts";
+import { STOP_MS_MAX } from "../limits.ts";
 import { ServiceReporter } from "../service/reporter.ts";
 import { ServiceManager } from "../os/sd-notify.ts";
 import { createLogger, type Log, type LogFormat } from "../log/log.ts";
@@ -22,20 +23,14 @@ import { Reloader } from "./reload.ts";
 import { loadFor, type SettingsOptions } from "./check.ts";
 
 /**
- * A second Ctrl-C counts only after this time, in milliseconds: npm and the terminal each send one
- * for a single press.
+ * A second Ctrl-C within this time is ignored, in milliseconds: for one press, npm and the terminal
+ * each send one.
  */
 const IMPATIENCE_MS_MIN = 500;
 
 /**
- * When a stop that hangs is ended, in milliseconds: after the receiver's own bound, and before 10 s
- * are over.
- */
-const STOP_MS_MAX = 9500;
-
-/**
- * Runs a hub until SIGTERM or Ctrl-C. What keeps it from running is in the log too, where a
- * service's log is read.
+ * Runs a hub until SIGTERM or Ctrl-C. A fatal error is also logged, because people look for it in
+ * the log of a service.
  */
 export async function run(options: SettingsOptions): Promise<ExitStatus> {
   let log = openLog("info", "auto");
@@ -61,7 +56,7 @@ export async function run(options: SettingsOptions): Promise<ExitStatus> {
     if (unanswered > 0) {
       throw new FatalError(
         EXIT.failure,
-        `Stopped while ${unanswered} requests still waited for the disk: not answered`,
+        `Stopped, but the disk did not take ${unanswered} requests in time: they were not answered`,
       );
     }
     log.info("Stopped, all that had arrived is stored and answered", hub.totals);
@@ -86,20 +81,20 @@ function openLog(level: LogLevel, format: LogFormat): Log {
   });
 }
 
-/** @returns undefined where systemd did not start this process, or cannot be spoken to */
+/** @returns undefined if systemd did not start this process, or cannot be reached */
 function connectServiceManager(log: Log): ServiceManager | undefined {
   try {
     return ServiceManager.connect(process.env);
   } catch (error) {
-    log.warn(`Cannot tell systemd how the hub does: ${(error as Error).message}`);
+    log.warn(`Cannot report the state of the hub to systemd: ${(error as Error).message}`);
     return undefined;
   }
 }
 
 function logStart(log: Log, loaded: LoadedSettings): void {
   if (loaded.file === undefined)
-    log.info(`No settings file at ${loaded.place}: built-in defaults are in force`);
-  log.info(`imagehub ${VERSION} (${COMMIT}) starts`, {
+    log.info(`No settings file at ${loaded.place}: using the built-in defaults`);
+  log.info(`imagehub ${VERSION} (${COMMIT}) is starting`, {
     ...(loaded.file !== undefined && { settings: loaded.file }),
     ...differences(loaded),
     data_directory: loaded.settings.data_directory,
@@ -111,10 +106,10 @@ function logStart(log: Log, loaded: LoadedSettings): void {
 }
 
 /**
- * Stops the hub at the first SIGTERM or Ctrl-C; a second Ctrl-C ends the process at once. SIGHUP
- * has the settings read again.
+ * The first SIGTERM or Ctrl-C stops the hub; a second Ctrl-C ends the process at once. SIGHUP
+ * rereads the settings.
  *
- * @returns a promise that fails when the stop takes too long
+ * @returns a promise that rejects if the stop takes too long
  */
 function heedSignals(
   hub: Hub,
@@ -136,14 +131,17 @@ function heedSignals(
     reporter?.stopping(STOP_MS_MAX);
     hub.stop();
     setTimeout(
-      () => overdue.reject(new FatalError(EXIT.failure, "The disk stalls: stopped without it")),
+      () =>
+        overdue.reject(
+          new FatalError(EXIT.failure, "The disk stalls: stopped without waiting for it"),
+        ),
       STOP_MS_MAX,
     );
   };
   process.on("SIGTERM", stop);
   process.on("SIGHUP", (signal) => {
-    // From a terminal it says that the terminal is closed; to a service it says that files are to
-    // be read again.
+    // From a terminal, SIGHUP means that the terminal was closed. For a service it means: reread
+    // the files.
     if (process.stdin.isTTY) stop(signal);
     else if (reporter === undefined) reloader.reload();
     else reporter.reload(() => reloader.reload());
@@ -161,19 +159,19 @@ function isEmpty(directory: string): boolean {
 }
 
 /**
- * Everybody may send. Where nothing has come yet, a person may want to try; elsewhere the command
- * would need keys, or be refused.
+ * Logs that everyone may send. If nothing is stored yet, also shows a command to try. Otherwise
+ * that command might need keys, or be refused.
  */
 function sayOpen(log: Log, settings: Settings): void {
   log.info(
-    "Anyone who can reach this port may send; to restrict it, see the settings allow and curve",
+    "Anyone who can reach this port may send. To restrict this, see the settings allow and curve",
   );
   if (isEmpty(new DataDirectory(settings.data_directory).images)) {
     log.info(`Nothing is stored yet. To send a first image: ${sendCommand(settings)}`);
   }
 }
 
-/** A command that a person can type as it stands, for the program as it was started here. */
+/** A command to copy and run, for the program as it was started here. */
 function sendCommand({ bind, port }: Settings): string {
   const fromSource = basename(process.execPath).startsWith("bun");
   const program = fromSource ? "npx bun src/main.ts" : process.execPath;
@@ -183,8 +181,8 @@ function sendCommand({ bind, port }: Settings): string {
 }
 
 /**
- * Where a program on this machine reaches a hub with this setting; undefined where it listens on
- * one interface.
+ * The address at which a program on this machine reaches a hub that binds to `bind`; undefined if
+ * it binds to the name of an interface.
  */
 export function localHost(bind: string): string | undefined {
   if (bind === "*" || /^[0.:]+$/.test(bind)) return "127.0.0.1";

@@ -1,6 +1,5 @@
 /**
- * `imagehub send`: what a person uses to see whether a hub can be reached and answers, in place of
- * `telnet data1 5555`.
+ * `imagehub send`: shows whether a hub can be reached and answers. It replaces `telnet data1 5555`.
  *
  * @module
  */
@@ -17,7 +16,7 @@ import { HubUnreachable, Requester } from "./requester.ts";
 
 const PORT = 5555;
 
-/** What `send` was asked for. */
+/** The options of `send`. */
 export interface SendOptions {
   readonly node?: string;
   readonly view?: string;
@@ -29,16 +28,16 @@ export interface SendOptions {
   readonly serverKey?: string;
 }
 
-/** One thing to send: what it is called on the screen, and its frames. */
+/** One thing to send: its title on the screen, and its frames. */
 interface Item {
   readonly title: string;
   readonly frames: Frames;
 }
 
 /**
- * Sends files or an event, and prints how each went.
+ * Sends files or an event, and prints the result of each.
  *
- * @throws {FatalError} where a file cannot be sent, the hub does not answer, or it answers anything
+ * @throws {FatalError} if a file cannot be sent, or the hub does not answer, or answers anything
  * but OK
  */
 export async function send(files: readonly string[], options: SendOptions): Promise<ExitStatus> {
@@ -54,7 +53,7 @@ export async function send(files: readonly string[], options: SendOptions): Prom
   const endpoint = `tcp://${host}:${port}`;
   const family = await familyOf(host);
 
-  // Only now, so that a mistake on the command line does not need the library to be told.
+  // Only now: a mistake on the command line is reported without loading the library.
   const { Context } = await import("../zmq/socket.ts");
   using context = new Context();
   using requester = new Requester(context, endpoint, {
@@ -67,7 +66,7 @@ export async function send(files: readonly string[], options: SendOptions): Prom
     print(`Connected to ${endpoint}`);
     for (const { title, frames } of items) {
       const { reply, milliseconds } = requester.request(frames, timeoutMs);
-      // Whatever answers there must not drive this terminal.
+      // What the hub answers must not control this terminal.
       print(`${oneLine(`${title}: ${reply}`)}, answered in ${milliseconds.toFixed(1)} ms`);
       if (reply !== "OK") refused++;
     }
@@ -80,16 +79,16 @@ export async function send(files: readonly string[], options: SendOptions): Prom
   if (refused > 0)
     throw new FatalError(
       EXIT.refused,
-      `The hub refused ${refused} of ${items.length}; its log says more`,
+      `The hub refused ${refused} of ${items.length}; see its log for the reason`,
     );
   return EXIT.ok;
 }
 
-/** @throws {FatalError} where only one of both is given, or a file holds no key */
+/** @throws {FatalError} if only one of the two is given, or a file holds no key */
 function readKeys({ key, serverKey }: SendOptions): { keys?: KeyPair; serverKey?: string } {
   if (key === undefined && serverKey === undefined) return {};
   if (key === undefined || serverKey === undefined) {
-    throw new FatalError(EXIT.usage, "--key and --server-key go together");
+    throw new FatalError(EXIT.usage, "--key and --server-key are needed together");
   }
   try {
     return { keys: readKeyPair(key), serverKey: readPublicKey(serverKey) };
@@ -100,34 +99,33 @@ function readKeys({ key, serverKey }: SendOptions): { keys?: KeyPair; serverKey?
   }
 }
 
-/** Reads what is to be sent. @throws {FatalError} */
+/** Reads what is to be sent. @throws {FatalError} if there is nothing that can be sent */
 async function collect(
   files: readonly string[],
   { node, view, event, raw }: SendOptions,
 ): Promise<Item[]> {
   if (event !== undefined) {
-    if (files.length > 0)
-      throw new FatalError(EXIT.usage, "Either files or --event can be sent, not both");
+    if (files.length > 0) throw new FatalError(EXIT.usage, "Give files or --event, not both");
     if (!event.includes("|")) {
       throw new FatalError(
         EXIT.usage,
-        `--event is "${event}", must have a | in it, such as "Garage|Temp|76 F"; without one it is a test image`,
+        `--event is "${event}", must contain a |, such as "Garage|Temp|76 F"; a text without | is a test image`,
       );
     }
     return [{ title: event, frames: eventFrames(event) }];
   }
   if (files.length === 0)
-    throw new FatalError(EXIT.usage, "There is nothing to send: name a file, or give --event");
+    throw new FatalError(EXIT.usage, "Nothing to send: name a file, or give --event");
   if (node === undefined)
     throw new FatalError(
       EXIT.usage,
-      "--node is missing: the name of the node that the images are from",
+      "--node is missing: give the name of the node that the images come from",
     );
   const from = view === undefined ? node : `${node} ${view}`;
   if (from.includes("|"))
     throw new FatalError(
       EXIT.usage,
-      `The name "${from}" has a | in it, which separates the fields of the text`,
+      `The name "${from}" contains a |, which separates the fields of the text: choose a name without it`,
     );
 
   const items: Item[] = [];
@@ -147,7 +145,7 @@ async function imageFrames(file: string, from: string, raw: boolean): Promise<Fr
     if (bytes[0] === 0xff && bytes[1] === 0xd8) return jpegFrames(`${from}|jpg|`, bytes);
     throw new FatalError(
       EXIT.usage,
-      `${file} is not a JPEG; with --raw any picture can be sent, as an array of its pixels`,
+      `${file} is not a JPEG; add --raw to send any picture as an array of pixels`,
     );
   }
   try {
@@ -155,15 +153,18 @@ async function imageFrames(file: string, from: string, raw: boolean): Promise<Fr
   } catch (cause) {
     throw new FatalError(
       EXIT.usage,
-      `${file} is not a picture that can be read: ${(cause as Error).message}`,
+      `Cannot read ${file} as a picture: ${(cause as Error).message}`,
       { cause },
     );
   }
 }
 
-/** `tcp://HOST:PORT`, or less of it. @throws {FatalError} */
+/**
+ * Parses `tcp://HOST:PORT`; scheme and port may be missing. @throws {FatalError} if it is no
+ * endpoint
+ */
 function parseEndpoint(text: string): { host: string; port: number } {
-  // Characters that a host name has not would mean something else to libzmq, or fail there.
+  // Characters outside a host name would mean something else to libzmq, or fail there.
   const match = /^(?:tcp:\/\/)?(\[[0-9a-f:.]+(?:%[\w.-]+)?\]|[a-z\d][\w.-]*)(?::(\d{1,5}))?$/i.exec(
     text,
   );
@@ -177,20 +178,20 @@ function parseEndpoint(text: string): { host: string; port: number } {
   return { host: match[1]!, port };
 }
 
-/** Where a hub is. */
+/** The address of a hub. */
 interface Target {
   readonly host: string;
   readonly port: number;
-  /** Of the address: 4, or 6 where there is none of 4; 0 for either. */
+  /** Of the address: 4, or 6 if it has no IPv4 address; 0 for either. */
   readonly family: number;
 }
 
-/** imagezmq's senders use IPv4, so that is what a name is taken for where it has both. */
+/** The family to use. imagezmq's senders use IPv4, so a name with both counts as IPv4. */
 async function familyOf(host: string): Promise<number> {
   try {
     return (await lookup(bare(host), { order: "ipv4first" })).family;
   } catch {
-    // It is told later, with what else there is to say of it.
+    // Reported later, with everything else that is wrong with it.
     return 4;
   }
 }
@@ -201,8 +202,7 @@ function bare(host: string): string {
 }
 
 /**
- * What failed, and what to look at. A TCP connection of its own finds out what libzmq does not
- * tell.
+ * What failed, and what to check. A separate TCP connection finds out what libzmq does not report.
  */
 async function explain(
   { stage }: HubUnreachable,
@@ -212,26 +212,26 @@ async function explain(
   const { host, port } = target;
   const where = `tcp://${host}:${port}`;
   if (stage === "answer") {
-    return `${where} took the request and did not answer within ${timeoutMs / 1000} s: its disk may stall; see the log of the hub there`;
+    return `${where} took the request but did not answer within ${timeoutMs / 1000} s: its disk may stall; see the log of the hub there`;
   }
   const code = await probe(target, timeoutMs);
   switch (code) {
     case undefined:
-      return `${where} takes connections but does not speak ZeroMQ, or refuses this sender: is it the hub that listens there? (sudo ss -tlnp on that machine)`;
+      return `${where} accepts connections but does not speak ZeroMQ, or refuses this sender: is it the hub that listens there? (sudo ss -tlnp on that machine)`;
     case "ECONNREFUSED":
       return `Cannot connect to ${where}: nothing listens on port ${port} there; is the hub running? (systemctl status imagehub)`;
     case "ENOTFOUND":
     case "EAI_AGAIN":
-      return `Cannot connect to ${where}: no machine is known by the name ${host}`;
+      return `Cannot connect to ${where}: no machine named ${host} is known; check the name`;
     case "EHOSTUNREACH":
     case "ENETUNREACH":
-      return `Cannot connect to ${where}: there is no way to that machine; is it switched on, and in the same network?`;
+      return `Cannot connect to ${where}: that machine cannot be reached; is it switched on, and in the same network?`;
     default:
       return `Cannot connect to ${where} (${code}): is the machine switched on, and does a firewall let port ${port} through?`;
   }
 }
 
-/** @returns the code of the error, or undefined when a TCP connection was made */
+/** @returns the error code, or undefined if a TCP connection was made */
 export async function probe(
   { host, port, family }: Target,
   timeoutMs: number,

@@ -1,10 +1,10 @@
 /**
- * `imagehub service install`: makes the hub a service of systemd that starts with the machine, for
- * a person with one machine.
+ * `imagehub service install`: makes the hub a systemd service that starts at boot, for a person
+ * with one machine.
  *
- * Done again it brings the unit up to date, and restarts the hub only where something changed.
- * User, settings and data stay those of the unit, whoever does it, unless an option says otherwise.
- * It never touches settings or data that are there.
+ * Run it again to update the service: it rewrites the unit, and restarts the hub only if something
+ * changed. User, settings and data stay those of the installed unit, whoever runs it, unless an
+ * option says otherwise. It never changes existing settings or data.
  *
  * @module
  */
@@ -21,7 +21,7 @@ import { formatUnit, isOwnUnit, mountUnit, placesIn, UNIT, UNIT_FILE } from "../
 import { ownExecutable, requireRoot } from "./service.ts";
 import { type Installation, start } from "./service-start.ts";
 
-/** What `service install` was asked for. */
+/** The options of `service install`. */
 export interface InstallOptions {
   readonly user?: string;
   readonly config?: string;
@@ -30,8 +30,7 @@ export interface InstallOptions {
 }
 
 /**
- * Installs and starts the service. @throws {FatalError} where that cannot be done, or the hub does
- * not start
+ * Installs and starts the service. @throws {FatalError} if that fails, or the hub does not start
  */
 export async function install(options: InstallOptions): Promise<ExitStatus> {
   const machine = new Machine(options.dryRun === true);
@@ -47,11 +46,11 @@ export async function install(options: InstallOptions): Promise<ExitStatus> {
   if (wanted.config === undefined && !existsSync(account.home)) {
     throw new FatalError(
       EXIT.usage,
-      `${account.name} has no home (${account.home} is not there): give --config, and --data for a new settings file`,
+      `${account.name} has no home directory (${account.home} does not exist): give --config, and --data for a new settings file`,
     );
   }
   const config = path.resolve(wanted.config ?? path.join(account.home, "imagehub.yaml"));
-  // systemd may not have read yet what was put into /etc/fstab.
+  // systemd may not have read recent changes of /etc/fstab.
   if (hasSystemd()) machine.run(["systemctl", "daemon-reload"]);
   mountDisk(machine, config, before);
   const service = settingsFor(config, account, options.data, wanted.data);
@@ -60,7 +59,7 @@ export async function install(options: InstallOptions): Promise<ExitStatus> {
 
   const { dataDirectory, newText } = service;
   mountDisk(machine, dataDirectory, before);
-  // A link that leads nowhere yet is not there either.
+  // A dangling link counts as missing.
   if (!existsSync(dataDirectory)) machine.makeDirectory(realPath(dataDirectory), account);
   if (newText !== undefined) {
     if (!existsSync(path.dirname(config)))
@@ -76,7 +75,7 @@ export async function install(options: InstallOptions): Promise<ExitStatus> {
   return EXIT.ok;
 }
 
-/** What is asked for, and else what the unit says that is there; its group only with its user. */
+/** What the options say, else what the installed unit says. Its group counts only with its user. */
 export function wantedPlaces(
   options: InstallOptions,
   unit: string | undefined,
@@ -87,21 +86,21 @@ export function wantedPlaces(
   return { config, data: dataDirectory, ...own, ...options };
 }
 
-/** The service has a /tmp of its own. @throws {FatalError} where a file is there */
+/** The service has a /tmp of its own. @throws {FatalError} if `place` is in a /tmp */
 function requireVisible(place: string): void {
-  if (!/^\/(?:var\/)?tmp\//.test(place)) return;
+  if (!/^\/(?:var\/)?tmp(?:\/|$)/.test(place)) return;
   throw new FatalError(
     EXIT.usage,
-    `${place} is a place for temporary files, which the service does not see: use another, such as /home or /srv`,
+    `${place} is in a directory for temporary files, which the service cannot see: use another directory, such as one in /home or /srv`,
   );
 }
 
 /**
- * Mounts what a file or folder is to be on. Below a mount point with nothing on it, a folder of the
- * system's disk would be made, which nobody sees any more once the disk is there.
+ * Mounts the disk that a file or folder is to be on. If nothing is mounted, a folder would be made
+ * on the system disk, below the mount point, and nobody would see it once the disk is there.
  *
- * @param before the unit until now, whose disk has to be there, too
- * @throws {FatalError} where it cannot be mounted
+ * @param before the installed unit, whose disk must be mounted too
+ * @throws {FatalError} if mounting fails
  */
 function mountDisk(machine: Machine, place: string, before: string | undefined): void {
   const bound = before !== undefined && isOwnUnit(before) ? placesIn(before).mount : "";
@@ -111,7 +110,7 @@ function mountDisk(machine: Machine, place: string, before: string | undefined):
       throw new FatalError(
         EXIT.data,
         `${place} is on a disk that is not mounted, and mounting it at ${point} failed: ${mounted.output}\n` +
-          `Mount it, then try again. Where there is no such disk any more: sudo ${process.execPath} service uninstall, then install`,
+          `Mount it, then try again. If the disk is gone for good: sudo ${process.execPath} service uninstall, then install`,
       );
     }
     if (!machine.isRehearsal) process.stdout.write(`Mounted ${point}\n`);
@@ -119,7 +118,8 @@ function mountDisk(machine: Machine, place: string, before: string | undefined):
 }
 
 /**
- * Whether the user can run the program, read the settings and write the data. @throws {FatalError}
+ * Checks that the user can run the program, read the settings and write the data. @throws
+ * {FatalError} if not
  */
 function checkAsUser(
   machine: Machine,
@@ -137,13 +137,13 @@ function checkAsUser(
   if (!machine.run([...as, "test", "-w", dataDirectory]).success) {
     throw new FatalError(
       EXIT.data,
-      `${account.name} cannot write in ${dataDirectory}: name its owner with --user, choose another data directory, ` +
+      `${account.name} cannot write to ${dataDirectory}: give its owner with --user, choose another data directory, ` +
         `or give it to ${account.name} (sudo chown -R)`,
     );
   }
 }
 
-/** @returns whether the unit is another one now */
+/** @returns whether the unit has changed */
 function writeUnit(
   machine: Machine,
   { executable, account, config, service }: Installation,
@@ -168,7 +168,7 @@ function writeUnit(
     machine.rename(UNIT_FILE, `${UNIT_FILE}.replaced`);
   else if (before !== undefined) {
     sayWhatChanges(machine, before, unit);
-    // Where it is to be started with what, which the new unit may say otherwise.
+    // The new unit may be started by other units, so remove the links of the old one.
     machine.run(["systemctl", "disable", UNIT]);
   }
   machine.writeFile(UNIT_FILE, unit);
@@ -186,7 +186,7 @@ function sayWhatChanges(machine: Machine, before: string, after: string): void {
   ] as const) {
     if (was[key] === is[key]) continue;
     machine.say(
-      `The ${what} is ${is[key]} now, and was ${was[key]}`,
+      `The ${what} was ${was[key]} and is now ${is[key]}`,
       `change the ${what} from ${was[key]} to ${is[key]}`,
     );
   }

@@ -1,5 +1,5 @@
 /**
- * Starts what `imagehub service install` has installed, and says whether it works.
+ * Starts the service that `imagehub service install` has installed, and reports whether it works.
  *
  * @module
  */
@@ -19,17 +19,19 @@ import { localHost } from "./run.ts";
 import { probe } from "./send.ts";
 import { statusOfOwn } from "./status.ts";
 
-/** How long a hub that says that it listens may take to be reached, in milliseconds. */
+/** How long it may take to reach a hub that reports that it listens, in milliseconds. */
 const REACH_MS_MAX = 3000;
 
-/** How long it may then take to be healthy, and the pause between two looks, in milliseconds. */
+/**
+ * How long the hub may then take to be healthy, and the pause between two checks, in milliseconds.
+ */
 const HEALTHY_MS_MAX = 10_000;
 const LOOK_EVERY_MS = 500;
 
-/** Lines of the journal that are shown of a start that failed. */
+/** Number of journal lines shown after a failed start. */
 const JOURNAL_LINES = 20;
 
-/** What is installed where. */
+/** What is installed, and where. */
 export interface Installation {
   readonly executable: string;
   readonly account: Account;
@@ -38,8 +40,8 @@ export interface Installation {
 }
 
 /**
- * Starts the hub, again where something of it is newer than the one that runs, and waits until it
- * serves.
+ * Starts the hub and waits until it serves. A hub that runs already is restarted only if the
+ * program, its settings or its unit are newer.
  */
 export async function start(
   machine: Machine,
@@ -52,14 +54,14 @@ export async function start(
     const newest = Math.max(...[executable, config].map((file) => statSync(file).ctimeMs));
     if (state === "active" && newest < timeMs(started)) {
       process.stdout.write(
-        `${machine.isRehearsal ? "# " : ""}It runs already, with nothing changed\n`,
+        `${machine.isRehearsal ? "# " : ""}It is running already, and nothing has changed\n`,
       );
       await sayCap(service.settings ?? defaultSettings());
       return;
     }
   }
   const sinceMs = Date.now();
-  // With Type=notify this waits until the hub says that it listens, or has failed.
+  // With Type=notify, this waits until the hub reports that it listens, or fails.
   const started = machine.run(["systemctl", "restart", UNIT]);
   if (machine.isRehearsal) return;
   const settings = service.settings ?? defaultSettings();
@@ -75,7 +77,7 @@ export async function start(
     throw new FatalError(
       EXIT.failure,
       failure(
-        `It says that it listens, and tcp://${host}:${port} cannot be reached: ${code}`,
+        `The hub reports that it listens, but tcp://${host}:${port} cannot be reached: ${code}`,
         sinceMs,
       ),
     );
@@ -83,11 +85,11 @@ export async function start(
   const problem = await problemOf(settings, service.dataDirectory, HEALTHY_MS_MAX);
   if (problem !== undefined) throw new FatalError(EXIT.failure, failure(problem, sinceMs));
   process.stdout.write(
-    `The hub runs, is healthy, and starts with the machine.
+    `The hub is running and healthy, and starts at boot.
   listens on    TCP port ${port}
   stores in     ${service.dataDirectory}
   settings      ${config}; after a change: sudo systemctl restart imagehub
-  how it does   ${executable} status
+  its health    ${executable} status
   its log       journalctl -u imagehub -f
   a first image ${executable} send photo.jpg --node Barn --to tcp://${host ?? "ADDRESS"}:${port}
 `,
@@ -95,7 +97,7 @@ export async function start(
   await sayCap(settings);
 }
 
-/** A hub that keeps nothing more today is healthy, and answers OK. */
+/** Once a day's cap is reached, the hub stores nothing more, but is healthy and answers OK. */
 async function sayCap(settings: Settings): Promise<void> {
   try {
     const hub = await statusOfOwn(settings);
@@ -106,24 +108,24 @@ async function sayCap(settings: Settings): Promise<void> {
       );
     }
   } catch (error) {
-    // Whether it can be asked is looked at where it was started.
+    // Whether the hub can be asked is checked after its start.
     if (!(error instanceof FatalError)) throw error;
   }
 }
 
-/** Who has a port, as root sees it: the hub itself sees no processes of others. */
+/** Which process uses a port, as root sees it: the hub itself cannot see other users' processes. */
 function holderOf(port: number): string {
   const holder = findPortHolder(port);
   return holder === undefined
     ? ""
-    : `\nPort ${port} is in use by process ${holder.pid} (${holder.name}): systemctl status ${holder.pid} shows what it belongs to, which is to be stopped; or set another port`;
+    : `\nPort ${port} is in use by process ${holder.pid} (${holder.name}): stop what it belongs to (systemctl status ${holder.pid} shows it), or set another port`;
 }
 
 /**
- * Why the hub that was started does not work as it should, by what it says over HTTP.
+ * Asks the started hub over HTTP why it does not work as it should.
  *
- * @param boundMs how long it is asked again and again while something is wrong
- * @returns undefined where nothing is, or its settings do not let it be asked
+ * @param boundMs how long to ask again while something is wrong
+ * @returns undefined if nothing is wrong, or its settings do not let it be asked
  */
 export async function problemOf(
   settings: Settings,
@@ -142,24 +144,25 @@ async function problemNow(settings: Settings, dataDirectory: string): Promise<st
     const hub = await statusOfOwn(settings);
     if (hub === undefined) return undefined;
     if (hub.settings.data_directory !== dataDirectory)
-      return `Another hub, with its data in ${hub.settings.data_directory}, answers at ${listen}: set another http.listen`;
-    return hub.healthy ? undefined : `It listens, and is not healthy: ${hub.reasons.join("; ")}`;
+      return `Another hub answers at ${listen}, with its data in ${hub.settings.data_directory}: set another http.listen`;
+    return hub.healthy
+      ? undefined
+      : `The hub listens, but is not healthy: ${hub.reasons.join("; ")}`;
   } catch (error) {
     if (!(error instanceof FatalError)) throw error;
-    // Beside what it says it has advice for `imagehub status`.
+    // The rest of the message is advice for users of `imagehub status`.
     const [what] = error.message.split(/[;\n]/, 1);
     const holder = findPortHolder(parseListen(listen)?.port ?? 0);
     const who =
       holder === undefined
-        ? "where another program has that address"
-        : `process ${holder.pid} (${holder.name}) has that address; where that is not the hub`;
-    return `It listens for images, and cannot be asked how it is.\n${what}: ${who}, set another http.listen`;
+        ? "if another program uses that address"
+        : `process ${holder.pid} (${holder.name}) uses that address; if that is not the hub`;
+    return `The hub listens for images, but does not report its health.\n${what}: ${who}, set another http.listen`;
   }
 }
 
 /**
- * What a person is told of a start that failed. @param sinceMs when it began, in milliseconds since
- * 1970
+ * The message about a failed start. @param sinceMs when the start began, in milliseconds since 1970
  */
 function failure(reason: string, sinceMs: number): string {
   const journal = runCommand(
@@ -168,12 +171,12 @@ function failure(reason: string, sinceMs: number): string {
       `--since=@${Math.floor(sinceMs / 1000)}`,
     ),
   ).output;
-  return `The service is installed and does not work as it should.
+  return `The service is installed, but does not work as it should.
 ${reason}
 
 The last lines of its log (journalctl -u imagehub):
 ${journal.replaceAll(/^/gm, "  ")}
 
-Mend what they say, then: sudo systemctl restart imagehub
-To take the service away again: sudo ${process.execPath} service uninstall`;
+Correct what they name, then: sudo systemctl restart imagehub
+To remove the service: sudo ${process.execPath} service uninstall`;
 }

@@ -1,6 +1,5 @@
 /**
- * `imagehub service status` and `uninstall`, and what they have in common with `install`, which has
- * a file of its own.
+ * `imagehub service status` and `uninstall`, and what they share with `service install`.
  *
  * @module
  */
@@ -17,14 +16,14 @@ import {
 } from "../service/systemd-state.ts";
 import { isOwnUnit, placesIn, UNIT, UNIT_FILE } from "../service/unit.ts";
 
-/** What `service uninstall` was asked for. */
+/** The options of `service uninstall`. */
 export interface UninstallOptions {
   readonly dryRun?: boolean;
 }
 
 /**
- * Stops the service and takes it away; settings and data stay. @throws {FatalError} where there is
- * none, or not ours
+ * Stops and removes the service; settings and data stay. @throws {FatalError} if there is none, or
+ * it is not ours
  */
 export function uninstall({ dryRun = false }: UninstallOptions): ExitStatus {
   const machine = new Machine(dryRun);
@@ -33,12 +32,12 @@ export function uninstall({ dryRun = false }: UninstallOptions): ExitStatus {
     requireRoot("uninstall");
   }
   if (!existsSync(UNIT_FILE))
-    throw new FatalError(EXIT.failure, `There is no ${UNIT_FILE} to uninstall`);
+    throw new FatalError(EXIT.failure, `Nothing to uninstall: ${UNIT_FILE} does not exist`);
   const unit = readFileSync(UNIT_FILE, "utf8");
   if (!isOwnUnit(unit)) {
     throw new FatalError(
       EXIT.failure,
-      `${UNIT_FILE} is not of imagehub's making; to take it away: sudo systemctl disable --now imagehub`,
+      `${UNIT_FILE} was not made by imagehub, so it stays; to stop the service: sudo systemctl disable --now imagehub`,
     );
   }
   const stopped = machine.run(["systemctl", "disable", "--now", UNIT]);
@@ -46,19 +45,21 @@ export function uninstall({ dryRun = false }: UninstallOptions): ExitStatus {
     throw new FatalError(EXIT.failure, `Cannot stop ${UNIT}: ${stopped.output}`);
   machine.remove(UNIT_FILE);
   machine.run(["systemctl", "daemon-reload"]);
-  // One that failed would be listed as such for ever.
+  // A failed unit would stay in the list of failed units.
   machine.run(["systemctl", "reset-failed", UNIT]);
   const { config, dataDirectory } = placesIn(unit);
   machine.say(
-    `The service is stopped and gone. Left as they are: ${config} and ${dataDirectory}`,
+    `The service is stopped and removed. These stay as they are: ${config} and ${dataDirectory}`,
     `leave ${config} and ${dataDirectory} as they are`,
   );
   return EXIT.ok;
 }
 
 /**
- * Prints how the service does. @returns `EXIT.failure` where it does not run @throws {FatalError}
- * where there is none
+ * Prints the state of the service.
+ *
+ * @returns `EXIT.failure` if it is not running
+ * @throws {FatalError} if it is not installed
  */
 export function status(): ExitStatus {
   requireSystemd();
@@ -66,7 +67,7 @@ export function status(): ExitStatus {
   if (state.LoadState === "not-found") {
     throw new FatalError(
       EXIT.failure,
-      "imagehub is no service of this machine yet: sudo imagehub service install",
+      "imagehub is not installed as a service yet. To install it: sudo imagehub service install",
     );
   }
   const rows = Object.entries(describe(state)).filter(([, text]) => text !== "");
@@ -91,7 +92,7 @@ function describe(state: ServiceState): Record<string, string> {
     process: isRunning ? `${state.MainPID}${memoryOf(state.MainPID)}` : "",
     version: isRunning ? versionOf(state.MainPID) : "",
     status: state.StatusText,
-    // Of those that it was not asked for.
+    // Only automatic restarts.
     restarts: state.NRestarts === "0" ? "" : state.NRestarts,
     result: isActive
       ? ""
@@ -104,8 +105,8 @@ function localTime(time: Date): string {
 }
 
 /**
- * What the process itself has in memory. That of the unit counts the files in the page cache, and
- * is often not there.
+ * The memory of the process itself. The figure for the unit includes the page cache, and is often
+ * missing.
  */
 function memoryOf(pid: string): string {
   const file = `/proc/${pid}/status`;
@@ -116,8 +117,8 @@ function memoryOf(pid: string): string {
 }
 
 /**
- * Of the program that runs, even where another one lies in its place by now. Only root and its user
- * may ask it.
+ * The version of the running program, even if its file has been replaced. Only root and its user
+ * can ask it.
  */
 function versionOf(pid: string): string {
   const { success, output } = runCommand([`/proc/${pid}/exe`, "--version"]);
@@ -125,22 +126,22 @@ function versionOf(pid: string): string {
 }
 
 /**
- * The executable that runs. @throws {FatalError} where it is run from source, which no service can
- * be made of
+ * The path of this executable. @throws {FatalError} if the program runs from source, which cannot
+ * be a service
  */
 export function ownExecutable(): string {
   if (!basename(process.execPath).startsWith("bun")) return process.execPath;
   throw new FatalError(
     EXIT.usage,
-    "A service is made of the executable, and this is run from source: `npm run build` makes it in dist",
+    "Only the executable can become a service, but this runs from source: make the executable with `npm run build`, then run it from dist",
   );
 }
 
-/** @throws {FatalError} where somebody else than root does this */
+/** @throws {FatalError} if the user is not root */
 export function requireRoot(command: string): void {
   if (process.getuid?.() === 0) return;
   throw new FatalError(
     EXIT.permission,
-    `Only root can do this: sudo ${process.execPath} service ${command}; --dry-run shows what it would do`,
+    `Only root can do this: run sudo ${process.execPath} service ${command}, or add --dry-run to see what it would do`,
   );
 }

@@ -1,5 +1,5 @@
 /**
- * `imagehub status`: what the hub that runs here, or elsewhere, says of itself and its nodes.
+ * `imagehub status`: shows the health of a hub, here or elsewhere, and its nodes.
  *
  * @module
  */
@@ -14,35 +14,37 @@ import { findRunningService, type RunningService } from "../service/running.ts";
 import { loadFor, type SettingsOptions } from "./check.ts";
 import { grouped, size, table } from "./table.ts";
 
-/** How long the hub may take to answer, in milliseconds: more than it gives its disk. */
+/**
+ * How long the hub may take to answer, in milliseconds. This is longer than it waits for its disk.
+ */
 const ANSWER_MS_MAX = 10_000;
 /** Longest answer, in bytes: a thousand nodes with long names. */
 const ANSWER_BYTES_MAX = 4 * 1024 * 1024;
 
-/** What to do where no hub answers. */
+/** Advice if no hub answers. */
 const ADVICE =
-  "Is it running (systemctl status imagehub), with these settings, and http.listen not off? --url names another address";
+  "Check that it is running (systemctl status imagehub), uses these settings, and that http.listen is not off. To ask another address, give --url";
 
-/** What `status` was asked for. */
+/** The options of `status`. */
 export interface StatusOptions extends SettingsOptions {
   readonly url?: string;
   readonly tokenFile?: string;
   readonly json?: boolean;
 }
 
-/** Where to ask, and what to show there. */
+/** Where to ask, and the token to send. */
 interface Target {
   readonly url: string;
   readonly token: string | undefined;
-  /** What to do where nobody answers. */
+  /** Advice if nobody answers. */
   readonly advice?: string;
 }
 
 /**
- * Asks a hub and prints what it says.
+ * Asks a hub and prints its answer.
  *
- * @returns `EXIT.failure` where it is not healthy
- * @throws {FatalError} where no hub answers
+ * @returns `EXIT.failure` if it is not healthy
+ * @throws {FatalError} if no hub answers
  */
 export async function status(options: StatusOptions): Promise<ExitStatus> {
   const target = targetOf(options);
@@ -53,10 +55,10 @@ export async function status(options: StatusOptions): Promise<ExitStatus> {
 }
 
 /**
- * Asks the hub of this machine that has these settings.
+ * Asks the hub on this machine that has these settings.
  *
- * @returns undefined where its settings do not let it be asked
- * @throws {FatalError} where no hub answers
+ * @returns undefined if its settings do not let it be asked
+ * @throws {FatalError} if no hub answers
  */
 export async function statusOfOwn(settings: Settings): Promise<Status | undefined> {
   if (settings.http.listen === OFF) return undefined;
@@ -67,10 +69,13 @@ export async function statusOfOwn(settings: Settings): Promise<Status | undefine
 function read(text: string, { url }: Target): Status {
   const { success, data } = statusSchema.safeParse(parseJson(text));
   if (success) return data;
-  throw new FatalError(EXIT.refused, `What answers at ${url} is no imagehub; give another --url`);
+  throw new FatalError(
+    EXIT.refused,
+    `What answers at ${url} is not an imagehub; give another --url`,
+  );
 }
 
-/** The token of the settings goes only to the address of the settings. */
+/** The token from the settings is sent only to the address from the settings. */
 function targetOf(options: StatusOptions): Target {
   const { url, tokenFile, path, config } = options;
   if (url !== undefined) return { url: originOf(url), token: tokenIn(tokenFile ?? "") };
@@ -80,12 +85,12 @@ function targetOf(options: StatusOptions): Target {
   return ownTarget(settings, file ?? place, tokenFile);
 }
 
-/** Who asks may be another user than the service's, and its files not readable for everybody. */
+/** The caller may not be the service's user, and its files may not be readable for everyone. */
 function serviceTarget({ config, settings, problem }: RunningService, tokenFile?: string): Target {
   const advice =
     problem === undefined
       ? undefined
-      : `The settings of the service are not known: ${problem}\nAsk as root (sudo ${process.execPath} status), or name its address with --url`;
+      : `Cannot read the settings of the service: ${problem}\nAsk as root (sudo ${process.execPath} status), or give its address with --url`;
   return { ...ownTarget(settings, config, tokenFile), ...(advice !== undefined && { advice }) };
 }
 
@@ -94,11 +99,10 @@ function ownTarget({ http }: Settings, where: string, tokenFile = http.token_fil
   if (address === undefined) {
     throw new FatalError(
       EXIT.config,
-      `hub.http.listen is off (${where}), so the hub cannot be asked; set it, or give --url`,
+      `hub.http.listen is off (${where}), so the hub cannot be asked: set it to an address, or give --url`,
     );
   }
-  // This machine is asked, and no proxy knows the way to it. The runtime would ask one even for
-  // 127.0.0.1.
+  // This machine needs no proxy. The runtime would use one even for 127.0.0.1.
   for (const name of ["http_proxy", "HTTP_PROXY"]) delete process.env[name];
   return { url: urlOf(address), token: tokenIn(tokenFile) };
 }
@@ -147,19 +151,19 @@ async function ask({ url, token, advice = ADVICE }: Target): Promise<string> {
   if (response.status === 401) {
     throw new FatalError(
       EXIT.refused,
-      `The hub at ${url} wants another token: see http.token_file, or give --token-file`,
+      `The hub at ${url} needs another token; see http.token_file, or give --token-file`,
     );
   }
   if (response.status === 421) {
     throw new FatalError(
       EXIT.refused,
-      `The hub at ${url} is not asked for by a name without a token: give --url with 127.0.0.1, [::1] or localhost, or set http.token_file there`,
+      `The hub at ${url} answers under this name only with a token; give --url with 127.0.0.1, [::1] or localhost, or set http.token_file there`,
     );
   }
   if (!response.ok) {
     throw new FatalError(
       EXIT.refused,
-      `What answers at ${url} is no imagehub, or too old a one: status ${response.status}`,
+      `What answers at ${url} is not an imagehub, or is too old: status ${response.status}`,
     );
   }
   return text;
@@ -185,11 +189,11 @@ function parseJson(text: string): unknown {
 }
 
 const UNLABELLED_HINT =
-  "Unlabelled messages have no | in their text and are not kept: see the setting unlabelled. The log names their senders";
+  "Unlabelled messages have no | in their text and are not stored. To store them, see the setting unlabelled. The log names their senders";
 
 /**
- * The status as a page for a person. Times are those of this machine's time zone; ages are by the
- * hub's clock.
+ * Formats the status for a person. Times are in this machine's time zone; ages are by the hub's
+ * clock.
  */
 export function formatStatus(hub: Status, url: string): string {
   const { totals, today, disk, queue, connections, publishers } = hub;
@@ -226,7 +230,7 @@ export function formatStatus(hub: Status, url: string): string {
     "",
     ...(hub.nodes.length > 0
       ? nodeTable(hub)
-      : [`No node has sent anything ${hasUnlabelled ? "that is kept" : "yet"}`]),
+      : [`No node has sent anything ${hasUnlabelled ? "that is stored" : "yet"}`]),
     ...(hasUnlabelled ? [UNLABELLED_HINT] : []),
     "",
   ].join("\n");
@@ -291,8 +295,8 @@ const UNITS = [
 ] as const;
 
 /**
- * A duration in its largest unit, and that below it where it says something: `3 days 4 h`, `12
- * min`, `7 s`.
+ * A duration in its largest unit, and in the next one if that matters: `3 days 4 h`, `12 min`, `7
+ * s`.
  */
 function age(seconds: number): string {
   const at = UNITS.findIndex(([, length]) => seconds >= length);
@@ -305,7 +309,7 @@ function age(seconds: number): string {
   return rest > 0 && count < 10 ? `${text} ${rest} ${below}` : text;
 }
 
-/** Local time; the date only where it is not that of now. */
+/** Local time; with the date only if that is not today's. */
 function localTime(time: string, now: string): string {
   const [date, clock] = new Date(time).toLocaleString("sv-SE").split(" ") as [string, string];
   return date === new Date(now).toLocaleString("sv-SE").split(" ")[0] ? clock : `${date} ${clock}`;
@@ -314,7 +318,7 @@ function localTime(time: string, now: string): string {
 /** Why a request over the network failed. */
 function networkMessageOf(error: unknown): string {
   const text = messageOf(error);
-  // The runtime's own words are for programmers.
+  // The runtime's own words are for programmers, so replace them.
   if (/ECONNREFUSED|ConnectionRefused/.test(text)) return "nothing listens there (ECONNREFUSED)";
   if (/ECONNRESET|socket connection was closed/.test(text))
     return "what listens there does not speak HTTP (ECONNRESET)";

@@ -7,8 +7,7 @@
 import { escape } from "../log/fields.ts";
 
 /**
- * Rows with their columns under each other, two spaces apart. What could drive a terminal is shown
- * as an escape.
+ * Aligns rows in columns, two spaces apart. Characters that could control a terminal are escaped.
  */
 export function table(texts: readonly (readonly string[])[]): string[] {
   const rows = texts.map((row) => row.map((cell) => escape(cell)));
@@ -28,12 +27,13 @@ export function grouped(count: number): string {
   return count.toLocaleString("en-US");
 }
 
-/** Bytes in the largest unit of 1000 that leaves a whole number before the point. */
+/**
+ * Bytes in the largest unit that leaves a number of 1 or more; a unit is 1000 of the one before.
+ */
 export function size(bytes: number): string {
   const names = ["bytes", "kB", "MB", "GB", "TB"];
-  const power = Math.min(
-    names.length - 1,
-    Math.max(0, Math.floor(Math.log10(Math.max(1, bytes)) / 3)),
-  );
-  return `${power === 0 ? bytes : (bytes / 1000 ** power).toFixed(1)} ${names[power]}`;
+  let [count, power] = [bytes, 0];
+  // From 999.95 on it would be shown as 1000.0.
+  while (count >= 999.95 && power < names.length - 1) [count, power] = [count / 1000, power + 1];
+  return `${power === 0 ? bytes : count.toFixed(1)} ${names[power]}`;
 }

@@ -1,6 +1,5 @@
 /**
- * Reads the settings file: its bytes, its keys and its values, and tells by line what is wrong with
- * them.
+ * Reads the settings file: bytes, keys and values. Reports what is wrong, with its line.
  *
  * @module
  */
@@ -31,7 +30,7 @@ import {
 /** Largest settings file, in bytes. */
 const FILE_BYTES_MAX = 1024 * 1024;
 
-/** All bytes of a file, which may also be a pipe; one too large gives `undefined`. */
+/** All bytes of a file, which may be a pipe; `undefined` if it is too large. */
 function readBytes(file: string): Uint8Array | undefined {
   const buffer = new Uint8Array(FILE_BYTES_MAX + 1);
   const descriptor = openSync(file, "r");
@@ -48,17 +47,15 @@ function readBytes(file: string): Uint8Array | undefined {
   }
 }
 
-/**
- * The text of a settings file, or what is wrong with it. Missing and allowed to be, it is neither.
- */
+/** The text of a settings file, or what is wrong with it. Neither if it is missing and may be. */
 export function readText(file: string, mayMiss: boolean): { text?: string; problem?: string } {
   try {
     const bytes = readBytes(file);
-    if (!bytes) return { problem: `Cannot read ${file}: larger than ${FILE_BYTES_MAX} bytes` };
+    if (!bytes)
+      return { problem: `Cannot read ${file}: it is larger than ${FILE_BYTES_MAX} bytes` };
     return { text: new TextDecoder("utf-8", { fatal: true }).decode(bytes) };
   } catch (error) {
-    if (error instanceof TypeError)
-      return { problem: `Cannot read ${file}: it is not text in UTF-8` };
+    if (error instanceof TypeError) return { problem: `Cannot read ${file}: it is not UTF-8 text` };
     if (errorCode(error) === "ENOENT" && mayMiss) return {};
     return { problem: `Cannot read ${file}: ${errorReason(error)}` };
   }
@@ -70,7 +67,7 @@ const nameOf = (keys: KeyPath): string =>
     .map((key) => (/^[\w-]+$/.test(key) ? shownText(key) : shownString(key)))
     .join(".");
 
-/** What to write in place of an unknown key: a neighbour before a setting of another group. */
+/** The known key that an unknown one probably means. Keys of the same group come first. */
 function nearestKey(keys: KeyPath): string | undefined {
   const known = SETTINGS.map((setting) => [ROOT_KEY, ...setting.path]);
   const groups = known.map((each) => each.slice(0, -1));
@@ -89,7 +86,7 @@ interface Located {
   readonly message: string;
 }
 
-/** Turns one complaint of the schema into messages with the lines they are about. */
+/** Turns one issue of the schema into messages with line numbers. */
 function locate(issue: z.core.$ZodIssue, text: SettingsText): Located[] {
   const keys = issue.path.map((key) => (typeof key === "number" ? key : String(key)));
   if (issue.code === "unrecognized_keys") {
@@ -98,7 +95,7 @@ function locate(issue: z.core.$ZodIssue, text: SettingsText): Located[] {
       const known = nearestKey(unknown);
       const advice =
         known === undefined && isGroup(getAt(text.value, unknown.map(String)))
-          ? "; if it is another program's, move it to the beginning of the line, and all that stands under it with it"
+          ? "; if it belongs to another program, move it and everything under it to the beginning of the line"
           : guess(known);
       const message = falseSpaceIn(key) ?? `${nameOf(unknown)} is not a setting${advice}`;
       return { line: text.lineOf(unknown), message };
@@ -107,25 +104,24 @@ function locate(issue: z.core.$ZodIssue, text: SettingsText): Located[] {
   const setting = SETTINGS.find(({ path: each }) =>
     [ROOT_KEY, ...each].every((key, index) => keys[index] === key),
   );
-  const rule = setting?.rule ?? "a group of settings, one on each line";
+  const rule = setting?.rule ?? "a group of settings, one per line";
   return [{ line: text.lineOf(keys), message: wrongValue(nameOf(keys), text.shown(keys), rule) }];
 }
 
-/** The names that may stand under the key at the top: settings and groups of them. */
+/** Names allowed below the key at the top: settings and groups. */
 const NAMES_BELOW_ROOT: ReadonlySet<string> = new Set(SETTINGS.map(({ path }) => path[0] ?? ""));
 
-const MISSING = `${ROOT_KEY}: is missing; every setting stands under it`;
+const MISSING = `${ROOT_KEY}: is missing; write every setting under it`;
 
 /**
- * What is wrong with a key beside `hub:`. A block of another program is nothing wrong: the Python
- * hub reads `hub:` alone, too. A setting there would be disregarded without a word, and so would
- * `hub:` itself when it is misspelt.
+ * What is wrong with a key beside `hub:`. A block of another program is fine, because the Python
+ * hub reads only `hub:` too. A setting there would be ignored silently. So would a misspelt `hub:`.
  */
 function strayProblem(key: string, value: unknown, hasRoot: boolean): string | undefined {
   const name = nameOf([key]);
   if (NAMES_BELOW_ROOT.has(key)) {
     return hasRoot
-      ? `${name} stands beside ${ROOT_KEY}:, where it has no effect: put two spaces before it, and before all that stands under it`
+      ? `${name} is outside ${ROOT_KEY}:, so it has no effect: put two spaces before it, and before every line under it`
       : `${name} is not a setting; did you mean ${ROOT_KEY}.${name}?`;
   }
   const falseSpace = falseSpaceIn(key);
@@ -134,7 +130,7 @@ function strayProblem(key: string, value: unknown, hasRoot: boolean): string | u
   if (nearest(key, [ROOT_KEY]) !== undefined) return `${name} is not a setting${guess(ROOT_KEY)}`;
   if (isBlock && !hasRoot) {
     if (Object.hasOwn(value, ROOT_KEY)) {
-      return `${ROOT_KEY}: stands under ${name}: move it to the beginning of the line, and all that stands under it with it`;
+      return `${ROOT_KEY}: is inside ${name}: move it and everything under it to the beginning of the line`;
     }
     if (Object.keys(value).some((below) => NAMES_BELOW_ROOT.has(below)))
       return `${name} is not a setting${guess(ROOT_KEY)}`;
@@ -143,7 +139,7 @@ function strayProblem(key: string, value: unknown, hasRoot: boolean): string | u
   return known === undefined ? undefined : `${name} is not a setting${guess(known)}`;
 }
 
-/** The values that the text of a settings file sets. */
+/** The settings in the text of a settings file. */
 export function readFileLayer(file: string, source: string): Layer {
   const text = parseSettingsText(source, ROOT_KEY);
   const located: Located[] = [...text.problems];
@@ -157,7 +153,7 @@ export function readFileLayer(file: string, source: string): Layer {
   } else if (isClear && (!isGroup(top) || Array.isArray(top))) {
     located.push({
       line: 1,
-      message: `Not a group of settings; every setting stands under ${ROOT_KEY}:`,
+      message: `Not a group of settings; write every setting under ${ROOT_KEY}:`,
     });
   } else if (isClear && isGroup(top)) {
     const hasRoot = Object.hasOwn(top, ROOT_KEY);
@@ -169,7 +165,7 @@ export function readFileLayer(file: string, source: string): Layer {
       if (message !== undefined) located.push({ line, message });
       else
         notes.push(
-          `${file}:${line}: ${nameOf([key])}: is not read; the hub reads only what stands under ${ROOT_KEY}:`,
+          `${file}:${line}: ${nameOf([key])}: is ignored; the hub reads only what is under ${ROOT_KEY}:`,
         );
     }
     const parsed = fileSchema.safeParse(top);

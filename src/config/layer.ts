@@ -1,38 +1,38 @@
 /**
- * What the layers of settings have in common: their values with where they came from, trees of
- * keys, and the wording of a refusal.
+ * What all layers of settings share: values with their origin, trees of keys, and the wording of
+ * errors.
  *
  * @module
  */
 
 import type { Setting } from "./schema.ts";
 
-/** Which layer a value came from. */
+/** The layer that a value came from. */
 export type Source = "default" | "file" | "environment" | "command line";
 
 /** Where a value came from. */
 export interface Origin {
   readonly source: Source;
-  /** `FILE:LINE`, the variable or the option; nothing for a default. */
+  /** `FILE:LINE`, the variable or the option; missing for a default. */
   readonly detail?: string;
 }
 
-/** One layer's values by setting, and what is wrong with it. */
+/** The values of one layer, by setting, and what is wrong with it. */
 export interface Layer {
   readonly values: ReadonlyMap<Setting, { readonly value: unknown; readonly origin: Origin }>;
   readonly problems: readonly string[];
-  /** What a person should know of it, and is no mistake. */
+  /** Worth knowing, but not a mistake. */
   readonly notes?: readonly string[];
 }
 
-/** A group of settings: keys and what stands under them. */
+/** A group of settings: keys and their values. */
 export type Group = Record<string, unknown>;
 
 /** Whether a value has keys. */
 export const isGroup = (value: unknown): value is Group =>
   typeof value === "object" && value !== null;
 
-/** What stands at the end of `keys`, or `undefined` where one of them is missing. */
+/** The value at the end of `keys`, or `undefined` if one of them is missing. */
 export function getAt(tree: unknown, keys: readonly string[]): unknown {
   return keys.reduce(
     (value, key) => (isGroup(value) && Object.hasOwn(value, key) ? value[key] : undefined),
@@ -40,10 +40,7 @@ export function getAt(tree: unknown, keys: readonly string[]): unknown {
   );
 }
 
-/**
- * Puts a value at the end of `keys`. @throws {Error} where the group it belongs to is missing,
- * which is a bug.
- */
+/** Sets the value at the end of `keys`. @throws {Error} if its group is missing, which is a bug */
 export function setAt(tree: Group, keys: readonly string[], value: unknown): void {
   const group = getAt(tree, keys.slice(0, -1));
   const last = keys.at(-1);
@@ -68,11 +65,11 @@ export const errorCode = (error: unknown): string =>
 export const errorReason = (error: unknown): string =>
   REASONS[errorCode(error)] ?? errorCode(error);
 
-/** Ends the message about an unknown name. */
+/** The end of the message about an unknown name. */
 export const guess = (name: string | undefined): string =>
   name === undefined ? "" : `; did you mean ${name}?`;
 
-/** The message about a value against its rule. `shown` is how the value is written, or `empty`. */
+/** The message about a value that breaks its rule. `shown` is the value as written, or `empty`. */
 export const wrongValue = (name: string, shown: string, rule: string): string =>
   shown === "empty"
     ? `${name} has no value, must be ${rule}`

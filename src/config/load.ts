@@ -1,7 +1,7 @@
 /**
- * Brings the settings together: defaults, then the file, then the environment, then the command
- * line; the later one wins. Every layer is checked on its own, so that a wrong value is refused
- * also where another layer hides it, and all that is wrong is told at once.
+ * Loads the settings: defaults, then the file, then the environment, then the command line. A later
+ * layer wins. Each layer is checked on its own, so a wrong value is reported even if another layer
+ * overrides it. All problems are reported at once.
  *
  * @module
  */
@@ -32,49 +32,45 @@ import {
 } from "./schema.ts";
 import { parseScalar, shownString, shownText } from "./yaml.ts";
 
-/** Name of the settings file in the home directory or in that of `--path`. */
+/** Name of the settings file, in the home directory or the directory given with `--path`. */
 const SETTINGS_FILE = "imagehub.yaml";
 
-/** Variables that start with {@link VARIABLE_PREFIX} and are no settings. */
+/** Variables that start with {@link VARIABLE_PREFIX} but are not settings. */
 const VARIABLES_ALLOWED: ReadonlySet<string> = new Set<string>();
 
-/**
- * Values from the command line, as they were typed or already converted. `undefined` sets nothing.
- */
+/** Values from the command line, as typed or already converted. `undefined` sets nothing. */
 type Overrides = { readonly [Key in keyof Settings]?: Settings[Key] | string | undefined };
 
-/** What settings are loaded from. */
+/** Where to load settings from. */
 export interface LoadRequest {
-  /**
-   * Directory that holds imagehub.yaml, which may be missing there. Default: the home directory.
-   */
+  /** Directory of imagehub.yaml. The file may be missing. Default: the home directory. */
   readonly path?: string | undefined;
-  /** A settings file, which has to be there. Not together with `path`. */
+  /** A settings file, which must exist. Not together with `path`. */
   readonly config?: string | undefined;
   /** The environment; `HOME` is the home directory. */
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Values from the command line. */
   readonly overrides?: Overrides;
-  /** Directory that relative paths of the command line start from. Default: the current one. */
+  /** Base directory for relative paths from the command line. Default: the current one. */
   readonly cwd?: string;
 }
 
-/** Checked settings and how they came about. */
+/** Checked settings and their origins. */
 export interface LoadedSettings {
   readonly settings: Settings;
-  /** The settings as they would be if nothing set them. */
+  /** The settings if nothing set them. */
   readonly defaults: Settings;
-  /** The file that was read, absolute; `undefined` where there is none at `place`. */
+  /** Absolute path of the file that was read; `undefined` if there is none at `place`. */
   readonly file: string | undefined;
-  /** Where the file was looked for, absolute. */
+  /** Absolute path where the file was looked for. */
   readonly place: string;
-  /** Where each value came from, by the name of the setting. */
+  /** The origin of each value, by the name of the setting. */
   readonly origins: ReadonlyMap<string, Origin>;
-  /** What a person should know of the file, and is no mistake: one line each. */
+  /** Worth knowing about the file, but not mistakes; one line each. */
   readonly notes: readonly string[];
 }
 
-/** Checks a value that may still be text as it was typed. */
+/** Checks a value that may still be text, as typed. */
 function readValue(
   setting: Setting,
   given: unknown,
@@ -103,7 +99,7 @@ function readTypedLayer(
   return { values, problems };
 }
 
-/** An empty variable counts as not set: that is how unit files and shells unset one. */
+/** An empty variable counts as not set, because unit files and shells unset variables that way. */
 function readEnvironment(env: LoadRequest["env"]): Layer {
   const byVariable = new Map(SETTINGS.map((setting) => [setting.variable, setting]));
   const given: [Setting, string, unknown][] = [];
@@ -115,11 +111,10 @@ function readEnvironment(env: LoadRequest["env"]): Layer {
       given.push([setting, name, value]);
       continue;
     }
-    // The prefix is right already, so it must not make strangers look alike.
+    // Compare without the prefix: it would make unrelated names look alike.
     const tails = [...byVariable.keys()].map((variable) => variable.slice(VARIABLE_PREFIX.length));
     const tail = nearest(name.slice(VARIABLE_PREFIX.length), tails);
-    // Others than misspelt ones are no business of the hub: service managers put variables of their
-    // own there.
+    // Ignore names that are nothing like a setting: service managers set variables of their own.
     if (tail !== undefined)
       unknown.push(`${shownText(name)} is not a setting${guess(VARIABLE_PREFIX + tail)}`);
   }
@@ -152,7 +147,7 @@ function findPlace(
   if (directory === undefined) return { place: path.resolve(cwd, home, SETTINGS_FILE) };
   const place = path.resolve(cwd, directory, SETTINGS_FILE);
   try {
-    // A directory mistyped must not become one with defaults and a data directory of its own.
+    // A mistyped directory must not silently get default settings and its own data directory.
     if (statSync(path.dirname(place)).isDirectory()) return { place };
     return { place, problem: `--path is ${shownString(directory)}, must be a directory` };
   } catch (error) {
@@ -169,12 +164,12 @@ function resolvePath(text: string, base: string, home: string): string {
 /**
  * Loads and checks the settings.
  *
- * Relative paths start from the directory of the settings file, whether that is there or not; those
- * of the command line start from the current directory.
+ * Relative paths start from the directory of the settings file, even if that file is missing. Those
+ * from the command line start from the current directory.
  *
- * @throws {FatalError} with the status `EXIT.config` and one line for each problem: a file named
- * and not there, one that cannot be read or is not YAML, unknown keys and variables, and values
- * against their rules.
+ * @throws {FatalError} with status `EXIT.config` and one line per problem: a named file that is
+ * missing, a file that cannot be read or is not YAML, unknown keys and variables, and values that
+ * break their rules
  */
 export function loadSettings(request: LoadRequest): LoadedSettings {
   const home = request.env["HOME"] || homedir();
@@ -228,20 +223,20 @@ export function loadSettings(request: LoadRequest): LoadedSettings {
   };
 }
 
-/** What only several settings together can get wrong. @throws {FatalError} */
+/** Checks rules that involve several settings. @throws {FatalError} if one is broken */
 function checkTogether({ curve, http }: Settings): void {
   const { server_key: serverKey, client_keys: clientKeys } = curve;
   if ((serverKey === "") !== (clientKeys === "")) {
     throw new FatalError(
       EXIT.config,
-      "hub.curve.server_key and hub.curve.client_keys go together: one of them is missing",
+      "hub.curve.server_key and hub.curve.client_keys must be set together: one of them is missing",
     );
   }
   const address = parseListen(http.listen);
   if (address !== undefined && !isLoopback(address) && http.token_file === "") {
     throw new FatalError(
       EXIT.config,
-      `hub.http.listen is "${http.listen}", which others than this machine can reach: set hub.http.token_file, too`,
+      `hub.http.listen is "${http.listen}", which other machines can reach: set hub.http.token_file too`,
     );
   }
 }

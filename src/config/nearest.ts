@@ -4,11 +4,12 @@
  * @module
  */
 
-/** Longest name worth a guess, in characters; it bounds the work. */
+/** Longest name to guess for, in characters; bounds the work. */
 const NAME_MAX = 64;
 
 /**
- * Edits between two names, where one edit adds, drops or changes a letter, or swaps two neighbours.
+ * Number of edits between two names. One edit adds, drops or changes a letter, or swaps two
+ * neighbours.
  */
 function editDistance(a: string, b: string): number {
   let beforeLast: number[] = [];
@@ -34,8 +35,8 @@ function editDistance(a: string, b: string): number {
 }
 
 /**
- * The known name nearest to `name`, without regard to case, or `undefined` where more than a third
- * of the letters differ from every one of them. Of two that are as near, the first.
+ * The known name nearest to `name`, ignoring case. `undefined` if each differs in more than a third
+ * of its letters. The first one wins a tie.
  */
 export function nearest(name: string, known: Iterable<string>): string | undefined {
   if (name.length > NAME_MAX) return undefined;

@@ -10,7 +10,7 @@ import { getAt } from "./layer.ts";
 import type { LoadedSettings } from "./load.ts";
 import { ROOT_KEY, SETTINGS } from "./schema.ts";
 
-/** A value on one line, quoted wherever a reader of YAML 1.1 could take it for something else. */
+/** A value on one line, quoted if a YAML 1.1 reader could misread it. */
 export function inline(value: unknown): string {
   const options = {
     version: "1.1",
@@ -22,8 +22,8 @@ export function inline(value: unknown): string {
 }
 
 /**
- * The settings in effect as the text of a settings file, which loads to the same settings again. A
- * value that is not a default has a comment that tells where it came from.
+ * The settings in force, as the text of a settings file that loads to the same settings. A value
+ * that is not a default has a comment with its origin.
  */
 export function formatSettings(loaded: LoadedSettings): string {
   const lines = [`${ROOT_KEY}:`];
@@ -45,7 +45,7 @@ export function formatSettings(loaded: LoadedSettings): string {
   return `${lines.join("\n")}\n`;
 }
 
-/** The settings that differ from the defaults, by name, for a line of the log. */
+/** The settings that differ from the defaults, by name, for a log line. */
 export function differences(loaded: LoadedSettings): Record<string, unknown> {
   const differing = SETTINGS.map(
     ({ name, path }) => [name, getAt(loaded.settings, path), getAt(loaded.defaults, path)] as const,

@@ -2,9 +2,9 @@
  * The settings: their keys, defaults, rules and one-line descriptions. Nothing here reads a file or
  * the environment.
  *
- * A setting is added by one entry in a shape below. Its environment variable, its name in messages
- * and its line in the printed settings follow from the key; the commented `imagehub.yaml` has to
- * gain it too, which a test checks.
+ * To add a setting, add one entry to a shape below. Its environment variable, its name in messages
+ * and its line in the printed settings follow from the key. The commented `imagehub.yaml` needs it
+ * too, which a test checks.
  *
  * @module
  */
@@ -13,42 +13,43 @@ import { isIP, isIPv6 } from "node:net";
 import * as z from "zod";
 import { OFF, parseListen } from "../net/listen-address.ts";
 import { parseNetwork } from "../net/access.ts";
-import { TEXT_BYTES_MAX } from "../protocol/request.ts";
-import { IMAGE_NAME_BYTES_MAX } from "../protocol/names.ts";
-import { WRITERS_MAX } from "../limits.ts";
+import {
+  CONNECTIONS_MAX,
+  IMAGE_NAME_BYTES_MAX,
+  LINGER_SECONDS,
+  QUEUE_IMAGES_MAX,
+  TEXT_BYTES_MAX,
+  WRITERS_MAX,
+} from "../limits.ts";
 
-/** Most images a queue may be told to hold. */
-const QUEUE_IMAGES_MAX = 100_000;
 /** Longest patience: a week. */
 const PATIENCE_MINUTES_MAX = 7 * 24 * 60;
-/** Longest name of an interface, IFNAMSIZ of Linux without its closing zero. */
+/** Longest name of an interface: IFNAMSIZ of Linux without its final zero. */
 const INTERFACE_NAME_MAX = 15;
 
-/** Longest time between two flushes, in seconds. */
+/** Longest time between two flushes to disk, in seconds. */
 const SYNC_SECONDS_MAX = 3600;
 /**
- * Shortest and longest bound of a frame, in bytes: a small JPEG has to fit, and 1 GiB is more than
+ * Shortest and longest limit for a frame, in bytes: a small JPEG must fit, and 1 GiB is more than
  * any camera makes.
  */
 const MESSAGE_BYTES_MIN = 65_536;
 const MESSAGE_BYTES_MAX = 1_073_741_824;
-/** Most bytes that may wait: 64 GiB. */
+/** Largest value of `max_queue_bytes`: 64 GiB. */
 const QUEUE_BYTES_MAX = 68_719_476_736;
-/** Most connections; each takes a file descriptor. */
-const CONNECTIONS_MAX = 100_000;
 
 const ACKS = ["stored", "received", "synced"] as const;
 const UNLABELLED = ["ignore", "store"] as const;
 const LOG_LEVELS = ["error", "warn", "info", "debug"] as const;
 const LOG_FORMATS = ["auto", "text", "journal", "json"] as const;
 
-/** What is known about a setting beside its type. */
+/** What is known about a setting besides its type. */
 interface Details {
   /** What it is for, in one line without a full stop. */
   readonly description: string;
-  /** What a value has to be; completes the sentence "must be …". */
+  /** What a value must be; completes the sentence "must be …". */
   readonly rule: string;
-  /** The option of the command line that sets it, where that is not the key with dashes. */
+  /** The command-line option that sets it, if that is not the key with dashes. */
   readonly option?: string;
   /** Whether the value is a path, made absolute on loading. */
   readonly isPath?: boolean;
@@ -64,7 +65,7 @@ function setting<T extends z.ZodType>(type: T, details: Details): T {
   return type;
 }
 
-/** A group of settings. Left out, or with nothing in it, it is all defaults. */
+/** A group of settings. If missing or empty, all of them have their defaults. */
 function section<T extends Shape>(shape: T) {
   const type = z.preprocess((value) => value ?? {}, z.strictObject(shape)).prefault({});
   shapeOf.set(type, shape);
@@ -75,8 +76,8 @@ const oneOf = (words: readonly string[]): string =>
   `${words.slice(0, -1).join(", ")} or ${words.at(-1)}`;
 
 /**
- * 0, 1 and nothing are what Python takes for a truth value, so files written for the Python hub may
- * hold them.
+ * Python takes 0, 1 and nothing for truth values, so files written for the Python hub may hold
+ * them.
  */
 const truth = z.preprocess(
   (value) => (value === 1 ? true : (value ?? 0) === 0 ? false : value),
@@ -85,15 +86,12 @@ const truth = z.preprocess(
 
 function isBindable(text: string): boolean {
   if (text === "*" || isIP(text) !== 0) return true;
-  // Digits and dots alone are an address gone wrong, though an interface could bear such a name.
+  // Digits and dots alone are a mistyped address, though an interface could have such a name.
   if (/^[\d.]+$/.test(text)) return false;
   return text.length <= INTERFACE_NAME_MAX && /^[\w.@-]+$/.test(text);
 }
 
-/**
- * A path that may be left empty, for none. A new type each time, as each is the key to its own
- * details.
- */
+/** A path, or nothing. A new type each time, because each type is the key to its own details. */
 const optionalPath = () =>
   z.preprocess(
     (value) => value ?? "",
@@ -104,7 +102,7 @@ const optionalPath = () =>
   );
 
 /**
- * A list of addresses and networks. A single one, or several with commas, may stand without being a
+ * A list of addresses and networks. A string with one, or several with commas, also counts as a
  * list.
  */
 const networks = z.preprocess(
@@ -113,21 +111,21 @@ const networks = z.preprocess(
   z.array(z.string().refine((text) => parseNetwork(text) !== undefined)).default([]),
 );
 
-/** Most publishers that the hub listens to. */
+/** Maximum publishers that the hub connects to. */
 const PUBLISHERS_MAX = 256;
 /** A public key of CURVE in Z85 (ZeroMQ RFC 32). */
 const Z85_KEY = /^[0-9a-zA-Z.\-:+=^!/*?&<>()[\]{}@%$#]{40}$/;
 
 const endpoint = z.string().refine((text) => {
-  // libzmq takes no others for a host.
+  // libzmq accepts no other hosts.
   const [, address, port] =
     /^tcp:\/\/(?:\[([^\]]+)\]|[A-Za-z0-9][\w.-]*):(\d{1,5})$/.exec(text) ?? [];
   return (address === undefined || isIPv6(address)) && Number(port) >= 1 && Number(port) <= 65_535;
 });
 
 /**
- * A list of publishers, each its endpoint, or with its key a group. One, or several with commas,
- * may stand without being a list.
+ * A list of publishers, each an endpoint, or a group with its key. A string with one endpoint, or
+ * several with commas, also counts as a list.
  */
 const publishers = z.preprocess(
   (value) =>
@@ -140,7 +138,7 @@ const publishers = z.preprocess(
       ]),
     )
     .max(PUBLISHERS_MAX)
-    // Each message would be stored twice.
+    // With duplicates, each message would be stored twice.
     .refine(
       (all) =>
         new Set(all.map((each) => (typeof each === "string" ? each : each.connect))).size ===
@@ -229,7 +227,7 @@ const hubShape = {
   }),
 };
 
-/** Where an address and a port is meant, or none. YAML 1.1 takes a bare `off` for a truth value. */
+/** An address with a port, or `off`. YAML 1.1 takes a bare `off` for a truth value. */
 const listenAddress = z.preprocess(
   (value) => (value === false ? OFF : value),
   z
@@ -238,7 +236,7 @@ const listenAddress = z.preprocess(
     .default("127.0.0.1:8550"),
 );
 
-/** What the hub tells of itself. */
+/** Settings of the HTTP listener. */
 const controlShape = {
   http: section({
     listen: setting(listenAddress, {
@@ -254,7 +252,7 @@ const controlShape = {
   }),
 };
 
-/** What bounds a peer that is broken or hostile, and who may send. */
+/** Who may send, and limits for broken or hostile peers. */
 const networkShape = {
   allow: setting(networks, {
     description:
@@ -345,7 +343,7 @@ const networkShape = {
     description: "Seconds to wait for the answer to a PING before closing the connection",
     rule: "a number from 0.1 to 3600",
   }),
-  linger: setting(z.number().min(0).max(5).default(1), {
+  linger: setting(z.number().min(0).max(5).default(LINGER_SECONDS), {
     description: "Seconds that the last replies have to leave the machine when the hub stops",
     rule: "a number from 0 to 5",
   }),
@@ -355,36 +353,33 @@ const allShape = { ...hubShape, ...networkShape, ...controlShape };
 
 const hubSection = section(allShape);
 
-/** The top-level key of imagehub.yaml that all settings stand under. */
+/** The top-level key of imagehub.yaml; all settings are under it. */
 export const ROOT_KEY = "hub";
 
 /**
- * The schema of a whole settings file. Unknown keys are refused at every level but the top, where
- * blocks of other programs may stand.
+ * The schema of a whole settings file. Unknown keys are refused, except at the top, where blocks of
+ * other programs may stand.
  */
 export const fileSchema = z.object({ [ROOT_KEY]: hubSection });
 
-/**
- * The settings as the hub uses them, by the names of the keys. `data_directory` is absolute once
- * loaded.
- */
+/** The settings as the hub uses them, by key. `data_directory` is absolute after loading. */
 export type Settings = z.output<typeof hubSection>;
 
 /** One setting, as the loader and the printer see it. */
 export interface Setting extends Details {
-  /** The keys that lead to it below {@link ROOT_KEY}, such as `["port"]`. */
+  /** The keys below {@link ROOT_KEY} that lead to it, such as `["port"]`. */
   readonly path: readonly string[];
   /** The path with dots, such as `port`. */
   readonly name: string;
   /** The environment variable that sets it, such as `IMAGEHUB_PORT`. */
   readonly variable: string;
-  /** The option of the command line that sets it, such as `--port`. */
+  /** The command-line option that sets it, such as `--port`. */
   readonly option: string;
   /** Checks one value. `undefined` gives the default. */
   readonly type: z.ZodType;
 }
 
-/** What every environment variable of the hub starts with. */
+/** The prefix of every environment variable of the hub. */
 export const VARIABLE_PREFIX = "IMAGEHUB_";
 
 function listSettings(shape: Shape, above: readonly string[]): Setting[] {
@@ -407,13 +402,13 @@ function listSettings(shape: Shape, above: readonly string[]): Setting[] {
   });
 }
 
-/** All settings, in the order in which they are documented and printed. */
+/** All settings, in the order of the documentation. */
 export const SETTINGS: readonly Setting[] = listSettings(allShape, []);
 
-/** The settings as they are where nothing sets them; `data_directory` is still relative. */
+/** The settings if nothing sets them; `data_directory` is still relative. */
 export const defaultSettings = (): Settings => hubSection.parse({});
 
-/** The publishers of the setting `subscribe`; `server_key` is empty where there is none. */
+/** The publishers of the setting `subscribe`; `server_key` is empty without a key. */
 export function publishersIn({
   subscribe,
 }: Settings): readonly { readonly connect: string; readonly server_key: string }[] {

@@ -1,9 +1,9 @@
 /**
- * Reads the text of a settings file as PyYAML's `safe_load` does (YAML 1.1), and keeps what a
- * message needs: the line of each key and how each value is written. It knows no setting.
+ * Parses the text of a settings file as PyYAML's `safe_load` does (YAML 1.1). Keeps what messages
+ * need: the line of each key, and how each value is written. It knows no setting.
  *
- * Stricter than PyYAML in one thing: a key that stands twice is a problem, where PyYAML takes the
- * last.
+ * It is stricter than PyYAML in one point: a duplicate key is an error, where PyYAML takes the last
+ * one.
  *
  * @module
  */
@@ -22,8 +22,9 @@ import {
   visit,
 } from "yaml";
 
-/** What to do about a line that is not indented as those around it. */
-const ALIGN = "settings of one group begin in the same column, those under hub: two spaces in";
+/** Advice about a line with wrong indentation. */
+const ALIGN =
+  "settings of one group must begin in the same column, those under hub: after two spaces";
 
 /** Longest part of a value shown in a message, in characters. */
 const SHOWN_MAX = 60;
@@ -31,26 +32,24 @@ const SHOWN_MAX = 60;
 /** Something wrong with the text itself. */
 interface TextProblem {
   readonly line: number;
-  /** Where it is known to the character. */
+  /** Known for syntax errors only. */
   readonly column?: number;
   readonly message: string;
 }
 
-/** Keys and list indexes that lead to a value from the top of the file. */
+/** Keys and list indexes that lead from the top of the file to a value. */
 export type KeyPath = readonly (string | number)[];
 
 /** A settings file after parsing. */
 export interface SettingsText {
-  /** What the file holds, or `undefined` where the problems leave it unclear. */
+  /** What the file holds, or `undefined` if the problems leave it unclear. */
   readonly value: unknown;
   readonly problems: readonly TextProblem[];
-  /**
-   * The line, from 1, of the key at `path`, or of the nearest one above it that stands in the file.
-   */
+  /** The line, from 1, of the key at `path`, or of its nearest parent in the file. */
   lineOf(path: KeyPath): number;
   /**
-   * The value at `path` as a message shows it: as written where plain, quoted where a string, else
-   * its kind.
+   * The value at `path` as a message shows it: as written if plain, quoted if a string, else its
+   * kind.
    */
   shown(path: KeyPath): string;
 }
@@ -61,8 +60,8 @@ const FLOAT = /^(?:[-+]?\d[\d_]*\.[\d_]*|\.\d[\d_]*)$/;
 const FLOAT_EXPONENT = /^(?:[-+]?\d[\d_]*\.[\d_]*|\.\d[\d_]*)[eE][-+]\d+$/;
 
 /**
- * The rules of PyYAML's resolver.py where the yaml package's differ: to PyYAML `y`, `.` and `1e3`
- * are strings.
+ * PyYAML's rules (resolver.py) where they differ from the yaml package: to PyYAML, `y`, `.` and
+ * `1e3` are strings.
  */
 function pyYamlTags(tags: Tags): Tags {
   return tags.map((tag): Tags[number] => {
@@ -78,7 +77,7 @@ function pyYamlTags(tags: Tags): Tags {
 function parse(text: string, lines: LineCounter): Document.Parsed {
   return parseDocument(text, {
     version: "1.1",
-    // Also where a %YAML directive names another version, which PyYAML disregards.
+    // Even if a %YAML directive names another version, which PyYAML ignores.
     schema: "yaml-1.1",
     customTags: pyYamlTags,
     lineCounter: lines,
@@ -88,21 +87,21 @@ function parse(text: string, lines: LineCounter): Document.Parsed {
   });
 }
 
-/** Longest message of the YAML parser that is passed on, in characters: it quotes the file. */
+/** Longest message of the YAML parser that is shown, in characters: it quotes the file. */
 const MESSAGE_CHARS_MAX = 300;
 
-/** Without what ends a line for one reader or another. */
+/** Replaces control characters and everything that any reader takes for a line break. */
 function onOneLine(text: string): string {
   return text.toWellFormed().replaceAll(/[\p{Cc}\u2028\u2029]/gu, "?");
 }
 
-/** A value as a message shows it: cut to length, on one line. */
+/** A value as a message shows it: shortened, on one line. */
 export function shownText(text: string): string {
   const cut = text.length > SHOWN_MAX ? `${text.slice(0, SHOWN_MAX)}…` : text;
   return onOneLine(cut);
 }
 
-/** A string as a message shows it: in quotes, cut to length, on one line. */
+/** A string as a message shows it: quoted, shortened, on one line. */
 export function shownString(text: string): string {
   const cut = text.length > SHOWN_MAX ? `${text.slice(0, SHOWN_MAX)}…` : text;
   return onOneLine(JSON.stringify(cut));
@@ -110,7 +109,7 @@ export function shownString(text: string): string {
 
 /**
  * The value that `text` would have as a plain value in the file: a number, a truth value, or else a
- * string. For values that arrive as text only, from the environment or the command line.
+ * string. For text from the environment or the command line.
  */
 export function parseScalar(text: string): unknown {
   const document = parse(text, new LineCounter());
@@ -121,27 +120,27 @@ export function parseScalar(text: string): unknown {
     : text;
 }
 
-/** Keys as the yaml package turns them into names of properties. */
+/** A key as the yaml package turns it into a property name. */
 function keyText(key: unknown): string {
-  // A collection or an alias as a key is refused elsewhere, and some of them cannot be made text
-  // of.
+  // Collections and aliases as keys are refused elsewhere. Some cannot be turned into text.
   const text: unknown = isScalar(key) ? (key.value ?? "") : isNode(key) ? "?" : key;
   return String(text);
 }
 
-/** @param offset where in the text the parser stumbled */
+/** @param offset where the parser found the error */
 function syntaxMessage(code: string, message: string, text: string, offset: number): string {
   const before = text.slice(text.lastIndexOf("\n", offset - 1) + 1, offset);
-  const [behind = ""] = text.slice(offset).split("\n", 1);
+  const [rest = ""] = text.slice(offset).split("\n", 1);
   const falseSpace = FALSE_INDENT.exec(text);
   if (falseSpace !== null) return `not YAML: ${falseSpaceMessage(falseSpace[0].at(-1) ?? "")}`;
   if (code === "MULTIPLE_DOCS") return "not YAML: there is more than one document";
-  if (code === "BAD_ALIAS") return `not YAML: ${message}; a * has to stand in quotes`;
+  if (code === "BAD_ALIAS")
+    return `not YAML: ${message}; a value that begins with * must be in quotes`;
   if (code === "TAB_AS_INDENT")
     return "not YAML: this line begins with a tab: put spaces in its place";
   if (code === "BLOCK_AS_IMPLICIT_KEY") {
-    return /:(?:\s|$)/.test(behind)
-      ? `not YAML: ${message}; a value with a colon and a space in it has to stand in quotes`
+    return /:(?:\s|$)/.test(rest)
+      ? `not YAML: ${message}; a value with a colon and a space in it must be in quotes`
       : `not YAML: the line below is indented deeper: ${ALIGN}`;
   }
   if (code === "BAD_INDENT" || (message.startsWith("Unexpected scalar") && before.trim() === "")) {
@@ -151,8 +150,8 @@ function syntaxMessage(code: string, message: string, text: string, offset: numb
 }
 
 /**
- * A character that looks like a space, and is none to YAML, at the beginning of a line. Web pages
- * have them.
+ * A character at the beginning of a line that looks like a space, but is none to YAML. Text copied
+ * from web pages contains them.
  */
 const FALSE_INDENT = /^[ \t]*[\u00A0\u2000-\u200B\u202F\u205F\u3000]/m;
 
@@ -161,17 +160,17 @@ function falseSpaceMessage(character: string): string {
   return `a line begins with the character U+${code}, which only looks like a space: put spaces in its place`;
 }
 
-/** What is wrong with a key that begins so; undefined of any other. */
+/** What is wrong with a key that begins with such a character; otherwise undefined. */
 export function falseSpaceIn(key: string): string | undefined {
   const found = FALSE_INDENT.exec(key);
   return found === null ? undefined : falseSpaceMessage(found[0].at(-1) ?? "");
 }
 
 /**
- * Problems that need no knowledge of settings. Behind those that are not `doubled`, the value is
- * unclear.
+ * Problems that need no knowledge of settings. Those in `unclear` leave the value unclear, those in
+ * `doubled` do not.
  *
- * @param root the only key at the top whose keys, and those below it, may not stand twice
+ * @param root the only top-level key under which duplicate keys are refused
  */
 function structureProblems(
   document: Document.Parsed,
@@ -193,7 +192,7 @@ function structureProblems(
       for (const { key } of map.items) {
         const line = lineAt(key);
         if (!isScalar(key) || (typeof key.value === "object" && key.value !== null)) {
-          unclear.push({ line, message: "a key has to be a word" });
+          unclear.push({ line, message: "a key must be a word" });
           continue;
         }
         const name = keyText(key);
@@ -214,7 +213,7 @@ function structureProblems(
   return { unclear, doubled };
 }
 
-/** The deepest key and value on the way along `path`, and whether the way went to its end. */
+/** The deepest key and value along `path`, and whether `path` exists to its end. */
 function walk(document: Document.Parsed, path: KeyPath) {
   let key: unknown;
   let value: unknown = document.contents;
@@ -222,7 +221,7 @@ function walk(document: Document.Parsed, path: KeyPath) {
     const from: unknown = isAlias(value) ? value.resolve(document) : value;
     if (isMap(from)) {
       const pair = from.items.findLast((item) => keyText(item.key) === String(step));
-      // A key that comes from a merge (<<) stands elsewhere.
+      // A key from a merge (<<) is written elsewhere.
       if (!pair) return { key, value: from, isWhole: false };
       key = pair.key;
       value = pair.value;
@@ -245,12 +244,12 @@ function shownNode(node: unknown): string {
 }
 
 /**
- * Parses the text of a settings file. Never throws: what is wrong is in `problems`.
+ * Parses the text of a settings file. Never throws: errors are in `problems`.
  *
- * @param root the key at the top that the settings stand under
+ * @param root the top-level key that all settings are under
  */
 export function parseSettingsText(source: string, root: string): SettingsText {
-  // As Python's text mode does; it leaves one kind of line break to count.
+  // As Python's text mode does. It leaves one kind of line break to count.
   const text = source.replaceAll(/\r\n?/g, "\n");
   const lines = new LineCounter();
   const document = parse(text, lines);
@@ -259,10 +258,9 @@ export function parseSettingsText(source: string, root: string): SettingsText {
   const problems: TextProblem[] = [];
   let value: unknown;
 
-  // PyYAML refuses these too. A file that holds them is no settings file at all, so nothing else is
-  // said of it.
+  // PyYAML refuses these too. A file with them is no settings file at all, so report nothing else.
   const unprintable = /[^\P{Cc}\t\n\u0085]|[\p{Cs}\uFFFE\uFFFF]/u.exec(text);
-  // Whatever follows a syntax error may be wrong for its sake alone, so only the first is told.
+  // A syntax error may cause all the following ones, so report only the first.
   const syntaxError = document.errors[0];
   if (unprintable) {
     const code = (unprintable[0].codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0");
@@ -282,7 +280,7 @@ export function parseSettingsText(source: string, root: string): SettingsText {
     try {
       if (unclear.length === 0) value = document.toJS();
     } catch (error) {
-      // Aliases of aliases of aliases, made to fill the memory.
+      // Nested aliases, made to fill the memory.
       unclear.push({
         line: 1,
         message: `not YAML: ${error instanceof Error ? error.message : "?"}`,

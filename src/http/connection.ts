@@ -1,11 +1,9 @@
 /**
- * One connection of the HTTP listener: takes in a request, hands over its answer, takes in the
- * next.
+ * One connection of the HTTP listener: reads a request, sends its answer, then reads the next.
  *
- * What it holds is bounded at any time: of what the peer sends, one request line with its headers
- * and as much behind it; of what the peer is sent, one answer or one part of it. No request is
- * looked at before the answer to the one before has left for the kernel whole, so a peer that does
- * not read is not answered either.
+ * Its memory is always bounded. It holds at most one request head and as much data after it, and
+ * one answer or one part of it. It reads no request until the kernel has taken the previous answer
+ * whole, so a peer that does not read gets no more answers.
  *
  * @module
  */
@@ -17,22 +15,22 @@ import { HEAD_BYTES_MAX, readHead } from "./request-head.ts";
 
 /** How long a request may take to arrive, in milliseconds. */
 const REQUEST_MS_MAX = 5000;
-/** How long a connection may then be without a further one, in milliseconds. */
+/** How long a connection may then be idle before its next request, in milliseconds. */
 const IDLE_MS_MAX = 10_000;
-/** For how long a peer may take nothing of what it is sent, in milliseconds. */
+/** How long a peer may leave its answer unread, in milliseconds. */
 const UNREAD_MS_MAX = 10_000;
 
 /**
- * How long a connection stands whose end has been sent, in milliseconds, and how much is taken in
- * on it meanwhile and thrown away, in bytes: closed at once, it would take the last answer from a
- * peer that is still sending.
+ * How long a connection lives after its last answer, in milliseconds, and how much it reads and
+ * discards meanwhile, in bytes. If it were closed at once, a peer that is still sending would lose
+ * the last answer.
  *
  * @see RFC 9112, 9.6
  */
 const PARTING_MS_MAX = 5000;
 const IGNORED_BYTES_MAX = 2 ** 20;
 
-/** An answer up to this size leaves in one piece with its headers, in bytes. */
+/** Up to this size, an answer is sent in one piece with its headers, in bytes. */
 const ONE_PIECE_BYTES_MAX = 16_384;
 
 const EMPTY = Buffer.alloc(0);
@@ -41,36 +39,33 @@ const LINE_END = Buffer.from("\r\n");
 const LAST_CHUNK = Buffer.from("0\r\n\r\n");
 const CHUNKED = { "Transfer-Encoding": "chunked" };
 
-/** What a connection knows of its server. */
+/** What a connection needs from its server. */
 export interface Office {
-  /** Makes the answer to a request. It does not reject. */
+  /** Makes the answer to a request. Never rejects. */
   readonly answer: (request: HttpRequest) => Promise<Answer>;
-  /** Whether an answer in parts may begin. Where it may, `endParts` follows. */
+  /** Whether an answer in parts may begin. If it returns true, `endParts` must follow. */
   readonly beginParts: () => boolean;
   readonly endParts: () => void;
-  /** Is told by how much the bytes have changed that wait for peers to take them. */
+  /** Reports a change in the number of bytes that wait for peers to take them. */
   readonly waits: (bytes: number) => void;
-  /** Is told why an answer broke off, which is a bug. */
+  /** Reports why an answer broke off, which is a bug. */
   readonly onError: (error: unknown) => void;
 }
 
-/** See the module. */
+/** One connection. */
 export class Connection {
-  /** `parting`: its last answer has been sent, and the end behind it. */
+  /** `parting`: its last answer and the end of the stream have been sent. */
   private phase: "receiving" | "answering" | "parting" = "receiving";
-  /**
-   * When it came, or was answered last, or the peer took something last; in milliseconds of
-   * `performance.now`.
-   */
+  /** When it opened, was last answered, or the peer last took something; by `performance.now`. */
   sinceMs = performance.now();
-  /** When its phase has taken too long. */
+  /** When its phase has taken too long; by `performance.now`. */
   private deadlineMs = this.sinceMs + REQUEST_MS_MAX;
-  /** Of the next request; while one is answered no longer than {@link HEAD_BYTES_MAX}. */
+  /** Data of the next request; during an answer at most {@link HEAD_BYTES_MAX}. */
   private received = EMPTY;
-  /** Bytes that were thrown away. From the first on there is no next request. */
+  /** Bytes that were discarded. Once there are any, there is no next request. */
   private ignored = 0;
   private hasPeerEnded = false;
-  /** What the kernel has not taken yet of what is to be sent. */
+  /** What the kernel has not yet taken. */
   private unsent: Uint8Array = EMPTY;
   private whenSent: ((isSent: boolean) => void) | undefined;
   private isInParts = false;
@@ -87,19 +82,20 @@ export class Connection {
   }
 
   /**
-   * Whether it may give way to another: not while its answer is being made, or goes on in parts.
+   * Whether it may be closed for another connection: not while its answer is being made, or is sent
+   * in parts.
    */
   get givesWay(): boolean {
     return this.phase !== "answering" || (this.isUnread && !this.isInParts);
   }
 
-  /** Whether the peer has not taken all that is to be sent. */
+  /** Whether the peer has not yet taken everything. */
   get isUnread(): boolean {
     return this.unsent.length > 0;
   }
 
-  /** Takes in what has come. */
-  take(bytes: Buffer): void {
+  /** Handles data from the peer. */
+  receive(bytes: Buffer): void {
     if (this.phase === "parting" || this.ignored > 0) return this.ignore(bytes.length);
     if (this.received.length === 0) this.beginRequest();
     this.received = Buffer.concat([this.received, bytes]);
@@ -107,15 +103,15 @@ export class Connection {
     else this.boundReceived();
   }
 
-  /** The peer sends no more. */
-  takeEnd(): void {
+  /** The peer has closed its side. */
+  receiveEnd(): void {
     this.hasPeerEnded = true;
     if (this.phase !== "answering") this.socket.end();
-    // One answer may still be waited for. Parts, which need not end, go to nobody.
+    // A single answer may still be wanted. Nobody waits for parts, which may be endless.
     else if (this.isInParts) this.cut();
   }
 
-  /** The kernel has room again. */
+  /** The kernel has room again: sends what waits. */
   flush(): void {
     if (!this.isUnread) return;
     const sent = this.socket.write(this.unsent);
@@ -127,20 +123,20 @@ export class Connection {
     if (!this.isUnread) this.settle(true);
   }
 
-  /** Ends what has taken too long. To be called about once a second. */
+  /** Ends what has taken too long. Call it about once a second. */
   look(nowMs: number): void {
     if (nowMs < this.deadlineMs) return;
     if (this.phase === "receiving") this.part();
     else this.cut();
   }
 
-  /** Ends it at once, with all that was to be sent. */
+  /** Closes it at once and drops what was to be sent. */
   cut(): void {
     this.forget();
     this.socket.terminate();
   }
 
-  /** It has ended, from whichever side. */
+  /** Cleans up after either side has closed it. */
   forget(): void {
     if (this.gone.signal.aborted) return;
     this.gone.abort();
@@ -150,7 +146,7 @@ export class Connection {
     this.settle(false);
   }
 
-  /** Answers what has come whole, one request after the other. */
+  /** Answers complete requests, one after the other. */
   private async serve(): Promise<void> {
     for (let next = this.next(); next !== undefined; next = this.next()) {
       this.phase = "answering";
@@ -158,7 +154,7 @@ export class Connection {
       try {
         await this.respond(next);
       } catch (error) {
-        // Parts that wait for something end so when the peer goes.
+        // If the peer has gone, this is how parts that wait for something end.
         if (!this.gone.signal.aborted) this.office.onError(error);
         this.cut();
       }
@@ -171,7 +167,7 @@ export class Connection {
     }
   }
 
-  /** @returns the next request, or the answer to what is none; undefined where more has to come */
+  /** @returns the next request, or an answer to bad input; undefined if more data must come */
   private next(): HttpRequest | Answer | undefined {
     const end = this.received.indexOf(HEAD_END);
     if (end < 0 && this.received.length <= HEAD_BYTES_MAX) return undefined;
@@ -201,7 +197,7 @@ export class Connection {
     }
   }
 
-  /** @param request undefined: what has come is none */
+  /** @param request undefined if the input was not a request */
   private async hand(answer: Answer, request: HttpRequest | undefined): Promise<void> {
     const { body } = answer;
     const inChunks = request?.knowsChunks === true;
@@ -213,8 +209,8 @@ export class Connection {
   }
 
   /**
-   * Whether the connection ends with the answer. What is no request leaves open where the next one
-   * begins.
+   * Whether the connection ends with this answer. After bad input, it is unclear where the next
+   * request begins.
    */
   private endsWith(request: HttpRequest | undefined): boolean {
     return request === undefined || request.isLast || this.ignored > 0 || this.hasPeerEnded;
@@ -227,7 +223,7 @@ export class Connection {
   ): Promise<void> {
     if (!(await this.send(head))) return;
     for await (const part of parts) {
-      // An empty chunk would be the end.
+      // An empty chunk would end the answer.
       if (part.length === 0) continue;
       const size = Buffer.from(`${part.length.toString(16)}\r\n`);
       if (!(await this.send(inChunks ? Buffer.concat([size, part, LINE_END]) : part))) return;
@@ -236,8 +232,8 @@ export class Connection {
   }
 
   /**
-   * Resolves when the kernel has taken all of it, or the connection has ended. @returns which of
-   * the two
+   * Resolves when the kernel has taken all bytes, or the connection has ended. @returns true for
+   * the former
    */
   private send(bytes: Uint8Array): boolean | Promise<boolean> {
     if (this.gone.signal.aborted) return false;
@@ -267,7 +263,7 @@ export class Connection {
     if (this.phase === "receiving") this.deadlineMs = performance.now() + REQUEST_MS_MAX;
   }
 
-  /** Sends the end, and waits for that of the peer. */
+  /** Sends the end of the stream, and waits for that of the peer. */
   private part(): void {
     this.phase = "parting";
     this.received = EMPTY;

@@ -1,6 +1,6 @@
 /**
- * The hub's HTTP listener: `/healthz`, `/metrics` and `/api/status`. That it cannot listen never
- * keeps the hub from receiving images: the log says why, and it tries again.
+ * The hub's HTTP listener: `/healthz`, `/metrics` and `/api/status`. If it cannot listen, the hub
+ * still receives images: the log says why, and it tries again.
  *
  * @module
  */
@@ -18,7 +18,7 @@ import { HttpServer } from "./server.ts";
 import { statusOf } from "./status.ts";
 import { readToken } from "./token.ts";
 
-/** How long it waits until it tries again to listen, in milliseconds. */
+/** How long it waits before it tries to listen again, in milliseconds. */
 const RETRY_MS = 30_000;
 
 /** The listener of one hub. It lives in the main thread. */
@@ -32,7 +32,7 @@ export class Control {
     private readonly log: Log,
   ) {}
 
-  /** Starts to listen, where the settings say so. Problems go to the log. */
+  /** Starts to listen, unless the settings say off. Problems go to the log. */
   start(): void {
     const { listen } = this.overview.settings.http;
     const address = listen === OFF ? undefined : parseListen(listen);
@@ -50,14 +50,14 @@ export class Control {
     }
   }
 
-  /** Reads the token again. Where that fails, the one that was read before stays in force. */
+  /** Reads the token again. If that fails, the old one stays in force. */
   reload(): void {
     if (this.server === undefined) return;
     try {
       this.server.token = this.readToken();
     } catch (error) {
       this.log.error(
-        `Cannot read hub.http.token_file again, the one before stays in force: ${messageOf(error)}`,
+        `Cannot read hub.http.token_file again, so the old token stays in force: ${messageOf(error)}`,
       );
     }
   }
@@ -74,7 +74,7 @@ export class Control {
       {
         "/healthz": shared(async () => await healthAnswer(overview)),
         "/metrics": shared(async () => {
-          // Only where somebody asks for them is the library loaded.
+          // Load the library only if somebody asks for metrics.
           metrics ??= new (await import("./metrics.ts")).Metrics(overview);
           return { status: 200, type: metrics.type, body: Buffer.from(await metrics.text()) };
         }),
@@ -93,21 +93,24 @@ export class Control {
     const { token_file: path } = this.overview.settings.http;
     if (path === "") return undefined;
     const { token, isExposed } = readToken(path);
-    if (isExposed) this.log.warn(`Every user of this machine may read ${path}: chmod o= ${path}`);
+    if (isExposed)
+      this.log.warn(
+        `Every user of this machine can read the token in ${path}. To prevent this: chmod o= ${path}`,
+      );
     return token;
   }
 
-  /** The same reason is told once, however often it is tried. */
+  /** Logs a reason once, however often listening fails for it. */
   private complain(reason: string): void {
     if (reason === this.said) return;
     this.said = reason;
-    this.log.error(`No health and metrics, images are received all the same: ${reason}`);
+    this.log.error(`Images are received, but health and metrics are not available: ${reason}`);
   }
 }
 
 /**
- * Whoever asks while an answer is being made gets that one: a crowd costs no more than one, in time
- * and in memory.
+ * Requests that arrive while an answer is being made share it: a crowd costs as much time and
+ * memory as one.
  */
 function shared(make: () => Promise<Answer>): Route {
   let making: Promise<Answer> | undefined;
@@ -127,11 +130,11 @@ function reasonOf(error: unknown, address: ListenAddress): string {
     const who = holder
       ? `process ${holder.pid} (${holder.name})`
       : "a process that /proc does not show to this user";
-    return `Cannot listen on ${url}: port ${address.port} is in use by ${who}; set http.listen to another, or to off`;
+    return `Cannot listen on ${url}: port ${address.port} is in use by ${who}; set http.listen to another port, or to off`;
   }
   if (code === "EADDRNOTAVAIL")
-    return `Cannot listen on ${url}: this machine has no such address; see http.listen`;
+    return `Cannot listen on ${url}: this machine has no such address; correct http.listen`;
   if (code === "EACCES")
-    return `Cannot listen on ${url}: ports below 1024 are for root; see http.listen`;
+    return `Cannot listen on ${url}: ports below 1024 are for root; set http.listen to a higher port`;
   return messageOf(error);
 }

@@ -1,41 +1,32 @@
 /**
- * Whether the hub can store what it is sent, under the right date, and if not, why.
+ * Whether the hub can store images under the right date, and if not, why.
  *
  * @module
  */
 
 import { clockProblem } from "../store/clock-floor.ts";
 import { DataState } from "../store/data-guard.ts";
+import { STALL_UNHEALTHY_SECONDS, TURN_MS_MAX } from "../limits.ts";
 import { Counter, Integer } from "../shared/memory.ts";
 import type { Overview } from "./overview.ts";
 
 /**
- * How long a writer may wait for the disk with one request, in seconds. imagenode gives a hub a
- * second, every 10 s.
- */
-const STALL_SECONDS_MAX = 5;
-
-/**
- * How long a failure counts when nothing of its kind is tried any more, in milliseconds: the next
- * success ends it, and one after which all fall silent must not last for ever.
+ * How long a failure counts if nothing of its kind is tried again, in milliseconds. The next
+ * success ends it sooner. A failure after which all cameras fall silent must not last for ever.
  */
 const TROUBLE_MS_MAX = 60_000;
 
-/**
- * How long a thread may take to go round its loop, and how often that is looked at, in
- * milliseconds.
- */
-const TURN_MS_MAX = 1000;
+/** How often to check whether all threads have gone round their loops, in milliseconds. */
 const TURN_LOOK_MS = 10;
 
 /**
- * Looks at everything anew. @returns one line for each thing that keeps the hub from storing, or
- * from the right date; none: it stores
+ * Checks everything anew. @returns one line for each problem with storing or with the date; none if
+ * all is well
  */
 export async function reasonsAgainst(overview: Overview): Promise<string[]> {
   const { shared, troubles } = overview;
   const { integers, counters } = shared;
-  if (Atomics.load(integers, Integer.stopping) !== 0) return ["The hub stops"];
+  if (Atomics.load(integers, Integer.stopping) !== 0) return ["The hub is stopping"];
 
   const downBefore = [...overview.down];
   const [disk, silent] = await Promise.all([overview.disk.look(), silentThreads(overview)]);
@@ -43,39 +34,38 @@ export async function reasonsAgainst(overview: Overview): Promise<string[]> {
   const failures = [...troubles.values()]
     .filter(({ atMs }) => now - atMs < TROUBLE_MS_MAX)
     .map(({ reason }) => reason);
-  const stalledSeconds = integers[Integer.stalledSeconds]!;
+  const { stalledSeconds } = overview.storing;
   const { guard } = overview;
   const reasons = [
     disk.problem,
-    // What the probe does not see, or has not seen yet.
+    // The probe does not see this, or not yet.
     guard.state === DataState.right ? undefined : guard.describe(guard.state),
     clockProblem(overview.today, integers[Integer.clockFloor]!),
     ...failures,
-    // Looking takes its time: what was down may be replaced by now, and what turned not may be
-    // known to be down.
+    // The check takes time. Meanwhile a part may have been replaced, or found to be down.
     ...Array.from(
       new Set([...downBefore, ...overview.down]),
       (part) => `${part} has ended and is not replaced yet`,
     ),
-    stalledSeconds >= STALL_SECONDS_MAX
+    stalledSeconds >= STALL_UNHEALTHY_SECONDS
       ? `The disk stalls: ${counters[Counter.queued]} requests wait, one has been with a writer for ${stalledSeconds} s`
       : undefined,
-    silent.length > 0 ? `Does not turn: ${silent.join(", ")}` : undefined,
+    silent.length > 0 ? `Not responding: ${silent.join(", ")}` : undefined,
   ];
   return [...new Set(reasons.filter((reason) => reason !== undefined))];
 }
 
-/** The threads that do not go round their loops, though nothing that is known holds them up. */
+/** Threads whose loops do not turn, for no known reason. */
 async function silentThreads({ liveness, down }: Overview): Promise<string[]> {
   const question = liveness.ask();
   const endMs = performance.now() + TURN_MS_MAX;
   for (;;) {
-    // Then that says it.
+    // The line about parts that have ended says it.
     if (down.size > 0) return [];
     const silent = liveness.silent(question);
     if (silent.length === 0 || performance.now() > endMs) return silent;
     await Bun.sleep(TURN_LOOK_MS);
-    // A question that comes in the moment in which a writer goes to sleep does not wake it.
+    // A question asked just as a writer goes to sleep does not wake it, so ask again.
     liveness.ask();
   }
 }

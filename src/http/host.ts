@@ -1,9 +1,8 @@
 /**
- * Whom a request is for, by its header Host.
+ * Checks the Host header of requests.
  *
- * A web page elsewhere can have its own name lead to 127.0.0.1 (DNS rebinding), and its script then
- * reads what listens there, in the browser of whoever looks at it. What such a script cannot change
- * is the name in Host.
+ * A web page elsewhere can point its own name to 127.0.0.1 (DNS rebinding). Its script then reads
+ * what listens there, in the visitor's browser. Such a script cannot change the name in Host.
  *
  * @module
  */
@@ -12,8 +11,8 @@ import { isIP } from "node:net";
 import { isLoopback } from "../net/listen-address.ts";
 
 /**
- * Whether the header Host names this machine in a way that no DNS server has a say in. Without one
- * it comes from no browser.
+ * Whether the Host header names this machine without DNS. A request without the header does not
+ * come from a browser.
  */
 export function isForLoopback(host: string | undefined): boolean {
   if (host === undefined) return true;

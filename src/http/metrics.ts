@@ -1,6 +1,6 @@
 /**
- * The hub's metrics, in Prometheus' text format. They are read when somebody asks; nothing is
- * gathered for them alone but the histograms of `shared/histogram.ts`.
+ * The hub's metrics, in Prometheus' text format. They are collected on request. Only the histograms
+ * of `shared/histogram.ts` are kept for them.
  *
  * @see https://prometheus.io/docs/practices/naming/
  *
@@ -16,15 +16,15 @@ import { COMMIT, VERSION } from "../version.ts";
 import { reasonsAgainst } from "./health.ts";
 import type { Overview } from "./overview.ts";
 
-/** Values of one metric, each with its labels. */
+/** Values of one metric, with their labels. */
 type Values = readonly (readonly [labels: Readonly<Record<string, string>>, value: number])[];
 
 /** The metrics of one hub. */
 export class Metrics {
   private readonly registry = new Registry();
   /**
-   * Images that could not be stored, which are never counted back: they are what is left of all
-   * when events are taken off.
+   * Images that could not be stored: all failures minus those of events. It never decreases, though
+   * the two counters are read one after the other.
    */
   private imagesFailed = 0;
 
@@ -41,7 +41,7 @@ export class Metrics {
     return this.registry.contentType;
   }
 
-  /** All metrics as they are now. */
+  /** All metrics, as text. */
   async text(): Promise<string> {
     return await this.registry.metrics();
   }
@@ -71,27 +71,23 @@ export class Metrics {
       },
       ["kind", "outcome"],
     );
-    this.counter(
-      "imagehub_image_bytes_total",
-      "Bytes of the images that were stored, as they were sent",
-      () => one(count(Counter.imageBytes)),
+    this.counter("imagehub_image_bytes_total", "Bytes of stored images, as sent", () =>
+      one(count(Counter.imageBytes)),
     );
     this.counter(
       "imagehub_fast_path_requests_total",
-      "Images and events that one thread received, stored and answered, as all was as usual",
+      "Images and events that one thread received, stored and answered (the fast path)",
       () => one(count(Counter.fastPath)),
     );
     this.counter(
       "imagehub_published_messages_dropped_total",
-      "Messages of publishers (the setting subscribe) that were dropped, as there was no room for them",
+      "Messages of publishers (setting subscribe) that were dropped for lack of room",
       () => one(count(Counter.dropped)),
     );
-    this.gauge(
-      "imagehub_publishers",
-      "Publishers that the hub listens to: the setting subscribe",
-      () => one(this.overview.settings.subscribe.length),
+    this.gauge("imagehub_publishers", "Publishers in the setting subscribe", () =>
+      one(this.overview.settings.subscribe.length),
     );
-    this.gauge("imagehub_publishers_connected", "Those of them that are connected", () =>
+    this.gauge("imagehub_publishers_connected", "Publishers that are connected", () =>
       one(count(Counter.publishersConnected)),
     );
     this.gauge("imagehub_connections", "Open connections", () => one(count(Counter.connections)));
@@ -103,7 +99,7 @@ export class Metrics {
   }
 
   private addQueue(): void {
-    const { shared, settings } = this.overview;
+    const { shared, settings, storing } = this.overview;
     this.gauge("imagehub_queue_requests", "Requests received and not yet stored", () =>
       one(shared.counters[Counter.queued]!),
     );
@@ -118,17 +114,16 @@ export class Metrics {
       () => readHistograms([histogramAt(shared)]),
     );
     this.histogram("imagehub_write_duration_seconds", "Time to store an image or event", () =>
-      // The fast path stands behind the writers.
-      readHistograms(
-        Array.from({ length: settings.writers + 1 }, (_, writer) => histogramAt(shared, writer)),
-      ),
+      readHistograms(storing.all.map(({ durations }) => durations)),
     );
   }
 
   private addStorage(): void {
     const { overview } = this;
-    this.gauge("imagehub_healthy", "1 if the hub can store, else 0, as /healthz says", async () =>
-      one((await reasonsAgainst(overview)).length === 0 ? 1 : 0),
+    this.gauge(
+      "imagehub_healthy",
+      "1 if the hub can store images, else 0; same as /healthz",
+      async () => one((await reasonsAgainst(overview)).length === 0 ? 1 : 0),
     );
     this.gauge("imagehub_images_today", "Images in today's folder", async () =>
       one(await overview.imagesToday()),
@@ -229,7 +224,8 @@ export class Metrics {
   }
 
   /**
-   * The library's own histogram has to be given each observation. These have been counted already.
+   * The library's own histogram would have to be given each observation. These are counted
+   * elsewhere.
    */
   private histogram(name: string, help: string, read: () => Observed): void {
     const get = (): Promise<unknown> => {

@@ -1,6 +1,6 @@
 /**
- * What the main thread knows of the hub, for whoever asks: the nodes and their activity, what could
- * not be stored, and which parts are down.
+ * What the main thread knows about the hub: nodes and their activity, failures, and parts that are
+ * down.
  *
  * @module
  */
@@ -16,31 +16,36 @@ import { DiskProbe } from "../store/disk-probe.ts";
 import type { ActivityMessage } from "../shared/messages.ts";
 import type { Liveness } from "../shared/liveness.ts";
 import { Counter, type Shared } from "../shared/memory.ts";
+import { StoringThreads } from "../shared/storing-threads.ts";
 
-/** How long the images of today may take to be counted, in milliseconds. */
+/** How long counting today's images may take, in milliseconds. */
 const COUNT_MS_MAX = 2000;
 
-/** What has failed. */
+/** A failure. */
 export interface Trouble {
   readonly reason: string;
-  /** When it did so last, in milliseconds of `performance.now`. */
+  /** When it last happened; by `performance.now`, in milliseconds. */
   readonly atMs: number;
 }
 
-/** What the hub does, and how it fares. It belongs to the main thread. */
+/** The state of the hub, as the main thread knows it. */
 export class Overview {
-  /** When the hub was made, in milliseconds since 1970, and of `performance.now`. */
+  /** When the hub was created, in milliseconds since 1970 and by `performance.now`. */
   readonly startedAtMs = Date.now();
   readonly startedMs = performance.now();
-  /** By their places. */
+  /** By {@link NodeRow.place}. */
   readonly nodes: NodeRow[] = [];
-  /** What failed when it was tried last, by what was tried: an image, an event, a flush. */
+  /**
+   * The latest failures, by what was tried: an image, an event, a flush. The next success removes
+   * one.
+   */
   readonly troubles = new Map<string, Trouble>();
-  /** Parts that have ended and are to be replaced. */
+  /** Parts that have ended and wait for a replacement. */
   readonly down = new Set<string>();
   readonly guard: DataGuard;
   readonly disk: DiskProbe;
-  private counting: Promise<number> | undefined;
+  readonly storing: StoringThreads;
+  private counting: { readonly date: string; readonly count: Promise<number> } | undefined;
   private readonly calendar = new Calendar(systemClock);
 
   constructor(
@@ -50,28 +55,29 @@ export class Overview {
   ) {
     this.guard = new DataGuard(new DataDirectory(settings.data_directory), shared);
     this.disk = new DiskProbe(this.guard);
+    this.storing = new StoringThreads(shared, settings.writers);
   }
 
-  /** Takes in what the receiver tells. */
-  take({ nodes, outcomes }: ActivityMessage): void {
+  /** Takes in a message from the receiver. */
+  update({ nodes, outcomes }: ActivityMessage): void {
     for (const node of nodes) this.nodes[node.place] = node;
     for (const [what, reason] of Object.entries(outcomes)) this.note(what, reason);
   }
 
-  /** Notes how something went. @param reason why it failed; null: it did not */
+  /** Notes an outcome. @param reason why it failed; null if it succeeded */
   note(what: string, reason: string | null): void {
     if (reason === null) this.troubles.delete(what);
     else this.troubles.set(what, { reason, atMs: performance.now() });
   }
 
-  /** What the hub has counted since its start, by the names of {@link Counter}. */
+  /** Counts since the hub's start, by the names of {@link Counter}. */
   get totals(): Record<keyof typeof Counter, number> {
     const { counters } = this.shared;
     const entries = Object.entries(Counter).map(([name, index]) => [name, counters[index]!]);
     return Object.fromEntries(entries) as Record<keyof typeof Counter, number>;
   }
 
-  /** The local time of now. */
+  /** The current local time. */
   get today(): LocalTime {
     return this.calendar.local(this.calendar.now());
   }
@@ -81,10 +87,17 @@ export class Overview {
     const { today } = this;
     const known = imagesOfDay(this.shared, today.day);
     if (known !== undefined) return known;
-    // No image has come today since the start, so there are those of an earlier run at most. One
-    // look at a time, as on a disk that stalls it does not end.
-    this.counting ??= this.countImages(today.date).finally(() => (this.counting = undefined));
-    return await Promise.race([this.counting, Bun.sleep(COUNT_MS_MAX).then(() => 0)]);
+    // No image has come today since the start, so at most an earlier run has stored some. Count
+    // a day only once at a time: on a disk that does not respond, counting does not end.
+    if (this.counting?.date !== today.date) this.counting = this.startCounting(today.date);
+    return await Promise.race([this.counting.count, Bun.sleep(COUNT_MS_MAX).then(() => 0)]);
+  }
+
+  private startCounting(date: string): NonNullable<Overview["counting"]> {
+    const count = this.countImages(date).finally(() => {
+      if (this.counting?.date === date) this.counting = undefined;
+    });
+    return { date, count };
   }
 
   private async countImages(date: string): Promise<number> {

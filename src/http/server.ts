@@ -1,11 +1,10 @@
 /**
- * A small HTTP server for a few fixed paths that are only read: GET and HEAD, no bodies, short
- * addresses, a bounded number of connections.
+ * A small HTTP server for a few fixed, read-only paths: GET and HEAD, no bodies, short addresses, a
+ * limited number of connections.
  *
- * It stands on `Bun.listen`, neither on `Bun.serve` nor on `node:http`: the first has no bound on
- * connections, so a stranger could take every file descriptor of the process, which the writers and
- * the senders need; the second answers one request after the other of a peer that reads none of the
- * answers, and keeps these in memory without a bound.
+ * It uses `Bun.listen`. `Bun.serve` does not limit connections, so a stranger could take every file
+ * descriptor of the process, which the writers and the senders need. `node:http` answers request
+ * after request of a peer that reads no answers, and keeps these in memory without a limit.
  *
  * @module
  */
@@ -18,44 +17,43 @@ import { isForLoopback } from "./host.ts";
 import type { ListenAddress } from "../net/listen-address.ts";
 import { showsToken } from "./token.ts";
 
-/** Bytes that may wait in this process for peers to take them, of all connections together. */
+/** Bytes that may wait in this process for peers to take them, for all connections together. */
 const WAITING_BYTES_MAX = 16 * 2 ** 20;
 
 /**
- * What the kernel may hold of one connection: without a bound it would be megabytes each, out of
- * the memory that the senders' connections have, too.
+ * How much the kernel may hold per connection. Without a limit it would be megabytes each, from the
+ * memory that the senders' connections share.
  */
 const KERNEL = { sendBytes: 65_536, receiveBytes: 16_384, sendMs: 20_000 } as const;
 
 /**
- * How many connections may come at once, as a part of all; peers of further ones try again, after a
- * second. Those that have come are accepted in one go, before any of them is read, and none of them
- * is to give way to others before its request has been seen.
+ * How many connections may arrive at once, as a part of the maximum. Peers of further ones try
+ * again after a second. All that have arrived are accepted in one go before any is read, and none
+ * may be closed for another before its request has been seen.
  */
 const AT_ONCE_PART = 1 / 3;
 
-/** How often what takes too long is looked for, in milliseconds. */
+/** How often to check for connections that take too long, in milliseconds. */
 const LOOK_MS = 1000;
 
 /** Serves routes until it is closed. */
 export class HttpServer {
   /**
-   * What has to be shown; undefined: nothing, and then only requests for this machine's own names
-   * are answered.
+   * The token that requests must show. If undefined, only requests that name this machine as
+   * localhost or a loopback address are answered.
    */
   token: string | undefined;
   private listener: TCPSocketListener<Connection | undefined> | undefined;
-  /** Those that stand, in the order in which they came. */
+  /** Open connections, oldest first. */
   private readonly connections = new Set<Connection>();
   private waitingBytes = 0;
   private inParts = 0;
   private timer: Timer | undefined;
 
   /**
-   * @param routes by their paths
-   * @param connectionsMax how many connections there may be at once. Half of them may have answers
-   * in parts
-   * @param onError is told when a route has failed, which is a bug
+   * @param routes by path
+   * @param connectionsMax maximum open connections. Half of them may have answers in parts
+   * @param onError called when a route has failed, which is a bug
    */
   constructor(
     private readonly routes: Readonly<Record<string, Route>>,
@@ -64,24 +62,25 @@ export class HttpServer {
   ) {}
 
   /**
-   * @returns the port @throws {Error} with the `code` of errno, where the address cannot be bound
+   * @returns the port
+   * @throws {Error} with an errno `code`, if the address cannot be bound
    */
   listen({ host, port }: ListenAddress): number {
     const listener = Bun.listen<Connection | undefined>({
       hostname: host,
       port,
-      // The side of a peer may end before its answer is sent.
+      // A peer may close its side before its answer is sent.
       allowHalfOpen: true,
       socket: {
         open: (socket) => this.accept(socket),
-        data: (socket, bytes) => socket.data?.take(bytes),
-        end: (socket) => socket.data?.takeEnd(),
+        data: (socket, bytes) => socket.data?.receive(bytes),
+        end: (socket) => socket.data?.receiveEnd(),
         drain: (socket) => socket.data?.flush(),
         close: (socket) => this.forget(socket.data),
         error: (_, error) => this.onError(error),
       },
     });
-    // The types do not know it.
+    // Missing in the types.
     const { fd } = listener as unknown as { readonly fd: number };
     boundListener(fd, { ...KERNEL, waiting: Math.floor(this.connectionsMax * AT_ONCE_PART) });
     this.listener = listener;
@@ -118,11 +117,11 @@ export class HttpServer {
   }
 
   /**
-   * Closes the connection on which nothing has been done for the longest, whatever it waits for. To
-   * prefer one kind to another would let those of the one fill all places, and the next of the
-   * other would give way before it was read.
+   * Closes the connection that has been idle for the longest, whatever it waits for. If one kind
+   * were preferred, connections of the other kind would fill all places, and the next one of the
+   * first kind would be closed before it was read.
    *
-   * @returns false where each has an answer that is being made or goes on in parts
+   * @returns false if each has an answer that is being made or is sent in parts
    */
   private makeRoom(): boolean {
     const giving = this.oldest((connection) => connection.givesWay);
@@ -146,7 +145,9 @@ export class HttpServer {
     return true;
   }
 
-  /** Counts what waits. Where that is too much, the peers go that have left it for the longest. */
+  /**
+   * Counts bytes that wait. Above the limit, closes the connections that have left theirs longest.
+   */
   private wait(bytes: number): void {
     this.waitingBytes += bytes;
     while (this.waitingBytes > WAITING_BYTES_MAX) {
@@ -164,23 +165,22 @@ export class HttpServer {
   private async answer(request: HttpRequest): Promise<Answer> {
     const { method, path, headers } = request;
     if (method !== "GET" && method !== "HEAD")
-      return plain(405, "Only GET and HEAD are answered", { Allow: "GET, HEAD" });
+      return plain(405, "Only GET and HEAD are supported", { Allow: "GET, HEAD" });
     const refusal = this.refusal(headers);
     if (refusal !== undefined) return refusal;
     const route = Object.hasOwn(this.routes, path) ? this.routes[path] : undefined;
     if (route === undefined)
-      return plain(404, `Not here. There are: ${Object.keys(this.routes).join(", ")}`);
+      return plain(404, `Not found. Available: ${Object.keys(this.routes).join(", ")}`);
     try {
       return await route(request);
     } catch (error) {
       this.onError(error);
-      return plain(500, "This failed; the hub's log says why");
+      return plain(500, "This failed; see the hub's log for the reason");
     }
   }
 
   /**
-   * Why whoever asks is not answered. A web page elsewhere has no token, and the token is what lets
-   * another machine ask.
+   * Why a request is refused. A web page elsewhere has no token; another machine needs one to ask.
    */
   private refusal(headers: HttpRequest["headers"]): Answer | undefined {
     if (this.token !== undefined)
@@ -195,8 +195,8 @@ export class HttpServer {
       ? undefined
       : plain(
           421,
-          "The header Host names none of localhost, 127.0.0.1 and [::1], and nothing else is answered without a token: " +
-            "ask under one of these, have the proxy send it, or see the setting http.token_file",
+          "Without a token, the hub answers only if the Host header is localhost, 127.0.0.1 or [::1]: " +
+            "use one of these, have the proxy send it, or set a token (http.token_file)",
         );
   }
 }

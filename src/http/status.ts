@@ -1,5 +1,5 @@
 /**
- * What `/api/status` answers: the hub and its nodes, as JSON.
+ * The answer of `/api/status`: the hub and its nodes, as JSON.
  *
  * @module
  */
@@ -14,22 +14,22 @@ import type { Overview } from "./overview.ts";
 /** An instant in UTC, such as `2026-11-22T15:04:05.123Z`. */
 const instant = z.iso.datetime();
 
-/** A row of the table of nodes. A node and each of its views have one. */
+/** A row of the table of nodes. A node and each of its views have their own. */
 const nodeSchema = z.object({
   node: z.string(),
-  /** Empty where the sender names none. */
+  /** Empty if the sender names none. */
   view: z.string(),
   /** Where its last message came from, without the port. */
   address: z.string(),
   last_seen: instant,
-  /** Stored on today's local date, since the hub's start. */
+  /** Stored under today's local date, since the hub's start. */
   images_today: z.number(),
   events_today: z.number(),
-  /** Of the node; null where none has come. */
+  /** The last heartbeat of the node; null if there was none. */
   last_heartbeat: instant.nullable(),
 });
 
-/** The whole answer. A reader of another version takes what it knows. */
+/** The whole answer. Readers of other versions ignore what they do not know. */
 export const statusSchema = z.object({
   version: z.string(),
   commit: z.string(),
@@ -41,19 +41,18 @@ export const statusSchema = z.object({
   started: instant,
   uptime_seconds: z.number(),
   /**
-   * Those in force, by their keys. Secrets are in files of their own, and only their paths are
-   * here.
+   * The settings in force, by key. Secrets are in files of their own, so only their paths are here.
    */
   settings: z.looseObject({ patience: z.number(), data_directory: z.string() }),
-  /** Counted since the start. */
+  /** Counts since the start. */
   totals: z.record(z.string(), z.number()),
   connections: z.number(),
-  /** Those of the setting subscribe. */
+  /** The publishers of the setting `subscribe`. */
   publishers: z
     .object({ connected: z.number(), total: z.number() })
     .default({ connected: 0, total: 0 }),
   queue: z.object({ requests: z.number(), capacity: z.number() }),
-  /** The folder of today's local date. */
+  /** Today's folder, by the local date. */
   today: z.object({ date: z.string(), images: z.number(), limit: z.number() }),
   disk: z.object({ free_bytes: z.number(), size_bytes: z.number() }),
   nodes: z.array(nodeSchema),
@@ -65,7 +64,7 @@ export type Status = z.output<typeof statusSchema>;
 /** One of {@link Status.nodes}. */
 export type NodeStatus = z.output<typeof nodeSchema>;
 
-/** The status of now. */
+/** The current status. */
 export async function statusOf(overview: Overview): Promise<Status> {
   const { settings, today } = overview;
   const [reasons, disk, images] = await Promise.all([
@@ -96,9 +95,9 @@ export async function statusOf(overview: Overview): Promise<Status> {
 }
 
 /**
- * The rows of the table, in the order of their names. A sender gives node and view in one text with
- * a space between, and a node may have spaces of its own; where another row is all that stands
- * before one of the spaces, that is the node.
+ * The rows of the table, sorted by name. A sender gives node and view in one text with a space
+ * between. A node may contain spaces itself: if the text before a space is a row of its own, that
+ * is the node.
  */
 export function nodesOf(rows: readonly NodeRow[], today: number): NodeStatus[] {
   const byName = new Map(rows.map((row) => [row.name, row]));
@@ -120,10 +119,7 @@ export function nodesOf(rows: readonly NodeRow[], today: number): NodeStatus[] {
     });
 }
 
-/**
- * The longest start of the name, up to a space, that is a row of its own; where there is none, the
- * whole name.
- */
+/** The longest prefix of the name, up to a space, that is a row of its own; else the whole name. */
 function nodeIn(name: string, rows: ReadonlyMap<string, NodeRow>): string {
   for (let space = name.lastIndexOf(" "); space > 0; space = name.lastIndexOf(" ", space - 1)) {
     if (rows.has(name.slice(0, space))) return name.slice(0, space);

@@ -1,6 +1,6 @@
 /**
- * The bearer token that those must show who ask the hub over HTTP. It is in a file of its own, so
- * that the settings can be shown to anybody.
+ * The bearer token that HTTP clients must show. It has its own file, so the settings can be shown
+ * to anybody.
  *
  * @module
  */
@@ -8,26 +8,23 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import { readFileSync, statSync } from "node:fs";
 
-/**
- * Shortest token, in characters: what a machine makes is longer, and what a person thinks up can be
- * guessed.
- */
+/** Shortest token, in characters. Generated ones are longer; shorter ones can be guessed. */
 const TOKEN_CHARS_MIN = 16;
 const TOKEN_CHARS_MAX = 1024;
 
-/** Permissions of others than the file's owner and group. */
+/** Permission bits of users other than the file's owner and group. */
 const OTHERS = 0o007;
 
-/** A token as the file has it. */
+/** The content of a token file. */
 export interface TokenFile {
   readonly token: string;
-  /** Whether any user of the machine may read it. */
+  /** Whether any user of the machine can read it. */
   readonly isExposed: boolean;
 }
 
 /**
- * Reads a token: the first line of its file, without spaces around it. @throws {Error} that says
- * what is wrong with it
+ * Reads the token: the first line of its file, trimmed. @throws {Error} with a message about what
+ * is wrong
  */
 export function readToken(path: string): TokenFile {
   const isExposed = (statSync(path).mode & OTHERS) !== 0;
@@ -39,14 +36,14 @@ export function readToken(path: string): TokenFile {
   ) {
     throw new Error(
       `${path} holds no token: its first line must have ${TOKEN_CHARS_MIN} to ${TOKEN_CHARS_MAX} ` +
-        "letters, digits and signs, no spaces, as openssl rand -hex 32 prints them",
+        "letters, digits and signs, without spaces, such as openssl rand -hex 32 prints",
     );
   }
   return { token, isExposed };
 }
 
 /**
- * Whether the header `Authorization` shows this token. How long that takes says nothing of how much
+ * Whether the `Authorization` header shows this token. The time this takes does not reveal how much
  * of it is right.
  */
 export function showsToken(authorization: string | undefined, token: string): boolean {

@@ -1,24 +1,25 @@
 /**
- * Makes text of what is logged: always one line, free of what drives a terminal, and bounded.
+ * Turns fields of log lines into text: always one line, without terminal controls, of bounded
+ * length.
  *
  * @module
  */
 
-/** Facts that belong to a line, by name. Objects in them are flattened to names with dots. */
+/** Facts that belong to a line, by name. Nested objects become names with dots. */
 export type Fields = Readonly<Record<string, unknown>>;
 
-/** Most characters of a message or of one field; journald splits lines above 48 KiB. */
+/** Maximum characters of a message or a field; journald splits lines above 48 KiB. */
 const TEXT_CHARS_MAX = 4096;
-/** Most fields of a line. */
+/** Maximum fields of a line. */
 const FIELDS_MAX = 64;
-/** How deep objects in fields are looked into. */
+/** Maximum depth of objects in fields. */
 const DEPTH_MAX = 4;
 
-/** What ends a line, drives a terminal or turns the direction of writing around. */
+/** Characters that end a line, control a terminal, or reverse the direction of text. */
 const UNSAFE = /[\p{Cc}\p{Zl}\p{Zp}\p{Cs}\u{202A}-\u{202E}\u{2066}-\u{2069}]/gu;
 const SHORT_ESCAPES: Readonly<Record<string, string>> = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
 
-/** Escapes as JSON does, so that it can also run over finished JSON. */
+/** Escapes unsafe characters as JSON does, so it also works on finished JSON. */
 export function escape(text: string): string {
   return text.replaceAll(
     UNSAFE,
@@ -27,12 +28,12 @@ export function escape(text: string): string {
   );
 }
 
-/** What is too long ends in an ellipsis. */
+/** Shortens a long text and adds an ellipsis. */
 export function cut(text: string): string {
   return text.length > TEXT_CHARS_MAX ? `${text.slice(0, TEXT_CHARS_MAX)}…` : text;
 }
 
-/** An error and what caused it, in one line. */
+/** The message of an error and of its causes, on one line. */
 function errorText(error: Error, depth = 0): string {
   const text = error.message || error.name;
   return error.cause instanceof Error && depth < DEPTH_MAX
@@ -42,7 +43,7 @@ function errorText(error: Error, depth = 0): string {
 
 type Simple = string | number | boolean | null;
 
-/** A value as JSON can hold it; an object that has parts of its own as it is. */
+/** Turns a value into one that JSON can hold. Objects with parts stay as they are. */
 function simplify(value: unknown): Simple | object {
   switch (typeof value) {
     case "string":
@@ -72,10 +73,10 @@ function simplify(value: unknown): Simple | object {
 const isSimple = (value: Simple | object): value is Simple =>
   value === null || typeof value !== "object";
 
-/** A field as it is written. */
+/** A field as it is written: a flat name and a simple value. */
 export type Entry = readonly [name: string, value: Simple];
 
-/** The fields as a flat list. What is not set is left out. */
+/** The fields as a flat list, without undefined ones. */
 export function flatten(fields: Fields, prefix = "", depth = 0): Entry[] {
   const entries: Entry[] = [];
   for (const [key, value] of Object.entries(fields)) {
@@ -90,9 +91,7 @@ export function flatten(fields: Fields, prefix = "", depth = 0): Entry[] {
   return entries.slice(0, FIELDS_MAX);
 }
 
-/**
- * A list of simple values stays one field; anything else becomes one field for each of its parts.
- */
+/** A list of simple values stays one field. Anything else becomes one field per part. */
 function flattenObject(value: object, name: string, depth: number): Entry[] {
   if (Array.isArray(value)) {
     const items = value.slice(0, FIELDS_MAX).map(simplify);
@@ -101,7 +100,7 @@ function flattenObject(value: object, name: string, depth: number): Entry[] {
   return flatten({ ...value }, `${name}.`, depth + 1);
 }
 
-/** Fields as `key=value`, with quotes where a value would else not end where it ends. */
+/** Fields as `key=value`. Values with spaces, quotes or = are quoted. */
 export function fieldsText(fields: Fields): string {
   const words = flatten(fields).map(([name, value]) => {
     const text = String(value);

@@ -1,19 +1,19 @@
 /**
- * How a line of the log looks: for people, for systemd's journal, or as JSON.
+ * Formats a log line: for people, for systemd's journal, or as JSON.
  *
  * @module
  */
 
 import { cut, type Entry, escape, type Fields, fieldsText, flatten } from "./fields.ts";
 
-/** Importance of a line, the most important first. */
+/** Importance of a line, most important first. */
 export type LogLevel = "error" | "warn" | "info" | "debug";
 
-/** Priorities of syslog(3), as sd-daemon(3) wants them at the start of a line. */
+/** Priorities of syslog(3), as sd-daemon(3) expects them at the start of a line. */
 const PRIORITIES: Readonly<Record<LogLevel, number>> = { error: 3, warn: 4, info: 6, debug: 7 };
 const COLOURS: Readonly<Record<LogLevel, number>> = { error: 31, warn: 33, info: 32, debug: 36 };
 
-/** What is to be said. */
+/** A line before formatting. */
 export interface Line {
   readonly level: LogLevel;
   readonly timeMs: number;
@@ -21,12 +21,12 @@ export interface Line {
   readonly fields: Fields;
 }
 
-/** Makes the text of a line, without its end. */
+/** Makes the text of a line, without the line break. */
 export type Formatter = (line: Line) => string;
 
 const two = (number: number): string => String(number).padStart(2, "0");
 
-/** Local time, as people on the spot read it. */
+/** Local time, for people at the place. */
 function localTime(timeMs: number): string {
   const time = new Date(timeMs);
   const date = `${time.getFullYear()}-${two(time.getMonth() + 1)}-${two(time.getDate())}`;
@@ -49,15 +49,15 @@ export function textFormatter(isColoured: boolean): Formatter {
   };
 }
 
-/** The priority in front and no time, which the journal adds. */
+/** Priority first, without the time, which the journal adds. */
 export const journalFormatter: Formatter = ({ level, message, fields }) => {
   const tail = fieldsText(fields);
   return `<${PRIORITIES[level]}>${escape(cut(message))}${tail === "" ? "" : ` ${tail}`}`;
 };
 
 /**
- * One object: `time` (UTC), `level`, `message`, then the fields; one of these names becomes
- * `field.time`.
+ * One object: `time` (UTC), `level`, `message`, then the fields. A field with one of these names
+ * becomes `field.time` and so on.
  */
 export const jsonFormatter: Formatter = ({ level, timeMs, message, fields }) => {
   const own: Entry[] = [

@@ -1,10 +1,9 @@
 /**
- * The operational log: what the hub tells about its own work, on stdout and stderr. The event log,
- * which keeps what cameras tell, is another thing and a file.
+ * The hub's own log, on stdout and stderr. The event log, which keeps the messages of cameras, is a
+ * file and has nothing to do with it.
  *
- * A line is always one line and free of terminal controls, whatever names a stranger on the network
- * sends. Logging never throws, never waits and never ends the process: lines are lost before the
- * hub is.
+ * An entry is always one line without terminal controls, whatever names a stranger sends. Logging
+ * never throws, never waits and never ends the process: the hub would rather lose lines.
  *
  * @module
  */
@@ -25,35 +24,35 @@ import { type LogStream, sinkOf } from "./sink.ts";
 /** How lines look; see {@link createLogger}. */
 export type LogFormat = "auto" | "text" | "journal" | "json";
 
-/** Takes lines of four levels. */
+/** Writes lines of four levels. */
 export interface Log {
-  /** The hub failed at something it was asked to do. To stderr. */
+  /** The hub failed at something it was asked to do. Goes to stderr. */
   error(message: string, fields?: Fields): void;
-  /** Something is not as it should be, and the hub goes on. To stderr. */
+  /** Something is wrong, but the hub carries on. Goes to stderr. */
   warn(message: string, fields?: Fields): void;
-  /** What a person wants to know of a normal day. To stdout. */
+  /** What a person wants to know on a normal day. Goes to stdout. */
   info(message: string, fields?: Fields): void;
-  /** What helps to find a fault. To stdout. */
+  /** Helps to find a fault. Goes to stdout. */
   debug(message: string, fields?: Fields): void;
-  /** From now on lines less important than this are not written. */
+  /** From now on, less important lines are not written. */
   setLevel(level: LogLevel): void;
   /**
-   * Waits until all lines have left the process, at most `waitMsMax` (default 1000). To be called
-   * before an exit.
+   * Waits until all lines have left the process, up to `waitMsMax` (default 1000). Call it before
+   * exiting.
    */
   flush(waitMsMax?: number): Promise<void>;
 }
 
-/** What a log is made of. */
+/** The parts of a log. */
 export interface LogOptions {
-  /** The least important level that is still written. */
+  /** The least important level to write. */
   readonly level: LogLevel;
   readonly format: LogFormat;
   /** For JOURNAL_STREAM, NO_COLOR and TERM. */
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Takes info and debug. */
+  /** For info and debug. */
   readonly stdout: LogStream;
-  /** Takes error and warn. */
+  /** For error and warn. */
   readonly stderr: LogStream;
   /** Milliseconds since 1970. Default `Date.now`. */
   readonly now?: () => number;
@@ -62,9 +61,8 @@ export interface LogOptions {
 const CONSOLA_LEVELS: Readonly<Record<LogLevel, number>> = { error: 0, warn: 1, info: 3, debug: 4 };
 
 /**
- * Whether systemd connected this stream to the journal: JOURNAL_STREAM then holds its device and
- * inode. The variable alone says little, as the children of a service inherit it with other
- * streams.
+ * Whether systemd connected this stream to the journal. JOURNAL_STREAM then holds its device and
+ * inode. The variable alone is not enough: children of a service inherit it with other streams.
  *
  * @see https://www.freedesktop.org/software/systemd/man/latest/systemd.exec.html#%24JOURNAL_STREAM
  */
@@ -91,11 +89,11 @@ const isTrouble = (level: LogLevel): boolean => level === "error" || level === "
 /**
  * Makes the log of a process. Formats:
  * - `text`: local time, level, message and `key=value`; coloured on a terminal, unless NO_COLOR is
- *   set
- * - `journal`: one line with its priority in front (`<3>`, `<4>`, `<6>`, `<7>`) and no time, which
- *   the journal adds
- * - `json`: one object a line: `time` (UTC), `level`, `message`, then the fields; one of these
- *   names becomes `field.time`
+ * set
+ * - `journal`: one line that starts with its priority (`<3>`, `<4>`, `<6>`, `<7>`), without the
+ * time, which the journal adds
+ * - `json`: one object per line: `time` (UTC), `level`, `message`, then the fields; a field with
+ * one of these names becomes `field.time` and so on
  * - `auto`: `journal` on a stream that systemd connected to the journal, else `text`
  */
 export function createLogger(options: LogOptions): Log {
@@ -108,15 +106,15 @@ export function createLogger(options: LogOptions): Log {
   function report({ args }: LogObject): void {
     const line: Line = args[0];
     const { sink, format } = isTrouble(line.level) ? outputs.stderr : outputs.stdout;
-    const dropped = sink.takeDropped();
+    const dropped = sink.clearDropped();
     if (dropped > 0) {
-      const message = "Lines of this log were dropped, as nobody read them";
+      const message = "Dropped lines of this log, because nobody read them";
       sink.write(format({ ...line, level: "warn", message, fields: { dropped } }));
     }
     try {
       sink.write(format(line));
     } catch {
-      // A field whose getter throws, say. The message itself is a string.
+      // For example, a getter of a field throws. The message itself is a string.
       sink.write(format({ ...line, fields: {} }));
     }
   }
@@ -124,8 +122,8 @@ export function createLogger(options: LogOptions): Log {
   const consola = createConsola({
     level: CONSOLA_LEVELS[options.level],
     reporters: [{ log: report }],
-    // Consola would hold back repeated lines on timers of its own; floods are stopped where they
-    // rise.
+    // Consola would hold back repeated lines, with timers of its own. Floods are stopped at their
+    // source instead.
     throttle: Number.NEGATIVE_INFINITY,
   });
 

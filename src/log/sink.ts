@@ -1,6 +1,5 @@
 /**
- * Where lines of the log go: a stream that is written to without waiting, and whose reader may
- * vanish.
+ * The output of the log: a stream that is written without waiting, and whose reader may vanish.
  *
  * @module
  */
@@ -8,12 +7,10 @@
 /** process.stdout and process.stderr, or any other stream. */
 export type LogStream = NodeJS.WritableStream & { readonly isTTY?: boolean; readonly fd?: number };
 
-/**
- * Most characters that wait for a reader who does not read; lines beyond are dropped and counted.
- */
+/** Maximum characters that wait for a slow reader. Further lines are dropped and counted. */
 const WAITING_CHARS_MAX = 1024 * 1024;
 
-/** Writes lines to a stream without waiting, and outlives its reader. */
+/** Writes lines to a stream without waiting, and survives the loss of its reader. */
 export class Sink {
   readonly #stream: LogStream;
   readonly #waiters = new Set<() => void>();
@@ -25,13 +22,13 @@ export class Sink {
     this.#stream = stream;
     // Without a listener the error would end the process.
     stream.on("error", (error) => {
-      // A reader that is gone does not come back. A full disk may get room again.
+      // A reader that is gone does not come back, but a full disk may get room again.
       this.#isBroken ||= "code" in error && error.code === "EPIPE";
     });
   }
 
-  /** How many lines were dropped; told once, and only when there is room again. */
-  takeDropped(): number {
+  /** Number of dropped lines since the last call; 0 until there is room again. */
+  clearDropped(): number {
     const dropped = this.#isFull ? 0 : this.#dropped;
     this.#dropped -= dropped;
     return dropped;
@@ -74,10 +71,7 @@ export class Sink {
   }
 }
 
-/**
- * One sink for a stream, however many logs write to it, so that its listener and its bound are
- * there once.
- */
+/** One sink per stream, shared by all logs that write to it: it has one listener and one limit. */
 const sinks = new WeakMap<LogStream, Sink>();
 
 /** The sink of a stream. */

@@ -1,5 +1,5 @@
 /**
- * Where the hub listens for HTTP, as the setting `http.listen` says it: `127.0.0.1:8550`,
+ * The address of the HTTP listener, as the setting `http.listen` gives it: `127.0.0.1:8550`,
  * `[::1]:8550` or `off`.
  *
  * @module
@@ -7,14 +7,14 @@
 
 import { BlockList, isIP, isIPv6 } from "node:net";
 
-/** The value that means: nowhere. */
+/** The value for no listener. */
 export const OFF = "off";
 
 /** An address of this machine and a port. */
 export interface ListenAddress {
   /** An IP address, without brackets. */
   readonly host: string;
-  /** 0: any that is free. */
+  /** 0: any free port. */
   readonly port: number;
 }
 
@@ -24,7 +24,7 @@ const loopback = new BlockList();
 loopback.addSubnet("127.0.0.0", 8, "ipv4");
 loopback.addAddress("::1", "ipv6");
 
-/** @returns undefined where it is no address and port */
+/** @returns undefined if the text is not an address with a port */
 export function parseListen(text: string): ListenAddress | undefined {
   const [, bracketed, plain, digits] = /^(?:\[([^\]]*)\]|([^:[\]]*)):(\d{1,5})$/.exec(text) ?? [];
   const host = bracketed ?? plain ?? "";
@@ -33,14 +33,14 @@ export function parseListen(text: string): ListenAddress | undefined {
   return { host, port };
 }
 
-/** Whether only this machine can reach it. */
+/** Whether only this machine can reach the address. */
 export function isLoopback({ host }: Pick<ListenAddress, "host">): boolean {
   return loopback.check(host, isIPv6(host) ? "ipv6" : "ipv4");
 }
 
 /**
- * The address in a URL, e.g. `http://[::1]:8550`; where it stands for all of the machine's, the
- * loopback one of its kind.
+ * The address as a URL, e.g. `http://[::1]:8550`. If it means all addresses of the machine, uses
+ * the loopback address.
  */
 export function urlOf({ host, port }: ListenAddress): string {
   const [any, local] = isIPv6(host) ? ["::", "::1"] : ["0.0.0.0", "127.0.0.1"];

@@ -1,7 +1,7 @@
 /**
- * The C library through `bun:ffi`: its functions, addresses and errors. This folder and `zmq` alone
- * know pointers and errno: paths go in as strings, data as an address and a length, and what fails
- * throws a {@link SystemError}.
+ * The C library through `bun:ffi`: its functions, addresses and errors. Only this folder and `zmq`
+ * know pointers and errno. Paths are passed as strings, data as an address and a length. Failures
+ * throw a {@link SystemError}.
  *
  * @module
  */
@@ -14,7 +14,7 @@ export const { symbols: c } = dlopen("libc.so.6", {
   clock_gettime: { args: [FFIType.i32, FFIType.ptr], returns: FFIType.i32 },
   close: { args: [FFIType.i32], returns: FFIType.i32 },
   eventfd: { args: [FFIType.u32, FFIType.i32], returns: FFIType.i32 },
-  // fcntl(2) and ioctl(2) take a variable argument, as open(2) does.
+  // fcntl(2) and ioctl(2) take a variable argument, like open(2).
   fcntl: { args: [FFIType.i32, FFIType.i32, FFIType.i32], returns: FFIType.i32 },
   fgetxattr: {
     args: [FFIType.i32, FFIType.ptr, FFIType.ptr, FFIType.u64],
@@ -42,8 +42,8 @@ export const { symbols: c } = dlopen("libc.so.6", {
     args: [FFIType.ptr, FFIType.u64, FFIType.i32, FFIType.i32, FFIType.i32, FFIType.i64],
     returns: FFIType.i64_fast,
   },
-  // open(2) takes its mode as a variable argument; on x86-64 and on AArch64 Linux it travels as a
-  // named one would.
+  // open(2) takes its mode as a variable argument. On Linux for x86-64 and AArch64 it is passed
+  // like a named one.
   open: { args: [FFIType.ptr, FFIType.i32, FFIType.u32], returns: FFIType.i32 },
   read: { args: [FFIType.i32, FFIType.ptr, FFIType.u64], returns: FFIType.i64_fast },
   renameat2: {
@@ -63,7 +63,7 @@ export const { symbols: c } = dlopen("libc.so.6", {
     returns: FFIType.i32,
   },
   syncfs: { args: [FFIType.i32], returns: FFIType.i32 },
-  // syscall(2) takes variable arguments, as open(2) does; futex(2) has no function of its own.
+  // syscall(2) takes variable arguments, like open(2). futex(2) has no function of its own.
   syscall: {
     args: [
       FFIType.i64,
@@ -84,14 +84,14 @@ export const { symbols: c } = dlopen("libc.so.6", {
 /** An address in this process's memory, as a number. */
 export type Address = number;
 
-/** A call of the C library that failed. */
+/** A failed call of the C library. */
 export class SystemError extends Error {
   override readonly name = "SystemError";
   /** The C function, e.g. `write`. */
   readonly syscall: string;
-  /** The number the C library left in errno. */
+  /** The value of errno. */
   readonly errno: number;
-  /** Its name, e.g. `ENOSPC`. */
+  /** The name of the error, e.g. `ENOSPC`. */
   readonly code: string;
 
   constructor(syscall: string, errno: number, path?: string) {
@@ -105,9 +105,7 @@ export class SystemError extends Error {
 
 const ERRNO_NAMES = new Map(Object.entries(os.errno).map(([name, number]) => [number, name]));
 
-/**
- * What a person is told for the failures that storing files meets; others go by their name alone.
- */
+/** Texts for failures that happen when storing files. Others are shown by their name. */
 const ERRNO_TEXTS: Readonly<Record<string, string>> = {
   EACCES: "permission denied",
   EDQUOT: "disk quota exceeded",
@@ -129,14 +127,14 @@ function errnoText(code: string): string {
 }
 
 /**
- * errno of this thread, which has its own copy of this module: read where it is, as a call that
- * asks for it could change it.
+ * errno of this thread, which has its own copy of this module. It is read directly from memory,
+ * because a call to get it could change it.
  */
 const errno = new Int32Array(
   toArrayBuffer(c.__errno_location() as Pointer, 0, Int32Array.BYTES_PER_ELEMENT),
 );
 
-/** What the last failed call of this thread left. It has to be read right after that call. */
+/** errno of the last failed call of this thread. Read it right after that call. */
 export function lastErrno(): number {
   return errno[0]!;
 }

@@ -1,7 +1,6 @@
 /**
- * Files: the calls on the way of an image, where `node:fs` costs more than all of libzmq, and those
- * that `node:fs` does not have (`O_TMPFILE`, `linkat`, `renameat2`, `flock`). Everything else uses
- * `node:fs`.
+ * File calls for storing images, where `node:fs` costs more than all of libzmq, and calls that
+ * `node:fs` lacks (`O_TMPFILE`, `linkat`, `renameat2`, `flock`). Everything else uses `node:fs`.
  *
  * @module
  */
@@ -18,8 +17,8 @@ const STATX_TYPE = 1;
 const STATX_INO = 0x100;
 
 /**
- * struct statx (256 bytes), in 32-bit numbers: where the mode (the lower half), the inode's number
- * and the device's are.
+ * struct statx (256 bytes) as 32-bit numbers: the indexes of the mode (lower half), the inode
+ * number and the device number.
  */
 const STATX_INTS = 64;
 const STATX_MODE = 7;
@@ -31,13 +30,10 @@ const LOCK_EX = 2;
 const LOCK_NB = 4;
 const O_CLOEXEC = 0o2000000;
 
-/**
- * linux/fcntl.h: `__O_TMPFILE | O_DIRECTORY`, and O_DIRECTORY is not the same number on x86-64 and
- * on AArch64.
- */
+/** linux/fcntl.h: `__O_TMPFILE | O_DIRECTORY`. O_DIRECTORY differs between x86-64 and AArch64. */
 const O_TMPFILE = 0o20000000 | fs.O_DIRECTORY;
 
-/** Something else is where a file should be: a named pipe, a device, a socket. */
+/** There is something other than a file: a named pipe, a device, a socket. */
 export class NotAFile extends Error {
   override readonly name = "NotAFile";
   readonly code = "EINVAL";
@@ -47,18 +43,18 @@ export class NotAFile extends Error {
   }
 }
 
-/** Longest path that Linux takes, its closing NUL included: PATH_MAX. */
+/** Longest path on Linux, including its final NUL: PATH_MAX. */
 const PATH_BYTES_MAX = 4096;
 
 /**
- * A path as C wants it, in memory that stays where it is. Two are enough: no call here takes more
- * than two paths, and each thread has its own copy of this module.
+ * A path for C, in memory that does not move. Two are enough: no call here takes more than two
+ * paths, and each thread has its own copy of this module.
  */
 class PathBuffer {
   private readonly bytes = Buffer.alloc(PATH_BYTES_MAX);
 
   set(path: string): Buffer {
-    // Characters take up to 3 bytes each in UTF-8, so only a path that may be too long is measured.
+    // A character takes up to 3 bytes in UTF-8, so measure only paths that may be too long.
     if (path.length * 3 >= PATH_BYTES_MAX && Buffer.byteLength(path) >= PATH_BYTES_MAX) {
       throw new SystemError("path", os.errno.ENAMETOOLONG, path);
     }
@@ -72,40 +68,41 @@ export const pathA = new PathBuffer();
 const pathB = new PathBuffer();
 
 /**
- * `open(path, O_TMPFILE | O_WRONLY)`: a file without a name in `directory`. @throws {SystemError}
+ * `open(directory, O_TMPFILE | O_WRONLY)`: a file without a name in `directory`. @throws
+ * {SystemError}
  */
 export function openUnnamed(directory: string, mode: number): number {
   return open(directory, O_TMPFILE | fs.O_WRONLY, mode);
 }
 
 /**
- * `open(path, O_CREAT | O_EXCL | O_WRONLY)`: a new file. @throws {SystemError} EEXIST where there
- * is one
+ * `open(path, O_CREAT | O_EXCL | O_WRONLY)`: a new file. @throws {SystemError} EEXIST if there is
+ * one already
  */
 export function openNew(path: string, mode: number): number {
   return open(path, fs.O_CREAT | fs.O_EXCL | fs.O_WRONLY, mode);
 }
 
 /**
- * `open(path, O_WRONLY | O_APPEND)`: a file that must be there.
+ * `open(path, O_WRONLY | O_APPEND)`: an existing file.
  *
- * @throws {SystemError} ENOENT where there is none
- * @throws {NotAFile} where it is a pipe or the like: it neither waits for a reader of that, nor
- * writes to it
+ * @throws {SystemError} ENOENT if it is missing
+ * @throws {NotAFile} if it is a pipe or the like. It does not wait for the pipe's reader, and
+ * writes nothing to it
  */
 export function openAppend(path: string): number {
   return openFile(path, fs.O_WRONLY | fs.O_APPEND);
 }
 
-/** `open(path, O_RDONLY)`: the same, to read. @throws {SystemError} and {NotAFile} */
+/** `open(path, O_RDONLY)`: an existing file. @throws {SystemError} @throws {NotAFile} */
 export function openRead(path: string): number {
   return openFile(path, fs.O_RDONLY);
 }
 
 function openFile(path: string, flags: number): number {
   let fd = openOnce(path, flags | fs.O_NONBLOCK, 0);
-  // Another program has a lease on the file (fcntl(2), F_SETLEASE; Samba takes them), and has just
-  // been asked to give it up.
+  // Another program has a lease on the file (fcntl(2), F_SETLEASE; Samba uses them), and has just
+  // been asked to give it up. Wait for it.
   if (fd < 0 && lastErrno() === os.errno.EWOULDBLOCK) fd = openOnce(path, flags, 0);
   if (fd < 0 && lastErrno() === os.errno.ENXIO) throw new NotAFile(path);
   checked("open", fd, path);
@@ -114,7 +111,7 @@ function openFile(path: string, flags: number): number {
   throw new NotAFile(path);
 }
 
-/** `open(path, O_CREAT | O_RDONLY)`: a file that may be there. @throws {SystemError} */
+/** `open(path, O_CREAT | O_RDONLY)`: a file that may exist. @throws {SystemError} */
 export function openCreate(path: string, mode: number): number {
   return open(path, fs.O_CREAT | fs.O_RDONLY | fs.O_NONBLOCK, mode);
 }
@@ -128,7 +125,7 @@ function open(path: string, flags: number, mode: number): number {
   return checked("open", openOnce(path, flags, mode), path);
 }
 
-/** @returns below 0 where it failed */
+/** @returns a negative number on failure */
 function openOnce(path: string, flags: number, mode: number): number {
   for (;;) {
     const fd = c.open(pathA.set(path), flags | O_CLOEXEC, mode);
@@ -146,17 +143,17 @@ function isRegular(fd: number): boolean {
 }
 
 /**
- * `close(fd)`. @throws {SystemError} e.g. EIO or ENOSPC, which some file systems report only now
+ * `close(fd)`. @throws {SystemError} e.g. EIO or ENOSPC, which some file systems report only here
  */
 export function close(fd: number): void {
-  // After a signal, too, it is closed: the number may be another file's by now (close(2), "Dealing
-  // with error returns").
+  // After a signal it is closed, too, and the number may already belong to another file (close(2),
+  // "Dealing with error returns").
   if (c.close(fd) < 0 && lastErrno() !== os.errno.EINTR)
     throw new SystemError("close", lastErrno());
 }
 
 /**
- * Writes all `length` bytes at `address`, with as many calls of `write(2)` as that takes. @throws
+ * Writes all `length` bytes at `address`, with as many `write(2)` calls as needed. @throws
  * {SystemError}
  */
 export function writeAll(fd: number, address: Address, length: number): void {
@@ -175,7 +172,7 @@ export function writeBytes(fd: number, bytes: Uint8Array): void {
 }
 
 /**
- * `write(2)`, once. @returns how many bytes were written: none where a signal came first @throws
+ * A single `write(2)`. @returns the number of bytes written; 0 if a signal interrupted it @throws
  * {SystemError}
  */
 export function writeSome(fd: number, bytes: Uint8Array): number {
@@ -183,7 +180,8 @@ export function writeSome(fd: number, bytes: Uint8Array): number {
 }
 
 /**
- * @param result of `write(2)` @returns how many bytes were written: none where a signal came first
+ * @param result of `write(2)`
+ * @returns the number of bytes written; 0 if a signal interrupted it
  * @throws {SystemError}
  */
 function written(result: number): number {
@@ -201,9 +199,7 @@ export function fsync(fd: number): void {
   while (c.fsync(fd) < 0) failUnlessInterrupted("fsync");
 }
 
-/**
- * Makes the entries of a directory durable: `fsync` on the directory itself. @throws {SystemError}
- */
+/** `fsync` of a directory: makes its entries durable. @throws {SystemError} */
 export function fsyncDirectory(path: string): void {
   const fd = openDirectory(path);
   try {
@@ -214,18 +210,17 @@ export function fsyncDirectory(path: string): void {
 }
 
 /**
- * `syncfs(2)`: brings all that was written to the file system of `fd` to the disk, and waits for
- * it.
+ * `syncfs(2)`: flushes everything written to the file system of `fd` to disk, and waits for it.
  *
- * @throws {SystemError} where something that was written since the last call could not be brought
- * there (Linux 5.8)
+ * @throws {SystemError} if something written since the last call could not be flushed (since Linux
+ * 5.8)
  */
 export function syncFileSystem(fd: number): void {
   while (c.syncfs(fd) < 0) failUnlessInterrupted("syncfs");
 }
 
 /**
- * `flock(fd, LOCK_EX | LOCK_NB)`. @returns false where another process holds the lock @throws
+ * `flock(fd, LOCK_EX | LOCK_NB)`. @returns false if another process holds the lock @throws
  * {SystemError}
  */
 export function lockExclusive(fd: number): boolean {
@@ -245,22 +240,22 @@ export function truncate(fd: number, size: number): void {
 }
 
 /**
- * Whether linkat(2) takes a descriptor with no path: from root always, from others since Linux
- * 6.10.
+ * Whether linkat(2) accepts a descriptor without a path. For root it always does, for others since
+ * Linux 6.10.
  */
 let emptyPathWorks = true;
 
 /**
- * Errors that say that it does not. ENOENT also says that a folder is gone, as the other way then
- * does, too.
+ * Errors that mean that it does not. ENOENT can also mean that a folder is gone; then the other way
+ * fails too.
  */
 const NO_EMPTY_PATH = new Set([os.errno.ENOENT, os.errno.EINVAL, os.errno.EPERM]);
 
 /**
- * Gives the open unnamed file `fd` its name (open(2), under O_TMPFILE). By its descriptor alone
- * that costs less than by its path under /proc.
+ * Gives the open unnamed file `fd` its name (open(2), under O_TMPFILE). Linking by descriptor is
+ * cheaper than by a path under /proc.
  *
- * @returns false where the name is taken: it never replaces
+ * @returns false if the name is taken: it never replaces a file
  * @throws {SystemError}
  */
 export function linkUnnamed(fd: number, path: string): boolean {
@@ -279,29 +274,29 @@ export function linkUnnamed(fd: number, path: string): boolean {
   return isLinked;
 }
 
-/** `linkat`: a second name for a file. @throws {SystemError} EEXIST: never replaces */
+/** `linkat`: a second name for a file. Never replaces a file. @throws {SystemError} EEXIST */
 export function link(from: string, to: string): void {
   checked("linkat", c.linkat(AT_FDCWD, pathA.set(from), AT_FDCWD, pathB.set(to), 0), to);
 }
 
 /**
- * `renameat2(…, RENAME_NOREPLACE)`. @throws {SystemError} EEXIST: never replaces; EINVAL: not on
- * this file system
+ * `renameat2(…, RENAME_NOREPLACE)`. Never replaces a file. @throws {SystemError} EEXIST; EINVAL if
+ * the file system does not support it
  */
 export function renameNew(from: string, to: string): void {
   const result = c.renameat2(AT_FDCWD, pathA.set(from), AT_FDCWD, pathB.set(to), RENAME_NOREPLACE);
   checked("renameat2", result, to);
 }
 
-/** `renameat2(…, 0)`: what has the new name already is lost. @throws {SystemError} */
+/** `renameat2(…, 0)`. Replaces an existing file. @throws {SystemError} */
 export function rename(from: string, to: string): void {
   checked("renameat2", c.renameat2(AT_FDCWD, pathA.set(from), AT_FDCWD, pathB.set(to), 0), to);
 }
 
 /**
- * Opens a file for writing and closes it, so that whoever watches its folder (inotify,
- * IN_CLOSE_WRITE) is told of it under this name. Nothing is said where it cannot be opened: it may
- * be somebody else's by now, or gone.
+ * Opens a file for writing and closes it. Programs that watch its folder (inotify, IN_CLOSE_WRITE)
+ * thus learn of it under this name. Ignores a file that cannot be opened: it may belong to somebody
+ * else by now, or be gone.
  */
 export function announce(path: string): void {
   const flags = fs.O_WRONLY | fs.O_NONBLOCK | fs.O_NOFOLLOW | O_CLOEXEC;
@@ -309,10 +304,7 @@ export function announce(path: string): void {
   if (fd >= 0) c.close(fd);
 }
 
-/**
- * Which directory a path leads to: `statx(2)`, again and again, without anything made anew for a
- * look.
- */
+/** Finds which directory a path leads to, with `statx(2)`. It allocates nothing per look. */
 export class PathLook {
   private readonly bytes: Buffer;
   private readonly found = new Uint32Array(STATX_INTS);
@@ -322,10 +314,9 @@ export class PathLook {
   }
 
   /**
-   * Looks. A file system in the network or in user space is not asked again for what the kernel
-   * knows.
+   * Looks. Network and user-space file systems are not asked again for what the kernel knows.
    *
-   * @throws {SystemError} ENOENT where nothing is there
+   * @throws {SystemError} ENOENT if nothing is there
    */
   look(): void {
     checked(
@@ -336,7 +327,8 @@ export class PathLook {
   }
 
   /**
-   * What the last look found: 0 and 1 are the device's numbers, 2 and 3 the halves of the inode's.
+   * The result of the last look: 0 and 1 are the device numbers, 2 and 3 the halves of the inode
+   * number.
    */
   number(index: number): number {
     return this.found[index < 2 ? STATX_DEVICE + index : STATX_INODE + index - 2]!;
@@ -344,8 +336,8 @@ export class PathLook {
 }
 
 /**
- * An extended attribute of an open file, 64 KiB at most (XATTR_SIZE_MAX). @returns nothing where it
- * has none that can be read
+ * An extended attribute of an open file, up to 64 KiB (XATTR_SIZE_MAX). @returns an empty buffer if
+ * there is none, or it cannot be read
  */
 export function extendedAttribute(fd: number, name: string): Buffer {
   const value = Buffer.alloc(65_536);
@@ -353,7 +345,7 @@ export function extendedAttribute(fd: number, name: string): Buffer {
   return value.subarray(0, Math.max(0, bytes));
 }
 
-/** `unlink(path)`; a file that is not there is no error. @throws {SystemError} */
+/** `unlink(path)`. A missing file is not an error. @throws {SystemError} */
 export function unlink(path: string): void {
   while (c.unlink(pathA.set(path)) < 0) {
     if (lastErrno() === os.errno.ENOENT) return;
@@ -362,8 +354,8 @@ export function unlink(path: string): void {
 }
 
 /**
- * A call has failed: to be tried again where a signal was all that came. @throws {SystemError}
- * where it was not
+ * Called after a failed call: returns if a signal interrupted it, so it can be tried again. @throws
+ * {SystemError} otherwise
  */
 function failUnlessInterrupted(syscall: string, path?: string): void {
   const error = lastErrno();

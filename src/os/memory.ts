@@ -16,8 +16,8 @@ const MAP_ANONYMOUS = 0x20;
 const MAP_FAILED = -1;
 
 /**
- * `mmap(2)`: zeroed memory that all threads may use by its address, for as long as the process
- * lives. No collector counts it, and pages that are never touched take none.
+ * `mmap(2)`: zeroed memory that all threads may use by its address, until the process ends. The
+ * garbage collector does not count it. Pages that are never touched take no memory.
  *
  * @throws {SystemError}
  */
@@ -34,7 +34,7 @@ export function mapMemory(bytes: number): Address {
   return address;
 }
 
-/** A view on memory that is not the collector's. */
+/** A view of memory outside the JavaScript heap. */
 export function memoryAt(address: Address, bytes: number): ArrayBuffer {
   return toArrayBuffer(address, 0, bytes);
 }
@@ -47,9 +47,9 @@ export function copyTo(target: Uint8Array, address: Address, length: number): vo
 }
 
 /**
- * A file that lives in memory alone and holds `bytes`.
+ * Makes a file that exists only in memory and holds `bytes`.
  *
- * @returns its path under /proc, good for as long as this process lives
+ * @returns its path under /proc, valid until this process ends
  * @throws {SystemError}
  */
 export function memoryFile(name: string, bytes: Uint8Array): string {
@@ -58,7 +58,7 @@ export function memoryFile(name: string, bytes: Uint8Array): string {
   return `/proc/self/fd/${fd}`;
 }
 
-/** `malloc_trim(3)`: gives the kernel back what the C library has free, of all threads. */
+/** `malloc_trim(3)`: returns free memory of the C library to the kernel, for all threads. */
 export function trimMemory(): void {
   c.malloc_trim(0);
 }

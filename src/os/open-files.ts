@@ -6,36 +6,33 @@
 
 import { readFileSync } from "node:fs";
 
-/** RLIMIT_NOFILE: how many file descriptors there may be; Infinity where there is no limit. */
+/** RLIMIT_NOFILE: the maximum number of file descriptors; Infinity if unlimited. */
 export function descriptorsMax(): number {
   const limit = /^Max open files +(\d+)/m.exec(readFileSync("/proc/self/limits", "utf8"))?.[1];
   return limit === undefined ? Number.POSITIVE_INFINITY : Number(limit);
 }
 
 /**
- * File descriptors that are kept for all but connections: the writers' files and folders, libzmq's
- * and the runtime's own.
+ * File descriptors reserved for everything but connections: files and folders of the writers,
+ * descriptors of libzmq and the runtime.
  */
 const FOR_FILES = 48;
 
-/** File descriptors of one publisher: its connection, its socket's and its monitor's. */
+/** File descriptors per publisher: its connection, its socket and its monitor. */
 const OF_PUBLISHER = 4;
 
-/** Fewest and most connections that may ask over HTTP at once. */
+/** Lower and upper bound of HTTP connections at once. */
 const HTTP_MIN = 16;
 const HTTP_MAX = 256;
 
-/**
- * How many connections may ask over HTTP at once: one for eight file descriptors that the process
- * can have.
- */
+/** Maximum HTTP connections at once: one per eight file descriptors of the process. */
 export function httpConnectionsThatFit(): number {
   return Math.max(HTTP_MIN, Math.min(HTTP_MAX, Math.floor(descriptorsMax() / 8)));
 }
 
 /**
- * How many connections of senders this process can have, and still open files to write, answer
- * those who ask over HTTP, and have its publishers. At least 1.
+ * Maximum sender connections that leave enough descriptors for files, HTTP and publishers. At least
+ * 1.
  */
 export function sendersThatFit(publishers: number): number {
   return Math.max(

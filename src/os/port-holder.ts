@@ -1,5 +1,5 @@
 /**
- * Which process listens on a TCP port of this machine, as far as /proc tells.
+ * Finds which process listens on a TCP port of this machine, as far as /proc shows it.
  *
  * @module
  */
@@ -9,16 +9,16 @@ import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 /** State LISTEN in /proc/net/tcp. */
 const LISTEN = "0A";
 
-/** A process that listens. */
+/** A listening process. */
 export interface PortHolder {
   readonly pid: number;
-  /** Its name as in `ps`, e.g. `python3`. */
+  /** Its name as `ps` shows it, e.g. `python3`. */
   readonly name: string;
 }
 
 /**
- * @returns undefined where nobody listens, or where it is another user's process, which /proc does
- * not show
+ * @returns undefined if nobody listens, or if the process belongs to another user, so that /proc
+ * does not show it
  */
 export function findPortHolder(port: number): PortHolder | undefined {
   const sockets = new Set(listeningInodes(port).map((inode) => `socket:[${inode}]`));
@@ -50,7 +50,10 @@ function listeningInodes(port: number): string[] {
   );
 }
 
-/** What /proc shows may be gone, or not be ours to see, at any moment. */
+/**
+ * Returns undefined if the action fails: entries of /proc may vanish at any moment, or be hidden
+ * from us.
+ */
 function attempt<T>(action: () => T): T | undefined {
   try {
     return action();

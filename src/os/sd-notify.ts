@@ -1,8 +1,6 @@
 /**
- * What the hub tells systemd, which started it as a service of `Type=notify`: sd_notify(3) of the
- * system's own libsystemd.
- *
- * Where systemd did not start it nothing is loaded, and nothing said.
+ * Messages to systemd, if it started the hub as a service of `Type=notify`: sd_notify(3) of the
+ * system's libsystemd. Otherwise nothing is loaded and nothing is sent.
  *
  * @see https://www.freedesktop.org/software/systemd/man/latest/sd_notify.html
  * @module
@@ -13,22 +11,22 @@ import { monotonicMicros } from "./time.ts";
 
 const LIBRARY = "libsystemd.so.0";
 
-/** Speaks to systemd. */
+/** The connection to systemd. */
 export class ServiceManager {
   private constructor(
     private readonly sdNotify: (unsetEnvironment: number, state: Uint8Array) => number,
     /**
-     * How long systemd waits for `feed` until it kills the hub, in milliseconds; undefined where it
-     * does not wait for it.
+     * How long systemd waits for `feed` before it kills the hub, in milliseconds; undefined if it
+     * does not wait.
      */
     readonly watchdogMs: number | undefined,
   ) {}
 
   /**
-   * @param env for `NOTIFY_SOCKET`, `WATCHDOG_USEC` and `WATCHDOG_PID`, which systemd sets;
-   * sd_notify reads the first itself
-   * @returns undefined where systemd waits for nothing
-   * @throws {Error} where it does, and libsystemd is not there to tell it
+   * @param env with `NOTIFY_SOCKET`, `WATCHDOG_USEC` and `WATCHDOG_PID`, which systemd sets;
+   * sd_notify itself reads the first one
+   * @returns undefined if systemd expects no messages
+   * @throws {Error} if it does, but libsystemd is missing
    */
   static connect(env: Readonly<Record<string, string | undefined>>): ServiceManager | undefined {
     if (!env["NOTIFY_SOCKET"]) return undefined;
@@ -38,45 +36,44 @@ export class ServiceManager {
     return new ServiceManager(symbols.sd_notify, readWatchdogMs(env));
   }
 
-  /** The hub serves. */
+  /** The hub serves requests. */
   ready(): void {
     this.notify("READY=1");
   }
 
-  /** The hub reads its settings again; `ready` tells when it has. */
+  /** The hub rereads its settings. Call `ready` when it is done. */
   reloading(): void {
-    // With the time systemd can tell this reload from one before it (Type=notify-reload, from
-    // systemd 253 on).
+    // The time tells systemd this reload from an earlier one (Type=notify-reload, since systemd
+    // 253).
     this.notify(`RELOADING=1\nMONOTONIC_USEC=${monotonicMicros()}`);
   }
 
-  /** The hub stops. @param boundMs how long that takes at most, even where the unit grants less */
+  /**
+   * The hub is stopping. @param boundMs the longest time it may take; it overrides the unit's limit
+   */
   stopping(boundMs: number): void {
     this.notify(`STOPPING=1\nEXTEND_TIMEOUT_USEC=${boundMs * 1000}`);
   }
 
-  /** One line that `systemctl status` shows. */
+  /** Sets the line that `systemctl status` shows. */
   status(text: string): void {
     this.notify(`STATUS=${text.replaceAll("\n", " ")}`);
   }
 
-  /** The hub lives. */
+  /** The hub is alive. */
   feed(): void {
     this.notify("WATCHDOG=1");
   }
 
-  /**
-   * A message that does not get through is not sent again: the next one comes soon, and the hub has
-   * other work.
-   */
+  /** A lost message is not sent again: the next one comes soon. */
   private notify(state: string): void {
     this.sdNotify(0, Buffer.from(`${state}\0`));
   }
 }
 
 /**
- * As sd_watchdog_enabled(3) reads it. The variables may be meant for a process that started this
- * one.
+ * Reads the watchdog's variables as sd_watchdog_enabled(3) does. They may be meant for the process
+ * that started this one.
  */
 function readWatchdogMs(env: Readonly<Record<string, string | undefined>>): number | undefined {
   const milliseconds = Number(env["WATCHDOG_USEC"]) / 1000;

@@ -1,5 +1,5 @@
 /**
- * Sockets of TCP by their descriptors, which may be those of libzmq or of the runtime.
+ * TCP sockets by their descriptors, which may belong to libzmq or the runtime.
  *
  * @module
  */
@@ -21,21 +21,21 @@ const ON = new Int32Array([1]);
 const socketValue = new BigUint64Array(1);
 const socketValueBytes = new Uint32Array(1);
 
-/** struct sockaddr_in6; that of IPv4 has its port at the same place. */
+/** struct sockaddr_in6; sockaddr_in has the port at the same offset. */
 const socketAddress = new Uint8Array(28);
 
 /**
- * What getsockopt(2) gives as {@link cookieOf} for a descriptor that is no socket, and on kernels
- * older than Linux 4.12 for all.
+ * The cookie if getsockopt(2) fails: the descriptor is not a socket, or the kernel is older than
+ * Linux 4.12.
  */
 const NO_COOKIE = 0n;
 
 /**
  * `getsockopt(fd, SOL_SOCKET, SO_COOKIE)`: a number that the kernel gives to one socket and never
- * again.
+ * reuses.
  *
- * @param peer the other end of the connection that it is asked for, e.g. `192.168.86.41:50123`
- * @returns undefined where that is not the one at this descriptor, any more
+ * @param peer the other end of the expected connection, e.g. `192.168.86.41:50123`
+ * @returns undefined if the descriptor belongs to another connection by now
  */
 export function cookieOf(fd: number, peer: string): bigint | undefined {
   socketValueBytes[0] = socketAddress.byteLength;
@@ -52,9 +52,9 @@ function readCookie(fd: number): bigint {
 }
 
 /**
- * A connection that belongs to someone else, who may close it at any time, and whose descriptor
- * then may become another one's: as long as this is not disposed of, what is done here is done to
- * that connection and no other.
+ * A connection that belongs to someone else, who may close it at any time. Its descriptor may then
+ * become another connection's. Until this is disposed of, all methods act on the original
+ * connection only.
  */
 export class HeldConnection implements Disposable {
   private constructor(
@@ -63,13 +63,13 @@ export class HeldConnection implements Disposable {
   ) {}
 
   /**
-   * @param fd where it was
-   * @param cookie of {@link cookieOf}
-   * @returns undefined where it is gone
+   * @param fd its descriptor so far
+   * @param cookie from {@link cookieOf}
+   * @returns undefined if the connection is gone
    */
   static at(fd: number, cookie: bigint): HeldConnection | undefined {
-    // A descriptor of its own keeps the socket, whatever becomes of the other one. Where there are
-    // no more, there is a moment left.
+    // A duplicate keeps the socket, whatever happens to the other descriptor. If no descriptor is
+    // left, use the original: a moment of risk remains.
     const own = c.fcntl(fd, F_DUPFD_CLOEXEC, 0);
     const held = own < 0 ? new HeldConnection(fd, false) : new HeldConnection(own, true);
     if (readCookie(held.fd) === cookie) return held;
@@ -78,19 +78,19 @@ export class HeldConnection implements Disposable {
   }
 
   /**
-   * `setsockopt(fd, IPPROTO_TCP, TCP_CORK, 1)`: what is written from now on leaves with the
+   * `setsockopt(fd, IPPROTO_TCP, TCP_CORK, 1)`: data written from now on leaves together with the
    * connection's end, in one packet, or after 200 ms.
    */
   cork(): void {
     c.setsockopt(this.fd, IPPROTO_TCP, TCP_CORK, ON, ON.byteLength);
   }
 
-  /** `ioctl(fd, SIOCOUTQNSD)`: bytes that were written and have not left. */
+  /** `ioctl(fd, SIOCOUTQNSD)`: bytes written but not yet sent. */
   get unsentBytes(): number {
     return c.ioctl(this.fd, SIOCOUTQNSD, socketValueBytes) < 0 ? 0 : socketValueBytes[0]!;
   }
 
-  /** `shutdown(fd, SHUT_RDWR)`: ends it. Its owner then closes it. */
+  /** `shutdown(fd, SHUT_RDWR)`: ends the connection. Its owner then closes it. */
   shutdown(): void {
     c.shutdown(this.fd, SHUT_RDWR);
   }
@@ -100,31 +100,28 @@ export class HeldConnection implements Disposable {
   }
 }
 
-/**
- * What the kernel may hold for a socket that listens and the connections that are accepted on it.
- */
+/** Kernel limits for a listening socket and the connections accepted on it. */
 export interface ListenBounds {
   /**
-   * Connections that wait until they are accepted. Where there are more, peers have to try again,
-   * after a second.
+   * Maximum connections that wait to be accepted. Peers of further ones try again after a second.
    */
   readonly waiting: number;
   /**
-   * Bytes on the way out and on the way in of each connection; the kernel takes twice as much
+   * Bytes of the send and the receive buffer of each connection. The kernel uses twice as much
    * memory.
    */
   readonly sendBytes: number;
   readonly receiveBytes: number;
   /**
-   * For how long it tries to send to a peer that does not take it, also when the connection was
-   * closed, in milliseconds.
+   * How long the kernel tries to send to a peer that takes nothing, in milliseconds; also after the
+   * connection was closed.
    */
   readonly sendMs: number;
 }
 
 /**
- * Sets SO_SNDBUF, SO_RCVBUF and TCP_USER_TIMEOUT, which connections take from the socket that
- * listens, and its backlog. Errors are ignored.
+ * Sets SO_SNDBUF, SO_RCVBUF and TCP_USER_TIMEOUT, which accepted connections inherit, and the
+ * backlog. Ignores errors.
  */
 export function boundListener(
   fd: number,
@@ -138,26 +135,25 @@ export function boundListener(
     const value = new Int32Array([number]);
     c.setsockopt(fd, level, name, value, value.byteLength);
   }
-  // On a socket that listens already this changes nothing else.
+  // For a socket that already listens, this changes only the backlog.
   c.listen(fd, waiting);
 }
 
-/** struct tcp_info of linux/tcp.h, up to the last member that is read here (Linux 4.1). */
+/** struct tcp_info of linux/tcp.h, up to the last member used here (Linux 4.1). */
 const TCP_INFO_BYTES = 136;
 const LAST_DATA_RECV = 52 / 4;
 const LAST_ACK_RECV = 56 / 4;
 const BYTES_RECEIVED = 128 / 8;
 
 /**
- * `getsockopt(fd, IPPROTO_TCP, TCP_INFO)`: what the kernel knows of a connection. Made once, read
- * for many.
+ * `getsockopt(fd, IPPROTO_TCP, TCP_INFO)`: the kernel's data about a connection. One object serves
+ * many connections.
  */
 export class TcpInfo {
-  /** Bytes that have come from the peer since the connection was made. */
+  /** Bytes received from the peer since the connection was made. */
   bytesReceived = 0;
   /**
-   * For how long nothing has come from the peer, not even the answer to a keepalive probe, in
-   * milliseconds.
+   * Time since anything came from the peer, even an answer to a keepalive probe, in milliseconds.
    */
   unheardMs = 0;
   private readonly memory = new ArrayBuffer(TCP_INFO_BYTES);
@@ -167,8 +163,8 @@ export class TcpInfo {
   private readonly length = new Uint32Array(1);
 
   /**
-   * Reads it. @returns false where there is no such connection, or the kernel is older than Linux
-   * 4.1
+   * Reads the data. @returns false if there is no such connection, or the kernel is older than
+   * Linux 4.1
    */
   read(fd: number): boolean {
     this.length[0] = TCP_INFO_BYTES;

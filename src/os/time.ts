@@ -1,5 +1,5 @@
 /**
- * The clocks, and the local time.
+ * Clocks and local time.
  *
  * @module
  */
@@ -11,30 +11,30 @@ const CLOCK_MONOTONIC = 1;
 const timespec = new BigInt64Array(2);
 const timespecWords = new Int32Array(timespec.buffer);
 
-/** `clock_gettime(CLOCK_REALTIME)`: microseconds since 1970 UTC; it steps when the clock is set. */
+/** `clock_gettime(CLOCK_REALTIME)`: microseconds since 1970 UTC. It jumps when the clock is set. */
 export function realtimeMicros(): number {
   c.clock_gettime(CLOCK_REALTIME, timespec);
-  // The low word of the seconds is enough until 2106, read unsigned; both targets are
+  // The low word of the seconds, read unsigned, is enough until 2106. Both targets are
   // little-endian.
   const seconds = timespecWords[0]! >>> 0;
   return seconds * 1_000_000 + Math.floor(timespecWords[2]! / 1000);
 }
 
 /**
- * `clock_gettime(CLOCK_MONOTONIC)`: microseconds since some moment before, the same one for all
- * processes of the machine.
+ * `clock_gettime(CLOCK_MONOTONIC)`: microseconds since a fixed moment, the same for all processes
+ * of the machine.
  */
 export function monotonicMicros(): bigint {
   c.clock_gettime(CLOCK_MONOTONIC, timespec);
   return timespec[0]! * 1_000_000n + timespec[1]! / 1000n;
 }
 
-/** struct tm of glibc: nine ints, then the offset and the name of the zone. */
+/** struct tm of glibc: nine ints, then the offset and name of the zone. */
 const TM_BYTES = 56;
 const tm = new Int32Array(TM_BYTES / Int32Array.BYTES_PER_ELEMENT);
 const timeT = new BigInt64Array(1);
 
-/** A second in local time: year, month 1–12, day 1–31, hour, minute, second. */
+/** A local time: year, month 1–12, day 1–31, hour, minute, second. */
 export type CivilTime = readonly [
   year: number,
   month: number,
@@ -45,9 +45,9 @@ export type CivilTime = readonly [
 ];
 
 /**
- * `localtime_r(3)`, as Python's `datetime.now()` uses it: the system's own zone data, which `apt`
- * keeps current over the years, in place of the copy inside the runtime. A changed `/etc/localtime`
- * counts from the next call.
+ * `localtime_r(3)`, as Python's `datetime.now()` uses it. It reads the system's zone data, which
+ * `apt` keeps current, instead of the copy inside the runtime. A changed `/etc/localtime` counts
+ * from the next call.
  *
  * @param seconds since 1970 UTC
  */

@@ -1,5 +1,5 @@
 /**
- * Waiting: events, futexes and descriptors.
+ * Ways to wait: eventfd, futex and poll.
  *
  * @module
  */
@@ -11,11 +11,11 @@ import { type Address, SystemError, c, checked, lastErrno } from "./ffi.ts";
 const EFD_CLOEXEC = 0o2000000;
 const EFD_NONBLOCK = 0o4000;
 
-/** `eventfd(2)`: one thread wakes another that waits in a poll. */
+/** `eventfd(2)`: lets one thread wake another that waits in a poll. */
 export class EventFd {
   private readonly value = new BigUint64Array(1);
 
-  /** @param fd of an event that {@link EventFd.create} made, perhaps in another thread */
+  /** @param fd from {@link EventFd.create}, perhaps in another thread */
   constructor(readonly fd: number) {}
 
   /** @throws {SystemError} */
@@ -29,7 +29,7 @@ export class EventFd {
     c.write(this.fd, this.value, 8);
   }
 
-  /** Makes the descriptor unreadable again; nothing to take is no error. */
+  /** Makes the descriptor unreadable again. */
   clear(): void {
     c.read(this.fd, this.value, 8);
   }
@@ -41,15 +41,15 @@ const FUTEX_WAIT_PRIVATE = 128;
 const FUTEX_WAKE_PRIVATE = 129;
 
 /**
- * `futex(2)`: threads wait until another one changes an integer that they share, and says so.
- * `Atomics.wait` and `Atomics.notify` do the same with four or five system calls in place of one.
+ * `futex(2)`: threads wait until another thread changes a shared integer and wakes them.
+ * `Atomics.wait` and `Atomics.notify` take four or five system calls for the same.
  */
 export class Futex {
   private readonly address: Address;
 
   /**
-   * @param integers held, as only the address goes to the kernel @param index of the integer among
-   * them
+   * @param integers kept here, because the kernel gets only the address
+   * @param index of the integer among them
    */
   constructor(
     readonly integers: Int32Array<SharedArrayBuffer>,
@@ -59,21 +59,20 @@ export class Futex {
   }
 
   /**
-   * Waits until `wake`, unless the integer is no longer `value` by then. It may also end by itself.
+   * Waits for `wake`, unless the integer is no longer `value`. It may also return for no reason.
    */
   wait(value: number): void {
     c.syscall(SYS_FUTEX, this.address, FUTEX_WAIT_PRIVATE, value, null, null, 0);
   }
 
-  /** Wakes threads that wait, at most `count`. */
+  /** Wakes up to `count` waiting threads. */
   wake(count: number): void {
     c.syscall(SYS_FUTEX, this.address, FUTEX_WAKE_PRIVATE, count, null, null, 0);
   }
 }
 
 /**
- * struct pollfd: the descriptor, and in one integer the events that are wanted and those that have
- * come.
+ * struct pollfd as two integers: the descriptor; the wanted events and the events that occurred.
  */
 const POLLFD_INTS = 2;
 const POLLIN = 1;
@@ -87,25 +86,25 @@ export class DescriptorPoller {
     for (const index of descriptors.keys()) this.want(index, true);
   }
 
-  /** Whether descriptor `index` of the list is waited for. */
+  /** Sets whether to wait for descriptor `index` of the list. */
   want(index: number, wanted: boolean): void {
-    // poll(2) passes over negative ones.
+    // poll(2) skips negative descriptors.
     this.items[index * POLLFD_INTS] = wanted ? this.descriptors[index]! : -1;
   }
 
   /**
-   * Waits until a descriptor is readable, `timeoutMs` have passed (-1: for ever), or a signal came.
-   * @throws {SystemError}
+   * Waits until a descriptor is readable, `timeoutMs` have passed (-1: for ever), or a signal
+   * arrives. @throws {SystemError}
    */
   wait(timeoutMs: number): void {
     const { items } = this;
-    // A wait that a signal ends leaves them as they are.
+    // A wait that a signal ends would leave the old results.
     for (let at = 1; at < items.length; at += POLLFD_INTS) items[at] = POLLIN;
     const count = c.poll(items, this.descriptors.length, timeoutMs);
     if (count < 0 && lastErrno() !== os.errno.EINTR) throw new SystemError("poll", lastErrno());
   }
 
-  /** Whether the last wait found descriptor `index` of the list readable, or its other end gone. */
+  /** Whether the last wait found descriptor `index` of the list readable, or closed by its peer. */
   readable(index: number): boolean {
     return this.items[index * POLLFD_INTS + 1]! >> 16 !== 0;
   }

@@ -1,28 +1,27 @@
 /**
- * The time of day: when a request came, and how that reads on the wall of the place where the hub
- * stands.
+ * Time: when a request arrived, in the hub's local time.
  *
  * @module
  */
 
 import { type CivilTime, localTime, realtimeMicros } from "../os/time.ts";
 
-/** What the hub takes the time from; tests put their own in its place. */
+/** Source of the time. Tests use their own. */
 export interface Clock {
-  /** Microseconds since 1970 UTC. They step when the clock is set, also backwards. */
+  /** Microseconds since 1970 UTC. They jump when the clock is set, also backwards. */
   micros(): number;
-  /** A second since 1970 UTC as local time. */
+  /** Converts seconds since 1970 UTC to local time. */
   local(seconds: number): CivilTime;
 }
 
 /** The machine's own clock and time zone. */
 export const systemClock: Clock = { micros: realtimeMicros, local: localTime };
 
-/** One instant in local time, in the pieces that file names and log lines are made of. */
+/** An instant in local time, in the parts used in file names and log lines. */
 export interface LocalTime {
   /** `YYYY-MM-DD`. */
   readonly date: string;
-  /** The same as a number, YYYYMMDD: days in the order of the calendar. */
+  /** The date as a number, YYYYMMDD. Numbers sort like dates. */
   readonly day: number;
   /** `HH`, `MM`, `SS`. */
   readonly hour: string;
@@ -31,7 +30,7 @@ export interface LocalTime {
 }
 
 /**
- * Turns instants into local time, and remembers the last second, in which nearly all requests fall.
+ * Converts instants to local time. Remembers the last second, because most requests fall into it.
  */
 export class Calendar {
   private cachedSecond = Number.NaN;
@@ -62,12 +61,12 @@ export class Calendar {
   }
 }
 
-/** The microseconds within the second of an instant, as six digits. */
+/** The microseconds within a second, as six digits. */
 export function sixDigits(micros: number): string {
   return digits(micros % 1_000_000, 6);
 }
 
-/** The whole milliseconds within the second of an instant, as three digits. */
+/** The whole milliseconds within a second, as three digits. */
 export function threeDigits(micros: number): string {
   return digits(Math.floor((micros % 1_000_000) / 1000), 3);
 }

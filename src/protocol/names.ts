@@ -1,52 +1,40 @@
 /**
- * What an image file is called, and what of a sender's text may stand in a name or a log line.
+ * File names of images, and what part of a sender's text may appear in a name or a log line.
  *
  * The form is the Python hub's: `Barn-Door-2018-12-30T23.13.31.620992.jpg` in the folder
- * `2018-12-30`. Other than there, a node's name can only ever be one path component, whatever was
- * sent.
+ * `2018-12-30`. Unlike there, a node's name is always a single path component, whatever was sent.
  *
  * @module
  */
 
+import { IMAGE_NAME_BYTES_MAX } from "../limits.ts";
 import { type LocalTime, sixDigits } from "./calendar.ts";
 
-/** Longest file name on the file systems in use (NAME_MAX), in bytes. */
-const FILE_NAME_BYTES_MAX = 255;
-
-/** What image files are: a JPEG, or a PNG for arrays that a JPEG would lose bits of. */
+/** Suffixes of image files. Arrays become a PNG if a JPEG would lose bits of them. */
 export const IMAGE_SUFFIXES = [".jpg", ".png"] as const;
 
 /** One of {@link IMAGE_SUFFIXES}. */
 export type ImageSuffix = (typeof IMAGE_SUFFIXES)[number];
 
-/** `-2018-12-30T23.13.31.620992.jpg` */
-const SUFFIX_BYTES = 31;
-
 /**
- * Longest part of a file name that comes from the sender, in bytes of UTF-8; what is longer is cut.
- */
-export const IMAGE_NAME_BYTES_MAX = FILE_NAME_BYTES_MAX - SUFFIX_BYTES;
-
-/**
- * C0, DEL and C1, and the two line separators of Unicode: all at which some reader starts a new
- * line, or worse.
+ * C0, DEL and C1, and the two line separators of Unicode: characters that some reader takes for a
+ * line break, or worse.
  */
 // oxlint-disable-next-line no-control-regex -- control characters are the point
 const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g;
 
 /**
- * What cannot stand in a path component, or lies about its extent: the same, spaces, both kinds of
- * slash, and what has the rest of a line shown in another order (Unicode's Bidi_Control), so that a
- * name ends otherwise than it looks.
+ * Characters that cannot be in a path component, or that hide where it ends: control characters,
+ * spaces, slashes and backslashes, and Unicode's Bidi_Control, which reorders the rest of a line.
  */
 // oxlint-disable-next-line no-control-regex -- control characters are the point
 const UNSAFE = /[\u0000-\u0020\u007f-\u009f\u2028\u2029/\\\p{Bidi_Control}]/gu;
 
 /**
- * The part of an image's name that says where it is from: trimmed, spaces to `-` as in the Python
- * hub, and made one safe path component: slashes and control characters become `-`, a leading dot
- * `_`, and no name at all `unnamed`. A leading `-` becomes `_`, as programs would take it for an
- * option where somebody writes `rm *` or `tar cf x *`.
+ * The sender's part of a file name: trimmed, with `-` for spaces as in the Python hub, and made one
+ * safe path component. Slashes and control characters become `-`. Leading dots become `_`. A
+ * leading `-` becomes `_`, because in `rm *` or `tar cf x *` it would look like an option. An empty
+ * name becomes `unnamed`.
  *
  * @param nodeAndView field 0 of the text, e.g. `Barn Door`
  * @returns 1 to {@link IMAGE_NAME_BYTES_MAX} bytes
@@ -61,14 +49,16 @@ export function imageName(nodeAndView: string): string {
   return cut(safe, IMAGE_NAME_BYTES_MAX) || "unnamed";
 }
 
-/** A text that stays on its line: every control character and line separator becomes a space. */
+/** Puts a text on one line: each control character and line separator becomes a space. */
 export function oneLine(text: string): string {
   return text.toWellFormed().replace(CONTROL, " ");
 }
 
 /**
- * The file name of an image. @param name as {@link imageName} makes it @param micros since 1970
- * UTC, of `time`
+ * The file name of an image.
+ *
+ * @param name from {@link imageName}
+ * @param micros of `time`, since 1970 UTC
  */
 export function imageFileName(
   name: string,
@@ -79,7 +69,7 @@ export function imageFileName(
   return `${name}-${time.date}T${time.hour}.${time.minute}.${time.second}.${sixDigits(micros)}${suffix}`;
 }
 
-/** The same of a name in a date folder, taken apart. */
+/** The parts of an image file's name. */
 export interface ImageFileName {
   /** The part before the date: the node and view. */
   readonly camera: string;
@@ -88,11 +78,11 @@ export interface ImageFileName {
   readonly suffix: ImageSuffix;
 }
 
-/** `T23.13.31.620992`, and `T23.13.31`, as Python's `isoformat` leaves out a fraction of zero. */
+/** `T23.13.31.620992`, or `T23.13.31`: Python's `isoformat` omits a fraction of zero. */
 const TIME = /^T([01]\d|2[0-3])\.([0-5]\d)\.([0-5]\d)(?:\.(\d{6}))?$/;
 
 /**
- * Takes the name of an image apart, as this hub or the Python hub made it.
+ * Reads the name of an image that this hub or the Python hub has stored.
  *
  * @param date of the folder that it is in, such as `2018-12-30`
  * @returns undefined if the name is not that of an image of this day
@@ -110,7 +100,7 @@ export function parseImageFileName(name: string, date: string): ImageFileName | 
   return { camera: name.slice(0, at), micros: seconds * 1_000_000 + Number(fraction), suffix };
 }
 
-/** The longest start of `text` that takes no more than `bytesMax` bytes in UTF-8. */
+/** The longest prefix of `text` with at most `bytesMax` bytes in UTF-8. */
 export function cut(text: string, bytesMax: number): string {
   if (text.length * 3 <= bytesMax) return text;
   const { read } = new TextEncoder().encodeInto(text, new Uint8Array(bytesMax));

@@ -1,39 +1,33 @@
 /**
- * What a sender asks for: the meaning of a request's text, and whether its two frames fit each
- * other.
+ * Parses requests: the meaning of the text, and whether the two frames match.
  *
- * Frame 1 is JSON as imagezmq makes it: `{"msg": "Barn Door|jpg|moving"}`, with `dtype` and `shape`
- * where frame 2 is a numpy array instead of a JPEG file. The text is `node view|type|anything`.
- * Other than the Python hub, which looks at the first letter of the type, the whole type counts:
- * `intruder` and `Humidity` are events. Most examples of imagezmq send only the name of their
- * machine: the setting `unlabelled` says what becomes of that.
+ * Frame 1 is JSON as imagezmq makes it: `{"msg": "Barn Door|jpg|moving"}`, plus `dtype` and `shape`
+ * if frame 2 is a numpy array instead of a JPEG file. The text is `node view|type|anything`. The
+ * Python hub checks only the first letter of the type. Here the whole type counts: `intruder` and
+ * `Humidity` are events. Most examples of imagezmq send only the name of their machine. The setting
+ * `unlabelled` says what happens to those.
  *
  * @module
  */
 
-import { cut, IMAGE_NAME_BYTES_MAX, imageName, oneLine } from "./names.ts";
-
-/** Longest text of an event, in bytes of UTF-8. imagenode's own stay below 200. */
-export const TEXT_BYTES_MAX = 4096;
+import { IMAGE_NAME_BYTES_MAX, TEXT_BYTES_MAX } from "../limits.ts";
+import { cut, imageName, oneLine } from "./names.ts";
 
 /**
- * Largest width and height of an array that is stored, in pixels: what a JPEG can have (ITU T.81,
- * B.2.2, less what libjpeg keeps for itself). A PNG could have more, but no camera does.
+ * Largest width and height of an array that is stored, in pixels: the limit of a JPEG (ITU T.81,
+ * B.2.2, minus what libjpeg reserves). A PNG could be larger, but no camera's picture is.
  */
 const SIDE_MAX = 65_500;
 
-/** How requests are read. */
+/** Rules for reading requests. */
 export interface RequestRules {
-  /** Of an event; a longer one is refused. At most {@link TEXT_BYTES_MAX}. */
+  /** For the text of an event; a longer one is refused. At most {@link TEXT_BYTES_MAX}. */
   readonly textBytesMax: number;
-  /**
-   * Of field 0, the node and view; a longer one is cut. At most `IMAGE_NAME_BYTES_MAX` of
-   * `names.ts`.
-   */
+  /** For field 0, the node and view; a longer one is cut. At most {@link IMAGE_NAME_BYTES_MAX}. */
   readonly nameBytesMax: number;
-  /** Of frame 2; a request with a longer one is refused. */
+  /** For frame 2; a longer one is refused. */
   readonly payloadBytesMax: number;
-  /** The setting of that name. */
+  /** The setting `unlabelled`. */
   readonly unlabelled: "ignore" | "store";
 }
 
@@ -44,17 +38,17 @@ const RULES: RequestRules = {
   unlabelled: "ignore",
 };
 
-/** Frame 2, as far as the meaning of a request rests on it. */
+/** What parsing needs to know about frame 2. */
 export interface Payload {
   /** Its length in bytes. */
   readonly size: number;
-  /** Whether it begins as a JPEG file does: `FF D8 FF`. */
+  /** Whether it begins like a JPEG file: `FF D8 FF`. */
   readonly isJpeg: boolean;
 }
 
 /**
- * What the items of a raw array can be. `uint16be` is `uint16` with the high byte first, `bool` a
- * byte that is 0 for black.
+ * Item types of raw arrays. `uint16be` is `uint16` with the high byte first. `bool` is a byte; 0 is
+ * black.
  */
 export const ITEMS = ["uint8", "bool", "uint16", "uint16be"] as const;
 
@@ -65,26 +59,23 @@ type Item = (typeof ITEMS)[number];
 export interface RawArray {
   readonly height: number;
   readonly width: number;
-  /** 1 is gray, 3 is BGR, 4 is BGR and opacity. */
+  /** 1 is gray, 3 is BGR, 4 is BGR plus alpha. */
   readonly channels: 1 | 3 | 4;
   readonly item: Item;
 }
 
 /**
- * A request that makes sense. `node` is field 0 of the text, trimmed, on one line, and cut where it
- * is too long for a name.
+ * A valid request. `node` is field 0 of the text: trimmed, on one line, cut if it is too long for a
+ * name.
  */
 export type Request =
   /** One of imagenode's test images. */
   | { readonly kind: "test" }
-  /** Without a label, and not to be stored; the node is the whole text. */
+  /** Not labelled, and not to be stored; the node is the whole text. */
   | { readonly kind: "unlabelled"; readonly node: string }
   | { readonly kind: "heartbeat"; readonly node: string }
   | { readonly kind: "event"; readonly node: string; readonly text: string }
-  /**
-   * `name` is what the file name starts with; `raw` is there where frame 2 is an array to be
-   * encoded.
-   */
+  /** `name` is the beginning of the file name. `raw` is set if frame 2 is an array to encode. */
   | {
       readonly kind: "image";
       readonly node: string;
@@ -92,20 +83,20 @@ export type Request =
       readonly raw: RawArray | undefined;
     };
 
-/** One that is stored. */
+/** A request that is stored. */
 export type StoredRequest = Extract<Request, { kind: "image" | "event" }>;
 
-/** Longest reason in a reply, in characters: it may quote what was sent. */
+/** Longest reason in a reply, in characters: it may quote the request. */
 const REASON_CHARS_MAX = 200;
 
 /**
- * A request that makes no sense. The message is the reason in the reply `ERROR <reason>`, and on
- * one line.
+ * A request that is not valid. The message is the reason in the reply `ERROR <reason>`, on one
+ * line.
  */
 export class RequestError extends Error {
   override readonly name = "RequestError";
 
-  /** @param code what kind of nonsense it is, without anything of what was sent */
+  /** @param code the kind of error, without any text from the request */
   constructor(
     readonly code: "frames" | "json" | "msg" | "array" | "image" | "text",
     reason: string,
@@ -118,8 +109,8 @@ export class RequestError extends Error {
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
 /**
- * What imagenode calls the images that it sends with `send_test_images`, for a person to look at
- * while setting up a camera.
+ * Names that imagenode gives to images sent with `send_test_images`. People look at these while
+ * setting up a camera.
  */
 const TEST_IMAGES = new Set([
   "ROI",
@@ -133,12 +124,12 @@ const TEST_IMAGES = new Set([
 ]);
 
 /**
- * Reads a request.
+ * Parses a request.
  *
  * @param header frame 1
- * @param payload frame 2; its first bytes are looked at only where the meaning rests on them
- * @param rules default: texts and names as long as the hub can hold, and `unlabelled: ignore`
- * @throws {RequestError}
+ * @param payload frame 2; `isJpeg` is read only if the meaning depends on it
+ * @param rules default: the longest texts and names that the hub can hold, and `unlabelled: ignore`
+ * @throws {RequestError} if it is not valid
  */
 export function parseRequest(header: Uint8Array, payload: Payload, rules = RULES): Request {
   const fields = parseHeader(header);
@@ -153,8 +144,8 @@ export function parseRequest(header: Uint8Array, payload: Payload, rules = RULES
   if (isImage)
     return { kind: "image", node, name: imageName(node), raw: parseImage(fields, type, payload) };
 
-  // An array that does not fit tells that sender and hub do not mean the same, whatever it comes
-  // with.
+  // An array that does not match its header shows that sender and hub disagree, so refuse it in any
+  // kind of request.
   if (!isFile(fields)) parseArray(fields, payload.size);
   if (type === undefined)
     return TEST_IMAGES.has(whole) ? { kind: "test" } : { kind: "unlabelled", node };
@@ -162,25 +153,25 @@ export function parseRequest(header: Uint8Array, payload: Payload, rules = RULES
   return { kind: "event", node, text: eventText(text, rules.textBytesMax) };
 }
 
-/** Requests that are remembered at most: cameras, their views, and what they say of an image. */
+/** Maximum remembered requests: one per camera, view, and further text. */
 const REMEMBERED_MAX = 1000;
 
 /** Longest header that is remembered, in bytes. */
 const REMEMBERED_BYTES_MAX = 256;
 
-/** A request that may come again, and what its frame 2 has to be for that. */
+/** A known request, and what frame 2 must be for the same header to mean the same. */
 interface Remembered {
   readonly request: Request;
-  /** undefined: anything but empty. */
+  /** undefined: any length but 0. */
   readonly payloadBytes: number | undefined;
-  /** undefined: its first bytes do not matter. */
+  /** undefined: the first bytes do not matter. */
   readonly isJpeg: boolean | undefined;
 }
 
-/** A payload that notes whether its first bytes were looked at. */
+/** A payload that records whether its first bytes were read. */
 class WatchedPayload implements Payload {
   readonly size: number;
-  /** What was seen; undefined: nobody has looked. */
+  /** What was seen; undefined if nobody has looked. */
   seen: boolean | undefined;
 
   constructor(private readonly payload: Payload) {
@@ -193,9 +184,8 @@ class WatchedPayload implements Payload {
 }
 
 /**
- * Reads requests as {@link parseRequest} does, and remembers them: a camera sends the same header
- * with each image, byte for byte, and to look it up costs a fraction of reading JSON and making
- * names of it.
+ * Parses requests like {@link parseRequest}, and remembers them. A camera sends the same header
+ * with each image, byte for byte. Looking it up costs a fraction of parsing JSON and making names.
  */
 export class RequestReader {
   private readonly remembered = new Map<string, Remembered>();
@@ -203,12 +193,12 @@ export class RequestReader {
   constructor(private readonly rules: RequestRules) {}
 
   /**
-   * Reads a request.
+   * Parses a request.
    *
-   * @param bytes that begin with frame 1
-   * @param length how many of them that are
+   * @param bytes start with frame 1
+   * @param length of frame 1
    * @param payload frame 2
-   * @throws {RequestError}
+   * @throws {RequestError} if it is not valid
    */
   read(bytes: Buffer, length: number, payload: Payload): Request {
     const { payloadBytesMax } = this.rules;
@@ -222,10 +212,10 @@ export class RequestReader {
     if (known !== undefined && isSame(known, payload)) return known.request;
     const watched = new WatchedPayload(payload);
     const request = parseRequest(bytes.subarray(0, length), watched, this.rules);
-    // The text of an event is another each time.
+    // The text of an event is different each time.
     if (key === "" || request.kind === "event") return request;
     if (this.remembered.size >= REMEMBERED_MAX) this.remembered.clear();
-    // Each JPEG has another length.
+    // Each JPEG has a different length.
     const hasAnyLength = request.kind === "image" && request.raw === undefined;
     const payloadBytes = hasAnyLength ? undefined : watched.size;
     this.remembered.set(key, { request, payloadBytes, isJpeg: watched.seen });
@@ -241,8 +231,7 @@ function isSame({ payloadBytes, isJpeg }: Remembered, payload: Payload): boolean
 }
 
 /**
- * Field 0 trimmed and on one line, and the type in lower case; that is not there where the text has
- * no `|`.
+ * Field 0, trimmed and on one line, and the type in lower case; undefined if the text has no `|`.
  */
 function splitText(text: string): [node: string, type: string | undefined] {
   const first = text.indexOf("|");
@@ -275,7 +264,7 @@ function parseHeader(header: Uint8Array): Record<string, unknown> {
 }
 
 /**
- * Whether frame 2 is a file, as the header speaks of no array. Some senders leave its fields empty.
+ * Whether frame 2 is a file: the header describes no array. Some senders leave these fields empty.
  */
 function isFile({ dtype, shape }: Record<string, unknown>): boolean {
   return isAbsent(dtype) && isAbsent(shape);
@@ -288,9 +277,9 @@ function isAbsent(value: unknown): boolean {
 /**
  * What an image is.
  *
- * @param type of the text; undefined where it has none
- * @returns undefined where frame 2 is a file, to be kept as it came
- * @throws {RequestError} where it is nothing that can be stored
+ * @param type from the text, if any
+ * @returns undefined if frame 2 is a file, which is stored unchanged
+ * @throws {RequestError} if it cannot be stored
  */
 function parseImage(
   fields: Record<string, unknown>,
@@ -298,15 +287,15 @@ function parseImage(
   payload: Payload,
 ): RawArray | undefined {
   if (!isFile(fields)) {
-    // `cv2.imencode` gives the bytes of a JPEG as an array, which senders hand to `send_image` as
-    // it is.
+    // `cv2.imencode` returns the bytes of a JPEG as an array. Some senders pass it on to
+    // `send_image`.
     if ((type === "jpg" || isColumn(fields["shape"])) && payload.isJpeg) return undefined;
     const array = parseArray(fields, payload.size);
     if (payload.size > 0) return rawArray(array);
   }
   if (payload.size === 0)
     throw new RequestError("image", "frame 2 is empty, an image was expected");
-  // With a label the hub does not look into it, as the sender has said what it is.
+  // If the text has a type, trust the sender and do not look into the file.
   if (type === undefined && !payload.isJpeg) {
     throw new RequestError(
       "image",
@@ -316,7 +305,7 @@ function parseImage(
   return undefined;
 }
 
-/** Whether an array of this shape is bytes, one under the other, and no picture. */
+/** Whether an array of this shape is a column of bytes, not a picture. */
 function isColumn(shape: unknown): boolean {
   return Array.isArray(shape) && (shape.length === 1 || (shape.length === 2 && shape[1] === 1));
 }
@@ -328,9 +317,9 @@ interface NumpyArray {
 }
 
 /**
- * The array that frame 2 holds.
+ * The array in frame 2.
  *
- * @throws {RequestError} where dtype and shape do not fit each other or the bytes
+ * @throws {RequestError} if dtype, shape and the number of bytes do not match
  */
 function parseArray({ dtype, shape }: Record<string, unknown>, bytes: number): NumpyArray {
   if (typeof dtype !== "string")
@@ -350,8 +339,8 @@ function parseArray({ dtype, shape }: Record<string, unknown>, bytes: number): N
 }
 
 /**
- * What numpy's names for the dtypes of pictures stand for: the names, the codes of `dtype.str`, and
- * the characters of `dtype.char`.
+ * numpy's names for the dtypes of pictures: names, codes of `dtype.str`, and characters of
+ * `dtype.char`.
  *
  * @see https://numpy.org/doc/stable/reference/arrays.dtypes.html
  */
@@ -362,8 +351,8 @@ const ITEM_NAMES = new Map<string, "uint8" | "bool" | "uint16">([
 ]);
 
 /**
- * What a picture of this dtype is made of, with or without the byte order before it; undefined: it
- * is none.
+ * The item type of a picture with this dtype, with or without a byte order prefix; undefined if
+ * none.
  */
 function itemOf(dtype: string): Item | undefined {
   const hasOrder = /^[<>=|]/.test(dtype);
@@ -372,9 +361,8 @@ function itemOf(dtype: string): Item | undefined {
 }
 
 /**
- * Bytes of one item of a numpy dtype, for the plain numbers (`uint8`, `float64`, `<i4`, `bool`)
- * that its `str()` names; undefined for the others, which only an event can carry, and there frame
- * 2 does not count.
+ * Bytes per item of a numpy dtype. Knows the plain numbers (`uint8`, `float64`, `<i4`, `bool`).
+ * Others give undefined: only events can have them, and their frame 2 does not matter.
  */
 function itemSize(dtype: string): number | undefined {
   const item = itemOf(dtype);
@@ -385,7 +373,7 @@ function itemSize(dtype: string): number | undefined {
   return bytes === undefined ? undefined : Number(bytes);
 }
 
-/** @throws {RequestError} where the array is no picture that can be stored */
+/** @throws {RequestError} if the array is not a picture that can be stored */
 function rawArray({ dtype, shape }: NumpyArray): RawArray {
   const item = itemOf(dtype);
   if (item === undefined) {

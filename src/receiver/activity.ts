@@ -1,9 +1,9 @@
 /**
- * What the receiver knows of each node: when it was heard of last, and what it sent today. It also
- * watches whether what was sent could be stored, and how long answers took.
+ * What the receiver knows about each node: when it was last heard of, and what it sent today. It
+ * also records whether things could be stored, and how long answers took.
  *
- * The main thread is told of changes at most once a second, so a message costs a look into a table
- * and a few additions.
+ * The main thread is told of changes at most once a second. So a message costs a table lookup and a
+ * few additions.
  *
  * @module
  */
@@ -14,11 +14,11 @@ import { observe } from "../shared/histogram.ts";
 import { histogramAt, type Shared } from "../shared/memory.ts";
 import type { Report } from "./complaints.ts";
 
-/** Nodes, each view counted as one, that are known at once. */
+/** Maximum known nodes. Each view counts as one. */
 export const NODES_MAX = 1000;
 
 /**
- * After how long without a message a node gives way to a new one when there are as many, in
+ * After this time without a message, a node may be replaced by a new one if the table is full, in
  * milliseconds: a day.
  */
 const GIVES_WAY_MS = 86_400_000;
@@ -28,16 +28,16 @@ const POST_MS = 1000;
 
 const MINUTE_MICROS = 60_000_000;
 
-/** What is known of one node. */
+/** What is known about a node. */
 export type NodeState = { -readonly [Key in keyof NodeRow]: NodeRow[Key] };
 
-/** What the activity notes of a request in hand. */
+/** What the activity needs to know about a request in hand. */
 export interface Seen {
   /** The node that sent it; undefined if there are too many nodes. */
   node: NodeState | undefined;
   /** The local date that it counts for, as YYYYMMDD. */
   day: number;
-  /** When it was received, in milliseconds of `performance.now`. */
+  /** When it was received; by `performance.now`, in milliseconds. */
   receivedMs: number;
 }
 
@@ -52,20 +52,20 @@ export interface ActivityParts {
 export class Activity {
   private readonly rows: NodeState[] = [];
   private readonly byName = new Map<string, NodeState>();
-  /** Those that the main thread is to be told of. */
+  /** Nodes with changes that the main thread does not know yet. */
   private readonly changed = new Set<NodeState>();
   private outcomes: { -readonly [Key in keyof StoreOutcomes]: StoreOutcomes[Key] } = {};
   private hasOutcome = false;
   private postedMs = Number.NEGATIVE_INFINITY;
   private firstMessages = 0;
   /**
-   * The time of the batch that is being taken in, in microseconds since 1970 UTC and in
-   * milliseconds of `performance.now`.
+   * The time of the current batch, in microseconds since 1970 UTC and in milliseconds by
+   * `performance.now`.
    */
   private batchMicros = 0;
   private batchMs = Number.NaN;
   private readonly answers: Float64Array;
-  /** The minute that `day` was looked up for. Days begin on whole minutes everywhere. */
+  /** The minute for which `day` was computed. Everywhere, days begin at whole minutes. */
   private minute = Number.NaN;
   private day = 0;
 
@@ -73,18 +73,18 @@ export class Activity {
     this.answers = histogramAt(parts.shared);
   }
 
-  /** Whether there is something that the main thread is to be told of. */
+  /** Whether there are changes to tell the main thread. */
   get pending(): boolean {
     return this.changed.size > 0 || this.hasOutcome;
   }
 
   /**
-   * A message has come from a node.
+   * Notes a message from a node.
    *
-   * @param request what it came as
-   * @param nowMs milliseconds of `performance.now`, the same for all of a batch
-   * @param addressOf gives the address of its sender; undefined if that is no longer known
-   * @param receivedMicros when it came, in microseconds since 1970 UTC; undefined: just now
+   * @param request the record of the request
+   * @param nowMs by `performance.now`, in milliseconds; the same for a whole batch
+   * @param addressOf returns the address of the sender; undefined if it is no longer known
+   * @param receivedMicros when it arrived, in microseconds since 1970 UTC; undefined for just now
    */
   seen<Request extends Seen>(
     request: Request,
@@ -109,7 +109,7 @@ export class Activity {
       node.events = 0;
     }
     node.lastSeenMs = micros / 1000;
-    // A node rarely moves: once for each message to the main thread is often enough.
+    // A node rarely moves, so once per message to the main thread is often enough.
     if (this.changed.has(node)) return;
     node.address = addressOf(request) ?? node.address;
     this.changed.add(node);
@@ -131,28 +131,30 @@ export class Activity {
   }
 
   /**
-   * What came in a slot could not be stored. @param code of the system, such as `ENOSPC`; undefined
-   * where it is no fault of the disk
+   * Notes that a slot could not be stored. @param code of the system error, such as `ENOSPC`;
+   * undefined if the disk is not to blame
    */
   failed(kind: "image" | "event", reason: string, code: string | undefined): void {
     if (code !== undefined) this.setOutcome(kind, reason);
   }
 
-  /** The request is answered now, after a writer had it. @returns how long that took, in ms */
+  /**
+   * Notes that a request is answered now, after a writer had it. @returns how long it took, in ms
+   */
   answered({ receivedMs }: Seen, nowMs: number): number {
     const durationMs = nowMs - receivedMs;
     this.answeredAfter(durationMs);
     return durationMs;
   }
 
-  /** A request was answered after so many milliseconds, on the fast path. */
+  /** Notes that the fast path answered a request, and how long it took. */
   answeredAfter(durationMs: number): void {
     observe(this.answers, durationMs);
   }
 
   /**
-   * Gives what is to be told, where there is something and it is time. To be called about once a
-   * second while `pending`.
+   * Returns the changes to report, if there are any and it is time. Call it about once a second
+   * while `pending`.
    */
   nextMessage(nowMs: number): ActivityMessage | undefined {
     if (!this.pending || nowMs - this.postedMs < POST_MS) return undefined;
@@ -179,7 +181,7 @@ export class Activity {
     return this.day;
   }
 
-  /** A node of which nothing is known. @returns undefined where there are too many */
+  /** A row for a new node. @returns undefined if there are too many nodes */
   private meet<Request extends Seen>(
     name: string,
     request: Request,

@@ -1,44 +1,41 @@
 /**
- * How fast new connections may come from one address.
+ * Limits how fast new connections may come from one address.
  *
- * libzmq numbers those of peers that set no routing id, and ends the process where a peer has set
- * the very id that is next (`Assertion failed: ok`, router_t::identify_peer of libzmq 4.3.5). Who
- * sets some thousand of the four thousand million that there are has to make a million or two
- * connections until then: so these are what is bounded. A camera connects once.
+ * libzmq numbers peers that set no routing id. If a peer has set the very id that is next, libzmq
+ * ends the process (`Assertion failed: ok`, router_t::identify_peer of libzmq 4.3.5). There are
+ * four thousand million ids. A peer that sets some thousand of them must make a million or two
+ * connections until one is hit, so connections are limited. A camera connects once.
  *
  * @module
  */
 
-/** Connections that may come from one address in a second, once its store is used up. */
+/** Connections per second from one address, once its burst is used up. */
 export const PER_SECOND = 20;
 
-/** Addresses that are remembered. Of more, those are forgotten that came first. */
+/** Maximum known addresses. Beyond this, the oldest ones are forgotten. */
 const ADDRESSES_MAX = 4096;
 
 /** What an address has left: a token bucket. */
 interface Bucket {
   tokens: number;
-  /** When that was so, in milliseconds. */
+  /** When it had that, in milliseconds. */
   atMs: number;
 }
 
-/** The store of each address. */
+/** The bucket of each address. */
 export class Arrivals {
   private readonly buckets = new Map<string, Bucket>();
 
-  /**
-   * @param burst connections that may come at once, from an address that has not been heard of for
-   * long
-   */
+  /** @param burst connections at once from an address that was not heard of for long */
   constructor(private readonly burst: number) {}
 
   /**
-   * Takes one from the store of an address.
+   * Takes a token of an address.
    *
-   * @param address as libzmq gives it; the addresses of one IPv6 network of 64 bits, which one
-   * machine can have all, share a store
-   * @param nowMs of a clock that never steps back
-   * @returns whether there was one, so that a connection may come
+   * @param address as libzmq gives it. All addresses of an IPv6 /64 network share a bucket, because
+   * one machine can have them all
+   * @param nowMs of a clock that never goes back
+   * @returns whether there was one, so the connection may be accepted
    */
   admit(address: string, nowMs: number): boolean {
     const key = networkOf(address);
@@ -64,7 +61,7 @@ export class Arrivals {
   }
 }
 
-/** The first 64 bits of an IPv6 address, and an IPv4 address as it is. */
+/** The first 64 bits of an IPv6 address; an IPv4 address unchanged. */
 function networkOf(address: string): string {
   if (!address.includes(":")) return address;
   const [head = "", tail] = address.replace(/%.*/, "").split("::");

@@ -1,10 +1,9 @@
 /**
- * Decides on each connection before anything of it is taken in: the handler of ZAP (ZeroMQ RFC 27).
+ * Decides on each connection before anything from it is read: the ZAP handler (ZeroMQ RFC 27).
  *
- * libzmq asks it in the handshake, by address and, with CURVE, by key. Without a handler, or
- * without a domain that is enforced, libzmq lets everybody in whatever key they show, so the
- * handler is bound before the port, and the socket that faces the network has {@link ZAP_DOMAIN}
- * set and enforced.
+ * libzmq asks it during the handshake, with the address and, for CURVE, the key. Without a handler
+ * or an enforced domain, libzmq accepts everybody with any key. So the handler is bound before the
+ * port, and the socket that faces the network has {@link ZAP_DOMAIN} set and enforced.
  *
  * @module
  */
@@ -20,12 +19,12 @@ const ENDPOINT = "inproc://zeromq.zap.01";
 const VERSION = "1.0";
 
 /**
- * Frames of a request that are read: version, request id, domain, address, identity, mechanism,
+ * Frames of a request that are used: version, request id, domain, address, identity, mechanism,
  * key.
  */
 const FRAMES_MAX = 7;
 
-/** What a connection shows of itself. */
+/** What a connection shows. */
 export interface Peer {
   readonly address: string;
   /** `NULL` or `CURVE`. */
@@ -34,25 +33,25 @@ export interface Peer {
   readonly key: string | undefined;
 }
 
-/** Why a connection is not let in. */
+/** Why a connection is refused. */
 export interface Refusal {
   readonly reason: string;
   /** Whether its libzmq tries again by itself. */
   readonly isForNow: boolean;
 }
 
-/** Says why a connection is refused, or undefined where it is let in. */
+/** Returns why a connection is refused; undefined if it is accepted. */
 export type Policy = (peer: Peer) => Refusal | undefined;
 
 /** Answers libzmq's questions. */
 export class Authenticator implements Disposable {
-  /** For a poller. */
+  /** To be polled. */
   readonly socket: Socket;
   private readonly frame = new MessageArray(1).at(0);
 
   /**
-   * @param onRefused is told of each connection that is refused
-   * @throws {ZmqError}
+   * @param onRefused called for each refused connection
+   * @throws {ZmqError} if the handler cannot be bound
    */
   constructor(
     context: Context,
@@ -63,7 +62,7 @@ export class Authenticator implements Disposable {
     this.socket.bind(ENDPOINT);
   }
 
-  /** Answers what has been asked since. */
+  /** Answers all waiting questions. */
   update(): void {
     while (this.socket.tryReceive(this.frame)) this.answer(this.receiveFrames());
   }
@@ -100,8 +99,8 @@ export class Authenticator implements Disposable {
 }
 
 /**
- * Status, text and user id of an answer. With 300, libzmq says nothing to the peer and lets its
- * handshake run out of time, so that it connects again; with 400 it says so, and the peer's libzmq
+ * Status, text and user id of an answer. With 300, libzmq tells the peer nothing and lets its
+ * handshake time out, so the peer connects again. With 400 it tells the peer, and the peer's libzmq
  * gives up.
  */
 function answerFor(

@@ -1,19 +1,19 @@
 /**
- * Lines of the log that may come in a flood: at once, and then once a second with a count for each
- * kind.
+ * Log lines that may come in a flood: the first one is logged at once, then one per second and
+ * kind, with a count.
  *
  * @module
  */
 
 import type { LogLevel } from "../log/format.ts";
 
-/** Shortest time between two lines of one kind, where nothing else is said, in milliseconds. */
+/** Default time between two lines of one kind, in milliseconds. */
 const WINDOW_MS = 1000;
 
 /** Writes a line to the hub's own log. */
 export type Report = (level: LogLevel, message: string, fields?: Record<string, unknown>) => void;
 
-/** What is wrong. */
+/** A problem to report. */
 export interface Complaint {
   readonly level: "error" | "warn" | "info";
   readonly message: string;
@@ -22,34 +22,31 @@ export interface Complaint {
   readonly fields?: Record<string, unknown>;
 }
 
-/** What is remembered of a kind. */
+/** The state of a kind. */
 interface Entry {
   /** When its last line was written. */
   sinceMs: number;
-  /** How many came since, without a line. */
+  /** How many have come since, without a line. */
   held: number;
-  /** The last one that came. */
+  /** The latest one. */
   last: Complaint;
 }
 
-/** Reports complaints, and remembers the last one of each kind, for when its second is over. */
+/** Reports complaints. Keeps the latest one of each kind until its second is over. */
 export class Complaints {
   private readonly entries = new Map<string, Entry>();
   private heldKinds = 0;
 
   constructor(private readonly report: Report) {}
 
-  /**
-   * Whether something was counted that no line stands for yet, so that {@link flush} is due within
-   * a second.
-   */
+  /** Whether something was counted but not yet logged, so {@link flush} is due within a second. */
   get pending(): boolean {
     return this.heldKinds > 0;
   }
 
   /**
-   * @param kind one of few: nothing that was sent may be in it
-   * @param nowMs of a clock that never steps back
+   * @param kind one of a few: it must not contain anything that was sent
+   * @param nowMs of a clock that never goes back
    */
   add(kind: string, complaint: Complaint, nowMs = performance.now()): void {
     const entry = this.entries.get(kind) ?? {
@@ -63,9 +60,7 @@ export class Complaints {
     if (isDue(entry, nowMs)) this.write(entry, nowMs);
   }
 
-  /**
-   * Reports what was held back and has waited for long enough by now. @param nowMs Infinity for all
-   */
+  /** Reports what has waited long enough. @param nowMs Infinity for everything */
   flush(nowMs: number): void {
     for (const entry of this.entries.values()) {
       if (entry.held > 0 && isDue(entry, nowMs)) this.write(entry, nowMs);

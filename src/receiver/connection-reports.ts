@@ -1,5 +1,5 @@
 /**
- * What is said of connections: those that were refused, given up, or cannot talk to the hub.
+ * Log lines about connections that were refused, closed, or cannot talk to the hub.
  *
  * @module
  */
@@ -10,23 +10,21 @@ import type { Connection, GivenUp } from "./connections.ts";
 import type { Publisher, PublisherChange } from "./subscriptions.ts";
 
 /**
- * Shortest time between two lines on sockets of a wrong type, or on an address that connects too
- * often, in milliseconds.
+ * Shortest time between two lines about sockets of a wrong type, or about an address that connects
+ * too often, in milliseconds.
  */
 const RARE_MS = 60_000;
 
-/**
- * Maximum nodes named in one second whose connections were given up. Further ones are counted.
- */
+/** Maximum nodes named per second whose connections were closed. Further ones are counted. */
 const NODES_SAID_MAX = 20;
 
 const PUBLISHER_CHANGES = {
   connected: { level: "info", message: "Subscribed to" },
-  lost: { level: "warn", message: "Lost the publisher, and connect again when it is back:" },
-  unreachable: { level: "warn", message: "Cannot reach the publisher yet, and go on trying:" },
+  lost: { level: "warn", message: "Lost the publisher; will reconnect when it is back:" },
+  unreachable: { level: "warn", message: "Cannot reach the publisher yet; will keep trying:" },
   failed: {
     level: "warn",
-    message: "Cannot subscribe, is it a PUB socket, and are both keys right? Go on trying:",
+    message: "Cannot subscribe: is it a PUB socket, and are both keys right? Will keep trying:",
   },
 } as const satisfies Record<PublisherChange, Pick<Complaint, "level" | "message">>;
 
@@ -34,14 +32,14 @@ const PUBLISHER_CHANGES = {
 export class ConnectionReports {
   private nodesGivenUp = 0;
 
-  /** @param bounds why there may be no more connections, e.g. `there are 1000 already (…)` */
+  /** @param bounds why there are too many connections, e.g. `there are 1000 already (…)` */
   constructor(
     private readonly complaints: Complaints,
     private readonly counters: Float64Array,
     private readonly bounds: string,
   ) {}
 
-  /** @param isForNow whether the sender is let in when it tries again later */
+  /** @param isForNow whether the sender is accepted if it tries again later */
   refused(reason: string, fields: Record<string, unknown>, isForNow = false): void {
     this.counters[Counter.denied]!++;
     this.complaints.add(isForNow ? "hurry" : "denied", {
@@ -75,7 +73,7 @@ export class ConnectionReports {
     });
   }
 
-  /** @param peer whose socket is of a type that cannot talk to the hub's */
+  /** @param peer has a socket of a type that cannot talk to the hub's */
   wrongType(peer: string): void {
     this.counters[Counter.denied]!++;
     this.complaints.add("type", {

@@ -1,10 +1,9 @@
 /**
- * The connections that stand: how many they are, how many requests each has under way, and which of
- * them are given up.
+ * The open connections: their number, the requests that each has in hand, and which ones to close.
  *
- * A camera whose connection ends while it waits for a reply never sends again (REQ of ZeroMQ), so a
- * connection is given up for two reasons alone: there are too many, or too much memory is held by
- * messages that are not whole. No clock ends one: that is left to TCP.
+ * A camera whose connection ends while it waits for a reply never sends again (REQ of ZeroMQ). So
+ * there are only two reasons to close one: there are too many, or unfinished messages use too much
+ * memory. No clock ends a connection: that is left to TCP.
  *
  * @module
  */
@@ -13,22 +12,22 @@ import { cookieOf, HeldConnection, TcpInfo } from "../os/sockets.ts";
 import { type Monitor, MonitorEvent, ProtocolError } from "../zmq/monitor.ts";
 
 /**
- * For how long TCP has heard nothing from a peer that is probably gone, in milliseconds: two of its
- * probes have had no answer.
+ * Time without a sign of life after which a peer is probably gone, in milliseconds: two TCP probes
+ * had no answer.
  */
 const SILENT_MS = 150_000;
 
 /**
- * What was counted of a connection may be off by what libzmq itself receives, such as PINGs. So
- * many bytes of that are forgiven at most when a message has come whole; more may be whole messages
- * that wait in libzmq.
+ * The count of a connection's bytes may be off by what libzmq itself receives, such as PINGs. When
+ * a message is complete, up to this many bytes are forgiven. More may be whole messages that wait
+ * in libzmq.
  */
 const DRIFT_BYTES_MAX = 2 ** 20;
 
-/** A peer that has sent no more than this, in bytes, has greeted at most. */
+/** A peer that has sent no more than this, in bytes, has only greeted. */
 const GREETING_BYTES_MAX = 1024;
 
-/** In place of the address of a connection that went before it could be asked for. */
+/** Used as the address of a connection that ended before it could be asked. */
 const GONE = "an address that is gone already";
 
 const PROTOCOL_ERRORS = new Map<number, string>([
@@ -36,78 +35,73 @@ const PROTOCOL_ERRORS = new Map<number, string>([
   [ProtocolError.mechanismMismatch, "only one side has CURVE"],
 ]);
 
-/** What is done about connections. */
+/** Limits and callbacks for connections. */
 export interface ConnectionsOptions {
-  /** How many may stand at once; libzmq has no bound of its own. */
+  /** Maximum open connections; libzmq has no limit of its own. */
   readonly max: number;
-  /**
-   * Bytes that messages which have not come whole may hold in memory, of all connections together.
-   */
+  /** Maximum bytes in memory for unfinished messages, over all connections. */
   readonly unfinishedBytesMax: number;
-  /** Takes a line about one that came or went. */
+  /** Called with a line about a connection that came or went. */
   readonly debug: (message: string) => void;
-  /** Is told of each that the hub closes, or that TCP has given up. */
+  /** Called for each connection that the hub closes or TCP has given up. */
   readonly onGivenUp: (connection: Connection, reason: GivenUp) => void;
-  /** Is told why a handshake failed that nobody refused, and whose it was. */
+  /** Called with the reason and the peer when a handshake failed that nobody refused. */
   readonly onFailed: (reason: string, peer: string) => void;
   /**
-   * Is told of a peer whose type of socket cannot talk to this one, such as PUB. libzmq says
-   * nothing of it, nor of a peer that greets with some kinds of nonsense, so that may be such a
-   * one.
+   * Called with a peer whose socket type cannot talk to this one, such as PUB. libzmq does not
+   * report these, nor some malformed greetings, so it may be one of the latter.
    */
   readonly onWrongType: (peer: string) => void;
 }
 
-/** Why a connection was given up. */
+/** Why a connection was closed. */
 export type GivenUp = "tooMany" | "unfinished" | "silent";
 
-/** One connection, as long as it stands or has requests in hand. */
+/** A connection, while it is open or has requests in hand. */
 export interface Connection {
   /**
-   * Where it is, or was: the monitor tells later that it has ended, and by then another may be
-   * there. `hold` knows.
+   * Its descriptor, possibly a former one: the monitor reports the end later, and then another
+   * connection may have it. Use `hold` to be sure.
    */
   readonly fd: number;
-  /** What the kernel knows it by; undefined where it had ended before that could be asked. */
+  /** The kernel's number for it; undefined if it had ended before the kernel could be asked. */
   readonly cookie: bigint | undefined;
   /** Address and port, e.g. `192.168.86.41:50123`. */
   readonly peer: string;
-  /** The address alone; undefined where the connection went before it could be asked for. */
+  /** The address alone; undefined if the connection ended before it could be asked. */
   readonly address: string | undefined;
-  /** The node that was heard on it last; undefined where none was. */
+  /** The last node heard on it; undefined if none. */
   node: string | undefined;
   /**
-   * Requests taken in from it that have no answer yet. A REQ socket, and so every camera, has one
-   * at most.
+   * Its requests that have no answer yet. A REQ socket has at most one, and so has every camera.
    */
   unanswered: number;
-  /** Messages that have come on it whole. */
+  /** Number of messages received whole. */
   messages: number;
-  /** Bytes that these took on the wire. */
+  /** Bytes of these on the wire. */
   messageBytes: number;
   /**
-   * What the last look at it has found: messages then, bytes then, bytes of the message that is not
-   * whole yet.
+   * At the last look: the number of messages, their bytes, and the bytes of the unfinished message.
    */
   seenMessages: number;
   seenBytes: number;
   unfinishedBytes: number;
-  /** For how long TCP had heard nothing from it then, in milliseconds. */
+  /** How long TCP had heard nothing from it at the last look, in milliseconds. */
   unheardMs: number;
   /** Whether the hub is closing it. */
   isClosing: boolean;
   /**
-   * Whether it has ended. Another may bear its routing id by now, and would take a reply for the
-   * one to its own request.
+   * Whether it has ended. Another one may have its routing id, and would take a reply for the one
+   * to its own request.
    */
   isGone: boolean;
 }
 
 /** Follows the connections of one socket through its monitor. */
 export class Connections implements Disposable {
-  /** By their descriptors. */
+  /** By descriptor. */
   private readonly standing = new Map<number, Connection>();
-  /** The same by their peers, until their handshakes are over. */
+  /** By peer, until their handshakes are finished. */
   private readonly greeting = new Map<string, Connection>();
   /** How many of them are being closed. */
   private closing = 0;
@@ -118,14 +112,14 @@ export class Connections implements Disposable {
     private readonly options: ConnectionsOptions,
   ) {}
 
-  /** How many stand now. */
+  /** Number of open connections. */
   get count(): number {
     return this.standing.size - this.closing;
   }
 
   /**
-   * The connection at this descriptor; where none is known, as it has gone already, one that is not
-   * counted.
+   * The connection with this descriptor. If none is known, because it has ended already, one that
+   * is not counted.
    */
   lookUp(fd: number): Connection {
     const known = this.standing.get(fd);
@@ -134,12 +128,12 @@ export class Connections implements Disposable {
     return this.standing.get(fd) ?? newConnection(fd, GONE);
   }
 
-  /** All that stand, but for those that are being closed. */
+  /** All open connections, except those being closed. */
   *all(): Generator<Connection> {
     for (const connection of this.standing.values()) if (!connection.isClosing) yield connection;
   }
 
-  /** Takes in what has happened since. */
+  /** Handles all new events. */
   update(): void {
     for (let next = this.monitor.next(); next !== undefined; next = this.monitor.next()) {
       const { event, value, peer } = next;
@@ -152,12 +146,12 @@ export class Connections implements Disposable {
           break;
         case MonitorEvent.handshakeFailedNoDetail:
           this.greeted(peer);
-          // A peer that sees first that only one side has CURVE ends it, too.
+          // A peer that first sees that only one side has CURVE ends it too.
           this.options.onFailed("it ended before its handshake was done", peer);
           break;
         case MonitorEvent.handshakeFailedProtocol:
           this.greeted(peer);
-          // With CURVE it is said so, without it not: see `forget`.
+          // With CURVE, libzmq reports this. Without it, see `forget`.
           if (value === ProtocolError.invalidMetadata) this.options.onWrongType(peer);
           else
             this.options.onFailed(
@@ -175,17 +169,17 @@ export class Connections implements Disposable {
         default:
       }
     }
-    // Behind all that has happened: a descriptor may have become another's meanwhile.
+    // After all events: a descriptor may belong to another connection by now.
     while (this.count > this.options.max) this.makeRoom();
   }
 
   /**
-   * Asks the kernel what has come on each connection, and closes some where messages that are not
-   * whole hold too much memory together: first those that have never sent a whole one, and of these
-   * the one that holds the most. To be called about once a second.
+   * Asks the kernel what each connection has received. If unfinished messages use too much memory
+   * together, closes some: first those that have never sent a whole message, and of these the one
+   * that holds the most. Call it about once a second.
    *
-   * libzmq says nothing of a message until it is whole. What the kernel has received, less what
-   * came out of libzmq as messages, is what it holds.
+   * libzmq does not report a message before it is whole. So what a connection holds is what the
+   * kernel has received, minus what came out of libzmq as messages.
    */
   look(): void {
     let bytes = 0;
@@ -198,14 +192,14 @@ export class Connections implements Disposable {
     }
   }
 
-  /** @returns the bytes that its unfinished message holds */
+  /** @returns the bytes of its unfinished message */
   private lookAt(fd: number, connection: Connection): number {
     if (connection.isClosing || !this.tcp.read(fd)) return 0;
     const { bytesReceived, unheardMs } = this.tcp;
     connection.unheardMs = unheardMs;
     let unfinished = bytesReceived - connection.messageBytes;
-    // Where a message has been whole since the last look, only what has come since then can be
-    // unfinished. The rest is what libzmq's own commands took (greeting, PING).
+    // If a message was completed since the last look, only what came since then can be unfinished.
+    // The rest belongs to libzmq's own commands (greeting, PING).
     const excess = unfinished - (bytesReceived - connection.seenBytes);
     const hasNew = connection.messages !== connection.seenMessages;
     const drift =
@@ -218,7 +212,7 @@ export class Connections implements Disposable {
     return unfinished;
   }
 
-  /** The connection that is to go first for its unfinished message. */
+  /** The connection to close first for its unfinished message. */
   private worst(): Connection | undefined {
     let worst: Connection | undefined;
     for (const connection of this.all()) {
@@ -246,9 +240,9 @@ export class Connections implements Disposable {
   }
 
   /**
-   * Closes a connection, as there are too many: the one that has stood the longest and has sent no
-   * more than a greeting, so that a crowd that keeps silent shuts out no camera; else the one that
-   * TCP has heard nothing from for the longest, when that is as good as gone; else the newest.
+   * Closes a connection because there are too many. First the oldest one that has sent no more than
+   * a greeting, so a silent crowd does not shut out cameras. Else the one from which TCP has heard
+   * nothing for the longest, if that peer is probably gone. Else the newest.
    */
   private makeRoom(): void {
     let giving = -1;
@@ -270,8 +264,8 @@ export class Connections implements Disposable {
   }
 
   /**
-   * Whether a peer has sent nothing but a greeting. A camera may be sending its first image, or
-   * wait for the reply to it.
+   * Whether a peer has sent only a greeting. A camera may be sending its first image, or wait for
+   * the reply to it.
    */
   private isIdleStranger(fd: number, { messages }: Connection): boolean {
     return messages === 0 && !(this.tcp.read(fd) && this.tcp.bytesReceived > GREETING_BYTES_MAX);
@@ -295,8 +289,7 @@ export class Connections implements Disposable {
     const isGreeting = this.greeting.get(connection.peer) === connection;
     if (isGreeting) this.greeting.delete(connection.peer);
     if (connection.isClosing) this.closing--;
-    // libzmq ends a handshake without a word where the types of the sockets do not go together, or
-    // a frame makes no sense.
+    // libzmq ends a handshake silently if the socket types do not match or a frame is malformed.
     else if (isGreeting) this.options.onWrongType(connection.peer);
     else if (connection.unheardMs > SILENT_MS) this.options.onGivenUp(connection, "silent");
   }
@@ -311,7 +304,7 @@ function addressIn(peer: string): string | undefined {
   return /^\[?([^\]]+?)\]?:\d+$/.exec(peer)?.[1];
 }
 
-/** @param peer `GONE` where it has ended already, and only what had come on it before is left */
+/** @param peer `GONE` if it has already ended, and only what it sent before is left */
 function newConnection(fd: number, peer: string): Connection {
   return {
     fd,
@@ -331,10 +324,7 @@ function newConnection(fd: number, peer: string): Connection {
   };
 }
 
-/**
- * Keeps a connection at hand, to do something to it and to no other. @returns undefined where it
- * has ended
- */
+/** Holds a connection, so that actions reach it and no other. @returns undefined if it has ended */
 export function hold({ fd, cookie }: Connection): HeldConnection | undefined {
   return cookie === undefined ? undefined : HeldConnection.at(fd, cookie);
 }

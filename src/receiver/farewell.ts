@@ -1,46 +1,30 @@
 /**
- * The end of a stop: the replies that were held back are sent, and the connections end.
+ * The end of a stop: sends the replies that were held back, and ends the connections.
  *
  * A REQ socket sends its next request as soon as it has its reply, and waits for ever if that goes
- * to a connection that nobody reads any more. So its reply and the end of its connection leave in
- * one packet: its libzmq sees both before it can send, connects anew, and keeps the request for the
- * next hub. `Receiver.stop` lets nobody in meanwhile.
+ * to a connection that nobody reads. So its reply and the end of its connection are sent in one
+ * packet. Its libzmq sees both before the sender can send again, connects anew, and keeps the next
+ * request for the next hub. Meanwhile, `Receiver.stop` accepts no connections.
  *
  * @module
  */
 
+import { FAREWELL_MS_MAX, FAREWELL_STEP_MS_MAX, FAREWELL_STEPS } from "../limits.ts";
 import type { HeldConnection } from "../os/sockets.ts";
 import { type Connection, type Connections, hold } from "./connections.ts";
 import type { Envelope, ReplySocket } from "./reply-socket.ts";
 
-/**
- * In how many steps all of this is done, each of a millisecond or more. Senders that share a
- * process share the thread that is to see the end of their connections, and that is late where many
- * end at once: of 1,500 senders in four processes some 60 lost a request with 4 ended at a time,
- * and 250 with 32.
- */
-const STEPS = 400;
-
-/**
- * How long replies are waited for that libzmq has not written yet, all of them together, in
- * milliseconds.
- */
-const WRITE_MS_MAX = 1200;
-
-/** The same in one step: less than the 200 ms for which the kernel keeps back what is corked. */
-const STEP_MS_MAX = 100;
-
-/** A reply that is ready, and where it goes. */
+/** A finished reply and its destination. */
 export interface HeldReply {
   readonly envelope: Envelope;
   readonly reply: Uint8Array;
-  /** The one that the request came on; undefined where that had ended. */
+  /** The connection of the request; undefined if it had ended. */
   readonly connection: Connection | undefined;
-  /** Whether somebody else has its routing id by now. */
+  /** Whether another peer has its routing id by now. */
   readonly isStale: () => boolean;
 }
 
-/** Sends all replies, and ends all connections. */
+/** Sends all replies and ends all connections. */
 export function sayFarewell(
   replies: readonly HeldReply[],
   connections: Connections,
@@ -50,15 +34,15 @@ export function sayFarewell(
   const counts = new Map<Connection, number>();
   for (const { connection } of replies)
     if (connection !== undefined) counts.set(connection, (counts.get(connection) ?? 0) + 1);
-  // Before the others have their replies, which takes some time: what these send meanwhile would be
-  // read by nobody.
+  // Before the others get their replies, which takes some time. Nobody would read what these send
+  // meanwhile.
   for (const connection of connections.all()) {
     if (counts.has(connection)) continue;
     using held = hold(connection);
     held?.shutdown();
   }
-  const untilMs = performance.now() + WRITE_MS_MAX;
-  const atOnce = Math.ceil(replies.length / STEPS);
+  const untilMs = performance.now() + FAREWELL_MS_MAX;
+  const atOnce = Math.ceil(replies.length / FAREWELL_STEPS);
   for (let at = 0; at < replies.length; at += atOnce) {
     using step = new Step(connections);
     for (const each of replies.slice(at, at + atOnce)) {
@@ -71,22 +55,23 @@ export function sayFarewell(
   }
 }
 
-/** Connections whose replies are on their way. */
+/** Connections whose replies are being sent. */
 class Step implements Disposable {
   private readonly held: { readonly connection: Connection; readonly own: HeldConnection }[] = [];
 
   constructor(private readonly connections: Connections) {}
 
   /**
-   * Has a connection keep back what is written to it from now on.
+   * Makes a connection hold back what is written to it from now on.
    *
-   * @param isOnly whether one reply is due on it. Where there are more, as of a proxy, libzmq alone
-   * knows when it has written all; it ends the connection itself then, when its socket is closed
+   * @param isOnly whether a single reply is due on it. If there are more, as for a proxy, only
+   * libzmq knows when it has written all of them. It then ends the connection itself when its
+   * socket is closed
    */
   cork(connection: Connection, isOnly: boolean): void {
     const own = hold(connection);
     if (own === undefined) return;
-    // What has not left before is no sign that the reply was written.
+    // Earlier unsent data does not show that the reply was written.
     const isEmpty = own.unsentBytes === 0;
     own.cork();
     if (isOnly && isEmpty) this.held.push({ connection, own });
@@ -94,11 +79,11 @@ class Step implements Disposable {
   }
 
   /**
-   * Ends each connection as soon as its reply was written. @param untilMs how long that is waited
-   * for at most
+   * Ends each connection as soon as its reply is written. @param untilMs the latest time to wait
+   * for that
    */
   end(untilMs: number): void {
-    const endMs = Math.min(untilMs, performance.now() + STEP_MS_MAX);
+    const endMs = Math.min(untilMs, performance.now() + FAREWELL_STEP_MS_MAX);
     for (;;) {
       for (const { connection, own } of this.held.splice(0)) {
         const isWritten = own.unsentBytes > 0;

@@ -1,13 +1,13 @@
 /**
- * The receiver's books on the fast path: counts what that has answered, and takes over what it has
+ * The receiver's accounts of the fast path: counts what it has answered, and takes over what it has
  * left.
  *
  * @module
  */
 
 import type { Calendar } from "../protocol/calendar.ts";
-import { SLOW_MS } from "../shared/loan.ts";
-import { Counter, FAST_SLOTS } from "../shared/memory.ts";
+import { FAST_SLOTS, SLOW_MS } from "../limits.ts";
+import { Counter } from "../shared/memory.ts";
 import { Holder } from "../shared/request-slot.ts";
 import type { Activity } from "./activity.ts";
 import type { Connections } from "./connections.ts";
@@ -17,15 +17,15 @@ import type { Tally } from "./tally.ts";
 
 /**
  * Maximum age of a request that the receiver takes over from the fast path, in milliseconds. Most
- * are younger; the wall clock that they are dated by may have been set meanwhile.
+ * are younger. It is needed because the wall clock that dates them may have been set meanwhile.
  */
 const AGE_MS_MAX = 1000;
 
 const newcomersAddress = ({ slot }: PendingRequest): string => slot.address;
 
-/** The books of one hub. They belong to the receiver's thread. */
+/** The accounts of one hub. They belong to the receiver's thread. */
 export class FastPathLedger {
-  /** Where the next request that the fast path has answered is looked for first. */
+  /** Where to look first for the next request that the fast path has answered. */
   private first = 0;
   private readonly knownAddress = ({ slot }: PendingRequest): string | undefined =>
     this.connections.lookUp(slot.fd).address;
@@ -39,7 +39,9 @@ export class FastPathLedger {
     private readonly calendar: Calendar,
   ) {}
 
-  /** Counts what the fast path has answered, and frees it. @returns how many requests that were */
+  /**
+   * Counts what the fast path has answered, and frees its slots. @returns the number of requests
+   */
   settle(): number {
     const { first } = this;
     let count = 0;
@@ -72,7 +74,7 @@ export class FastPathLedger {
   }
 
   /**
-   * Takes over what the fast path has received and not answered. What it is storing comes back
+   * Takes over what the fast path has received but not answered. What it is storing comes back
    * through the queue.
    *
    * @returns the requests that it had not begun to store
@@ -91,7 +93,9 @@ export class FastPathLedger {
     return received;
   }
 
-  /** A request that the fast path is storing, or could not store, is the receiver's to answer. */
+  /**
+   * A request that the fast path is storing, or could not store, must be answered by the receiver.
+   */
   adopt(request: PendingRequest): void {
     if (request.isAdopted) return;
     const now = performance.now();

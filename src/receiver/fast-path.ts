@@ -2,10 +2,10 @@
  * The fast path: one thread that receives requests, stores them and answers, one after the other,
  * while the receiver lends it the socket (`loan.ts`).
  *
- * It takes only what is plain: events and JPEG files of usual size, one at a time of each
- * connection. With anything else the socket goes back to the receiver, and so does all that is not
- * being stored yet. The receiver counts what was answered here, a little later. Where the disk
- * stalls, the receiver takes the socket back, and answers what this thread then still has in hand.
+ * It takes only plain requests: events and JPEG files of usual size, one at a time per connection.
+ * Anything else sends the socket back to the receiver, together with everything that is not being
+ * stored yet. The receiver counts the answers a little later. If the disk stalls, the receiver
+ * takes the socket back, and answers what this thread still has in hand.
  *
  * @module
  */
@@ -14,16 +14,8 @@ import type { Calendar } from "../protocol/calendar.ts";
 import { DescriptorPoller, type EventFd } from "../os/wait.ts";
 import { RequestError, type RequestReader, type StoredRequest } from "../protocol/request.ts";
 import type { Store } from "../store/store.ts";
-import { observe } from "../shared/histogram.ts";
+import { FAST_BATCH, FAST_SLOTS, SLOW_MS } from "../limits.ts";
 import type { RequestQueue } from "../shared/queue.ts";
-import {
-  FAST_BATCH,
-  FAST_SLOTS,
-  histogramAt,
-  Integer,
-  type Shared,
-  UNFLUSHED,
-} from "../shared/memory.ts";
 import {
   fillSlot,
   Holder,
@@ -31,16 +23,19 @@ import {
   type RequestSlot,
   type RequestSlots,
 } from "../shared/request-slot.ts";
-import { isPlain, type Loan, SLOW_MS } from "../shared/loan.ts";
+import { isPlain, type Loan } from "../shared/loan.ts";
+import type { StoringThread } from "../shared/storing-threads.ts";
 import type { ReplySocket } from "./reply-socket.ts";
 
-/** How many answered requests call the receiver to count them, so that slots do not run out. */
+/**
+ * After this many answered requests, the receiver is called to count them, so slots do not run out.
+ */
 const COUNT_EVERY = FAST_SLOTS - FAST_BATCH;
 
-/** How long it waits for the receiver where they have run out, in milliseconds. */
+/** How long to wait for the receiver if slots have run out, in milliseconds. */
 const COUNTED_MS = 1;
 
-/** Nodes and connections that are known at most; behind that it begins anew. */
+/** Maximum known nodes and connections. Beyond this, all are forgotten. */
 const KNOWN_MAX = 4096;
 
 /** The poller's sources. */
@@ -49,16 +44,15 @@ const SOCKET = 1;
 
 const OK = Buffer.from("OK");
 
-/** What the fast path is made of. */
+/** What the fast path needs. */
 export interface FastPathParts {
-  readonly shared: Shared;
-  /** Its number among the threads that store. */
-  readonly number: number;
+  /** This thread's number among those that store. */
+  readonly thread: StoringThread;
   /** The number of its first slot. */
   readonly firstSlot: number;
   readonly loan: Loan;
   readonly queue: RequestQueue;
-  /** What it polls beside the socket. */
+  /** What it polls besides the socket. */
   readonly wake: EventFd;
   readonly socket: ReplySocket;
   /** What it polls for the socket. */
@@ -69,30 +63,26 @@ export interface FastPathParts {
   readonly calendar: Calendar;
 }
 
-/** The fast path of one hub. It lives in one thread, and waits in it. */
+/** The fast path of one hub. It runs in its own thread and waits there. */
 export class FastPath {
-  private readonly integers: Int32Array<SharedArrayBuffer>;
-  private readonly durations: Float64Array;
   private readonly poller: DescriptorPoller;
-  /** On which connections a node has been met, by their descriptors. */
+  /** The connections on which each node was met, by their descriptors. */
   private readonly known = new Map<string, Set<number>>();
   private knownCount = 0;
-  /** What was received last, and the descriptors of its connections. */
+  /** The latest received slots, and the descriptors of their connections. */
   private readonly batch: RequestSlot[] = [];
   private readonly descriptors: number[] = [];
-  /** When that was, in milliseconds of `performance.now`. */
+  /** When they were received; by `performance.now`, in milliseconds. */
   private receivedMs = 0;
   private nextSlot = 0;
   private answered = 0;
 
   constructor(private readonly parts: FastPathParts) {
-    const { shared, number, wake, descriptor } = parts;
-    this.integers = shared.integers;
-    this.durations = histogramAt(shared, number);
+    const { wake, descriptor } = parts;
     this.poller = new DescriptorPoller([wake.fd, descriptor]);
   }
 
-  /** Serves until the loan is closed. @throws {ZmqError} */
+  /** Serves until the loan is closed. @throws {ZmqError} if the socket fails */
   run(): void {
     const { loan, queue } = this.parts;
     queue.turn();
@@ -106,8 +96,8 @@ export class FastPath {
   }
 
   /**
-   * Waits until there is something to do. @param isDrained whether the socket has been asked last
-   * for what it has, and had nothing
+   * Waits until there is something to do. @param isDrained whether the socket was last asked for a
+   * message and had none
    */
   private sleep(isDrained: boolean): void {
     const { poller } = this;
@@ -118,8 +108,8 @@ export class FastPath {
   }
 
   /**
-   * Receives all that there is; `batch` is what of it is to be stored here. @returns whether the
-   * socket is lent, and has no more
+   * Receives everything there is. `batch` is the part to store here. @returns whether the socket is
+   * lent and has no more
    */
   private receive(): boolean {
     const { loan, queue, socket } = this.parts;
@@ -146,7 +136,7 @@ export class FastPath {
     return false;
   }
 
-  /** Fills the slot of what was received. @returns false if it is not plain */
+  /** Fills the slot of a received request. @returns false if it is not plain */
   private accept(slot: RequestSlot): boolean {
     if (this.batch.length === 0) this.receivedMs = performance.now();
     const { size, data } = slot.payload;
@@ -164,32 +154,30 @@ export class FastPath {
     return request !== undefined;
   }
 
-  /** Stores and answers what is in a slot, unless it is the receiver's by now. */
+  /** Stores and answers a slot, unless the receiver has taken it. */
   private serve(slot: RequestSlot): void {
-    const { store, loan, queue, number } = this.parts;
+    const { store, loan, queue, thread } = this.parts;
     if (!slot.claim(Holder.received, Holder.fastPath)) return;
-    this.integers[Integer.taken + number]!++;
-    Atomics.store(this.integers, Integer.inHand + number, slot.index + 1);
+    thread.begin(slot.index);
     if (!loan.isWatched) queue.callReceiver();
-    const startMs = performance.now();
-    void store.handle(slot);
-    observe(this.durations, performance.now() - startMs);
-    Atomics.store(this.integers, Integer.unflushed, UNFLUSHED);
+    // Finished at once, because plain requests need no encoding.
+    void thread.store(store, slot);
     this.answer(slot);
   }
 
   /**
-   * Answers what was stored. What was not, or has become the receiver's meanwhile, goes to that.
+   * Answers a stored request. If it could not be stored, or the receiver has taken it meanwhile, it
+   * goes to the receiver.
    */
   private answer(slot: RequestSlot): void {
-    const { loan, queue, number } = this.parts;
+    const { loan, queue, thread } = this.parts;
     const isMine = loan.begin();
     const isAnswered =
       isMine && (slot.outcome === Outcome.stored || slot.outcome === Outcome.overCap);
     try {
       if (isAnswered) this.reply(slot);
-      Atomics.store(this.integers, Integer.inHand + number, 0);
-      // What has come since this batch waits for too long.
+      thread.letGo();
+      // Requests that have arrived since this batch wait too long.
       if (isMine && (!isAnswered || slot.answerMs > SLOW_MS)) loan.giveBack();
     } finally {
       if (isMine) loan.end();
@@ -217,12 +205,12 @@ export class FastPath {
     return undefined;
   }
 
-  /** What was received, if it is plain and its sender waits for no other reply. */
+  /** The received request, if it is plain and its sender waits for no other reply. */
   private plain(slot: RequestSlot, bytes: number): StoredRequest | undefined {
     const { socket, reader } = this.parts;
     if (socket.malformed !== undefined || !slot.isDirect || slot.isNamed) return undefined;
     // A sender that sends ahead could fill libzmq's queue while something is stored here. The
-    // receiver takes all of it in.
+    // receiver reads all of it.
     if (this.descriptors.includes(slot.fd)) return undefined;
     try {
       const request = reader.read(socket.header, socket.headerLength, slot.payload);

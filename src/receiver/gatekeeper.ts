@@ -1,7 +1,6 @@
 /**
- * Who may send, put into force on a socket: by address, by key, and by how fast connections come.
- * It is asked before libzmq gives a connection a routing id, so that nobody who is not let in can
- * take one.
+ * Decides who may send: by address, by key, and by how fast connections come. It decides before
+ * libzmq gives a connection a routing id, so peers that are refused cannot take one.
  *
  * @module
  */
@@ -14,22 +13,20 @@ import { Arrivals, PER_SECOND } from "./arrivals.ts";
 import { Authenticator, type Peer, type Refusal, ZAP_DOMAIN } from "./authenticator.ts";
 
 /**
- * How often all connections that may stand may come again at once from one address, as when its
- * link was gone, or power.
+ * How often all permitted connections may reconnect at once from one address, for example after its
+ * link or its power failed.
  */
 const HERDS = 2;
 
-/**
- * Connections that may come at once from one address, whatever the settings say: people try things.
- */
+/** Minimum of that burst, whatever the settings say: people experiment. */
 const BURST_MIN = 1000;
 
-/** The settings that say who may send. */
+/** The settings for who may send. */
 export type GatekeeperSettings = Pick<Settings, "allow" | "curve" | "max_connections">;
 
-/** Lets in who is allowed. */
+/** Accepts permitted connections only. */
 export class Gatekeeper implements Disposable {
-  /** Asks and answers for libzmq; for a poller. */
+  /** Asks and answers for libzmq; to be polled. */
   readonly authenticator: Authenticator;
   private readonly addresses: AddressList;
   private readonly arrivals: Arrivals;
@@ -38,8 +35,8 @@ export class Gatekeeper implements Disposable {
   /**
    * Guards a socket that is not bound yet.
    *
-   * @param onRefused is told of each connection that is refused, and why
-   * @throws {Error} where a key cannot be read
+   * @param onRefused called with each refused connection and the reason
+   * @throws {Error} if a key cannot be read
    */
   constructor(
     context: Context,
@@ -61,10 +58,10 @@ export class Gatekeeper implements Disposable {
   }
 
   /**
-   * Reads the keys of the clients anew. It counts for connections that are made from now on.
+   * Reads the clients' keys again. They apply to new connections.
    *
-   * @returns how many there are
-   * @throws {Error} where one cannot be read; those read before stay in force
+   * @returns the number of keys
+   * @throws {Error} if one cannot be read; then the old ones stay in force
    */
   reload(): number {
     const { client_keys: directory } = this.settings.curve;

@@ -9,35 +9,32 @@
  * @module
  */
 
-import { type Loan, SLOW_MS } from "../shared/loan.ts";
-import { FAST_BATCH } from "../shared/memory.ts";
+import { CHORES_MS, FAST_BATCH, SLOW_MS } from "../limits.ts";
+import type { Loan } from "../shared/loan.ts";
 
-/** How long all must have been as usual before the socket is lent, in milliseconds. */
+/** How long everything must have been as usual before the socket is lent, in milliseconds. */
 const LEND_AFTER_MS = 1000;
 
 /**
- * How often between two calls of {@link Lending.review} something may come that is not for the fast
- * path. Beyond this it counts as unusual.
+ * How many requests that are not for the fast path may come between two calls of {@link
+ * Lending.review}. More are unusual.
  */
 const HANDOVERS_MAX = 20;
 
-/** How long the socket may wait to be lent while requests are in hand, in milliseconds. */
-const WAIT_MS_MAX = 50;
-
-/** How long after a request the receiver watches the fast path by itself, in milliseconds. */
-const WATCH_MS = 100;
+/** How long after a request the receiver checks the fast path by itself, in milliseconds. */
+const WATCH_MS = 2 * CHORES_MS;
 
 /** The receiver's end of the loan. */
 export class Lending {
   private isOnLoan = false;
-  /** Since when the socket waits to be lent: nothing is received until nothing is in hand. */
+  /** Since when the socket is waiting to be lent: nothing is received until nothing is in hand. */
   private waitingSinceMs: number | undefined;
   private handovers = 0;
   private unusualMs = Number.NEGATIVE_INFINITY;
 
   /**
    * @param isAllowed whether requests are answered as soon as they are stored (`ack: stored`). With
-   *   the other levels one is answered earlier, or waits for the disk each time
+   * other levels, a request is answered earlier, or waits for the disk each time
    */
   constructor(
     private readonly loan: Loan,
@@ -49,12 +46,12 @@ export class Lending {
     return this.isOnLoan;
   }
 
-  /** Whether the fast path has given the socket back, and it is to be reclaimed. */
+  /** Whether the fast path has given the socket back, so it must be reclaimed. */
   get isReturned(): boolean {
     return this.isOnLoan && !this.loan.isOut;
   }
 
-  /** Whether the receiver receives: the socket is not lent, and does not wait to be. */
+  /** Whether the receiver receives: the socket is not lent, and is not waiting to be. */
   get isReceiving(): boolean {
     return !this.isOnLoan && this.waitingSinceMs === undefined;
   }
@@ -63,7 +60,7 @@ export class Lending {
     return this.waitingSinceMs !== undefined;
   }
 
-  /** Something happened that is not for the fast path: the socket stays here for a while. */
+  /** Something was not for the fast path: the socket stays here for a while. */
   sawUnusual(nowMs: number): void {
     this.unusualMs = Math.max(this.unusualMs, nowMs);
   }
@@ -84,26 +81,26 @@ export class Lending {
     this.loan.lend();
   }
 
-  /** To be called when something was answered: nothing may be in hand any more. */
+  /** Call it after an answer: perhaps nothing is in hand any more. */
   offerWaiting(inHand: number): void {
     if (this.waitingSinceMs === undefined || inHand > 0) return;
     this.waitingSinceMs = undefined;
     this.offer(performance.now(), inHand);
   }
 
-  /** The socket does not wait to be lent any more. */
+  /** The socket is no longer waiting to be lent. */
   stopWaiting(): void {
     this.waitingSinceMs = undefined;
   }
 
-  /** Ends the loan. What the fast path has not answered is the receiver's from now on. */
+  /** Ends the loan. From now on, the receiver must answer what the fast path has not. */
   reclaim(): void {
     this.loan.reclaim();
     this.isOnLoan = false;
   }
 
   /**
-   * Lends the socket again at once if it came back for no more than a heartbeat or the like.
+   * Lends the socket again at once if it came back only for a heartbeat or the like.
    *
    * @param leftOver requests that the fast path received and left to the receiver
    */
@@ -114,22 +111,22 @@ export class Lending {
   }
 
   /**
-   * To be called every {@link WAIT_MS_MAX} or so.
+   * Call it with the receiver's chores. The socket waits to be lent until the next ones.
    *
    * @param heldMs how long the fast path has had its request in hand
-   * @returns whether the socket is to be reclaimed
+   * @returns whether the socket must be reclaimed
    */
   review(nowMs: number, heldMs: number, inHand: number): boolean {
     this.handovers = 0;
     if (this.isOnLoan) return heldMs >= SLOW_MS;
-    if (this.waitingSinceMs !== undefined) return nowMs - this.waitingSinceMs >= WAIT_MS_MAX;
+    if (this.waitingSinceMs !== undefined) return nowMs - this.waitingSinceMs >= CHORES_MS;
     this.offer(nowMs, inHand);
     return false;
   }
 
   /**
-   * Whether the receiver watches the fast path, so that a disk that stalls does not keep the socket
-   * for long.
+   * Whether the receiver checks the fast path, so that it cannot keep the socket for long while the
+   * disk stalls.
    *
    * @param receivedMs when the last request was received
    */
@@ -138,14 +135,14 @@ export class Lending {
   }
 
   /**
-   * Tells the fast path before a sleep whether the receiver watches it; if not, it calls when a
-   * request comes.
+   * Before a sleep: tells the fast path whether the receiver checks it. If not, the fast path calls
+   * when a request arrives.
    *
-   * @returns whether it has one in hand, or has given the socket back
+   * @returns whether it has a request in hand, or has given the socket back
    */
   setWatched(isWatched: boolean): boolean {
     this.loan.isWatched = isWatched;
-    // In this order: the fast path first has a request in hand, and then has answered it.
+    // In this order: the fast path first takes a request in hand, and later answers it.
     return !this.loan.isOut || (!isWatched && this.loan.inHand >= 0);
   }
 }

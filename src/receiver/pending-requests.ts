@@ -1,11 +1,12 @@
 /**
- * The requests that the receiver has in hand, from when each was received until it was answered:
- * one record for each slot, the slots that are free, and what all of them hold together.
+ * The requests that the receiver has in hand, from receiving to answering: a record for each slot,
+ * the free slots, and the totals.
  *
  * @module
  */
 
-import { FAST_SLOTS, firstFastSlot } from "../shared/memory.ts";
+import { FAST_SLOTS } from "../limits.ts";
+import { firstFastSlot } from "../shared/memory.ts";
 import { Holder, Kind, type RequestSlot, type RequestSlots } from "../shared/request-slot.ts";
 import type { NodeState } from "./activity.ts";
 import type { Connection, Connections } from "./connections.ts";
@@ -101,9 +102,9 @@ export class PendingRequests {
   /** Counts a request as one in hand of its connection. @returns the connection */
   countFor(request: PendingRequest): Connection {
     const { slot } = request;
-    // The descriptor may be that of an earlier connection, whose end was not read yet. If the hub
-    // never sleeps between its chores that may be so for other senders too: then only the count of
-    // their requests in hand is another's.
+    // The descriptor may belong to an earlier connection whose end was not read yet. If the hub
+    // never sleeps between its chores, this may also happen to other senders. Then only the counts
+    // of their requests in hand are swapped.
     if (slot.isNamed) this.connections.update();
     const connection = this.connections.lookUp(slot.fd);
     connection.unanswered++;
@@ -111,7 +112,7 @@ export class PendingRequests {
     return connection;
   }
 
-  /** Marks a request as a publisher's, whom nobody answers. */
+  /** Marks a request as a publisher's, which gets no answer. */
   publish(request: PendingRequest): void {
     this.published++;
     request.isPublished = true;
@@ -159,21 +160,21 @@ export class PendingRequests {
   }
 
   /**
-   * How many requests have had no answer, or were answered before they were stored: all but the
-   * hub's own notices.
+   * Number of requests that have no answer, or were answered before they were stored: all except
+   * the hub's own notices.
    */
   get unanswered(): number {
     const notices = this.records.filter(({ isInHand, slot }) => isInHand && isNotice(slot.kind));
     return this.count - notices.length;
   }
 
-  /** Those whose senders wait for a reply. */
+  /** Requests whose senders wait for a reply. */
   awaited(): PendingRequest[] {
     return this.records.filter(({ isInHand, isAwaited }) => isInHand && isAwaited);
   }
 }
 
-/** Whether it is a line of the hub's own. */
+/** Whether it is a line of the hub itself. */
 function isNotice(kind: number): boolean {
   return kind === Kind.notice || kind === Kind.fullNotice;
 }

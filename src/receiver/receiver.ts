@@ -1,10 +1,10 @@
 /**
- * The receiver: takes requests in, hands what is to be stored to the writers, and answers.
+ * The receiver: receives requests, hands those that must be stored to the writers, and answers.
  *
- * It faces the network, but for the times in which it lends its socket to the fast path
- * (`fast-path.ts`). Here is its loop: when it waits and for what, what it sees to now and then, and
- * how it stops; `requests.ts` has what becomes of a request. It takes in whatever comes, also while
- * the disk stalls.
+ * It faces the network, except while it lends its socket to the fast path (`fast-path.ts`). This
+ * file has its loop: when and for what it waits, its regular chores, and how it stops.
+ * `requests.ts` has what happens to a request. The receiver reads whatever arrives, even while the
+ * disk stalls.
  *
  * @module
  */
@@ -14,9 +14,19 @@ import { trimMemory } from "../os/memory.ts";
 import { DescriptorPoller, type EventFd } from "../os/wait.ts";
 import { sendersThatFit } from "../os/open-files.ts";
 import type { ActivityMessage, LendableSocket } from "../shared/messages.ts";
-import { type Loan, SLOW_MS } from "../shared/loan.ts";
-import { Counter, FAST_SLOTS, firstFastSlot, Integer, slotsFor } from "../shared/memory.ts";
+import {
+  CHORES_MS,
+  FAST_SLOTS,
+  SLOW_MS,
+  STALL_LOGGED_SECONDS,
+  STOP_QUIET_MS,
+  STOP_RECEIVE_MS_MAX,
+  STOP_STORE_MS_MAX,
+} from "../limits.ts";
+import type { Loan } from "../shared/loan.ts";
+import { Counter, firstFastSlot, Integer, slotsFor } from "../shared/memory.ts";
 import { RequestSlots } from "../shared/request-slot.ts";
+import { StoringThreads } from "../shared/storing-threads.ts";
 import { Monitor } from "../zmq/monitor.ts";
 import { Context, SocketOption } from "../zmq/socket.ts";
 import { Complaints } from "./complaints.ts";
@@ -31,70 +41,43 @@ import { Subscriptions } from "./subscriptions.ts";
 import { StallWatch } from "./stall-watch.ts";
 
 /**
- * How often what is not about requests is seen to while requests keep coming, and how soon after
- * the last, in milliseconds.
- */
-const CHORES_MS = 50;
-
-/**
- * Messages pass through libzmq's memory, and the C library keeps what is freed of it: so it is
- * asked for that now and then.
+ * Messages pass through libzmq's memory, and the C library keeps what is freed of it. So it is
+ * asked to return that now and then.
  */
 const TRIM_MS = 10_000;
 const TRIM_BYTES = 32 * 2 ** 20;
 
-/** How often it is looked what connections hold, in milliseconds. */
+/** How often to check what connections hold, in milliseconds. */
 const LOOK_MS = 1000;
 
-/** How long a writer may wait for the disk with one request until the log says so, in seconds. */
-const STALL_SECONDS_MIN = 2;
-
-/**
- * How long nothing may arrive until a stop takes it that all who send wait for their replies, in
- * milliseconds. A sender that pauses for less has then been caught with a request in hand, and not
- * with one on its way to a connection that is closing. imagenode gives a hub a second to reply.
- */
-const STOP_QUIET_MS = 250;
-
-/**
- * How long a stop goes on receiving where senders do not wait for their replies, in milliseconds.
- */
-const STOP_RECEIVE_MS_MAX = 4000;
-
-/**
- * How long a stop waits for the disk, in milliseconds. Service managers give a process 10 s and
- * more, and to answer all takes up to 1.2 s (`farewell.ts`), and `linger`.
- */
-const STOP_MS_MAX = 7000;
-
-/** The poller's sources; behind them those of the publishers. */
+/** The poller's sources; those of the publishers follow. */
 const WAKE = 0;
 const SOCKET = 1;
 const MONITOR = 2;
 const QUESTIONS = 3;
 
-/** What the receiver is made of. */
+/** What the receiver needs. */
 export interface ReceiverParts extends RequestsParts {
   readonly loan: Loan;
-  /** What the queue signals when something is done. */
+  /** The queue signals it when something is finished. */
   readonly wake: EventFd;
   /** The hub's version, for its first line in the event log. */
   readonly version: string;
-  /** Tells the main thread what has come of late. */
+  /** Reports recent activity to the main thread. */
   readonly tell: (message: ActivityMessage) => void;
 }
 
-/** The receiver of one hub. It lives in one thread, and waits in it. */
+/** The receiver of one hub. It runs in its own thread and waits there. */
 export class Receiver {
   private readonly context = new Context();
   private readonly slots: RequestSlots;
   private readonly lending: Lending;
   private readonly socket: ReplySocket;
-  /** These from `bind` on. */
+  /** Set by `bind`. */
   private connections!: Connections;
   private requests!: Requests;
   private poller!: DescriptorPoller;
-  /** Where those of the publishers stand in it. */
+  /** The index of the publishers' sources. */
   private publishersAt = 0;
   private readonly gatekeeper: Gatekeeper;
   private subscriptions: Subscriptions | undefined;
@@ -102,17 +85,18 @@ export class Receiver {
   private readonly complaints: Complaints;
   private readonly reports: ConnectionReports;
   private readonly connectionsMax: number;
+  private readonly storing: StoringThreads;
   private readonly stalls: StallWatch;
   private readonly patienceMs: number;
-  /** When the last notice of silence was given. */
+  /** When the last notice of silence was written. */
   private noticedMs = 0;
   private choresMs = 0;
   private lookedMs = 0;
-  /** When memory was given back last, and what had been received by then. */
+  /** When memory was last returned, and what had been received by then. */
   private trimmedMs = 0;
   private trimmedBytes = 0;
 
-  /** @throws {Error} where a key of the settings cannot be read, and {ZmqError} */
+  /** @throws {Error} if a key of the settings cannot be read, and {ZmqError} */
   constructor(private readonly parts: ReceiverParts) {
     const { settings, shared, loan, report } = parts;
     this.counters = shared.counters;
@@ -126,10 +110,11 @@ export class Receiver {
       shared.counters,
       `there are ${max} already (${bound})`,
     );
-    this.stalls = new StallWatch(shared, settings.writers + 1);
+    this.storing = new StoringThreads(shared, settings.writers);
+    this.stalls = new StallWatch(this.storing);
     this.lending = new Lending(loan, settings.ack === "stored");
     this.slots = new RequestSlots(shared.slots, true);
-    // The fast path receives into its slots first, and must find them ready.
+    // The fast path receives into its slots first, so they must be ready.
     const firstFast = firstFastSlot(slotsFor(settings));
     for (let index = 0; index < FAST_SLOTS; index++) this.slots.at(firstFast + index);
     this.socket = new ReplySocket(routerSocket(this.context, settings), () => this.lending.isLent);
@@ -155,10 +140,10 @@ export class Receiver {
    * @throws {ZmqError} EADDRINUSE and others
    */
   bind(endpoint: string): void {
-    // One socket for both kinds of address, where all of the machine's or one of IPv6 are meant.
+    // One socket for IPv4 and IPv6, if `bind` means all addresses or an IPv6 one.
     this.socket.socket.set(SocketOption.ipv6, /[*[]/.test(endpoint) ? 1 : 0);
     this.socket.socket.bind(endpoint);
-    // Only now: with a monitor, libzmq forgets why a bind failed.
+    // Only now: with a monitor, libzmq loses the reason why a bind failed.
     const { settings, shared, wake, report } = this.parts;
     const monitor = new Monitor(this.socket.socket);
     const debug = (message: string): void => {
@@ -169,15 +154,15 @@ export class Receiver {
       unfinishedBytesMax: unfinishedBytesMax(settings),
       debug,
       onFailed: (reason, peer) => {
-        // Without CURVE it is a scan of the port, most often; with it, a node that lacks the keys,
-        // or has others.
+        // Without CURVE, this is usually a port scan. With CURVE, it is a node without the right
+        // keys.
         if (settings.curve.server_key !== "")
           this.reports.refused(`${reason} (the setting curve)`, { from: peer });
         else debug(`A connection failed in its handshake: ${reason}: ${peer}`);
       },
       onWrongType: (peer) => this.reports.wrongType(peer),
       onGivenUp: (connection, reason) => {
-        // What it held is free soon, and no longer needed.
+        // The memory that it used will soon be free.
         if (reason === "unfinished") this.trimmedBytes = Number.NEGATIVE_INFINITY;
         this.reports.givenUp(connection, reason);
       },
@@ -204,18 +189,17 @@ export class Receiver {
   }
 
   /**
-   * Receives and answers until the queue says stop; then stores and answers what has arrived by
-   * then, and closes.
+   * Receives and answers until the queue asks it to stop. Then stores and answers what has arrived,
+   * and closes.
    *
-   * @returns how many requests got no answer, because the disk did not take them in time
+   * @returns the number of requests without an answer, because the disk did not take them in time
    */
   run(): number {
     const { queue, version } = this.parts;
     this.requests.notice(`Starting imagehub ${version}`);
     while (!queue.stopping) {
       if (this.lending.isReturned) this.reclaim();
-      // Replies before requests: so the socket has been asked last for what it has, when that was
-      // nothing.
+      // Replies before requests: so the socket is last asked for a message, and had none.
       this.requests.finishDone();
       const isDrained = !this.receive();
       const mayHavePublished = this.receivePublished();
@@ -223,7 +207,7 @@ export class Receiver {
       const now = performance.now();
       const choresLeftMs = CHORES_MS - (now - this.choresMs);
       if (choresLeftMs <= 0) this.doChores(now, isDrained);
-      // A socket that has come back meanwhile is asked first.
+      // First ask a socket that has come back meanwhile.
       if (isDrained && !mayHavePublished && this.lending.isReceiving === isReceiving)
         this.sleep(now, choresLeftMs);
     }
@@ -231,8 +215,8 @@ export class Receiver {
   }
 
   /**
-   * Takes in what has come, or what the fast path has answered. @returns whether there may be more
-   * to receive
+   * Receives what has arrived, or counts what the fast path has answered. @returns whether there
+   * may be more to receive
    */
   private receive(): boolean {
     const { lending, requests } = this;
@@ -250,7 +234,7 @@ export class Receiver {
     );
   }
 
-  /** Takes the socket back: for good, or for as long as a heartbeat takes. */
+  /** Takes the socket back: for good, or just for a heartbeat. */
   private reclaim(): void {
     const now = performance.now();
     this.lending.stopWaiting();
@@ -259,8 +243,8 @@ export class Receiver {
   }
 
   /**
-   * Waits until there is something to do. @param choresLeftMs until the chores are due, where they
-   * were not done just now
+   * Waits until there is something to do. @param choresLeftMs time until the chores are due, if
+   * they were not done just now
    */
   private sleep(now: number, choresLeftMs: number): void {
     const { queue } = this.parts;
@@ -268,17 +252,15 @@ export class Receiver {
     if (queue.clearReload()) this.reload();
     const quietLeftMs = Math.ceil(this.quietSinceMs + this.patienceMs - now);
     const longestMs = Math.min(quietLeftMs, this.looksAgainMs(now));
-    // Until the chores are done nothing is known of what comes after them: the time may be up for a
-    // notice by then.
+    // Until the chores are done, nothing is known about the time after them: a notice may be due by
+    // then.
     const timeoutMs = choresLeftMs > 0 ? Math.ceil(choresLeftMs) : longestMs;
     if (queue.fallAsleep() && !queue.isCalling && !this.settleBeforeSleep(timeoutMs))
       this.poll(timeoutMs);
     queue.awake();
   }
 
-  /**
-   * How long it may sleep at most for the sake of what it has to look at again, in milliseconds.
-   */
+  /** Maximum sleep before something must be checked again, in milliseconds. */
   private looksAgainMs(now: number): number {
     const { complaints, lending, requests } = this;
     if (lending.isWaiting || lending.isWatching(now, requests.tally.receivedMs)) return CHORES_MS;
@@ -290,9 +272,9 @@ export class Receiver {
   }
 
   /**
-   * Sees to the fast path before a sleep.
+   * Checks the fast path before a sleep.
    *
-   * @returns whether there is something to do for it, so that the receiver must not sleep
+   * @returns whether the receiver must not sleep, because the fast path needs it
    */
   private settleBeforeSleep(timeoutMs: number): boolean {
     const { lending } = this;
@@ -303,11 +285,11 @@ export class Receiver {
 
   private stop(): number {
     const { settings, queue } = this.parts;
-    // Not unbound first: libzmq would end the connections that were made through the endpoint, and
-    // drop their replies.
+    // The socket is not unbound first: libzmq would end the connections made through the endpoint,
+    // and drop their replies.
     this.requests.holdReplies();
-    // Nobody is let in any more, though: who connects now waits in the handshake, with its request
-    // in its own memory, for the next hub.
+    // But nobody is accepted any more. A new peer waits in the handshake for the next hub, with its
+    // request in its own memory.
     this.poller.want(QUESTIONS, false);
     this.lending.stopWaiting();
     this.requests.reclaim();
@@ -327,7 +309,9 @@ export class Receiver {
     return this.requests.unanswered;
   }
 
-  /** Takes in what publishers have sent, and listens to them no longer: they would never pause. */
+  /**
+   * Receives what publishers have sent, and then stops listening to them: they would never pause.
+   */
   private unsubscribe(): void {
     const { subscriptions } = this;
     if (subscriptions === undefined) return;
@@ -337,30 +321,31 @@ export class Receiver {
       const end = performance.now() + STOP_QUIET_MS;
       performance.now() < end && this.receivePublished();
     );
-    // It is closed with the process: its I/O thread may be looking up a name, and that can take
-    // longer than a stop may.
+    // It is closed with the process: its I/O thread may be looking up a name, which can take longer
+    // than a stop may.
     this.subscriptions = undefined;
   }
 
   /**
-   * Receives and stores all that senders have sent. None that waits for its reply sends again, so
-   * while the replies are held back there is an end to it, however few the slots are. @param
-   * startMs when the stop began
-   * @param quietMs how long nothing may arrive until it is done
+   * Receives and stores everything that senders have sent. A sender that waits for its reply does
+   * not send again. So while the replies are held back, this comes to an end, even with few slots.
+   *
+   * @param startMs when the stop began
+   * @param quietMs time without a request after which it is done
    */
   private drain(startMs: number, quietMs: number): void {
     const { requests } = this;
     const { queue } = this.parts;
     for (let lastMs = performance.now(); ;) {
       const now = performance.now();
-      if (now - startMs >= STOP_MS_MAX) return;
+      if (now - startMs >= STOP_STORE_MS_MAX) return;
       const receives = now - startMs < STOP_RECEIVE_MS_MAX;
       const { receivedMs } = requests.tally;
       const hasDone = requests.finishDone() > 0;
       const mayHaveMore = receives && requests.receiveBatch();
       if (hasDone || requests.tally.receivedMs !== receivedMs) lastMs = now;
       if (mayHaveMore) continue;
-      // What ends a wait may be no request: a connection that comes, or a signal.
+      // A wait may end for other reasons than a request: a new connection, or a signal.
       const leftMs = lastMs + quietMs - now;
       const isStoring = requests.inHand > 0;
       if (leftMs <= 0 && !isStoring) return;
@@ -369,24 +354,21 @@ export class Receiver {
     }
   }
 
-  /**
-   * Waits for the network or the queue. Each socket has been asked last for what it has, and had
-   * nothing.
-   */
+  /** Waits for the network or the queue. Each socket was last asked for a message and had none. */
   private poll(timeoutMs: number, receives = true): void {
     const { poller } = this;
     poller.want(SOCKET, receives && this.lending.isReceiving);
     poller.wait(timeoutMs);
     if (poller.readable(WAKE)) this.parts.wake.clear();
     if (poller.readable(MONITOR)) {
-      // So that a connection on which something has come counts as such.
+      // So that a connection that has sent something counts as such.
       if (this.lending.isLent) this.requests.settle();
       this.connections.update();
     }
     if (poller.readable(QUESTIONS)) this.gatekeeper.authenticator.update();
   }
 
-  /** What is to be seen to now and then. */
+  /** Regular chores. */
   private doChores(now: number, isDrained: boolean): void {
     const { settings, report } = this.parts;
     this.choresMs = now;
@@ -400,7 +382,7 @@ export class Receiver {
     this.counters[Counter.connections] = this.connections.count;
     this.counters[Counter.queued] = this.requests.inHand;
     this.watchDisk(now);
-    const heldMs = this.stalls.heldMs(settings.writers, now);
+    const heldMs = this.stalls.heldMs(this.storing.fastPath, now);
     if (this.lending.review(now, heldMs, this.requests.waitingForReply)) this.reclaim();
     const activity = this.requests.activity.nextMessage(now);
     if (activity !== undefined) this.parts.tell(activity);
@@ -418,7 +400,7 @@ export class Receiver {
     }
   }
 
-  /** Sees to what messages that are not whole yet hold. */
+  /** Checks what unfinished messages hold. */
   private lookAtConnections(now: number): void {
     if (now - this.lookedMs < LOOK_MS) return;
     this.lookedMs = now;
@@ -443,7 +425,7 @@ export class Receiver {
       const reason = messageOf(error);
       report(
         "error",
-        `Cannot read the keys of clients again, those read before stay in force: ${reason}`,
+        `Cannot read the clients' keys again, so the old keys stay in force: ${reason}`,
       );
     }
   }
@@ -452,21 +434,21 @@ export class Receiver {
     return this.requests.tally.receivedBytes - this.trimmedBytes >= TRIM_BYTES;
   }
 
-  /** Since when no request has come, and nothing was said of it. */
+  /** When the silence that was not yet reported began. */
   private get quietSinceMs(): number {
     return Math.max(this.requests.tally.receivedMs, this.noticedMs);
   }
 
-  /** Says that the disk stalls, while a writer waits for it. */
+  /** Logs that the disk stalls, while a writer waits for it. */
   private watchDisk(now: number): void {
     const stalledMs = this.stalls.longestMs(now);
     if (stalledMs >= SLOW_MS) this.lending.sawUnusual(now);
     const seconds = Math.floor(stalledMs / 1000);
-    this.parts.shared.integers[Integer.stalledSeconds] = seconds < STALL_SECONDS_MIN ? 0 : seconds;
-    if (seconds < STALL_SECONDS_MIN) return;
+    this.storing.stalledSeconds = seconds < STALL_LOGGED_SECONDS ? 0 : seconds;
+    if (seconds < STALL_LOGGED_SECONDS) return;
     this.complaints.add("stall", {
       level: "warn",
-      message: "The disk stalls: requests wait until it goes on",
+      message: "The disk stalls: requests wait until it recovers",
       fields: { waiting: this.requests.inHand, seconds },
     });
   }

@@ -1,10 +1,10 @@
 /**
- * A REP socket that can have many requests in hand at once: a ROUTER that keeps each request's
- * envelope beside its frames until it is answered.
+ * A REP socket for many requests at once: a ROUTER that keeps the envelope of each request with its
+ * frames until it is answered.
  *
- * libzmq's own REP answers one request before it receives the next, and drops the next client's
- * reply when a peer that sent no delimiter goes away. Envelopes are checked here, and a request
- * without one is answered all the same.
+ * libzmq's own REP answers one request before it receives the next. It also drops the next client's
+ * reply if a peer that sent no delimiter disconnects. Here envelopes are checked, and a request
+ * without one is still answered.
  *
  * @module
  */
@@ -18,9 +18,9 @@ import { HOPS_MAX, NO_DELIMITER, type RequestSlot } from "../shared/request-slot
 const HEADER_BYTES_MAX = 64 * 1024;
 
 /**
- * TCP's own questions whether a silent peer is still there: after so many seconds, every so many,
- * so many times. Each minute, so that no router between forgets the connection. It is given up
- * after two hours, as Linux does by default: a camera whose connection ends while packets are lost
+ * TCP probes for silent peers: seconds before the first, seconds between, and their number. They
+ * come each minute, so no router on the way forgets the connection. The connection is given up
+ * after two hours, the default of Linux: a camera whose connection ends while packets are lost
  * never sends again.
  */
 const KEEPALIVE_IDLE_S = 60;
@@ -28,13 +28,12 @@ const KEEPALIVE_INTERVAL_S = 60;
 const KEEPALIVE_PROBES = 120;
 
 /**
- * Connections that may wait to be accepted; the kernel's own bound (net.core.somaxconn) is 4096.
+ * Connections that may wait to be accepted. The kernel's own limit (net.core.somaxconn) is 4096.
  */
 const BACKLOG = 1024;
 
 /**
- * What stands before the bytes of a frame on the wire (ZMTP 3, "Framing"): its flags and its
- * length, of one byte or of eight.
+ * Bytes before a frame on the wire (ZMTP 3, "Framing"): flags, and a length of one or eight bytes.
  */
 const SHORT_FRAME_BYTES_MAX = 255;
 const SHORT_HEAD_BYTES = 2;
@@ -42,10 +41,10 @@ const LONG_HEAD_BYTES = 9;
 
 const EMPTY = new Uint8Array(0);
 
-/** Where the reply to a request goes: the frames that stand before it. */
+/** The address of a reply: the frames before it. */
 export type Envelope = readonly Uint8Array[];
 
-/** The settings that bound the socket. */
+/** The settings that limit the socket. */
 export type SocketSettings = Pick<
   Settings,
   | "max_message_bytes"
@@ -58,7 +57,7 @@ export type SocketSettings = Pick<
 >;
 
 /**
- * Bytes that messages which have not come whole may hold together: one of the longest always may.
+ * Maximum bytes that unfinished messages may hold together. It is enough for one of the longest.
  */
 export function unfinishedBytesMax(
   settings: Pick<Settings, "max_message_bytes" | "max_unfinished_bytes">,
@@ -69,13 +68,13 @@ export function unfinishedBytesMax(
 /**
  * Makes the socket that faces the senders.
  *
- * @param settings the bounds of the network, which are put on it
- * @throws {ZmqError}
+ * @param settings the network limits to set on it
+ * @throws {ZmqError} if that fails
  */
 export function routerSocket(context: Context, settings: SocketSettings): Socket {
   const socket = context.socket(SocketType.router);
-  // One that is longer than it may be, but could be held, is taken in and answered: a camera that
-  // is cut off never sends again.
+  // A message that is too long, but can be held, is received and answered: a camera that is
+  // disconnected never sends again.
   socket.maxMessageSize = unfinishedBytesMax(settings);
   for (const [option, value] of [
     [SocketOption.linger, settings.linger * 1000],
@@ -95,21 +94,22 @@ export function routerSocket(context: Context, settings: SocketSettings): Socket
 }
 
 /**
- * The socket that faces the senders, as one thread sees it. Each request has a {@link RequestSlot}
- * that the caller chooses. Slots are in shared memory, so any thread finds the whole request there.
+ * The socket that faces the senders, as one thread sees it. The caller chooses a {@link
+ * RequestSlot} for each request. Slots are in shared memory, so any thread finds the whole request
+ * there.
  */
 export class ReplySocket {
-  /** Begins with frame 1 of the request that was loaded last. */
+  /** Begins with frame 1 of the last loaded request. */
   readonly header = Buffer.alloc(HEADER_BYTES_MAX);
   /** Length of that frame, in bytes. */
   headerLength = 0;
-  /** Why the request that was loaded last cannot be read; undefined if it can. */
+  /** Why the last loaded request cannot be read; undefined if it can. */
   malformed: string | undefined;
 
   /**
-   * @param socket a ROUTER; also for a poller
-   * @param isLent whether another thread has the socket now. Using it all the same would corrupt
-   *   it, so that throws
+   * @param socket a ROUTER; also to be polled
+   * @param isLent whether another thread has the socket now. Using it then would corrupt it, so all
+   * methods throw
    */
   constructor(
     readonly socket: Socket,
@@ -131,11 +131,11 @@ export class ReplySocket {
   }
 
   /**
-   * Receives what a publisher has sent into a free slot, without waiting: two frames and no
+   * Receives a publisher's message into a free slot, without waiting: two frames without an
    * envelope. It gets no reply.
    *
    * @param publisher a SUB socket
-   * @returns false if there is nothing
+   * @returns false if there is none
    */
   receivePublished(slot: RequestSlot, publisher: Socket): boolean {
     const { header, payload } = slot;
@@ -155,7 +155,7 @@ export class ReplySocket {
   }
 
   /**
-   * Copies frame 1 of a request to `header`, or says in `malformed` why it cannot be read. Another
+   * Copies frame 1 of a request to `header`, or sets `malformed` if it cannot be read. Another
    * thread may have received it.
    */
   load({ hops, frames, headerBytes, header }: RequestSlot): void {
@@ -165,7 +165,7 @@ export class ReplySocket {
   }
 
   /**
-   * Frees frame 1 of a request, which cannot be loaded any more. It may be large, and no bound
+   * Frees frame 1 of a request, which cannot be loaded afterwards. It may be large, and no limit
    * counts it.
    */
   dropHeader(slot: RequestSlot): void {
@@ -205,13 +205,13 @@ export class ReplySocket {
     if (this.isLent()) throw new Error("The socket is lent to another thread");
   }
 
-  /** Receives what follows the routing id. */
+  /** Receives everything after the routing id. */
   private receiveFrames(slot: RequestSlot): void {
     const { header, payload } = slot;
     slot.frames = 0;
     slot.headerBytes = 0;
     slot.wireBytes = 0;
-    // The delimiter is in `header` then, and the request itself follows.
+    // `header` contains the delimiter then. The request itself follows.
     if (!this.receiveEnvelope(slot) || !header.more) return;
     this.receiveFrame(slot, header);
     slot.headerBytes = header.size;
@@ -226,7 +226,7 @@ export class ReplySocket {
   /**
    * Receives up to the delimiter, which is in `header` then.
    *
-   * @returns false if there is no delimiter; the request has been received whole then
+   * @returns false if there is no delimiter; then the whole request has been received
    */
   private receiveEnvelope(slot: RequestSlot): boolean {
     const { routingId, header } = slot;
@@ -248,7 +248,7 @@ export class ReplySocket {
     return true;
   }
 
-  /** Receives and drops what follows a frame. @returns the number of frames dropped */
+  /** Receives and drops the frames after a frame. @returns their number */
   private skipRest(slot: RequestSlot, frame: Message): number {
     let skipped = 0;
     for (; frame.more; skipped++) this.receiveFrame(slot, frame);
@@ -266,7 +266,7 @@ export class ReplySocket {
   }
 }
 
-/** Copies the envelope of a request, which can then be answered after its slot was reused. */
+/** Copies the envelope of a request, so it can be answered after its slot was reused. */
 export function copyEnvelope(slot: RequestSlot): Envelope {
   const hops = Array.from({ length: Math.max(slot.hops, 0) }, (_, hop) => slot.hop(hop).bytes());
   const delimiter = slot.hops === NO_DELIMITER ? [] : [EMPTY];

@@ -1,6 +1,7 @@
 /**
- * What becomes of each request: answered at once if it needs no disk (heartbeats, test images, what
- * makes no sense), else handed to the writers and answered when they have stored it.
+ * What happens to each request. If it needs no disk (heartbeats, test images, invalid requests), it
+ * is answered at once. Otherwise it is handed to the writers, and answered when they have stored
+ * it.
  *
  * @module
  */
@@ -13,7 +14,8 @@ import {
   RequestReader,
   type StoredRequest,
 } from "../protocol/request.ts";
-import { isPlain, SLOW_MS } from "../shared/loan.ts";
+import { HELD_REPLIES_MAX, SLOW_MS } from "../limits.ts";
+import { isPlain } from "../shared/loan.ts";
 import { Counter, type Shared, slotsFor } from "../shared/memory.ts";
 import type { RequestQueue } from "../shared/queue.ts";
 import { fillSlot, Kind, Outcome, RequestSlots } from "../shared/request-slot.ts";
@@ -29,11 +31,8 @@ import type { Publisher } from "./subscriptions.ts";
 import { Tally } from "./tally.ts";
 import { UnlabelledWarnings } from "./unlabelled.ts";
 
-/** Maximum requests received before those that are done are answered. */
+/** Maximum requests to receive before finished ones are answered. */
 const BATCH = 32;
-
-/** Maximum replies that a stop holds back, one per connection unless a sender sends ahead. */
-const HELD_MAX = 10_000;
 
 const OK = Buffer.from("OK");
 
@@ -48,7 +47,7 @@ export interface RequestsParts {
 
 /** The requests of one hub. They belong to the receiver's thread. */
 export class Requests {
-  /** When a writer was done with something last, in milliseconds of `performance.now`. */
+  /** When a writer last finished something; by `performance.now`, in milliseconds. */
   private doneMs = performance.now();
   private readonly settings: Settings;
   private readonly queue: RequestQueue;
@@ -57,13 +56,13 @@ export class Requests {
   private readonly pending: PendingRequests;
   private readonly unlabelled: UnlabelledWarnings;
   private readonly ledger: FastPathLedger;
-  /** Where the next message of a publisher is looked for first. */
+  /** Where to look first for the next publisher's message. */
   private nextPublisher = 0;
-  /** While the hub stops: replies that are ready. */
+  /** During a stop: finished replies. */
   private held: HeldReply[] | undefined;
-  /** What is known of the nodes. */
+  /** The known nodes. */
   readonly activity: Activity;
-  /** What was received and stored. */
+  /** Counts of what was received and stored. */
   readonly tally: Tally;
 
   constructor(
@@ -103,7 +102,7 @@ export class Requests {
     return this.pending.count;
   }
 
-  /** How many of them need the socket for a reply, or may. */
+  /** Number of slots that need the socket for a reply, or may need it. */
   get waitingForReply(): number {
     return this.pending.waitingForReply;
   }
@@ -114,9 +113,9 @@ export class Requests {
   }
 
   /**
-   * Receives requests, up to a batch of them.
+   * Receives up to a batch of requests.
    *
-   * @returns whether there may be more; else there are none
+   * @returns whether there may be more; if not, there are none
    */
   receiveBatch(): boolean {
     for (let count = 0; count < BATCH; count++) {
@@ -130,9 +129,9 @@ export class Requests {
   }
 
   /**
-   * Receives what publishers have sent, of each in its turn.
+   * Receives what publishers have sent, in turns.
    *
-   * @returns whether there may be more; else there is nothing
+   * @returns whether there may be more; if not, there is nothing
    */
   receivePublished(publishers: readonly Publisher[]): boolean {
     for (let count = 0; count < BATCH; count++) {
@@ -142,13 +141,13 @@ export class Requests {
       this.pending.begin(request);
       this.pending.publish(request);
       this.load(request);
-      // Nobody waits for a reply. What is not on its way to the writers has been dealt with.
+      // Nobody waits for a reply. If it is not on its way to the writers, it is finished.
       if (this.replyOrStore(request, undefined) !== undefined) this.release(request);
     }
     return true;
   }
 
-  /** @returns false if none of them has anything */
+  /** @returns false if no publisher has sent anything */
   private receiveNext(publishers: readonly Publisher[], { slot }: PendingRequest): boolean {
     for (let tried = 0; tried < publishers.length; tried++) {
       const publisher = publishers[this.nextPublisher]!;
@@ -158,15 +157,15 @@ export class Requests {
     return false;
   }
 
-  /** Counts what the fast path has answered. @returns how many requests that were */
+  /** Counts what the fast path has answered. @returns the number of requests */
   settle(): number {
     return this.ledger.settle();
   }
 
   /**
-   * Has the socket again, and with it all that the fast path has not answered.
+   * Takes over the socket, and everything that the fast path has not answered.
    *
-   * @returns how many requests it had not begun to store
+   * @returns the number of requests that it had not begun to store
    */
   reclaim(): number {
     if (!this.lending.isLent) return 0;
@@ -177,12 +176,12 @@ export class Requests {
     return received.length;
   }
 
-  /** Deals with a request that has been received into its slot. */
+  /** Handles a request in its slot. */
   private admit(request: PendingRequest): void {
     const connection = this.pending.countFor(request);
     this.tally.whole(request, connection);
     this.load(request);
-    // It sends ahead of its replies.
+    // The sender sends ahead of its replies.
     if (connection.unanswered > 1) this.sawUnusual();
     const reply = this.replyOrStore(request, connection);
     if (reply !== undefined) this.answer(request, reply);
@@ -196,8 +195,8 @@ export class Requests {
   }
 
   /**
-   * @param connection undefined if a publisher sent it, who waits for no reply
-   * @returns the reply if the request needs no disk; else it is on its way to the writers
+   * @param connection undefined for a publisher, who waits for no reply
+   * @returns the reply if the request needs no disk; otherwise it is on its way to the writers
    */
   private replyOrStore(
     request: PendingRequest,
@@ -265,18 +264,18 @@ export class Requests {
     if (request.connection !== undefined) request.connection.node = node;
   }
 
-  /** Something came, or took long, that is not for the fast path. */
+  /** Something was not for the fast path, or took long. */
   private sawUnusual(): void {
     this.lending.sawUnusual(this.tally.receivedMs);
   }
 
-  /** Stores a publisher's message, or drops it if requests need its place: their senders wait. */
+  /** Stores a publisher's message, or drops it if requests need the room: their senders wait. */
   private storePublished(request: PendingRequest, content: StoredRequest): Uint8Array | undefined {
     if (!this.hasRoomForPublished(request)) {
       this.tally.add(Counter.dropped);
       this.complaints.add("dropped", {
         level: "error",
-        message: `Dropped what a publisher has sent: ${this.pending.published - 1} of their messages wait to be written already (queuemax, max_queue_bytes)`,
+        message: `Dropped a publisher's message: ${this.pending.published - 1} of their messages are already waiting to be written (queuemax, max_queue_bytes)`,
         fields: {
           from: request.slot.peerAddress,
           node: content.node,
@@ -290,7 +289,7 @@ export class Requests {
     return undefined;
   }
 
-  /** Publishers have a quarter of the room, all of them together. The rest is for requests. */
+  /** All publishers together may use a quarter of the room. The rest is for requests. */
   private hasRoomForPublished(request: PendingRequest): boolean {
     const { queuemax, max_queue_bytes: bytesMax } = this.settings;
     return (
@@ -301,16 +300,16 @@ export class Requests {
   }
 
   /**
-   * Whether there is room for more than one request of each connection. If not, one that came ahead
-   * of the reply to an earlier one is refused, and none is answered before it is stored. So there
-   * is always room for those that wait for their replies.
+   * Whether there is room for more than one request per connection. If not, a request that came
+   * ahead of an earlier reply is refused, and none is answered before it is stored. So there is
+   * always room for senders that wait for their replies.
    */
   private get hasRoom(): boolean {
     const { queuemax, max_queue_bytes: bytesMax } = this.settings;
     return this.pending.count <= queuemax && this.pending.bytes <= bytesMax / 2;
   }
 
-  /** Why a request cannot wait for the writers; undefined: it can. */
+  /** Why a request cannot wait for the writers; undefined if it can. */
   private whyFull(request: PendingRequest, { unanswered }: Connection): string | undefined {
     const { max_queue_bytes: bytesMax, max_unanswered: unansweredMax } = this.settings;
     const { pending } = this;
@@ -318,7 +317,7 @@ export class Requests {
     if (unanswered > unansweredMax)
       return `${unanswered - 1} requests of this connection wait for their reply (max_unanswered)`;
     const isOutOfSlots = pending.isSpare(request);
-    // One alone may have any size that max_message_bytes lets in.
+    // A single request may have any size that max_message_bytes allows.
     const isOutOfBytes = pending.bytes > bytesMax && pending.count > 1;
     if (!isOutOfSlots && !isOutOfBytes && (unanswered <= 1 || this.hasRoom)) return undefined;
     const waiting = isOutOfSlots ? pending.count : pending.count - 1;
@@ -340,12 +339,12 @@ export class Requests {
   private fill(request: PendingRequest, content: StoredRequest): void {
     const { slot } = request;
     slot.setPayload(slot.payload.data, request.bytes);
-    // The fast path has noted when it received a request.
+    // The fast path has noted when it received the request.
     if (!request.isAdopted) slot.micros = this.calendar.now();
     fillSlot(slot, content);
   }
 
-  /** Puts a line of the hub's own into the event log. */
+  /** Writes a line of the hub itself to the event log. */
   notice(text: string): void {
     const request = this.beginNotice(Kind.notice);
     if (request === undefined) return;
@@ -362,7 +361,10 @@ export class Requests {
     return true;
   }
 
-  /** @returns undefined if no slot is free: only while the disk stalls, and it is asked again */
+  /**
+   * @returns undefined if no slot is free. That happens only while the disk stalls, and the caller
+   * tries again
+   */
   private beginNotice(kind: number): PendingRequest | undefined {
     if (!this.pending.hasFree) return undefined;
     const request = this.pending.next;
@@ -372,7 +374,7 @@ export class Requests {
     return request;
   }
 
-  /** Answers the requests that the writers are done with. @returns how many */
+  /** Answers the requests that the writers have finished. @returns their number */
   finishDone(): number {
     let count = 0;
     for (let index = this.queue.nextDone(); index >= 0; index = this.queue.nextDone()) {
@@ -387,7 +389,7 @@ export class Requests {
 
   private finish(request: PendingRequest): void {
     if (this.pending.isFast(request)) {
-      // The fast path could not store it, or no longer had the socket to answer it.
+      // The fast path could not store it, or had lost the socket when it wanted to answer.
       this.reclaim();
       this.ledger.adopt(request);
     }
@@ -408,10 +410,10 @@ export class Requests {
   private answer(request: PendingRequest, reply: Uint8Array): void {
     const isStale = this.staleness(request);
     if (isStale()) {
-      // Nobody waits for it, or somebody who waits for the reply to another request.
-    } else if (this.held !== undefined && this.held.length < HELD_MAX) {
+      // Nobody waits for this reply, or the peer waits for the reply to another request.
+    } else if (this.held !== undefined && this.held.length < HELD_REPLIES_MAX) {
       this.held.push(heldReply(request, reply, isStale));
-      // It still counts for its connection: a sender also waits for a reply that is held back.
+      // It still counts for its connection: a sender waits even if its reply is held back.
       request.connection = undefined;
     } else {
       this.socket.reply(request.slot, reply);
@@ -420,9 +422,9 @@ export class Requests {
   }
 
   /**
-   * Gives a function that tells whether the connection of a request has ended. Another one may have
-   * its routing id by now, and would take the reply for the one to its own request. libzmq tells of
-   * the end before it gives the id away.
+   * Returns a function that tells whether the connection of a request has ended. Another peer may
+   * have its routing id by now, and would take the reply for the one to its own request. libzmq
+   * reports the end before it reuses the id.
    */
   private staleness({ connection, slot }: PendingRequest): () => boolean {
     if (connection === undefined || !slot.isNamed) return never;
@@ -437,14 +439,14 @@ export class Requests {
     this.pending.release(request);
   }
 
-  /** From now on replies are held back, until {@link releaseHeld}. */
+  /** From now on, replies are held back until {@link releaseHeld}. */
   holdReplies(): void {
     this.held = [];
   }
 
   /**
-   * Answers `ERROR` to what the disk has not taken, in time before the hub ends. It may still be
-   * stored.
+   * Answers `ERROR` to requests that the disk has not taken, in time before the hub ends. They may
+   * still be stored.
    */
   refuseRest(): void {
     const reply = errorReply("the hub stops, and the disk has not taken this in time");

@@ -1,48 +1,42 @@
 /**
- * Sees that the disk stalls: that a writer has had the same request in hand for long. Others may go
- * on meanwhile.
+ * Detects that the disk stalls: a storing thread has had the same request in hand for long. Other
+ * threads may continue meanwhile.
  *
  * @module
  */
 
-import { Integer, type Shared } from "../shared/memory.ts";
+import type { StoringThread, StoringThreads } from "../shared/storing-threads.ts";
 
-/** What a writer was seen with. */
+/** The last observation of a thread. */
 interface Seen {
-  /** How many slots it had taken. */
+  /** Number of slots it had taken. */
   taken: number;
-  /** When it was seen with the last of these first, in milliseconds of `performance.now`. */
+  /** When it was first seen with the last of these; by `performance.now`, in milliseconds. */
   sinceMs: number;
 }
 
-/** Watches the writers of one hub. */
+/** Watches the storing threads of one hub. */
 export class StallWatch {
   private readonly seen: readonly Seen[];
 
-  constructor(
-    private readonly shared: Shared,
-    writers: number,
-  ) {
-    this.seen = Array.from({ length: writers }, () => ({ taken: 0, sinceMs: 0 }));
+  constructor(private readonly threads: StoringThreads) {
+    this.seen = threads.all.map(() => ({ taken: 0, sinceMs: 0 }));
   }
 
   /**
-   * For how long the request that a writer has had in hand the longest has been there, in
-   * milliseconds; 0 where none has any. A request counts from the first look at it, so this is to
-   * be called about once a second while there are any.
+   * How long the oldest request in hand has been there, in milliseconds; 0 if there is none. A
+   * request counts from the first look at it, so call this about once a second while there are any.
    */
   longestMs(nowMs: number): number {
-    return Math.max(...this.seen.keys().map((writer) => this.heldMs(writer, nowMs)));
+    return Math.max(...this.threads.all.map((thread) => this.heldMs(thread, nowMs)));
   }
 
-  /** The same for one writer, by its number. */
-  heldMs(writer: number, nowMs: number): number {
-    const { integers } = this.shared;
-    const seen = this.seen[writer]!;
-    // In this order, the other way round than the writer changes them: who sees its new slot then
-    // sees that it was taken.
-    const isIdle = Atomics.load(integers, Integer.inHand + writer) === 0;
-    const taken = integers[Integer.taken + writer]!;
+  /** The same for one thread. */
+  heldMs(thread: StoringThread, nowMs: number): number {
+    const seen = this.seen[thread.number]!;
+    // In this order; see `taken`.
+    const isIdle = thread.inHand < 0;
+    const { taken } = thread;
     if (isIdle || taken !== seen.taken) {
       seen.taken = taken;
       seen.sinceMs = nowMs;

@@ -1,12 +1,12 @@
 /**
  * The publishers that the hub listens to: cameras that bind a PUB socket, imagezmq's other mode.
- * The hub connects a SUB socket to each, and keeps what comes as it keeps requests.
+ * The hub connects a SUB socket to each, and stores what it sends like requests.
  *
- * A PUB socket never waits, so nobody can be answered, and what finds no place is lost. That is
- * counted and said.
+ * A PUB socket never waits. So nobody can be answered, and a message that finds no room is lost.
+ * That is counted and logged.
  *
- * The sockets have a context of their own: names are looked up in its I/O thread, and a DNS server
- * that does not answer holds up no camera.
+ * The sockets have their own context: names are looked up in its I/O thread, so a DNS server that
+ * does not answer delays no camera.
  *
  * @module
  */
@@ -18,27 +18,27 @@ import { Monitor, MonitorEvent } from "../zmq/monitor.ts";
 import { Context, type Socket, SocketOption, SocketType, TextOption } from "../zmq/socket.ts";
 
 /**
- * How soon a publisher that is not there is tried again, and how much later at most when it stays
- * away, in milliseconds.
+ * How soon to retry a publisher that is not there, and the maximum delay if it stays away, in
+ * milliseconds.
  */
 const RECONNECT_MS = 1000;
 const RECONNECT_MS_MAX = 30_000;
 
 /**
- * How soon it is connected anew when a handshake has failed or a publisher was lost, in
- * milliseconds: libzmq itself gives some up for good.
+ * How soon to reconnect after a failed handshake or a lost publisher, in milliseconds. libzmq
+ * itself gives up some of them for good.
  */
 const HANDSHAKE_RETRY_MS = 10_000;
 
 /**
- * TCP's questions whether a publisher is still there: after so many seconds, every so many, so many
- * times. A SUB socket sends nothing by itself, so without them one that lost its power would never
- * be missed.
+ * TCP probes for silent publishers: seconds before the first, seconds between, and their number. A
+ * SUB socket sends nothing by itself, so without probes the loss of a publisher's power would never
+ * be noticed.
  */
 const KEEPALIVE_S = 30;
 const KEEPALIVE_PROBES = 10;
 
-/** What has happened to a publisher. */
+/** An event of a publisher. */
 export type PublisherChange = "connected" | "lost" | "unreachable" | "failed";
 
 /** One publisher. */
@@ -46,16 +46,16 @@ export class Publisher {
   readonly socket: Socket;
   readonly monitor: Monitor;
   isConnected = false;
-  /** What was said of it last. */
+  /** The last thing that was logged about it. */
   private told: PublisherChange | undefined;
-  /** When its handshake is tried again, in milliseconds of `performance.now`. */
+  /** When to retry its handshake; by `performance.now`, in milliseconds. */
   private retryMs = Number.POSITIVE_INFINITY;
 
   /**
    * @param endpoint e.g. `tcp://192.168.86.41:5566`; a name need not resolve yet
-   * @param serverKey its public key in Z85; empty: no CURVE
-   * @param ownKeys of the hub; undefined: new ones
-   * @throws {ZmqError}
+   * @param serverKey its public key in Z85; empty for no CURVE
+   * @param ownKeys of the hub; undefined for new ones
+   * @throws {ZmqError} if the socket cannot be made
    */
   constructor(
     context: Context,
@@ -65,12 +65,12 @@ export class Publisher {
     settings: Settings,
   ) {
     this.socket = context.socket(SocketType.sub);
-    // It waits for no answer, so one that is too long is cut off.
+    // It waits for no answer, so a message that is too long may end its connection.
     this.socket.maxMessageSize = settings.max_message_bytes;
     for (const [option, value] of [
       [SocketOption.linger, 0],
       [SocketOption.receiveHwm, settings.receive_hwm],
-      // An address of IPv6 needs it; a name may have one that leads nowhere.
+      // An IPv6 address needs this. A name may have an IPv6 address that leads nowhere.
       [SocketOption.ipv6, endpoint.includes("[") ? 1 : 0],
       [SocketOption.reconnectIvl, RECONNECT_MS],
       [SocketOption.reconnectIvlMax, RECONNECT_MS_MAX],
@@ -92,7 +92,7 @@ export class Publisher {
     this.socket.connect(endpoint);
   }
 
-  /** Takes in what has happened since. @param onChange is told of what a person may want to know */
+  /** Handles all new events. @param onChange called with what a person may want to know */
   update(nowMs: number, onChange: (publisher: Publisher, change: PublisherChange) => void): void {
     for (let next = this.monitor.next(); next !== undefined; next = this.monitor.next()) {
       const change = this.changeBy(next.event, nowMs);
@@ -114,7 +114,7 @@ export class Publisher {
       case MonitorEvent.disconnected:
         if (!this.isConnected) return this.failed(nowMs);
         this.isConnected = false;
-        // Where it has broken the protocol, libzmq does not connect again by itself.
+        // If it has broken the protocol, libzmq does not reconnect by itself.
         this.retryMs = nowMs + HANDSHAKE_RETRY_MS;
         return this.tellOnce("lost");
       case MonitorEvent.handshakeFailedNoDetail:
@@ -122,7 +122,7 @@ export class Publisher {
       case MonitorEvent.handshakeFailedAuth:
         return this.failed(nowMs);
       case MonitorEvent.connectRetried:
-        // Also behind a loss, or a handshake that failed: then more has been said.
+        // Also after a loss or a failed handshake, for which more was logged.
         return this.told === undefined ? this.tellOnce("unreachable") : undefined;
       default:
         return undefined;
@@ -150,8 +150,8 @@ export class Subscriptions {
   private readonly context = new Context();
 
   /**
-   * @returns undefined where there are none @throws {Error} where the hub's keys cannot be read,
-   * and {ZmqError}
+   * @returns undefined if there are none
+   * @throws {Error} if the hub's keys cannot be read, and {ZmqError}
    */
   static open(settings: Settings): Subscriptions | undefined {
     return settings.subscribe.length === 0 ? undefined : new Subscriptions(settings);
@@ -166,7 +166,7 @@ export class Subscriptions {
     );
   }
 
-  /** For a poller. */
+  /** To be polled. */
   get descriptors(): number[] {
     return this.publishers.flatMap(({ socket, monitor }) => [
       socket.descriptor,
@@ -174,12 +174,12 @@ export class Subscriptions {
     ]);
   }
 
-  /** How many are connected. */
+  /** Number of connected publishers. */
   get connected(): number {
     return this.publishers.filter(({ isConnected }) => isConnected).length;
   }
 
-  /** Takes in what has happened to them since. To be called about once a second. */
+  /** Handles all new events. Call it about once a second. */
   update(nowMs: number, onChange: (publisher: Publisher, change: PublisherChange) => void): void {
     for (const publisher of this.publishers) publisher.update(nowMs, onChange);
   }

@@ -1,6 +1,6 @@
 /**
- * Counts what was received and what became of it, for requests of the receiver and of the fast path
- * alike.
+ * Counts what was received and what became of it, for requests of the receiver and of the fast
+ * path.
  *
  * @module
  */
@@ -22,11 +22,11 @@ const CURVE_BYTES = 3 * 33;
 
 /** The counts of one hub. They belong to the receiver's thread. */
 export class Tally {
-  /** When a request was received last, in milliseconds of `performance.now`. */
+  /** When a request was last received; by `performance.now`, in milliseconds. */
   receivedMs = performance.now();
-  /** Bytes of frame 2 of all requests so far. */
+  /** Bytes of frame 2, over all requests so far. */
   receivedBytes = 0;
-  /** A moment of the day whose folder is full, until that stands in the event log. */
+  /** A moment of the day whose folder is full, until the event log has a notice about it. */
   fullMicros: number | undefined;
   private readonly mechanismBytes: number;
   private readonly imagesMax: number;
@@ -52,7 +52,7 @@ export class Tally {
     return this.counters[counter]!;
   }
 
-  /** A request has come whole on a connection. */
+  /** A whole request has arrived on a connection. */
   whole({ slot }: PendingRequest, connection: Connection): void {
     connection.messages++;
     connection.messageBytes += slot.wireBytes + this.mechanismBytes;
@@ -78,12 +78,13 @@ export class Tally {
   /** A request could not be stored. @returns why, on one line */
   failed({ slot }: PendingRequest): string {
     const kind = isImage(slot.kind) ? "image" : "event";
-    // First this one, so that a reader never sees more of the whole than of its parts.
+    // This one first, so a reader never counts a failed event as a failed image.
     if (kind === "event") this.add(Counter.eventsFailed);
     this.add(Counter.failed);
     const reason = oneLine(slot.failure);
     const message = `Could not store an ${kind}: ${reason}`;
-    // The reason may name a path, which differs each time; the error's name tells the kinds apart.
+    // The reason may contain a path, which differs each time. The error's name distinguishes the
+    // kinds.
     const [, code] = /(?:^|: )(E[A-Z0-9]+)(?::|\)(?:$| on ))/.exec(reason) ?? [];
     this.complaints.add(`store ${kind} ${code}`, { level: "error", message });
     this.activity.failed(kind, message, code);
@@ -94,7 +95,7 @@ export class Tally {
     this.fullMicros = micros;
     this.report(
       "warn",
-      `Today's folder has all the ${this.imagesMax} images that it may have (max_images_write): further ones are answered OK and not kept`,
+      `Today's folder has its maximum of ${this.imagesMax} images (max_images_write): more images are answered OK but not stored`,
     );
   }
 }

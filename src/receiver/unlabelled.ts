@@ -1,8 +1,8 @@
 /**
- * Warns of senders whose messages are answered and not kept, because their texts have no label (the
- * setting `unlabelled`).
+ * Warns about senders whose messages are answered but not stored, because their texts have no label
+ * (setting `unlabelled`).
  *
- * Their owner sees `OK` for each and finds nothing on the disk. So there is one line for each
+ * Their owner sees `OK` for each message, and finds nothing on the disk. So there is one line per
  * address.
  *
  * @module
@@ -11,10 +11,10 @@
 import { cut } from "../protocol/names.ts";
 import type { Report } from "./complaints.ts";
 
-/** Addresses that are warned of; from then on there are no further lines. */
+/** Maximum addresses to warn about. After that, there are no further lines. */
 export const WARNED_MAX = 1000;
 
-/** Longest part of a text that is shown, in bytes. */
+/** Longest part of a text to show, in bytes. */
 const SHOWN_BYTES_MAX = 60;
 
 /** The warnings of one hub. */
@@ -24,8 +24,8 @@ export class UnlabelledWarnings {
   constructor(private readonly report: Report) {}
 
   /**
-   * Warns of an address, the first time that a message without a label comes from there. @param
-   * text of the message, on one line
+   * Warns about an address at its first message without a label. @param text of the message, on one
+   * line
    */
   warn(address: string, text: string): void {
     if (this.warned.has(address) || this.warned.size === WARNED_MAX) return;
@@ -33,14 +33,14 @@ export class UnlabelledWarnings {
     const shown = cut(text, SHOWN_BYTES_MAX);
     this.report(
       "warn",
-      `Messages such as "${shown}" are answered OK and not kept: there is no | in the text. ` +
+      `Messages such as "${shown}" are answered OK but not stored: there is no | in the text. ` +
         `Send "${shown}|jpg" or "${shown}|image", or set unlabelled to store`,
       { from: address },
     );
     if (this.warned.size === WARNED_MAX) {
       this.report(
         "warn",
-        `This was said of ${WARNED_MAX} addresses: it is not said of further ones`,
+        `${WARNED_MAX} addresses were warned about: there are no warnings for more`,
       );
     }
   }

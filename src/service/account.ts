@@ -7,7 +7,7 @@
 import { statSync } from "node:fs";
 import { EXIT, FatalError } from "../errors.ts";
 
-/** A user of this machine, with the group that is the user's own. */
+/** A user of this machine and the user's own group. */
 export interface Account {
   readonly name: string;
   readonly uid: number;
@@ -19,8 +19,9 @@ export interface Account {
 /**
  * Finds a user.
  *
- * @param name as it was asked for; else it is who has called sudo, or who owns the executable
- * @throws {FatalError} where there is no such user, or none but root
+ * @param name from the command line, if any; otherwise the caller of sudo, or the owner of the
+ * executable
+ * @throws {FatalError} if there is no such user, or it is only root by default
  */
 export function findAccount(
   name: string | undefined,
@@ -30,22 +31,22 @@ export function findAccount(
   const wanted = name ?? env["SUDO_USER"] ?? String(statSync(executable).uid);
   const [user, , uid, gid, , home] = lookUp("passwd", wanted);
   if (user === undefined || home === undefined) {
-    throw new FatalError(EXIT.usage, `This machine has no user ${wanted}; see --user`);
+    throw new FatalError(
+      EXIT.usage,
+      `This machine has no user ${wanted}; give another one with --user`,
+    );
   }
   if (uid === "0" && name === undefined) {
     throw new FatalError(
       EXIT.usage,
-      "Which user is the hub to run as? Give --user NAME; root should not be the one",
+      "The hub should not run as root: give another user with --user NAME",
     );
   }
   const [group = String(gid)] = lookUp("group", String(gid));
   return { name: user, uid: Number(uid), group, gid: Number(gid), home };
 }
 
-/**
- * The fields of an entry, by name or number (getent(1), which asks whatever the machine gets its
- * users from).
- */
+/** The fields of an entry, by name or number. Uses getent(1), which asks all sources of users. */
 function lookUp(database: "passwd" | "group", key: string): string[] {
   const { success, stdout } = Bun.spawnSync(["getent", "--", database, key], { stderr: "ignore" });
   return success ? stdout.toString().trimEnd().split(":") : [];

@@ -1,7 +1,9 @@
 /**
- * Directories on whose way users can change things: what root makes there by a path, a user could
- * have it make elsewhere, with a link in the place of a directory, in the right moment. So the way
- * is gone step by step, through no link, and what is made is made in the directory that was opened.
+ * Opens directories whose path may cross directories of other users.
+ *
+ * If root makes something by a path, a user could replace a directory of it by a link at the right
+ * moment, and so choose another place. So the path is followed step by step, through no link, and
+ * things are made in the opened directory.
  *
  * @module
  */
@@ -20,12 +22,12 @@ import type { Account } from "./account.ts";
 const FLAGS = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
 
 /**
- * Opens a directory for as long as `use` takes.
+ * Opens a directory while `use` runs.
  *
- * @param path absolute, with no symbolic link in it
- * @param use is given a path that leads to what was opened, whatever becomes of `path`
- * @param owner of directories on the way that are not there, and are made; undefined: none is
- * @throws {Error} of node:fs, ENOTDIR where something on the way is a link
+ * @param path absolute, without symbolic links
+ * @param use is given a path to the opened directory, valid whatever happens to `path`
+ * @param owner of missing directories, which are then made; undefined: make none
+ * @throws {Error} of node:fs; ENOTDIR if part of the path is a link
  */
 export function withFolder<T>(path: string, use: (opened: string) => T, owner?: Account): T {
   let fd = openSync("/", FLAGS);
@@ -52,8 +54,8 @@ function openIn(fd: number, name: string, owner: Account | undefined): number {
   const made = openSync(path, FLAGS);
   try {
     if (fstatSync(made).uid !== process.getuid?.())
-      throw new Error("Somebody has put another directory in its place");
-    // Whatever mask of permissions root has: those who read the images may be other users.
+      throw new Error("another user has just replaced this directory");
+    // Set the mode regardless of root's umask: readers of the images may be other users.
     fchmodSync(made, 0o755);
     fchownSync(made, owner.uid, owner.gid);
     return made;

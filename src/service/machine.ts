@@ -21,27 +21,27 @@ import { EXIT, FatalError } from "../errors.ts";
 import type { Account } from "./account.ts";
 import { withFolder } from "./folder.ts";
 
-/** How a command ended. */
+/** The result of a command. */
 export interface CommandResult {
   readonly success: boolean;
-  /** Standard output and standard error, without the line end. */
+  /** Standard output and standard error, trimmed at the end. */
   readonly output: string;
 }
 
-/** Changes the machine, or in a rehearsal says how it would. */
+/** Changes the machine. In a rehearsal, says what it would change. */
 export class Machine {
   constructor(readonly isRehearsal: boolean) {}
 
-  /** Tells the person what is done, or would be. */
+  /** Prints what is done, or would be done. */
   say(done: string, wouldBe: string): void {
     process.stdout.write(`${this.isRehearsal ? `# Would ${wouldBe}` : done}\n`);
   }
 
   /**
-   * Makes a directory and those above it that are not there, all for their owner.
+   * Makes a directory and its missing parents, all for their owner.
    *
-   * @param path absolute, with no symbolic link in it
-   * @throws {FatalError}
+   * @param path absolute, without symbolic links
+   * @throws {FatalError} if that fails
    */
   makeDirectory(path: string, owner: Account): void {
     const whose = `${owner.name}:${owner.group}`;
@@ -50,7 +50,7 @@ export class Machine {
     attempt(`make ${path}`, () => withFolder(path, () => undefined, owner));
   }
 
-  /** Writes a file whole or not at all, for root where it has no owner. @throws {FatalError} */
+  /** Writes a file whole or not at all; it belongs to root by default. @throws {FatalError} */
   writeFile(path: string, content: string, owner?: Account): void {
     const whose = owner === undefined ? "root" : `${owner.name}:${owner.group}`;
     this.say(`Wrote ${path}`, `write ${path}, for ${whose}:`);
@@ -89,7 +89,7 @@ export class Machine {
   }
 }
 
-/** Runs a command, with an environment that nothing of the caller's is in. */
+/** Runs a command with a clean environment. */
 export function runCommand(command: readonly string[]): CommandResult {
   const { PATH = "/usr/sbin:/usr/bin:/sbin:/bin" } = process.env;
   try {
@@ -112,8 +112,8 @@ function attempt(what: string, action: () => void): void {
 }
 
 /**
- * Writes a file that is not there. It gets its mode and owner by its descriptor: its directory may
- * be another user's, who could put something else in its place at any time.
+ * Writes a new file. Mode and owner are set by descriptor: the directory may belong to another
+ * user, who could replace the file at any time.
  */
 function writeNew(path: string, content: string, owner: Account | undefined): void {
   const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;

@@ -1,6 +1,5 @@
 /**
- * The disk that a directory is on: where it really is, where that is mounted, and what should be
- * mounted there and is not.
+ * Finds the disk that a directory is on: its real path, its mount point, and missing mounts.
  *
  * @module
  */
@@ -11,17 +10,16 @@ import { runCommand } from "./machine.ts";
 import { hasSystemd } from "./systemd-state.ts";
 import { mountUnit } from "./unit.ts";
 
-/** Where the kernel lists what is mounted, proc_pid_mountinfo(5). */
+/** The kernel's list of mounts, proc_pid_mountinfo(5). */
 const MOUNTS = "/proc/self/mountinfo";
 
-/** Most symbolic links on one way, as in the kernel (path_resolution(7)). */
+/** Maximum symbolic links in a path, as in the kernel (path_resolution(7)). */
 const LINKS_MAX = 40;
 
 /**
- * A path with all symbolic links followed, as `realpath --canonicalize-missing` does it.
+ * A path with all symbolic links resolved, like `realpath --canonicalize-missing`.
  *
- * @param place absolute; what it leads to may not be there, such as a folder on a disk that is not
- * mounted
+ * @param place absolute; it may not exist, for example a folder on a disk that is not mounted
  */
 export function realPath(place: string, linksMax = LINKS_MAX): string {
   try {
@@ -46,13 +44,12 @@ function linkTarget(place: string): string | undefined {
 }
 
 /**
- * The mount point of the file system that a path is on. That of the device would not do: a
- * subvolume of btrfs is a device of its own and not mounted, and what is bound to another place is
- * the same device and is.
+ * The mount point of the file system that a path is on. Device numbers would not do: a btrfs
+ * subvolume has its own but is not mounted, and a bind mount has the same but is.
  *
- * @param place absolute and real
- * @param mounts as {@link MOUNTS} has them
- * @returns undefined where that is the root
+ * @param place absolute, without symbolic links
+ * @param mounts the content of {@link MOUNTS}
+ * @returns undefined if it is the root file system
  */
 export function mountPointOf(
   place: string,
@@ -62,26 +59,26 @@ export function mountPointOf(
   return pathsAbove(place).find((above) => points.has(above));
 }
 
-/** Spaces and the like are written as `\040`. */
+/** Decodes spaces and the like, written as `\040`. */
 function unescaped(text: string): string {
   return text.replaceAll(/\\(\d{3})/g, (_, digits: string) =>
     String.fromCodePoint(Number.parseInt(digits, 8)),
   );
 }
 
-/** The path itself and all above it, but the root. */
+/** The path itself and all its parents, except the root. */
 function pathsAbove(place: string): string[] {
   const above = path.dirname(place);
   return above === place ? [] : [place, ...pathsAbove(above)];
 }
 
 /**
- * What is to be mounted on the way to a path and is not: what `/etc/fstab` or a unit says, and the
- * disk that the installed service is bound to.
+ * The mount points on a path that should be mounted but are not: those from `/etc/fstab` or a unit,
+ * and the disk that the installed service is bound to.
  *
- * @param place absolute and real
- * @param bound the mount unit that the service has been bound to until now; empty: none
- * @returns mount points, the one nearest to the root first
+ * @param place absolute, without symbolic links
+ * @param bound the mount unit of the installed service, or empty
+ * @returns mount points, the nearest to the root first
  */
 export function missingMounts(place: string, bound: string): string[] {
   const points = pathsAbove(place).toReversed();

@@ -1,31 +1,28 @@
 /**
- * Keeps systemd informed while the hub runs: the rates in the line of `systemctl status`, and the
- * watchdog.
+ * Keeps systemd informed while the hub runs: the rates in `systemctl status`, and the watchdog.
  *
- * The watchdog is fed only while the receiver and the writers turn (`shared/liveness.ts`). When one
- * of them does not, or this thread itself hangs, systemd kills the hub and starts it again; nothing
- * that was answered `OK` is lost by that.
+ * The watchdog is fed only while the receiver and the writers respond (`shared/liveness.ts`). If
+ * one of them hangs, or this thread itself, systemd kills the hub and starts it again. Nothing that
+ * was answered `OK` is lost.
  *
  * @module
  */
 
 import type { Hub } from "../hub.ts";
+import { WATCHDOG_FEEDS } from "../limits.ts";
 import type { Log } from "../log/log.ts";
 import type { ServiceManager } from "../os/sd-notify.ts";
 
-/** How often the line is made anew, in milliseconds. */
+/** How often the status line is updated, in milliseconds. */
 const STATUS_MS = 5000;
 
 /**
- * How often today's images are looked at for that line, in milliseconds: where none has come yet,
- * they are counted in their folder.
+ * How often today's images are checked for that line, in milliseconds. Before the first image of
+ * the day, this counts files in a folder.
  */
 const CAP_MS = 60_000;
 
-/** How often the watchdog is fed within the time that systemd waits for it: two times may fail. */
-const FEEDS = 3;
-
-/** What is reported of a hub. */
+/** The part of a hub that is reported. */
 type Reported = Pick<Hub, "totals" | "liveness" | "capReached">;
 
 /** Reports from `start` until `stopping`. */
@@ -35,11 +32,11 @@ export class ServiceReporter implements Disposable {
   private lastTotals: Record<string, number> = {};
   private lastMs = performance.now();
   private lastStatus = "";
-  /** What is said where no image is kept any more today. */
+  /** The message that the day's cap is reached, if it is. */
   private cap: string | undefined;
-  /** What the threads were asked last. */
+  /** The latest question to the threads. */
   private question = 0;
-  /** Which threads did not turn when that was looked at last. */
+  /** The threads that did not respond at the last check. */
   private silent = "";
 
   constructor(
@@ -48,7 +45,7 @@ export class ServiceReporter implements Disposable {
     private readonly log: Log,
   ) {}
 
-  /** The hub serves from now on. */
+  /** The hub serves requests from now on. */
   start(): void {
     const { manager, hub } = this;
     this.isServing = true;
@@ -60,12 +57,12 @@ export class ServiceReporter implements Disposable {
     this.timers.push(setInterval(() => void this.lookAtCap(), CAP_MS));
     if (manager.watchdogMs === undefined) return;
     this.question = hub.liveness.ask();
-    this.timers.push(setInterval(() => this.feed(), manager.watchdogMs / FEEDS));
+    this.timers.push(setInterval(() => this.feed(), manager.watchdogMs / WATCHDOG_FEEDS));
   }
 
   /**
-   * Has settings read again, which `systemctl reload` waits for. A hub that starts or stops is not
-   * called ready by that.
+   * Rereads the settings; `systemctl reload` waits for this. A hub that is starting or stopping is
+   * not reported as ready.
    */
   reload(action: () => void): void {
     if (this.isServing) this.manager.reloading();
@@ -73,7 +70,7 @@ export class ServiceReporter implements Disposable {
     if (this.isServing) this.manager.ready();
   }
 
-  /** The hub stops. @param boundMs how long that takes at most */
+  /** The hub is stopping. @param boundMs the longest time it may take */
   stopping(boundMs: number): void {
     this[Symbol.dispose]();
     this.manager.stopping(boundMs);
@@ -91,7 +88,7 @@ export class ServiceReporter implements Disposable {
     this.manager.status(status);
   }
 
-  /** What has changed is in the line at once. */
+  /** A change is reported at once. */
   private async lookAtCap(): Promise<void> {
     const cap = await this.hub.capReached();
     if (cap === this.cap || !this.isServing) return;
@@ -104,7 +101,7 @@ export class ServiceReporter implements Disposable {
     const silent = liveness.silent(this.question).join(", ");
     if (silent === "") this.manager.feed();
     else if (silent !== this.silent)
-      this.log.error(`Does not turn, so the watchdog is not fed: ${silent}`);
+      this.log.error(`Not responding: ${silent}. If this goes on, systemd restarts the hub`);
     this.silent = silent;
     this.question = liveness.ask();
   }

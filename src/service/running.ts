@@ -1,6 +1,6 @@
 /**
- * The settings of the service that runs on this machine, for whoever asks how it is: they are
- * another user's, in another home.
+ * The settings of the service that runs on this machine. It may belong to another user, with
+ * another home.
  *
  * @module
  */
@@ -13,19 +13,19 @@ import { findAccount } from "./account.ts";
 import { hasSystemd, readServiceState } from "./systemd-state.ts";
 import { isOwnUnit, placesIn, UNIT_FILE } from "./unit.ts";
 
-/** What is known of the service that runs. */
+/** The running service. */
 export interface RunningService {
   /** Its settings file. */
   readonly config: string;
-  /** Those in that file; the defaults where it cannot be read. */
+  /** The settings in that file; the defaults if it cannot be read. */
   readonly settings: Settings;
   /** Why it cannot be read. */
   readonly problem?: string;
 }
 
 /**
- * @returns undefined where no service of `imagehub service install` or of the role runs on this
- * machine
+ * @returns undefined if no service runs here that was installed by `imagehub service install` or
+ * the Ansible role
  */
 export function findRunningService(): RunningService | undefined {
   if (!hasSystemd() || !existsSync(UNIT_FILE)) return undefined;
@@ -47,7 +47,7 @@ export function findRunningService(): RunningService | undefined {
 }
 
 /**
- * The hub's own variables in a list of systemd's, such as `A=b "IMAGEHUB_ALLOW=10.0.0.7,
+ * The hub's own variables in a list from systemd, such as `A=b "IMAGEHUB_ALLOW=10.0.0.7,
  * 10.0.0.8"`.
  */
 export function variablesIn(environment: string): Record<string, string> {

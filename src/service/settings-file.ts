@@ -1,5 +1,5 @@
 /**
- * The settings that the service will run with: those that are there, or a first file for them.
+ * The settings of the service: an existing file, or a first one.
  *
  * @module
  */
@@ -16,17 +16,18 @@ import type { Account } from "./account.ts";
 /** Settings for the service. */
 export interface ServiceSettings {
   readonly dataDirectory: string;
-  /** Those in the file; undefined where that is still to be written, with defaults. */
+  /** The settings in the file; undefined if it must still be written, with defaults. */
   readonly settings: Settings | undefined;
-  /** What is to be written; undefined where there is a file, which is never touched. */
+  /** The text to write; undefined if there is a file, which is never changed. */
   readonly newText: string | undefined;
 }
 
 /**
- * @param data where the data is to be kept, as it was asked for
- * @param fallback where a new file has it kept when nothing was asked for; default `imagehub_data`
- * beside the file
- * @throws {FatalError} where the file is wrong, or says otherwise
+ * Finds the settings of the service.
+ *
+ * @param data the data directory from the command line, if any
+ * @param fallback the data directory for a new file otherwise; default: `imagehub_data` beside it
+ * @throws {FatalError} if the file is wrong, or has another data directory
  */
 export function settingsFor(
   config: string,
@@ -44,13 +45,13 @@ export function settingsFor(
     const newText = example.replace(line, () => `  data_directory: ${inline(dataDirectory)}`);
     return { dataDirectory, settings: undefined, newText };
   }
-  // Not the environment of whoever installs it: the service has another.
+  // Not the installer's environment: the service has another.
   const { settings } = loadSettings({ config, env: { HOME: account.home } });
   if (wanted !== undefined && wanted !== settings.data_directory) {
     throw new FatalError(
       EXIT.usage,
       `${config} sets data_directory to ${settings.data_directory}, not ${wanted}: ` +
-        "change it there, or leave --data out",
+        "change it there, or leave out --data",
     );
   }
   return { dataDirectory: settings.data_directory, settings, newText: undefined };

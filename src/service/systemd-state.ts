@@ -1,5 +1,5 @@
 /**
- * What systemd knows of the service, as `systemctl show` tells it.
+ * The state of the service, from `systemctl show`.
  *
  * @module
  */
@@ -25,23 +25,24 @@ const PROPERTIES = [
 ] as const;
 
 /**
- * Properties of the unit, as text; times in UTC, with microseconds (org.freedesktop.systemd1(5)).
+ * Properties of the unit, as text. Times are in UTC, with microseconds
+ * (org.freedesktop.systemd1(5)).
  */
 export type ServiceState = Readonly<Record<(typeof PROPERTIES)[number], string>>;
 
-/** Whether systemd is what started this machine (sd_booted(3)). */
+/** Whether this machine was booted with systemd (sd_booted(3)). */
 export const hasSystemd = (): boolean => existsSync("/run/systemd/system");
 
-/** @throws {FatalError} where systemd is not what started this machine */
+/** @throws {FatalError} if this machine was not booted with systemd */
 export function requireSystemd(): void {
   if (hasSystemd()) return;
   throw new FatalError(
     EXIT.failure,
-    "systemd does not run this machine (no /run/systemd/system); start `imagehub run` by whatever does",
+    "This machine does not use systemd (no /run/systemd/system); start `imagehub run` with its own service manager",
   );
 }
 
-/** @throws {FatalError} where systemd does not answer */
+/** @throws {FatalError} if systemd does not answer */
 export function readServiceState(): ServiceState {
   const { success, output } = runCommand(
     ["systemctl", "show", UNIT, "--timestamp=us+utc"].concat(`--property=${PROPERTIES.join(",")}`),
@@ -56,8 +57,9 @@ export function readServiceState(): ServiceState {
 }
 
 /**
- * A time of {@link ServiceState}, such as `Tue 2026-11-24 20:53:01.123456 UTC`, in milliseconds
- * since 1970; 0 where it never was.
+ * Parses a time of {@link ServiceState}, such as `Tue 2026-11-24 20:53:01.123456 UTC`.
+ *
+ * @returns milliseconds since 1970; 0 if it never happened
  */
 export function timeMs(timestamp: string): number {
   const [, date, time] = /(\S+) (\S+) UTC$/.exec(timestamp) ?? [];

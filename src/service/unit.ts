@@ -1,8 +1,8 @@
 /**
- * The unit file of systemd: the one in `deploy`, with the places of this machine in it.
+ * The systemd unit file: the one in `deploy`, with the paths and user of this machine.
  *
- * There is no second text of it, so what a site installs with its own tools and what `imagehub
- * service install` writes never differ in anything but these places.
+ * There is only one text. What a site installs with its own tools and what `imagehub service
+ * install` writes differ only in these values.
  *
  * @module
  */
@@ -12,13 +12,13 @@ import template from "../../deploy/imagehub.service" with { type: "text" };
 /** The unit's name. */
 export const UNIT = "imagehub.service";
 
-/** Where units of the machine's own are. */
+/** The path of the unit, where local units are. */
 export const UNIT_FILE = `/etc/systemd/system/${UNIT}`;
 
-/** How the text begins, in every version of it. */
+/** The beginning of the text, in every version of it. */
 const MARK = "# imagehub as a service of systemd";
 
-/** What a unit says about the machine. All paths are absolute. */
+/** The values of this machine in a unit. All paths are absolute. */
 export interface Places {
   readonly user: string;
   readonly group: string;
@@ -27,9 +27,9 @@ export interface Places {
   readonly config: string;
   readonly configDirectory: string;
   readonly dataDirectory: string;
-  /** Where the data really is, with all symbolic links followed. */
+  /** The data directory with all symbolic links resolved. */
   readonly realDataDirectory: string;
-  /** Where the disk with the data is mounted; undefined where it is the one with the system. */
+  /** The mount point of the disk with the data; undefined if it is the system disk. */
   readonly mountPoint: string | undefined;
 }
 
@@ -48,27 +48,28 @@ export function formatUnit(places: Places): string {
     "Group=": group,
     "WorkingDirectory=": configDirectory.replaceAll("%", "%%"),
     "ExecStart=": `${command} run --config ${quotedCommand(config)}`,
-    // There is a second one, which sends the signal.
+    // Another ExecReload line sends the signal.
     "ExecReload=/opt/": `${command} check --quiet --config ${quotedCommand(config)}`,
-    // A folder that is not there must not keep the hub from starting and saying so.
+    // With -, a missing folder does not keep the hub from starting and reporting it.
     "ReadWritePaths=": quoted(`-${dataDirectory}`),
     "WantedBy=": ["multi-user.target", ...mount].join(" "),
   };
   return Object.entries(lines).reduce((text, [start, value]) => {
     const line = new RegExp(`^${start}.*$`, "gm");
-    if (text.match(line)?.length !== 1) throw new Error(`The unit has not one line ${start}`);
+    if (text.match(line)?.length !== 1)
+      throw new Error(`The unit must have exactly one line ${start}`);
     return text.replace(line, () => `${start.replace(/=.*/, "=")}${value}`);
   }, template);
 }
 
-/** Whether a unit file is one of {@link formatUnit}, of whatever version. */
+/** Whether {@link formatUnit} of any version made this unit file. */
 export function isOwnUnit(text: string): boolean {
   return text.startsWith(MARK);
 }
 
 /**
- * The places in a unit that {@link formatUnit} made; `mount` is the unit of the mount that it is
- * bound to, empty without one.
+ * The values in a unit that {@link formatUnit} made. `mount` is the mount unit that it is bound to,
+ * or empty.
  */
 export function placesIn(unit: string): Omit<
   Places,
@@ -89,7 +90,7 @@ export function placesIn(unit: string): Omit<
 }
 
 /**
- * The name of the unit of a mount point, as systemd-escape(1) makes it.
+ * The unit name of a mount point, as systemd-escape(1) makes it.
  *
  * @param path absolute, e.g. `/home/ops/my-disk`
  * @returns e.g. `home-ops-my\x2ddisk.mount`
@@ -105,15 +106,15 @@ export function mountUnit(path: string): string {
 }
 
 /**
- * A path as one word of a list: in quotes where it has to be, and its % for itself
- * (systemd.unit(5), "Specifiers").
+ * A path as one word of a list: quoted if necessary, with % doubled (systemd.unit(5),
+ * "Specifiers").
  */
 function quoted(path: string): string {
   const text = path.replaceAll("%", "%%");
   return /[\s"'\\;]/.test(text) ? `"${text.replaceAll(/["\\]/g, String.raw`\$&`)}"` : text;
 }
 
-/** The same in a command line, where a $ would be a variable. */
+/** The same for a command line, where $ must be doubled too. */
 function quotedCommand(path: string): string {
   return quoted(path.replaceAll("$", () => "$$"));
 }

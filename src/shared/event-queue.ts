@@ -1,14 +1,14 @@
 /**
- * Events on their way to the event log, of which one writer at a time takes care: so at most one
- * waits for the disk of `logs`, and the others store images, whatever that disk does.
+ * Events on their way to the event log. Only one writer at a time stores them. So at most one
+ * writer waits for the disk of `logs`, and the others store images, whatever that disk does.
  *
- * A writer that takes an event from the queue puts it here. Where no other writer has the turn, it
- * takes that, and stores all that is here, in order; else it goes on at once, and the one that has
- * the turn stores its event, too.
+ * A writer that takes an event from the queue puts it here. If no other writer has the turn, it
+ * takes the turn and stores everything here, in order. Otherwise it continues at once, and the
+ * writer with the turn stores its event too.
  *
- * Here is a list of slots that anybody may add to, linked by their numbers, the newest first; who
- * has the turn takes it as a whole and turns it round. All of it is in memory that the writers
- * share, so that another one can go on where one ends amid its turn.
+ * This is a list of slots that anybody may add to, linked by their numbers, newest first. The
+ * writer with the turn takes the whole list and reverses it. Everything is in shared memory, so
+ * another writer can continue if one ends during its turn.
  *
  * @module
  */
@@ -16,8 +16,8 @@
 import { Integer, type Shared } from "./memory.ts";
 
 /**
- * One end of it; each writer has its own over the same memory. Slots go by their number plus 1, and
- * 0 is none.
+ * One end of the queue. Each writer has its own over the same memory. Slots are stored as their
+ * number plus 1; 0 means none.
  */
 export class EventQueue {
   private readonly integers: Int32Array<SharedArrayBuffer>;
@@ -45,12 +45,12 @@ export class EventQueue {
 
   /**
    * Stores what is here, as long as there is something and no other writer has the turn. @param
-   * store stores what is in a slot, and never throws
+   * store stores a slot, and never throws
    */
   drain(store: (slot: number) => void): void {
     const { integers } = this;
-    // Looked at again behind each turn: who put something here meanwhile has seen that the turn was
-    // taken.
+    // Check again after each turn: another writer may have added something and seen that the turn
+    // was taken.
     while (!this.isEmpty) {
       if (Atomics.compareExchange(integers, Integer.eventTurn, 0, this.writer + 1) !== 0) return;
       for (let slot = this.pop(); slot >= 0; slot = this.pop()) store(slot);
@@ -59,8 +59,8 @@ export class EventQueue {
   }
 
   /**
-   * Main thread, for a writer that has ended: the turn is free, if that had it. Who drains next
-   * goes on.
+   * Main thread, for a writer that has ended: frees the turn if that writer had it. The next writer
+   * that drains continues.
    */
   release(): void {
     Atomics.compareExchange(this.integers, Integer.eventTurn, this.writer + 1, 0);
@@ -74,7 +74,7 @@ export class EventQueue {
     );
   }
 
-  /** Whoever has the turn: the oldest, or -1. */
+  /** The writer with the turn: the oldest event, or -1. */
   private pop(): number {
     const { integers, next } = this;
     if (Atomics.load(integers, Integer.oldestEvent) === 0) this.turnRound();

@@ -1,28 +1,33 @@
 /**
- * Whether the threads of the hub turn: the receiver, the fast path and the writers are asked, and
- * answer by going round their loops.
+ * Checks whether the hub's threads respond. The receiver, the fast path and the writers are asked a
+ * question, and answer it in their loops.
  *
- * A thread that has a slot in hand to store counts as turning, however long it takes. What holds it
- * up is the disk, and to end the hub for that would heal nothing and leave the senders without a
- * reply; the log and the health of the hub show it instead.
+ * A thread that is storing a slot counts as responding, however long that takes. It waits for the
+ * disk. Ending the hub for that would not help, and would leave senders without replies. The log
+ * and the hub's health show it instead.
  *
  * @module
  */
 
 import type { Loan } from "./loan.ts";
 import type { RequestQueue } from "./queue.ts";
-import { Integer, RECEIVER_THREAD, type Shared } from "./memory.ts";
+import { RECEIVER_THREAD, type Shared } from "./memory.ts";
+import { type StoringThread, StoringThreads } from "./storing-threads.ts";
 
 /** Asks the threads of one hub. */
 export class Liveness {
-  constructor(
-    private readonly shared: Shared,
-    private readonly queue: RequestQueue,
-    private readonly writers: number,
-    private readonly loan: Loan,
-  ) {}
+  private readonly storing: StoringThreads;
 
-  /** Asks all threads; none is waited for. @returns the number of the question */
+  constructor(
+    shared: Shared,
+    private readonly queue: RequestQueue,
+    writers: number,
+    private readonly loan: Loan,
+  ) {
+    this.storing = new StoringThreads(shared, writers);
+  }
+
+  /** Asks all threads, without waiting. @returns the number of the question */
   ask(): number {
     const question = this.queue.ask();
     this.loan.call();
@@ -30,24 +35,17 @@ export class Liveness {
   }
 
   /**
-   * Which threads have not answered a question yet, e.g. `["receiver", "writer 1"]`. An answer
-   * counts for all before it.
+   * The threads that have not answered a question yet, e.g. `["receiver", "writer 1"]`. An answer
+   * also counts for all earlier questions.
    */
   silent(question: number): string[] {
-    const { integers } = this.shared;
-    const isSilent = (thread: number): boolean =>
-      ((Atomics.load(integers, Integer.turned + thread) - question) | 0) < 0;
-    const isSilentWriter = (writer: number): boolean =>
-      isSilent(writer) && Atomics.load(integers, Integer.inHand + writer) === 0;
-    const writers = Array.from({ length: this.writers }, (_, writer) => writer).filter(
-      isSilentWriter,
-    );
-    // It has the number behind theirs, where there is one.
-    const hasFastPath = Atomics.load(integers, Integer.loanReady) !== 0;
+    const { writers, fastPath } = this.storing;
+    const isSilent = (thread: StoringThread): boolean =>
+      !this.queue.hasTurned(thread.number, question) && thread.inHand < 0;
     return [
-      ...(isSilent(RECEIVER_THREAD) ? ["receiver"] : []),
-      ...writers.map((writer) => `writer ${writer}`),
-      ...(hasFastPath && isSilentWriter(this.writers) ? ["fast path"] : []),
+      ...(this.queue.hasTurned(RECEIVER_THREAD, question) ? [] : ["receiver"]),
+      ...writers.filter(isSilent).map(({ number }) => `writer ${number}`),
+      ...(this.loan.isReady && isSilent(fastPath) ? ["fast path"] : []),
     ];
   }
 }

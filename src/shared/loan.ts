@@ -1,11 +1,11 @@
 /**
- * The loan of the socket: while nothing is out of the ordinary, the receiver lends it to the fast
- * path, a thread that receives, stores and answers by itself, without a hand-over for each request.
+ * The loan of the socket: in normal operation, the receiver lends it to the fast path, a thread
+ * that receives, stores and answers by itself, without handing over each request.
  *
- * The fast path holds the lock while it uses the socket, and the receiver passes through it when it
- * takes the socket back: that is the memory barrier that libzmq wants when a socket goes from one
- * thread to another. The fast path does not hold it while it writes, so the receiver can take the
- * socket back whatever the disk does. All of it is in memory that both share.
+ * The fast path holds the lock while it uses the socket. The receiver passes through the lock when
+ * it takes the socket back. This is the memory barrier that libzmq requires when a socket moves to
+ * another thread. The fast path does not hold the lock while it writes, so the receiver can take
+ * the socket back whatever the disk does. Everything is in memory that both share.
  *
  * @module
  */
@@ -14,26 +14,25 @@ import type { EventFd } from "../os/wait.ts";
 import type { Request, StoredRequest } from "../protocol/request.ts";
 import { SharedLock } from "./lock.ts";
 import { Integer, type Shared } from "./memory.ts";
+import { StoringThread } from "./storing-threads.ts";
 
 /**
- * Longest frame 2 that the fast path writes, in bytes: larger ones are worth a hand-over, as more
- * than one can be written at once.
+ * Longest frame 2 that the fast path writes, in bytes. Larger ones are worth a hand-over, because
+ * several can be written at once.
  */
 const FAST_BYTES_MAX = 256 * 1024;
 
-/** Whether the fast path takes this request. @param bytes of frame 2 */
+/** Whether the fast path takes a request of this size. @param bytes of frame 2 */
 export function isPlain(request: Request, bytes: number): request is StoredRequest {
   if (bytes > FAST_BYTES_MAX) return false;
   return request.kind === "event" || (request.kind === "image" && request.raw === undefined);
 }
 
-/** A write that takes longer than this, in milliseconds, is one that others must not wait for. */
-export const SLOW_MS = 20;
-
 /** Either end of the loan; each thread has its own object. */
 export class Loan {
   private readonly integers: Int32Array<SharedArrayBuffer>;
   private readonly lock: SharedLock;
+  private readonly borrower: StoringThread;
 
   /**
    * @param borrower the fast path's number among the threads that store
@@ -41,16 +40,17 @@ export class Loan {
    */
   constructor(
     shared: Shared,
-    private readonly borrower: number,
+    borrower: number,
     private readonly wake: EventFd,
   ) {
     this.integers = shared.integers;
     this.lock = new SharedLock(shared.integers, Integer.loanLock);
+    this.borrower = new StoringThread(shared, borrower);
   }
 
   /**
-   * Whether there is a fast path that waits for the socket. The fast path sets it, and the main
-   * thread when that has ended.
+   * Whether there is a fast path that waits for the socket. Set by the fast path, and by the main
+   * thread if the fast path has ended.
    */
   get isReady(): boolean {
     return Atomics.load(this.integers, Integer.loanReady) !== 0;
@@ -60,24 +60,24 @@ export class Loan {
   }
 
   /**
-   * Whether the fast path has the socket. Either end can end that, by {@link Loan.reclaim} or
+   * Whether the fast path has the socket. Either end can end the loan, by {@link Loan.reclaim} or
    * {@link Loan.giveBack}.
    */
   get isOut(): boolean {
     return Atomics.load(this.integers, Integer.loanOut) !== 0;
   }
 
-  /** The slot that the fast path is storing; -1: none. */
+  /** The slot that the fast path is storing; -1 if none. */
   get inHand(): number {
-    return Atomics.load(this.integers, Integer.inHand + this.borrower) - 1;
+    return this.borrower.inHand;
   }
 
-  /** Receiver: lends the socket. It must not use it until it has taken it back. */
+  /** Receiver: lends the socket. It must not use the socket until it has taken it back. */
   lend(): void {
     this.isWatched = true;
     Atomics.store(this.integers, Integer.loanOut, 1);
-    // One that has ended in this moment does not take it, and the main thread has taken it back
-    // before.
+    // If the fast path ends at this moment, it does not take the socket. The main thread has
+    // already taken it back.
     if (!this.isReady) Atomics.store(this.integers, Integer.loanOut, 0);
     this.wake.signal();
   }
@@ -85,13 +85,13 @@ export class Loan {
   /** Receiver, or the main thread for a fast path that has ended: takes the socket back. */
   reclaim(): void {
     Atomics.store(this.integers, Integer.loanOut, 0);
-    // The fast path may be receiving or answering just now, which is soon over.
+    // The fast path may be receiving or answering right now. That is soon over.
     this.lock.hold(() => undefined);
   }
 
   /**
-   * Receiver: whether it looks after the fast path every few milliseconds. If not, the fast path
-   * calls it when a request comes.
+   * Receiver: whether it checks the fast path every few milliseconds. If not, the fast path calls
+   * it when a request arrives.
    */
   set isWatched(value: boolean) {
     Atomics.store(this.integers, Integer.loanWatched, value ? 1 : 0);
@@ -103,8 +103,8 @@ export class Loan {
   }
 
   /**
-   * Fast path: begins to use the socket; `end` must follow. @returns false where it is not lent,
-   * and nothing was begun
+   * Fast path: begins to use the socket; `end` must follow. @returns false if the socket is not
+   * lent; then nothing was begun
    */
   begin(): boolean {
     if (!this.isOut) return false;
@@ -114,20 +114,20 @@ export class Loan {
     return false;
   }
 
-  /** Fast path: does not use the socket for now. */
+  /** Fast path: stops using the socket for now. */
   end(): void {
     this.lock.release();
   }
 
   /**
-   * Fast path, between `begin` and `end`: gives the socket back, with what it has received and not
-   * begun to store.
+   * Fast path, between `begin` and `end`: gives back the socket, and everything it has received but
+   * not begun to store.
    */
   giveBack(): void {
     Atomics.store(this.integers, Integer.loanOut, 0);
   }
 
-  /** Main thread: wakes the fast path, so that it goes round its loop. */
+  /** Main thread: wakes the fast path, so that its loop turns. */
   call(): void {
     this.wake.signal();
   }
@@ -138,7 +138,7 @@ export class Loan {
     this.wake.signal();
   }
 
-  /** Fast path: whether it is to end. */
+  /** Fast path: whether it must end. */
   get isClosed(): boolean {
     return Atomics.load(this.integers, Integer.loanEnd) !== 0;
   }

@@ -1,5 +1,5 @@
 /**
- * A lock that threads share, for the little that writers have in common.
+ * A lock that threads share, for the few things that writers have in common.
  *
  * @module
  */
@@ -8,16 +8,16 @@ import { Futex } from "../os/wait.ts";
 
 const FREE = 0;
 const HELD = 1;
-/** Held, and somebody may be waiting. */
+/** The lock is held, and somebody may be waiting. */
 const CONTENDED = 2;
 
 /**
- * A mutex in shared memory (the third one of Drepper, "Futexes Are Tricky"). It is not reentrant.
+ * A mutex in shared memory (the third one in Drepper, "Futexes Are Tricky"). It is not reentrant.
  */
 export class SharedLock {
   private readonly futex: Futex;
 
-  /** @param index of the integer that is the lock; 0 is free */
+  /** @param index of the integer for the lock; 0 means free */
   constructor(
     private readonly integers: Int32Array<SharedArrayBuffer>,
     private readonly index: number,
@@ -36,7 +36,7 @@ export class SharedLock {
   }
 
   /**
-   * Waits until no other thread holds it. `release` must follow; on the way of an image this saves
+   * Waits until no other thread holds the lock. `release` must follow. For each image, this saves
    * the function that {@link hold} takes.
    */
   acquire(): void {
@@ -45,7 +45,7 @@ export class SharedLock {
     while (Atomics.exchange(integers, index, CONTENDED) !== FREE) this.futex.wait(CONTENDED);
   }
 
-  /** Lets others have it. */
+  /** Releases the lock. */
   release(): void {
     const { integers, index } = this;
     if (Atomics.exchange(integers, index, FREE) === CONTENDED) this.futex.wake(1);

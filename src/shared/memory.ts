@@ -1,202 +1,185 @@
 /**
  * The memory that the threads of one hub share.
  *
- * One thread owns each thing at a time: a slot belongs to the receiver while it is free or
- * answered, to the queue while it waits, and to the writer that took it; those of the fast path say
- * themselves whose they are. The receiver alone changes the counters, and others read them.
+ * One thread at a time owns each thing. A slot belongs to the receiver while it is free or
+ * answered, to the queue while it waits, and to the writer that took it. A slot of the fast path
+ * records its owner. Only the receiver changes the counters; other threads read them.
  *
  * @module
  */
 
 import type { Settings } from "../config/schema.ts";
-import { WRITERS_MAX } from "../limits.ts";
+import { FAST_SLOTS, STORING_THREADS_MAX, WRITERS_MAX } from "../limits.ts";
 import { type Address } from "../os/ffi.ts";
 import { mapMemory } from "../os/memory.ts";
 import { HISTOGRAM_NUMBERS } from "./histogram.ts";
+import { layOut } from "./layout.ts";
 import { SLOT_BYTES } from "./request-slot.ts";
 
-/**
- * Requests that the fast path can have received, or answered before the receiver has counted them.
- */
-export const FAST_SLOTS = 128;
+/** Integers for four date folders, laid out in `store/date-folders.ts`. */
+export const DATE_FOLDERS_INTS = 12;
 
-/**
- * Requests that may wait for the fast path at once; where there are more, it is time for the
- * writers to share the work. So there are slots for as many while as many others have not been
- * counted yet.
- */
-export const FAST_BATCH = FAST_SLOTS / 2;
+/** Integers for the identity of the data directory, laid out in `store/data-guard.ts`. */
+const DATA_IDENTITY_INTS = 8;
 
-/**
- * Threads that store: the writers, and the fast path, whose number is the next one behind theirs.
- */
-const STORING_MAX = WRITERS_MAX + 1;
+/** The number of the receiver. The threads that store have lower numbers. */
+export const RECEIVER_THREAD = STORING_THREADS_MAX;
 
-/**
- * One cache line: threads that write to integers on different lines do not slow each other down.
- */
-const LINE_INTS = 16;
+const THREAD_LAYOUT = layOut([
+  {
+    /** The number of the last question that it has answered; see `liveness.ts`. */
+    turned: 1,
+    /** For a thread that stores: the slot that it has in hand, plus 1; otherwise 0. */
+    inHand: 1,
+    /** For a thread that stores: the number of slots it has taken so far. */
+    taken: 1,
+  },
+]);
 
-/**
- * Where the receiver stands among the threads that are asked whether they turn; a writer stands at
- * its number, from 0.
- */
-export const RECEIVER_THREAD = -1;
+/** The positions of one thread's integers, from {@link threadIntegersAt} on. */
+export const ThreadInteger = THREAD_LAYOUT.at;
 
-/** Where the single integers stand in {@link Shared.integers}. */
-export const Integer = {
-  /**
-   * Queue: next place to take work from, next place to put it, and how many writers wait for some.
-   */
-  workHead: 0,
-  workTail: LINE_INTS,
-  idleWriters: 2 * LINE_INTS,
-  /** Queue: next place to put what is done, and whether the receiver sleeps. */
-  doneTail: 3 * LINE_INTS,
-  receiverAsleep: 4 * LINE_INTS,
-  /** 1 when the hub is to stop. */
-  stopping: 5 * LINE_INTS,
-  /** 1 when the keys of clients are to be read again. */
-  reload: 5 * LINE_INTS + 1,
-  /**
-   * Event log: its lock, and the day (YYYYMMDD) that the log now belongs to; 0 when that is not
-   * known.
-   */
-  eventLogLock: 6 * LINE_INTS,
-  eventLogDay: 6 * LINE_INTS + 1,
-  /** The earliest day (YYYYMMDD) on which a right clock can stand; see `store/clock-floor.ts`. */
-  clockFloor: 6 * LINE_INTS + 2,
-  /**
-   * Events that wait for the event log: the one put there last, the next in turn, each plus 1, and
-   * which writer has the turn; see `event-queue.ts`.
-   */
-  newestEvent: 6 * LINE_INTS + 3,
-  oldestEvent: 6 * LINE_INTS + 4,
-  eventTurn: 6 * LINE_INTS + 5,
-  /** Date folders: their lock, then what `store/date-folders.ts` knows of each. */
-  dateFoldersLock: 7 * LINE_INTS,
-  dateFolders: 8 * LINE_INTS,
-  /** When something was written, a bit for each flusher that has not brought it to the disk yet. */
-  unflushed: 9 * LINE_INTS,
-  /** 1 when the flushers are to end. */
-  flusherEnd: 10 * LINE_INTS,
-  /**
-   * For how many seconds a writer has waited for the disk with the same request; 0 while the disk
-   * does not stall.
-   */
-  stalledSeconds: 11 * LINE_INTS,
-  /** 1 while lines at debug are wanted. */
-  debug: 12 * LINE_INTS,
-  /**
-   * The data directory: a lock for taking a free name, what is wrong with it, and which one it is;
-   * see `store/data-guard.ts`.
-   */
-  namesLock: 12 * LINE_INTS + 1,
-  dataState: 12 * LINE_INTS + 2,
-  dataIdentity: 12 * LINE_INTS + 3,
-  /** The descriptor of its lock, plus 1; see `store/data-lock.ts`. */
-  dataLock: 12 * LINE_INTS + 11,
-  /** The loan of the socket, see `shared/loan.ts`. */
-  loanLock: 13 * LINE_INTS,
-  loanOut: 14 * LINE_INTS,
-  loanWatched: 14 * LINE_INTS + 1,
-  loanReady: 14 * LINE_INTS + 2,
-  loanEnd: 14 * LINE_INTS + 3,
-  /**
-   * Liveness: the number of the last question, and which each thread has answered last: those that
-   * store, and before them the receiver.
-   */
-  asked: 15 * LINE_INTS,
-  turned: 16 * LINE_INTS,
-  /** For each thread that stores: the slot that it has in hand, plus 1; else 0. */
-  inHand: 17 * LINE_INTS + STORING_MAX,
-  /** The same: how many slots it has taken so far. */
-  taken: 18 * LINE_INTS + 2 * STORING_MAX,
-} as const;
+const LAYOUT = layOut([
+  // Queue: the next places to take work from and to put it, and the number of waiting writers.
+  { workHead: 1 },
+  { workTail: 1 },
+  { idleWriters: 1 },
+  // Queue: the next place for a finished slot, and whether the receiver sleeps.
+  { doneTail: 1 },
+  { receiverAsleep: 1 },
+  {
+    /** 1 if the hub must stop. */
+    stopping: 1,
+    /** 1 if the clients' keys must be read again. */
+    reload: 1,
+  },
+  {
+    /** Event log: its lock, and its day (YYYYMMDD); 0 while unknown. */
+    eventLogLock: 1,
+    eventLogDay: 1,
+    /** The earliest day (YYYYMMDD) that a correct clock can show; see `store/clock-floor.ts`. */
+    clockFloor: 1,
+    /**
+     * Events that wait for the event log: the latest one and the next one in turn, each plus 1, and
+     * the writer with the turn; see `event-queue.ts`.
+     */
+    newestEvent: 1,
+    oldestEvent: 1,
+    eventTurn: 1,
+  },
+  { dateFoldersLock: 1 },
+  { dateFolders: DATE_FOLDERS_INTS },
+  // Messages to the flushers; see `flushers.ts`.
+  { unflushed: 1 },
+  { flusherEnd: 1 },
+  // How long the disk has stalled, in seconds; see `storing-threads.ts`.
+  { stalledSeconds: 1 },
+  {
+    /** 1 while debug lines are wanted. */
+    debug: 1,
+    /**
+     * The data directory: a lock for taking a free name, what is wrong with it, and its identity;
+     * see `store/data-guard.ts`.
+     */
+    namesLock: 1,
+    dataState: 1,
+    dataIdentity: DATA_IDENTITY_INTS,
+    /** The descriptor of its lock, plus 1; see `store/data-lock.ts`. */
+    dataLock: 1,
+  },
+  // The loan of the socket; see `loan.ts`.
+  { loanLock: 1 },
+  { loanOut: 1, loanWatched: 1, loanReady: 1, loanEnd: 1 },
+  // The number of the last question to the threads; see `liveness.ts`.
+  { asked: 1 },
+  // For each thread that is asked; see `threadIntegersAt`.
+  { threads: (STORING_THREADS_MAX + 1) * THREAD_LAYOUT.length },
+]);
 
-const INTEGERS = 18 * LINE_INTS + 3 * STORING_MAX;
+/** The positions of integers in {@link Shared.integers}. */
+export const Integer = LAYOUT.at;
 
-/** {@link Integer.unflushed} for all flushers: there are two at most. */
-export const UNFLUSHED = 0b11;
+/** @param thread the number of a thread that stores, or {@link RECEIVER_THREAD} */
+export function threadIntegersAt(thread: number): number {
+  return Integer.threads + thread * THREAD_LAYOUT.length;
+}
 
-/** What the receiver counts, by index in {@link Shared.counters}. */
+/** The receiver's counters, by index in {@link Shared.counters}. */
 export const Counter = {
   images: 0,
   imageBytes: 1,
   imagesOverCap: 2,
   events: 3,
   heartbeats: 4,
-  /** imagenode's test images. */
+  /** Test images of imagenode. */
   tests: 5,
-  /** Requests that made no sense, answered `ERROR`. */
+  /** Invalid requests, answered `ERROR`. */
   refused: 6,
   /** Requests that could not be stored, answered `ERROR`. */
   failed: 7,
-  /** Connections that were refused or closed by the hub. */
+  /** Connections that the hub refused or closed. */
   denied: 8,
-  /** Connections that stand now. */
+  /** Open connections. */
   connections: 9,
-  /** Requests taken in and not yet stored, now. */
+  /** Requests received but not yet stored. */
   queued: 10,
-  /** Those of `failed` that were events. */
+  /** Failed requests that were events. */
   eventsFailed: 11,
-  /** Those of images, imagesOverCap and events that the fast path answered. */
+  /** Images, images over the cap and events that the fast path answered. */
   fastPath: 12,
-  /** Messages without a label, answered and not kept. */
+  /** Messages without a label, answered but not stored. */
   unlabelled: 13,
-  /** Messages of publishers that were dropped, as there was no room for them. */
+  /** Messages of publishers that were dropped for lack of room. */
   dropped: 14,
-  /** Publishers that are connected now. */
+  /** Connected publishers. */
   publishersConnected: 15,
 } as const;
 
-const COUNTERS = 24;
+const COUNTERS = Object.keys(Counter).length;
 
-/** All of it; each thread is given the same. */
+/** All shared memory. Each thread is given the same. */
 export interface Shared {
   readonly integers: Int32Array<SharedArrayBuffer>;
   readonly counters: Float64Array<SharedArrayBuffer>;
   /**
-   * How long answers took, by the receiver; then how long writes took, by each thread that stores.
+   * Durations of writes, for each thread that stores; then durations of answers, for the receiver.
    * See {@link histogramAt}.
    */
   readonly histograms: Float64Array<SharedArrayBuffer>;
   /** Slot numbers on their way to the writers and back: rings. */
   readonly work: Int32Array<SharedArrayBuffer>;
   readonly done: Int32Array<SharedArrayBuffer>;
-  /** For each slot with an event in it the one behind it; see `event-queue.ts`. */
+  /** For each slot with an event, the next one; see `event-queue.ts`. */
   readonly nextEvents: Int32Array<SharedArrayBuffer>;
-  /**
-   * Where the slots are, outside what any thread's collector counts; pages that are never used take
-   * no memory.
-   */
+  /** The address of the slots, outside the JavaScript heaps. Unused pages take no memory. */
   readonly slots: Address;
 }
 
 /**
- * How many requests can be in the hub at once: one of each connection, and `queuemax` further ones
- * of those that send ahead of their replies, or went and came again while the disk stalls.
+ * How many requests can be in the hub at once: one per connection, plus `queuemax`. The latter are
+ * for senders that send ahead of their replies, or reconnected while the disk stalls.
  */
 export function slotsFor({ queuemax, max_connections }: Settings): number {
   return queuemax + max_connections;
 }
 
-/** Behind the slots: a place for a request that finds none, and then those of the fast path. */
+/** After the slots: one for a request that finds none free, then those of the fast path. */
 export function firstFastSlot(slots: number): number {
   return slots + 1;
 }
 
-/** @param slots requests that can be in the hub at once */
+/** @param slots maximum requests in the hub at once */
 export function createShared(slots: number): Shared {
   const count = firstFastSlot(slots) + FAST_SLOTS;
-  // The work ring also carries a word to each writer that it is to end; `queue.ts` wants a power of
-  // two.
+  // The work ring also carries one end mark per writer. `queue.ts` needs a power of two.
   const ring = 2 ** Math.ceil(Math.log2(count + WRITERS_MAX));
   return {
-    integers: new Int32Array(new SharedArrayBuffer(INTEGERS * Int32Array.BYTES_PER_ELEMENT)),
+    integers: new Int32Array(new SharedArrayBuffer(LAYOUT.length * Int32Array.BYTES_PER_ELEMENT)),
     counters: new Float64Array(new SharedArrayBuffer(COUNTERS * Float64Array.BYTES_PER_ELEMENT)),
     histograms: new Float64Array(
-      new SharedArrayBuffer((1 + STORING_MAX) * HISTOGRAM_NUMBERS * Float64Array.BYTES_PER_ELEMENT),
+      new SharedArrayBuffer(
+        (STORING_THREADS_MAX + 1) * HISTOGRAM_NUMBERS * Float64Array.BYTES_PER_ELEMENT,
+      ),
     ),
     work: new Int32Array(new SharedArrayBuffer(ring * Int32Array.BYTES_PER_ELEMENT)),
     done: new Int32Array(new SharedArrayBuffer(ring * Int32Array.BYTES_PER_ELEMENT)),
@@ -205,14 +188,11 @@ export function createShared(slots: number): Shared {
   };
 }
 
-/**
- * The numbers of one histogram. @param writer the number of a thread that stores; undefined: of the
- * receiver
- */
+/** The numbers of a thread's histogram. Only that thread adds to it. */
 export function histogramAt(
   { histograms }: Shared,
-  writer?: number,
+  thread = RECEIVER_THREAD,
 ): Float64Array<SharedArrayBuffer> {
-  const at = (writer === undefined ? 0 : 1 + writer) * HISTOGRAM_NUMBERS;
+  const at = thread * HISTOGRAM_NUMBERS;
   return histograms.subarray(at, at + HISTOGRAM_NUMBERS);
 }

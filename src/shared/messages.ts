@@ -1,6 +1,6 @@
 /**
- * What the threads of the hub say to each other by `postMessage`: little, and never on the way of
- * an image. That goes through the queue.
+ * Messages that the hub's threads send by `postMessage`. They are few, and none is sent per image:
+ * images go through the queue.
  *
  * @module
  */
@@ -11,31 +11,58 @@ import type { Settings } from "../config/schema.ts";
 import type { Shared } from "./memory.ts";
 
 /**
- * The receiver's socket, as another thread can be lent it: where it is, and what to poll for it.
+ * The receiver's socket, for lending it to another thread: its address, and the descriptor to poll.
  */
 export interface LendableSocket {
   readonly address: Address;
   readonly descriptor: number;
 }
 
-/** The first and only message to a thread: all that it needs. */
-export interface ThreadStart {
+/** The first and only message to a thread: everything it needs. */
+interface ThreadStart {
   readonly settings: Settings;
   readonly shared: Shared;
+}
+
+/** To a writer. */
+export interface WriterStart extends ThreadStart {
+  /** Its number, from 0. */
+  readonly number: number;
+  /** The event that wakes the receiver, as a file descriptor. */
+  readonly receiverWakeFd: number;
+}
+
+/** To the receiver. */
+export interface ReceiverStart extends ThreadStart {
   /** The events that wake the receiver and the fast path, as file descriptors. */
-  readonly wakeFd: number;
-  readonly loanFd: number;
-  /**
-   * The number of a thread that stores: of a writer, from 0, and behind them of the fast path; of a
-   * flusher, from 0; of no meaning for the others.
-   */
-  readonly writer: number;
-  /** What a flusher brings to the disk. */
+  readonly receiverWakeFd: number;
+  readonly fastPathWakeFd: number;
+}
+
+/** To the fast path, when the receiver listens. */
+export interface FastPathStart extends ReceiverStart {
+  /** The socket to borrow. */
+  readonly socket: LendableSocket;
+}
+
+/** What one flusher flushes to disk. */
+export interface FlushTask {
+  /** The part of the data directory, one of `Part` of `store/data-directory.ts`. */
+  readonly part: 0 | 1;
+  /** Absolute paths. */
   readonly folders: readonly string[];
-  /** What the file of the data directory's lock holds. */
-  readonly lockText: string;
-  /** What the fast path is lent; undefined until the receiver listens. */
-  readonly socket: LendableSocket | undefined;
+}
+
+/** To a flusher. */
+export interface FlusherStart extends ThreadStart {
+  /** Its number, from 0. */
+  readonly number: number;
+  readonly task: FlushTask;
+  /**
+   * The content of the data directory's lock file, for the flusher that watches the directory and
+   * the clock; undefined for the other one.
+   */
+  readonly lockText: string | undefined;
 }
 
 /** A line for the log. */
@@ -46,53 +73,52 @@ interface LogMessage {
   readonly fields?: Readonly<Record<string, unknown>> | undefined;
 }
 
-/** From a writer, or the fast path. */
-export type WriterMessage = { readonly type: "ready" };
+/** From a writer or the fast path: it waits for work. */
+export interface ReadyMessage {
+  readonly type: "ready";
+}
 
 /** From a flusher. */
 export type FlusherMessage =
-  /** What was written may not be on the disk; it tries again after its interval. */
+  /** What was written may not be on the disk. The flusher tries again after its interval. */
   | { readonly type: "flushFailed"; readonly reason: string }
-  /** The first time that it could again after that. */
+  /** The first success after that. */
   | { readonly type: "flushed" }
   | LogMessage
-  /** It has flushed a last time. */
+  /** It has flushed for the last time. */
   | { readonly type: "ended" };
 
 /**
- * What could or could not be stored last, since the message before: null where it could, else why
- * not.
+ * What could or could not be stored since the previous message: null if the last try succeeded,
+ * otherwise the reason.
  */
 export interface StoreOutcomes {
   readonly image?: string | null;
   readonly event?: string | null;
 }
 
-/** A node, or a view of one, as far as the receiver knows. */
+/** A node, or a view of a node, as the receiver knows it. */
 export interface NodeRow {
   /** Its number in the table, from 0. */
   readonly place: number;
   /** Field 0 of its texts: the node, or the node and the view. */
   readonly name: string;
-  /** Where its last message came from, e.g. `192.168.86.41`. */
+  /** The address of its last message, e.g. `192.168.86.41`. */
   readonly address: string;
-  /** When that was, in milliseconds since 1970. */
+  /** The time of its last message, in milliseconds since 1970. */
   readonly lastSeenMs: number;
-  /** When its last heartbeat came, likewise; 0: none did. */
+  /** The time of its last heartbeat, in milliseconds since 1970; 0 if none. */
   readonly lastHeartbeatMs: number;
   /**
-   * The local date of its last message as YYYYMMDD, and what was stored of it on that date, since
-   * the hub's start.
+   * The local date of its last message as YYYYMMDD, and what it stored on that date since the hub's
+   * start.
    */
   readonly day: number;
   readonly images: number;
   readonly events: number;
 }
 
-/**
- * What has come of late: the nodes of which something has, and what became of it. At most one a
- * second.
- */
+/** Recent activity: nodes that have sent something, and outcomes. Sent at most once a second. */
 export interface ActivityMessage {
   readonly type: "activity";
   readonly nodes: readonly NodeRow[];
@@ -103,15 +129,10 @@ export interface ActivityMessage {
 export type ReceiverMessage =
   /** It listens. */
   | { readonly type: "bound"; readonly endpoint: string; readonly socket: LendableSocket }
-  /** It does not, and ends. `code` is the errno's name where that is one of the system's. */
-  | {
-      readonly type: "bindFailed";
-      readonly endpoint: string;
-      readonly code: string;
-      readonly reason: string;
-    }
+  /** It cannot listen, and ends. The reason is a complete message. */
+  | { readonly type: "bindFailed"; readonly reason: string }
   /**
-   * It has stopped; `unanswered` requests were taken in and neither stored nor answered in time.
+   * It has stopped. `unanswered` requests were received but neither stored nor answered in time.
    */
   | { readonly type: "stopped"; readonly unanswered: number }
   | ActivityMessage

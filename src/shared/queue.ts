@@ -1,50 +1,50 @@
 /**
- * The queue between the receiver and the writers: slots that wait to be stored, and slots that are
- * done.
+ * The queue between the receiver and the writers: slots that wait to be stored, and finished slots.
  *
- * It is a pair of rings in shared memory in place of inproc sockets, because then no message is
- * handed through libzmq a second time, any idle writer takes the next slot (a writer whose disk
- * stalls holds up nothing but its own), and nobody makes a system call while all are busy. A slot
- * number is in one ring at most, so the rings cannot overflow.
+ * It is a pair of rings in shared memory, not inproc sockets. So no message passes through libzmq a
+ * second time. Any idle writer takes the next slot: a writer whose disk stalls delays only its own
+ * slot. While all are busy, nobody makes a system call. A slot number is in at most one ring, so
+ * the rings cannot overflow.
  *
  * @module
  */
 
 import { type EventFd, Futex } from "../os/wait.ts";
 import { WRITERS_MAX } from "../limits.ts";
-import { Integer, type Shared } from "./memory.ts";
+import { Integer, type Shared, ThreadInteger, threadIntegersAt } from "./memory.ts";
 
-/** What {@link RequestQueue.waitForWork} gives when there is no slot. */
+/** What {@link RequestQueue.waitForWork} returns if there is no slot. */
 export const NoWork = {
   /** There is none now. */
   nothing: -1,
-  /** The hub stops: there will be no more. */
+  /** The hub is stopping: there will be no more. */
   end: -2,
 } as const;
 
-/** Either end of the queue; each thread has its own over the same memory. */
+/** One end of the queue. Each thread has its own over the same memory. */
 export class RequestQueue {
   private readonly integers: Int32Array<SharedArrayBuffer>;
   private readonly work: Int32Array<SharedArrayBuffer>;
   private readonly done: Int32Array<SharedArrayBuffer>;
   private readonly tailFutex: Futex;
-  /** The receiver's next place in the ring of what is done. */
+  private readonly turnedAt: number | undefined;
+  /** The receiver's next place in the ring of finished slots. */
   private doneHead = 0;
 
   /**
-   * @param wake what the receiver polls
-   * @param thread who answers when it is asked whether it turns: a writer's number, or
-   * `RECEIVER_THREAD`
+   * @param wake polled by the receiver
+   * @param thread that answers questions: the number of a thread that stores, or `RECEIVER_THREAD`
    */
   constructor(
     shared: Shared,
     private readonly wake: EventFd,
-    private readonly thread?: number,
+    thread?: number,
   ) {
     this.integers = shared.integers;
     this.work = shared.work;
     this.done = shared.done;
     this.tailFutex = new Futex(shared.integers, Integer.workTail);
+    this.turnedAt = thread === undefined ? undefined : turnedIntegerOf(thread);
   }
 
   /** Receiver: hands a slot to the writers. */
@@ -56,12 +56,12 @@ export class RequestQueue {
     if (Atomics.load(integers, Integer.idleWriters) > 0) this.tailFutex.wake(1);
   }
 
-  /** Receiver: tells `writers` writers that there will be no more. */
+  /** Receiver: tells `writers` writers that there will be no more slots. */
   end(writers: number): void {
     for (let index = 0; index < writers; index++) this.put(NoWork.end);
   }
 
-  /** Writer: waits for the next slot. @returns it, or `NoWork.end` */
+  /** Writer: waits for the next slot. @returns the slot, or `NoWork.end` */
   waitForWork(): number {
     const { integers } = this;
     for (;;) {
@@ -69,8 +69,8 @@ export class RequestQueue {
       const tail = Atomics.load(integers, Integer.workTail);
       const slot = this.nextWork();
       if (slot !== NoWork.nothing) return slot;
-      // Counted before the kernel looks at the tail a last time, so that put() either sees the
-      // writer or has changed the tail.
+      // Count before the kernel checks the tail a last time: then put() either sees the writer or
+      // has changed the tail.
       Atomics.add(integers, Integer.idleWriters, 1);
       if (!this.isAsked) this.tailFutex.wait(tail);
       Atomics.sub(integers, Integer.idleWriters, 1);
@@ -83,9 +83,8 @@ export class RequestQueue {
     for (;;) {
       const head = Atomics.load(integers, Integer.workHead);
       if (head === Atomics.load(integers, Integer.workTail)) return NoWork.nothing;
-      // Read before it is claimed: from then on put() may use the place again, as soon as the ring
-      // has gone round, and slots of other writers can go round while this thread does not get a
-      // processor.
+      // Read before claiming: after that, put() may reuse the place once the ring has gone round.
+      // Slots of other writers can go round while this thread gets no processor.
       const slot = Atomics.load(work, position(head, work.length));
       if (Atomics.compareExchange(integers, Integer.workHead, head, (head + 1) | 0) === head)
         return slot;
@@ -93,8 +92,8 @@ export class RequestQueue {
   }
 
   /**
-   * Writer: gives a slot back, with its outcome in it. It is there from one moment to the next, so
-   * a thread may end anywhere in here and holds up no other.
+   * Writer: gives back a slot with its outcome. This is a single step, so a thread may end anywhere
+   * here and block no other.
    */
   giveBack(slot: number): void {
     const { integers, done } = this;
@@ -103,13 +102,13 @@ export class RequestQueue {
       const empty = emptyAt(tail, done.length);
       isBack =
         Atomics.compareExchange(done, position(tail, done.length), empty, slot + 1) === empty;
-      // Also where another thread has taken the place, and has not come to this, or never will.
+      // Also if another thread has taken the place but has not continued, or never will.
       Atomics.compareExchange(integers, Integer.doneTail, tail, (tail + 1) | 0);
     }
     this.callReceiver();
   }
 
-  /** Receiver: the next slot that is done, or -1. */
+  /** Receiver: the next finished slot, or -1. */
   nextDone(): number {
     const { done } = this;
     const place = position(this.doneHead, done.length);
@@ -121,17 +120,17 @@ export class RequestQueue {
   }
 
   /**
-   * Receiver: about to sleep in its poll; whoever gives a slot back or says stop from now on wakes
-   * it. `awake` must follow.
+   * Receiver: is about to sleep in its poll. From now on, anyone who gives back a slot or asks for
+   * a stop wakes it. `awake` must follow.
    *
-   * @returns false when a slot is done already
+   * @returns false if a slot is finished already
    */
   fallAsleep(): boolean {
     Atomics.store(this.integers, Integer.receiverAsleep, 1);
     return Atomics.load(this.done, position(this.doneHead, this.done.length)) <= 0;
   }
 
-  /** Receiver: woke up. */
+  /** Receiver: has woken up. */
   awake(): void {
     Atomics.store(this.integers, Integer.receiverAsleep, 0);
   }
@@ -142,20 +141,19 @@ export class RequestQueue {
     this.callReceiver();
   }
 
-  /** Any thread: asks the receiver to read the keys of clients again. */
+  /** Any thread: asks the receiver to read the clients' keys again. */
   reload(): void {
     Atomics.store(this.integers, Integer.reload, 1);
     this.callReceiver();
   }
 
-  /** Receiver: whether that was asked since. */
+  /** Receiver: whether that was asked since the last call. */
   clearReload(): boolean {
     return Atomics.exchange(this.integers, Integer.reload, 0) !== 0;
   }
 
   /**
-   * Any thread: asks the receiver and the idle writers to say that they turn; `liveness.ts` looks
-   * who did.
+   * Any thread: asks the receiver and the idle writers to respond; `liveness.ts` checks who did.
    *
    * @returns the number of the question
    */
@@ -167,15 +165,20 @@ export class RequestQueue {
     return question;
   }
 
-  /** Receiver and writers, wherever they begin anew: says that this thread turns. */
+  /** Receiver and writers, at the start of each turn: answers the question. */
   turn(): void {
-    const { integers, thread } = this;
-    if (thread !== undefined) integers[Integer.turned + thread] = integers[Integer.asked]!;
+    const { integers, turnedAt } = this;
+    if (turnedAt !== undefined) integers[turnedAt] = integers[Integer.asked]!;
+  }
+
+  /** Any thread: whether a thread has answered a question. @param thread as in the constructor */
+  hasTurned(thread: number, question: number): boolean {
+    return ((Atomics.load(this.integers, turnedIntegerOf(thread)) - question) | 0) >= 0;
   }
 
   /**
-   * Receiver: whether another thread wants something that is no slot: to be looked at between
-   * `fallAsleep` and a sleep.
+   * Receiver: whether another thread wants something else. To be checked between `fallAsleep` and a
+   * sleep.
    */
   get isCalling(): boolean {
     const { integers } = this;
@@ -183,18 +186,15 @@ export class RequestQueue {
   }
 
   /**
-   * Whether this thread is to say that it turns. A question that comes behind a writer's last look
-   * is answered with the next.
+   * Whether this thread must answer a question. If one arrives after a writer's last check, it is
+   * answered with the next.
    */
   private get isAsked(): boolean {
-    const { integers, thread } = this;
-    return (
-      thread !== undefined &&
-      Atomics.load(integers, Integer.asked) !== integers[Integer.turned + thread]
-    );
+    const { integers, turnedAt } = this;
+    return turnedAt !== undefined && Atomics.load(integers, Integer.asked) !== integers[turnedAt];
   }
 
-  /** Whether the hub is to stop. */
+  /** Whether the hub must stop. */
   get stopping(): boolean {
     return Atomics.load(this.integers, Integer.stopping) !== 0;
   }
@@ -205,18 +205,22 @@ export class RequestQueue {
   }
 }
 
+function turnedIntegerOf(thread: number): number {
+  return threadIntegersAt(thread) + ThreadInteger.turned;
+}
+
 /**
- * What stands in the place of a ticket in the ring of what is done, until a slot does: minus how
- * often the ring has gone round. So a thread that was held up with an old ticket does not find the
- * place empty when it is, for a later one. Above zero it is a slot's number, plus 1.
+ * The value of an empty place in the ring of finished slots: minus the number of rounds so far. So
+ * a thread that was delayed with an old ticket does not mistake the empty place of a later ticket
+ * for its own. A positive value is a slot's number plus 1.
  */
 function emptyAt(ticket: number, length: number): number {
   return -(ticket >>> Math.log2(length));
 }
 
 /**
- * Tickets count on through all 32 bits and wrap around; a ring's length is a power of two, so its
- * places go on in turn.
+ * Tickets use all 32 bits and wrap around. A ring's length is a power of two, so its places
+ * continue in order.
  */
 function position(ticket: number, length: number): number {
   return ticket & (length - 1);

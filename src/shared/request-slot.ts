@@ -8,8 +8,8 @@
 
 import type { Address } from "../os/ffi.ts";
 import { memoryAt } from "../os/memory.ts";
-import { IMAGE_NAME_BYTES_MAX } from "../protocol/names.ts";
-import { ITEMS, type RawArray, type StoredRequest, TEXT_BYTES_MAX } from "../protocol/request.ts";
+import { IMAGE_NAME_BYTES_MAX, TEXT_BYTES_MAX } from "../limits.ts";
+import { ITEMS, type RawArray, type StoredRequest } from "../protocol/request.ts";
 import { Message, MESSAGE_BYTES } from "../zmq/message.ts";
 
 /** What is to be done with a request. */

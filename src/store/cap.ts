@@ -1,15 +1,14 @@
 /**
- * What a person is told of a day whose folder has all the images that it may have
- * (`max_images_write`): from then on all is answered OK and nothing is kept, so nothing else gives
- * it away.
+ * The message when a day's folder has reached its maximum of images (`max_images_write`). From then
+ * on, images are answered OK but not stored, and nothing else shows it.
  *
  * @module
  */
 
 /**
  * @param images in today's folder
- * @param limit how many it may have
- * @returns undefined where there is room for more
+ * @param limit their maximum
+ * @returns undefined if there is room for more
  */
 export function capReached(images: number, limit: number): string | undefined {
   if (images < limit) return undefined;

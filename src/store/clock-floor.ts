@@ -1,10 +1,10 @@
 /**
- * Whether the clock can be right. A machine without a battery for it begins in 1970, or where it
- * was when its system was made, and goes on from there until somebody tells it the time, often
- * minutes after the hub has started.
+ * Checks whether the clock can be right. A machine without a battery for its clock starts in 1970,
+ * or at the time its system was made. Its time is set later, often minutes after the hub has
+ * started.
  *
- * A right clock is past the day on which the program was made, and past that of most of the newest
- * folders and logs: one or two of those may come from a clock that was ahead.
+ * A correct clock is past the day on which the program was made, and past most of the newest
+ * folders and logs. One or two of those may come from a clock that was ahead.
  *
  * @module
  */
@@ -15,24 +15,24 @@ import { Integer, type Shared } from "../shared/memory.ts";
 import { type DataDirectory, dateOf, dayOf } from "./data-directory.ts";
 import { datedLogs, namesIn } from "./log-files.ts";
 
-/** How many of the newest days are asked. */
+/** How many of the newest days are considered. */
 const DAYS_ASKED = 5;
 
 /**
- * How far the clock may be behind all the same: time zones, and a clock that was corrected over
+ * How far behind the clock may be nevertheless: because of time zones, and of corrections over
  * midnight.
  */
 const BEHIND_MS_MAX = 2 * 86_400_000;
 
-/** How often the files are looked at again, in milliseconds. */
+/** How often to check the files again, in milliseconds. */
 const LOOK_MS = 3_600_000;
 
 /**
- * The earliest day on which a right clock can stand.
+ * The earliest day that a correct clock can show.
  *
- * @param directory what cannot be read there counts for nothing
- * @param madeS when the program was made, in seconds since 1970; 0: not known
- * @returns e.g. 20181230; 0 where nothing is known
+ * @param directory the data directory; unreadable parts are ignored
+ * @param madeS when the program was made, in seconds since 1970; 0 if unknown
+ * @returns e.g. 20181230; 0 if nothing is known
  */
 export function clockFloor(directory: DataDirectory, madeS: number): number {
   const folders = namesIn(directory.images)
@@ -45,14 +45,15 @@ export function clockFloor(directory: DataDirectory, madeS: number): number {
 }
 
 /**
- * What is wrong with a clock; undefined: nothing that is known. @param floor of {@link clockFloor}
+ * What is wrong with the clock; undefined if nothing is known to be. @param floor from {@link
+ * clockFloor}
  */
 export function clockProblem({ day, date }: LocalTime, floor: number): string | undefined {
   if (day >= floor) return undefined;
-  return `The clock is wrong: it shows ${date}, and it must be ${dateOf(floor)} or later. All is stored, under that date`;
+  return `The clock is wrong: it shows ${date}, but today is ${dateOf(floor)} or later. Images are stored under the wrong date`;
 }
 
-/** Says that the clock is wrong, and when it no longer is. It lives in the flusher. */
+/** Logs when the clock is wrong, and when it is right again. It runs in the flusher. */
 export class ClockWatch {
   private isWrong = false;
   private lookedMs = performance.now();
@@ -66,7 +67,7 @@ export class ClockWatch {
     private readonly madeS: number,
   ) {}
 
-  /** Looks once. */
+  /** Checks once. */
   look(): void {
     const { integers } = this.shared;
     const now = performance.now();
@@ -79,17 +80,17 @@ export class ClockWatch {
     if ((problem !== undefined) === this.isWrong) return;
     this.isWrong = problem !== undefined;
     if (problem !== undefined)
-      this.log.warn(`${problem}, until it is set (NTP, or timedatectl set-time)`);
+      this.log.warn(`${problem}. Set the clock (NTP, or timedatectl set-time)`);
     else this.log.info(`The clock is right again: it shows ${time.date}`);
   }
 }
 
-/** The day in UTC. @param ms since 1970 */
+/** The UTC date. @param ms since 1970 */
 function dayAt(ms: number): number {
   return dayOf(new Date(ms).toISOString().slice(0, 10))!;
 }
 
-/** The day that is so much earlier. Names can be of days that no calendar has. */
+/** An earlier day. Names may contain days that are in no calendar. */
 function earlier(day: number): number {
   const ms = Date.parse(`${dateOf(day)}T00:00:00Z`);
   return Number.isNaN(ms) ? 0 : dayAt(Math.max(0, ms - BEHIND_MS_MAX));

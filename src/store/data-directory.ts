@@ -18,7 +18,7 @@
 
 import { IMAGE_SUFFIXES } from "../protocol/names.ts";
 
-/** The folders of the data directory. Each may be on a disk of its own, or be a link to one. */
+/** The folders of the data directory. Each may be on its own disk, or be a link to one. */
 export const Part = { images: 0, logs: 1 } as const;
 
 /** One of {@link Part}. */
@@ -29,7 +29,7 @@ const LOCK = ".imagehub.lock";
 const OWN = ".imagehub";
 
 /**
- * How the names of files begin that are not finished. They must not hold `log`: readers take such a
+ * The start of names of unfinished files. They must not contain `log`: readers would take such a
  * file for an event log.
  */
 export const TEMPORARY_PREFIX = ".incoming-";
@@ -40,7 +40,7 @@ export class DataDirectory {
   readonly logs: string;
   /** `images` and `logs`, by {@link Part}. */
   readonly folders: readonly [images: string, logs: string];
-  /** The event log that is written to now. */
+  /** The current event log. */
   readonly eventLog: string;
   /** The file that the hub locks. */
   readonly lock: string;
@@ -69,14 +69,14 @@ export class DataDirectory {
 }
 
 /**
- * The path of a file that is not finished. It may be in the data directory, a date folder or
- * `logs`. @param name what tells it from others there
+ * The path of an unfinished file. It may be in the data directory, a date folder or `logs`. @param
+ * name distinguishes it from others there
  */
 export function temporaryIn(folder: string, name: string): string {
   return `${folder}/${TEMPORARY_PREFIX}${name}`;
 }
 
-/** Whether a file of this name is not finished. */
+/** Whether this is the name of an unfinished file. */
 export function isTemporary(name: string): boolean {
   return name.startsWith(TEMPORARY_PREFIX);
 }
@@ -86,16 +86,16 @@ export function isImageFile(name: string): boolean {
   return !name.startsWith(".") && IMAGE_SUFFIXES.some((suffix) => name.endsWith(suffix));
 }
 
-/** The day of a dated log, such as 20181230; undefined where the name is not that of one. */
+/** The day of a dated log, such as 20181230; undefined if the name is not that of a dated log. */
 export function dayOfLog(name: string): number | undefined {
   return name.startsWith(`${EVENT_LOG}.`) ? dayOf(name.slice(EVENT_LOG.length + 1)) : undefined;
 }
 
 /**
- * A date as a number: `2018-12-30` is 20181230. The name of a date folder is such a date, and
- * nothing else is one. A day need not be one that a calendar has.
+ * A date as a number: `2018-12-30` is 20181230. Names of date folders are such dates, and nothing
+ * else is. The day need not exist in a calendar.
  *
- * @returns undefined where it is no date
+ * @returns undefined if it is not a date
  */
 export function dayOf(date: string): number | undefined {
   return /^\d{4}-\d{2}-\d{2}$/.test(date) ? Number(date.replaceAll("-", "")) : undefined;

@@ -1,10 +1,10 @@
 /**
  * Guards the data directory: nothing is written or made below its path unless it is the directory
- * that the hub was started on. A path can lead to another one at any time, when a disk is pulled
- * out, unmounted or covered by another, or when the directory is moved.
+ * that the hub was started with. The path can lead to another directory at any time: if a disk is
+ * unplugged, unmounted or covered by another one, or if the directory is moved.
  *
- * Which directory it is stands in shared memory, where `data-watch.ts` puts it. Every thread that
- * stores looks by itself, once it has opened a file and before it writes.
+ * The identity of the directory is in shared memory, where `data-watch.ts` puts it. Each thread
+ * that stores checks it after opening a file and before writing.
  *
  * @module
  */
@@ -18,18 +18,18 @@ import { SharedLock } from "../shared/lock.ts";
 import { Integer, type Shared } from "../shared/memory.ts";
 import { type DataDirectory, Part } from "./data-directory.ts";
 
-/** What is wrong with the data directory, as a number that fits into shared memory. */
+/** What is wrong with the data directory, as a number for shared memory. */
 export const DataState = {
   right: 0,
-  /** Nothing is there. */
+  /** Nothing is at the path. */
   missing: 1,
-  /** Another directory is there. */
+  /** Another directory is at the path. */
   replaced: 2,
-  /** It is the right one, but another hub has its lock. */
+  /** The directory is right, but another hub has its lock. */
   taken: 3,
-  /** `images` or `logs` is on another disk than it was. */
+  /** `images` or `logs` is on another disk than before. */
   moved: 4,
-  /** It cannot be looked at, and so not be written either. */
+  /** It cannot be checked, so it cannot be written either. */
   unreadable: 5,
 } as const;
 
@@ -37,32 +37,32 @@ export const DataState = {
 export type DataStateNumber = (typeof DataState)[keyof typeof DataState];
 
 /**
- * What stands in shared memory from {@link Integer.dataIdentity} on: the numbers of the directory,
- * two of its device and two of its inode, and then those of the device of each of its folders.
+ * The content of shared memory from {@link Integer.dataIdentity} on: the numbers of the directory
+ * (two of its device, two of its inode), then the device numbers of each folder.
  */
 const IDENTITY = 4;
 const DEVICE = 2;
 
-/** Where the numbers of a folder's device begin. */
+/** The index of a folder's device numbers. */
 const deviceAt = (part: Part): number => IDENTITY + DEVICE * part;
 
-/** Nothing can be stored, as the data directory is not there. Its message says what to do. */
+/** Nothing can be stored, because the data directory is gone. The message says what to do. */
 export class DataDirectoryGone extends Error {
   override readonly name = "DataDirectoryGone";
 }
 
-/** What a look found. */
+/** The result of a check. */
 export interface Finding {
   readonly state: DataStateNumber;
-  /** Why it cannot be looked at. */
+  /** Why it cannot be checked. */
   readonly reason?: string;
 }
 
 /** The guard of the data directory in one thread. */
 export class DataGuard {
   /**
-   * Held by whoever looks whether a name is free and then takes it, where the file system cannot do
-   * both at once.
+   * Held while checking that a name is free and then taking it, on file systems that cannot do both
+   * at once.
    */
   readonly namesLock: SharedLock;
   private readonly integers: Int32Array<SharedArrayBuffer>;
@@ -79,20 +79,20 @@ export class DataGuard {
     this.folders = [new PathLook(directory.images), new PathLook(directory.logs)];
   }
 
-  /** Makes what is there now the directory to write to. @throws {SystemError} */
+  /** Adopts the directory that is there now. @throws {SystemError} if it cannot be checked */
   adopt(): void {
     const { self } = this;
     self.look();
     this.remember(0, IDENTITY, self);
     for (const part of [Part.images, Part.logs]) {
       const folder = this.folders[part];
-      // One that is not there is made beside the rest.
+      // A missing folder is made in the data directory.
       this.remember(deviceAt(part), DEVICE, isFound(folder) ? folder : self);
     }
     this.state = DataState.right;
   }
 
-  /** What was found wrong last; `right` where nothing was. */
+  /** The latest problem; `right` if there was none. */
   get state(): DataStateNumber {
     return Atomics.load(this.integers, Integer.dataState) as DataStateNumber;
   }
@@ -101,7 +101,7 @@ export class DataGuard {
     Atomics.store(this.integers, Integer.dataState, state);
   }
 
-  /** What a person is told. @param reason of `unreadable` */
+  /** The message for a person. @param reason for `unreadable` */
   describe(state: DataStateNumber, reason = "see the log"): string {
     const { path } = this.directory;
     switch (state) {
@@ -122,11 +122,11 @@ export class DataGuard {
   }
 
   /**
-   * Looks whether the path leads to it. To be called between the opening of each file and the first
-   * write: what was opened before a look that finds all right is in the right place.
+   * Checks that the path leads to the right directory. Call it after opening each file and before
+   * the first write: if all is right then, what was opened before is in the right place.
    *
    * @param part where the file is
-   * @throws {DataDirectoryGone}
+   * @throws {DataDirectoryGone} if it is not
    */
   check(part: Part): void {
     let { state } = this;
@@ -145,8 +145,8 @@ export class DataGuard {
   }
 
   /**
-   * What stands at the path and what at its folders, whatever was found last. A lock that another
-   * hub has is not looked for.
+   * The state of the path and its folders now, whatever was found before. Does not check for
+   * another hub's lock.
    */
   look(): Finding {
     try {
@@ -159,7 +159,7 @@ export class DataGuard {
     return { state: isRight ? DataState.right : DataState.moved };
   }
 
-  /** As {@link look} without the folders, for a thread that must not wait for a disk. */
+  /** Like {@link look}, but without the folders, for a thread that must not wait for a disk. */
   async lookSoon(): Promise<Finding> {
     if (this.state !== DataState.right) return { state: this.state };
     try {
@@ -171,8 +171,8 @@ export class DataGuard {
   }
 
   /**
-   * Makes `images` or `logs` where it is not there; never the data directory itself, nor what is
-   * above. It is on the disk that it was on at the start, unless it was removed and is made here.
+   * Makes `images` or `logs` if missing; never the data directory itself or its parents. The folder
+   * must be on the same disk as at the start, unless it was removed and is made here.
    *
    * @throws {DataDirectoryGone} and {Error} of node:fs
    */
@@ -184,14 +184,14 @@ export class DataGuard {
       if (!this.isKnown(deviceAt(part), DEVICE, folder)) this.failMoved();
       return;
     }
-    // A link to what is not there.
+    // A dangling link.
     if (lstatSync(path, { throwIfNoEntry: false }) !== undefined) this.failMoved();
     makeOne(path);
     folder.look();
     this.remember(deviceAt(part), DEVICE, folder);
   }
 
-  /** Makes the folder of a day where it is not there, as {@link makeFolder} does. */
+  /** Makes the folder of a day if missing, like {@link makeFolder}. */
   makeDateFolder(date: string): void {
     this.makeFolder(Part.images);
     makeOne(this.directory.dateFolder(date));
@@ -201,12 +201,12 @@ export class DataGuard {
     throw new DataDirectoryGone(this.describe(DataState.moved));
   }
 
-  /** Whether numbers are those of the directory that is to be written to. */
+  /** Whether these are the numbers of the right directory. */
   private isSelf(numbers: Numbers): boolean {
     return this.isKnown(0, IDENTITY, numbers);
   }
 
-  /** Whether a folder is on the disk of the data directory: it cannot go without that. */
+  /** Whether a folder is on the disk of the data directory: then it cannot disappear alone. */
   private sharesDisk(part: Part): boolean {
     const { integers } = this;
     const at = Integer.dataIdentity + deviceAt(part);
@@ -217,15 +217,15 @@ export class DataGuard {
   }
 
   /**
-   * Whether a folder, on a disk of its own, still is. One that is gone is made again by who writes
-   * next, or refused there.
+   * Whether a folder on its own disk is still there. The next writer makes a missing one again, or
+   * is refused.
    */
   private isOnItsDisk(part: Part): boolean {
     const folder = this.folders[part];
     return !isFound(folder) || this.isKnown(deviceAt(part), DEVICE, folder);
   }
 
-  /** Whether the first numbers are those that are remembered. */
+  /** Whether the first numbers match the remembered ones. */
   private isKnown(at: number, count: number, numbers: Numbers): boolean {
     for (let index = 0; index < count; index++) {
       const known = this.integers[Integer.dataIdentity + at + index];
@@ -246,7 +246,7 @@ type Numbers = Pick<PathLook, "number">;
 /** The same numbers as those of a {@link PathLook}. @throws {Error} of node:fs */
 async function numbersAt(path: string): Promise<Numbers> {
   const { dev, ino } = await stat(path, { bigint: true });
-  // As gnu_dev_major and gnu_dev_minor of the C library have it.
+  // Computed like gnu_dev_major and gnu_dev_minor of the C library.
   const major = ((dev >> 8n) & 0xfffn) | ((dev >> 32n) & ~0xfffn);
   const minor = (dev & 0xffn) | ((dev >> 12n) & ~0xffn);
   const numbers = [major, minor, ino & 0xffff_ffffn, (ino >> 32n) & 0xffff_ffffn];

@@ -1,10 +1,9 @@
 /**
- * Keeps a second hub off a data directory, so that no two ever number, name and turn over the same
- * files.
+ * Keeps a second hub off a data directory: no two hubs may count, name and rotate the same files.
  *
- * The lock is flock(2) on a file in the directory. The kernel lets go of it when the process ends,
- * however that happens, so a crash leaves nothing stuck; what stands in the file tells a person who
- * holds it, and the hub whether it is its own.
+ * The lock is flock(2) on a file in the directory. The kernel releases it when the process ends for
+ * any reason, so a crash leaves nothing locked. The content of the file tells a person who holds
+ * the lock, and the hub whether the lock is its own.
  *
  * @module
  */
@@ -24,24 +23,27 @@ import { close, lockExclusive, openCreate, PathLook } from "../os/files.ts";
 import { Integer, type Shared } from "../shared/memory.ts";
 import type { DataDirectory } from "./data-directory.ts";
 
-/** For its owner alone: who can open it can lock it, too, and keep the hub from coming back. */
+/**
+ * Only for its owner: anyone who can open the file can also lock it, and keep the hub from starting
+ * again.
+ */
 const MODE = 0o600;
 
-/** A data directory that another hub writes to. */
+/** Another hub uses the data directory. */
 export class DataDirectoryInUse extends Error {
   override readonly name = "DataDirectoryInUse";
 }
 
 /**
- * How often, and how long in between in milliseconds, the holder's name is read that is still of
- * one that has ended.
+ * How often to reread the holder's name while it is that of a process that has ended, and the pause
+ * between, in milliseconds.
  */
 const LOOKS_MAX = 50;
 const LOOK_MS = 10;
 
 /**
- * Who holds the lock: in the moment in which it is taken, the name of the holder before still
- * stands in the file.
+ * Who holds the lock. At the moment when it is taken, the file still contains the name of the
+ * previous holder.
  */
 function holderIn(path: string): string {
   let text = "";
@@ -50,7 +52,7 @@ function holderIn(path: string): string {
     const named = Number(/process (\d+) on /.exec(text)?.[1]);
     const holder = lockHolder(path);
     if (named === holder || (holder === undefined && existsSync(`/proc/${named}`))) return text;
-    // Whoever it is, it is no hub, or not yet.
+    // The holder is not a hub, or not yet.
     if (holder !== undefined && look === LOOKS_MAX - 1)
       return `process ${holder}${nameOf(holder)}, which is not the hub that wrote ${path}`;
     Bun.sleepSync(LOOK_MS);
@@ -62,8 +64,8 @@ function holderIn(path: string): string {
 const hex = (number: number): string => number.toString(16).padStart(2, "0");
 
 /**
- * The process that has a lock on a file, as /proc/locks has it; undefined where that does not tell.
- * See proc_locks(5).
+ * The process that holds a lock on a file, from /proc/locks; undefined if not listed there. See
+ * proc_locks(5).
  */
 function lockHolder(path: string): number | undefined {
   try {
@@ -91,19 +93,19 @@ function nameOf(pid: number): string {
 }
 
 /**
- * The lock of one data directory, from when it is taken until the process ends; no sooner, as
- * threads that wait for a stalled disk may write at any time. While it is held, the kernel gives
- * the numbers of its disk to no other one.
+ * The lock of one data directory. It is held until the process ends and never released earlier,
+ * because threads that wait for a stalled disk may write at any time. While it is held, the kernel
+ * does not reuse its disk's numbers.
  *
- * Its descriptor stands in shared memory: any thread can look after it.
+ * Its descriptor is in shared memory, so any thread can check it.
  */
 export class DataLock {
   readonly path: string;
   private readonly integers: Int32Array<SharedArrayBuffer>;
 
   /**
-   * @param text that the file holds: this process writes it, and no other one, so it knows a disk
-   * again that was away, whatever numbers that has now
+   * @param text the content of the file. Only this process writes it, so it recognizes a disk that
+   * comes back, even with other numbers
    */
   constructor(
     private readonly directory: DataDirectory,
@@ -119,19 +121,19 @@ export class DataLock {
   }
 
   /**
-   * Takes it, where this process does not have it.
+   * Takes the lock unless this process already has it.
    *
-   * @throws {DataDirectoryInUse} where another process holds it
-   * @throws {SystemError} of `os/ffi.ts`, where the file cannot be made
+   * @throws {DataDirectoryInUse} if another process holds it
+   * @throws {SystemError} of `os/ffi.ts`, if the file cannot be made
    */
-  take(): void {
-    if (this.takeAgain()) return;
+  acquire(): void {
+    if (this.reacquire()) return;
     throw new DataDirectoryInUse(
-      `The data directory ${this.directory.path} is in use by ${holderIn(this.path)}: stop that, or set another data_directory`,
+      `The data directory ${this.directory.path} is in use by ${holderIn(this.path)}: stop it, or set another data_directory`,
     );
   }
 
-  /** Whether the file at the path is the one that is locked. @throws {Error} of node:fs */
+  /** Whether the file at the path is the locked one. @throws {Error} of node:fs */
   isAtPath(): boolean {
     const found = statSync(this.path, { bigint: true, throwIfNoEntry: false });
     if (found === undefined) return false;
@@ -139,7 +141,7 @@ export class DataLock {
     return found.dev === dev && found.ino === ino;
   }
 
-  /** Whether the file at the path holds what this process has written. */
+  /** Whether the file at the path contains what this process has written. */
   isKnown(): boolean {
     try {
       return readFileSync(this.path, "utf8") === this.text;
@@ -149,14 +151,13 @@ export class DataLock {
   }
 
   /**
-   * Takes the lock of the file that is at the path now, made anew where there is none, and lets go
-   * of the one before.
+   * Locks the file that is at the path now, making it if missing, and releases the previous one.
    *
-   * @returns false where another process holds it
+   * @returns false if another process holds the lock
    * @throws {SystemError} of `os/ffi.ts`, and {Error} of node:fs
    */
-  takeAgain(): boolean {
-    // For reading only: so it keeps no disk from being made read-only.
+  reacquire(): boolean {
+    // Open read-only, so the disk can still be remounted read-only.
     const descriptor = openCreate(this.path, MODE);
     const before = this.descriptor;
     let isTaken = false;
@@ -169,15 +170,15 @@ export class DataLock {
     Atomics.store(this.integers, Integer.dataLock, descriptor + 1);
     if (before >= 0) close(before);
     try {
-      // Earlier versions let others read it. What root makes is for whom the directory belongs to,
-      // who may be the next.
+      // Earlier versions let others read it. If root makes it, it belongs to the directory's owner,
+      // who may run the hub next.
       fchmodSync(descriptor, MODE);
       const { uid, gid } = statSync(this.directory.path);
       if (process.getuid?.() === 0) fchownSync(descriptor, uid, gid);
       writeFileSync(this.path, this.text);
     } catch {
-      // A disk that is full, or has no permissions: the lock holds all the same, and a hub that is
-      // started again has to be there when it heals.
+      // The disk is full or has no permissions. The lock holds anyway, and a restarted hub must be
+      // there when the disk recovers.
     }
     return true;
   }

@@ -1,6 +1,6 @@
 /**
- * Watches once a second whether the data directory is the one that the hub has locked, and says
- * when it goes and when it is back. It waits for the disk, and so lives in the flusher.
+ * Checks once a second whether the data directory is the one that the hub has locked, and logs when
+ * it disappears and when it is back. This waits for the disk, so it runs in the flusher.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import type { Log } from "../log/log.ts";
 import { type DataGuard, DataState, type Finding } from "./data-guard.ts";
 import type { DataLock } from "./data-lock.ts";
 
-/** The watch of one hub's data directory. */
+/** The watch over one hub's data directory. */
 export class DataWatch {
   private said: string | undefined;
   private goneMs = 0;
@@ -21,7 +21,7 @@ export class DataWatch {
     private readonly log: Pick<Log, "info" | "warn">,
   ) {}
 
-  /** Looks once, and lets all threads know. */
+  /** Checks once, and informs all threads. */
   look(): void {
     let finding: Finding;
     try {
@@ -38,14 +38,16 @@ export class DataWatch {
     const found = guard.look();
     if (found.state === DataState.right) {
       if (lock.isAtPath()) return found;
-      if (!lock.takeAgain()) return { state: DataState.taken };
-      this.log.warn(`The lock of the data directory was removed, and is made anew: ${lock.path}`);
+      if (!lock.reacquire()) return { state: DataState.taken };
+      this.log.warn(
+        `The lock file of the data directory was removed, so it was made again: ${lock.path}`,
+      );
       return found;
     }
-    // A disk that was plugged in again can have other numbers, and is known by what this process
-    // left on it.
+    // A disk that was plugged in again may have other numbers. Recognize it by the file that this
+    // process left on it.
     if (found.state !== DataState.replaced || !lock.isKnown()) return found;
-    if (!lock.takeAgain()) return { state: DataState.taken };
+    if (!lock.reacquire()) return { state: DataState.taken };
     guard.adopt();
     return { state: DataState.right };
   }
@@ -58,11 +60,8 @@ export class DataWatch {
     this.said = problem;
     if (problem !== undefined) this.log.warn(`Nothing can be stored: ${problem}`);
     else
-      this.log.info(
-        `The data directory ${this.guard.directory.path} is back, and the hub goes on`,
-        {
-          seconds: Math.round((now - this.goneMs) / 1000),
-        },
-      );
+      this.log.info(`The data directory ${this.guard.directory.path} is back; the hub continues`, {
+        seconds: Math.round((now - this.goneMs) / 1000),
+      });
   }
 }

@@ -1,8 +1,8 @@
 /**
- * How many images each date folder has, and whether it may have more (`max_images_write`).
+ * Counts the images in each date folder, and limits them (`max_images_write`).
  *
- * The count is the folder's own: it is read from the folder when its day is first met, so it
- * survives a restart. All writers share it.
+ * The count is read from the folder when its day first occurs, so it survives a restart. All
+ * writers share it.
  *
  * @module
  */
@@ -11,19 +11,14 @@ import { existsSync, readdirSync } from "node:fs";
 import type { LocalTime } from "../protocol/calendar.ts";
 import { fsyncDirectory } from "../os/files.ts";
 import { SharedLock } from "../shared/lock.ts";
-import { Integer, type Shared } from "../shared/memory.ts";
+import { DATE_FOLDERS_INTS, Integer, type Shared } from "../shared/memory.ts";
 import { isImageFile } from "./data-directory.ts";
 import type { DataGuard } from "./data-guard.ts";
 
 /**
- * Days that are kept at once: around midnight there are two, and a clock that is set back and forth
- * finds its day again.
- */
-const DAYS = 4;
-
-/**
- * A record of a day: its number YYYYMMDD (0: none), its images, and whether it was said that it is
- * full.
+ * A record of a day: its number YYYYMMDD (0: none), its images, and whether it was reported as
+ * full. There are four: around midnight two days are in use, and if the clock is set back and
+ * forth, a day finds its record again.
  */
 const RECORD = 3;
 const DAY = 0;
@@ -31,14 +26,13 @@ const IMAGES = 1;
 const SAID_FULL = 2;
 
 /**
- * Whether an image may be stored. `firstOver` is `over` for the first time in this folder since the
- * start.
+ * Whether an image may be stored. `firstOver` is the first `over` in this folder since the start.
  */
 export type Permit = "granted" | "over" | "firstOver";
 
 /**
- * How many images the folder of a day has, as far as the writers know. @returns undefined where
- * none was stored in it yet
+ * The number of images in a day's folder, as the writers know it. @returns undefined if none was
+ * stored in it yet
  */
 export function imagesOfDay({ integers }: Shared, day: number): number | undefined {
   const records = recordsIn(integers);
@@ -49,20 +43,20 @@ export function imagesOfDay({ integers }: Shared, day: number): number | undefin
 }
 
 function recordsIn(integers: Int32Array<SharedArrayBuffer>): Int32Array<SharedArrayBuffer> {
-  return integers.subarray(Integer.dateFolders, Integer.dateFolders + DAYS * RECORD);
+  return integers.subarray(Integer.dateFolders, Integer.dateFolders + DATE_FOLDERS_INTS);
 }
 
 /** The date folders of one hub. Each thread has its own object over the same shared memory. */
 export class DateFolders {
   private readonly records: Int32Array<SharedArrayBuffer>;
   private readonly lock: SharedLock;
-  /** The folder that was asked for last. */
+  /** The folder that was used last. */
   private lastDate = "";
   private lastPath = "";
 
   /**
-   * @param imagesMax images that one folder may have
-   * @param durable whether a folder's name is on the disk before an image goes into it
+   * @param imagesMax maximum images in a folder
+   * @param durable whether a folder's name is flushed to disk before an image is stored in it
    */
   constructor(
     private readonly guard: DataGuard,
@@ -84,17 +78,16 @@ export class DateFolders {
   }
 
   /**
-   * Takes one image's place in the folder of its day, and makes the folder when it is not there.
+   * Takes a place for one image in the folder of its day. Makes the folder if it is missing.
    *
-   * @throws {Error} of node:fs, where the folder cannot be read or made, and {DataDirectoryGone}
+   * @throws {Error} of node:fs, if the folder cannot be read or made, and {DataDirectoryGone}
    */
   reserve(time: LocalTime): Permit {
     this.lock.acquire();
     try {
       const { records } = this;
       let record = this.find(time.day) ?? this.open(time);
-      // Nobody writes into a full folder any more, so nobody would notice that it was removed to
-      // make room.
+      // Nobody writes to a full folder any more. So check here whether it was removed to make room.
       if (records[record + IMAGES]! >= this.imagesMax && this.drop(time)) record = this.open(time);
       if (records[record + IMAGES]! < this.imagesMax) {
         records[record + IMAGES]!++;
@@ -108,7 +101,7 @@ export class DateFolders {
     }
   }
 
-  /** Gives back a place that was not used after all. */
+  /** Gives back an unused place. */
   release(time: LocalTime): void {
     this.lock.hold(() => {
       const record = this.find(time.day);
@@ -117,7 +110,7 @@ export class DateFolders {
   }
 
   /**
-   * Takes back that a folder was said to be full: the next image over the cap is `firstOver` again.
+   * Forgets that a folder was reported as full: the next image over the cap is `firstOver` again.
    */
   notSaidFull(time: LocalTime): void {
     this.lock.hold(() => {
@@ -127,9 +120,8 @@ export class DateFolders {
   }
 
   /**
-   * Forgets what it knows of a day, because its folder is gone, and every place taken in it too.
-   * Where the folder is there, another writer has made it again, and the count is that of the new
-   * one.
+   * Forgets what is known of a day because its folder is gone, including all places taken in it. If
+   * the folder exists, another writer has made it again, and its new count stays.
    */
   forget(time: LocalTime): void {
     this.lock.hold(() => this.drop(time));
@@ -150,12 +142,12 @@ export class DateFolders {
     return undefined;
   }
 
-  /** Reads a day's folder, in place of the earliest day known. */
+  /** Reads a day's folder. Replaces the record of the earliest day. */
   private open(time: LocalTime): number {
     const { guard, records } = this;
     guard.makeDateFolder(time.date);
-    // Also where it was there: whoever made it may have failed, or ended, before its name was on
-    // the disk.
+    // Also if the folder existed: its maker may have failed or ended before its name was on the
+    // disk.
     if (this.durable) {
       fsyncDirectory(guard.directory.images);
       fsyncDirectory(guard.directory.path);

@@ -1,9 +1,9 @@
 /**
- * Looks whether the disk takes an image, without one: how much space is free, and whether a small
- * file can be written and given another name, as storing does it.
+ * Checks whether the disk can store an image, without storing one: how much space is free, and
+ * whether a small file can be written and renamed, as storing does it.
  *
- * It asks through the runtime's own threads and waits only for so long, so that a disk that stalls
- * holds nobody up.
+ * It uses the runtime's own threads and waits only for a limited time, so a disk that stalls blocks
+ * nobody.
  *
  * @module
  */
@@ -15,53 +15,47 @@ import { type DataGuard, DataState } from "./data-guard.ts";
 import { fileSystemOf } from "./file-system.ts";
 import { UNSUPPORTED } from "./naming.ts";
 
-/** Bytes and files that must be free: room for a few images. */
+/** Bytes and files that must be free: enough for a few images. */
 export const FREE_BYTES_MIN = 4 * 1024 * 1024;
 const FREE_FILES_MIN = 16;
 
-/**
- * How long what was found counts, in milliseconds, so that it does not matter how often it is asked
- * for.
- */
+/** How long a result is valid, in milliseconds, so frequent questions cost nothing. */
 const COUNTS_MS = 1000;
 /** How long the disk may take to answer, in milliseconds. */
 const ANSWER_MS_MAX = 2000;
 
-/** What is written: one block. */
+/** The content of the test file: one block. */
 const BLOCK = Buffer.alloc(4096);
 
-/** What was found. */
+/** The result of a check. */
 export interface DiskState {
-  /**
-   * Bytes that the hub's user may still write, and of the file system as a whole; 0 where that is
-   * not known.
-   */
+  /** Bytes that the hub's user may still write, and the size of the file system; 0 if unknown. */
   readonly freeBytes: number;
   readonly sizeBytes: number;
-  /** Why no image can be stored, where that is so. */
+  /** Why no image can be stored, if so. */
   readonly problem: string | undefined;
 }
 
-/** Looks at the file system of one directory. */
+/** Checks the file system of one directory. */
 export class DiskProbe {
   private looking: Promise<DiskState> | undefined;
   private found: DiskState = { freeBytes: 0, sizeBytes: 0, problem: undefined };
   private foundMs = Number.NEGATIVE_INFINITY;
 
-  /** Where images go. */
+  /** The directory of the images. */
   private readonly images: string;
 
   constructor(private readonly guard: DataGuard) {
     this.images = guard.directory.images;
   }
 
-  /** What was found now, or a moment ago. It never rejects. */
+  /** The current result, or one from a moment ago. Never rejects. */
   async look(): Promise<DiskState> {
     if (performance.now() - this.foundMs < COUNTS_MS) return this.found;
-    // One at a time, also where the one before still waits.
+    // One check at a time, even if the previous one still waits.
     this.looking ??= this.lookNow().finally(() => (this.looking = undefined));
     const late = Promise.withResolvers<DiskState>();
-    const problem = `The disk of ${this.images} does not answer`;
+    const problem = `The disk of ${this.images} does not respond`;
     const timer = setTimeout(() => late.resolve({ ...this.found, problem }), ANSWER_MS_MAX);
     try {
       return await Promise.race([this.looking, late.promise]);
@@ -81,14 +75,14 @@ export class DiskProbe {
       if (state !== DataState.right) {
         problem = guard.describe(state, reason);
       } else {
-        // Where someone has removed the folder, who writes next makes it again.
+        // If someone has removed the folder, the next writer makes it again.
         if (!(await isThere(folder))) folder = data;
         const { bsize, blocks, bavail, files, ffree } = await statfs(folder);
         space = { freeBytes: bavail * bsize, sizeBytes: blocks * bsize };
         if (space.freeBytes < FREE_BYTES_MIN) {
           problem = `The disk is full: ${space.freeBytes} bytes are free for ${folder}, fewer than ${FREE_BYTES_MIN}`;
         } else if (files > 0 && ffree < FREE_FILES_MIN) {
-          // Where there is no fixed number of files (btrfs), `files` is 0.
+          // On file systems without a fixed number of files (btrfs), `files` is 0.
           problem = `The disk is full: it has room for ${ffree} more files in ${folder}, fewer than ${FREE_FILES_MIN}`;
         } else {
           await tryToStore(data, folder);
@@ -96,7 +90,7 @@ export class DiskProbe {
       }
     } catch (error) {
       const on = fileSystemOf(folder);
-      problem = `Cannot write in ${folder}: ${messageOf(error)}${on === undefined ? "" : ` on ${on}`}`;
+      problem = `Cannot write to ${folder}: ${messageOf(error)}${on === undefined ? "" : ` on ${on}`}`;
     }
     this.found = { ...space, problem };
     this.foundMs = performance.now();
@@ -115,15 +109,15 @@ async function isThere(path: string): Promise<boolean> {
 }
 
 /**
- * Writes a hidden file of one block, gives it a hidden name in the folder, and removes it: begun in
- * the data directory, as images are, so that who watches the folder is not told of a file that was
- * written.
+ * Writes a hidden file of one block, gives it a hidden name in the folder, and removes it. It is
+ * begun in the data directory, like images, so programs that watch the folder do not see a written
+ * file.
  */
 async function tryToStore(data: string, folder: string): Promise<void> {
   try {
     await writeAndName(data, folder);
   } catch (error) {
-    // The folder is on a disk of its own.
+    // The folder is on its own disk.
     if ((error as NodeJS.ErrnoException).code !== "EXDEV") throw error;
     await writeAndName(folder, folder);
   }
@@ -131,7 +125,7 @@ async function tryToStore(data: string, folder: string): Promise<void> {
 
 async function writeAndName(place: string, folder: string): Promise<void> {
   const [from, to] = [temporaryIn(place, "probe"), temporaryIn(folder, "probe-named")];
-  // Those of a process that has ended, too; where there are none, this tells nothing.
+  // Removes files of ended processes too. If there are none, this shows nothing.
   const clear = async (): Promise<void> => {
     for (const path of [from, to]) await rm(path, { force: true }).catch(() => undefined);
   };
@@ -150,7 +144,7 @@ async function writeAndName(place: string, folder: string): Promise<void> {
       await rename(from, to);
     }
   } finally {
-    // Why it could not be written is what counts.
+    // The reason why it could not be written matters more.
     await clear();
   }
 }

@@ -1,19 +1,18 @@
 /**
- * The event log: `logs/imagehub.log`, one line an event, and one dated file a day behind it.
+ * The event log: `logs/imagehub.log` with one line per event, and one dated file per earlier day.
  *
- * A line is `2021-09-24 08:27:13,477 ~ BackDeck|Restart|rpi13|…`. The log turns over as Python's
- * `TimedRotatingFileHandler` with `when="midnight"` and `backupCount=995` does it: at the first
- * record of a new day `imagehub.log` becomes `imagehub.log.YYYY-MM-DD`, after the day its records
- * belong to. Readers are never shown an empty or a missing `imagehub.log`, and nothing of a dated
- * log that is already there is lost.
+ * A line is `2021-09-24 08:27:13,477 ~ BackDeck|Restart|rpi13|…`. The log rotates like Python's
+ * `TimedRotatingFileHandler` with `when="midnight"` and `backupCount=995`: at the first record of a
+ * new day, `imagehub.log` becomes `imagehub.log.YYYY-MM-DD`, named after the day of its records.
+ * Readers never see an empty or missing `imagehub.log`. An existing dated log never loses anything.
  *
- * A clock that is wrong changes no names: what comes while it is behind all that stands here goes
- * on in the log at hand, which keeps the day of its other records; and the log that was just given
- * its name is never one of the oldest, which are removed.
+ * A wrong clock changes no names. While the clock is behind all records, new ones go to the current
+ * log, which keeps the day of its other records. A log that has just got its dated name is never
+ * removed as one of the oldest.
  *
- * The file is opened anew for each line: so it does not matter which thread turned it over, or
- * whether someone moved it away, a line never goes to a file that has no name any more, and the
- * disk can be unmounted, or made read-only, in between.
+ * The file is opened for each line. So it does not matter which thread rotated it, or whether
+ * someone moved it away. A line never goes to a file that has lost its name. In between, the disk
+ * can be unmounted or made read-only.
  *
  * @module
  */
@@ -42,17 +41,17 @@ import type { DataGuard } from "./data-guard.ts";
 import { appendLog, datedLogs, daysAtEnds, hasRecord, mend } from "./log-files.ts";
 import { WholeFileWriter } from "./whole-file.ts";
 
-/** Dated logs that are kept; the oldest beyond these go. */
+/** Number of dated logs to keep. The oldest ones beyond it are removed. */
 const DATED_LOGS_MAX = 995;
 
 /**
- * How far a log's last record may be ahead of the clock and still count: a clock that was corrected
- * over midnight.
+ * How far a log's last record may be ahead of the clock and still count, because a clock may be
+ * corrected over midnight.
  */
 const AHEAD_MICROS_MAX = 2 * 86_400_000_000;
 
 /**
- * Appends lines to the event log. Each thread has its own object; the lock and the log's day are
+ * Appends lines to the event log. Each thread has its own object. The lock and the log's day are
  * shared.
  */
 export class EventLog {
@@ -63,7 +62,7 @@ export class EventLog {
   private readonly path: string;
   private readonly file: WholeFileWriter;
 
-  /** @param durable whether a line is on the disk when `append` returns */
+  /** @param durable whether a line is flushed to disk before `append` returns */
   constructor(
     private readonly guard: DataGuard,
     private readonly calendar: Calendar,
@@ -78,10 +77,10 @@ export class EventLog {
   }
 
   /**
-   * Appends a record with the time of now.
+   * Appends a record with the current time.
    *
    * @param text on one line, see `oneLine` in `names.ts`
-   * @throws {Error} and the log is as it was; {DataDirectoryGone} too
+   * @throws {Error} and leaves the log unchanged; also {DataDirectoryGone}
    */
   append(text: string): void {
     this.lock.hold(() => {
@@ -90,12 +89,12 @@ export class EventLog {
       const line = Buffer.from(
         `${time.date} ${time.hour}:${time.minute}:${time.second},${threeDigits(micros)} ~ ${text}\n`,
       );
-      // After a failure the day is looked up again in what then is there.
+      // After a failure, look up the day in the current files.
       const known = this.integers[Integer.eventLogDay]!;
       this.integers[Integer.eventLogDay] = 0;
       let day = known || (this.takeOver(micros) ?? time.day);
-      // A clock that was set back over midnight, or is wrong, goes on in the same file. After one
-      // that had been years ahead it must not: there would be no turning over until then.
+      // If the clock was set back over midnight, or is wrong, continue with the same file. Not
+      // after a clock that was years ahead: the log would not rotate until then.
       if (day > time.day && day > this.latestDay(micros)) day = time.day;
       if (time.day > day) this.turnOver(day, line);
       else this.appendLine(line);
@@ -104,14 +103,14 @@ export class EventLog {
   }
 
   /**
-   * Whether the log that is open now holds this text as a record of this day. @throws {Error} where
-   * it cannot be read
+   * Whether the open log contains this text as a record of this day. @throws {Error} if it cannot
+   * be read
    */
   contains(text: string, time: LocalTime): boolean {
     return existsSync(this.path) && hasRecord(this.path, time.date, text);
   }
 
-  /** The latest day that a record can be of: with a wrong clock, any. */
+  /** The latest possible day of a record. With a wrong clock, any day is possible. */
   private latestDay(micros: number): number {
     return this.calendar.local(micros).day < this.floor
       ? Number.POSITIVE_INFINITY
@@ -149,9 +148,9 @@ export class EventLog {
   }
 
   /**
-   * Makes a new `imagehub.log` that holds this line from its first moment.
+   * Makes a new `imagehub.log` that contains this line from the beginning.
    *
-   * @param dated the name that the log before it gets; undefined: there is none
+   * @param dated the name for the previous log; undefined if there is none
    */
   private begin(line: Buffer, dated?: string): void {
     this.guard.makeFolder(Part.logs);
@@ -159,18 +158,18 @@ export class EventLog {
     const temporary = this.writeTemporary(line);
     let isLinked = false;
     try {
-      // Only the name of the new one is missing now: what there is no space for has failed.
+      // Only the rename is left. If there is no space, it has failed already.
       if (dated !== undefined) isLinked = this.keepAs(dated);
       renameSync(temporary, this.path);
     } finally {
       unlink(temporary);
     }
     if (this.durable) fsyncDirectory(this.directory.logs);
-    // Whoever watches is told of the other ways by the kernel.
+    // In the other cases, the kernel itself notifies programs that watch the folder.
     if (dated !== undefined && isLinked) announce(dated);
   }
 
-  /** Writes a log that holds this line, under a temporary name. @returns its path */
+  /** Writes a log with this line under a temporary name. @returns its path */
   private writeTemporary(line: Buffer): string {
     const { file } = this;
     const { logs } = this.directory;
@@ -188,7 +187,7 @@ export class EventLog {
     }
   }
 
-  /** Gives the log its dated name as a second one. @returns whether by a link */
+  /** Gives the log its dated name as a second name. @returns whether by a link */
   private keepAs(dated: string): boolean {
     try {
       link(this.path, dated);
@@ -196,7 +195,7 @@ export class EventLog {
     } catch (error) {
       if (!(error instanceof SystemError)) throw error;
       if (existsSync(dated)) appendLog(this.path, dated, this.durable);
-      // A file system without hard links: the log is missing for the moment until the new one has
+      // The file system has no hard links. The log is missing for a moment, until the new one has
       // its name.
       else renameSync(this.path, dated);
       return false;
@@ -204,8 +203,8 @@ export class EventLog {
   }
 
   /**
-   * The record stands by now, so what cannot be removed only stays. @param made the day of the log
-   * that was just made
+   * The record is stored already, so a file that cannot be removed simply stays. @param made the
+   * day of the log that was just made
    */
   private removeOldest(made: number): void {
     for (const day of datedLogs(this.directory.logs).slice(0, -DATED_LOGS_MAX)) {
@@ -213,24 +212,25 @@ export class EventLog {
       try {
         unlinkSync(this.directory.datedLog(day));
       } catch {
-        // Tried again when the log turns over the next time.
+        // Tried again at the next rotation.
       }
     }
   }
 
   /**
-   * Takes over a log that an earlier run left: finishes a line that was cut off.
+   * Takes over the log of an earlier run, and finishes a truncated line.
    *
-   * @returns the day that it belongs to; undefined where there is none
+   * @returns its day; undefined if there is no log
    */
   private takeOver(micros: number): number | undefined {
     this.guard.check(Part.logs);
     const latest = this.latestDay(micros);
     const newestDated = (): number | undefined =>
       datedLogs(this.directory.logs).findLast((day) => day <= latest);
-    // With a wrong clock, what comes now belongs behind all that there is.
+    // With a wrong clock, new records go after all existing ones.
     if (!existsSync(this.path)) return Number.isFinite(latest) ? undefined : newestDated();
-    // Its name may not be on the disk yet: whoever gave it may have failed, or ended, before that.
+    // Its name may not be on the disk yet: the process that gave it may have failed or ended
+    // before.
     if (this.durable) fsyncDirectory(this.directory.logs);
     const { mtimeMs } = statSync(this.path);
     mend(this.path);
@@ -240,14 +240,14 @@ export class EventLog {
       days.length > 0
         ? Math.max(...(possible.length > 0 ? possible : days))
         : this.calendar.local(mtimeMs * 1000).day;
-    // All its records may be of a wrong clock.
+    // All its records may have the time of a wrong clock.
     return day < this.floor ? Math.max(day, newestDated() ?? 0) : day;
   }
 }
 
 /**
- * Removes what a close that failed, or an earlier process of the same number, has left. Where that
- * cannot be done, another name is free.
+ * Removes a leftover of a failed close, or of an earlier process with the same id. If that fails,
+ * another name is free.
  */
 function removeLeftover(path: string): void {
   try {
@@ -257,9 +257,9 @@ function removeLeftover(path: string): void {
   }
 }
 
-/** Appends all of the bytes or, where that fails, none. */
+/** Appends all bytes, or none if that fails. */
 function appendWhole(fd: number, bytes: Uint8Array): void {
-  // Most often it is written at once, and then there is no need to know how long the file was.
+  // Usually a single write is enough; then the former size does not matter.
   const first = writeSome(fd, bytes);
   if (first === bytes.byteLength) return;
   const size = sizeOf(fd) - first;

@@ -1,6 +1,5 @@
 /**
- * Which file system a path is on, in words for a person, and whether a disk that belongs there is
- * missing.
+ * Describes the file system of a path, and finds out whether its disk is missing.
  *
  * @module
  */
@@ -10,22 +9,22 @@ import { readFileSync, realpathSync } from "node:fs";
 /** A line of /proc/self/mountinfo. */
 interface Mount {
   readonly point: string;
-  /** Such as `ext4`, or `fuseblk` for all that goes through FUSE to a disk. */
+  /** Such as `ext4`; `fuseblk` for everything that uses a disk through FUSE. */
   readonly type: string;
   /** Such as `/dev/sda1`. */
   readonly source: string;
 }
 
 /**
- * The file system that a path is on.
+ * The file system of a path.
  *
- * @param path of something that may not be there
- * @returns e.g. `fuseblk at /media/pi/STICK (/dev/sda1)`; undefined where that cannot be found out
+ * @param path may not exist
+ * @returns e.g. `fuseblk at /media/pi/STICK (/dev/sda1)`; undefined if unknown
  */
 export function fileSystemOf(path: string): string | undefined {
   try {
     const real = realPathOf(path);
-    // Of those at one place the last one covers the others.
+    // If several are mounted at one place, the last one covers the others.
     const mount = mounts()
       .filter(({ point }) => isBelow(real, point))
       .reduce((best, next) => (next.point.length >= best.point.length ? next : best));
@@ -36,8 +35,8 @@ export function fileSystemOf(path: string): string | undefined {
 }
 
 /**
- * The place above a path, or the path itself, where /etc/fstab mounts a disk at every start and
- * nothing is mounted now. What is mounted by hand alone (`noauto`) does not count.
+ * The path or its parent at which /etc/fstab mounts a disk at boot but nothing is mounted now.
+ * Disks that are mounted only by hand (`noauto`) do not count.
  *
  * @param path absolute
  */
@@ -65,14 +64,14 @@ function mounts(): Mount[] {
     .trimEnd()
     .split("\n")
     .map((line) => {
-      // After a few more fields, whose number varies, there is a dash.
+      // After a varying number of fields comes a dash.
       const [before = "", after = ""] = line.split(" - ");
       const [type = "", source = ""] = after.split(" ");
       return { point: unescape(before.split(" ")[4] ?? ""), type, source: unescape(source) };
     });
 }
 
-/** Blanks and the like are written as three octal digits. */
+/** Decodes spaces and the like, written as three octal digits. */
 function unescape(field: string): string {
   return field.replaceAll(/\\([0-7]{3})/g, (_, digits: string) =>
     String.fromCharCode(Number.parseInt(digits, 8)),

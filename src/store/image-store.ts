@@ -16,14 +16,14 @@ import { type Content, WholeFileWriter } from "./whole-file.ts";
 /** In microseconds. */
 const SECOND = 1_000_000;
 
-/** How often an image is written before it is given up, where the folder is removed each time. */
+/** How often to write an image before giving up, if its folder is removed each time. */
 const ATTEMPTS = 2;
 
-/** Stores images, each whole or not at all, and never one over another. */
+/** Stores images, each whole or not at all, and never over another one. */
 export class ImageStore {
   private readonly file: WholeFileWriter;
 
-  /** @param durable whether an image is on the disk, and its name too, when `store` returns */
+  /** @param durable whether an image and its name are flushed to disk before `store` returns */
   constructor(
     private readonly folders: DateFolders,
     private readonly calendar: Calendar,
@@ -36,12 +36,12 @@ export class ImageStore {
   /**
    * Stores an image.
    *
-   * @param name what the file name starts with, see `names.ts`
-   * @param micros when it was received, in microseconds since 1970 UTC; where that name is taken,
-   *   the next free microsecond of the same second names it
-   * @param suffix what kind of file it is
-   * @returns "granted" when it stands; else its day's folder is full and it was not stored
-   * @throws {SystemError} and {DataDirectoryGone}, and it does not stand
+   * @param name the beginning of the file name, see `names.ts`
+   * @param micros when it was received, in microseconds since 1970 UTC. If that name is taken, the
+   * next free microsecond of the same second is used
+   * @param suffix the kind of file
+   * @returns "granted" if it is stored; otherwise its day's folder is full
+   * @throws {SystemError} and {DataDirectoryGone}; then it is not stored
    */
   store(name: string, micros: number, content: Content, suffix: ImageSuffix): Permit {
     const time = this.calendar.local(micros);
@@ -58,7 +58,7 @@ export class ImageStore {
           this.folders.release(time);
           throw error;
         }
-        // Someone removed the folder: its count is gone with it.
+        // Someone removed the folder, so its count is void.
         this.folders.forget(time);
       }
     }

@@ -1,9 +1,9 @@
 /**
- * Makes a JPEG of an OpenCV frame, on the runtime's own threads for images.
+ * Encodes an OpenCV frame as JPEG, on the runtime's own threads for images.
  *
- * An array of B, G, R bytes is the body of a Windows bitmap, which `Bun.Image` decodes: 54 bytes of
- * header, a negative height for rows from the top, and rows filled up to a multiple of 4 bytes. A
- * gray pixel stands there three times. A JPEG has no opacity, so that of BGRA is left out.
+ * An array of B, G, R bytes is the body of a Windows bitmap, which `Bun.Image` decodes: a header of
+ * 54 bytes, a negative height for rows from the top, and rows padded to a multiple of 4 bytes. A
+ * gray pixel is written three times. A JPEG has no alpha, so that of BGRA is dropped.
  *
  * @module
  */
@@ -20,20 +20,20 @@ const HEADERS_BYTES = FILE_HEADER_BYTES + 40;
  *
  * @param array of `uint8` or `bool`
  * @param quality of the JPEG, 1 to 100
- * @throws {Error} where the image cannot be encoded
+ * @throws {Error} if the image cannot be encoded
  */
 export async function encodeJpeg(
   address: Address,
   array: RawArray,
   quality: number,
 ): Promise<Uint8Array> {
-  // The runtime's own bound is for files that say little and unfold to much; these pixels are all
-  // here already.
+  // The runtime's own limit is meant for small files that expand to many pixels. These pixels are
+  // in memory already.
   const maxPixels = array.height * array.width;
   return await new Bun.Image(bitmap(address, array), { maxPixels }).jpeg({ quality }).bytes();
 }
 
-/** A Windows bitmap (BITMAPFILEHEADER, BITMAPINFOHEADER, rows) of 24 bits a pixel. */
+/** A Windows bitmap (BITMAPFILEHEADER, BITMAPINFOHEADER, rows) with 24 bits per pixel. */
 function bitmap(address: Address, { height, width, channels, item }: RawArray): Uint8Array {
   const stride = Math.ceil((width * 3) / 4) * 4;
   const bytes = new Uint8Array(HEADERS_BYTES + stride * height);
@@ -50,7 +50,7 @@ function bitmap(address: Address, { height, width, channels, item }: RawArray): 
   view.setUint32(34, stride * height, true);
 
   const rowBytes = width * channels;
-  // A row that is in the bitmap as it is here needs no copy of its own.
+  // A row that already has the bitmap's format needs no conversion.
   const isPlain = channels === 3 && item === "uint8";
   const row = new Uint8Array(isPlain ? 0 : rowBytes);
   for (let y = 0; y < height; y++) {
@@ -64,7 +64,8 @@ function bitmap(address: Address, { height, width, channels, item }: RawArray): 
 }
 
 /**
- * Makes B, G, R of each pixel of a row: the runtime's decoder takes no bitmap of 8 bits a pixel.
+ * Converts a row's pixels to B, G, R: the runtime's decoder does not support bitmaps with 8 bits
+ * per pixel.
  */
 function spread(row: Uint8Array, channels: number, target: Uint8Array): void {
   const [green, red] = channels === 1 ? [0, 0] : [1, 2];

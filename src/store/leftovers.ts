@@ -1,6 +1,6 @@
 /**
- * Clears away what a crash left unfinished: files under hidden temporary names, which only file
- * systems without `O_TMPFILE` have.
+ * Removes unfinished files of a crash: those with hidden temporary names. Only file systems without
+ * `O_TMPFILE` have them.
  *
  * @module
  */
@@ -11,22 +11,22 @@ import { messageOf } from "../errors.ts";
 import { type DataDirectory, dayOf, isTemporary } from "./data-directory.ts";
 
 /**
- * Newest date folders that are looked into. A crash leaves files in the folder of its day, or of
- * those beside it.
+ * How many of the newest date folders are searched. A crash leaves files in the folder of its day,
+ * or an adjacent one.
  */
 const FOLDERS_MAX = 4;
 
-/** What became of them. */
+/** The result of the cleanup. */
 export interface Cleared {
-  /** How many were removed. */
+  /** Number of removed files. */
   readonly removed: number;
-  /** Why some could not be, and folders that could not be looked into. */
+  /** Why some could not be removed, and folders that could not be read. */
   readonly failures: readonly string[];
 }
 
 /**
- * Removes them. The lock on the data directory has to be held: those of another hub would go too.
- * It never throws.
+ * Removes the files. The data directory must be locked, because another hub's unfinished files
+ * would be removed too. Never throws.
  */
 export function clearLeftovers(directory: DataDirectory): Cleared {
   const failures: string[] = [];
@@ -57,7 +57,7 @@ export function clearLeftovers(directory: DataDirectory): Cleared {
 }
 
 function namesIn(folder: string): string[] {
-  // What is no folder and bears the name of one is not the hub's.
+  // Something that has a folder's name but is not a folder is not the hub's.
   return statSync(folder, { throwIfNoEntry: false })?.isDirectory() === true
     ? readdirSync(folder)
     : [];

@@ -1,6 +1,5 @@
 /**
- * What is in the files of the event log. They may hold hundreds of megabytes, so none is ever read
- * as a whole at once.
+ * Reads files of the event log. They may have hundreds of megabytes, so none is read as a whole.
  *
  * @module
  */
@@ -11,7 +10,7 @@ import { dayOf, dayOfLog } from "./data-directory.ts";
 
 const LINE_START = /^(\d{4}-\d{2}-\d{2}) \d{2}:\d{2}:\d{2},\d{3} ~ /;
 
-/** How much is read at once, in bytes: more than any line is long. */
+/** Bytes per read: more than any line has. */
 const PIECE_BYTES = 64 * 1024;
 
 /** `2021-09-24 08:27:13,477`, in bytes. */
@@ -20,8 +19,8 @@ const TIME_BYTES = 23;
 const NEWLINE = 0x0a;
 
 /**
- * The days of the dated logs in a folder, e.g. 20181230, the earliest first; none where it cannot
- * be read.
+ * The days of the dated logs in a folder, e.g. 20181230, earliest first; empty if it cannot be
+ * read.
  */
 export function datedLogs(folder: string): number[] {
   return namesIn(folder)
@@ -30,7 +29,7 @@ export function datedLogs(folder: string): number[] {
     .toSorted((a, b) => a - b);
 }
 
-/** What is in a folder; nothing where it cannot be read. */
+/** The entries of a folder; empty if it cannot be read. */
 export function namesIn(folder: string): string[] {
   try {
     return readdirSync(folder);
@@ -40,8 +39,8 @@ export function namesIn(folder: string): string[] {
 }
 
 /**
- * The days of records at both ends of a log. In between there are others only where the clock was
- * set to and fro.
+ * The days of the records at both ends of a log. In between there are other days only if the clock
+ * was set back and forth.
  *
  * @throws {SystemError} and {NotAFile}
  */
@@ -51,7 +50,7 @@ export function daysAtEnds(path: string): number[] {
     const lines = readAt(fd, Math.max(0, size - PIECE_BYTES), PIECE_BYTES)
       .toString()
       .split("\n");
-    // Its first line is the rest of one.
+    // Its first line is a partial one.
     const tail = size > PIECE_BYTES ? lines.slice(1) : lines;
     const days = [...head, ...tail].map((line) => dayOf(LINE_START.exec(line)?.[1] ?? ""));
     return [...new Set(days.filter((day) => day !== undefined))];
@@ -59,13 +58,13 @@ export function daysAtEnds(path: string): number[] {
 }
 
 /**
- * Whether a log holds this text as a record of a day. @param date such as `2018-12-30` @throws
+ * Whether a log contains this text as a record of a day. @param date such as `2018-12-30` @throws
  * {SystemError} and {NotAFile}
  */
 export function hasRecord(path: string, date: string, text: string): boolean {
   const wanted = Buffer.from(` ~ ${text}\n`);
   return withFile(path, (fd, size) => {
-    // So that what one piece cuts is whole in the next.
+    // Overlap the pieces, so a line cut by one is whole in the next.
     const step = PIECE_BYTES - wanted.byteLength - TIME_BYTES - 1;
     for (let at = 0; at < size; at += step) {
       const piece = readAt(fd, at, PIECE_BYTES);
@@ -80,8 +79,8 @@ export function hasRecord(path: string, date: string, text: string): boolean {
 }
 
 /**
- * Finishes a line that was cut off at the end of a log, and cuts off what a power cut can leave
- * there: zeros where the bytes had not reached the disk.
+ * Finishes a truncated line at the end of a log. Removes what a power cut can leave there: zeros
+ * for bytes that did not reach the disk.
  *
  * @throws {Error} of node:fs, {SystemError} and {NotAFile}
  */
@@ -107,10 +106,9 @@ function appendLine(path: string): void {
 }
 
 /**
- * Appends one log to another, whole or, where that fails, not at all. Nothing is done where it ends
- * with it already.
+ * Appends one log to another, whole or not at all. Does nothing if the other already ends with it.
  *
- * @param durable whether it is on the disk when this returns
+ * @param durable whether it is flushed to disk before this returns
  * @throws {SystemError} and {NotAFile}
  */
 export function appendLog(from: string, to: string, durable: boolean): void {
@@ -119,8 +117,7 @@ export function appendLog(from: string, to: string, durable: boolean): void {
       const hasIt = size >= bytes && areEqual(source, 0, end, size - bytes, bytes);
       return hasIt ? undefined : size;
     });
-    // It was turned over before, by a link or by a merge, and the hub ended before it began the
-    // next.
+    // It was rotated before, by a link or a merge, and the hub ended before it began the next log.
     if (toBytes === undefined) return;
     const fd = openAppend(to);
     try {

@@ -1,6 +1,6 @@
 /**
- * How a file with a hidden name gets its real one, and which characters that may not hold: it
- * differs between file systems, and is found out by trying it.
+ * How a file with a hidden name gets its final name, and which characters the name may not contain.
+ * Both differ between file systems and are found out by trying.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import { SystemError } from "../os/ffi.ts";
 import { close, link, openNew, rename, renameNew, unlink } from "../os/files.ts";
 import type { SharedLock } from "../shared/lock.ts";
 
-/** Errors that say: not on this file system (open(2), linkat(2), renameat2(2)). */
+/** Errors that mean: not on this file system (open(2), linkat(2), renameat2(2)). */
 export const UNSUPPORTED: ReadonlySet<string> = new Set([
   "EOPNOTSUPP",
   "ENOTSUP",
@@ -22,7 +22,7 @@ export const UNSUPPORTED: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Errors that say: not under this name, where another name has just worked. exFAT through FUSE says
+ * Errors that mean: not with this name, if another name has just worked. exFAT through FUSE returns
  * ENOENT.
  */
 const NAME_REFUSED: ReadonlySet<string> = new Set([
@@ -37,27 +37,27 @@ const NAME_REFUSED: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * What FAT, exFAT and NTFS have no place for in a name, beside those that no name of the hub has.
+ * Characters that FAT, exFAT and NTFS do not allow in names, besides those that the hub never uses.
  */
 const SPECIAL = ['"', "*", ":", "<", ">", "?", "|"] as const;
 
 /**
- * Devices of Windows, whatever comes behind the dot: some that refuse the others refuse these, too.
+ * Names of Windows devices, whatever the suffix. Some file systems that refuse the characters also
+ * refuse these.
  */
 const DEVICE = /^(con|prn|aux|nul|com\d|lpt\d)\./i;
 
-/** Letters of two, three and four bytes: old code pages do not have them. */
+/** Letters of two, three and four bytes: old code pages lack them. */
 const LETTERS = "\u00e9\u65e5\u{1f600}";
 
 /**
- * - `link`: it gets a second name, and loses the first
+ * - `link`: the file gets a second name and loses the first
  * - `renameNew`: a rename that never replaces (`RENAME_NOREPLACE`)
- * - `rename`: a look whether the name is free, then a rename; under a lock, as both together take
- *   time
+ * - `rename`: checks that the name is free, then renames; under a lock, because these are two steps
  */
 type Way = "link" | "renameNew" | "rename";
 
-/** What one file system can do. */
+/** The abilities of one file system. */
 export class Naming {
   private constructor(
     private readonly way: Way,
@@ -66,25 +66,25 @@ export class Naming {
   ) {}
 
   /**
-   * Tries it with hidden files in a folder, and leaves none.
+   * Tries them with hidden files in a folder. Removes these afterwards.
    *
    * @param stem a hidden path in the folder that nobody else uses
-   * @param lock that all have who name files there
-   * @throws {SystemError} where the disk takes no file at all
+   * @param lock shared by all who name files there
+   * @throws {SystemError} if the disk takes no file at all
    */
   static find(folder: string, stem: string, lock: SharedLock): Naming {
     return new Naming(findWay(stem), findRefused(folder, stem), lock);
   }
 
   /**
-   * Whether the file gets its name by a link, of which watchers are told only that it was made, not
-   * that it is whole.
+   * Whether files get their names by a link. Watching programs are then told only that a file was
+   * made, not that it is whole.
    */
   get isLink(): boolean {
     return this.way === "link";
   }
 
-  /** A path with nothing in its file name that is refused here. */
+  /** A path whose file name contains nothing that is refused here. */
   fitting(path: string): string {
     if (this.refused === undefined) return path;
     const end = path.lastIndexOf("/") + 1;
@@ -92,8 +92,8 @@ export class Naming {
   }
 
   /**
-   * Gives a file its name; the hidden one may be left. @returns false where the name is taken
-   * @throws {SystemError}
+   * Gives a file its name. The hidden name may stay. @returns false if the name is taken @throws
+   * {SystemError} if that fails
    */
   give(hidden: string, path: string): boolean {
     if (this.way === "rename") return this.renameUnlessTaken(hidden, path);
@@ -141,13 +141,13 @@ function works(give: typeof link, from: string, to: string): boolean {
   }
 }
 
-/** @returns what is to be replaced in a name; undefined: nothing */
+/** @returns the characters to replace in a name; undefined if none */
 function findRefused(folder: string, stem: string): RegExp | undefined {
   const paths = new Map([...SPECIAL, LETTERS].map((part) => [part, `${stem}-${part}-c`]));
   const isMade = new Set<string>();
   try {
     for (const [part, path] of paths) if (tryMake(path)) isMade.add(part);
-    // Some file systems take a name and keep another one.
+    // Some file systems accept a name but store another one.
     const names = new Set(readdirSync(folder));
     const isKept = (part: string): boolean =>
       isMade.has(part) && names.has(paths.get(part)!.slice(folder.length + 1));
@@ -172,7 +172,7 @@ function tryMake(path: string): boolean {
   }
 }
 
-/** Makes an empty file, in place of one that an earlier process of the same number left. */
+/** Makes an empty file. Replaces one that an earlier process with the same id left. */
 function make(path: string): void {
   unlink(path);
   close(openNew(path, 0o600));

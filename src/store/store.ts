@@ -1,6 +1,5 @@
 /**
- * What a thread that stores does with a slot: stores the image or the event in it, and puts the
- * outcome there.
+ * How a thread stores a slot: stores its image or event, and writes the outcome to the slot.
  *
  * @module
  */
@@ -21,10 +20,10 @@ import { encodeJpeg } from "./jpeg.ts";
 import { encodePng } from "./png.ts";
 import type { Content } from "./whole-file.ts";
 
-/** The notice in the event log when a date folder has all the images it may have. */
+/** The notice in the event log when a date folder has its maximum of images. */
 const MAX_IMAGES_NOTICE = "Max images written. Writing stopped.";
 
-/** How long what was found out about a file system counts, in milliseconds. */
+/** How long information about a file system is valid, in milliseconds. */
 const FILE_SYSTEM_MS = 1000;
 
 const OUTCOMES = {
@@ -41,7 +40,7 @@ export class Store {
   private readonly events: EventLog;
   private readonly jpegQuality: number;
   private readonly directory: DataDirectory;
-  /** What was found out about a file system that failed, of which folder, and when. */
+  /** Information about a file system after a failure: of which folder, and since when. */
   private fileSystem = "";
   private fileSystemFolder = "";
   private fileSystemMs = Number.NEGATIVE_INFINITY;
@@ -58,15 +57,15 @@ export class Store {
   }
 
   /**
-   * Stores what is in the slot, and leaves the outcome in it. It never throws.
+   * Stores the slot's content and writes the outcome to the slot. Never throws.
    *
-   * @returns a promise only where an array has to be encoded first
+   * @returns a promise only if an array must be encoded first
    */
   handle(slot: RequestSlot): void | Promise<void> {
     try {
       switch (slot.kind) {
         case Kind.jpeg:
-          // The slot has the bytes of the file, too.
+          // The slot holds the file's bytes too.
           this.storeImage(slot, slot, ".jpg");
           return;
         case Kind.raw:
@@ -101,24 +100,24 @@ export class Store {
 
   private sayFull(time: LocalTime): void {
     try {
-      // Once for each folder, also when the hub was started again since.
+      // Once per folder, even if the hub was restarted since.
       if (!this.events.contains(MAX_IMAGES_NOTICE, time)) this.events.append(MAX_IMAGES_NOTICE);
     } catch {
-      // The next image that is not kept has it said.
+      // The next image over the cap reports it again.
       this.folders.notSaidFull(time);
     }
   }
 
   private fail(slot: RequestSlot, error: unknown): void {
     const message = messageOf(error);
-    // Only what the system refused may be the file system's fault.
+    // Only system errors may be caused by the file system.
     const isSystems = error instanceof Error && "code" in error;
     slot.failure = isSystems ? message + this.onFileSystem(slot.kind) : message;
     slot.outcome = Outcome.failed;
   }
 
   /**
-   * Such as ` on ext4 at / (/dev/sda1)`. Found out once a second at most, as a full disk fails
+   * Such as ` on ext4 at / (/dev/sda1)`. Looked up at most once a second, because a full disk fails
    * every request.
    */
   private onFileSystem(kind: number): string {

@@ -1,14 +1,14 @@
 /**
- * Files that are whole or absent: nobody ever sees one under its final name that is not complete,
- * none is written over, and a crash leaves nothing under a final name that was not finished.
+ * Files that are whole or absent. Nobody ever sees an incomplete file under its final name. No file
+ * is overwritten. A crash leaves nothing unfinished under a final name.
  *
- * A file is written without a name (`O_TMPFILE`) and then linked to the one it is to have, which
- * fails where that is taken. That leaves nothing behind whenever it stops. File systems without
- * `O_TMPFILE` (NFS, exFAT) get a hidden temporary name, and then the real one as `naming.ts` finds
- * out. That is tried again after a while, and for each folder.
+ * A file is written without a name (`O_TMPFILE`) and then linked to its name, which fails if the
+ * name is taken. This leaves nothing behind whenever it stops. On file systems without `O_TMPFILE`
+ * (NFS, exFAT), it gets a hidden temporary name, and then the final one as `naming.ts` finds out.
+ * `O_TMPFILE` is tried again after a while, and for each folder.
  *
- * It is begun in the data directory, not in its folder: who watches that folder (inotify) so hears
- * of no name but the last one.
+ * Files are begun in the data directory, not in their folder. So programs that watch the folder
+ * (inotify) see only the final name.
  *
  * @module
  */
@@ -36,54 +36,54 @@ import { Naming, UNSUPPORTED } from "./naming.ts";
 const MODE = 0o644;
 
 /**
- * For how long files get hidden names where unnamed ones did not work, until that is tried again,
- * in milliseconds: what says that a file system cannot do it (EPERM, EINVAL) may also pass. Each
- * time twice as long, as most often it is so for good.
+ * How long files get hidden names if unnamed files did not work, before these are tried again, in
+ * milliseconds. Errors that mean that a file system cannot do it (EPERM, EINVAL) may be temporary.
+ * The time doubles, because they are usually permanent.
  */
 const HIDDEN_MS_MIN = 10_000;
 const HIDDEN_MS_MAX = 3_600_000;
 
-/** In place of a descriptor and of a hidden name. */
+/** Used instead of a descriptor and of a hidden name. */
 const NO_FILE = -1;
 const NO_NAME = "";
 
-/** Bytes outside the JavaScript heap: what a slot has. */
+/** Bytes outside the JavaScript heap: a slot's content. */
 interface Payload {
   readonly payloadAddress: Address;
   readonly payloadBytes: number;
 }
 
-/** What a file is to hold. */
+/** The content of a file. */
 export type Content = Payload | Uint8Array;
 
 /**
- * Writes whole files, one after the other: {@link begin}, {@link write}, and {@link publish} until
- * a name is free. Where one of these throws, {@link abandon}.
+ * Writes whole files one after the other: {@link begin}, {@link write}, and {@link publish} until a
+ * name is free. If one of these throws, call {@link abandon}.
  */
 export class WholeFileWriter {
-  /** The file in hand: its folder, what it holds, and its descriptor while it is open. */
+  /** The current file: its folder, its content, and its descriptor while open. */
   private folder = "";
   private content: Content | undefined;
   private fd = NO_FILE;
-  /** Whether it was begun under a hidden name, and that name while it has it. */
+  /** Whether it has a hidden name, and that name while it exists. */
   private isHidden = false;
   private hidden = NO_NAME;
   private path = "";
 
-  /** The folder that gets hidden files, until when, and for how long that is. */
+  /** The folder that gets hidden files, until when, and for how long in total. */
   private hiddenFolder: string | undefined;
   private hiddenUntilMs = 0;
   private hiddenMs = 0;
-  /** What the file system can do, where unnamed files do not work. */
+  /** The file system's abilities, if unnamed files do not work. */
   private naming: Naming | undefined;
   private count = 0;
-  /** The folder for which it was looked last where its files are begun, and where that is. */
+  /** The folder checked last for where its files are begun, and that place. */
   private placeFolder = "";
   private place = "";
 
   /**
-   * @param durable whether a file's bytes are on the disk before it gets its name
-   * @param part where all the folders are
+   * @param durable whether a file's bytes are flushed to disk before it gets its name
+   * @param part contains all the folders
    * @param now in milliseconds
    */
   constructor(
@@ -96,7 +96,7 @@ export class WholeFileWriter {
   /**
    * Begins a new file.
    *
-   * @param folder that is there
+   * @param folder must exist
    * @throws {SystemError} and {DataDirectoryGone}
    */
   begin(folder: string): void {
@@ -107,7 +107,7 @@ export class WholeFileWriter {
         this.openHidden();
         return;
       }
-      // Another folder may be on another disk, and this one have recovered.
+      // Another folder may be on another disk, and this one may have recovered.
       this.hiddenFolder = undefined;
       this.naming = undefined;
       this.placeFolder = "";
@@ -120,9 +120,9 @@ export class WholeFileWriter {
   }
 
   /**
-   * Puts into the file all that it is to hold.
+   * Writes the whole content.
    *
-   * @param content stays as it is until the file has its name
+   * @param content must not change until the file has its name
    * @throws {SystemError} and {DataDirectoryGone}
    */
   write(content: Content): void {
@@ -136,10 +136,10 @@ export class WholeFileWriter {
   }
 
   /**
-   * Gives the file its name, and closes it. On a file system that has no place for some characters
-   * it gets `-` for each of those.
+   * Gives the file its name and closes it. If the file system does not allow some characters, `-`
+   * replaces each of them.
    *
-   * @returns false where the name is taken: another one is to be tried
+   * @returns false if the name is taken: try another one
    * @throws {SystemError} and {DataDirectoryGone}
    */
   publish(path: string): boolean {
@@ -147,14 +147,14 @@ export class WholeFileWriter {
     this.close();
     if (this.isHidden) {
       this.removeHidden();
-      // Where the one is refused as the other is, it is not for the lack of a name.
+      // If both kinds of file are refused alike, the lack of a name is not the cause.
       if (this.hiddenFolder === undefined) this.hide();
     }
     this.content = undefined;
     return true;
   }
 
-  /** Leaves nothing of a file that was begun and has not been published. It never throws. */
+  /** Removes a file that was begun but not published. Never throws. */
   abandon(): void {
     this.content = undefined;
     closeQuietly(this.fd);
@@ -162,14 +162,14 @@ export class WholeFileWriter {
     try {
       this.removeHidden();
     } catch {
-      // There is an earlier error, which says more.
+      // An earlier error says more.
     }
   }
 
   /**
-   * Tells whoever watches the folder that the file published last is whole, once, with its final
-   * name: IN_CLOSE_WRITE where it got that by a link. Where it got it by a rename, IN_MOVED_TO has
-   * told it.
+   * Notifies programs that watch the folder that the last published file is whole, once, with its
+   * final name. IN_CLOSE_WRITE is made here if the name came by a link. If it came by a rename,
+   * IN_MOVED_TO has told them already.
    */
   announce(): void {
     if (!this.isHidden || this.naming?.isLink === true) announce(this.path);
@@ -197,11 +197,11 @@ export class WholeFileWriter {
     if (content instanceof Uint8Array) writeBytes(fd, content);
     else writeAll(fd, content.payloadAddress, content.payloadBytes);
     if (this.durable) fsync(fd);
-    // What fails only now must not have its name by then.
+    // If closing fails, the file must not have its name yet.
     if (this.isHidden) this.close();
   }
 
-  /** @returns false where the name is taken */
+  /** @returns false if the name is taken */
   private name(path: string): boolean {
     if (this.isHidden) {
       this.path = this.naming!.fitting(path);
@@ -218,15 +218,15 @@ export class WholeFileWriter {
   }
 
   /**
-   * Goes on with a hidden file in place of the unnamed one. @param error of the unnamed one, thrown
-   * again where it does not say that the file system has no such files
+   * Continues with a hidden file instead of the unnamed one. @param error of the unnamed one;
+   * thrown again unless it means that the file system has no such files
    */
   private hideInstead(error: unknown): void {
     if (this.isHidden || !(error instanceof SystemError) || !UNSUPPORTED.has(error.code))
       throw error;
     closeQuietly(this.fd);
     this.fd = NO_FILE;
-    // Where another disk is at the path by now, it says so too, and tells nothing of this one.
+    // If another disk is at the path by now, its error says nothing about this one.
     this.guard.check(this.part);
     this.placeFolder = "";
     this.openHidden();
@@ -244,10 +244,10 @@ export class WholeFileWriter {
     if (hidden !== NO_NAME) unlink(hidden);
   }
 
-  /** From now on files of this folder get hidden names, for a while. */
+  /** From now on, files of this folder get hidden names for a while. */
   private hide(): void {
     const now = this.now();
-    // Again soon after the last time: it has not passed.
+    // Soon after the last time: it has not recovered.
     const isStill = now - this.hiddenUntilMs < this.hiddenMs;
     this.hiddenMs = isStill ? Math.min(HIDDEN_MS_MAX, 2 * this.hiddenMs) : HIDDEN_MS_MIN;
     this.hiddenUntilMs = now + this.hiddenMs;
@@ -255,8 +255,8 @@ export class WholeFileWriter {
   }
 
   /**
-   * Where a file for this folder is begun: in the data directory, or in the folder itself where it
-   * would be another file there.
+   * Where to begin a file for this folder: in the data directory, or in the folder itself if the
+   * file would be different there.
    */
   private placeFor(folder: string): string {
     if (folder === this.placeFolder) return this.place;
@@ -267,7 +267,7 @@ export class WholeFileWriter {
     return place;
   }
 
-  /** Makes a file there that is gone when this returns. @throws {SystemError} */
+  /** Makes a file there that is removed when this returns. @throws {SystemError} if that fails */
   private inheritedIn(place: string): Inherited {
     const fd = this.isHidden ? this.openNameless(place) : openUnnamed(place, MODE);
     try {
@@ -277,7 +277,7 @@ export class WholeFileWriter {
     }
   }
 
-  /** Opens a hidden file that has no name any more. */
+  /** Opens a hidden file that has already lost its name. */
   private openNameless(place: string): number {
     const { fd, path } = this.openHiddenIn(place);
     unlink(path);
@@ -285,8 +285,8 @@ export class WholeFileWriter {
   }
 
   /**
-   * Opens a file under a hidden name. Names that an earlier process of the same number left in use
-   * are passed over.
+   * Opens a file with a hidden name. Skips names that an earlier process with the same id left in
+   * use.
    */
   private openHiddenIn(place: string): { fd: number; path: string } {
     for (;;) {
@@ -304,14 +304,11 @@ function closeQuietly(fd: number): void {
   try {
     if (fd !== NO_FILE) close(fd);
   } catch {
-    // There is an earlier error, which says more.
+    // An earlier error says more.
   }
 }
 
-/**
- * What a file gets from the folder that it is made in: its device, group and permissions, and
- * labels.
- */
+/** What a file inherits from its folder: device, group, permissions and labels. */
 interface Inherited {
   readonly numbers: readonly number[];
   readonly attributes: readonly Buffer[];

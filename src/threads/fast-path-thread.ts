@@ -12,23 +12,23 @@ import { ReplySocket } from "../receiver/reply-socket.ts";
 import { RequestReader } from "../protocol/request.ts";
 import { Store } from "../store/store.ts";
 import { Socket } from "../zmq/socket.ts";
-import type { ThreadStart, WriterMessage } from "../shared/messages.ts";
+import type { FastPathStart, ReadyMessage } from "../shared/messages.ts";
 import { RequestQueue } from "../shared/queue.ts";
 import { firstFastSlot, slotsFor } from "../shared/memory.ts";
 import { RequestSlots } from "../shared/request-slot.ts";
+import { StoringThreads } from "../shared/storing-threads.ts";
 
 declare const self: Worker;
 
-self.onmessage = ({ data }: MessageEvent<ThreadStart>) => {
-  const { settings, shared, wakeFd, writer: number, loanFd, socket } = data;
-  if (socket === undefined) throw new Error("There is no socket to lend yet");
-  const wake = new EventFd(loanFd);
+self.onmessage = ({ data }: MessageEvent<FastPathStart>) => {
+  const { settings, shared, receiverWakeFd, fastPathWakeFd, socket } = data;
+  const { fastPath: thread } = new StoringThreads(shared, settings.writers);
+  const wake = new EventFd(fastPathWakeFd);
   const fastPath = new FastPath({
-    shared,
-    number,
+    thread,
     firstSlot: firstFastSlot(slotsFor(settings)),
-    loan: new Loan(shared, number, wake),
-    queue: new RequestQueue(shared, new EventFd(wakeFd), number),
+    loan: new Loan(shared, thread.number, wake),
+    queue: new RequestQueue(shared, new EventFd(receiverWakeFd), thread.number),
     wake,
     descriptor: socket.descriptor,
     socket: new ReplySocket(Socket.borrowed(socket.address)),
@@ -42,6 +42,6 @@ self.onmessage = ({ data }: MessageEvent<ThreadStart>) => {
     store: new Store(settings, shared, systemClock),
     calendar: new Calendar(systemClock),
   });
-  self.postMessage({ type: "ready" } satisfies WriterMessage);
+  self.postMessage({ type: "ready" } satisfies ReadyMessage);
   fastPath.run();
 };

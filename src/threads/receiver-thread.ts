@@ -4,14 +4,14 @@
  * @module
  */
 
-import { constants as os } from "node:os";
 import { Calendar, systemClock } from "../protocol/calendar.ts";
 import { EventFd } from "../os/wait.ts";
+import { describeBindError } from "../receiver/bind-error.ts";
 import type { Report } from "../receiver/complaints.ts";
 import { Receiver } from "../receiver/receiver.ts";
 import { checkZmqVersion, ZmqError } from "../zmq/library.ts";
 import { VERSION } from "../version.ts";
-import type { ReceiverMessage, ThreadStart } from "../shared/messages.ts";
+import type { ReceiverMessage, ReceiverStart } from "../shared/messages.ts";
 import { Loan } from "../shared/loan.ts";
 import { RequestQueue } from "../shared/queue.ts";
 import { RECEIVER_THREAD } from "../shared/memory.ts";
@@ -22,13 +22,13 @@ const post = (message: ReceiverMessage): void => self.postMessage(message);
 const report: Report = (level, message, fields = {}) =>
   post({ type: "log", level, message, fields });
 
-self.onmessage = ({ data }: MessageEvent<ThreadStart>) => {
-  const { settings, shared, wakeFd, loanFd } = data;
+self.onmessage = ({ data }: MessageEvent<ReceiverStart>) => {
+  const { settings, shared, receiverWakeFd, fastPathWakeFd } = data;
   checkZmqVersion();
-  const wake = new EventFd(wakeFd);
+  const wake = new EventFd(receiverWakeFd);
   const queue = new RequestQueue(shared, wake, RECEIVER_THREAD);
   const calendar = new Calendar(systemClock);
-  const loan = new Loan(shared, settings.writers, new EventFd(loanFd));
+  const loan = new Loan(shared, settings.writers, new EventFd(fastPathWakeFd));
   const parts = {
     settings,
     shared,
@@ -47,8 +47,7 @@ self.onmessage = ({ data }: MessageEvent<ThreadStart>) => {
     receiver.bind(endpoint);
   } catch (error) {
     if (!(error instanceof ZmqError)) throw error;
-    const code = Object.entries(os.errno).find(([, number]) => number === error.errno)?.[0] ?? "";
-    post({ type: "bindFailed", endpoint, code, reason: error.message });
+    post({ type: "bindFailed", reason: describeBindError(endpoint, settings.port, error) });
     return;
   }
   post({ type: "bound", endpoint, socket: receiver.lendable });

@@ -1,6 +1,6 @@
 /**
- * The thread of a writer: takes slots from the queue, stores what is in them, and gives them back.
- * Events go through `event-queue.ts`, so that no more than one writer waits for the event log.
+ * The thread of a writer: takes slots from the queue, stores them, and gives them back. Events go
+ * through `event-queue.ts`, so at most one writer waits for the event log.
  *
  * @module
  */
@@ -8,45 +8,39 @@
 import { systemClock } from "../protocol/calendar.ts";
 import { EventFd } from "../os/wait.ts";
 import { Store } from "../store/store.ts";
-import { observe } from "../shared/histogram.ts";
 import { EventQueue } from "../shared/event-queue.ts";
-import type { ThreadStart, WriterMessage } from "../shared/messages.ts";
-import { RequestQueue, NoWork } from "../shared/queue.ts";
-import { histogramAt, Integer, UNFLUSHED } from "../shared/memory.ts";
+import type { ReadyMessage, WriterStart } from "../shared/messages.ts";
+import { NoWork, RequestQueue } from "../shared/queue.ts";
 import { isForLog, RequestSlots } from "../shared/request-slot.ts";
+import { StoringThread } from "../shared/storing-threads.ts";
 
 declare const self: Worker;
 
-self.onmessage = async ({ data }: MessageEvent<ThreadStart>) => {
-  const { settings, shared, wakeFd, writer } = data;
-  const { integers } = shared;
+self.onmessage = async ({ data }: MessageEvent<WriterStart>) => {
+  const { settings, shared, receiverWakeFd, number } = data;
   const files = new Store(settings, shared, systemClock);
-  const queue = new RequestQueue(shared, new EventFd(wakeFd), writer);
-  const events = new EventQueue(shared, writer);
+  const queue = new RequestQueue(shared, new EventFd(receiverWakeFd), number);
+  const events = new EventQueue(shared, number);
   const slots = new RequestSlots(shared.slots);
-  const durations = histogramAt(shared, writer);
+  const thread = new StoringThread(shared, number);
 
-  const giveBack = (index: number, startMs: number): void => {
-    observe(durations, performance.now() - startMs);
-    Atomics.store(integers, Integer.unflushed, UNFLUSHED);
-    integers[Integer.inHand + writer] = 0;
+  const giveBack = (index: number): void => {
+    thread.letGo();
     queue.giveBack(index);
   };
-  /** Only an array that is being encoded is waited for; everything else has been done by then. */
+  /** Only wait for an array that is being encoded. Everything else is finished. */
   let pending = undefined as void | Promise<void>;
   const store = (index: number): void => {
-    // One turn with events goes on for as long as some come.
+    // A turn with events continues as long as some arrive.
     queue.turn();
-    integers[Integer.taken + writer]!++;
-    Atomics.store(integers, Integer.inHand + writer, index + 1);
-    const startMs = performance.now();
-    pending = files.handle(slots.at(index));
-    if (pending === undefined) giveBack(index, startMs);
-    else pending = pending.then(() => giveBack(index, startMs));
+    thread.begin(index);
+    pending = thread.store(files, slots.at(index));
+    if (pending === undefined) giveBack(index);
+    else pending = pending.then(() => giveBack(index));
   };
 
-  self.postMessage({ type: "ready" } satisfies WriterMessage);
-  // The writer before this one may have left some.
+  self.postMessage({ type: "ready" } satisfies ReadyMessage);
+  // The previous writer may have left some.
   events.drain(store);
   for (;;) {
     const index = queue.waitForWork();

@@ -1,5 +1,5 @@
 /**
- * libzmq inside the executable for linux-x64; `addon.ts` says how this file takes its place.
+ * libzmq inside the executable for linux-x64. `addon.ts` says how this file replaces it.
  *
  * @module
  */

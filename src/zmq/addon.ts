@@ -1,8 +1,7 @@
 /**
- * Where libzmq is, when the hub runs from source: inside the `zeromq` package, whose prebuilt
- * addons export libzmq's whole C API. The executables have `addon.linux-arm64.ts` or
- * `addon.linux-x64.ts` in place of this file (the conditions of `#libzmq` in package.json), which
- * carry the addon inside.
+ * Finds libzmq when the hub runs from source: in the `zeromq` package, whose prebuilt addons export
+ * libzmq's whole C API. In the executables, `addon.linux-arm64.ts` or `addon.linux-x64.ts` replaces
+ * this file (the conditions of `#libzmq` in package.json). They contain the addon.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * CURVE keys in files, in the form that CZMQ and pyzmq use (`zmq.auth.create_certificates`):
- * `NAME.key` holds the public key, and `NAME.key_secret` both.
+ * Files with CURVE keys, in the format of CZMQ and pyzmq (`zmq.auth.create_certificates`):
+ * `NAME.key` holds the public key, `NAME.key_secret` holds both.
  *
  * @module
  */
@@ -16,11 +16,11 @@ export interface KeyPair {
 
 const PUBLIC_SUFFIX = ".key";
 const Z85 = "[0-9a-zA-Z.\\-:+=^!/*?&<>()[\\]{}@%$#]{40}";
-/** The digits of Z85 in their order (ZeroMQ RFC 32). */
+/** The digits of Z85, in order (ZeroMQ RFC 32). */
 const Z85_DIGITS =
   "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#";
 
-/** The text of a certificate; with its secret key where that is given. */
+/** The text of a certificate, with the secret key if given. */
 export function formatCertificate({
   publicKey,
   secretKey,
@@ -32,7 +32,7 @@ export function formatCertificate({
   return [
     secret === ""
       ? "# ZeroMQ CURVE public certificate. Give it to the other side."
-      : "# ZeroMQ CURVE secret certificate. Keep it to yourself, readable by its owner alone.",
+      : "# ZeroMQ CURVE secret certificate. Keep it secret, readable only by its owner.",
     "",
     "metadata",
     "curve",
@@ -42,9 +42,9 @@ export function formatCertificate({
 }
 
 /**
- * Reads the certificate with both keys.
+ * Reads a certificate with both keys.
  *
- * @throws {Error} where the file cannot be read or holds no secret key
+ * @throws {Error} if the file cannot be read or holds no secret key
  */
 export function readKeyPair(file: string): KeyPair {
   const text = readFileSync(file, "utf8");
@@ -52,26 +52,28 @@ export function readKeyPair(file: string): KeyPair {
   const secretKey = keyIn(text, "secret-key");
   if (publicKey === undefined || secretKey === undefined) {
     throw new Error(
-      `${file} has no public-key and secret-key in Z85; make one with imagehub keygen`,
+      `${file} holds no key pair (public-key and secret-key in Z85); make one with imagehub keygen`,
     );
   }
   return { publicKey, secretKey };
 }
 
 /**
- * Reads the public key of a certificate. @throws {Error} where the file cannot be read or holds
- * none
+ * Reads the public key of a certificate. @throws {Error} if the file cannot be read or holds none
  */
 export function readPublicKey(file: string): string {
   const key = keyIn(readFileSync(file, "utf8"), "public-key");
-  if (key === undefined) throw new Error(`${file} has no public-key in Z85`);
+  if (key === undefined)
+    throw new Error(
+      `${file} holds no public key (public-key in Z85); make one with imagehub keygen`,
+    );
   return key;
 }
 
 /**
- * Reads the public keys of all certificates in a directory: its files `*.key`.
+ * Reads the public keys of all certificates (`*.key`) in a directory.
  *
- * @throws {Error} where the directory or one of them cannot be read, or holds no key
+ * @throws {Error} if the directory or a file cannot be read, or a file holds no key
  */
 export function readPublicKeys(directory: string): Set<string> {
   const keys = new Set<string>();
@@ -87,8 +89,8 @@ function keyIn(text: string, name: string): string | undefined {
 }
 
 /**
- * Whether each five digits stand for four bytes: 85^5 is a little more than 2^32. libzmq takes no
- * other key.
+ * Whether each group of five digits is a value of four bytes: 85^5 is a little more than 2^32.
+ * libzmq accepts no other keys.
  */
 function hasValue(key: string): boolean {
   return Array.from(key.match(/.{5}/g) ?? [])

@@ -1,9 +1,9 @@
 /**
- * libzmq as a library: its functions through `bun:ffi`, its errors, its version and its keys.
+ * The library libzmq: its functions through `bun:ffi`, its errors, its version and its keys.
  *
- * The library comes from the `zeromq` package, whose prebuilt addon exports it whole; that
- * package's own JavaScript cannot run in Bun, because it needs `uv_poll_init_socket`. This folder
- * alone knows libzmq's pointers, structs and errno. Only what the hub uses is in it.
+ * The library comes from the `zeromq` package, whose prebuilt addon exports it whole. That
+ * package's own JavaScript does not run in Bun, because it needs `uv_poll_init_socket`. Only this
+ * folder knows libzmq's pointers, structs and errno. It contains only what the hub uses.
  *
  * @module
  */
@@ -52,15 +52,15 @@ export const { symbols: zmq } = dlopen(libzmqPath(), {
   zmq_z85_encode: { args: [FFIType.ptr, FFIType.ptr, FFIType.u64], returns: FFIType.ptr },
 });
 
-/** The oldest libzmq that the hub runs on: earlier ones lose replies and have known holes. */
+/** The oldest usable libzmq. Earlier ones lose replies and have known security holes. */
 const VERSION_MIN = [4, 3, 4] as const;
 
-/** A call of libzmq that failed. */
+/** A failed call of libzmq. */
 export class ZmqError extends Error {
   override readonly name = "ZmqError";
   /** The C function, e.g. `zmq_bind`. */
   readonly function: string;
-  /** What errno was right after the call. */
+  /** The value of errno. */
   readonly errno: number;
 
   constructor(name: string, errno: number) {
@@ -75,7 +75,7 @@ export function fail(name: string): never {
   throw new ZmqError(name, lastErrno());
 }
 
-/** @internal Strings that C reads during one call only. */
+/** @internal A string that C reads only during one call. */
 export function cString(text: string): Buffer {
   return Buffer.from(`${text}\0`);
 }
@@ -94,7 +94,9 @@ export function checkZmqVersion(): void {
   const parts = version.split(".").map(Number);
   const different = VERSION_MIN.findIndex((part, at) => parts[at] !== part);
   if (different >= 0 && (parts[different] ?? 0) < VERSION_MIN[different]!) {
-    throw new Error(`libzmq ${version} is too old: ${VERSION_MIN.join(".")} or later is needed`);
+    throw new Error(
+      `libzmq ${version} is too old: version ${VERSION_MIN.join(".")} or later is needed`,
+    );
   }
 }
 
@@ -102,8 +104,8 @@ export function checkZmqVersion(): void {
 const KEY_CHARS = 40;
 
 /**
- * `zmq_curve_keypair(3)`: new keys, in Z85. @throws {ZmqError} ENOTSUP where libzmq was built
- * without CURVE
+ * `zmq_curve_keypair(3)`: new keys, in Z85. @throws {ZmqError} ENOTSUP if libzmq was built without
+ * CURVE
  */
 export function newKeyPair(): { publicKey: string; secretKey: string } {
   const [publicKey, secretKey] = [Buffer.alloc(KEY_CHARS + 1), Buffer.alloc(KEY_CHARS + 1)];
@@ -114,7 +116,7 @@ export function newKeyPair(): { publicKey: string; secretKey: string } {
   };
 }
 
-/** `zmq_z85_encode(3)`. @param bytes as many as a multiple of 4 */
+/** `zmq_z85_encode(3)`. @param bytes a multiple of 4 */
 export function z85Encode(bytes: Uint8Array): string {
   const text = Buffer.alloc((bytes.byteLength / 4) * 5 + 1);
   if (zmq.zmq_z85_encode(text, bytes, bytes.byteLength) === null) fail("zmq_z85_encode");

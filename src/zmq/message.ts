@@ -1,5 +1,5 @@
 /**
- * Messages of libzmq (`zmq_msg_t`), one frame each.
+ * Messages of libzmq (`zmq_msg_t`). Each is one frame.
  *
  * @module
  */
@@ -11,22 +11,22 @@ import { cString, zmq } from "./library.ts";
 
 const ZMQ_SRCFD = 2;
 
-/** `zmq_msg_t` is 64 bytes on every platform, and aligned as a pointer is. */
+/** `zmq_msg_t` has 64 bytes on every platform, with the alignment of a pointer. */
 export const MESSAGE_BYTES = 64;
 
 /**
- * A `zmq_msg_t` in memory that someone else keeps: the view on it costs nothing and is made once.
+ * A `zmq_msg_t` in memory owned by someone else. Make this view once; using it costs nothing.
  *
- * A message may be handed to another thread, which then alone may touch it, until it is handed
- * back.
+ * A message may be handed to another thread. Until it is handed back, only that thread may touch
+ * it.
  */
 export class Message {
   private readonly pointer: Pointer;
 
   /**
    * @param address of {@link MESSAGE_BYTES} bytes, aligned to 8
-   * @param memory that they are in: held, since the collector takes memory of which only an address
-   * is left; undefined where that is not the collector's
+   * @param memory that contains them; kept here, because the garbage collector frees memory of
+   * which only an address is left. undefined for memory outside the JavaScript heap
    */
   constructor(
     address: Address,
@@ -35,7 +35,7 @@ export class Message {
     this.pointer = address as Pointer;
   }
 
-  /** `zmq_msg_init(3)`: makes it an empty message. What it held before is forgotten, not freed. */
+  /** `zmq_msg_init(3)`: makes it an empty message. Its former content is forgotten, not freed. */
   init(): void {
     zmq.zmq_msg_init(this.pointer);
   }
@@ -45,19 +45,18 @@ export class Message {
     return zmq.zmq_msg_size(this.pointer) as number;
   }
 
-  /** `zmq_msg_data(3)`: where its bytes are, until it is closed, received into or sent. */
+  /** `zmq_msg_data(3)`: the address of its bytes, until it is closed, received into or sent. */
   get data(): Address {
     return zmq.zmq_msg_data(this.pointer) as number;
   }
 
-  /** `zmq_msg_more(3)`: whether a further frame of the same request follows. */
+  /** `zmq_msg_more(3)`: whether another frame of the same request follows. */
   get more(): boolean {
     return zmq.zmq_msg_more(this.pointer) !== 0;
   }
 
   /**
-   * ZMQ_SRCFD of `zmq_msg_get(3)`: the descriptor of the connection that it came on; -1 where it
-   * came on none.
+   * ZMQ_SRCFD of `zmq_msg_get(3)`: the descriptor of the connection that it came on; -1 if none.
    */
   get sourceFd(): number {
     return zmq.zmq_msg_get(this.pointer, ZMQ_SRCFD);
@@ -74,7 +73,7 @@ export class Message {
     return read.u8(zmq.zmq_msg_data(this.pointer)!, 0);
   }
 
-  /** Whether it begins as a JPEG file does: `FF D8 FF`. */
+  /** Whether it begins like a JPEG file: `FF D8 FF`. */
   get isJpeg(): boolean {
     if (this.size < 3) return false;
     const data = zmq.zmq_msg_data(this.pointer)!;
@@ -93,14 +92,15 @@ export class Message {
     copyTo(target, this.data, this.size);
   }
 
-  /** `zmq_msg_close(3)`: frees what it holds. It is empty and may be received into again. */
+  /** `zmq_msg_close(3)`: frees its content. It is then empty and may be received into again. */
   clear(): void {
     zmq.zmq_msg_close(this.pointer);
     zmq.zmq_msg_init(this.pointer);
   }
 
   /**
-   * `zmq_msg_move(3)`: takes what another holds, which is empty then; what it held itself is freed.
+   * `zmq_msg_move(3)`: takes over the content of another message, which is empty afterwards. Its
+   * own former content is freed.
    */
   moveFrom(other: Message): void {
     zmq.zmq_msg_move(this.pointer, other.pointer);
@@ -111,7 +111,7 @@ export class Message {
     return zmq.zmq_msg_recv(this.pointer, socket, flags) < 0 ? lastErrno() : 0;
   }
 
-  /** @internal `zmq_msg_send(3)`, which leaves it empty; @returns errno, or 0 */
+  /** @internal `zmq_msg_send(3)`, which empties it; @returns errno, or 0 */
   send(socket: Pointer, flags: number): number {
     return zmq.zmq_msg_send(this.pointer, socket, flags) < 0 ? lastErrno() : 0;
   }

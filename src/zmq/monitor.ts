@@ -1,5 +1,5 @@
 /**
- * What happens to the connections of a socket of libzmq (zmq_socket_monitor_versioned(3)).
+ * Events of a libzmq socket's connections (zmq_socket_monitor_versioned(3)).
  *
  * @module
  */
@@ -22,35 +22,35 @@ export const MonitorEvent = {
 } as const;
 
 /**
- * Values of {@link MonitorEvent.handshakeFailedProtocol} that the settings of a peer may be to
- * blame for, as zmq.h numbers them.
+ * Values of {@link MonitorEvent.handshakeFailedProtocol} that wrong settings of a peer can cause,
+ * as zmq.h numbers them.
  */
 export const ProtocolError = {
-  /** Most often a socket type that does not go with the one here. */
+  /** Usually a socket type that does not match ours. */
   invalidMetadata: 0x10000018,
   cryptographic: 0x11000001,
   mechanismMismatch: 0x11000002,
 } as const;
 
-/** The form of events that carries the addresses of both ends (ZMQ_CURRENT_EVENT_VERSION_DRAFT). */
+/** The version of events with the addresses of both ends (ZMQ_CURRENT_EVENT_VERSION_DRAFT). */
 const EVENT_VERSION = 2;
 
-/** Which of an event's frames is its first value. */
+/** Index of the frame with an event's first value. */
 const VALUE_FRAME = 2;
 
 /**
- * No others: the event of a bind that failed would overwrite errno before zmq_bind returns (libzmq
+ * Only these. The event of a failed bind would overwrite errno before zmq_bind returns (libzmq
  * 4.3.5).
  */
 const EVENTS = Object.values(MonitorEvent).reduce<number>((events, event) => events | event, 0);
 
-/** Something that has happened to a connection. */
+/** An event of a connection. */
 export interface ConnectionEvent {
-  /** One of {@link MonitorEvent}, or another of zmq.h. */
+  /** One of {@link MonitorEvent}, or another number of zmq.h. */
   readonly event: number;
   /** Its value, e.g. a descriptor. */
   readonly value: number;
-  /** The other end, e.g. `192.168.86.41:50123`; empty where libzmq does not know it any more. */
+  /** The other end, e.g. `192.168.86.41:50123`; empty if libzmq no longer knows it. */
   readonly peer: string;
 }
 
@@ -62,9 +62,9 @@ export class Monitor implements Disposable {
   readonly socket: Socket;
 
   /**
-   * `zmq_socket_monitor_versioned(3)`: what happens to this socket's connections from now on.
+   * `zmq_socket_monitor_versioned(3)`: reports events of this socket's connections from now on.
    *
-   * @throws {ZmqError}
+   * @throws {ZmqError} if that fails
    */
   constructor({ context, pointer }: Socket) {
     if (context === undefined) throw new Error("A borrowed socket cannot be monitored");
@@ -76,14 +76,14 @@ export class Monitor implements Disposable {
       fail("zmq_socket_monitor_versioned");
     this.socket = context.socket(pair);
     this.socket.set(SocketOption.linger, 0);
-    // No event is dropped: a count of connections that missed one would be wrong for ever.
+    // Drop no event: after a missed one, a count of connections would be wrong for ever.
     this.socket.set(SocketOption.receiveHwm, 0);
     this.socket.connect(endpoint);
   }
 
   /**
-   * The next event without waiting. Its frames are the event, the number of its values, these (of
-   * which every event here has one), and the addresses of this end and the other.
+   * The next event, without waiting. Its frames are the event, the number of values, the values
+   * (here always one), and the addresses of both ends.
    */
   next(): ConnectionEvent | undefined {
     const frame = this.frames.at(0);
@@ -103,7 +103,7 @@ export class Monitor implements Disposable {
     return { event, value, peer };
   }
 
-  /** The low half of a frame of 64 bits. */
+  /** The lower half of a 64-bit frame. */
   private number(frame: Message): number {
     return read.i32(frame.data, 0);
   }

@@ -1,5 +1,5 @@
 /**
- * Waiting for several sockets of libzmq and events at once (zmq_poll(3)).
+ * Waits for several libzmq sockets and events at once (zmq_poll(3)).
  *
  * @module
  */
@@ -12,9 +12,7 @@ import { Socket } from "./socket.ts";
 
 const ZMQ_POLLIN = 1;
 
-/**
- * `zmq_pollitem_t`: the socket (8 bytes), the descriptor (4), the events wanted (2) and seen (2).
- */
+/** `zmq_pollitem_t`: socket (8 bytes), descriptor (4), wanted events (2), seen events (2). */
 const POLL_ITEM_BYTES = 16;
 
 /** `zmq_poll(3)` for reading, over a fixed list of sockets and events. */
@@ -33,15 +31,15 @@ export class Poller {
     }
   }
 
-  /** Whether source `index` is waited for. */
+  /** Sets whether to wait for source `index`. */
   want(index: number, wanted: boolean): void {
     this.items.setInt16(index * POLL_ITEM_BYTES + 12, wanted ? ZMQ_POLLIN : 0, true);
   }
 
   /**
-   * Waits until a source is readable, `timeoutMs` have passed (-1: for ever), or a signal came.
+   * Waits until a source is readable, `timeoutMs` have passed (-1: for ever), or a signal arrives.
    *
-   * @throws {ZmqError}
+   * @throws {ZmqError} if that fails
    */
   wait(timeoutMs: number): void {
     const count = zmq.zmq_poll(this.memory, this.sources.length, timeoutMs);

@@ -1,7 +1,5 @@
 /**
- * Contexts and sockets of libzmq.
- *
- * A socket belongs to one thread at a time.
+ * Contexts and sockets of libzmq. Only one thread at a time may use a socket.
  *
  * @module
  */
@@ -37,7 +35,7 @@ export const SocketOption = {
   zapEnforceDomain: 93,
 } as const;
 
-/** Socket options whose value is a string, likewise. */
+/** Socket options whose value is a string, as zmq.h numbers them. */
 export const TextOption = {
   subscribe: 6,
   curvePublicKey: 48,
@@ -53,21 +51,19 @@ const ZMQ_DONTWAIT = 1;
 const ZMQ_SNDMORE = 2;
 const ZMQ_BLOCKY = 70;
 
-/**
- * libzmq's own error numbers start here (zmq.h: ZMQ_HAUSNUMERO); the lower ones are the system's.
- */
+/** libzmq's own error numbers start here (zmq.h: ZMQ_HAUSNUMERO). Lower ones are the system's. */
 const ZMQ_HAUSNUMERO = 156_384_712;
 const ETERM = ZMQ_HAUSNUMERO + 53;
 
-/** `zmq_ctx_new(3)`: the I/O threads behind the sockets. */
+/** `zmq_ctx_new(3)`: libzmq's I/O threads. */
 export class Context implements Disposable {
   private readonly pointer: Pointer;
 
   /** @throws {ZmqError} */
   constructor() {
     this.pointer = (zmq.zmq_ctx_new() ?? fail("zmq_ctx_new")) as Pointer;
-    // Each socket's own linger bounds the wait at the end; without this a forgotten one would wait
-    // for ever.
+    // The linger of each socket limits the wait at the end. Without this option, a forgotten socket
+    // would wait for ever.
     zmq.zmq_ctx_set(this.pointer, ZMQ_BLOCKY, 0);
   }
 
@@ -83,8 +79,7 @@ export class Context implements Disposable {
 }
 
 /**
- * A socket of libzmq. It may be used by one thread at a time: whoever hands it on has to see to
- * that.
+ * A socket of libzmq. Only one thread at a time may use it; whoever hands it over must ensure that.
  */
 export class Socket implements Disposable {
   private readonly number = new Int32Array(1);
@@ -92,25 +87,24 @@ export class Socket implements Disposable {
   /** @internal use {@link Context.socket} */
   constructor(
     /** @internal */ readonly pointer: Pointer,
-    /** @internal undefined where it is borrowed */ readonly context?: Context,
+    /** @internal undefined if borrowed */ readonly context?: Context,
   ) {}
 
   /**
-   * A socket that another thread made and lends, by its {@link Socket.address}. It is not to be
-   * closed here.
+   * A socket that another thread made and lends, by its {@link Socket.address}. Do not close it
+   * here.
    */
   static borrowed(address: Address): Socket {
     return new Socket(address as Pointer);
   }
 
-  /** Where it is, for {@link Socket.borrowed}. */
+  /** Its address, for {@link Socket.borrowed}. */
   get address(): Address {
     return this.pointer;
   }
 
   /**
-   * `zmq_setsockopt(3)` for options of type int. @param option of {@link SocketOption} @throws
-   * {ZmqError}
+   * `zmq_setsockopt(3)` for int options. @param option of {@link SocketOption} @throws {ZmqError}
    */
   set(option: number, value: number): void {
     this.number[0] = value;
@@ -118,8 +112,7 @@ export class Socket implements Disposable {
   }
 
   /**
-   * `zmq_setsockopt(3)` for options of type string. @param option of {@link TextOption} @throws
-   * {ZmqError}
+   * `zmq_setsockopt(3)` for string options. @param option of {@link TextOption} @throws {ZmqError}
    */
   setText(option: number, value: string): void {
     if (zmq.zmq_setsockopt(this.pointer, option, cString(value), Buffer.byteLength(value)) < 0)
@@ -135,10 +128,10 @@ export class Socket implements Disposable {
   }
 
   /**
-   * ZMQ_FD: becomes readable when something has happened to this socket since it was asked for a
-   * message last and had none. To wait for it costs a third of what `zmq_poll` does, but after a
-   * send, or a message that was there, it must be asked again first: it may have taken note of what
-   * comes next by then.
+   * ZMQ_FD: becomes readable when something has happened to this socket since it was last asked for
+   * a message and had none. Waiting for it costs a third of `zmq_poll`. After a send, or after a
+   * message was there, ask for a message again before waiting: the socket may have noted the next
+   * event already.
    *
    * @throws {ZmqError}
    */
@@ -153,20 +146,20 @@ export class Socket implements Disposable {
     if (zmq.zmq_bind(this.pointer, cString(endpoint)) < 0) fail("zmq_bind");
   }
 
-  /** `zmq_connect(3)`. @throws {ZmqError} EINVAL where the endpoint is no address */
+  /** `zmq_connect(3)`. @throws {ZmqError} EINVAL if the endpoint is not an address */
   connect(endpoint: string): void {
     if (zmq.zmq_connect(this.pointer, cString(endpoint)) < 0) fail("zmq_connect");
   }
 
-  /** `zmq_disconnect(3)`. That there is no such connection is no error. */
+  /** `zmq_disconnect(3)`. Ignores a connection that does not exist. */
   disconnect(endpoint: string): void {
     zmq.zmq_disconnect(this.pointer, cString(endpoint));
   }
 
   /**
-   * `zmq_msg_recv(3)` without waiting.
+   * `zmq_msg_recv(3)`, without waiting.
    *
-   * @returns false when there is nothing to receive
+   * @returns false if there is nothing to receive
    * @throws {ZmqError}
    */
   tryReceive(into: Message): boolean {
@@ -179,8 +172,8 @@ export class Socket implements Disposable {
   }
 
   /**
-   * `zmq_msg_recv(3)` of a further frame of the request whose first frame is already here: all
-   * frames of a message arrive together, so this does not wait.
+   * `zmq_msg_recv(3)` of the next frame of a request whose first frame is here. All frames of a
+   * message arrive together, so this does not wait.
    *
    * @throws {ZmqError}
    */
@@ -188,7 +181,7 @@ export class Socket implements Disposable {
     if (!this.tryReceive(into)) throw new ZmqError("zmq_msg_recv", os.errno.EAGAIN);
   }
 
-  /** `zmq_msg_send(3)`, which leaves the message empty. @throws {ZmqError} */
+  /** `zmq_msg_send(3)`, which empties the message. @throws {ZmqError} */
   sendMessage(message: Message, more: boolean): void {
     for (;;) {
       const errno = message.send(this.pointer, ZMQ_DONTWAIT | (more ? ZMQ_SNDMORE : 0));
@@ -198,8 +191,8 @@ export class Socket implements Disposable {
   }
 
   /**
-   * `zmq_send(3)`: sends a copy of `bytes` as one frame. @throws {ZmqError} EAGAIN where it would
-   * have to wait
+   * `zmq_send(3)`: sends a copy of `bytes` as one frame. @throws {ZmqError} EAGAIN if it would have
+   * to wait
    */
   send(bytes: Uint8Array, more: boolean): void {
     const flags = ZMQ_DONTWAIT | (more ? ZMQ_SNDMORE : 0);

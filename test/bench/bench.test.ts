@@ -1,5 +1,5 @@
 /**
- * A tiny run of `npm run bench`: that it runs, and counts right. No figure of it says anything
+ * A tiny run of `npm run bench`: checks that it runs and counts correctly. Its figures say nothing
  * about speed.
  *
  * @module
@@ -41,7 +41,7 @@ const jsonSchema = z.object({
   ),
 });
 
-/** A hub that answers and keeps every second image only. */
+/** A hub that answers everything but stores only every second image. */
 const FORGETFUL = `
 import os, signal, sys, time, zmq
 
@@ -64,7 +64,7 @@ while True:
     socket.send(b"OK")
 `;
 
-/** Runs the benchmark, with folders that go with the test. */
+/** Runs the benchmark in folders of the test. */
 function bench(folder: string, ...options: readonly string[]) {
   const words = [
     "--short",
@@ -85,7 +85,7 @@ function workloads(...names: readonly string[]): string[] {
   return names.flatMap((name) => ["--workload", name]);
 }
 
-/** What is left in the folders that it worked in. */
+/** What is left in its work folders. */
 function leftovers(folder: string): string[] {
   return ["memory", "disk"].flatMap((each) =>
     existsSync(join(folder, each)) ? readdirSync(join(folder, each)) : [],
@@ -111,8 +111,8 @@ describe.skipIf(lacks("bench"))("bench", () => {
     expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
 
     const result = jsonSchema.parse(JSON.parse(readFileSync(json, "utf8")));
-    // Two candidates, and two variants of two of the eight workloads; a third candidate for the
-    // five at full speed but raw.
+    // Two candidates; two of the eight workloads have two variants. The five workloads at full
+    // speed, except raw, have a third candidate.
     expect(result.workloads.length).toBe(27);
     for (const { workload, candidate, variant, lost, rounds } of result.workloads) {
       const [round] = rounds;
@@ -154,7 +154,7 @@ describe.skipIf(lacks("bench"))("bench", () => {
     );
     writeFileSync(script!, FORGETFUL);
     const endpoint = `tcp://127.0.0.1:${freePort()}`;
-    // A shell that stays, and ends before what it has started does.
+    // A shell that stays, and ends before its child does.
     const command = `${PYTHON} ${script} ${endpoint} ${data}; true`;
     const peer = ["--peer", command, "--peer-endpoint", endpoint, "--rounds", "2"];
     const names = workloads("images-4", "events", "paced-360");
@@ -176,7 +176,7 @@ describe.skipIf(lacks("bench"))("bench", () => {
     for (const { workload, lost, rounds } of peers) {
       const answered = rounds.reduce((total, round) => total + round.answered, 0);
       expect(answered, workload).toBeGreaterThan(10);
-      // Images: every second one, counted from each of its two starts; events: all.
+      // Images: every second one, counted from each of its two starts. Events: all.
       const half = workload === "events" ? answered : answered / 2;
       expect(Math.abs(lost! - half), `${workload}: ${lost} of ${answered}`).toBeLessThanOrEqual(
         rounds.length,
@@ -200,7 +200,7 @@ describe.skipIf(lacks("bench"))("bench", () => {
       "yardstick",
     );
     expect(exitCode).toBe(1);
-    expect(stderr).toContain(`Cannot use ${data} as --peer-data: it has to be empty`);
+    expect(stderr).toContain(`Cannot use ${data} as --peer-data: it must be empty`);
     expect(readdirSync(data)).toEqual(["precious.jpg"]);
   });
 });

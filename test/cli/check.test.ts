@@ -9,7 +9,7 @@ import { tempDir } from "../support/machine/temp.ts";
 
 setDefaultTimeout(120_000);
 
-/** The settings that were printed. */
+/** The printed settings. */
 function printed({ stdout }: CliResult): Record<string, unknown> {
   const { hub } = parse(stdout) as { hub: Record<string, unknown> };
   return hub;
@@ -46,7 +46,7 @@ describe("imagehub check", () => {
     using home = tempDir();
     const file = join(home.path, "imagehub.yaml");
     writeFileSync(file, "hub:\n  port: 5001\ncamwatcher:\n  outdir: /srv\n");
-    const note = `${file}:3: camwatcher: is not read; the hub reads only what stands under hub:\n`;
+    const note = `${file}:3: camwatcher: is ignored; the hub reads only what is under hub:\n`;
     expect(await runCli(["check"], { home: home.path })).toMatchObject({
       status: EXIT.ok,
       stderr: note,
@@ -88,7 +88,8 @@ describe("imagehub check", () => {
 });
 
 /**
- * The lines of an output without time and level, which stand before those of a hub that was to run.
+ * The lines of an output without time and level, which come first in those of a hub that should
+ * run.
  */
 function linesOf(stderr: string): string[] {
   const lines = stderr.trimEnd().split("\n");

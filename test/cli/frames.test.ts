@@ -28,7 +28,7 @@ test("eventFrames makes a request that a hub takes as an event", () => {
 });
 
 describe("rawFrames makes an OpenCV array in the order B, G, R of a PNG", () => {
-  // Red, green; blue, white: so that channels and rows cannot be mixed up.
+  // Red, green; blue, white: no two channels or rows are the same.
   const bgr = [0, 0, 255, 0, 255, 0, 255, 0, 0, 255, 255, 255];
   test.each<[what: string, channels: 1 | 2 | 3 | 4, data: number[], pixels: number[]]>([
     ["with colours", 3, [255, 0, 0, 0, 255, 0, 0, 0, 255, 255, 255, 255], bgr],

@@ -28,7 +28,7 @@ afterEach(() => {
 
 const keygen = (...args: readonly string[]) => runCli(["keygen", ...args], { home: temp.path });
 const at = (...names: readonly string[]): string => join(temp.path, ...names);
-/** The visible files of the home directory; the runtime keeps a hidden folder there. */
+/** The visible files of the home directory; the runtime has a hidden folder there. */
 const files = (): string[] =>
   readdirSync(temp.path)
     .filter((name) => !name.startsWith("."))
@@ -44,7 +44,7 @@ describe("imagehub keygen", () => {
     ];
     expect(result).toEqual({
       status: EXIT.ok,
-      stdout: `${secret}: keep it here, nobody else may read it\n${open}: give it to the other side\n`,
+      stdout: `${secret}: keep it here and keep it secret\n${open}: give it to the other side\n`,
       stderr: "",
     });
     expect(readdirSync(at("new", "keys")).toSorted()).toEqual([
@@ -73,7 +73,7 @@ describe("imagehub keygen", () => {
     expect(await keygen("hub")).toEqual({
       status: EXIT.usage,
       stdout: "",
-      stderr: `${name} is there already; keys are never written over\n`,
+      stderr: `${name} exists already; choose another name, or move the old keys away\n`,
     });
     expect(readFileSync(at(name), "utf8")).toBe("precious");
     expect(files()).toEqual([name]);
@@ -85,7 +85,7 @@ describe("imagehub keygen", () => {
       expect(await keygen(name)).toEqual({
         status: EXIT.usage,
         stdout: "",
-        stderr: `The name is "${name}", must be letters, digits, dots and dashes\n`,
+        stderr: `The name is "${name}", must be letters, digits, dots, dashes and underscores\n`,
       });
       expect(files()).toEqual([]);
     },
@@ -108,7 +108,7 @@ describe("imagehub keygen", () => {
   });
 
   test("leaves no secret key behind when the public one cannot be written", async () => {
-    // A link to nowhere is not there, and cannot be made either.
+    // A dangling link does not count as existing, but its target cannot be made either.
     mkdirSync(at("keys"));
     symlinkSync(at("nowhere"), at("keys", "hub.key"));
     expect(await keygen("hub", "--out", at("keys"))).toMatchObject({ status: EXIT.failure });

@@ -16,7 +16,7 @@ afterAll(() => home[Symbol.dispose]());
 const run = async (...args: string[]) => await runCli(args, { home: home.path });
 
 /**
- * What a command is to print. After a change that is meant: `bun src/main.ts send --help >
+ * The expected output of a command. After an intended change: `bun src/main.ts send --help >
  * test/cli/golden/send.txt`.
  */
 function golden(name: string): string {

@@ -12,22 +12,20 @@ setDefaultTimeout(120_000);
 /** A line of the hub's log without its time. */
 const withoutTime = (line: string): string => line.replace(/^\S+ \S+ /, "");
 
-/** Starts a hub, and waits until it has said all that it says at start. */
+/** Starts a hub and waits for its last line at start. */
 async function startedHub(settings: Readonly<Record<string, unknown>>): Promise<Hub> {
   const hub = await startHub({ settings: { hub: settings } });
   await until(hub, () => hub.output().includes("To send a first image"));
   return hub;
 }
 
-/**
- * Puts settings into the hub's file, sends SIGHUP, and waits for the line that tells the outcome.
- */
+/** Writes settings to the hub's file, sends SIGHUP, and waits for the line with the outcome. */
 async function reload(hub: Hub, settings: string): Promise<string[]> {
   const known = hub.output().length;
   writeFileSync(join(hub.dir, "imagehub.yaml"), settings);
   process.kill(hub.pid, "SIGHUP");
   await until(hub, () => /Read the settings again|stay in force/.test(hub.output().slice(known)));
-  // What is said of it comes in one go, and the log is written in turn.
+  // The lines are written at once and in order.
   await Bun.sleep(50);
   return hub.output().slice(known).trimEnd().split("\n").map(withoutTime);
 }
@@ -46,7 +44,7 @@ describe("SIGHUP to imagehub", () => {
     ]);
     expect(await reload(hub, "hub: {patience: 5}\ncamwatcher: {}")).toEqual([
       `info  Read the settings again: ${file}`,
-      `warn  ${file}:2: camwatcher: is not read; the hub reads only what stands under hub:`,
+      `warn  ${file}:2: camwatcher: is ignored; the hub reads only what is under hub:`,
     ]);
   });
 
@@ -77,7 +75,7 @@ describe("SIGHUP to imagehub", () => {
     const file = join(hub.dir, "imagehub.yaml");
     expect(await reload(hub, "hub:\n  prot: 1\n  log_level: debug\n")).toEqual([
       `error ${file}:2: hub.prot is not a setting; did you mean hub.port?`,
-      "error The settings are wrong, so those in force stay in force",
+      "error The new settings are wrong, so the old ones stay in force. Correct them, then reload again",
     ]);
     expect(await reload(hub, "hub: {port: 1}")).toEqual([`info  Read the settings again: ${file}`]);
     expect(await hub.stop()).toBe(EXIT.ok);

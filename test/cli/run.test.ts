@@ -70,7 +70,7 @@ describe("imagehub run ends with the status for the data directory when", () => 
     expect(result.status).toBe(EXIT.data);
     const path = data.startsWith("/") ? data : join(home.path, data);
     expect(withoutTime(result.stderr)).toStartWith(
-      `error Cannot write in the data directory ${path}: `,
+      `error Cannot write to the data directory ${path}: `,
     );
     expect(result.stderr.trimEnd()).not.toContain("\n");
   });
@@ -86,7 +86,7 @@ describe("imagehub run ends with the status for the data directory when", () => 
     });
     expect(result.status).toBe(EXIT.data);
     expect(withoutTime(result.stderr)).toBe(
-      `error Cannot make the data directory ${path}: ${join(home.path, missing)} is not there; mount the disk, or make it\n`,
+      `error Cannot make the data directory ${path}: ${join(home.path, missing)} does not exist; mount the disk, or create it\n`,
     );
     expect(existsSync(join(home.path, missing))).toBe(false);
   });
@@ -103,10 +103,10 @@ describe("imagehub run", () => {
       expect(await hub.stop()).toBe(EXIT.ok);
       const lines = hub.output().trimEnd().split("\n").map(withoutTime);
       expect(lines[0]).toBe(
-        `info  No settings file at ${join(hub.dir, "imagehub.yaml")}: built-in defaults are in force`,
+        `info  No settings file at ${join(hub.dir, "imagehub.yaml")}: using the built-in defaults`,
       );
       expect(lines[1]).toMatch(
-        /^info {2}imagehub \S+ \(source\) starts port=\d+ http\.listen=off data_directory=/,
+        /^info {2}imagehub \S+ \(source\) is starting port=\d+ http\.listen=off data_directory=/,
       );
       expect(lines).toContain(`info  Listening on tcp://*:${hub.port}`);
       const command = /To send a first image: npx bun src\/main\.ts (send .*)$/.exec(

@@ -22,7 +22,7 @@ async function send(...args: string[]): Promise<CliResult> {
   return await runCli(["send", ...args], { home: home.path });
 }
 
-/** The lines of an output without the times of the answers, which differ. */
+/** The lines of an output without the times of the answers, which vary. */
 function linesOf({ stdout }: CliResult): string[] {
   return stdout
     .trimEnd()
@@ -100,7 +100,7 @@ describe("imagehub send to a hub", () => {
     expect(linesOf(result).at(-1)).toBe(
       `${text}: ERROR the text is longer than 4096 bytes, answered`,
     );
-    expect(result.stderr).toBe("The hub refused 1 of 1; its log says more\n");
+    expect(result.stderr).toBe("The hub refused 1 of 1; see its log for the reason\n");
   });
 });
 
@@ -113,7 +113,7 @@ describe("imagehub send", () => {
       `${basename(BARN)}: ERROR no space left, answered`,
       `${basename(GRAPES)}: ERROR no space left, answered`,
     ]);
-    expect(result.stderr).toBe("The hub refused 2 of 2; its log says more\n");
+    expect(result.stderr).toBe("The hub refused 2 of 2; see its log for the reason\n");
     expect(hub.payloads.map((bytes) => bytes.equals(readFileSync(BARN)))).toEqual([true, false]);
   });
 
@@ -164,7 +164,7 @@ describe("imagehub send", () => {
       status: EXIT.unanswered,
       stdout: "",
       stderr:
-        `${to} takes connections but does not speak ZeroMQ, or refuses this sender: ` +
+        `${to} accepts connections but does not speak ZeroMQ, or refuses this sender: ` +
         "is it the hub that listens there? (sudo ss -tlnp on that machine)\n",
     });
   });
@@ -176,7 +176,7 @@ describe("imagehub send", () => {
     expect(result).toEqual({
       status: EXIT.unanswered,
       stdout: `Connected to ${to}\n`,
-      stderr: `${to} took the request and did not answer within 0.5 s: its disk may stall; see the log of the hub there\n`,
+      stderr: `${to} took the request but did not answer within 0.5 s: its disk may stall; see the log of the hub there\n`,
     });
     expect(hub.payloads).toHaveLength(1);
   });
@@ -190,43 +190,43 @@ describe("imagehub send ends with the status for a wrong command line when", () 
     mkdirSync(join(home.path, "folder"));
   });
   test.each<[what: string, args: string[], error: string]>([
-    ["there is nothing to send", [], "There is nothing to send: name a file, or give --event\n"],
+    ["there is nothing to send", [], "Nothing to send: name a file, or give --event\n"],
     [
       "there are files and an event",
       ["a.jpg", "--event", "a|b"],
-      "Either files or --event can be sent, not both\n",
+      "Give files or --event, not both\n",
     ],
     [
       "an event is a test image",
       ["--event", "ROI"],
-      '--event is "ROI", must have a | in it, such as "Garage|Temp|76 F"; without one it is a test image\n',
+      '--event is "ROI", must contain a |, such as "Garage|Temp|76 F"; a text without | is a test image\n',
     ],
     [
       "no node is named",
       [BARN],
-      "--node is missing: the name of the node that the images are from\n",
+      "--node is missing: give the name of the node that the images come from\n",
     ],
     [
       "the node has a separator in it",
       [BARN, "--node", "a|b"],
-      'The name "a|b" has a | in it, which separates the fields of the text\n',
+      'The name "a|b" contains a |, which separates the fields of the text: choose a name without it\n',
     ],
     ["a file is missing", ["none.jpg", "--node", "a"], "Cannot read none.jpg: ENOENT"],
     ["a file is a folder", ["folder", "--node", "a"], "Cannot read folder: EISDIR"],
     [
       "a file is no JPEG",
       ["notes.txt", "--node", "a"],
-      "notes.txt is not a JPEG; with --raw any picture",
+      "notes.txt is not a JPEG; add --raw to send any picture",
     ],
     [
       "a file is empty",
       ["empty.jpg", "--node", "a"],
-      "empty.jpg is not a JPEG; with --raw any picture",
+      "empty.jpg is not a JPEG; add --raw to send any picture",
     ],
     [
       "a file is no picture",
       ["notes.txt", "--node", "a", "--raw"],
-      "notes.txt is not a picture that can be read",
+      "Cannot read notes.txt as a picture",
     ],
     [
       "the timeout is no number",

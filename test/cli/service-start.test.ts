@@ -6,7 +6,10 @@ import { defaultSettings, type Settings } from "../../src/config/schema.ts";
 
 const DATA = "/srv/imagehub";
 
-/** What answers in place of a hub, one after the other; the last one again and again. */
+/**
+ * A server in place of a hub. It gives the answers one after the other, and then repeats the last
+ * one.
+ */
 function answering(...answers: readonly (() => Response)[]): { settings: Settings } & Disposable {
   const left = [...answers];
   const server = Bun.serve({
@@ -42,9 +45,9 @@ describe("problemOf", () => {
     using server = answering(notFound);
     const { listen } = server.settings.http;
     expect(await problemOf(server.settings, DATA, 0)).toBe(
-      "It listens for images, and cannot be asked how it is.\n" +
-        `What answers at http://${listen} is no imagehub, or too old a one: status 404: ` +
-        `process ${process.pid} (${readFileSync("/proc/self/comm", "utf8").trim()}) has that address; where that is not the hub, ` +
+      "The hub listens for images, but does not report its health.\n" +
+        `What answers at http://${listen} is not an imagehub, or is too old: status 404: ` +
+        `process ${process.pid} (${readFileSync("/proc/self/comm", "utf8").trim()}) uses that address; if that is not the hub, ` +
         "set another http.listen",
     );
   });
@@ -52,11 +55,11 @@ describe("problemOf", () => {
   test("says why the hub is not healthy, and when it is another hub", async () => {
     using ill = answering(hub({ healthy: false }));
     expect(await problemOf(ill.settings, DATA, 0)).toBe(
-      "It listens, and is not healthy: The disk is full",
+      "The hub listens, but is not healthy: The disk is full",
     );
     using other = answering(hub({ data: "/srv/other" }));
     expect(await problemOf(other.settings, DATA, 0)).toStartWith(
-      "Another hub, with its data in /srv/other,",
+      `Another hub answers at ${other.settings.http.listen}, with its data in /srv/other:`,
     );
   });
 });

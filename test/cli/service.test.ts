@@ -11,10 +11,9 @@ import {
 } from "node:fs";
 import { homedir, userInfo } from "node:os";
 import { join } from "node:path";
-import { wantedPlaces } from "../../src/cli/service-install.ts";
 import { EXIT } from "../../src/errors.ts";
 import { hasSystemd } from "../../src/service/systemd-state.ts";
-import { formatUnit, UNIT_FILE } from "../../src/service/unit.ts";
+import { UNIT_FILE } from "../../src/service/unit.ts";
 import { CHECKOUT, executable, has, lacks } from "../../scripts/lib/available.ts";
 import { type CliResult, runCli } from "../support/hub/cli.ts";
 
@@ -22,7 +21,7 @@ setDefaultTimeout(60_000);
 
 const arch = process.arch === "arm64" ? "arm64" : "x64";
 
-/** A directory that is not below /tmp, which a service does not see. */
+/** A directory outside /tmp, which a service cannot see. */
 const above = /^\/(?:var\/)?tmp\//.test(CHECKOUT) ? homedir() : join(CHECKOUT, ".cache");
 mkdirSync(above, { recursive: true });
 const dir = mkdtempSync(join(above, "service-"));
@@ -32,7 +31,7 @@ if (has(arch)) copyFileSync(executable(arch), program, constants.COPYFILE_FICLON
 
 afterAll(() => rmSync(dir, { recursive: true }));
 
-/** Runs the executable as it was built. */
+/** Runs the built executable. */
 function service(...args: string[]): CliResult {
   const { exitCode, stdout, stderr } = Bun.spawnSync([program, "service", ...args], {
     env: { PATH: process.env["PATH"] ?? "", HOME: dir, IMAGEHUB_PORT: "1" },
@@ -50,7 +49,7 @@ describe.skipIf(lacks(arch) || hasSystemd())("imagehub service install --dry-run
       join(import.meta.dir, "golden/service-install-dry-run.txt"),
       "utf8",
     );
-    // The settings are the shipped ones, with another place for the data.
+    // The settings are the shipped ones with another data directory.
     const written = settings.replace(
       /^ {2}data_directory: .*$/m,
       "  data_directory: /srv/it's 100% data",
@@ -98,36 +97,9 @@ describe.skipIf(lacks(arch) || hasSystemd())("imagehub service install --dry-run
     expect(other).toEqual({
       status: EXIT.usage,
       stdout: "",
-      stderr: `${config} sets data_directory to /srv/images, not /srv/x: change it there, or leave --data out\n`,
+      stderr: `${config} sets data_directory to /srv/images, not /srv/x: change it there, or leave out --data\n`,
     });
   });
-});
-
-test("imagehub service install keeps what the installed unit says, unless an option says otherwise", () => {
-  const places = {
-    user: "pi",
-    group: "cameras",
-    config: "/etc/imagehub.yaml",
-    dataDirectory: "/srv/images",
-  };
-  const rest = {
-    executable: "/opt/imagehub/imagehub",
-    configDirectory: "/etc",
-    realDataDirectory: "/srv/images",
-    mountPoint: undefined,
-  };
-  const unit = formatUnit({ ...places, ...rest });
-  const kept = { user: "pi", group: "cameras", config: "/etc/imagehub.yaml", data: "/srv/images" };
-  expect(wantedPlaces({}, unit)).toEqual(kept);
-  expect(wantedPlaces({ user: "pi", data: "/srv/x" }, unit)).toEqual({ ...kept, data: "/srv/x" });
-  const { group: _, ...others } = kept;
-  expect(wantedPlaces({ user: "bo", config: "/a" }, unit)).toEqual({
-    ...others,
-    user: "bo",
-    config: "/a",
-  });
-  expect(wantedPlaces({}, "[Service]\nUser=pi\n")).toEqual({});
-  expect(wantedPlaces({ data: "/a" }, undefined)).toEqual({ data: "/a" });
 });
 
 describe.skipIf(lacks(arch))("imagehub service install refuses", () => {
@@ -135,23 +107,28 @@ describe.skipIf(lacks(arch))("imagehub service install refuses", () => {
     [
       "a user that is not there",
       ["--user", "no-such-user"],
-      "This machine has no user no-such-user; see --user",
+      "This machine has no user no-such-user; give another one with --user",
     ],
     [
       "a user without a home",
       ["--user", "nobody"],
-      "nobody has no home (/nonexistent is not there): give --config, and --data for a new settings file",
+      "nobody has no home directory (/nonexistent does not exist): give --config, and --data for a new settings file",
     ],
     [
       "data below /tmp",
       ["--user", "root", "--config", `${home}/a.yaml`, "--data", "/tmp/data"],
-      "/tmp/data is a place for temporary files, which the service does not see: use another, such as /home or /srv",
+      "/tmp/data is in a directory for temporary files, which the service cannot see: use another directory, such as one in /home or /srv",
+    ],
+    [
+      "/tmp itself for the data",
+      ["--user", "root", "--config", `${home}/a.yaml`, "--data", "/tmp"],
+      "/tmp is in a directory for temporary files, which the service cannot see: use another directory, such as one in /home or /srv",
     ],
     [
       "settings below /var/tmp",
       ["--user", "root", "--config", "/var/tmp/no-such/a.yaml"],
-      "/var/tmp/no-such/a.yaml is a place for temporary files, which the service does not see: " +
-        "use another, such as /home or /srv",
+      "/var/tmp/no-such/a.yaml is in a directory for temporary files, which the service cannot see: " +
+        "use another directory, such as one in /home or /srv",
     ],
     [
       "a path with a line break",
@@ -170,9 +147,7 @@ describe.skipIf(lacks(arch))("imagehub service install refuses", () => {
     if (userInfo().uid !== 0) return;
     const { status, stderr } = service("install", "--dry-run");
     expect(status).toBe(EXIT.usage);
-    expect(stderr).toBe(
-      "Which user is the hub to run as? Give --user NAME; root should not be the one\n",
-    );
+    expect(stderr).toBe("The hub should not run as root: give another user with --user NAME\n");
   });
 });
 
@@ -181,7 +156,7 @@ test("imagehub service install refuses to make a service of a checkout", async (
     status: EXIT.usage,
     stdout: "",
     stderr:
-      "A service is made of the executable, and this is run from source: `npm run build` makes it in dist\n",
+      "Only the executable can become a service, but this runs from source: make the executable with `npm run build`, then run it from dist\n",
   });
 });
 
@@ -191,13 +166,13 @@ describe.skipIf(lacks(arch) || hasSystemd())("without systemd imagehub service",
       status: EXIT.failure,
       stdout: "",
       stderr:
-        "systemd does not run this machine (no /run/systemd/system); start `imagehub run` by whatever does\n",
+        "This machine does not use systemd (no /run/systemd/system); start `imagehub run` with its own service manager\n",
     });
   });
 
   test("uninstall --dry-run says that nothing is installed", () => {
     expect(service("uninstall", "--dry-run").stderr).toBe(
-      `There is no ${UNIT_FILE} to uninstall\n`,
+      `Nothing to uninstall: ${UNIT_FILE} does not exist\n`,
     );
   });
 });

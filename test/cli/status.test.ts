@@ -65,8 +65,8 @@ test("formatStatus says why messages without a label are not kept, where there a
   const text = formatStatus(withUnlabelled, "http://data1:8550");
   expect(text).toContain("refused 1, unlabelled 1,020\n");
   expect(text).toEndWith(
-    "\nNo node has sent anything that is kept\n" +
-      "Unlabelled messages have no | in their text and are not kept: see the setting unlabelled. The log names their senders\n",
+    "\nNo node has sent anything that is stored\n" +
+      "Unlabelled messages have no | in their text and are not stored. To store them, see the setting unlabelled. The log names their senders\n",
   );
   expect(formatStatus(hub, "http://data1:8550")).not.toContain("Unlabelled");
 });
@@ -80,6 +80,21 @@ test("formatStatus marks the day's cap when it is reached, and not before", () =
   expect(at).toContain(
     "5,000 of 5,000 images (2026-11-22): CAP REACHED, more images are answered OK but not stored\n",
   );
+});
+
+test.each([
+  [999, "999 bytes"],
+  [1000, "1.0 kB"],
+  [999_949, "999.9 kB"],
+  [999_950, "1.0 MB"],
+  [2 ** 53 - 1, "9007.2 TB"],
+])("formatStatus shows %d bytes as %s", (bytes, shown) => {
+  const hub = statusAt("2026-11-22T15:00:30.000Z");
+  const text = formatStatus(
+    { ...hub, disk: { ...hub.disk, free_bytes: bytes } },
+    "http://data1:8550",
+  );
+  expect(text).toContain(` ${shown} free of `);
 });
 
 describe.each(PROGRAMS.filter((program) => program !== "arm64"))(
@@ -166,7 +181,7 @@ describe("imagehub status finds the hub by the settings", () => {
     expect(refused).toEqual({
       status: EXIT.refused,
       stdout: "",
-      stderr: `The hub at ${httpOf(hub)} wants another token: see http.token_file, or give --token-file\n`,
+      stderr: `The hub at ${httpOf(hub)} needs another token; see http.token_file, or give --token-file\n`,
     });
     expect((await status(["--url", httpOf(hub), "--token-file", tokenPath])).status).toBe(EXIT.ok);
   });
@@ -179,7 +194,7 @@ describe("imagehub status says what to do", () => {
     expect({ code, stdout }).toEqual({ code: EXIT.unanswered, stdout: "" });
     expect(stderr).toStartWith(`No hub answers at ${url}: `);
     expect(stderr).toEndWith(
-      "\nIs it running (systemctl status imagehub), with these settings, and http.listen not off? --url names another address\n",
+      "\nCheck that it is running (systemctl status imagehub), uses these settings, and that http.listen is not off. To ask another address, give --url\n",
     );
   });
 
@@ -187,7 +202,7 @@ describe("imagehub status says what to do", () => {
     expect(await status([], { IMAGEHUB_HTTP_LISTEN: "off" })).toEqual({
       status: EXIT.config,
       stdout: "",
-      stderr: `hub.http.listen is off (${home.path}/imagehub.yaml), so the hub cannot be asked; set it, or give --url\n`,
+      stderr: `hub.http.listen is off (${home.path}/imagehub.yaml), so the hub cannot be asked: set it to an address, or give --url\n`,
     });
   });
 
@@ -227,9 +242,9 @@ describe("imagehub status says what to do", () => {
     afterAll(() => server.close());
 
     test.each([
-      [200, "<html>", "is no imagehub; give another --url\n"],
-      [200, "{}", "is no imagehub; give another --url\n"],
-      [404, "", "is no imagehub, or too old a one: status 404\n"],
+      [200, "<html>", "is not an imagehub; give another --url\n"],
+      [200, "{}", "is not an imagehub; give another --url\n"],
+      [404, "", "is not an imagehub, or is too old: status 404\n"],
     ])("with %d %j", async (code, body, end) => {
       answer = { status: code, body };
       expect(await status(["--url", url])).toEqual({

@@ -7,7 +7,7 @@ import { tempDir } from "../support/machine/temp.ts";
 
 type Request = Partial<LoadRequest>;
 
-/** Loads from a file with this content in a directory of its own. */
+/** Loads settings from a file with this content, in its own directory. */
 function load(content: string | Uint8Array, request: Request = {}) {
   using directory = tempDir();
   writeFileSync(join(directory.path, "imagehub.yaml"), content);
@@ -16,7 +16,7 @@ function load(content: string | Uint8Array, request: Request = {}) {
   return { ...loaded, directory: directory.path };
 }
 
-/** What the loader refuses with, the directory of the test replaced by `DIR`. */
+/** The loader's message, with `DIR` for the directory of the test. */
 function refusal(action: () => unknown, directory = ""): string[] {
   try {
     action();
@@ -67,7 +67,7 @@ const DEFAULTS = {
   http: { listen: "127.0.0.1:8550", token_file: "" },
 } as const;
 
-/** Deep enough that its aliases would make 9^9 values. */
+/** So deep that its aliases would expand to 9^9 values. */
 const BOMB = ["a: &a [x,x,x,x,x,x,x,x,x]"]
   .concat(
     Array.from(
@@ -84,10 +84,11 @@ const PATH_RULE =
 const SUBSCRIBE_RULE =
   "must be a list of endpoints tcp://HOST:PORT, or groups of connect and server_key (40 characters, in quotes), without duplicates";
 const F = "DIR/imagehub.yaml";
-const MISSING = "hub: is missing; every setting stands under it";
-const ALIGN = "settings of one group begin in the same column, those under hub: two spaces in";
+const MISSING = "hub: is missing; write every setting under it";
+const ALIGN =
+  "settings of one group must begin in the same column, those under hub: after two spaces";
 const FOREIGN =
-  "if it is another program's, move it to the beginning of the line, and all that stands under it with it";
+  "if it belongs to another program, move it and everything under it to the beginning of the line";
 
 describe("loadSettings refuses", () => {
   const table: [name: string, yaml: string | Uint8Array, messages: string[]][] = [
@@ -246,8 +247,8 @@ describe("loadSettings refuses", () => {
       "settings beside hub",
       "hub:\nport: 80\nhttp:\n  listen: off\n",
       [
-        `${F}:2: port stands beside hub:, where it has no effect: put two spaces before it, and before all that stands under it`,
-        `${F}:3: http stands beside hub:, where it has no effect: put two spaces before it, and before all that stands under it`,
+        `${F}:2: port is outside hub:, so it has no effect: put two spaces before it, and before every line under it`,
+        `${F}:3: http is outside hub:, so it has no effect: put two spaces before it, and before every line under it`,
       ],
     ],
     [
@@ -260,7 +261,7 @@ describe("loadSettings refuses", () => {
       "camwatcher:\n  hub:\n    port: 80\n",
       [
         `${F}:1: ${MISSING}`,
-        `${F}:1: hub: stands under camwatcher: move it to the beginning of the line, and all that stands under it with it`,
+        `${F}:1: hub: is inside camwatcher: move it and everything under it to the beginning of the line`,
       ],
     ],
     ["another program's block alone", "camwatcher:\n  outdir: /srv\n", [`${F}:1: ${MISSING}`]],
@@ -302,21 +303,21 @@ describe("loadSettings refuses", () => {
       "a colon in a value",
       "hub:\n  data_directory: a: b\n",
       [
-        `${F}:2:19: not YAML: Nested mappings are not allowed in compact mappings; a value with a colon and a space in it has to stand in quotes`,
+        `${F}:2:19: not YAML: Nested mappings are not allowed in compact mappings; a value with a colon and a space in it must be in quotes`,
       ],
     ],
     [
       "hub with one value",
       "hub: 80\n",
-      [`${F}:1: hub is 80, must be a group of settings, one on each line`],
+      [`${F}:1: hub is 80, must be a group of settings, one per line`],
     ],
     [
       "hub with a list",
       "hub:\n  - port: 80\n",
-      [`${F}:1: hub is a list, must be a group of settings, one on each line`],
+      [`${F}:1: hub is a list, must be a group of settings, one per line`],
     ],
-    ["a word", "hello\n", [`${F}:1: Not a group of settings; every setting stands under hub:`]],
-    ["a list", "- hub\n", [`${F}:1: Not a group of settings; every setting stands under hub:`]],
+    ["a word", "hello\n", [`${F}:1: Not a group of settings; write every setting under hub:`]],
+    ["a list", "- hub\n", [`${F}:1: Not a group of settings; write every setting under hub:`]],
     [
       "tabs",
       "hub:\n\tport: 80\n",
@@ -330,7 +331,9 @@ describe("loadSettings refuses", () => {
     [
       "a star without quotes",
       "hub:\n  bind: *\n",
-      [`${F}:2:9: not YAML: Alias cannot be an empty string; a * has to stand in quotes`],
+      [
+        `${F}:2:9: not YAML: Alias cannot be an empty string; a value that begins with * must be in quotes`,
+      ],
     ],
     ["an alias to nothing", "hub:\n  port: *p\n", [`${F}:2: not YAML: there is no anchor &p`]],
     [
@@ -343,7 +346,7 @@ describe("loadSettings refuses", () => {
       "hub: !!python/name:os.system\n",
       [`${F}:1: not YAML: Unresolved tag: tag:yaml.org,2002:python/name:os.system`],
     ],
-    ["a key that is a list", "hub:\n  ? [a]\n  : 1\n", [`${F}:2: a key has to be a word`]],
+    ["a key that is a list", "hub:\n  ? [a]\n  : 1\n", [`${F}:2: a key must be a word`]],
     [
       "aliases of aliases",
       BOMB,
@@ -362,14 +365,14 @@ describe("loadSettings refuses", () => {
     [
       "Latin-1",
       Buffer.from("# Stra\u00DFe\nhub:\n", "latin1"),
-      [`Cannot read ${F}: it is not text in UTF-8`],
+      [`Cannot read ${F}: it is not UTF-8 text`],
     ],
+    ["UTF-16", Buffer.from("\uFEFFhub:\n", "utf16le"), [`Cannot read ${F}: it is not UTF-8 text`]],
     [
-      "UTF-16",
-      Buffer.from("\uFEFFhub:\n", "utf16le"),
-      [`Cannot read ${F}: it is not text in UTF-8`],
+      "a huge file",
+      "#".repeat(1024 * 1024 + 1),
+      [`Cannot read ${F}: it is larger than 1048576 bytes`],
     ],
-    ["a huge file", "#".repeat(1024 * 1024 + 1), [`Cannot read ${F}: larger than 1048576 bytes`]],
     [
       "everything that is wrong at once, by line",
       "hub:\n  port: 0\n  prot: 1\n  ack: maybe\n",
@@ -434,7 +437,7 @@ describe("loadSettings refuses", () => {
     (listen) => {
       const yaml = `hub:\n  http:\n    listen: "${listen}"\n`;
       expect(refusalOf(yaml)).toEqual([
-        `hub.http.listen is "${listen}", which others than this machine can reach: set hub.http.token_file, too`,
+        `hub.http.listen is "${listen}", which other machines can reach: set hub.http.token_file too`,
       ]);
       expect(load(`${yaml}    token_file: token\n`).settings.http.listen).toBe(listen);
     },
@@ -459,7 +462,7 @@ describe("loadSettings refuses", () => {
     writeFileSync(config, "hub:\n");
     chmodSync(config, 0);
     chmodSync(directory.path, 0o755);
-    // Root may read everything, so another user has to try.
+    // Root may read everything, so try as another user.
     const source = join(import.meta.dir, "../../src/config/load.ts");
     const script = `
       const { loadSettings } = await import(${JSON.stringify(source)});
@@ -483,7 +486,7 @@ describe("loadSettings accepts", () => {
     expect(load(`hub:\n  subscribe: ${written}\n`).settings.subscribe).toEqual(meant as never);
   });
 
-  // PyYAML reads all of these, and the Python hub looks at `hub` alone.
+  // PyYAML reads all of these, and the Python hub uses only `hub`.
   test.each([
     ["a block", "camwatcher:\n  outdir: /srv\n  port: 1\nhub:\n  port: 80\n", "1: camwatcher"],
     ["a block behind it", "hub:\n  port: 80\ncamwatcher: {hub: 1}\n", "3: camwatcher"],
@@ -494,9 +497,7 @@ describe("loadSettings accepts", () => {
   ])("%s of another program beside hub, and says that it is not read", (_, yaml, named) => {
     const { settings, notes, file } = load(yaml);
     expect(settings.port).toBe(80);
-    expect(notes).toEqual([
-      `${file}:${named}: is not read; the hub reads only what stands under hub:`,
-    ]);
+    expect(notes).toEqual([`${file}:${named}: is ignored; the hub reads only what is under hub:`]);
   });
 
   test("a file with the indent of the page that it was pasted from, and says nothing", () => {

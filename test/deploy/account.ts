@@ -1,5 +1,5 @@
 /**
- * The account of the deployment test: a line for each step.
+ * The report of the deployment test: one line per step.
  *
  * @module
  */
@@ -7,54 +7,55 @@
 import type { Architecture } from "../../scripts/executable.ts";
 import type { Play } from "./ansible.ts";
 
-/** A step, and how it went. */
+/** A step and its result. */
 export interface Line {
   readonly step: string;
-  /** The few words that tell it. */
+  /** A short description of the result. */
   readonly printed: string;
   readonly seconds: number;
   readonly ok: boolean;
 }
 
-/** A step that did not give what it has to. */
+/** A step whose result is wrong. */
 export class StepError extends Error {
   override readonly name = "StepError";
 }
 
-/** @throws {StepError} Where something is not so. */
+/** @throws {StepError} if a condition does not hold */
 export function expect(isSo: boolean, what: string, shown: string): void {
   if (!isSo) throw new StepError(`${what}\n${shown}`);
 }
 
-/** The line of a text that holds something. */
+/** The line of a text that contains `what`. */
 export function lineWith(text: string, what: string): string {
   return (text.split("\n").find((line) => line.includes(what)) ?? "").trim();
 }
 
-/** How much is done and shown. */
+/** How much to do and to show. */
 export interface DeployOptions {
-  /** Whether the outputs of Ansible are shown. */
+  /** Whether to show Ansible's output. */
   readonly verbose: boolean;
   /**
-   * Whether only what an installation, an update, other settings and a broken version need is done.
+   * Whether to do only what belongs to an installation, an update, other settings and a broken
+   * version.
    */
   readonly short: boolean;
-  /** Of the nodes. */
+  /** The architecture of the nodes. */
   readonly architecture: Architecture;
 }
 
-/** The account of the steps. */
+/** The report of the steps. */
 export class Account {
   readonly lines: Line[] = [];
 
   constructor(private readonly options: DeployOptions) {}
 
-  /** Of the nodes. */
+  /** The architecture of the nodes. */
   get architecture(): Architecture {
     return this.options.architecture;
   }
 
-  /** Does one. @throws {StepError} Where it failed: those after it begin where it ends. */
+  /** Does a step. @throws {StepError} if it fails: later steps depend on it */
   async step(name: string, act: () => Promise<string>): Promise<void> {
     const started = performance.now();
     const seconds = (): number => Math.round((performance.now() - started) / 100) / 10;
@@ -75,7 +76,7 @@ export class Account {
     }
   }
 
-  /** Does one that the short form leaves out. */
+  /** Does a step that the short form skips. */
   async longStep(name: string, act: () => Promise<string>): Promise<void> {
     if (!this.options.short) await this.step(name, act);
   }

@@ -13,9 +13,9 @@ import { type Container, run } from "./container.ts";
 const ANSIBLE = join(CHECKOUT, "deploy/ansible");
 const SITE = join(import.meta.dir, "site");
 
-/** What a run of the playbook has come to. */
+/** The result of a run of the playbook. */
 export interface Play {
-  /** What the play's recap counts. */
+  /** The counts of the play's recap. */
   readonly ok: number;
   readonly changed: number;
   readonly failed: number;
@@ -23,7 +23,7 @@ export interface Play {
   readonly output: string;
 }
 
-/** An inventory with the container as `data1`, and the playbook that is run on it. */
+/** An inventory with the container as `data1`, and the playbook to run on it. */
 export class Site {
   readonly #container: Container;
   readonly #inventory: string;
@@ -48,13 +48,13 @@ export class Site {
       : "playbooks/deploy-imagehub.yaml";
   }
 
-  /** Edits the file of variables of the group datasinks. */
+  /** Edits the variables file of the group datasinks. */
   edit(change: (text: string) => string): void {
     const file = join(this.#inventory, "group_vars/datasinks.yaml");
     writeFileSync(file, change(readFileSync(file, "utf8")));
   }
 
-  /** Runs the playbook with further words on its command line. */
+  /** Runs the playbook with additional arguments. */
   async play(...words: readonly string[]): Promise<Play> {
     const started = performance.now();
     const command = ["ansible-playbook", "-i", this.#inventory, this.#playbook, ...words];
@@ -64,7 +64,7 @@ export class Site {
         ANSIBLE_ROLES_PATH: `roles:${join(SITE, "roles")}`,
         ANSIBLE_NOCOLOR: "1",
         ANSIBLE_FORCE_COLOR: "0",
-        // Else it goes through a socket in the home directory of whoever runs this.
+        // Otherwise it would use a socket in the caller's home directory.
         ANSIBLE_SSH_ARGS: "-o ControlMaster=no",
         ANSIBLE_LOCAL_TEMP: join(this.#inventory, "../tmp"),
       },

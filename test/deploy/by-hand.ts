@@ -1,6 +1,6 @@
 /**
- * The steps of the deployment test without Ansible: what a person with one machine does, as
- * README.md, MIGRATION.md and the README of the folder that is deployed say.
+ * The steps of the deployment test without Ansible: what a person with one machine does, according
+ * to README.md, MIGRATION.md and the README of the deployed folder.
  *
  * @module
  */
@@ -14,7 +14,7 @@ import { anotherHub, blocks } from "./versions.ts";
 const PROGRAM = "/opt/imagehub/imagehub";
 const UNIT_FILE = "/etc/systemd/system/imagehub.service";
 
-/** A node that is one person's, and then another one with a Python hub on it. */
+/** A node of one person, and then another one with a Python hub on it. */
 export async function handSteps(account: Account, scratch: string): Promise<void> {
   const { architecture } = account;
   const binary = `imagehub-linux-${architecture}`;
@@ -27,7 +27,7 @@ export async function handSteps(account: Account, scratch: string): Promise<void
   const install = async (words = ""): Promise<Output> =>
     await sudo(`${PROGRAM} service install${words}`);
 
-  /** Changes a setting in the file that the service has. */
+  /** Changes a setting in the service's file. */
   const setting = async (key: string, value: string): Promise<void> => {
     const done = await node.ssh(
       String.raw`sed -i 's#^\( *${key}:\).*#\1 ${value}#' hub.yaml && grep -c '${key}: ${value}$' hub.yaml`,
@@ -35,7 +35,7 @@ export async function handSteps(account: Account, scratch: string): Promise<void
     expect(done.stdout === "1\n", `${key} is not set`, done.stdout + done.stderr);
   };
 
-  /** Does what a page says for a version. */
+  /** Does what a page says about a version. */
   const follow = async (page: string, line: string, version: string): Promise<Output> => {
     copyFileSync(join(scratch, version, "imagehub", binary), join(node.root, "home/ops", binary));
     const block = blocks(page).find((text) => text.includes(line)) ?? "false";
@@ -46,14 +46,18 @@ export async function handSteps(account: Account, scratch: string): Promise<void
 
   await account.step("by hand: sudo imagehub service install", async () => {
     const { status, stdout, stderr } = await byHand("first");
-    expect(status === 0 && stdout.includes("The hub runs, is healthy"), "Failed", stdout + stderr);
+    expect(
+      status === 0 && stdout.includes("The hub is running and healthy"),
+      "Failed",
+      stdout + stderr,
+    );
     const shown = await sudo(`${PROGRAM} service status`);
     expect(
       shown.status === 0 && shown.stdout.includes("starts with the machine"),
       "Is not so",
       shown.stdout,
     );
-    return `${lineWith(stdout, "The hub runs")} ${lineWith(shown.stdout, "service").replaceAll(/\s+/gu, " ")}`;
+    return `${lineWith(stdout, "The hub is running")} ${lineWith(shown.stdout, "service").replaceAll(/\s+/gu, " ")}`;
   });
 
   await account.step("by hand: service install again, and by another person", async () => {
@@ -63,14 +67,14 @@ export async function handSteps(account: Account, scratch: string): Promise<void
       const { status, stdout, stderr } = await node.ssh(`${whose}sudo ${PROGRAM} service install`);
       expect(status === 0, "Failed", stderr);
       expect(
-        stdout.includes("It runs already, with nothing changed"),
+        stdout.includes("It is running already, and nothing has changed"),
         "It has changed something",
         stdout,
       );
     }
     expect((await mainPid()) === before, "It has restarted the hub", "");
     expect(!existsSync(join(node.root, "home/bo/imagehub.yaml")), "It has taken the hub over", "");
-    return "It runs already, with nothing changed";
+    return "It is running already, and nothing has changed";
   });
 
   await account.step(
@@ -87,7 +91,7 @@ export async function handSteps(account: Account, scratch: string): Promise<void
       expect((await mainPid()) !== before && (await isHealthy()), "It does not run", done.stdout);
       await node.ssh("cp imagehub.yaml hub.yaml");
       const moved = await install(" --config /home/ops/hub.yaml");
-      const change = "The settings file is /home/ops/hub.yaml now, and was /home/ops/imagehub.yaml";
+      const change = "The settings file was /home/ops/imagehub.yaml and is now /home/ops/hub.yaml";
       expect(
         moved.status === 0 && moved.stdout.includes(change),
         "It does not say so",
@@ -107,7 +111,7 @@ export async function handSteps(account: Account, scratch: string): Promise<void
     );
     const { status, stderr } = await install();
     expect(
-      status === 1 && stderr.includes("The service is installed and"),
+      status === 1 && stderr.includes("The service is installed, but"),
       "It does not say so",
       stderr,
     );
@@ -155,7 +159,7 @@ export async function handSteps(account: Account, scratch: string): Promise<void
       "It does not say what to do",
       secret.stderr,
     );
-    return `healthy; with /home/ops closed: ${lineWith(secret.stderr, "The settings of the service")}`;
+    return `healthy; with /home/ops closed: ${lineWith(secret.stderr, "Cannot read the settings of the service")}`;
   });
 
   await account.step("by hand: the cap of the day is spent", async () => {
@@ -199,7 +203,7 @@ export async function handSteps(account: Account, scratch: string): Promise<void
       expect(other.status === 0, "Another one cannot be mounted", other.stderr);
       await until("it is healthy", isHealthy, 20_000);
       expect(existsSync(join(node.root, "srv/two/cam/logs")), "The other disk gets nothing", "");
-      // At once: the hub has not stopped yet when it is to start again.
+      // At once, while the hub is still stopping when it must start again.
       const before = await mainPid();
       await sudo(`sh -c 'umount "${point}" && mount --bind /srv/two "${point}"'`);
       await until("another hub runs", async () => !["0", before].includes(await mainPid()), 20_000);
@@ -212,8 +216,8 @@ export async function handSteps(account: Account, scratch: string): Promise<void
     const point = "/mnt/my disk";
     await sudo(`umount "${point}"`);
     await until("the hub has stopped", async () => (await mainPid()) === "0", 20_000);
-    // systemd makes the source of a bind mount where it is missing, and waits for a device; an
-    // image file is just not there.
+    // systemd creates a missing source of a bind mount, and waits for a device. An image file is
+    // simply missing.
     await sudo("sed -i 's/ none bind,/ ext4 loop,/' /etc/fstab");
     const { status, stderr } = await install();
     expect(
@@ -234,7 +238,7 @@ export async function handSteps(account: Account, scratch: string): Promise<void
 
   await account.step("by hand: sudo imagehub service uninstall", async () => {
     const { status, stdout, stderr } = await sudo(`${PROGRAM} service uninstall`);
-    expect(status === 0 && stdout.includes("The service is stopped and gone"), "Failed", stderr);
+    expect(status === 0 && stdout.includes("The service is stopped and removed"), "Failed", stderr);
     expect(!existsSync(join(node.root, UNIT_FILE)), "The unit is there", "");
     const listens = (await node.ssh("ss -tln")).stdout.includes(":5555");
     expect(
@@ -250,7 +254,7 @@ export async function handSteps(account: Account, scratch: string): Promise<void
     const unit = readFileSync(join(node.root, UNIT_FILE), "utf8");
     const refused = await sudo(`${PROGRAM} service uninstall`);
     expect(
-      refused.stderr.includes("is not of imagehub's making"),
+      refused.stderr.includes("was not made by imagehub"),
       "It takes the unit away",
       refused.stderr,
     );
@@ -261,7 +265,11 @@ export async function handSteps(account: Account, scratch: string): Promise<void
     );
     const again = await follow("MIGRATION.md", "service install --config", "second");
     expect(again.status === 0, "It cannot be done twice", again.stderr);
-    expect(status === 0 && stdout.includes("The hub runs, is healthy"), "Failed", stdout + stderr);
+    expect(
+      status === 0 && stdout.includes("The hub is running and healthy"),
+      "Failed",
+      stdout + stderr,
+    );
     const kept = readFileSync(join(node.root, `${UNIT_FILE}.replaced`), "utf8");
     expect(kept === unit, "The unit of the other hub is not kept", kept);
     expect(

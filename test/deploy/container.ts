@@ -1,12 +1,11 @@
 /**
- * A Debian that boots with systemd in a container, with an sshd that is reached at an address of
- * its own.
+ * A Debian that boots with systemd in a container, with an sshd at its own address.
  *
- * The tree comes from debootstrap, once, into `.cache`, for this machine's architecture or for the
- * other one under an emulator; each container works on a copy. It has a network namespace of its
- * own, joined by a veth pair to a second one, where those who talk to it are started ({@link
- * Container.inNetwork}): nothing goes over the machine's network. It also has cgroups of its own,
- * so that several can run at a time.
+ * debootstrap makes the tree once, in `.cache`, for this machine's architecture or for the other
+ * one under an emulator. Each container works on a copy. It has its own network namespace. A veth
+ * pair joins it to a second one, in which its clients are started ({@link Container.inNetwork}):
+ * nothing uses the machine's network. It also has its own cgroups, so several containers can run at
+ * the same time.
  *
  * @module
  */
@@ -33,8 +32,8 @@ const CACHE = join(CHECKOUT, ".cache");
 const SUITE = "bookworm";
 
 /**
- * Beside what Debian always has: systemd, sshd, what Ansible and rsync need on a node, and the
- * hub's C++ library.
+ * Packages in addition to a minimal Debian: systemd, sshd, what Ansible and rsync need on a node,
+ * and the hub's C++ library.
  */
 const PACKAGES = [
   "systemd",
@@ -53,14 +52,14 @@ const PACKAGES = [
 const BOOT_MS = 120_000;
 const SHUTDOWN_MS = 30_000;
 
-/** What a command has printed, and how it ended. */
+/** The output of a command and its exit status. */
 export interface Output {
   readonly status: number;
   readonly stdout: string;
   readonly stderr: string;
 }
 
-/** Runs a command and waits for its end, whatever that is. */
+/** Runs a command and waits for its end, successful or not. */
 export async function run(
   words: readonly string[],
   {
@@ -88,9 +87,9 @@ export async function run(
 }
 
 /**
- * The first process of a container for the other architecture: a shell of this one, which registers
- * the emulator with the container's own binfmt_misc (it has one, because it has its own user
- * namespace) and becomes the program named.
+ * The first process of a container for the other architecture. It is a shell of this architecture.
+ * It registers the emulator with the container's own binfmt_misc (there is one, because the
+ * container has its own user namespace) and then becomes the given program.
  */
 const SHIM = String.raw`#!/shim/busybox sh
 /shim/busybox mkdir -p /shim/binfmt
@@ -99,7 +98,7 @@ printf '%s' ':arm64:M::\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x
 exec "$@"
 `;
 
-/** What has systemd-nspawn start a program in a tree of the other architecture. */
+/** Makes systemd-nspawn start a program in a tree of the other architecture. */
 const EMULATED = [
   "--private-users=identity",
   "--kill-signal=SIGRTMIN+3",
@@ -108,7 +107,7 @@ const EMULATED = [
   "/shim/init",
 ];
 
-/** Puts the emulator into a tree, and what starts it. @throws {Error} Where one is missing. */
+/** Adds the emulator and its starter to a tree. @throws {Error} if one is missing */
 async function addEmulator(tree: string): Promise<void> {
   const [shell, emulator] = [Bun.which("busybox"), qemu()];
   if (shell === null || emulator === null) {
@@ -124,14 +123,13 @@ async function addEmulator(tree: string): Promise<void> {
   for (const name of ["busybox", "qemu", "init"]) await chmod(join(shim, name), 0o755);
 }
 
-/** debootstrap's second half, which runs programs of the tree. */
+/** The second stage of debootstrap, which runs programs of the tree. */
 async function secondStage(tree: string): Promise<Output> {
   await addEmulator(tree);
-  // The first half leaves a link here, where systemd-nspawn mounts.
+  // The first stage leaves a link here, but systemd-nspawn mounts here.
   rmSync(join(tree, "proc"));
   mkdirSync(join(tree, "proc"));
-  // In a user namespace no device can be made, and none has to be: systemd-nspawn brings them, and
-  // /proc.
+  // A user namespace cannot make devices, and need not: systemd-nspawn provides them, and /proc.
   const functions = join(tree, "debootstrap/functions");
   const text = readFileSync(functions, "utf8");
   const skipped = /^(?<head>(?:check_sane_mount|setup_devices|setup_proc) \(\) \{)$/gmu;
@@ -147,8 +145,8 @@ async function secondStage(tree: string): Promise<Output> {
 }
 
 /**
- * The tree that containers are copies of; made by debootstrap where it is not there yet. @throws
- * {Error}
+ * The tree that containers copy. debootstrap makes it if it is missing. @throws {Error} if that
+ * fails
  */
 async function baseTree(architecture: Architecture): Promise<string> {
   const tree = join(CACHE, `debian-${SUITE}-${architecture}`);
@@ -169,34 +167,34 @@ async function baseTree(architecture: Architecture): Promise<string> {
       `Cannot make a Debian ${SUITE}: ${made.stdout.slice(-2000)}${made.stderr.slice(-2000)}`,
     );
   }
-  // debootstrap's folder is root's alone.
+  // debootstrap's folder is accessible only to root.
   await chmod(unfinished, 0o755);
   renameSync(unfinished, tree);
   undo();
   return tree;
 }
 
-/** How a container is set up. */
+/** The setup of a container. */
 export interface ContainerOptions {
   readonly hostname: string;
-  /** The user that Ansible logs in as, who may use sudo without a password. */
+  /** The user that Ansible logs in as. It may use sudo without a password. */
   readonly user: string;
-  /** Default that of this machine; the other one is emulated. */
+  /** The architecture; default this machine's. The other one is emulated. */
   readonly architecture?: Architecture;
 }
 
 let booted = 0;
 
-/** A container that runs. */
+/** A running container. */
 export class Container implements AsyncDisposable {
-  /** Where its files are on this machine. */
+  /** The root of its files on this machine. */
   readonly root: string;
   readonly user: string;
-  /** Where its sshd and the hub in it listen, seen from {@link inNetwork}. */
+  /** The address of its sshd and its hub, as seen from {@link inNetwork}. */
   readonly address = "10.77.0.2";
-  /** The private key that lets {@link user} in. */
+  /** The private key for logging in as {@link user}. */
   readonly key: string;
-  /** Words in front of a command that is to reach it. */
+  /** Words before a command that must reach it. */
   readonly inNetwork: readonly string[];
   readonly #undo: (() => void)[] = [];
   #supervisor: Bun.Subprocess | null = null;
@@ -207,7 +205,7 @@ export class Container implements AsyncDisposable {
     readonly isEmulated: boolean,
   ) {
     booted += 1;
-    // An interface's name has 15 characters at most, "ve-" among them.
+    // An interface's name has at most 15 characters, including "ve-".
     const name = `ih${process.pid}x${booted}`;
     const folder = mkdtempSync(join(CACHE, "container-"));
     this.#undo.push(atExit(() => rmSync(folder, { recursive: true, force: true })));
@@ -222,7 +220,8 @@ export class Container implements AsyncDisposable {
   }
 
   /**
-   * Boots a container and waits until its sshd lets somebody in. @throws {Error} With what it said.
+   * Boots a container and waits until its sshd accepts a login. @throws {Error} with its output if
+   * that fails
    */
   static async boot(options: ContainerOptions): Promise<Container> {
     const { hostname, user, architecture = process.arch as Architecture } = options;
@@ -252,11 +251,10 @@ export class Container implements AsyncDisposable {
     await Bun.write(inTree("etc/sudoers.d", this.user), `${this.user} ALL=(ALL) NOPASSWD:ALL\n`);
     await Bun.write(inTree("etc/hostname"), `${hostname}\n`);
     await Bun.write(inTree("etc/hosts"), `127.0.0.1 localhost\n127.0.1.1 ${hostname}\n`);
-    // Empty: systemd makes one at the first boot.
+    // Empty: systemd creates one at the first boot.
     await Bun.write(inTree("etc/machine-id"), "");
     if (this.isEmulated) {
-      // The emulator has threads of its own, and Linux gives no user namespace to a process with
-      // threads.
+      // The emulator has threads, and Linux gives no user namespace to a process with threads.
       mkdirSync(inTree("etc/systemd/system/imagehub.service.d"));
       const dropIn = inTree("etc/systemd/system/imagehub.service.d/emulated.conf");
       await Bun.write(dropIn, "[Service]\nPrivateUsers=no\n");
@@ -296,7 +294,7 @@ export class Container implements AsyncDisposable {
     const supervisor = this.#supervisor;
     this.#undo.push(
       atExit(() => {
-        // All that is in it ends with its first process, and then the supervisor, too.
+        // When its first process ends, everything in it ends, and then the supervisor does.
         if (this.#leader !== 0) kill(this.#leader, "SIGKILL");
         for (const end = Date.now() + SHUTDOWN_MS; Date.now() < end && isAlive(supervisor.pid);)
           Bun.sleepSync(50);
@@ -322,7 +320,7 @@ export class Container implements AsyncDisposable {
     await until(`sshd answers in ${name}`, async () => (await this.ssh("true")).status === 0);
   }
 
-  /** What makes ssh, and those who use it, come in without asking anything. */
+  /** Options with which ssh and programs that use it never ask. */
   get sshOptions(): readonly string[] {
     const options = [
       "StrictHostKeyChecking=no",
@@ -333,7 +331,7 @@ export class Container implements AsyncDisposable {
     return ["-i", this.key, ...options.flatMap((option) => ["-o", option])];
   }
 
-  /** Runs a line of shell in the container, as its user. */
+  /** Runs a shell command in the container, as its user. */
   async ssh(line: string): Promise<Output> {
     return await run([
       ...this.inNetwork,
@@ -345,8 +343,8 @@ export class Container implements AsyncDisposable {
   }
 
   /**
-   * Brings the contents of a folder to one in the container, as the user, and leaves what is there.
-   * @throws {Error}
+   * Copies the content of a folder to one in the container, as the user. Other files there stay.
+   * @throws {Error} if that fails
    */
   async rsync(from: string, to: string): Promise<void> {
     const shell = ["ssh", ...this.sshOptions].join(" ");
@@ -363,7 +361,7 @@ export class Container implements AsyncDisposable {
     if (status !== 0) throw new Error(`Cannot rsync to the container: ${stderr}`);
   }
 
-  /** Shuts it down, and removes what was made for it. */
+  /** Shuts it down and removes everything made for it. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#leader !== 0) {
       // systemd's signal for "power off".
@@ -383,11 +381,11 @@ function kill(pid: number, signal: NodeJS.Signals | number): void {
   try {
     process.kill(pid, signal);
   } catch {
-    // It has ended already.
+    // It has already ended.
   }
 }
 
-/** Whether a child runs; one that has ended and was not waited for yet does not. */
+/** Whether a child is running; a zombie is not. */
 function isAlive(pid: number): boolean {
   try {
     return !/^\d+ \(.*\) Z/su.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
@@ -396,19 +394,19 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** Removes a cgroup and those in it, where their processes have ended. */
+/** Removes a cgroup and those in it, if their processes have ended. */
 function removeGroup(group: string): void {
   const inside = command("find", group, "-depth", "-type", "d").trim().split("\n");
   for (const folder of inside) {
     try {
       rmdirSync(folder);
     } catch {
-      // A process that is just ending; an empty cgroup more does no harm.
+      // A process is just ending. An extra empty cgroup does no harm.
     }
   }
 }
 
-/** Looks again and again until something is so. @throws {Error} When it takes too long. */
+/** Checks repeatedly until something is true. @throws {Error} if it takes too long */
 export async function until(
   what: string,
   isSo: () => boolean | Promise<boolean>,

@@ -1,15 +1,15 @@
 /**
- * `npm run deploy-test`: boots a Debian with systemd in a container, deploys to it with the role
- * over SSH while senders send, and prints one table of what each step gave. It needs root, and what
- * `scripts/test-deps.ts deploy` installs.
+ * `npm run deploy-test`: boots a Debian with systemd in a container, deploys to it with the Ansible
+ * role over SSH while senders send, and prints one table with the result of each step. It needs
+ * root, and what `scripts/test-deps.ts deploy` installs.
  *
  *     npm run deploy-test -- [--short] [--emulated] [--verbose]
  *
- * `--emulated` boots a Debian for arm64 on a machine that is not, under qemu's user-mode emulation;
- * the first time this takes some minutes more. `--short` leaves out what an installation, an update
- * and a broken version do not need.
+ * `--emulated` boots a Debian for arm64 on another machine, under qemu's user-mode emulation; the
+ * first time takes some minutes more. `--short` skips what an installation, an update and a broken
+ * version do not need.
  *
- * Exit status 1 where a step did not give what it has to, or where an acknowledged message is lost.
+ * The exit status is 1 if a step has a wrong result or an acknowledged message is lost.
  *
  * @module
  */

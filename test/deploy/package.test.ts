@@ -14,7 +14,7 @@ import { layOut } from "../../scripts/layout.ts";
 import { component, pack, unpack } from "./package.ts";
 
 /** It compresses and unpacks both executables. */
-const BOUND_MS = 120_000;
+const BOUND_MS = 300_000;
 
 function filesIn(folder: string): string[] {
   return readdirSync(folder, { recursive: true, withFileTypes: true })

@@ -1,6 +1,6 @@
 /**
- * The way of a build from the workstation to the node: packed by the rules of the site's tool,
- * unpacked on the bastion, brought to the node's staging area, and from there into its
+ * Takes a build from the workstation to the node: packs it by the rules of the site's tool, unpacks
+ * it on the bastion, copies it to the node's staging area, and from there to its
  * `current_deployment`.
  *
  * @module
@@ -13,7 +13,7 @@ import { z } from "zod";
 import { CHECKOUT, PYTHON } from "../../scripts/lib/available.ts";
 import { type Container, run } from "./container.ts";
 
-/** What the tool leaves out whatever a component says. */
+/** What the tool always leaves out. */
 const EXCLUDED = (
   ".git __pycache__ .venv .vscode node_modules test_results .pytest_cache *.pyc *.pyo *.pyd .DS_Store *.bak *.tmp " +
   "*.log *-OLD.* .backup backup *.swp *.swo"
@@ -32,7 +32,7 @@ const configSchema = z.strictObject({
   ]),
 });
 
-/** The entry of the component, as it is for the workstation's tool. */
+/** The component's entry for the workstation's tool. */
 export function component(): {
   include_extensions: string[];
   paths: string[];
@@ -63,7 +63,7 @@ export async function unpack(file: string, folder: string): Promise<void> {
   if (unpacked.status !== 0) throw new Error(`Cannot unpack ${file}: ${unpacked.stderr.trim()}`);
 }
 
-/** Takes a build all the way. @returns the names of the files that were packed */
+/** Takes a build all the way. @returns the names of the packed files */
 export async function bring(
   project: string,
   container: Container,

@@ -15,7 +15,7 @@ import { tempDir } from "../support/machine/temp.ts";
 const ANSIBLE = join(CHECKOUT, "deploy/ansible");
 
 /** What its programs may take. They read some thousand lines of Python before they begin. */
-const BOUND_MS = 120_000;
+const BOUND_MS = 300_000;
 
 /** Runs one of Ansible's programs. @returns its exit status and output, for one comparison */
 async function run(...words: readonly string[]): Promise<{ status: number; output: string }> {

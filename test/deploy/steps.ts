@@ -23,7 +23,7 @@ function recap({ ok, changed, failed }: Play): string {
   return `ok=${ok} changed=${changed} failed=${failed}`;
 }
 
-/** Does all steps. @returns a line for each */
+/** Does all steps. @returns one line per step */
 export async function deploySteps(options: DeployOptions): Promise<readonly Line[]> {
   const account = new Account(options);
   const scratch = mkdtempSync(join(CHECKOUT, ".cache/deploy-"));
@@ -46,7 +46,7 @@ async function siteSteps(account: Account, scratch: string): Promise<void> {
   const site = new Site(node, join(scratch, "site"), true);
   const { play, sudo, status, version, mainPid, starts } = actions(account, site, node);
 
-  // As at the site, though what is mounted there is another folder of the container.
+  // As at the site, except that another folder of the container is mounted there.
   const disk = "/home/ops/sentinelcam";
   const data = join(node.root, "srv/ssd/imagehub");
   const oldLine = "2021-09-24 08:27:13,477 ~ Garage|Temp|76 F";
@@ -55,7 +55,7 @@ async function siteSteps(account: Account, scratch: string): Promise<void> {
     await anotherHub(node, oldLine, "/srv/ssd");
     const keep =
       blocks("MIGRATION.md").find((block) => block.includes("mkdir ~/python-hub")) ?? "false";
-    // Whoever runs it again when the new hub is there must not lose the copy of the old one.
+    // A second run, when the new hub is there, must not lose the copy of the old one.
     for (const spoilt of ["true", "echo new > ~/imagehub/imagehub/imagehub.py.new"]) {
       const kept = await node.ssh(`set -e\n${spoilt}\n${keep}`);
       expect(kept.status === 0, "MIGRATION.md: the way back cannot be kept", kept.stderr);
@@ -156,7 +156,8 @@ async function siteSteps(account: Account, scratch: string): Promise<void> {
     events: 1,
     heartbeats: 1,
     pauseMs: 250,
-    // Longer than any of the steps leaves the port without a hub: what gets no reply then is gone.
+    // Longer than any step leaves the port without a hub: a request without a reply after this time
+    // is lost.
     timeoutMs: 60_000,
     before: node.inNetwork,
   });
@@ -250,7 +251,7 @@ async function siteSteps(account: Account, scratch: string): Promise<void> {
     "a new version and other settings, and the executable cannot be replaced",
     async () => {
       await bring(await project(scratch, "second", architecture), node, scratch);
-      // Nothing can be moved onto a mount point.
+      // Nothing can be renamed onto a mount point.
       const mounted = await sudo("mount --bind /opt/imagehub/imagehub /opt/imagehub/imagehub");
       expect(mounted.status === 0, "It can be replaced", mounted.stderr);
       const before = readFileSync(join(node.root, "home/ops/imagehub.yaml"), "utf8");
@@ -278,7 +279,7 @@ async function siteSteps(account: Account, scratch: string): Promise<void> {
     const before = await starts();
     const done = await play("--tags", "deploy");
     expect(done.failed === 0 && (await version()) === "second", "It is not in force", done.output);
-    // sentinelcam_base has notified its handler, too.
+    // sentinelcam_base has notified its handler too.
     expect((await starts()) === before + 1, "The hub was not started just once", done.output);
     expect(await status(), "Is not healthy", done.output);
     const again = await play("--tags", "deploy");
@@ -418,8 +419,8 @@ async function siteSteps(account: Account, scratch: string): Promise<void> {
     const shown = (await node.ssh("systemctl is-active imagehub")).stdout.trim();
     await sudo(`mount ${disk}`);
     await until("the hub runs again", async () => (await isActive()) && (await status()), 20_000);
-    // Without ExecStopPost= of the unit the hub stays stopped: systemd drops the start that comes
-    // while it still stops.
+    // Without the unit's ExecStopPost=, the hub would stay stopped: systemd drops a start that
+    // comes while it is stopping.
     const before = await mainPid();
     await node.ssh(`sudo umount ${disk} && sudo mount ${disk}`);
     await until("another hub runs", async () => !["0", before].includes(await mainPid()), 20_000);
@@ -484,7 +485,7 @@ async function siteSteps(account: Account, scratch: string): Promise<void> {
     const counts = [...replies].map(([reply, entries]) => `${entries.length} ${reply}`).join(", ");
     const findings = judge(data, journal);
     const problems = problemsOf(findings);
-    // The hub's own notices have no place in a journal of senders; nothing else may be there that
+    // The hub's own notices are not in the senders' journal. Nothing else may be in the log that
     // was not sent.
     expect(findings.lost.length === 0, "Acknowledged and lost", problems.join("\n"));
     const slowest = Math.max(...journal.map(({ ms }) => ms));
@@ -509,9 +510,9 @@ async function siteSteps(account: Account, scratch: string): Promise<void> {
 }
 
 /**
- * Mounts a folder of the container over another one as a disk would be: as /etc/fstab says, by a
- * unit of systemd. `noauto`, because systemd mounts what is not `noauto` again whenever it starts
- * anything that wants local-fs.target, such as the session of a login.
+ * Mounts a folder of the container over another one like a disk: by a systemd unit made from
+ * /etc/fstab. It is `noauto`: otherwise systemd would mount it again whenever it starts something
+ * that wants local-fs.target, such as a login session.
  */
 async function mountFolder(node: Container, folder: string, point: string): Promise<void> {
   const { status, stderr } = await node.ssh(
@@ -521,7 +522,7 @@ async function mountFolder(node: Container, folder: string, point: string): Prom
   if (status !== 0) throw new StepError(`Cannot mount ${point}\n${stderr}`);
 }
 
-/** A node that has nothing: no user, no directories, no sentinelcam_base. */
+/** A bare node: no user, no directories, no sentinelcam_base. */
 async function bareSteps(account: Account, scratch: string): Promise<void> {
   await using node = await Container.boot({
     hostname: "pi",
@@ -530,7 +531,7 @@ async function bareSteps(account: Account, scratch: string): Promise<void> {
   });
   const site = new Site(node, join(scratch, "bare"), false);
   const { play, status, sudo } = actions(account, site, node);
-  // As `npm run build -- x64` lays it out.
+  // As `npm run build -- x64` makes it.
   const source = join(scratch, "first/imagehub");
   for (const other of ["arm64", "x64"]) {
     if (other !== account.architecture)
@@ -658,7 +659,7 @@ async function bareSteps(account: Account, scratch: string): Promise<void> {
   );
 }
 
-/** What is done and asked again and again. */
+/** Actions and questions that the steps share. */
 function actions(account: Account, site: Site, node: Container) {
   const sudo = async (line: string): Promise<Output> => await node.ssh(`sudo ${line}`);
   return {

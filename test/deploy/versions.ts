@@ -12,10 +12,7 @@ import { CHECKOUT } from "../../scripts/lib/available.ts";
 import { StepError } from "./account.ts";
 import { type Container, until } from "./container.ts";
 
-/**
- * The versions that are deployed one after the other: what `--version` says of each, and the
- * program.
- */
+/** The versions in the order of deployment: what `--version` prints, and the program. */
 const VERSIONS = {
   first: undefined,
   second: undefined,
@@ -25,10 +22,7 @@ const VERSIONS = {
 
 type Version = keyof typeof VERSIONS;
 
-/**
- * Builds a version and lays it out as a workstation has it. @returns the folder that `imagehub/` is
- * in
- */
+/** Builds a version as a workstation has it. @returns the folder that contains `imagehub/` */
 export async function project(
   scratch: string,
   version: Version,
@@ -40,8 +34,8 @@ export async function project(
   const entry = join(CHECKOUT, program ?? "src/main.ts");
   const outfile = join(built, `imagehub-linux-${architecture}`);
   await buildExecutable({ architecture, outfile, commit: version, entry });
-  // A package holds both; a node looks only at its own, so that a word does for the other one after
-  // the first package.
+  // A package contains both executables. A node uses only its own, so after the first package a
+  // dummy will do for the other one.
   const other = architecture === "x64" ? "imagehub-linux-arm64" : "imagehub-linux-x64";
   if (version === "first") cpSync(join(CHECKOUT, "dist", other), join(built, other));
   else writeFileSync(join(built, other), version);
@@ -51,11 +45,10 @@ export async function project(
 }
 
 /**
- * A service of the same name, with code and data where the Python hub has its own, that holds the
- * port and does no more.
+ * A service of the same name as the Python hub's, with code and data in the same places. It only
+ * holds the port.
  *
- * @param disk what is mounted at `/home/ops/sentinelcam`; default nothing, so that it is that
- * folder
+ * @param disk what is mounted at `/home/ops/sentinelcam`; by default nothing
  */
 export async function anotherHub(
   node: Container,
@@ -70,7 +63,7 @@ export async function anotherHub(
     "/home/ops/imagehub.yaml": "---\nhub:\n  data_directory: /home/ops/sentinelcam/imagehub\n",
     [`${disk}/imagehub/images/2021-09-24/Barn-2021-09-24T08.27.13.477000.jpg`]: "old",
     [`${disk}/imagehub/logs/imagehub.log`]: `${logLine}\n`,
-    // What brings an update to the node deletes nothing there.
+    // Copying an update to the node deletes nothing there.
     [`${disk}/current_deployment/imagehub/imagehub/imagehub.py`]: program,
     "/etc/systemd/system/imagehub.service":
       "[Unit]\nDescription=Imagehub Service\n\n[Service]\nUser=ops\nRestart=always\n" +
@@ -91,7 +84,7 @@ export async function anotherHub(
   );
 }
 
-/** The blocks of code of a page. */
+/** The code blocks of a page. */
 export function blocks(page: string): string[] {
   const text = readFileSync(join(CHECKOUT, page), "utf8");
   return [...text.matchAll(/^ *```\n(?<code>[\s\S]*?)^ *```$/gmu)].map(({ groups }) =>

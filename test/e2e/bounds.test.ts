@@ -1,6 +1,6 @@
 /**
- * The bounds on what a broken or hostile peer can take from a hub, each with a good sender beside
- * it.
+ * Limits on what a broken or hostile peer can take from a hub. Each test has a good sender beside
+ * the peer.
  *
  * @module
  */
@@ -18,7 +18,7 @@ import { Sender } from "../support/peers/sender.ts";
 import { StalledLog } from "../support/hub/stalled-log.ts";
 import { Peer, PeerType } from "../support/peers/zmq-peer.ts";
 
-// Above all bounds of waiting, so that what a test holds is let go of before its context is.
+// Longer than all waits, so what a test holds is released before its context is.
 setDefaultTimeout(120_000);
 
 let context: Context;
@@ -36,7 +36,7 @@ const hubWith = (settings: Record<string, unknown>): Promise<Hub> =>
 
 const good = (hub: Hub): Peer => new Peer(context, PeerType.req, `tcp://127.0.0.1:${hub.port}`);
 
-/** Sends an image of so many bytes and has it stored. */
+/** Sends an image of this size and expects it to be stored. */
 function expectServed(camera: Peer, size = 10_000): void {
   camera.send(JSON.stringify({ msg: "Good|jpg|" }), jpeg(size));
   expect(camera.receive()).toEqual(["OK"]);
@@ -46,7 +46,7 @@ function jpeg(size: number): Buffer {
   return Buffer.concat([Buffer.of(0xff, 0xd8), Buffer.alloc(size - 4, 7), Buffer.of(0xff, 0xd9)]);
 }
 
-/** A peer whose handshake is done, as a DEALER. */
+/** A peer with a finished handshake, as a DEALER. */
 async function shakenHands(hub: Hub): Promise<RawPeer> {
   const peer = await RawPeer.connect(hub.port, greeting(), ready());
   await until(hub, () => peer.received().includes("READY"));
@@ -56,7 +56,7 @@ async function shakenHands(hub: Hub): Promise<RawPeer> {
 const request = (text: string, payload: Uint8Array): Buffer =>
   message(["", JSON.stringify({ msg: text }), payload]);
 
-/** The first bytes of a frame that says it has so many, with none of them. */
+/** The first bytes of a frame that claims this length, without its content. */
 function headOfFrame(bytes: bigint): Buffer {
   return frame(0, Buffer.alloc(0), bytes);
 }
@@ -97,7 +97,7 @@ describe("max_unfinished_bytes", () => {
     using peer = await shakenHands(hub);
     peer.send(headOfFrame(bytes));
     await peer.closed();
-    // Before the handshake, too, where a command may be as long.
+    // Also before the handshake, in which a command may be as long.
     using stranger = await RawPeer.connect(hub.port, greeting());
     stranger.send(command("READY", Buffer.alloc(0), bytes));
     await stranger.closed();
@@ -105,8 +105,8 @@ describe("max_unfinished_bytes", () => {
     expect(linesWith(hub, "Connected: ")).toHaveLength(3);
   });
 
-  // Without `look` in `Connections` nobody is closed, and the hub holds all that comes: 400 MB
-  // here.
+  // Without `look` in `Connections`, nobody is closed, and the hub keeps everything that arrives:
+  // 400 MB here.
   test("has strangers closed whose messages do not come whole, and leaves a camera with a slow link alone", async () => {
     await using hub = await hubWith({ ...BOUNDS, max_unfinished_bytes: 20 * MAX });
     using camera = good(hub);
@@ -123,7 +123,7 @@ describe("max_unfinished_bytes", () => {
       const stranger = stack.use(await shakenHands(hub));
       stranger.send(frame(1, Buffer.alloc(10 * MAX, 1), BigInt(15 * MAX)));
       strangers.push(stranger);
-      // So that what comes within one look is not all of it.
+      // Not everything must arrive between two looks.
       await Bun.sleep(80);
     }
     await until(hub, () => strangers.filter(({ isClosed }) => isClosed).length >= 38);
@@ -186,11 +186,11 @@ describe("handshake_timeout", () => {
     using peer = await RawPeer.connect(hub.port, opening);
     let at = 0;
     await peer.closed(() => {
-      // Of what is long enough, the last byte never comes.
+      // The last byte of a long enough frame never arrives.
       if (at < drips.length - 1) peer.send(drips.subarray(at, ++at));
     });
     expectServed(camera);
-    // It was not the good one that was closed.
+    // It was not the good sender that was closed.
     expect(linesWith(hub, "Connected: ")).toHaveLength(2);
   });
 });
@@ -198,7 +198,7 @@ describe("handshake_timeout", () => {
 describe("heartbeat_interval and heartbeat_timeout", () => {
   const HEARTBEATS = { heartbeat_interval: 0.2, heartbeat_timeout: 0.5 };
 
-  // As a camera with libzmq 4.2, which loses its connection at a PING. With heartbeats there is one
+  // Like a camera with libzmq 4.2, which loses its connection at a PING. With heartbeats, one comes
   // within 0.2 s.
   test("are off: a peer that only listens hears nothing, and keeps its connection", async () => {
     await using hub = await hubWith({});
@@ -248,7 +248,7 @@ describe("heartbeat_interval and heartbeat_timeout", () => {
     using camera = good(hub);
     expect(await pyzmq.jpg("Barn|jpg|", { size: 10_000 })).toMatchObject({ reply: "OK" });
     expectServed(camera);
-    // Another one that is closed for its silence shows that it takes no longer than this.
+    // Another peer is closed for its silence, which shows that this takes no longer.
     for (let round = 0; round < 2; round++) {
       using silent = await shakenHands(hub);
       await silent.closed();
@@ -355,13 +355,13 @@ describe.skipIf(lacks("python"))("with a camera on pyzmq", () => {
   });
 });
 
-/** Memory that a process has in hand, in MB (10^6 bytes). */
+/** Memory that a process uses, in MB (10^6 bytes). */
 function residentMb(pid: number): number {
   const kib = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
   return (Number(kib) * 1024) / 1e6;
 }
 
-/** Sends a message if it can be sent now. */
+/** Sends a message if that is possible at once. */
 function trySend(socket: Socket, frames: readonly Buffer[]): boolean {
   try {
     for (const [index, each] of frames.entries()) socket.send(each, index < frames.length - 1);
@@ -372,7 +372,7 @@ function trySend(socket: Socket, frames: readonly Buffer[]): boolean {
   }
 }
 
-// With max_queue_bytes at 64 GiB the hub takes all of it, and its memory grows to 2 GB.
+// With max_queue_bytes at 64 GiB, the hub takes all of it and grows to 2 GB.
 test("max_queue_bytes bounds the memory of a hub that peers flood while its disk stalls", async () => {
   await using hub = await hubWith({ writers: 1, max_queue_bytes: 50 * 2 ** 20 });
   using stack = new DisposableStack();
@@ -395,7 +395,7 @@ test("max_queue_bytes bounds the memory of a hub that peers flood while its disk
     socket.connect(`tcp://127.0.0.1:${hub.port}`);
     return { socket, sent: 0 };
   });
-  // Until nothing more goes: all places on the way are taken.
+  // Until no more can be sent: all places on the way are taken.
   let lastMs = performance.now();
   while (performance.now() - lastMs < 1500) {
     for (const peer of peers) {
@@ -430,7 +430,7 @@ test("linger bounds a stop while a peer takes none of its replies", async () => 
   expectServed(camera);
   using peer = await shakenHands(hub);
   peer.pause();
-  // The longest reply that there is, so that both ends of the connection are full soon.
+  // The longest possible reply, so both ends of the connection fill up soon.
   const shape = JSON.stringify({
     msg: "Bad|jpg|",
     dtype: "uint8",

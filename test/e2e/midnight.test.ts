@@ -1,5 +1,5 @@
 /**
- * The hub over midnight, end to end: a zone is chosen in which midnight is a few seconds away.
+ * The hub at midnight, end to end: in a time zone in which midnight is a few seconds away.
  *
  * @module
  */
@@ -17,10 +17,10 @@ setDefaultTimeout(120_000);
 const BARN = join(import.meta.dir, "../fixtures/Barn-2021-04-19T23.43.20.867255.jpg");
 const DAY_S = 86_400;
 
-/** Seconds until midnight when the hub is started; an emulated one takes some of them to listen. */
+/** Seconds until midnight when the hub is started. An emulated hub takes some of them to start. */
 const BEFORE_MIDNIGHT_S = 8;
 
-/** A zone of POSIX in which it is so many seconds before midnight, and how far it is behind UTC. */
+/** A POSIX time zone in which it is `seconds` before midnight, and how far it is behind UTC. */
 function zoneBeforeMidnight(seconds: number): { zone: string; behindS: number } {
   const behindS = (Math.floor(Date.now() / 1000) + seconds) % DAY_S;
   const parts = [Math.floor(behindS / 3600), Math.floor(behindS / 60) % 60, behindS % 60];
@@ -33,7 +33,7 @@ describe.each([...PROGRAMS])("hub (%s) over midnight", (program) => {
       using home = tempDir();
       const logs = join(home.path, "imagehub_data/logs");
       mkdirSync(logs, { recursive: true });
-      // The hub was down for years: its last log still has the name of a running one.
+      // The hub was down for years: its last log still has the name of a current one.
       const old = "2021-09-23 00:16:44,839 ~ BackDeck|Temp|63 F\n";
       writeFileSync(join(logs, "imagehub.log"), old);
 
@@ -52,7 +52,7 @@ describe.each([...PROGRAMS])("hub (%s) over midnight", (program) => {
       expect(today()).toBe(firstDay);
       while (today() === firstDay) {
         await send();
-        // A node's pace: at full speed the day would have all the images that a folder may have.
+        // A node's pace: at full speed, the day would reach its maximum of images.
         await Bun.sleep(20);
       }
       await send();

@@ -1,6 +1,5 @@
 /**
- * Normal senders beside others that mean no good: how they are served, against how they are served
- * alone.
+ * Compares how normal senders are served alone, and beside hostile peers.
  *
  * @module
  */
@@ -15,12 +14,12 @@ import { type Entry, percentile, Senders } from "./senders.ts";
 /** imagenode gives up after one second without a reply. */
 export const SERVED_MS_MAX = 1000;
 
-/** Cameras that come when the others are there. */
+/** Cameras that connect when the others are there. */
 const NEWCOMERS = 3;
 
-/** What stands beside the normal senders. */
+/** The peers beside the normal senders. */
 export interface Beside {
-  /** How many normal ones send images; a tenth as many send events. */
+  /** Number of normal senders of images. A tenth as many send events. */
   readonly senders: number;
   /** Words before the hub's program. */
   readonly before?: readonly string[];
@@ -28,11 +27,11 @@ export interface Beside {
   readonly env?: Readonly<Record<string, string>>;
   /** Whether the hub may refuse requests while the others are there, as long as it answers. */
   readonly mayRefuse?: boolean;
-  /** Descriptors that the hub may have at the end, while the others are still there. */
+  /** Maximum descriptors of the hub at the end, while the others are still there. */
   readonly descriptorsMax?: number;
-  /** Memory that the hub may have taken at most, in MB. */
+  /** Maximum memory of the hub, in MB. */
   readonly memoryMbMax?: number;
-  /** The names of files that the others may leave. */
+  /** File names that the others may leave. */
   readonly foreign?: RegExp;
   /** Starts the others. */
   readonly others: (port: number) => Promise<AsyncDisposable[]>;

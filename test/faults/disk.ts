@@ -1,5 +1,5 @@
 /**
- * A disk with ext4 that can lose its power, stall, fill up and become read-only: a file on a loop
+ * An ext4 disk that can lose its power, stall, fill up and become read-only: a file on a loop
  * device.
  *
  * @module
@@ -20,7 +20,7 @@ import { join } from "node:path";
 import { tempDir, type TempDir } from "../support/machine/temp.ts";
 import { atExit, command } from "../../scripts/lib/at-exit.ts";
 
-/** EXT4_IOC_SHUTDOWN, and its flag to lose what the journal holds only in memory. */
+/** EXT4_IOC_SHUTDOWN, and its flag to discard what the journal holds only in memory. */
 const SHUTDOWN = 0x80_04_58_7d;
 const WITHOUT_LOG_FLUSH = 2;
 
@@ -28,21 +28,21 @@ const libc = dlopen("libc.so.6", {
   ioctl: { args: [FFIType.i32, FFIType.u64, FFIType.ptr], returns: FFIType.i32 },
 });
 
-/** How large a disk is, in bytes. The file is sparse. */
+/** Size of a disk, in bytes. The file is sparse. */
 const DISK_BYTES = 2 ** 30;
 
 /** Options of `mkfs.ext4` for a disk. */
 export interface DiskOptions {
   readonly bytes?: number;
-  /** Inodes that it has. */
+  /** Number of inodes. */
   readonly inodes?: number;
 }
 
-/** Mounted as long as it is not disposed of. */
+/** A disk, mounted until it is disposed of. */
 export class LoopDisk implements Disposable {
   readonly path: string;
   readonly #owned: TempDir = tempDir();
-  /** The file that it is. */
+  /** The file that holds the disk. */
   readonly image: string;
   readonly #undo: () => void;
   #frozen = false;
@@ -77,9 +77,7 @@ export class LoopDisk implements Disposable {
     command("umount", this.path);
   }
 
-  /**
-   * From now on nothing reaches the disk, and what has not reached it is lost at {@link powerOn}.
-   */
+  /** From now on, nothing reaches the disk. {@link powerOn} discards what has not reached it. */
   cutPower(): void {
     const fd = openSync(this.path, "r");
     try {
@@ -91,13 +89,13 @@ export class LoopDisk implements Disposable {
     }
   }
 
-  /** Mounts what is on the disk after {@link cutPower}; nobody may have a file open. */
+  /** Mounts what is on the disk after {@link cutPower}. Nobody may have a file open. */
   powerOn(): void {
     this.unmount();
     this.mount();
   }
 
-  /** Whoever writes waits until {@link thaw}. */
+  /** Makes all writers wait until {@link thaw}. */
   freeze(): void {
     command("fsfreeze", "--freeze", this.path);
     this.#frozen = true;
@@ -109,7 +107,7 @@ export class LoopDisk implements Disposable {
     this.#frozen = false;
   }
 
-  /** Takes all space. */
+  /** Uses all space. */
   fill(): void {
     const fd = openSync(join(this.path, "filler"), "w");
     try {
@@ -126,7 +124,7 @@ export class LoopDisk implements Disposable {
     }
   }
 
-  /** Takes all inodes. */
+  /** Uses all inodes. */
   fillInodes(): void {
     const folder = join(this.path, "fillers");
     mkdirSync(folder);
@@ -134,12 +132,12 @@ export class LoopDisk implements Disposable {
       for (let left = statfsSync(this.path).ffree; left > 0; left--)
         writeFileSync(join(folder, `filler-${left}`), "");
     } catch (error) {
-      // Somebody else had the last one.
+      // Somebody else took the last one.
       if ((error as NodeJS.ErrnoException).code !== "ENOSPC") throw error;
     }
   }
 
-  /** Gives back what was taken. */
+  /** Frees what was used up. */
   makeRoom(): void {
     rmSync(join(this.path, "filler"), { force: true });
     rmSync(join(this.path, "fillers"), { force: true, recursive: true });

@@ -13,7 +13,7 @@ import { tempDir, type TempDir } from "../support/machine/temp.ts";
 import { atExit } from "../../scripts/lib/at-exit.ts";
 
 /** How long a start and an end may take, in milliseconds. */
-const BOUND_MS = 30_000;
+const BOUND_MS = 50_000;
 
 /** Images that a date folder may have here: more than any row sends. */
 const IMAGES_MAX = 100_000_000;
@@ -101,7 +101,7 @@ export class FaultHub implements AsyncDisposable {
   }
 
   /** Waits until it has said this. @returns whether it did in time */
-  async says(text: string, boundMs = 20_000): Promise<boolean> {
+  async says(text: string, boundMs = 50_000): Promise<boolean> {
     for (const end = Date.now() + boundMs; Date.now() < end; await Bun.sleep(10)) {
       if (this.#output.includes(text)) return true;
     }

@@ -1,5 +1,5 @@
 /**
- * Whether a data directory holds what senders were told that it holds.
+ * Checks whether a data directory holds what senders were promised.
  *
  * @module
  */
@@ -11,29 +11,29 @@ import type { Entry } from "./senders.ts";
 const IMAGE_NAME = /^(?<node>[^.].*)-(?<date>\d{4}-\d\d-\d\d)T\d\d\.\d\d\.\d\d\.\d{6}\.jpg$/u;
 const LOG_LINE = /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} ~ (?<text>.*)$/u;
 
-/** What was found. */
+/** The findings. */
 export interface Findings {
-  /** Requests that were answered `OK` and are to be kept. */
+  /** Requests that were answered `OK` and must be stored. */
   readonly acknowledged: number;
-  /** Those of them that are not there byte for byte. */
+  /** Of these, the ones that are missing or differ in a byte. */
   readonly lost: readonly Entry[];
   /**
-   * Those that stand, and whose senders had no reply: for a stop to judge, which answers all that
-   * it takes.
+   * Requests that are stored but whose senders got no reply. A stop must answer everything it
+   * accepts.
    */
   readonly untold: readonly Entry[];
-  /** Visible files that are not whole, or under a name of another form. */
+  /** Visible files that are not whole, or have a malformed name. */
   readonly partial: readonly string[];
   /** Lines of the event log that do not parse. */
   readonly badLines: readonly string[];
-  /** Events that stand in the log more than once, or images under more than one name. */
+  /** Events that are in the log more than once, or images with more than one name. */
   readonly twice: readonly string[];
   /** Hidden temporary files. */
   readonly leftovers: readonly string[];
   readonly files: number;
 }
 
-/** All files below a folder that may not be there, by their paths. */
+/** The paths of all files in a folder, which may not exist. */
 export function filesBelow(folder: string): string[] {
   if (!existsSync(folder)) return [];
   return readdirSync(folder, { recursive: true, withFileTypes: true })
@@ -47,14 +47,14 @@ export function logLines(data: string): string[] {
     .filter((path) => basename(path).startsWith("imagehub.log"))
     .flatMap((path) => {
       const text = readFileSync(path, "utf8");
-      // What follows the last line break is a line that has not been ended.
+      // Anything after the last line break is an unfinished line.
       return text.endsWith("\n") || text === "" ? text.split("\n").slice(0, -1) : text.split("\n");
     });
 }
 
 /**
- * Compares a data directory with all journals of those who sent to it. @param foreign names of
- * files that nobody keeps a journal of
+ * Compares a data directory with the journals of all its senders. @param foreign names of files
+ * that have no journal
  */
 export function judge(data: string, journal: readonly Entry[], foreign?: RegExp): Findings {
   const sent = new Set(
@@ -114,7 +114,7 @@ export function judge(data: string, journal: readonly Entry[], foreign?: RegExp)
   };
 }
 
-/** What of it breaks the promise, each in a line. */
+/** Everything that breaks the promise, one line each. */
 export function problemsOf(findings: Findings, when = ""): string[] {
   const { lost, partial, badLines, twice } = findings;
   const line = (items: readonly unknown[], what: string): string[] =>

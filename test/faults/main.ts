@@ -3,9 +3,9 @@
  *
  *     npm run faults -- [--row NAME]… [--program source|x64|arm64] [--short] [--json FILE]
  *
- * Without `--row` all rows are run, each against the executable of this machine in `dist`, or the
- * program named. Exit status 1 where something did not hold. Rows that need root or what is not
- * installed say so, and are not run.
+ * Without `--row`, all rows run, each against this machine's executable in `dist`, or the given
+ * program. The exit status is 1 if something did not hold. Rows that need root or missing programs
+ * say so and are skipped.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * Two machines and a switch between them, as network namespaces: so that a link can fall silent
- * while both ends keep theirs.
+ * Two machines and a switch between them, as network namespaces. A link can fall silent while both
+ * ends keep theirs.
  *
  * @module
  */
@@ -10,18 +10,18 @@ import { atExit, command } from "../../scripts/lib/at-exit.ts";
 let count = 0;
 
 /**
- * Address of the hub, and of the senders. Each network has its own namespaces, so all may have the
- * same.
+ * Addresses of the hub and of the senders. All networks may use the same ones, because each has its
+ * own namespaces.
  */
 export const HUB_ADDRESS = "10.99.7.1";
 const SENDERS_ADDRESS = "10.99.7.2";
 
-/** A hub's machine and a senders' machine with a switch between them. */
+/** A hub's machine and a senders' machine, with a switch between them. */
 export class Network implements Disposable {
   readonly #name: string;
   readonly #undo: () => void;
 
-  /** @throws {Error} where this machine lets nobody make network namespaces */
+  /** @throws {Error} if network namespaces cannot be made here */
   constructor() {
     count += 1;
     this.#name = `ih${process.pid}-${count}`;
@@ -29,7 +29,7 @@ export class Network implements Disposable {
       ["hub", HUB_ADDRESS],
       ["cam", SENDERS_ADDRESS],
     ] as const;
-    // The links go with the namespaces that they are in.
+    // The links disappear with their namespaces.
     this.#undo = atExit(() => {
       for (const end of ["hub", "cam", "mid"])
         Bun.spawnSync(["ip", "netns", "del", this.#space(end)], { stderr: "ignore" });
@@ -53,17 +53,17 @@ export class Network implements Disposable {
     return `${this.#name}-${end}`;
   }
 
-  /** Words that have a program run on one of the machines. */
+  /** Words that run a program on one of the machines. */
   on(end: "hub" | "cam"): string[] {
     return ["ip", "netns", "exec", this.#space(end)];
   }
 
-  /** From now on every packet is lost, and neither end is told. */
+  /** From now on, every packet is lost, and neither end is told. */
   cut(): void {
     command("ip", "-n", this.#space("mid"), "link", "set", "cam", "nomaster");
   }
 
-  /** The link is there again. */
+  /** Restores the link. */
   mend(): void {
     command("ip", "-n", this.#space("mid"), "link", "set", "cam", "master", "switch");
   }

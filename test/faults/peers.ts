@@ -1,6 +1,5 @@
 /**
- * Peers that mean no good to the port of the senders (`peers.py`), or to the HTTP listener
- * (`http_peers.py`).
+ * Hostile peers at the port for senders (`peers.py`) or at the HTTP listener (`http_peers.py`).
  *
  * @module
  */
@@ -21,7 +20,7 @@ export class Peers implements AsyncDisposable {
     this.#undo = atExit(() => this.#process.kill("SIGKILL"));
   }
 
-  /** Returns when all have connected. */
+  /** Returns when all are connected. */
   static async start(
     port: number,
     kind: "silent" | "drip" | "idle" | "flood" | "images" | "burst",
@@ -30,7 +29,7 @@ export class Peers implements AsyncDisposable {
     return await new Peers("peers.py", port, kind, String(count)).connected();
   }
 
-  /** The same at the HTTP listener. @param path what they ask for */
+  /** The same for the HTTP listener. @param path what they request */
   static async startHttp(
     port: number,
     kind: "pipeline" | "huge" | "slow" | "deaf" | "silent",

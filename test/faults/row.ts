@@ -1,5 +1,5 @@
 /**
- * What a row of the table of faults is. A row is a file in `rows/`, and a line in `rows.ts`.
+ * A row of the table of faults. Each row is a file in `rows/` and a line in `rows.ts`.
  *
  * @module
  */
@@ -7,23 +7,23 @@
 import { existsSync } from "node:fs";
 import { has, PARTS, type Program, remedy } from "../../scripts/lib/available.ts";
 
-/** What a row may need of the machine beside Python with pyzmq. */
+/** What a row may need on the machine, besides Python with pyzmq. */
 type Need = "root" | "strace" | "loop" | "watchers" | "network" | "compiler";
 
-/** How a row is run. */
+/** How to run a row. */
 export interface Run {
   readonly program: Program;
   /** Few repetitions, as in `bun test`. */
   readonly short: boolean;
-  /** Prints a line of progress. */
+  /** Prints a line about progress. */
   readonly say: (line: string) => void;
 }
 
-/** How it went. */
+/** The result of a row. */
 export interface Outcome {
   /** What was measured, in one line. */
   readonly figure: string;
-  /** What did not hold; nothing where all did. */
+  /** What did not hold; empty if everything did. */
   readonly problems: readonly string[];
 }
 
@@ -65,7 +65,7 @@ const REMEDIES: Record<Need, string> = {
   loop: "root and loop devices",
 };
 
-/** What a row needs and this machine has not, as a person may get it. */
+/** What a row needs but this machine lacks, and how to get it. */
 export function missing(row: Row, program: Program): string[] {
   const needs = row.needs.filter((need) => !MET[need]()).map((need) => REMEDIES[need]);
   const parts = (["python", ...PARTS[program]] as const).filter((part) => !has(part)).map(remedy);
@@ -73,14 +73,14 @@ export function missing(row: Row, program: Program): string[] {
 }
 
 /**
- * For `test.skipIf(lacksFor(row))`. @throws {Error} With `CI=true`, where a test that is left out
- * is a failure.
+ * For `test.skipIf(lacksFor(row))`. @throws {Error} if something is missing and `CI=true`, where a
+ * skipped test is a failure
  */
 export function lacksFor(row: Row, program: Program): boolean {
   const what = missing(row, program).join("; ");
   if (what === "") return false;
   if (process.env["CI"] === "true")
-    throw new Error(`The row ${row.name} cannot run, missing: ${what}`);
-  console.warn(`Row ${row.name} left out, missing: ${what}`);
+    throw new Error(`Cannot run the row ${row.name}, missing: ${what}`);
+  console.warn(`Skipping the row ${row.name}, missing: ${what}`);
   return true;
 }

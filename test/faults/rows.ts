@@ -1,5 +1,6 @@
 /**
- * The table: its rows in their order.
+ * The table: its rows in their order. `bun test` runs their short form, a file for each group
+ * (`short/`).
  *
  * @module
  */
@@ -28,27 +29,25 @@ import { term } from "./rows/term.ts";
 import { twins } from "./rows/twins.ts";
 import { watchers } from "./rows/watchers.ts";
 
+/** The hub ends: killed, without power, or asked to; and is started again. */
+export const ENDS: readonly Row[] = [kill, power, term, herd, twins];
+
+/** The disk fails, is full, goes away, or stands still. */
+export const DISKS: readonly Row[] = [errors, full, missing, stall, logs];
+
+/** Senders send what makes no sense, may not send, are old, or are on a link that falls silent. */
+export const SENDERS: readonly Row[] = [random, names, access, oldLibzmq, link];
+
+/** There are too many peers, or such as are too fast or too slow. */
+export const CROWDS: readonly Row[] = [crowd, flood, descriptors, http];
+
+/** The clock is wrong or is set; somebody watches the files. */
+export const CLOCKS_AND_READERS: readonly Row[] = [clock, boot, watchers];
+
 export const ROWS: readonly Row[] = [
-  kill,
-  power,
-  errors,
-  full,
-  missing,
-  stall,
-  logs,
-  random,
-  names,
-  crowd,
-  flood,
-  descriptors,
-  http,
-  access,
-  oldLibzmq,
-  link,
-  term,
-  herd,
-  twins,
-  clock,
-  boot,
-  watchers,
+  ...ENDS,
+  ...DISKS,
+  ...SENDERS,
+  ...CROWDS,
+  ...CLOCKS_AND_READERS,
 ];

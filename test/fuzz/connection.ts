@@ -1,6 +1,5 @@
 /**
- * A TCP connection to a hub that waits for what comes without holding up its thread, however many
- * there are.
+ * A TCP connection to a hub that waits without blocking its thread, even with many connections.
  *
  * @module
  */
@@ -8,31 +7,31 @@
 import { connect } from "node:net";
 import { Listener } from "./zmtp.ts";
 
-/** Connections from one address: fewer than a hub lets in at once. */
+/** Connections from one address: fewer than a hub accepts at once. */
 const EACH = 500;
 
 let count = 0;
 
-/** Where the next connection comes from: a hub lets in so many of each address only. */
+/** The address of the next connection: a hub accepts only so many from each. */
 export function nextAddress(): string {
   const number = Math.floor(count++ / EACH) % 60_000;
   return `127.1.${number >> 8}.${(number & 255) + 1}`;
 }
 
-/** A connection to 127.0.0.1, open or still to be opened. */
+/** A connection to 127.0.0.1, open or about to be opened. */
 export class Connection implements Disposable {
   /** Whether the hub has ended or refused it. */
   isOver = false;
-  /** Why, where it did not just close it. */
+  /** Why, if it was not simply closed. */
   fault: Error | undefined;
-  /** What the hub said. */
+  /** What the hub sent. */
   readonly heard = new Listener();
   private readonly socket;
   private stirred = Promise.withResolvers<void>();
 
   constructor(
     port: number,
-    /** Whether it is reset in the end and not closed. */
+    /** Whether it is reset at the end instead of closed. */
     private readonly resets = false,
   ) {
     const localAddress = nextAddress();
@@ -52,14 +51,12 @@ export class Connection implements Disposable {
     });
   }
 
-  /** Waits until it is open, or refused. */
+  /** Waits until it is open or refused. */
   async open(msMax: number): Promise<void> {
     await this.until(() => !this.socket.connecting, msMax);
   }
 
-  /**
-   * Waits for the hub's answer to a handshake that is right. @throws {Error} where there is none
-   */
+  /** Waits for the hub's answer to a valid handshake. @throws {Error} if there is none */
   async ready(msMax: number): Promise<void> {
     if (await this.until(() => this.heard.isReady, msMax)) return;
     throw new Error(`A right handshake got no READY: ${this.fault?.message ?? "nothing comes"}`);
@@ -70,11 +67,12 @@ export class Connection implements Disposable {
   }
 
   /**
-   * Waits until it is so, the connection is over, or the time has passed. @returns whether it is so
+   * Waits until something is true, the connection has ended, or the time is over. @returns whether
+   * it is true
    */
   async until(isSo: () => boolean, msMax: number): Promise<boolean> {
     const endMs = performance.now() + msMax;
-    // A moment later, so that the time has passed for certain when it wakes.
+    // A moment later, so the time is certainly over when it wakes.
     const timer = setTimeout(() => this.stir(), msMax + 1);
     try {
       while (!isSo() && !this.isOver && performance.now() < endMs) await this.stirred.promise;

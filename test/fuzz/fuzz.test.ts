@@ -1,6 +1,6 @@
 /**
- * The fuzzers with a fixed seed and few iterations: that they still work, and that they meet what
- * they are to meet. `npm run fuzz` is the long run.
+ * The fuzzers with a fixed seed and few iterations: checks that they still work and see the
+ * expected outcomes. `npm run fuzz` is the long run.
  *
  * @module
  */
@@ -19,8 +19,8 @@ setDefaultTimeout(120_000);
 const SEED = 20_181_230;
 
 /**
- * Targets that need no hub, how often they run, and the outcomes that must all be seen: a fuzzer of
- * which nothing is ever taken shows nothing.
+ * Targets that need no hub, their iterations, and the outcomes that must all occur: a fuzzer whose
+ * inputs are never accepted shows nothing.
  */
 const smoke: [name: string, target: FuzzTarget, iterations: number, outcomes: string[]][] = [
   [

@@ -1,6 +1,6 @@
 /**
- * A thread that sends images as a camera does, one after the other, while others do their worst:
- * what it was answered, when, and what it sent.
+ * A thread that sends images one after the other, like a camera, while other peers do their worst.
+ * It records what it sent, and each answer with its time.
  *
  * @module
  */
@@ -11,27 +11,27 @@ import { Random } from "./random.ts";
 
 declare const self: Worker;
 
-/** What the thread is started with. */
+/** The input of the thread. */
 export interface GoodSenderStart {
   readonly port: number;
   readonly seed: number;
-  /** Between a reply and the next image, in milliseconds. */
+  /** Time between a reply and the next image, in milliseconds. */
   readonly pauseMs: number;
   /** It ends when `ends[0]` is not 0. */
   readonly ends: Int32Array<SharedArrayBuffer>;
 }
 
-/** What the thread did. */
+/** The result of the thread. */
 export interface GoodSenderResult {
   /** SHA-256 of each image that was answered `OK`. */
   readonly stored: readonly string[];
-  /** From before the send to the reply, of each, in milliseconds. */
+  /** Time from before each send to its reply, in milliseconds. */
   readonly latenciesMs: readonly number[];
-  /** Other answers, and images without one. */
+  /** Other answers, and images without an answer. */
   readonly faults: readonly string[];
 }
 
-/** What the name of each of its images starts with. */
+/** The start of the names of its images. */
 export const GOOD_NODE = "Good";
 
 const IMAGE_BYTES_MAX = 60_000;

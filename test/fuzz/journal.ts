@@ -1,5 +1,5 @@
 /**
- * What was sent to a hub and answered, and whether what it left on the disk is just that.
+ * Records what a hub was sent and answered, and checks that its files match.
  *
  * @module
  */
@@ -19,7 +19,7 @@ const LOG_LINE = /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} ~ (?<text>.*)$/u;
 
 const JPEG_START = Buffer.from("ffd8", "hex");
 const JPEG_END = Buffer.from("ffd9", "hex");
-/** The signature, and the chunk IEND with its checksum. */
+/** The PNG signature, and the chunk IEND with its checksum. */
 const PNG_START = Buffer.from("89504e470d0a1a0a", "hex");
 const PNG_END = Buffer.from("49454e44ae426082", "hex");
 
@@ -27,16 +27,16 @@ function sha256(bytes: Uint8Array): string {
   return Bun.SHA256.hash(bytes, "hex");
 }
 
-/** What was sent and answered, for the look at the files in the end. */
+/** What was sent and answered, for the final check of the files. */
 export class Journal {
   readonly outcomes = new Map<string, number>();
   /**
-   * Images answered `OK`, by name and hash; those that the hub encodes by name and kind of file.
+   * Images answered `OK`, by name and hash. Those that the hub encodes, by name and kind of file.
    */
   readonly images = new Map<string, number>();
   readonly encoded = new Map<string, number>();
   readonly events = new Map<string, number>();
-  /** Hashes of all that may stand in a file. */
+  /** Hashes of everything that a file may contain. */
   readonly sent = new Set<string>();
   messages = 0;
   replies = 0;
@@ -63,7 +63,7 @@ function percentile(sorted: readonly number[], share: number): string {
   ).toFixed(1);
 }
 
-/** Counts what is missing of what must be there. */
+/** Counts what is missing. */
 function missing(
   wanted: ReadonlyMap<string, number>,
   found: ReadonlyMap<string, number>,
@@ -73,24 +73,24 @@ function missing(
     .map(([what]) => what);
 }
 
-/** What stands below `images/` in the end. */
+/** The files below `images/` at the end. */
 interface Stored {
   /** By name and hash. */
   readonly images: ReadonlyMap<string, number>;
-  /** By name and kind of file, what begins and ends as such a file does and was not sent so. */
+  /** By name and kind: files with the right start and end that were not sent like this. */
   readonly encoded: ReadonlyMap<string, number>;
   /** Hashes of the good sender's images. */
   readonly good: ReadonlySet<string>;
   readonly files: number;
 }
 
-/** Whether a file begins and ends as one of its kind does. */
+/** Whether a file begins and ends like one of its kind. */
 function isWhole(bytes: Buffer, kind: string | undefined): boolean {
   const [start, end] = kind === "png" ? [PNG_START, PNG_END] : [JPEG_START, JPEG_END];
   return bytes.subarray(0, start.length).equals(start) && bytes.subarray(-end.length).equals(end);
 }
 
-/** Looks at every file there is. @param root as far up as a name could climb */
+/** Checks every file. @param root as far up as a name could lead */
 function readStored(hub: Hub, root: string, sent: ReadonlySet<string>): Stored {
   const images = new Map<string, number>();
   const encoded = new Map<string, number>();
@@ -152,7 +152,7 @@ function peakMemory(hub: Hub): string {
   return `${Math.round(Number(/VmHWM:\s*(\d+)/.exec(status)?.[1]) / 1024)} MiB`;
 }
 
-/** Stops the hub and looks at all that it left. @returns figures */
+/** Stops the hub and checks everything that it left. @returns figures */
 export async function settle(
   hub: Hub,
   root: string,

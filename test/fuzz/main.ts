@@ -1,8 +1,8 @@
 /**
- * The long run of the fuzzers, `npm run fuzz`: each target for a time, with a table in the end.
+ * The long run of the fuzzers, `npm run fuzz`: each target for some time, with a table at the end.
  *
- * `npm run fuzz -- --help` lists targets and options. The exit status is 1 where anything failed,
- * and the failure says how it is repeated; 2 where the command line is wrong.
+ * `npm run fuzz -- --help` lists targets and options. The exit status is 1 if anything failed; the
+ * failure says how to repeat it. It is 2 for a wrong command line.
  *
  * @module
  */
@@ -12,25 +12,25 @@ import { has, PARTS, PROGRAMS, type Program } from "../../scripts/lib/available.
 import { FuzzFailure, type FuzzProgress, type FuzzResult, type FuzzTarget } from "./target.ts";
 import { TARGETS } from "./targets.ts";
 
-/** How long each target runs, in seconds, where no option says so. */
+/** How long each target runs by default, in seconds. */
 const SECONDS = 60;
 
 /** Seeds have 32 bits. */
 const SEEDS = 2 ** 32;
 
-/** Exit status for a command line that is wrong. */
+/** Exit status for a wrong command line. */
 const USAGE = 2;
 
 const HELP = `Usage: npm run fuzz -- [options]
 
 Options:
-  --target T      one of the targets below, again for more; default: all that can run here
-  --seconds N     how long each runs (default ${SECONDS}, or no bound with --iterations)
-  --iterations N  how many iterations each does at most
-  --seed S        a whole number from 0 to ${SEEDS - 1} (default: another each time)
-  --start N       the first iteration (default 0), to repeat one alone
+  --target T      a target from the list below; repeat for more; default: all that can run here
+  --seconds N     seconds per target (default ${SECONDS}, or no limit with --iterations)
+  --iterations N  maximum iterations per target
+  --seed S        a whole number from 0 to ${SEEDS - 1} (default: a new one each time)
+  --start N       the first iteration (default 0), to repeat a single one
   --hub JSON      settings of the hub that the frames go to, such as '{"ack": "synced"}'
-  --help          shows this
+  --help          show this
 
 Targets:
 ${TARGETS.map(({ name, promise }) => `  ${name.padEnd(14)}  ${promise}`).join("\n")}
@@ -79,7 +79,7 @@ function wholeNumber(name: string, text: string, below?: number): number {
   return value;
 }
 
-/** What a target needs that is not here. */
+/** What a target needs but this machine lacks. */
 function lacking({ name }: FuzzTarget): boolean {
   const program: Program = PROGRAMS.find((each) => name === `frames-${each}`) ?? "source";
   const isOtherArch = /-(?:x64|arm64)$/.test(name) && !name.endsWith(`-${program}`);
@@ -127,7 +127,7 @@ function readHub(text: string): Record<string, unknown> {
 
 const hub = readHub(options.hub ?? "{}");
 
-/** How a target went. */
+/** The result of a target. */
 interface Row {
   readonly name: string;
   readonly ms: number;

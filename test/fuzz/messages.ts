@@ -1,5 +1,5 @@
 /**
- * Messages of any frames, and what a hub must answer to each.
+ * Messages with any frames, and the answer that a hub must give to each.
  *
  * @module
  */
@@ -14,37 +14,40 @@ import { anyRequest } from "./texts.ts";
 const HEADER_BYTES_MAX = 64 * 1024;
 const HOPS_MAX = 8;
 
-/** Frames of random bytes are mostly short; a few are as long as this, in bytes. */
+/** Frames of random bytes are usually short. A few have this length, in bytes. */
 const FRAME_BYTES_MAX = 300_000;
 
-/** Very many frames, and how often a message has them: each costs as much as a message. */
+/**
+ * A very large number of frames, and how often a message has it. Each frame costs as much as a
+ * message.
+ */
 const MANY_FRAMES = 1000;
 const MANY_FRAMES_SHARE = 0.02;
 
-/** The node of images that are right. */
+/** The node of valid images. */
 export const FUZZ_NODE = "Fuzz";
 
-/** A message, what it must be answered with, and what must stand then. */
+/** A message, the required answer, and what must be stored. */
 export interface Request {
   readonly frames: readonly Buffer[];
-  /** Frames before the reply's last one. */
+  /** Frames before the last frame of the reply. */
   readonly envelope: readonly Buffer[];
-  /** The reply's last frame, `OK` or `ERROR …`. */
+  /** The last frame of the reply, `OK` or `ERROR …`. */
   readonly reply: string;
   /**
-   * The image's name where one is stored, and what is made of an array; undefined: it is stored as
-   * it was sent.
+   * The image's name if one is stored, and what is made of an array; undefined: it is stored
+   * unchanged.
    */
   readonly image?: { readonly name: string; readonly encodedAs: "jpg" | "png" | undefined };
   readonly event?: string;
 }
 
-/** Frames as one text, by which they are found again. */
+/** Frames as one text, for finding them again. */
 export function key(frames: readonly Uint8Array[]): string {
   return frames.map((each) => Buffer.from(each).toString("latin1")).join("\0|\0");
 }
 
-/** What a peer's frames mean, worked out from what it sends as libzmq hands it to a ROUTER. */
+/** The meaning of a peer's frames, computed from what libzmq passes to a ROUTER. */
 export function requestOf(frames: readonly Buffer[]): Request {
   const delimiter = frames.findIndex((each) => each.byteLength === 0);
   if (delimiter < 0 || delimiter > HOPS_MAX) {
@@ -94,7 +97,7 @@ function beginsAsJpeg(payload: Uint8Array): boolean {
   return payload[0] === 0xff && payload[1] === 0xd8 && payload[2] === 0xff;
 }
 
-/** Frames of an image that is right. */
+/** Frames of a valid image. */
 export function validBody(random: Random, node: string): Buffer[] {
   const payload = Buffer.concat([
     Buffer.of(0xff, 0xd8),
@@ -131,7 +134,7 @@ export function anyBody(random: Random): Buffer[] {
   }
 }
 
-/** All frames of a message, the delimiter included where it has one. */
+/** All frames of a message, including the delimiter if it has one. */
 export function anyFrames(random: Random): Buffer[] {
   const body = anyBody(random);
   switch (random.below(8)) {

@@ -11,13 +11,8 @@
 
 import { dirname, join } from "node:path";
 import { Calendar, type LocalTime } from "../../src/protocol/calendar.ts";
-import {
-  cut,
-  IMAGE_NAME_BYTES_MAX,
-  imageFileName,
-  imageName,
-  oneLine,
-} from "../../src/protocol/names.ts";
+import { IMAGE_NAME_BYTES_MAX } from "../../src/limits.ts";
+import { cut, imageFileName, imageName, oneLine } from "../../src/protocol/names.ts";
 import { isImageFile } from "../../src/store/data-directory.ts";
 import { FakeClock, LOS_ANGELES, UTC } from "../support/machine/fake-clock.ts";
 import { anyText, mutateText, type Random } from "./random.ts";

@@ -1,6 +1,6 @@
 /**
- * Random numbers that are the same in every run with the same seed, and what fuzzers make of them:
- * pieces of text, bytes, and mutations of both.
+ * Random numbers that are the same in each run with the same seed. Also makes and mutates pieces of
+ * text and bytes from them.
  *
  * @module
  */
@@ -27,8 +27,8 @@ export class Random {
   }
 
   /**
-   * The generator of one iteration, which needs none of those before it, so that one can be
-   * repeated alone.
+   * The generator of one iteration. It does not depend on earlier ones, so a single iteration can
+   * be repeated.
    */
   static at(seed: number, iteration: number): Random {
     return new Random(mix(seed ^ mix(iteration + 1)));
@@ -47,19 +47,17 @@ export class Random {
     return Math.floor((this.next() / 2 ** 32) * bound);
   }
 
-  /** A whole number from `low` to `high`, both included. */
+  /** A whole number from `low` to `high`, inclusive. */
   between(low: number, high: number): number {
     return low + this.below(high - low + 1);
   }
 
-  /**
-   * A whole number up to `high`, of which the small ones are as likely together as the large ones.
-   */
+  /** A whole number up to `high`. All sizes of numbers are equally likely, small and large. */
   skewed(high: number): number {
     return Math.floor(2 ** ((this.next() / 2 ** 32) * Math.log2(high + 1))) - 1;
   }
 
-  /** True as often as `probability`, from 0 to 1, says. */
+  /** True with the given `probability`, from 0 to 1. */
   chance(probability: number): boolean {
     return this.next() < probability * 2 ** 32;
   }
@@ -76,13 +74,13 @@ export class Random {
     return Buffer.from(words.buffer, 0, length);
   }
 
-  /** So many of whatever `make` makes. */
+  /** An array of `make()` results. */
   list<T>(length: number, make: () => T): T[] {
     return Array.from({ length }, make);
   }
 }
 
-/** All that has a meaning in paths, names, lines, JSON, YAML or UTF-16, and some ordinary text. */
+/** Pieces with a meaning in paths, names, lines, JSON, YAML or UTF-16, and some ordinary text. */
 const PIECES: readonly string[] = [
   ...Array.from(
     "./\\ -_|~:#'\"{}[],&*!%@`?<>=\0\b\t\n\v\f\r\u001b\u007f\u0080\u0085\u009f\u00a0aZ059ü車📷",
@@ -111,7 +109,7 @@ const PIECES: readonly string[] = [
   "e\u0301",
 ];
 
-/** A text of pieces, with one of them repeated now and then until it is long. */
+/** A text of pieces. Sometimes one of them is repeated until the text is long. */
 export function anyText(random: Random, lengthMax = 70_000): string {
   const pieces = random.list(random.skewed(30), () => random.pick(PIECES));
   if (random.chance(0.15)) {
@@ -122,7 +120,7 @@ export function anyText(random: Random, lengthMax = 70_000): string {
   return pieces.join("").slice(0, lengthMax);
 }
 
-/** The text with a few places changed: pieces put in, taken out, doubled or moved. */
+/** The text with a few changes: pieces inserted, removed, doubled or moved. */
 export function mutateText(random: Random, text: string): string {
   let mutant = text;
   for (let times = random.between(1, 4); times > 0; times -= 1) {
@@ -154,8 +152,7 @@ export function mutateText(random: Random, text: string): string {
 }
 
 /**
- * The bytes with a few places changed: bits, edges, lengths, parts taken out, put in, doubled; or
- * cut off.
+ * The bytes with a few changes: bits, edges, lengths; parts removed, inserted, doubled; or cut off.
  */
 export function mutateBytes(random: Random, bytes: Uint8Array): Buffer {
   let mutant = Buffer.from(bytes);

@@ -1,16 +1,13 @@
 /**
- * What every fuzzer has in common: how it is run, counted, and how a failure is told so that it can
- * be repeated.
+ * What all fuzzers share: how to run and count, and how to report a failure so that it can be
+ * repeated.
  *
  * @module
  */
 
 import { Random } from "./random.ts";
 
-/**
- * How long and from where a target runs. It ends with the first bound that is reached, or the first
- * failure.
- */
+/** How long a target runs, and from where. It ends at the first limit, or the first failure. */
 export interface FuzzOptions {
   readonly seed: number;
   /** The first iteration; default 0. */
@@ -19,34 +16,34 @@ export interface FuzzOptions {
   readonly seconds?: number;
   /** Settings of the hub, for targets that start one. */
   readonly hub?: Readonly<Record<string, unknown>>;
-  /** Is called about once a second. */
+  /** Called about once a second. */
   readonly onProgress?: (progress: FuzzProgress) => void;
 }
 
-/** How far a target has come. */
+/** The progress of a target. */
 export interface FuzzProgress {
   readonly iterations: number;
-  /** How often each outcome was seen. */
+  /** Counts of the outcomes. */
   readonly outcomes: ReadonlyMap<string, number>;
 }
 
-/** How a target ended without a failure. */
+/** The result of a target without a failure. */
 export interface FuzzResult extends FuzzProgress {
   readonly ms: number;
-  /** Figures beside the counts, by name. */
+  /** Further figures, by name. */
   readonly figures: Readonly<Record<string, string>>;
 }
 
 /** A fuzzer. */
 export interface FuzzTarget {
   readonly name: string;
-  /** What must hold, in a line. */
+  /** What must hold, in one line. */
   readonly promise: string;
   /** @throws {FuzzFailure} */
   run(options: FuzzOptions): Promise<FuzzResult>;
 }
 
-/** Something that must hold did not; the message has all that it takes to repeat it. */
+/** Something did not hold. The message has everything needed to repeat it. */
 export class FuzzFailure extends Error {
   override readonly name = "FuzzFailure";
 
@@ -72,26 +69,26 @@ export class FuzzFailure extends Error {
   }
 }
 
-/** Fails with what is wrong where `holds` is false. */
+/** Throws with `what` if `holds` is false. */
 export function must(holds: boolean, wrong: string): asserts holds {
   if (!holds) throw new Error(wrong);
 }
 
-/** A function under test: an input is made, given to it, and what it did is checked. */
+/** A function under test: makes an input, calls the function, and checks the result. */
 interface FunctionTarget<T> {
   readonly name: string;
   readonly promise: string;
   readonly generate: (random: Random) => T;
-  /** @returns what kind of outcome it was @throws {Error} where something does not hold */
+  /** @returns the kind of outcome @throws {Error} if something does not hold */
   readonly check: (input: T) => string;
   /** The input as text from which it can be made again. */
   readonly show: (input: T) => string;
 }
 
-/** How often the clock is looked at, in iterations. */
+/** How often to check the clock, in iterations. */
 const CLOCK_EVERY = 64;
 
-/** Makes a target of a function. */
+/** Makes a target from a function. */
 export function functionTarget<T>(parts: FunctionTarget<T>): FuzzTarget {
   return {
     name: parts.name,
@@ -139,18 +136,18 @@ async function runFunction<T>(parts: FunctionTarget<T>, options: FuzzOptions): P
   return { iterations: done, outcomes, ms: performance.now() - startedMs, figures };
 }
 
-/** One more of these. */
+/** Adds one to a count. */
 export function count(counts: Map<string, number>, what: string, times = 1): void {
   counts.set(what, (counts.get(what) ?? 0) + times);
 }
 
 /**
- * A break of the line, or what some reader takes for one: every control character and both
- * separators of Unicode.
+ * A line break, or what some reader takes for one: all control characters and both separators of
+ * Unicode.
  */
 const BREAKS_LINE = /[\p{Cc}\u2028\u2029]/u;
 
-/** Fails where a text is not on one line, or holds half a character. */
+/** Throws if a text is not on one line, or contains half a character. */
 export function mustBeOneLine(text: string, what: string): void {
   must(!BREAKS_LINE.test(text), `${what} is not on one line: ${JSON.stringify(text)}`);
   must(text.isWellFormed(), `${what} holds half a character: ${JSON.stringify(text)}`);

@@ -10,10 +10,7 @@ import type { FuzzTarget } from "./target.ts";
 import { textsTarget } from "./texts.ts";
 import { yamlTarget } from "./yaml.ts";
 
-/**
- * In the order in which they run; those with the name of an architecture need its executable in
- * `dist`.
- */
+/** In the order of running. Those named after an architecture need its executable in `dist`. */
 export const TARGETS: readonly FuzzTarget[] = [
   textsTarget,
   namesTarget,

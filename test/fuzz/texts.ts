@@ -13,13 +13,13 @@
  * @module
  */
 
+import { TEXT_BYTES_MAX } from "../../src/limits.ts";
 import {
   type Payload,
   parseRequest,
   type Request,
   RequestError,
   type RequestRules,
-  TEXT_BYTES_MAX,
 } from "../../src/protocol/request.ts";
 import { mustBeSafeName } from "./names.ts";
 import { anyText, mutateBytes, mutateText, type Random } from "./random.ts";
@@ -257,7 +257,7 @@ function generate(random: Random): TextInput {
   };
 }
 
-/** What the table in the README says of a text, worked out another way than the hub does. */
+/** What the table in docs/STORAGE.md says of a text, worked out another way than in the hub. */
 function kindOf(text: string, { unlabelled }: RequestRules): Request["kind"] {
   const [, type] = text.split("|");
   if (type === undefined && unlabelled === "store") return "image";

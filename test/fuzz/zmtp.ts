@@ -1,30 +1,31 @@
 /**
- * What goes over TCP when ZeroMQ speaks: greetings, commands and frames of ZMTP (RFC 23), older
- * versions of it, other protocols, and all of that with faults in it.
+ * Data that is sent over TCP with ZeroMQ: greetings, commands and frames of ZMTP (RFC 23), older
+ * versions of it, other protocols, and all of these with faults.
  *
  * @module
  */
 
 import { mutateBytes, type Random } from "./random.ts";
 
-/** Bytes of one TCP connection that are sent at once, and what is waited for before. */
+/** Bytes that are sent at once over one TCP connection, and what to wait for before. */
 interface Chunk {
   readonly bytes: Buffer;
   readonly waitMs: number;
   /**
-   * Whether the other side's part of the handshake comes first; without it libzmq takes no message.
+   * Whether to wait for the other side's part of the handshake first: libzmq accepts no message
+   * before.
    */
   readonly afterReady: boolean;
 }
 
-/** A connection to be made. */
+/** A connection to make. */
 export interface Conversation {
-  /** What kind it is. */
+  /** Its kind. */
   readonly what: string;
   readonly chunks: readonly Chunk[];
-  /** Whether the handshake is right, so that the other side's part of it must come. */
+  /** Whether the handshake is valid, so that the other side's part of it must come. */
   readonly isReadied: boolean;
-  /** How it ends: closed, or reset. */
+  /** Whether it is closed or reset at the end. */
   readonly resets: boolean;
   /** How long the connection is kept after its last bytes, in milliseconds. */
   readonly staysMs: number;
@@ -49,7 +50,7 @@ function frame(flags: number, body: Uint8Array, says: number | bigint = body.byt
   return Buffer.concat([head, body]);
 }
 
-/** What a libzmq of 4.3 begins with. */
+/** The first bytes of a libzmq 4.3. */
 function greeting(mechanism = "NULL", version: readonly [number, number] = [3, 1]): Buffer {
   const bytes = Buffer.alloc(GREETING_BYTES);
   bytes[0] = 0xff;
@@ -87,7 +88,7 @@ function ready(socketType = "REQ", identity: Uint8Array = Buffer.alloc(0)): Buff
   );
 }
 
-/** A message of these frames. */
+/** A message with these frames. */
 export function message(frames: readonly Uint8Array[]): Buffer {
   return Buffer.concat(frames.map((each, at) => frame(at < frames.length - 1 ? MORE : 0, each)));
 }
@@ -107,7 +108,7 @@ const SOCKET_TYPES = [
   "SERVER",
 ];
 
-/** A routing id, or what libzmq does not take for one. */
+/** A routing id, or something that libzmq does not accept as one. */
 function anyIdentity(random: Random): Buffer {
   return random.pick([
     Buffer.alloc(0),
@@ -144,7 +145,7 @@ function anyCommand(random: Random): Buffer {
   ])();
 }
 
-/** Frames as a sender's, none of them right for certain. */
+/** Frames like a sender's, but not necessarily valid. */
 function anyMessage(random: Random, request: readonly Uint8Array[]): Buffer {
   const count = random.pick([0, 1, 2, 3, 4, 8, 9, 10, 50]);
   const frames = random.list(count, () => random.bytes(random.skewed(400)));
@@ -153,7 +154,7 @@ function anyMessage(random: Random, request: readonly Uint8Array[]): Buffer {
     : message([Buffer.alloc(0), ...request]);
 }
 
-/** ZMTP 1.0: frames from the first byte on, the first of them the identity. */
+/** ZMTP 1.0: frames from the first byte on; the first frame is the identity. */
 function versionOne(random: Random, request: readonly Uint8Array[]): Buffer {
   const frames = [anyIdentity(random), Buffer.alloc(0), ...request].map((body, at, all) => {
     const flags = at > 0 && at < all.length - 1 ? MORE : 0;
@@ -168,7 +169,7 @@ function versionOne(random: Random, request: readonly Uint8Array[]): Buffer {
   return Buffer.concat(frames);
 }
 
-/** ZMTP 2.0: a signature, the revision, the socket's type, and frames. */
+/** ZMTP 2.0: a signature, the revision, the socket type, and frames. */
 function versionTwo(random: Random, request: readonly Uint8Array[]): Buffer {
   const signature = Buffer.from([
     0xff,
@@ -201,20 +202,20 @@ const STRANGERS = [
   "\0",
 ] as const;
 
-/** What a libzmq says over one connection, taken apart as it comes. */
+/** Parses what a libzmq sends over one connection. */
 export class Listener {
   /**
-   * Whether it has ended its part of the handshake. Before that a message is an error of the
-   * protocol to it.
+   * Whether it has finished its part of the handshake. Before that, it treats a message as a
+   * protocol error.
    */
   isReady = false;
-  /** Its whole messages. */
+  /** Its complete messages. */
   readonly messages: Buffer[][] = [];
   private isGreeted = false;
   private frames: Buffer[] = [];
   private rest = Buffer.alloc(0);
 
-  /** Takes in the next bytes. */
+  /** Adds the next bytes. */
   hear(bytes: Uint8Array): void {
     this.rest = Buffer.concat([this.rest, bytes]);
     if (!this.isGreeted) {
@@ -241,7 +242,7 @@ export class Listener {
   }
 }
 
-/** Where the first frame of these bytes ends; infinity where they do not tell it yet. */
+/** The end of the first frame in these bytes; infinity if they do not contain it yet. */
 function frameEnd(bytes: Buffer): number {
   const isLong = (bytes[0] ?? 0) & LONG;
   if (bytes.byteLength < (isLong ? 9 : 2)) return Number.POSITIVE_INFINITY;
@@ -249,8 +250,8 @@ function frameEnd(bytes: Buffer): number {
 }
 
 /**
- * The chunks that a client sends: the handshake, then the rest; each of them cut into drops where
- * `drips`.
+ * The chunks that a client sends: the handshake, then the rest. If `drips`, each is cut into small
+ * pieces.
  */
 export function chunksOf(random: Random, parts: readonly Buffer[], drips: boolean): Chunk[] {
   return parts.flatMap((part, index) =>
@@ -274,9 +275,9 @@ function cutUp(random: Random, bytes: Buffer): Buffer[] {
 }
 
 /**
- * A connection with something wrong in it.
+ * A connection with a fault.
  *
- * @param request frames of a request that would else be right
+ * @param request frames of an otherwise valid request
  */
 export function anyConversation(random: Random, request: readonly Uint8Array[]): Conversation {
   const right = () => message([Buffer.alloc(0), ...request]);

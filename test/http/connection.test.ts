@@ -1,6 +1,6 @@
 /**
- * What an HTTP connection may hold and for how long, against peers that send too much, read
- * nothing, or are too many.
+ * Limits of HTTP connections in memory and time, against peers that send too much, read nothing, or
+ * are too many.
  */
 
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
@@ -18,7 +18,7 @@ const MIB = 1024 * KIB;
 
 const errors: unknown[] = [];
 let asked = 0;
-/** Parts that were asked for, and answers in parts that have ended. */
+/** Parts that were requested, and answers in parts that have ended. */
 let parts = 0;
 let ended = 0;
 
@@ -33,7 +33,7 @@ async function* bytes(count: number, size = 64 * KIB): AsyncGenerator<Uint8Array
   }
 }
 
-/** One part, and then none until the peer has gone. */
+/** One part, and then none until the peer is gone. */
 async function* events(gone: AbortSignal): AsyncGenerator<Uint8Array> {
   try {
     yield Buffer.from("data: one\n\n");
@@ -71,7 +71,7 @@ const routes: Readonly<Record<string, Route>> = {
     ),
 };
 const server = new HttpServer(routes, PLACES, (error) => errors.push(error));
-/** With so few places that what waits is no trouble when all are taken. */
+/** With so few places that the limit on waiting data is not reached when all are taken. */
 const small = new HttpServer(routes, PLACES_FEW, (error) => errors.push(error));
 let port: number;
 let smallPort: number;
@@ -90,7 +90,7 @@ afterAll(() => {
 const ask = (path: string, more = ""): string =>
   `GET ${path} HTTP/1.1\r\nHost: localhost\r\n${more}\r\n`;
 
-/** Whether one that comes and sends a whole request is answered. */
+/** Whether a new connection that sends a whole request is answered. */
 async function isServed(at: number): Promise<boolean> {
   using client = new RawHttp(at);
   client.send(ask("/here"));
@@ -108,8 +108,8 @@ function deaf(text: string, at = port): RawHttp {
 }
 
 /**
- * So many that connect in turn: when they come all at once, most have to try again after some
- * seconds.
+ * Connects a number of peers one after the other. If all came at once, most would have to try again
+ * after some seconds.
  */
 async function oneByOne(count: number, make: () => RawHttp): Promise<RawHttp[]> {
   const clients: RawHttp[] = [];
@@ -193,7 +193,7 @@ describe("an answer in parts", () => {
     let seen = -1;
     for (; seen !== parts; await Bun.sleep(300)) seen = parts;
     expect(parts).toBeGreaterThan(0);
-    // The kernel's buffers of both sides, which are megabytes where nobody bounds them.
+    // The kernel's buffers of both sides, which are megabytes if nobody limits them.
     expect(parts * 64 * KIB).toBeLessThan(2 * MIB);
     client.socket.destroy();
     expect(await client.until(() => ended === before + 1)).toBe(true);
@@ -227,7 +227,7 @@ describe("an answer in parts", () => {
         clients.filter(({ text }) => text.startsWith(`HTTP/1.1 ${code} `)).length;
       expect(await clients[0]!.until(() => status(200) + status(503) === PLACES)).toBe(true);
       expect(status(200)).toBe(PLACES / 2);
-      // They are many, and the other half gives way.
+      // There are many of them, and the other half is closed for new ones.
       for (let count = 0; count < PLACES; count++) expect(await isServed(port)).toBe(true);
       expect(
         clients.filter(({ text, isClosed }) => text.includes("data: one") && !isClosed),
@@ -252,7 +252,7 @@ describe("too many HTTP connections", () => {
     const clients = await oneByOne(3 * PLACES_FEW, () => stack.use(deaf(text, smallPort)));
     const stand = (): number => clients.filter(({ socket }) => !socket.destroyed).length;
     expect(await clients[0]!.until(() => stand() <= PLACES_FEW)).toBe(true);
-    // So that what the last of them sent has come, too.
+    // So that the data of the last one has arrived too.
     await Bun.sleep(200);
     for (let count = 0; count < 3; count++) expect(await isServed(smallPort)).toBe(true);
   });

@@ -38,11 +38,11 @@ async function expectServed(hub: Hub): Promise<void> {
 test("a hub whose HTTP port is in use says by whom, and receives all the same", async () => {
   await using other = await listenTcp(() => undefined);
   await using hub = await hubWith(`127.0.0.1:${other.port}`);
-  const [line, ...more] = linesWith(hub, "No health and metrics");
+  const [line, ...more] = linesWith(hub, "health and metrics are not available");
   expect(line).toEndWith(
-    ` error No health and metrics, images are received all the same: Cannot listen on http://127.0.0.1:${other.port}: ` +
+    ` error Images are received, but health and metrics are not available: Cannot listen on http://127.0.0.1:${other.port}: ` +
       `port ${other.port} is in use by process ${process.pid} (${line?.split("(").at(-1)?.split(")")[0]}); ` +
-      "set http.listen to another, or to off",
+      "set http.listen to another port, or to off",
   );
   expect(more).toEqual([]);
   await expectServed(hub);
@@ -51,8 +51,8 @@ test("a hub whose HTTP port is in use says by whom, and receives all the same", 
 
 test("a hub whose HTTP address is none of this machine says so, and receives all the same", async () => {
   await using hub = await hubWith("192.0.2.1:8550", tokenFile("elsewhere"));
-  expect(linesWith(hub, "No health and metrics")[0]).toEndWith(
-    "Cannot listen on http://192.0.2.1:8550: this machine has no such address; see http.listen",
+  expect(linesWith(hub, "health and metrics are not available")[0]).toEndWith(
+    "Cannot listen on http://192.0.2.1:8550: this machine has no such address; correct http.listen",
   );
   await expectServed(hub);
 });
@@ -60,7 +60,7 @@ test("a hub whose HTTP address is none of this machine says so, and receives all
 test("a hub whose HTTP listener is off says nothing of it", async () => {
   await using hub = await hubWith("off");
   expect(hub.output()).not.toContain("Health and metrics");
-  expect(hub.output()).not.toContain("No health");
+  expect(hub.output()).not.toContain("health and metrics are not available");
 });
 
 test.each([
@@ -74,7 +74,7 @@ test.each([
   "a hub with a token file %s does not listen, and receives all the same",
   async (_, path, reason) => {
     await using hub = await hubWith("127.0.0.1:0", path);
-    expect(linesWith(hub, "No health and metrics")[0]).toContain(reason);
+    expect(linesWith(hub, "health and metrics are not available")[0]).toContain(reason);
     expect(hub.output()).not.toContain("Health and metrics at");
     await expectServed(hub);
   },
@@ -120,7 +120,7 @@ test("a hub without a token is not asked by a name of somebody else's choice", a
     const [status, text] = await get(url + route, { headers: { Host: "rebound.example" } });
     expect([status, text.split(": ")[0]]).toEqual([
       421,
-      "The header Host names none of localhost, 127.0.0.1 and [::1], and nothing else is answered without a token",
+      "Without a token, the hub answers only if the Host header is localhost, 127.0.0.1 or [::1]",
     ]);
     expect((await get(url.replace("127.0.0.1", "localhost") + route))[0]).toBe(200);
   }
@@ -129,8 +129,8 @@ test("a hub without a token is not asked by a name of somebody else's choice", a
 test("a hub warns of a token that every user of the machine may read", async () => {
   const path = tokenFile("exposed", TOKEN, 0o644);
   await using hub = await hubWith("[::1]:0", path);
-  expect(linesWith(hub, "may read")[0]).toEndWith(
-    ` warn  Every user of this machine may read ${path}: chmod o= ${path}`,
+  expect(linesWith(hub, "can read the token")[0]).toEndWith(
+    ` warn  Every user of this machine can read the token in ${path}. To prevent this: chmod o= ${path}`,
   );
   expect((await get(`${httpOf(hub)}/healthz`, bearer(TOKEN)))[0]).toBe(200);
 });

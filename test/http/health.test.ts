@@ -50,21 +50,21 @@ describe("reasonsAgainst", () => {
     using temp = tempDir();
     const overview = overviewIn(temp.path);
     expect(await reasonsAgainst(overview)).toEqual([]);
-    overview.take({
+    overview.update({
       type: "activity",
       nodes: [],
       outcomes: { image: "Could not store an image: no" },
     });
-    overview.note("flush", "Could not bring what was written to the disk: no");
+    overview.note("flush", "Could not flush to disk: no");
     overview.down.add("Writer 3");
     overview.shared.integers[Integer.stalledSeconds] = 5;
     expect(await reasonsAgainst(overview)).toEqual([
       "Could not store an image: no",
-      "Could not bring what was written to the disk: no",
+      "Could not flush to disk: no",
       "Writer 3 has ended and is not replaced yet",
       "The disk stalls: 0 requests wait, one has been with a writer for 5 s",
     ]);
-    overview.take({ type: "activity", nodes: [], outcomes: { image: null, event: null } });
+    overview.update({ type: "activity", nodes: [], outcomes: { image: null, event: null } });
     overview.note("flush", null);
     overview.down.delete("Writer 3");
     overview.shared.integers[Integer.stalledSeconds] = 4;
@@ -76,7 +76,7 @@ describe("reasonsAgainst", () => {
     const overview = overviewIn(temp.path);
     overview.shared.integers[Integer.clockFloor] = 29990101;
     expect(await reasonsAgainst(overview)).toEqual([
-      `The clock is wrong: it shows ${overview.today.date}, and it must be 2999-01-01 or later. All is stored, under that date`,
+      `The clock is wrong: it shows ${overview.today.date}, but today is 2999-01-01 or later. Images are stored under the wrong date`,
     ]);
     overview.shared.integers[Integer.clockFloor] = overview.today.day;
     expect(await reasonsAgainst(overview)).toEqual([]);
@@ -86,7 +86,7 @@ describe("reasonsAgainst", () => {
     using temp = tempDir();
     const overview = overviewIn(temp.path);
     turning.stop();
-    expect(await reasonsAgainst(overview)).toEqual(["Does not turn: receiver"]);
+    expect(await reasonsAgainst(overview)).toEqual(["Not responding: receiver"]);
   });
 
   test("forgets a failure after which nothing of its kind was tried for a minute", async () => {
@@ -103,7 +103,7 @@ describe("reasonsAgainst", () => {
     const overview = overviewIn(temp.path);
     overview.down.add("Writer 0");
     overview.shared.integers[Integer.stopping] = 1;
-    expect(await reasonsAgainst(overview)).toEqual(["The hub stops"]);
+    expect(await reasonsAgainst(overview)).toEqual(["The hub is stopping"]);
   });
 });
 
@@ -159,7 +159,7 @@ describe.skipIf(lacks("python") || lacksMount())("/healthz of a hub with a small
     using disk = new SmallDisk("size=64m");
     await using hub = await startOn(disk);
     disk.remount("ro");
-    expect(await untilStatus(hub, 503)).toStartWith("Cannot write in ");
+    expect(await untilStatus(hub, 503)).toStartWith("Cannot write to ");
     disk.remount("rw");
     await untilStatus(hub, 200);
   });
@@ -173,6 +173,6 @@ test("a hub says that it stops, or nothing, from when it was asked to", async ()
     async () => await get(url).catch((): Health => [0, ""]),
     ([status]) => status !== 200,
   );
-  expect(seen[1] === "" || seen[1] === "The hub stops\n").toBe(true);
+  expect(seen[1] === "" || seen[1] === "The hub is stopping\n").toBe(true);
   expect(await stopped).toBe(0);
 });

@@ -83,7 +83,7 @@ function overviewIn(directory: string): Overview {
     turning.liveness,
   );
   const node = { address: "::1", day: 0, images: 0, events: 0 };
-  overview.take({
+  overview.update({
     type: "activity",
     nodes: [
       {

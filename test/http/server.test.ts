@@ -26,7 +26,7 @@ afterAll(() => server.close());
 
 const ask = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`;
 
-/** All that is answered to a request with these headers, behind which the connection ends. */
+/** The whole answer to a request with these headers, after which the connection ends. */
 async function answerTo(headers: string, version = "1.1"): Promise<string> {
   using client = new RawHttp(port);
   client.send(`GET /here HTTP/${version}\r\n${headers}Connection: close\r\n\r\n`);
@@ -50,7 +50,7 @@ describe("HttpServer", () => {
   test.each(["/", "/here/", "/HERE", "/toString", "/__proto__", "/..%2fhere"])(
     "says what there is when asked for %s",
     async (path) => {
-      expect(await get(url + path)).toEqual([404, "Not here. There are: /here, /fails\n"]);
+      expect(await get(url + path)).toEqual([404, "Not found. Available: /here, /fails\n"]);
     },
   );
 
@@ -83,7 +83,10 @@ describe("HttpServer", () => {
   });
 
   test("tells of a route that fails, and answers 500", async () => {
-    expect(await get(`${url}/fails`)).toEqual([500, "This failed; the hub's log says why\n"]);
+    expect(await get(`${url}/fails`)).toEqual([
+      500,
+      "This failed; see the hub's log for the reason\n",
+    ]);
     expect(errors).toEqual([new Error("a bug")]);
   });
 
@@ -153,7 +156,7 @@ describe("HttpServer without a token", () => {
       const text = await answerTo(`Host: ${host}\r\n`);
       expect(text).toStartWith("HTTP/1.1 421 ");
       expect(text).toContain(
-        "ask under one of these, have the proxy send it, or see the setting http.token_file\n",
+        "use one of these, have the proxy send it, or set a token (http.token_file)\n",
       );
       expect(text).not.toContain("here");
     },
@@ -183,7 +186,7 @@ test("HttpServer with a token answers only those who show it", async () => {
     }
     const headers = { Authorization: "Bearer 0123456789abcdef" };
     expect(await get(`${at}/here`, { headers })).toEqual([200, "here\n"]);
-    // The token is what no page elsewhere has.
+    // A page elsewhere does not have the token.
     expect(await get(`${at}/here`, { headers: { ...headers, Host: "data1:8550" } })).toEqual([
       200,
       "here\n",

@@ -99,7 +99,7 @@ describe.each(PROGRAMS.filter((program) => program !== "arm64"))(
         });
         await using sender = new Sender(hub.port);
         await sender.jpg("Barn Door|jpg|moving", { size: 20_000 });
-        // A PNG counts as a JPEG does.
+        // A PNG counts like a JPEG.
         await sender.array("Barn Door|image|depth", { dtype: "uint16", shape: [100, 100] });
         await sender.event("Barn|Restart|rpi");
         await sender.heartbeat("Barn");
@@ -137,8 +137,7 @@ describe.each(PROGRAMS.filter((program) => program !== "arm64"))(
         expect(Date.parse(status.nodes[0]!.last_heartbeat!)).toBeLessThanOrEqual(
           Date.parse(status.time),
         );
-        // After a restart the folder of the day still counts, and the nodes are known when they
-        // send again.
+        // After a restart, the day's folder still counts. Nodes are known again when they send.
         await hub.stop();
         await using next = await startHub({
           program,

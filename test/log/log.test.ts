@@ -15,7 +15,7 @@ class Memory extends Writable {
   }
 }
 
-/** A terminal to look at, and a stream to write to. */
+/** A stream that is a terminal, and one to write to. */
 class Terminal extends Memory {
   readonly isTTY = true;
 }
@@ -36,7 +36,7 @@ function open(format: LogFormat, options: Partial<LogOptions> & { level?: LogLev
   return { log, stdout, stderr };
 }
 
-/** Runs a script that has `log` and `createLogger`, as a process of its own with real streams. */
+/** Runs a script that has `log` and `createLogger` in its own process, with real streams. */
 function child(script: string): string[] {
   const source = JSON.stringify(join(import.meta.dir, "../../src/log/log.ts"));
   const { stdout, stderr, env } = {
@@ -49,7 +49,7 @@ function child(script: string): string[] {
   return [process.execPath, "-e", head + script];
 }
 
-/** The first two characters on stdout and on stderr when JOURNAL_STREAM names this file. */
+/** The first two characters on stdout and on stderr if JOURNAL_STREAM names this file. */
 function firstCharacters(named: "out" | "err" | "neither" | undefined) {
   using directory = tempDir();
   const [out, err] = [join(directory.path, "out"), join(directory.path, "err")];
@@ -65,14 +65,14 @@ function firstCharacters(named: "out" | "err" | "neither" | undefined) {
   return [out, err].map((file) => readFileSync(file, "utf8").slice(0, 2));
 }
 
-/** What a colourful line looks like in this environment. */
+/** A line as it is coloured in this environment. */
 function onTerminal(env: Record<string, string>): string {
   const stdout = new Terminal();
   open("text", { stdout, env }).log.info("Hello", { a: 1 });
   return stdout.text;
 }
 
-/** The lines of a script on one pipe, which nobody reads before the script calls `startReading`. */
+/** The lines of a script on one pipe, which nobody reads until the script calls `startReading`. */
 function lateLines(script: string): string[] {
   using directory = tempDir();
   const go = join(directory.path, "go");
@@ -228,7 +228,7 @@ describe("the process goes on", () => {
   test("when the reader of stdout and stderr is gone", () => {
     using directory = tempDir();
     const done = join(directory.path, "done");
-    // The reader ends before the first line, so that every write meets a broken pipe.
+    // The reader ends before the first line, so each write finds a broken pipe.
     const [program, option, script] = child(endless.replace("for", "await Bun.sleep(300); for"));
     const shell = `{ "$1" "$2" "$3" 2>&1; echo $? > "$DONE.status"; } | true`;
     Bun.spawnSync(["sh", "-c", shell, "sh", program ?? "", option ?? "", script ?? ""], {

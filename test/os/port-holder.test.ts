@@ -69,7 +69,7 @@ test("findPortHolder does not take a connection to a port for who listens on it"
     socket: { open: () => connected.resolve(), data: () => undefined },
   });
   await connected.promise;
-  // The sender's own port is in use, and nobody listens there.
+  // The sender's own port is in use, but nobody listens on it.
   expect(socket.localPort).toBeGreaterThan(0);
   expect(findPortHolder(socket.localPort)).toBeUndefined();
   socket.end();

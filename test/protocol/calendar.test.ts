@@ -96,7 +96,7 @@ test("systemClock counts whole microseconds and agrees with Date when read betwe
   expect(Math.floor(micros / 1000)).toBeLessThanOrEqual(after);
 });
 
-/** Around each of these seconds is looked at every second, and further away too. */
+/** Every second near these is checked, and some further away. */
 const TURNS = [
   Date.UTC(1970, 0, 1, 12),
   Date.UTC(2026, 2, 8, 7),
@@ -118,8 +118,7 @@ const DISTANCES = [
 const SECONDS = TURNS.flatMap((turn) => DISTANCES.map((distance) => turn + distance));
 
 /**
- * Runs a program in a zone, with the seconds as JSON in its last argument, and reads what it writes
- * as JSON.
+ * Runs a program in a zone with the seconds as JSON in its last argument. Reads its output as JSON.
  */
 function inZone(timezone: string, command: readonly string[]): unknown {
   const { stdout, stderr, success } = Bun.spawnSync([...command, JSON.stringify(SECONDS)], {
@@ -139,10 +138,7 @@ const PYTHONS = `import datetime, json, sys
 times = [datetime.datetime.fromtimestamp(second) for second in json.loads(sys.argv[-1])]
 print(json.dumps([[t.year, t.month, t.day, t.hour, t.minute, t.second] for t in times]))`;
 
-/**
- * Each zone, and what its clocks show at 2026-07-01 12:00 UTC: a zone that nobody knows would pass
- * as UTC.
- */
+/** Zones, and their clocks at 2026-07-01 12:00 UTC. An unknown zone would count as UTC. */
 const zones: [timezone: string, noon: readonly [day: number, hour: number, minute: number]][] = [
   ["America/Los_Angeles", [1, 5, 0]],
   ["Asia/Kolkata", [1, 17, 30]],
@@ -179,7 +175,7 @@ const ZONE_FILES = ["Asia/Kolkata", "America/New_York"].map(
 
 describe.skipIf(lacksMount())("localTime", () => {
   test("follows when /etc/localtime is changed", () => {
-    // In a mount namespace of its own, with an /etc that holds nothing else.
+    // In its own mount namespace, with an /etc that contains nothing else.
     using temp = tempDir();
     const script = `import { localTime } from "${CHECKOUT}/src/os/time.ts";
       import { renameSync, symlinkSync } from "node:fs";

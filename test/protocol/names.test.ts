@@ -2,12 +2,8 @@ import { expect, test } from "bun:test";
 import { readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Calendar } from "../../src/protocol/calendar.ts";
-import {
-  IMAGE_NAME_BYTES_MAX,
-  imageFileName,
-  imageName,
-  oneLine,
-} from "../../src/protocol/names.ts";
+import { IMAGE_NAME_BYTES_MAX } from "../../src/limits.ts";
+import { imageFileName, imageName, oneLine } from "../../src/protocol/names.ts";
 import { FakeClock, utcMicros } from "../support/machine/fake-clock.ts";
 import { tempDir } from "../support/machine/temp.ts";
 

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { TEXT_BYTES_MAX } from "../../src/limits.ts";
 import {
   type Payload,
   parseRequest,
@@ -7,7 +8,6 @@ import {
   RequestError,
   RequestReader,
   type RequestRules,
-  TEXT_BYTES_MAX,
 } from "../../src/protocol/request.ts";
 
 const JPEG_BYTES = 5000;

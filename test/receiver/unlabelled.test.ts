@@ -20,7 +20,7 @@ test("UnlabelledWarnings warns of each address once, and names the text and the 
     warnings.warn(address, "rpi-cam");
   expect(lines.map(([, from]) => from)).toEqual(["10.0.0.1", "10.0.0.2"]);
   expect(lines[0]![0]).toBe(
-    'Messages such as "rpi-cam" are answered OK and not kept: there is no | in the text. ' +
+    'Messages such as "rpi-cam" are answered OK but not stored: there is no | in the text. ' +
       'Send "rpi-cam|jpg" or "rpi-cam|image", or set unlabelled to store',
   );
 });
@@ -36,5 +36,5 @@ test("UnlabelledWarnings falls silent when very many addresses send so", () => {
   for (let address = 0; address < WARNED_MAX + 50; address++)
     warnings.warn(`10.0.0.${address}`, "x");
   expect(lines).toHaveLength(WARNED_MAX + 1);
-  expect(lines.at(-1)![0]).toContain(`said of ${WARNED_MAX} addresses`);
+  expect(lines.at(-1)![0]).toContain(`${WARNED_MAX} addresses were warned about`);
 });

@@ -38,7 +38,7 @@ describe("withFolder", () => {
     expect(readdirSync(temp.path)).toEqual([]);
   });
 
-  // With the paths as they were given to mkdir before, the directory is made behind the link.
+  // If mkdir were given the path, it would make the directory behind the link.
   test.each(["swapped", "swapped/below"])(
     "goes through no link that was put in the place of %p",
     (path) => {

@@ -5,8 +5,7 @@ import { mountPointOf, realPath } from "../../src/service/mount.ts";
 import { tempDir } from "../support/machine/temp.ts";
 
 /**
- * As /proc/self/mountinfo has it: a disk, one with a space in its name on it, and a folder that is
- * bound to another place.
+ * As in /proc/self/mountinfo: a disk, another one on it with a space in its name, and a bind mount.
  */
 const MOUNTS = String.raw`22 1 8:1 / / rw shared:1 - ext4 /dev/sda1 rw
 30 22 8:17 / /mnt/disk rw shared:2 - ext4 /dev/sdb1 rw

@@ -20,7 +20,7 @@ const SITE: Places = {
   mountPoint: "/home/ops/sentinelcam",
 };
 
-/** Worst exposure that the unit may have, in tenths (systemd-analyze security, 0 to 10). */
+/** Maximum exposure of the unit, in tenths (systemd-analyze security, 0 to 10). */
 const EXPOSURE_TENTHS_MAX = 15;
 
 const temp = tempDir();
@@ -31,7 +31,7 @@ function analyze(...args: string[]): { status: number; output: string } {
   return { status: exitCode, output: `${stdout.toString()}${stderr.toString()}` };
 }
 
-/** The unit for a machine where its paths are there, as `systemd-analyze verify` looks for them. */
+/** The unit for a machine with existing paths, which `systemd-analyze verify` checks. */
 function unitOnDisk(folder: string, user: string): string {
   const home = join(temp.path, folder);
   mkdirSync(home);
@@ -135,7 +135,7 @@ describe.skipIf(lacks("systemd"))("systemd", () => {
 
   test.each(["home", "my home 100%"])("finds nothing wrong with the unit of %s", (folder) => {
     const { status, output } = analyze("verify", "--man=no", unitOnDisk(folder, "daemon"));
-    // What other units of this machine have wrong is told, too.
+    // Problems of this machine's other units are reported too.
     const own = output.split("\n").filter((line) => line.includes("imagehub"));
     expect({ status, own }).toEqual({ status: 0, own: [] });
   });

@@ -6,6 +6,7 @@ import { Loan } from "../../src/shared/loan.ts";
 import { RequestQueue, NoWork } from "../../src/shared/queue.ts";
 import { WRITERS_MAX } from "../../src/limits.ts";
 import { createShared, Integer, RECEIVER_THREAD } from "../../src/shared/memory.ts";
+import { StoringThreads } from "../../src/shared/storing-threads.ts";
 import { Poller } from "../../src/zmq/poller.ts";
 
 const wakes: EventFd[] = [];
@@ -24,6 +25,7 @@ function newThreads(writers: number) {
     shared,
     wake,
     loan,
+    storing: new StoringThreads(shared, writers),
     fastPath: new RequestQueue(shared, wake, writers),
     liveness: new Liveness(shared, new RequestQueue(shared, wake), writers, loan),
     receiver: new RequestQueue(shared, wake, RECEIVER_THREAD),
@@ -57,10 +59,10 @@ describe("Liveness names", () => {
   });
 
   test("no writer that has a slot in hand", () => {
-    const { liveness, receiver, shared } = newThreads(2);
+    const { liveness, receiver, storing } = newThreads(2);
     const question = liveness.ask();
     receiver.turn();
-    shared.integers[Integer.inHand + 1] = 1;
+    storing.writers[1]!.begin(0);
     expect(liveness.silent(question)).toEqual(["writer 0"]);
   });
 
@@ -102,16 +104,16 @@ describe("A question of Liveness", () => {
 });
 
 test("Liveness asks the fast path, too, where there is one", () => {
-  const { liveness, loan, fastPath, receiver, shared } = newThreads(1);
-  shared.integers[Integer.inHand] = 1;
+  const { liveness, loan, fastPath, receiver, storing } = newThreads(1);
+  storing.writers[0]!.begin(0);
   const question = liveness.ask();
   receiver.turn();
   expect(liveness.silent(question)).toEqual([]);
   loan.isReady = true;
   expect(liveness.silent(question)).toEqual(["fast path"]);
-  shared.integers[Integer.inHand + 1] = 1;
+  storing.fastPath.begin(0);
   expect(liveness.silent(question)).toEqual([]);
-  shared.integers[Integer.inHand + 1] = 0;
+  storing.fastPath.letGo();
   fastPath.turn();
   expect(liveness.silent(question)).toEqual([]);
 });

@@ -1,7 +1,8 @@
 import { expect, test } from "bun:test";
 import { EventFd } from "../../src/os/wait.ts";
 import { isPlain, Loan } from "../../src/shared/loan.ts";
-import { createShared, Integer } from "../../src/shared/memory.ts";
+import { createShared } from "../../src/shared/memory.ts";
+import { StoringThread } from "../../src/shared/storing-threads.ts";
 
 const FAST_PATH = 2;
 
@@ -44,7 +45,7 @@ test("Loan is over for both when the fast path gives the socket back", () => {
 test("Loan tells what the fast path has in hand", () => {
   const { shared, receiver, fastPath } = loan();
   expect(receiver.inHand).toBe(-1);
-  shared.integers[Integer.inHand + FAST_PATH] = 7 + 1;
+  new StoringThread(shared, FAST_PATH).begin(7);
   expect(fastPath.inHand).toBe(7);
 });
 

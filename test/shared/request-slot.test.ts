@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { type Address } from "../../src/os/ffi.ts";
 import { mapMemory, memoryAt } from "../../src/os/memory.ts";
-import { TEXT_BYTES_MAX } from "../../src/protocol/request.ts";
+import { TEXT_BYTES_MAX } from "../../src/limits.ts";
 import {
   Holder,
   HOPS_MAX,

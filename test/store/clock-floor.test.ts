@@ -77,7 +77,7 @@ function local(iso: string): LocalTime {
 
 test("clockProblem names what the clock shows and when it must be, and nothing from then on", () => {
   expect(clockProblem(local("1970-01-01T00:00:10"), 20260608)).toBe(
-    "The clock is wrong: it shows 1970-01-01, and it must be 2026-06-08 or later. All is stored, under that date",
+    "The clock is wrong: it shows 1970-01-01, but today is 2026-06-08 or later. Images are stored under the wrong date",
   );
   expect(clockProblem(local("2026-06-07T23:59:59"), 20260608)).toContain("2026-06-07");
   expect(clockProblem(local("2026-06-08T00:00:00"), 20260608)).toBeUndefined();

@@ -42,7 +42,7 @@ const UNIQUE = expect.stringMatching(/^[0-9a-f]{8}-/);
 
 function take(directory: string): DataLock {
   const lock = new DataLock(new DataDirectory(directory), createShared(1));
-  lock.take();
+  lock.acquire();
   return lock;
 }
 
@@ -52,7 +52,7 @@ describe("DataLock", () => {
     expect(linesOf(temp.path)).toEqual([holder(process.pid), UNIQUE, ""]);
     expect(() => take(temp.path)).toThrow(DataDirectoryInUse);
     expect(() => take(temp.path)).toThrow(
-      `The data directory ${temp.path} is in use by ${holder(process.pid)}: stop that, or set another data_directory`,
+      `The data directory ${temp.path} is in use by ${holder(process.pid)}: stop it, or set another data_directory`,
     );
     expect(linesOf(temp.path)).toEqual([holder(process.pid), UNIQUE, ""]);
   });
@@ -89,7 +89,7 @@ describe("DataLock", () => {
     );
     await process.stdout.getReader().read();
     expect(() => take(temp.path)).toThrow(
-      `is in use by process ${process.pid} (flock), which is not the hub that wrote ${path}: stop that, or set another data_directory`,
+      `is in use by process ${process.pid} (flock), which is not the hub that wrote ${path}: stop it, or set another data_directory`,
     );
     await process.stdin.end();
     await process.exited;
@@ -103,13 +103,13 @@ describe("DataLock", () => {
     expect([lock.isAtPath(), lock.isKnown()]).toEqual([false, false]);
     for (let round = 0; round < 2; round++) {
       rmSync(join(temp.path, LOCK), { force: true });
-      expect(lock.takeAgain()).toBe(true);
+      expect(lock.reacquire()).toBe(true);
       expect([lock.isAtPath(), lock.isKnown()]).toEqual([true, true]);
       expect(() => take(temp.path)).toThrow(DataDirectoryInUse);
     }
     rmSync(join(temp.path, LOCK));
     take(temp.path);
-    expect([lock.isAtPath(), lock.isKnown(), lock.takeAgain()]).toEqual([false, false, false]);
+    expect([lock.isAtPath(), lock.isKnown(), lock.reacquire()]).toEqual([false, false, false]);
   });
 
   test("keeps nobody off another directory", () => {
@@ -138,7 +138,7 @@ describe("a data directory that a hub writes to", () => {
     });
     expect(second.status).toBe(EXIT.data);
     expect(second.stderr).toEndWith(
-      ` error The data directory ${data} is in use by ${holder(hub.pid)}: stop that, or set another data_directory\n`,
+      ` error The data directory ${data} is in use by ${holder(hub.pid)}: stop it, or set another data_directory\n`,
     );
     expect(second.stdout).not.toContain("Listening");
     const sent = await runCli(["send", "--event", "a|b", "--to", `127.0.0.1:${hub.port}`], {

@@ -94,7 +94,7 @@ class Bench implements AsyncDisposable {
   said(): [warnings: number, infos: number] {
     return [
       linesWith(this.hub, " warn  Nothing can be stored: ").length,
-      linesWith(this.hub, "is back, and the hub").length,
+      linesWith(this.hub, "is back; the hub").length,
     ];
   }
 
@@ -181,7 +181,7 @@ describe.skipIf(lacks("python"))("a data directory that goes away while the hub 
     rmSync(join(data, ".imagehub.lock"));
     await until(
       bench.hub,
-      () => linesWith(bench.hub, "The lock of the data directory was removed").length > 0,
+      () => linesWith(bench.hub, "The lock file of the data directory was removed").length > 0,
     );
     await expectInUse(data);
     await bench.expectStored();

@@ -114,7 +114,7 @@ test("a hub removes what an earlier one left at its start, and counts it in one 
     await using hub = await startHub({ dir: temp.path });
     expect(linesWith(hub, "unfinished")).toHaveLength(1);
     expect(linesWith(hub, "unfinished")[0]).toEndWith(
-      ` warn  Removed ${LEFT.length} unfinished files that an earlier run left`,
+      ` warn  Removed ${LEFT.length} unfinished files of an earlier run`,
     );
   }
   await using hub = await startHub({ dir: temp.path });
@@ -150,7 +150,7 @@ describe.skipIf(lacks("python", ...PARTS[NATIVE]) || process.getuid?.() !== 0)(
       await hub.start();
       expect(hub.output).toContain("Removed 1 unfinished files");
       expect(hub.output).toMatch(
-        /Cannot look for unfinished files of an earlier run, or remove them: EACCES.*, and 1 more like it/,
+        /Cannot find or remove unfinished files of an earlier run: EACCES.*, and 1 more like it/,
       );
       await using senders = new Senders(hub.address, { images: 1, events: 1 });
       expect(await senders.firstOk(0, "image")).toBeDefined();

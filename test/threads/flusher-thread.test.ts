@@ -129,7 +129,7 @@ describe.skipIf(lacksStrace())("the flusher", () => {
     await Bun.sleep(A_WHILE_MS);
     const failed = "= -1 EIO (Input/output error) (INJECTED)";
     expect(strace.results()).toEqual([failed, failed, failed, "= 0"]);
-    const lines = linesWith(hub, " error Could not bring what was written to the disk: ");
+    const lines = linesWith(hub, " error Could not flush to disk: ");
     expect(lines).toHaveLength(3);
     expect(lines[0]).toContain("EIO");
     expectStored(camera);
@@ -146,7 +146,7 @@ describe.skipIf(lacksStrace())("the flusher", () => {
     camera.send(JSON.stringify({ msg: "Good|Temp|1" }), "x");
     expect(camera.receive()).toEqual(["OK"]);
     await settled(hub, strace, before);
-    expect(linesWith(hub, "Could not bring what was written to the disk")).toEqual([]);
+    expect(linesWith(hub, "Could not flush to disk")).toEqual([]);
   });
 
   test("says so when the last flush fails, and the hub ends all the same", async () => {
@@ -154,14 +154,9 @@ describe.skipIf(lacksStrace())("the flusher", () => {
     await using strace = await Strace.attach(hub.pid, "syncfs", "error=EIO");
     using camera = good(hub);
     expectStored(camera);
-    await until(
-      hub,
-      () => linesWith(hub, "Could not bring what was written to the disk").length > 0,
-    );
+    await until(hub, () => linesWith(hub, "Could not flush to disk").length > 0);
     await hub.stop();
     await strace.ended();
-    expect(linesWith(hub, "Could not bring what was written to the disk").length).toBe(
-      strace.results().length,
-    );
+    expect(linesWith(hub, "Could not flush to disk").length).toBe(strace.results().length);
   });
 });

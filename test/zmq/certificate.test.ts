@@ -25,7 +25,8 @@ afterEach(() => {
 const at = (name: string): string => join(temp.path, name);
 
 /**
- * Every digit of Z85 stands in these two; the first is the largest value that five digits can have.
+ * Together, these two contain every digit of Z85. The first one has the largest value of five
+ * digits.
  */
 const PUBLIC = "%nSc0%nSc0%nSc0%nSc0%nSc0%nSc0%nSc0%nSc0";
 const SECRET = "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7";
@@ -78,7 +79,7 @@ describe("certificates", () => {
   ])("with %s are refused with the name of the file", (_, text) => {
     const file = write("a.key_secret", text);
     expect(() => readKeyPair(file)).toThrow(
-      `${file} has no public-key and secret-key in Z85; make one with imagehub keygen`,
+      `${file} holds no key pair (public-key and secret-key in Z85); make one with imagehub keygen`,
     );
   });
 
@@ -108,7 +109,9 @@ describe("readPublicKeys", () => {
   test("refuses all where one is broken, and names it", () => {
     write("a.key", formatCertificate({ publicKey: PUBLIC }));
     const broken = write("b.key", "public-key = ");
-    expect(() => readPublicKeys(temp.path)).toThrow(`${broken} has no public-key in Z85`);
+    expect(() => readPublicKeys(temp.path)).toThrow(
+      `${broken} holds no public key (public-key in Z85); make one with imagehub keygen`,
+    );
   });
 
   test("refuses a directory in the place of a key", () => {

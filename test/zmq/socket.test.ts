@@ -1,15 +1,12 @@
 import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { closeSync } from "node:fs";
 import { constants as os } from "node:os";
-import { EventFd } from "../../src/os/wait.ts";
-import { checkZmqVersion, ZmqError, zmqVersion } from "../../src/zmq/library.ts";
+import { ZmqError } from "../../src/zmq/library.ts";
 import { MessageArray } from "../../src/zmq/message.ts";
-import { Monitor, MonitorEvent } from "../../src/zmq/monitor.ts";
-import { Poller } from "../../src/zmq/poller.ts";
-import { Context, type Socket, SocketType } from "../../src/zmq/socket.ts";
+import { Monitor } from "../../src/zmq/monitor.ts";
+import { Context, SocketType } from "../../src/zmq/socket.ts";
 import { listenTcp } from "../support/peers/tcp-server.ts";
+import { Peer, PeerType, receiveFrames, sendFrames } from "../support/peers/zmq-peer.ts";
 import { freePort } from "../../scripts/lib/free-port.ts";
-import { COMES_MS, Peer, PeerType, receiveFrames, sendFrames } from "../support/peers/zmq-peer.ts";
 
 // Above all bounds of waiting, so that what a test holds is let go of before its context is.
 setDefaultTimeout(60_000);
@@ -42,11 +39,6 @@ function failure(
   }
   return undefined;
 }
-
-test("zmqVersion tells the version of the library that the package holds", () => {
-  expect(zmqVersion()).toMatch(/^4\.\d+\.\d+$/);
-  expect(() => checkZmqVersion()).not.toThrow();
-});
 
 describe("bind and connect throw the function, errno and text of libzmq when", () => {
   const { EADDRINUSE, EINVAL, ENODEV, EPROTONOSUPPORT } = os.errno;
@@ -201,263 +193,9 @@ test("send gives the bytes of its buffer when the collector runs between and dur
   }
 });
 
-describe("Message", () => {
-  test("holds what came until it is cleared, received into or sent", () => {
-    const endpoint = freeEndpoint();
-    using router = context.socket(SocketType.router);
-    router.bind(endpoint);
-    using dealer = new Peer(context, PeerType.dealer, endpoint);
-    const large = "z".repeat(100_000);
-    dealer.send(large);
-    dealer.send("second");
-    const messages = new MessageArray(2);
-    const [id, body] = [messages.at(0), messages.at(1)];
-    waitFor(router);
-    expect(router.tryReceive(id)).toBe(true);
-    expect(id.more).toBe(true);
-    router.receiveRest(body);
-    expect([body.more, body.size]).toEqual([false, large.length]);
-    expect(body.data).toBeGreaterThan(0);
-    expect(body.bytes().toString()).toBe(large);
-    expect(id.property("Peer-Address")).toBe("127.0.0.1");
-    expect(id.property("Socket-Type")).toBe("DEALER");
-    expect(id.property("No-Such-Property")).toBeUndefined();
-
-    const target = Buffer.alloc(large.length + 1, "-");
-    body.copyTo(target);
-    expect(target.toString()).toBe(`${large}-`);
-    expect(() => body.copyTo(Buffer.alloc(large.length - 1))).toThrow(RangeError);
-
-    // The envelope and the body go back as they are, and are empty then.
-    router.sendMessage(id, true);
-    router.sendMessage(body, false);
-    expect([id.size, body.size]).toEqual([0, 0]);
-    expect(dealer.receive()).toEqual([large]);
-
-    waitFor(router);
-    expect(router.tryReceive(id)).toBe(true);
-    router.receiveRest(body);
-    expect(body.bytes().toString()).toBe("second");
-    body.clear();
-    expect([body.size, body.more, body.bytes().length]).toEqual([0, false, 0]);
-  });
-
-  test("keeps its memory when the array is let go of and the collector runs", () => {
-    // With the address alone held, libzmq finds other things there: EFAULT, or a crash.
-    const kept = Array.from({ length: 50 }, () => new MessageArray(1).at(0));
-    using router = context.socket(SocketType.router);
-    let garbage: Uint8Array[] = [];
-    for (let round = 0; round < 20; round++) {
-      garbage = Array.from({ length: 1000 }, () => new Uint8Array(64).fill(0xff));
-      Bun.gc(true);
-      for (const message of kept) {
-        expect(router.tryReceive(message)).toBe(false);
-        expect([message.size, message.more]).toEqual([0, false]);
-      }
-    }
-    expect(garbage).toHaveLength(1000);
-  });
-
-  test("is not there beyond the end of an array", () => {
-    expect(() => new MessageArray(2).at(2)).toThrow(new RangeError("No message 2 of 2"));
-  });
-
-  test("frees what it holds when the next is received into it", () => {
-    const endpoint = freeEndpoint();
-    using router = context.socket(SocketType.router);
-    router.bind(endpoint);
-    using dealer = new Peer(context, PeerType.dealer, endpoint);
-    const payload = new Uint8Array(4_000_000);
-    const messages = new MessageArray(2);
-    const pass = () => {
-      dealer.send(payload);
-      waitFor(router);
-      router.tryReceive(messages.at(0));
-      router.receiveRest(messages.at(1));
-    };
-    for (let round = 0; round < 20; round++) pass();
-    const before = process.memoryUsage.rss();
-    for (let round = 0; round < 100; round++) pass();
-    // 400 MB went through.
-    expect(process.memoryUsage.rss() - before).toBeLessThan(150_000_000);
-    messages.at(1).clear();
-  });
-});
-
 test("tryReceive gives false when there is nothing to receive", () => {
   using router = context.socket(SocketType.router);
   const message = new MessageArray(1).at(0);
   expect(router.tryReceive(message)).toBe(false);
   expect(failure(() => router.receiveRest(message))).toMatchObject({ function: "zmq_msg_recv" });
 });
-
-describe("Poller", () => {
-  test("tells a socket from an event", () => {
-    const endpoint = freeEndpoint();
-    using router = context.socket(SocketType.router);
-    router.bind(endpoint);
-    const wake = EventFd.create();
-    try {
-      const poller = new Poller([router, wake]);
-      const seen = (timeoutMs: number) => {
-        poller.wait(timeoutMs);
-        return [poller.readable(0), poller.readable(1)];
-      };
-      expect(seen(0)).toEqual([false, false]);
-      wake.signal();
-      wake.signal();
-      expect(seen(COMES_MS)).toEqual([false, true]);
-      using dealer = new Peer(context, PeerType.dealer, endpoint);
-      dealer.send("x");
-      waitFor(router);
-      expect(seen(0)).toEqual([true, true]);
-      wake.clear();
-      expect(seen(0)).toEqual([true, false]);
-      expect(receiveFrames(router)).toHaveLength(2);
-      expect(seen(0)).toEqual([false, false]);
-      // Nothing to take is no error.
-      wake.clear();
-      expect(seen(1)).toEqual([false, false]);
-    } finally {
-      closeSync(wake.fd);
-    }
-  });
-
-  test("leaves out a source that is not wanted, and finds it when it is wanted again", () => {
-    const endpoint = freeEndpoint();
-    using router = context.socket(SocketType.router);
-    router.bind(endpoint);
-    using dealer = new Peer(context, PeerType.dealer, endpoint);
-    dealer.send("x");
-    const poller = new Poller([router]);
-    poller.wait(COMES_MS);
-    expect(poller.readable(0)).toBe(true);
-    poller.want(0, false);
-    poller.wait(20);
-    expect(poller.readable(0)).toBe(false);
-    poller.want(0, true);
-    poller.wait(COMES_MS);
-    expect(poller.readable(0)).toBe(true);
-    expect(receiveFrames(router)).toHaveLength(2);
-  });
-
-  test("finds what comes while the source is not wanted", () => {
-    const endpoint = freeEndpoint();
-    using router = context.socket(SocketType.router);
-    router.bind(endpoint);
-    using dealer = new Peer(context, PeerType.dealer, endpoint);
-    const poller = new Poller([router]);
-    for (let round = 0; round < 20; round++) {
-      poller.want(0, false);
-      dealer.send(`${round}`);
-      poller.wait(round % 3);
-      poller.want(0, true);
-      poller.wait(COMES_MS);
-      expect(poller.readable(0)).toBe(true);
-      expect(receiveFrames(router)?.at(-1)?.toString()).toBe(`${round}`);
-    }
-  });
-});
-
-describe("Monitor", () => {
-  test("tells of a connection that comes and goes", () => {
-    const endpoint = freeEndpoint();
-    using router = context.socket(SocketType.router);
-    using monitor = new Monitor(router);
-    router.bind(endpoint);
-    {
-      using dealer = new Peer(context, PeerType.dealer, endpoint);
-      const accepted = awaitEvent(monitor, MonitorEvent.accepted);
-      expect(accepted.value).toBeGreaterThan(2);
-      awaitEvent(monitor, MonitorEvent.handshakeSucceeded);
-      expect(dealer.receive(0)).toBeUndefined();
-    }
-    awaitEvent(monitor, MonitorEvent.disconnected);
-    expect(monitor.next()).toBeUndefined();
-  });
-
-  test("tells a sender that it is connected", () => {
-    const endpoint = freeEndpoint();
-    using router = context.socket(SocketType.router);
-    router.bind(endpoint);
-    using req = context.socket(SocketType.req);
-    using monitor = new Monitor(req);
-    req.connect(endpoint);
-    awaitEvent(monitor, MonitorEvent.connected);
-    awaitEvent(monitor, MonitorEvent.handshakeSucceeded);
-  });
-
-  test("tells a sender that nobody listens", () => {
-    using req = context.socket(SocketType.req);
-    using monitor = new Monitor(req);
-    req.connect(freeEndpoint());
-    awaitEvent(monitor, MonitorEvent.connectRetried);
-  });
-
-  test.each<[what: string, answer: string | Uint8Array, event: number]>([
-    ["hangs up", "", MonitorEvent.handshakeFailedNoDetail],
-    ["is a web server", "HTTP/1.1 400 Bad Request\r\n\r\n", MonitorEvent.handshakeFailedNoDetail],
-    [
-      "sends a broken greeting",
-      new Uint8Array(200).fill(0xff),
-      MonitorEvent.handshakeFailedProtocol,
-    ],
-  ])("tells a sender that who listens %s", async (_, answer, event) => {
-    await using server = await listenTcp((socket) => socket.end(answer));
-    using req = context.socket(SocketType.req);
-    using monitor = new Monitor(req);
-    req.connect(`tcp://127.0.0.1:${server.port}`);
-    const seen: number[] = [];
-    while (!seen.includes(MonitorEvent.disconnected)) {
-      // The server is in this thread.
-      await Bun.sleep(1);
-      for (let next = monitor.next(); next !== undefined; next = monitor.next())
-        seen.push(next.event);
-    }
-    expect(seen).toContain(event);
-    expect(seen).not.toContain(MonitorEvent.handshakeSucceeded);
-  });
-
-  test("drops none of many events that nobody reads for a while", () => {
-    const endpoint = freeEndpoint();
-    using router = context.socket(SocketType.router);
-    using monitor = new Monitor(router);
-    router.bind(endpoint);
-    const rounds = 400;
-    for (let round = 0; round < rounds; round++) {
-      using dealer = new Peer(context, PeerType.dealer, endpoint);
-      dealer.send("x");
-      expect(receiveFrames(router)).toHaveLength(2);
-    }
-    const counts = new Map<number, number>();
-    const count = (event: number) => counts.get(event) ?? 0;
-    while (count(MonitorEvent.disconnected) < rounds) {
-      const { event } = nextEvent(monitor);
-      counts.set(event, count(event) + 1);
-    }
-    expect(count(MonitorEvent.accepted)).toBe(rounds);
-  });
-});
-
-/** @throws {Error} when none comes */
-function nextEvent(monitor: Monitor): { event: number; value: number } {
-  const next = monitor.next();
-  if (next !== undefined) return next;
-  waitFor(monitor.socket);
-  return monitor.next() ?? { event: 0, value: 0 };
-}
-
-/** Skips events up to one. @throws {Error} when it does not come */
-function awaitEvent(monitor: Monitor, event: number): { event: number; value: number } {
-  for (;;) {
-    const next = nextEvent(monitor);
-    if (next.event === event) return next;
-  }
-}
-
-/** Waits until a socket is readable. @throws {Error} when it is not in time */
-function waitFor(socket: Socket): void {
-  const poller = new Poller([socket]);
-  poller.wait(COMES_MS);
-  if (!poller.readable(0)) throw new Error("Nothing came");
-}

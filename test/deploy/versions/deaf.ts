@@ -1,6 +1,6 @@
 /**
- * A broken version: it starts and tells systemd that it is ready, and nobody reaches it where the
- * settings say.
+ * A broken version: it starts and reports to systemd that it is ready, but does not listen where
+ * the settings say.
  *
  * @module
  */

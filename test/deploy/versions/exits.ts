@@ -1,5 +1,5 @@
 /**
- * A broken version: it checks settings as the real one does, and ends as soon as it is to run.
+ * A broken version: it checks settings like the real one, but ends at once when it should run.
  *
  * @module
  */

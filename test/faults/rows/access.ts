@@ -1,10 +1,10 @@
 /**
- * Those who may not send: a wrong key, no key, another address, an older protocol, beside cameras
- * that may.
+ * Peers that may not send, beside cameras that may: with a wrong key, without a key, from another
+ * address, with an older protocol.
  *
- * Taken out: without `ZMQ_ZAP_DOMAIN` and its enforcement in `Gatekeeper`, nobody is asked about
- * who has no key: "2718 traces of downgrades", "another address: 12494 traces of messages taken"
- * and "the hub has counted 8231 requests, and 625 were of those who may send".
+ * Without `ZMQ_ZAP_DOMAIN` and its enforcement in `Gatekeeper`, nobody checks peers without a key:
+ * "2718 traces of downgrades", "another address: 12494 traces of messages taken" and "the hub has
+ * counted 8231 requests, and 625 were of those who may send".
  */
 
 import { mkdirSync } from "node:fs";
@@ -19,15 +19,15 @@ import { filesBelow, judge, logLines, problemsOf } from "../judge.ts";
 import type { Outcome, Row, Run } from "../row.ts";
 import { type Load, percentile, Senders } from "../senders.ts";
 
-/** From where the normal senders send; the others are at 127.0.0.1. */
+/** The address of the normal senders. The others are at 127.0.0.1. */
 const ALLOWED = "127.0.0.2";
 
-/** One hub's settings, and who sends to it. */
+/** The settings of a hub, and who sends to it. */
 interface Guard {
   readonly what: string;
   readonly settings: Readonly<Record<string, unknown>>;
   readonly good: Load["curve"];
-  /** Others than those that leave security out, by what is wrong with them. */
+  /** Intruders other than those that avoid security, by what is wrong with them. */
   readonly strangers: Readonly<Record<string, Load["curve"]>>;
 }
 
@@ -68,8 +68,7 @@ function guards(folder: string): Guard[] {
 }
 
 /**
- * Sends by every downgrade, again and again. @returns how many connections that were, and what was
- * answered with OK
+ * Tries every downgrade repeatedly. @returns the number of connections, and what was answered OK
  */
 async function downgrades(
   port: number,
@@ -90,7 +89,7 @@ async function downgrades(
   return { connections, answered };
 }
 
-/** What a data directory has of a node whose name begins so. */
+/** What a data directory holds of nodes whose names begin like this. */
 function traces(data: string, prefix: string): string[] {
   return [
     ...filesBelow(join(data, "images")).filter((path) => basename(path).startsWith(prefix)),
@@ -157,7 +156,7 @@ async function stand(run: Run, guard: Guard): Promise<Outcome> {
   if ((await hub.stop()) !== 0) problems.push("the hub did not end with 0");
   const total = (name: string): number =>
     Number(new RegExp(`\\b${name}=(\\d+)`).exec(hub.output.split("Stopped, all")[1] ?? "")?.[1]);
-  // What was refused with an ERROR was taken in too.
+  // Requests that were refused with an ERROR were taken in too.
   const counted = total("images") + total("events") + total("refused") + total("failed");
   if (counted !== journal.length)
     problems.push(

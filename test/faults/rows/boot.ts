@@ -1,10 +1,10 @@
 /**
- * A machine without a battery for its clock boots: the clock is in 1970, and is set while the hub
- * runs, or before it starts again. Or it was years ahead. `logs` has all the dated logs that there
- * may be, so the oldest go at each turn.
+ * A machine without a battery for its clock boots. Its clock is in 1970, and is set while the hub
+ * runs, or before it starts again. Or the clock was years ahead. `logs` has the maximum number of
+ * dated logs, so each rotation deletes the oldest.
  *
- * Taken out: without `clockFloor` (it gives 0), the row says "records of before are lost", as the
- * log at hand is named after 1970, and goes as the oldest.
+ * Without `clockFloor` (returning 0), the row says "records of before are lost": the current log is
+ * named after 1970, and is deleted as the oldest.
  */
 
 import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
@@ -22,10 +22,10 @@ const DAY_MS = 86_400_000;
 /** Dated logs that a hub keeps. */
 const DATED_LOGS_MAX = 995;
 
-/** Records of the log at hand. */
+/** Records in the current log. */
 const RECORDS = 264;
 
-/** How old that is, in days: the machine was switched off for so long. */
+/** Age of the current log, in days: the machine was switched off for this long. */
 const AGE_DAYS = 170;
 
 const SAYS_WRONG = "The clock is wrong: it shows 1970-01-01";
@@ -33,11 +33,11 @@ const SAYS_RIGHT = "The clock is right again";
 
 interface Case {
   readonly name: string;
-  /** What the clock shows when the hub starts. */
+  /** The clock when the hub starts. */
   readonly from: string;
   /**
-   * Whether it ends there, by `kill -9`, and starts again, before the clock is set; and whether
-   * when it is set.
+   * Whether the hub is ended by `kill -9` and started again before the clock is set, and whether
+   * also when it is set.
    */
   readonly restarts: "never" | "before" | "after";
 }
@@ -51,7 +51,7 @@ const CASES: readonly Case[] = [
 
 const dateOf = (ms: number): string => new Date(ms).toISOString().slice(0, 10);
 
-/** Logs of years. @returns the texts of all records */
+/** Makes logs of years. @returns the texts of all records */
 function makeLogs(data: string): string[] {
   const logs = join(data, "logs");
   mkdirSync(logs, { recursive: true });
@@ -73,7 +73,7 @@ async function runCase(run: Run, one: Case): Promise<{ figure: string; problems:
   using clock = new SetClock(0);
   const undo = atExit(() => [data, clock].forEach((each) => each[Symbol.dispose]()));
   const before = makeLogs(data.path);
-  // In UTC, so that dates are those of this program.
+  // In UTC, so dates match those of this program.
   await using hub = new FaultHub({
     program: run.program,
     data: data.path,
@@ -98,13 +98,13 @@ async function runCase(run: Run, one: Case): Promise<{ figure: string; problems:
     await senders.firstOk(Date.now() / 1000, "event");
   }
   clock.set(0);
-  // One that is started again with a right clock knows nothing of it.
+  // A hub that starts again with a correct clock knows nothing of it.
   const says = isWrong && one.restarts !== "after";
   if (says && !(await hub.says(SAYS_RIGHT)))
     problems.push("the log does not say that the clock is right again");
   await senders.firstOk(Date.now() / 1000, "event");
   await Bun.sleep(pauseMs);
-  // Midnight, after which the oldest go again.
+  // At midnight, the oldest are deleted again.
   clock.set(DAY_MS / 1000);
   await senders.firstOk(Date.now() / 1000, "event");
   await Bun.sleep(500);
@@ -130,7 +130,7 @@ export const boot: Row = {
   mustHold: "no event is lost, the log names the wrong clock and its end",
   needs: ["compiler"],
   run: async (run) => {
-    // It takes no library of this machine's.
+    // It uses none of this machine's libraries.
     if (run.program !== "source" && run.program !== process.arch)
       return { figure: "left out", problems: [] };
     const figures: string[] = [];

@@ -1,14 +1,14 @@
 /**
- * Local time goes over midnight, over both changes of summer time, and a day forward and back,
+ * Local time passes midnight and both changes of summer time, and jumps a day forward and back,
  * under load.
  *
- * The day's steps are made with the machine's zone file, in a mount namespace of the hub's own:
- * names, folders and log lines all come from local time, which then is a day on, and the clock of
- * the machine is left alone. (libfaketime does not help: the hub takes `clock_gettime` from the C
- * library itself.)
+ * The jumps of a day are made with the machine's zone file, in the hub's own mount namespace.
+ * Names, folders and log lines all use local time, which is then a day later, and the machine's
+ * clock is left alone. (libfaketime does not help: the hub takes `clock_gettime` directly from the
+ * C library.)
  *
- * Taken out: with a folder that is named once at the start, the row says "partial files" (a name of
- * another day than its folder); with a rename that replaces in `EventLog.keepAs`, the steps say
+ * With a folder that is named once at the start, the row says "partial files" (a name of another
+ * day than its folder). With a rename that replaces in `EventLog.keepAs`, the steps say
  * "acknowledged and lost".
  */
 
@@ -28,16 +28,16 @@ interface Case {
   readonly name: string;
   readonly env: Readonly<Record<string, string>>;
   readonly before?: readonly string[];
-  /** What happens while senders send, in milliseconds after their start. */
+  /** What happens while senders send, by milliseconds after their start. */
   readonly steps?: readonly (readonly [atMs: number, act: () => void])[];
-  /** Date folders that there are afterwards, and dated logs. */
+  /** The number of date folders and dated logs afterwards. */
   readonly folders: number;
   readonly logs: number;
-  /** Hours that the names of images have, where these say something. */
+  /** The hours in the names of images, if they matter. */
   readonly hours?: number;
 }
 
-/** Seconds until a change of the time when a hub is started. */
+/** Seconds from the start of a hub until the time changes. */
 const BEFORE_S = 3;
 
 function pad(value: number): string {
@@ -49,9 +49,9 @@ function clockTime(ms: number, addHours: number): string {
   return `${date.getUTCHours() + addHours}:${pad(date.getUTCMinutes())}:${pad(date.getUTCSeconds())}`;
 }
 
-/** A zone of POSIX in which summer time begins, or ends, in some seconds. */
+/** A POSIX time zone in which summer time begins or ends in some seconds. */
 function zoneBeforeChange(to: "summer" | "winter"): string {
-  // About noon, so that there is no midnight in it.
+  // About noon, so midnight is far away.
   const behind = new Date().getUTCHours() - 12;
   const at = Date.now() + BEFORE_S * 1000 - behind * 3_600_000;
   const day = (ms: number): number => {
@@ -60,14 +60,14 @@ function zoneBeforeChange(to: "summer" | "winter"): string {
     return (leapless - Date.UTC(2001, 0, 1)) / DAY_MS + 1;
   };
   const far = to === "summer" ? at + 100 * DAY_MS : at - 100 * DAY_MS;
-  // The end of summer time is told in summer time.
+  // The end of summer time is given in summer time.
   const change = `J${day(at)}/${clockTime(at, to === "summer" ? 0 : 1)}`;
   const other = `J${day(far)}/12`;
   const [begin, end] = to === "summer" ? [change, other] : [other, change];
   return `WIN${behind}SUM${behind - 1},${begin},${end}`;
 }
 
-/** A zone file for each offset from UTC, as `zic` makes them. */
+/** Zone files for each offset from UTC, as `zic` makes them. */
 function zoneFile(folder: string, hours: number): Buffer {
   const source = join(folder, "source");
   writeFileSync(source, `Zone Test/Test ${hours}:00 - TST\n`);
@@ -123,11 +123,11 @@ function summerTime(to: "summer" | "winter"): Case {
   return { name: `${to} time`, env: { TZ: zoneBeforeChange(to) }, folders: 1, logs: 0, hours: 2 };
 }
 
-/** Local time goes a day forward, back, and forward again. The log turns over once. */
+/** Local time goes a day forward, back, and forward again. The log rotates once. */
 function daySteps(folder: string): Case {
   const hour = new Date().getUTCHours();
   const file = join(folder, "localtime");
-  // It stays the same hour, and neither is over 24 hours from UTC.
+  // The hour stays the same, and both offsets are within 24 hours of UTC.
   const today = hour < 12 ? 0 : -12;
   const set = (hours: number) => (): void => writeFileSync(file, zoneFile(folder, hours));
   set(today)();
@@ -170,7 +170,7 @@ export const clock: Row = {
       () => summerTime("winter"),
       () => daySteps(owned.path),
     ];
-    // Midnight has an end-to-end test of its own.
+    // Midnight has its own end-to-end test.
     for (const make of run.short ? cases.slice(3) : cases) {
       const result = await runCase(run, make());
       figures.push(result.figure);

@@ -1,9 +1,9 @@
 /**
- * Thousands of connections that say nothing or little, beside ten cameras.
+ * Thousands of connections that say little or nothing, beside ten cameras.
  *
- * Taken out: where `makeRoom` in `Connections` closes the new ones, "2 requests of normal senders
- * were not served", those of the cameras that come; without a bound on connections, "the hub has
- * 1740 descriptors open".
+ * If `makeRoom` in `Connections` closes the new ones: "2 requests of normal senders were not
+ * served", those of cameras that connect. Without a limit on connections: "the hub has 1740
+ * descriptors open".
  */
 
 import { besides } from "../beside.ts";

@@ -1,8 +1,8 @@
 /**
  * A hub with few descriptors, and more connections than that.
  *
- * Taken out: with nothing taken off in `sendersThatFit`, 994 images are refused with "too many open
- * files", and "3 requests of normal senders were not served", those of the cameras that come.
+ * If `sendersThatFit` subtracts nothing, 994 images are refused with "too many open files", and "3
+ * requests of normal senders were not served", those of cameras that connect.
  */
 
 import { besides } from "../beside.ts";

@@ -1,12 +1,11 @@
 /**
- * Each call that the writer makes for one image and one event fails, or is the last thing that the
- * hub does. The fast path makes the same ones, with libzmq's own between them, which must not fail.
+ * Each call that the writer makes for one image and one event fails, or is the hub's last. The fast
+ * path makes the same calls, and libzmq's calls between them, which must not fail.
  *
- * Which calls those are is read from a trace of the hub, so a call that is added is covered as
- * well.
+ * The calls are read from a trace of the hub, so a new call is covered too.
  *
- * Taken out: without the `checked` around `c.fsync` in `os/files.ts`, "synced, fsync 1 error=EIO:
- * OK though fsync failed", and so for each of the three.
+ * Without the `checked` around `c.fsync` in `os/files.ts`: "synced, fsync 1 error=EIO: OK though
+ * fsync failed", and the same for each of the three.
  */
 
 import { readdirSync, readFileSync, rmdirSync, rmSync } from "node:fs";
@@ -19,20 +18,20 @@ import { filesBelow, judge, problemsOf } from "../judge.ts";
 import type { Outcome, Row, Run } from "../row.ts";
 import type { Entry } from "../senders.ts";
 
-/** The system calls by which files come to be. */
+/** The system calls that make files. */
 const CALLS =
   "open,openat,write,pwrite64,fsync,fdatasync,sync_file_range,linkat,link,renameat2,renameat,rename,close,ftruncate,mkdir,mkdirat,unlink,unlinkat";
 
-/** How often a point is aimed at. */
+/** Maximum attempts at a point. */
 const ATTEMPTS = 4;
 
-/** The nth time that the writer makes this call. */
+/** The nth call of this kind by the writer. */
 interface Point {
   readonly call: string;
   readonly nth: number;
 }
 
-/** strace on a thread of a hub, or with `-f` on all, until it is stopped. */
+/** strace on a thread of a hub, or with `-f` on all threads, until it is stopped. */
 class Trace {
   readonly #process: Bun.Subprocess<"ignore", "ignore", "pipe">;
   readonly #undo: () => void;
@@ -47,7 +46,7 @@ class Trace {
     this.#undo = atExit(() => this.#process.kill("SIGKILL"));
   }
 
-  /** Returns when it sees all calls. */
+  /** Returns when it traces all calls. */
   static async attach(file: string, thread: number, options: readonly string[]): Promise<Trace> {
     const trace = new Trace(file, thread, options);
     const attached = async (): Promise<boolean> => {
@@ -64,7 +63,7 @@ class Trace {
     return trace;
   }
 
-  /** Lets go of the hub. @returns the lines */
+  /** Detaches from the hub. @returns the lines */
   async stop(): Promise<string[]> {
     this.#process.kill("SIGINT");
     await this.#process.exited;
@@ -92,7 +91,7 @@ async function sendBoth(sender: Sender): Promise<Entry[]> {
   return [entry("image", `Cam|jpg|${requests}`, image), entry("event", text, event)];
 }
 
-/** The points among the lines of a trace of one thread that have to do with the data directory. */
+/** The points in a trace of one thread that concern the data directory. */
 function pointsOf(lines: readonly string[], data: string): Point[] {
   const counts = new Map<string, number>();
   const points: Point[] = [];
@@ -131,9 +130,7 @@ class Bench implements AsyncDisposable {
     return this.#sender;
   }
 
-  /**
-   * Starts it, and waits for its first line in the event log, so that none of a trace is of that.
-   */
+  /** Starts it and waits for its first line in the event log, so that traces do not contain it. */
   async start(): Promise<void> {
     await this.hub.start();
     const log = join(this.data, "logs/imagehub.log");
@@ -142,7 +139,7 @@ class Bench implements AsyncDisposable {
     await Bun.sleep(20);
   }
 
-  /** The writer's number: the thread that links images. */
+  /** The thread id of the writer: the thread that links images. */
   async writer(): Promise<number> {
     const file = join(this.#owned.path, "all.txt");
     const trace = await Trace.attach(file, this.hub.pid, ["-f", "-e", "trace=linkat"]);
@@ -154,8 +151,8 @@ class Bench implements AsyncDisposable {
   }
 
   /**
-   * Judges what there is and removes it all, so that the next image needs a new folder, and the
-   * next event a new log.
+   * Judges the files and removes them, so that the next image needs a new folder, and the next
+   * event a new log.
    */
   clear(): void {
     this.judge();
@@ -175,7 +172,7 @@ class Bench implements AsyncDisposable {
     return pointsOf(await trace.stop(), this.data);
   }
 
-  /** Sends with a fault at one point. @returns whether it happened */
+  /** Sends with a fault at one point. @returns whether the fault happened */
   async suffer(writer: number, { call, nth }: Point, fault: string): Promise<boolean> {
     const file = join(this.#owned.path, "fault.txt");
     const inject = ["-e", `trace=${call}`, "-e", `inject=${call}:${fault}:when=${nth}`];
@@ -187,7 +184,7 @@ class Bench implements AsyncDisposable {
     const what = `${this.ack}, ${call} ${nth} ${fault}: `;
     if (fault.startsWith("error")) {
       if (entries.some((entry) => entry.reply === null)) this.problems.push(`${what}no answer`);
-      // A file that cannot be closed any more, but was written and synced, may stand.
+      // A file that could not be closed, but was written and synced, may exist.
       if (hit >= 0 && call === "fsync" && entries.every((entry) => entry.reply === "OK"))
         this.problems.push(`${what}OK though fsync failed`);
       const after = await sendBoth(this.sender);
@@ -214,10 +211,7 @@ class Bench implements AsyncDisposable {
   }
 }
 
-/**
- * Every point with each error, in one hub after the other requests; `isNew`: each time in a new
- * folder.
- */
+/** Every point with each error, in the same hub. `isNew`: each time in a new folder. */
 async function failing(
   run: Run,
   ack: string,
@@ -238,8 +232,8 @@ async function failing(
           covered += 1;
           break;
         }
-        // The runtime opens files of its own now and then (/proc/self/statm), and the calls behind
-        // them have other numbers then.
+        // The runtime sometimes opens files of its own (/proc/self/statm), and then later calls
+        // have other numbers.
         if (isNew) bench.clear();
         const again = await bench.points(writer);
         if (again.length === points.length) points = again;

@@ -1,12 +1,12 @@
 /**
- * Peers that send as fast as they can and wait for no reply, beside fifty cameras: one with large
- * messages, twenty with small ones that arrive faster than any hub takes them in, and one with
- * images that are all to be kept, while each has to reach the disk.
+ * Peers that send as fast as they can without waiting for replies, beside fifty cameras. One sends
+ * large messages. Twenty send small ones, which arrive faster than any hub reads them. One sends
+ * images that must all be stored, each flushed to disk.
  *
- * Taken out: with the bound of libzmq's queue (`receive_hwm`) at 0, the twenty take the hub past
- * 900 MB and the cameras wait for 0.6 s; without `unanswered` in `Requests.whyFull` the cameras are
- * answered "ERROR the queue is full"; with `max_unanswered` at 500 they wait for 500 images of the
- * one that floods: a p99 of 600 to 1100 ms, and on a slower disk more.
+ * With the limit of libzmq's queue (`receive_hwm`) at 0, the twenty take the hub past 900 MB, and
+ * the cameras wait for 0.6 s. Without `unanswered` in `Requests.whyFull`, the cameras are answered
+ * "ERROR the queue is full". With `max_unanswered` at 500, they wait for 500 images of the flood: a
+ * p99 of 600 to 1100 ms, and more on a slower disk.
  */
 
 import { besides } from "../beside.ts";
@@ -14,7 +14,7 @@ import { Peers } from "../peers.ts";
 import type { Row } from "../row.ts";
 
 /**
- * Most memory that the hub may take, in MB: what waits to be written, libzmq's queues, and the hub
+ * Maximum memory of the hub, in MB: images waiting to be written, libzmq's queues, and the hub
  * itself.
  */
 const MEMORY_MB_MAX = 450;

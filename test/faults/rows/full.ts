@@ -1,9 +1,9 @@
 /**
- * The disk takes nothing for a while: full, without inodes, read-only, its folder removed. Then it
- * is healed.
+ * The disk takes nothing for a while: it is full, without inodes or read-only, or its folder is
+ * removed. Then it recovers.
  *
- * Taken out: with `Outcome.stored` in place of `Outcome.failed` in `fail` of `store.ts`, "201 of
- * 201 images were answered OK" and "371 acknowledged and lost".
+ * With `Outcome.stored` instead of `Outcome.failed` in `fail` of `store.ts`: "201 of 201 images
+ * were answered OK" and "371 acknowledged and lost".
  */
 
 import { constants, copyFileSync, mkdirSync, renameSync, symlinkSync } from "node:fs";
@@ -20,7 +20,7 @@ interface Trouble {
   readonly name: string;
   readonly make: (disk: LoopDisk, data: string) => void;
   readonly heal: (disk: LoopDisk, data: string) => void;
-  /** Whether images are refused while it lasts; where the hub helps itself, they are not. */
+  /** Whether images are refused meanwhile. They are not if the hub helps itself. */
   readonly imagesRefused: boolean;
   readonly eventsRefused: boolean;
 }
@@ -43,7 +43,8 @@ const TROUBLES: readonly Trouble[] = [
   },
   {
     name: "read-only",
-    // The kernel makes a disk read-only under writers; a remount is refused while they write.
+    // The kernel makes a disk read-only even while files are being written; a remount is refused
+    // then.
     make: (disk) => {
       for (let tries = 0; ; tries++) {
         try {
@@ -60,7 +61,7 @@ const TROUBLES: readonly Trouble[] = [
   {
     name: "folder removed",
     make: (_, data) => {
-      // Moved, so that what had been stored can be judged.
+      // Move it instead, so that what was stored can be judged.
       renameSync(`${data}/images`, `${data}/before-images`);
       renameSync(`${data}/logs`, `${data}/before-logs`);
     },
@@ -70,7 +71,7 @@ const TROUBLES: readonly Trouble[] = [
   },
 ];
 
-/** Seconds until service has to be back. */
+/** Seconds until images must be stored again. */
 const BACK_S_MAX = 2;
 
 async function suffer(
@@ -79,8 +80,7 @@ async function suffer(
   trouble: Trouble,
 ): Promise<Outcome & { falseOks: number; backS: number }> {
   using disk = new LoopDisk({ bytes: 96 * 2 ** 20, inodes: 40_000 });
-  // On the disk are the images and the logs; a file that the hub keeps open elsewhere is in
-  // nobody's way.
+  // The images and logs are on the disk. A file that the hub keeps open elsewhere disturbs nobody.
   using home = tempDir();
   const undo = atExit(() => home[Symbol.dispose]());
   const data = home.path;
@@ -116,7 +116,7 @@ async function suffer(
   const journal = await senders.stop();
 
   const during = (kind: Entry["kind"]): Entry[] =>
-    // What had been taken before is answered a moment later.
+    // Earlier requests are answered a moment later.
     journal.filter((entry) => entry.kind === kind && entry.at > madeS + 0.1 && entry.at < healedS);
   const kinds = [
     ["image", trouble.imagesRefused],
@@ -154,7 +154,7 @@ async function suffer(
   };
 }
 
-/** Puts what was moved away beside what has been stored since, for the judge. */
+/** Puts what was moved away beside what was stored since, for the judge. */
 function mergeBack(data: string): void {
   for (const path of filesBelow(`${data}/before-images`)) {
     const to = join(data, "images", path.slice(`${data}/before-images/`.length));

@@ -1,13 +1,13 @@
 /**
- * SIGTERM under a herd of senders that never pause, and a new hub a little later: who waits in vain
- * for a reply.
+ * SIGTERM under a herd of senders that never pause, and a new hub a little later: how many wait in
+ * vain for a reply?
  *
- * A sender whose next request goes to a connection that the hub has ended waits for ever. These are
- * a few processes' worth of senders that share libzmq's threads, which makes it much harder than a
- * camera each: a thread has the ends of many connections to see at once.
+ * A sender whose next request goes to a connection that the hub has ended waits for ever. Here a
+ * few processes have many senders that share libzmq's threads. This is much harder than separate
+ * cameras: a thread must notice the ends of many connections at once.
  *
- * Taken out: without `own.shutdown()` in `Step.end` of `farewell.ts`, where libzmq ends the
- * connections when all replies are sent, a quarter to a half of 1,500 hang.
+ * Without `own.shutdown()` in `Step.end` of `farewell.ts`, libzmq ends the connections when all
+ * replies are sent, and a quarter to a half of 1,500 hang.
  */
 
 import { writeFileSync } from "node:fs";
@@ -20,7 +20,7 @@ import { FaultHub } from "../hub.ts";
 import type { Row } from "../row.ts";
 
 /**
- * How many of them may hang, of all: what is lost inside the senders' own processes depends on the
+ * The part of them that may hang. What is lost inside the senders' own processes depends on the
  * machine.
  */
 const HANGING_SHARE_MAX = 0.1;

@@ -1,12 +1,11 @@
 /**
- * Peers that mean no good to the HTTP listener, while its health is asked for and cameras send:
- * such as send requests and read no answer, send headers without an end, or hold connections and do
- * nothing with them.
+ * Hostile peers at the HTTP listener, while its health is requested and cameras send. They send
+ * requests but read no answer, send endless headers, or just hold connections.
  *
- * Taken out: with `node:http` in place of `Bun.listen`, /healthz is not answered once in either
- * part, and after the first "the hub did not end with 0": it hears no signal any more. Where those
- * that have not sent their request give way before those that do not read their answer, 17 of 157
- * are not answered.
+ * With `node:http` instead of `Bun.listen`, /healthz is not answered once in either part, and after
+ * the first "the hub did not end with 0": it no longer reacts to signals. If peers that have not
+ * sent their request are closed before those that do not read their answer, 17 of 157 are not
+ * answered.
  */
 
 import { besides } from "../beside.ts";
@@ -16,25 +15,23 @@ import { Sender } from "../../support/peers/sender.ts";
 import { freePort } from "../../../scripts/lib/free-port.ts";
 
 /**
- * Most memory that the hub may take, in MB: some 60 more than it takes when it serves the same
- * cameras undisturbed.
+ * Maximum memory of the hub, in MB: some 60 more than when it serves the same cameras undisturbed.
  */
 const MEMORY_MB_MAX = 250;
 
-/** A table of nodes that is as long as it can be. */
+/** The longest possible table of nodes. */
 const NODES = 1000;
 
-/** The hub has 128 places for HTTP with these. */
+/** With this limit, the hub has 128 places for HTTP. */
 const DESCRIPTORS = 1024;
 
 const ASK_EVERY_MS = 50;
 /**
- * How long an answer is waited for. It comes in some 15 ms, and later only where the machine is at
- * its limit.
+ * How long to wait for an answer. It takes some 15 ms; longer only if the machine is at its limit.
  */
 const ANSWER_MS_MAX = 5000;
 
-/** Asks for the health again and again, each time on a connection of its own. */
+/** Requests the health repeatedly, each time on a new connection. */
 class Asker implements AsyncDisposable {
   asked = 0;
   unanswered = 0;

@@ -1,8 +1,8 @@
 /**
  * The hub is killed under load, again and again, and started again.
  *
- * Taken out: with the OK sent when the request is put into the queue (in `Requests`, what `ack:
- * received` does), "1536 acknowledged and lost" of 2086 in five kills.
+ * If OK is sent when the request is put into the queue (in `Requests`, as `ack: received` does):
+ * "1536 acknowledged and lost" of 2086 in five kills.
  */
 
 import { judge, problemsOf } from "../judge.ts";
@@ -12,7 +12,7 @@ import { type Entry, Senders } from "../senders.ts";
 import { tempDir } from "../../support/machine/temp.ts";
 import { atExit } from "../../../scripts/lib/at-exit.ts";
 
-/** Files that are looked at in one go: the rest is done with. */
+/** Files that are checked at once. Others are finished. */
 const JUDGED_EVERY = 20;
 
 async function killTimes(
@@ -28,7 +28,7 @@ async function killTimes(
     const undo = atExit(() => data[Symbol.dispose]());
     await using hub = new FaultHub({ program: run.program, data: data.path, settings: { ack } });
     await hub.start();
-    // A request that the dead hub had taken is never answered; a short patience keeps the load up.
+    // A request that the dead hub had taken is never answered. A short timeout keeps up the load.
     await using senders = new Senders(hub.address, {
       images: 10,
       events: 3,

@@ -1,10 +1,10 @@
 /**
- * A link that falls silent: every packet is lost for a while, and neither end is told. Cameras on
- * it wait for a reply, or have nothing to say; they have no time-outs, as those of imagezmq. Beside
- * them the same with a REP socket, which the Python hub has.
+ * A link falls silent: every packet is lost for a while, and neither end is told. Cameras on it
+ * wait for a reply, or have nothing to say. They have no timeouts, like those of imagezmq. For
+ * comparison, the same with a REP socket, which the Python hub has.
  *
- * Taken out: with `heartbeat_interval` 2 and `heartbeat_timeout` 1 in the settings below, a cut of
- * 5 s leaves "3 of 6 hanging".
+ * With `heartbeat_interval` 2 and `heartbeat_timeout` 1 in the settings below, a cut of 5 s leaves
+ * "3 of 6 hanging".
  */
 
 import { join } from "node:path";
@@ -22,12 +22,12 @@ const BUSY = 3;
 const IDLE = 3;
 
 /**
- * How long TCP may take to try again when the link is back, in milliseconds: what it waits doubles,
- * up to two minutes (RFC 6298, TCP_RTO_MAX).
+ * How long TCP may wait to try again once the link is back, in milliseconds. This time doubles, up
+ * to two minutes (RFC 6298, TCP_RTO_MAX).
  */
 const AGAIN_MS_MAX = 125_000;
 
-/** An image over a link of 33 kB/s: bytes, and how they are sent. */
+/** An image over a link of 33 kB/s: its size, and how it is sent. */
 const SLOW_BYTES = 2_700_000;
 const SLOW_BYTES_SHORT = 200_000;
 const SLOW_BYTES_MS = 33;
@@ -37,7 +37,7 @@ const SLOW_STEP = 1650;
 const CUTS = [45, 90, 200, 400];
 const SHORT_CUT = 5;
 
-/** A program with its output by lines, ended at the end. */
+/** A program with its output by lines. It is killed at the end of its scope. */
 class Program implements AsyncDisposable {
   readonly lines: string[] = [];
   readonly #process: Bun.Subprocess<"pipe", "pipe", "inherit">;
@@ -59,13 +59,13 @@ class Program implements AsyncDisposable {
     }
   }
 
-  /** Says a line to it. */
+  /** Writes a line to it. */
   async say(line: string): Promise<void> {
     void this.#process.stdin.write(`${line}\n`);
     await this.#process.stdin.flush();
   }
 
-  /** Waits until something is so. @returns whether it came to that in time */
+  /** Waits until something is true. @returns whether that happened in time */
   async until(isSo: (lines: readonly string[]) => boolean, boundMs: number): Promise<boolean> {
     for (const end = performance.now() + boundMs; performance.now() < end; await Bun.sleep(50)) {
       if (isSo(this.lines)) return true;
@@ -81,7 +81,7 @@ class Program implements AsyncDisposable {
 }
 
 /**
- * The senders that are answered after a cut of so many seconds. @param address of a hub on that
+ * The senders that are answered after a cut of this many seconds. @param address of a hub on that
  * network
  */
 async function answeredAfter(
@@ -102,7 +102,7 @@ async function answeredAfter(
     throw new Error("The senders are not answered to begin with");
   network.cut();
   await Bun.sleep(seconds * 1000);
-  // What had been answered before the cut has been told by now.
+  // What was answered before the cut has been reported by now.
   senders.lines.length = 0;
   network.mend();
   await senders.say("again");
@@ -143,7 +143,8 @@ async function cutOnce(
 }
 
 /**
- * Sends an image byte by byte as over a slow link, on loopback. @returns whether it was answered OK
+ * Sends an image over loopback byte by byte, as over a slow link. @returns whether it was answered
+ * OK
  */
 async function slowImage(run: Run): Promise<boolean> {
   using data = tempDir();

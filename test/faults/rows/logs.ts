@@ -1,10 +1,10 @@
 /**
- * The folder of the event log is on a disk of its own, and that stalls; then a named pipe stands
- * where the log should.
+ * The folder of the event log is on its own disk, which stalls. Then a named pipe is in the place
+ * of the log.
  *
- * Taken out: with events that each writer appends by itself, in place of `EventQueue`, both writers
- * wait for the log, and the row says "only 11 images were answered while logs/ stood still";
- * without O_NONBLOCK in `openFile`, the same with the pipe.
+ * If each writer appends events itself, without `EventQueue`, both writers wait for the log, and
+ * the row says "only 11 images were answered while logs/ stood still". Without O_NONBLOCK in
+ * `openFile`, the pipe has the same effect.
  */
 
 import { linkSync, mkdirSync, renameSync, symlinkSync } from "node:fs";
@@ -67,7 +67,7 @@ export const logs: Row = {
       problems.push(`${late.length} events were answered while logs/ stood still`);
 
     const log = join(folder, "imagehub.log");
-    // At once, so that the hub never finds none and begins another.
+    // At once, so that the hub never finds none and creates another.
     const [aside, pipe] = [join(disk.path, "aside"), join(disk.path, "pipe")];
     linkSync(log, aside);
     command("mkfifo", pipe);

@@ -1,11 +1,11 @@
 /**
- * The disk with the data directory goes away under load and comes back: unmounted, covered by
- * another one, moved. Below its mount point, or on the other one, is the tree of a hub that has
- * stored there today, so that nothing but its own look keeps the hub off it.
+ * The disk with the data directory disappears under load and comes back: it is unmounted, covered
+ * by another one, or moved. Below its mount point, or on the other disk, is the tree of a hub that
+ * has stored there today. So only the hub's own check keeps it from using that tree.
  *
- * Taken out: without `this.data.check()` in `whole-file.ts`, "unmounted (stored): 494 files were
- * written elsewhere" and as many "acknowledged and lost"; without the one in `event-log.ts`,
- * "covered (stored): 251 lines were written elsewhere".
+ * Without `this.data.check()` in `whole-file.ts`: "unmounted (stored): 494 files were written
+ * elsewhere" and as many "acknowledged and lost". Without the one in `event-log.ts`: "covered
+ * (stored): 251 lines were written elsewhere".
  */
 
 import { mkdirSync, readdirSync, renameSync, writeFileSync } from "node:fs";
@@ -18,11 +18,11 @@ import { filesBelow, judge, logLines, problemsOf } from "../judge.ts";
 import type { Outcome, Row, Run } from "../row.ts";
 import { type Entry, Senders } from "../senders.ts";
 
-/** Seconds until a hub has to be back: it looks once a second. */
+/** Seconds until the hub must be back: it checks once a second. */
 const BACK_S_MAX = 3;
 
 const SAID_GONE = "Nothing can be stored: ";
-const SAID_BACK = "is back, and the hub goes on";
+const SAID_BACK = "is back; the hub continues";
 
 const OLD_LINE = "2018-12-30 23:13:31,620 ~ Of|another|disk";
 
@@ -32,14 +32,14 @@ interface Trouble {
   readonly heal: (place: Place) => void;
 }
 
-/** Where the disk is, and what else is at its place when it is not. */
+/** Where the disk is, and what is in its place when it is gone. */
 interface Place {
   readonly disk: LoopDisk;
   readonly data: string;
   readonly day: string;
 }
 
-/** What a hub has left that stored at this path while the disk was not there. */
+/** What a hub has left that stored at this path while the disk was missing. */
 function makeTree({ data, day }: Place): void {
   mkdirSync(join(data, "images", day), { recursive: true });
   mkdirSync(join(data, "logs"));
@@ -88,7 +88,7 @@ async function suffer(
   await senders.firstOk(0, "image");
   const [day = ""] = readdirSync(join(data, "images"));
   const place: Place = { disk, data, day };
-  // The tree below: what shows when the disk is unmounted, and what covers it.
+  // The tree below: it shows when the disk is unmounted, and also covers it.
   const other = join(disk.path, "../other");
   makeTree({ ...place, data: join(other, "data") });
   command("mount", "--make-private", disk.path);
@@ -120,7 +120,7 @@ async function suffer(
   const journal = await senders.stop();
 
   const during = (kind: Entry["kind"]): Entry[] =>
-    // What had been taken before is answered a moment later.
+    // Earlier requests are answered a moment later.
     journal.filter((entry) => entry.kind === kind && entry.at > madeS + 0.1 && entry.at < healedS);
   for (const kind of ["image", "event"] as const) {
     const entries = during(kind);

@@ -1,9 +1,9 @@
 /**
- * Names and texts that want to be elsewhere, more than one line, or nothing.
+ * Names and texts that try to be elsewhere, on several lines, or nothing.
  *
- * Taken out: with `imageName` of `names.ts` giving back what was sent, "14 files outside images/"
- * (the slashes or the leading dots alone are enough to keep them in); without `oneLine` in
- * `eventText`, "2 lines for one event" and "43 lines do not parse".
+ * If `imageName` of `names.ts` returns what was sent: "14 files outside images/" (replacing only
+ * slashes or only leading dots keeps them in). Without `oneLine` in `eventText`: "2 lines for one
+ * event" and "43 lines do not parse".
  */
 
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
@@ -17,7 +17,7 @@ import type { Row } from "../row.ts";
 
 const LONG = 64 * 1024;
 
-/** Each is field 0 of a text, as it stands within the quotes of JSON. */
+/** Field 0 of texts, as written between the quotes of JSON. */
 const NAMES: readonly (string | Uint8Array)[] = [
   "../../escape",
   "../../../../../../tmp/imagehub-escape",
@@ -75,7 +75,7 @@ export const names: Row = {
     using owned = tempDir();
     const undo = atExit(() => owned[Symbol.dispose]());
     const problems: string[] = [];
-    // Deep enough that a way up by some folders still ends where it is seen.
+    // So deep that a path some folders up still ends where it is checked.
     const data = join(owned.path, "a/b/c/data");
     mkdirSync(dirname(data), { recursive: true });
     await using hub = new FaultHub({ program: run.program, data });

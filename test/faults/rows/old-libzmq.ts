@@ -1,9 +1,9 @@
 /**
- * A camera with libzmq 4.2, which loses its connection when a PING comes, and as a REQ socket then
- * hangs for good. It is played byte by byte: Debian has no such libzmq any more.
+ * A camera with libzmq 4.2 loses its connection when a PING comes; as a REQ socket it then hangs
+ * for good. It is imitated byte by byte, because Debian no longer has such a libzmq.
  *
- * Taken out: with `heartbeat_interval` 1 in the settings below, "the hub has sent a PING" and "3 of
- * 3 were not answered".
+ * With `heartbeat_interval` 1 in the settings below: "the hub has sent a PING" and "3 of 3 were not
+ * answered".
  */
 
 import { tempDir } from "../../support/machine/temp.ts";
@@ -15,7 +15,7 @@ import type { Row } from "../row.ts";
 
 const CAMERAS = 3;
 
-/** How long they say nothing, in milliseconds. The heartbeats of the hub came each 30 s. */
+/** How long they are silent, in milliseconds. The hub's heartbeats used to come every 30 s. */
 const IDLE_MS = 95_000;
 const SHORT_IDLE_MS = 2500;
 
@@ -52,7 +52,7 @@ export const oldLibzmq: Row = {
     await hub.start();
     using stack = new DisposableStack();
     const cameras: RawPeer[] = [];
-    // A minor version of 0 is what libzmq 4.1 and 4.2 greet with.
+    // libzmq 4.1 and 4.2 greet with a minor version of 0.
     for (let count = 0; count < CAMERAS; count++) {
       const camera = stack.use(await RawPeer.connect(hub.port, greeting("NULL", 0), ready("REQ")));
       await camera.heard("READY");

@@ -1,12 +1,12 @@
 /**
- * The disk loses its power under load; what is on it is judged before a hub touches it, and after
- * one has started on it.
+ * The disk loses its power under load. Its content is judged before a hub touches it, and after one
+ * has started on it.
  *
- * Taken out: without `fsync(fd)` in `WholeFileWriter.fill`, nearly all come back with 0 bytes: "99
+ * Without `fsync(fd)` in `WholeFileWriter.fill`, nearly all images come back with 0 bytes: "99
  * acknowledged and lost", "99 partial files". Without `fsyncDirectory(folder)` in
- * `ImageStore.write`, the last image is gone: "1 acknowledged and lost", more with more cuts.
- * Without the flusher, "stored: lost what had been acknowledged 6.0 s before the cut". Without
- * `fsync(fd)` in `EventLog.appendLine`, "52 acknowledged and lost" of the events, and the log has a
+ * `ImageStore.write`, the last image is gone: "1 acknowledged and lost", and more with more cuts.
+ * Without the flusher: "stored: lost what had been acknowledged 6.0 s before the cut". Without
+ * `fsync(fd)` in `EventLog.appendLine`: "52 acknowledged and lost" of the events, and the log has a
  * line of NULs.
  */
 
@@ -18,8 +18,8 @@ import type { Row, Run } from "../row.ts";
 import { type Entry, Senders } from "../senders.ts";
 
 /**
- * How old what a power cut costs with `stored` may be, in seconds: `sync_interval`, and what the
- * disk takes for a flush under load.
+ * Maximum age of what a power cut loses with `stored`, in seconds: `sync_interval`, plus a flush
+ * under load.
  */
 const STORED_LOSS_S_MAX = 4;
 
@@ -27,7 +27,7 @@ interface Cut {
   readonly acknowledged: number;
   readonly lost: number;
   readonly partial: number;
-  /** How long before the cut the oldest of what was lost had been acknowledged, in seconds. */
+  /** Age of the oldest lost request at the cut, in seconds since it was acknowledged. */
   readonly oldestS: number;
   readonly problems: string[];
 }
@@ -52,7 +52,7 @@ async function cut(run: Run, ack: string, atMidnight: boolean): Promise<Cut> {
     timeoutMs: 1500,
   });
   await senders.firstOk(0, "image");
-  // With `stored`, later than the oldest of what may be lost.
+  // With `stored`, later than the oldest request that may be lost.
   const longer = ack === "synced" ? 400 : (STORED_LOSS_S_MAX + 2) * 1000;
   await Bun.sleep(
     atMidnight
@@ -62,16 +62,16 @@ async function cut(run: Run, ack: string, atMidnight: boolean): Promise<Cut> {
   const cutS = Date.now() / 1000;
   disk.cutPower();
   await hub.kill();
-  // Where the power is gone nobody answers. Here the hub goes on for a moment, and ext4 lets an
-  // fsync return 0 that is under way while its journal is shut down (seen of 4 events in 140 cuts,
-  // each answered within 2 ms of it), so what is answered from then on does not count.
+  // Without power, nobody answers. Here the hub continues for a moment. ext4 lets an fsync return 0
+  // that is in progress while its journal is shut down (seen for 4 events in 140 cuts, each
+  // answered within 2 ms of it). So answers from then on do not count.
   const journal: Entry[] = [];
   for (const entry of await senders.stop())
     journal.push(entry.at > cutS ? { ...entry, reply: null } : entry);
   disk.powerOn();
   const before = judge(data, journal);
   const problems = problemsOf(before, "after the cut: ");
-  // A hub that starts on it finds its way, and leaves nothing lying about.
+  // A hub that starts on it works, and leaves nothing behind.
   await hub.start();
   const status = await hub.stop();
   if (status !== 0) problems.push(`the hub that started on it ended with ${status}`);

@@ -1,10 +1,9 @@
 /**
- * A hub with its defaults under random and mutated greetings, frames and JSON texts:
- * `test/fuzz/frames.ts`, with a camera beside it. Whoever wants to see one iteration again is told
- * its seed and number.
+ * A hub with default settings under random and mutated greetings, frames and JSON texts, with a
+ * camera beside it: `test/fuzz/frames.ts`. Its seed and number are printed to repeat an iteration.
  *
- * Taken out: with each `RequestError` thrown on in `Requests.take`, "failed at iteration 1": the
- * connection is refused, as the hub has ended.
+ * If each `RequestError` is rethrown in `Requests.take`: "failed at iteration 1", because the hub
+ * has ended and refuses the connection.
  */
 
 import { framesTarget } from "../../fuzz/frames.ts";
@@ -12,7 +11,7 @@ import { FuzzFailure } from "../../fuzz/target.ts";
 import { SERVED_MS_MAX } from "../beside.ts";
 import type { Row } from "../row.ts";
 
-/** The seed of the short form; the long one has another each time. */
+/** The seed of the short form. The long form uses a new one each time. */
 const SEED = 20_181_230;
 
 export const random: Row = {

@@ -1,8 +1,8 @@
 /**
  * SIGTERM at full load, and restarts under the load of senders that pause.
  *
- * Taken out: without `this.drain(startMs)` in `Receiver.stop`, "the hub ended with 1: Stopped while
- * 13 requests still waited for the disk".
+ * Without `this.drain(startMs)` in `Receiver.stop`: "the hub ended with 1: Stopped, but the disk
+ * did not take 13 requests in time".
  */
 
 import { tempDir } from "../../support/machine/temp.ts";
@@ -20,7 +20,7 @@ interface Ending {
   readonly problems: string[];
 }
 
-/** Stops and starts the hub so many times while senders send. */
+/** Stops and starts the hub this often while senders send. */
 async function stopTimes(run: Run, times: number, pauseMs: number): Promise<Ending> {
   using data = tempDir();
   const undo = atExit(() => data[Symbol.dispose]());
@@ -70,9 +70,8 @@ export const term: Row = {
     const problems = [...full.problems, ...paused.problems];
     if (paused.unanswered > 0)
       problems.push(`${paused.unanswered} requests of senders that pause ${pauseMs} ms hung`);
-    // At full load each sends its next request in the moment of the end, to a connection that no
-    // hub reads any more: how many these are is not judged, but that none of them has been taken in
-    // is.
+    // At full load, each sender sends its next request just as its connection ends, to a hub that
+    // no longer reads. Their number is not judged, only that none of these requests was accepted.
     const all = [...full.ms, ...paused.ms];
     return {
       figure:

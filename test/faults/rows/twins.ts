@@ -64,7 +64,7 @@ async function meet(run: Run, rounds: number): Promise<Outcome> {
     refused += 1;
     const status = await hub.ended();
     if (status !== EXIT.data) problems.push(`${when}: exit status ${status}`);
-    const who = `The data directory ${data.path} is in use by imagehub, process ${holder.pid} on ${hostname()}: stop that, or set another data_directory`;
+    const who = `The data directory ${data.path} is in use by imagehub, process ${holder.pid} on ${hostname()}: stop it, or set another data_directory`;
     if (!hub.output.includes(who))
       problems.push(
         `${when}, where ${holder.pid} holds it: ${hub.output.trim().split("\n").at(-1)}`,

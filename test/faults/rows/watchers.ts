@@ -1,9 +1,9 @@
 /**
- * Somebody watches the images while cameras send: each one is to be told of once, under its final
+ * Programs watch the images while cameras send. Each image must be reported once, under its final
  * name, when it is whole.
  *
- * Taken out: without `this.files.announce(path)` in `image-store.ts`, "stored: 1336 of 1336 images
- * were not told of".
+ * Without `this.files.announce(path)` in `image-store.ts`: "stored: 1336 of 1336 images were not
+ * told of".
  */
 
 import { readdirSync } from "node:fs";
@@ -23,7 +23,7 @@ async function look(run: Run, ack: string): Promise<Outcome & { images: number; 
   const problems: string[] = [];
   await using hub = new FaultHub({ program: run.program, data, settings: { ack } });
   await hub.start();
-  // The folder of today has to be there before it can be watched.
+  // Today's folder must exist before it can be watched.
   const first = new Senders(hub.address, { images: 1, size: 1000 });
   await first.firstOk(0, "image");
   const journal = await first.stop();

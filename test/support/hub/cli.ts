@@ -1,5 +1,5 @@
 /**
- * Runs the program from source, as typed on a command line.
+ * Runs the program from source, as from a command line.
  *
  * @module
  */
@@ -8,24 +8,24 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { CHECKOUT } from "../../../scripts/lib/available.ts";
 
-/** How long a run may take, in milliseconds. It only bounds a test that would else hang. */
+/** How long a run may take, in milliseconds. It only ends a test that would hang. */
 const BOUND_MS = 60_000;
 
-/** How a run ended. */
+/** The result of a run. */
 export interface CliResult {
   readonly status: number;
   readonly stdout: string;
   readonly stderr: string;
 }
 
-/** Further settings of a run. */
+/** Options of a run. */
 export interface CliOptions {
-  /** The home directory, and the current one; made where it is not there. */
+  /** The home directory and the current one; created if missing. */
   readonly home: string;
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** The environment of a run, in which nothing of the machine sets up the program. */
+/** The environment of a run. Nothing of this machine's environment configures the program. */
 function cliEnvironment({ home, env }: CliOptions): Record<string, string> {
   return { PATH: process.env["PATH"] ?? "", HOME: home, TZ: "UTC", ...env };
 }

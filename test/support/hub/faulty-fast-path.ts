@@ -1,5 +1,5 @@
 /**
- * The thread of the fast path with a store that comes to grief.
+ * The fast path's thread with a faulty store.
  *
  * @module
  */

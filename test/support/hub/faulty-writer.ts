@@ -1,5 +1,5 @@
 /**
- * The thread of a writer with a store that comes to grief.
+ * A writer's thread with a faulty store.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * Asks a hub over HTTP, as a test's own process does.
+ * Asks a hub over HTTP from the test's own process.
  *
  * @module
  */
@@ -9,12 +9,12 @@ import type { Hub } from "./hub.ts";
 import { linesWith } from "./output.ts";
 import { COMES_MS } from "../peers/zmq-peer.ts";
 
-/** For {@link HubOptions.env}: a hub that listens for HTTP on a port that is free. */
+/** For {@link HubOptions.env}: makes a hub listen for HTTP on a free port. */
 export const WITH_HTTP = { IMAGEHUB_HTTP_LISTEN: "127.0.0.1:0" } as const;
 
 /**
- * Where a hub listens for HTTP, e.g. `http://127.0.0.1:40123`. @throws {Error} with the hub's
- * output, where it does not
+ * The HTTP address of a hub, e.g. `http://127.0.0.1:40123`. @throws {Error} with the hub's output
+ * if it does not listen
  */
 export function httpOf(hub: Pick<Hub, "output">): string {
   const url = / at (http:\S+)/.exec(linesWith(hub, "Health and metrics at")[0] ?? "")?.[1];
@@ -23,7 +23,7 @@ export function httpOf(hub: Pick<Hub, "output">): string {
   return url;
 }
 
-/** An answer's status and text. */
+/** The status and text of an answer. */
 export async function get(
   url: string,
   init: RequestInit = {},
@@ -39,8 +39,8 @@ export async function statusOf(hub: Pick<Hub, "output">): Promise<Status> {
 }
 
 /**
- * Asks again and again until the answer is so. @throws {Error} with the last answer, when it does
- * not come to that
+ * Asks repeatedly until the answer is as wanted. @throws {Error} with the last answer if it takes
+ * too long
  */
 export async function answered<T>(ask: () => Promise<T>, isSo: (answer: T) => boolean): Promise<T> {
   for (let end = performance.now() + COMES_MS; ; await Bun.sleep(20)) {

@@ -1,5 +1,5 @@
 /**
- * What a hub says of itself, as a test waits for it and counts it.
+ * A hub's log, as tests wait for it and count lines.
  *
  * @module
  */
@@ -7,9 +7,7 @@
 import type { Hub } from "./hub.ts";
 import { COMES_MS } from "../peers/zmq-peer.ts";
 
-/**
- * Waits until something is so. @throws {Error} with the hub's output, when it does not come to that
- */
+/** Waits until something is true. @throws {Error} with the hub's output if it takes too long */
 export async function until(
   hub: Pick<Hub, "output">,
   isSo: () => boolean,
@@ -21,7 +19,7 @@ export async function until(
   }
 }
 
-/** The lines of a hub's log that hold a text. */
+/** The lines of a hub's log that contain a text. */
 export function linesWith(hub: Pick<Hub, "output">, text: string): string[] {
   return hub
     .output()
@@ -29,7 +27,7 @@ export function linesWith(hub: Pick<Hub, "output">, text: string): string[] {
     .filter((line) => line.includes(text));
 }
 
-/** Stops a hub. @returns its exit status and what it has counted, which is in its last line */
+/** Stops a hub. @returns its exit status and its totals, from its last line */
 export async function stopAndCount(hub: Hub): Promise<Record<string, number>> {
   const status = await hub.stop();
   const fields =

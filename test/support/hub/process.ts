@@ -50,11 +50,12 @@ log.info(`Listening on ${await hub.start()}`);
 void (async () => {
   for await (const line of createInterface({ input: process.stdin })) {
     const [kind, index] = line.split(" ");
-    threads[kind as keyof typeof threads][Number(index)]?.terminate();
+    const thread = threads[kind as keyof typeof threads][Number(index)];
+    thread?.terminate();
     // One that waits in the kernel ends when it is woken after it has been told, which takes a
     // moment.
     const waking = setInterval(() => hub.liveness.ask(), WAKE_MS);
-    setTimeout(() => clearInterval(waking), 50 * WAKE_MS);
+    thread?.addEventListener("close", () => clearInterval(waking));
   }
 })();
 const unanswered = await hub.stopped;

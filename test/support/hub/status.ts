@@ -1,5 +1,5 @@
 /**
- * What a hub says of itself at `/api/status`, without a hub.
+ * A sample of `/api/status`, without a hub.
  *
  * @module
  */

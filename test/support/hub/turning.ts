@@ -1,5 +1,5 @@
 /**
- * A receiver that goes round its loop, as far as `Liveness` can tell, and no writers.
+ * A receiver whose loop turns, as `Liveness` sees it, and no writers.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import { Loan } from "../../../src/shared/loan.ts";
 import { RequestQueue } from "../../../src/shared/queue.ts";
 import { RECEIVER_THREAD, type Shared } from "../../../src/shared/memory.ts";
 
-/** How often it goes round, in milliseconds. */
+/** How often it turns, in milliseconds. */
 const TURN_MS = 2;
 
 /** Turns until it is stopped. */

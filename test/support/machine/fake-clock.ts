@@ -1,5 +1,5 @@
 /**
- * A clock that shows what a test sets it to, in a time zone that the test chooses.
+ * A clock that tests set, in a time zone that they choose.
  *
  * @module
  */
@@ -8,8 +8,8 @@ import type { Clock } from "../../../src/protocol/calendar.ts";
 import type { CivilTime } from "../../../src/os/time.ts";
 
 /**
- * How far local time is ahead of UTC: each entry says from which second since 1970 on, and by how
- * many seconds.
+ * How far local time is ahead of UTC. Each entry has the second since 1970 from which it holds, and
+ * the offset in seconds.
  */
 export type Zone = readonly (readonly [sinceSeconds: number, offsetSeconds: number])[];
 
@@ -18,7 +18,7 @@ export const UTC: Zone = [[Number.NEGATIVE_INFINITY, 0]];
 
 /**
  * America/Los_Angeles in 2026: the clock goes forward on March 8 and back on November 1, both at
- * two in the morning.
+ * two o'clock.
  */
 export const LOS_ANGELES: Zone = [
   [Number.NEGATIVE_INFINITY, -8 * 3600],
@@ -32,14 +32,14 @@ export function utcMicros(iso: string): number {
   return Date.parse(`${seconds}Z`) * 1000 + Number(fraction.padEnd(6, "0"));
 }
 
-/** What a {@link FakeClock} is made of; threads that are given the same have the same clock. */
+/** The state of a {@link FakeClock}. Threads with the same state have the same clock. */
 export interface ClockState {
-  /** The time in microseconds since 1970, and how many it goes on each time that it is read. */
+  /** The time in microseconds since 1970, and the step per reading. */
   readonly micros: BigInt64Array<SharedArrayBuffer>;
   readonly zone: Zone;
 }
 
-/** Stands still, or goes on by a fixed step each time that it is read. */
+/** A clock that stands still, or advances by a fixed step per reading. */
 export class FakeClock implements Clock {
   constructor(readonly state: ClockState) {}
 
@@ -56,7 +56,7 @@ export class FakeClock implements Clock {
     Atomics.store(this.state.micros, 0, BigInt(utcMicros(iso)));
   }
 
-  /** Goes on, or back where `seconds` is negative. */
+  /** Moves the clock forward, or back if `seconds` is negative. */
   advance(seconds: number): void {
     Atomics.add(this.state.micros, 0, BigInt(seconds * 1_000_000));
   }

@@ -1,5 +1,5 @@
 /**
- * File systems that a test can fill up, make read-only, or take abilities from.
+ * File systems that a test can fill, make read-only, or restrict.
  *
  * @module
  */
@@ -21,19 +21,19 @@ import { join } from "node:path";
 import { tempDir } from "./temp.ts";
 
 /**
- * For `describe.skipIf(lacksMount())`: whether this process may not mount. @throws {Error} With
- * `CI=true`, instead.
+ * Whether this process may not mount, for `describe.skipIf(lacksMount())`. @throws {Error} if so
+ * and `CI=true`
  */
 export function lacksMount(): boolean {
   if (process.getuid?.() === 0 && run(["unshare", "--mount", "true"]) === "") return false;
   const what = "the right to mount a file system (root)";
   if (process.env["CI"] === "true")
-    throw new Error(`The tests of this file cannot run, missing: ${what}`);
-  console.warn(`Tests left out, missing: ${what}`);
+    throw new Error(`Cannot run the tests of this file, missing: ${what}`);
+  console.warn(`Skipping tests, missing: ${what}`);
   return true;
 }
 
-/** Runs a command. @returns what went wrong, or nothing */
+/** Runs a command. @returns the error, or nothing */
 function run(command: string[]): string {
   const { success, stderr } = Bun.spawnSync(command, { stdout: "ignore", stderr: "pipe" });
   return success ? "" : `${command.join(" ")}: ${stderr.toString() || "failed"}`;
@@ -44,7 +44,7 @@ function checked(command: string[]): void {
   if (problem !== "") throw new Error(problem);
 }
 
-/** A small file system in memory (tmpfs), which is gone when its scope is left. */
+/** A small file system in memory (tmpfs). It is removed at the end of its scope. */
 export class SmallDisk implements Disposable {
   readonly #mountPoint = tempDir();
 
@@ -68,7 +68,7 @@ export class SmallDisk implements Disposable {
     return [bfree, ffree];
   }
 
-  /** Takes all space but `leaveBytes`. */
+  /** Uses all space except `leaveBytes`. */
   fill(leaveBytes = 0): void {
     const { bfree, bsize } = statfsSync(this.path);
     const fd = openSync(join(this.path, "filler"), "w");
@@ -76,20 +76,20 @@ export class SmallDisk implements Disposable {
       for (let left = bfree * bsize - leaveBytes; left > 0; left -= bsize)
         writeSync(fd, Buffer.alloc(bsize));
     } catch (error) {
-      // Who else writes there may take the last of it.
+      // Another writer may have taken the last of it.
       if ((error as NodeJS.ErrnoException).code !== "ENOSPC") throw error;
     } finally {
       closeSync(fd);
     }
   }
 
-  /** Takes all inodes, so that there can be no further file. */
+  /** Uses all inodes, so no file can be created. */
   fillInodes(): void {
     for (let left = this.free()[1]; left > 0; left--)
       writeFileSync(join(this.path, `filler-${left}`), "");
   }
 
-  /** Gives back what {@link fill} and {@link fillInodes} took. */
+  /** Frees what {@link fill} and {@link fillInodes} took. */
   makeRoom(): void {
     for (const name of readdirSync(this.path))
       if (name.startsWith("filler")) rmSync(join(this.path, name));
@@ -106,8 +106,8 @@ export class SmallDisk implements Disposable {
 }
 
 /**
- * A stick with exFAT through FUSE, as a Raspberry Pi mounts it: a file on a loop device. Gone when
- * its scope is left.
+ * A stick with exFAT through FUSE, as a Raspberry Pi mounts it: a file on a loop device. It is
+ * removed at the end of its scope.
  */
 export class ExfatDisk implements Disposable {
   readonly #owned = tempDir();
@@ -140,14 +140,14 @@ export class ExfatDisk implements Disposable {
     checked(["mount.exfat-fuse", this.#loop, this.path]);
   }
 
-  /** As when it is pulled out, and the desktop cleans up behind it. */
+  /** As if it were pulled out, and the desktop cleaned up. */
   pullOut(): void {
     run(["umount", "--lazy", this.path]);
     if (this.#loop !== "") run(["losetup", "--detach", this.#loop]);
     this.#loop = "";
   }
 
-  /** Takes all space. */
+  /** Uses all space. */
   fill(): void {
     const fd = openSync(join(this.path, "filler"), "w");
     try {
@@ -165,29 +165,29 @@ export class ExfatDisk implements Disposable {
   }
 }
 
-/** What a file system may not be able to do. */
+/** What a file system may not support. */
 export type Ability =
-  /** Open a file that has no name: not on NFS and exFAT. */
+  /** Opening a file without a name: not on NFS and exFAT. */
   | "O_TMPFILE"
-  /** Give such a file its name. */
+  /** Giving such a file its name. */
   | "link O_TMPFILE"
-  /** The same by its descriptor alone: not for others than root before Linux 6.10. */
+  /** The same by its descriptor alone: before Linux 6.10 only for root. */
   | "AT_EMPTY_PATH"
-  /** Rename only where the new name is free: not on NFS. */
+  /** Renaming only if the new name is free: not on NFS. */
   | "RENAME_NOREPLACE"
-  /** Give a file a second name: not on FAT and exFAT. */
+  /** Giving a file a second name: not on FAT and exFAT. */
   | "hard links"
-  /** Rename at all. */
+  /** Renaming at all. */
   | "rename"
-  /** Make a file shorter. */
+  /** Shortening a file. */
   | "truncate";
 
 interface Rule {
-  /** Numbers of the system call on x86-64 and on AArch64; -1: it has none. */
+  /** Numbers of the system call on x86-64 and on AArch64; -1 if it has none. */
   readonly x64: number;
   readonly arm64: number;
   readonly errno: number;
-  /** The rule is only for calls in which this argument has one of these bits. */
+  /** The rule applies only to calls in which this argument has one of these bits. */
   readonly bits?: { readonly argument: number; readonly mask: number };
 }
 
@@ -213,9 +213,9 @@ const RULES: Record<Ability, readonly Rule[]> = {
 };
 
 /**
- * Makes the system calls of this thread fail from now on as they do on a file system without these
- * abilities: a seccomp filter, which the kernel never takes off a thread again. So only a thread
- * that ends with its test may call this.
+ * Makes system calls of this thread fail as on a file system without these abilities. This is a
+ * seccomp filter, which the kernel never removes. So only a thread that ends with its test may call
+ * this.
  */
 export function loseAbilities(abilities: readonly Ability[]): void {
   // struct sock_filter: code, jump if true, jump if false, operand (linux/filter.h).
@@ -238,7 +238,7 @@ export function loseAbilities(abilities: readonly Ability[]): void {
     filters.writeUInt8(jumpFalse, index * 8 + 3);
     filters.writeUInt32LE(operand, index * 8 + 4);
   }
-  // struct sock_fprog: how many, and where they are.
+  // struct sock_fprog: their number and address.
   const filterProgram = Buffer.alloc(16);
   filterProgram.writeUInt16LE(program.length, 0);
   filterProgram.writeBigUInt64LE(BigInt(ptr(filters)), 8);
@@ -251,6 +251,6 @@ export function loseAbilities(abilities: readonly Ability[]): void {
   const failed =
     libc.symbols.prctl(setNoNewPrivileges, 1, null, 0, 0) < 0 ||
     libc.symbols.prctl(setSeccomp, modeFilter, filterProgram, 0, 0) < 0;
-  // The kernel has its own copy now; until then the filters had to stay where they were.
+  // The kernel has its own copy now. Until then, the filters must not move.
   if (failed || filters.length === 0) throw new Error("The kernel takes no seccomp filter");
 }

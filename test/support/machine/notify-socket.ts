@@ -21,7 +21,7 @@ const SOCK_CLOEXEC = 0o2000000;
 const MSG_DONTWAIT = 0x40;
 
 /** How long a message may take. It only bounds a test that would else hang. */
-const COMES_MS = 30_000;
+const COMES_MS = 50_000;
 
 /** Takes what a service tells systemd. */
 export class NotifySocket implements Disposable {

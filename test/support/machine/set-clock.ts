@@ -1,6 +1,6 @@
 /**
- * The clock of a program, as a test sets it: what the C library tells it is so many seconds off
- * (`clock-offset.c`).
+ * A clock that a test sets for a program: the C library reports a time that is a number of seconds
+ * off (`clock-offset.c`).
  *
  * @module
  */
@@ -11,16 +11,16 @@ import { tempDir } from "./temp.ts";
 
 const SOURCE = join(import.meta.dir, "clock-offset.c");
 
-/** A clock that programs have which are started with {@link SetClock.env}. */
+/** A clock for programs started with {@link SetClock.env}. */
 export class SetClock implements Disposable {
   readonly #dir = tempDir();
   readonly #file = join(this.#dir.path, "offset");
-  /** What is added to the environment of a program. */
+  /** Variables to add to a program's environment. */
   readonly env: Readonly<Record<string, string>>;
 
   /**
-   * @param seconds how far it is ahead of the machine's, or behind where below 0 @throws {Error}
-   * where there is no compiler
+   * @param seconds how far it is ahead of the machine's clock; negative: behind
+   * @throws {Error} if there is no compiler
    */
   constructor(seconds: number) {
     const library = join(this.#dir.path, "clock-offset.so");
@@ -39,11 +39,11 @@ export class SetClock implements Disposable {
     this.env = { LD_PRELOAD: library, CLOCK_OFFSET: this.#file };
   }
 
-  /** Sets it, also while programs run. */
+  /** Sets it, even while programs run. */
   set(seconds: number): void {
     const value = Buffer.alloc(8);
     value.writeBigInt64LE(BigInt(Math.round(seconds)));
-    // In place: they have mapped it.
+    // In place, because programs have mapped the file.
     const fd = openSync(this.#file, "r+");
     try {
       writeSync(fd, value, 0, value.byteLength, 0);

@@ -1,5 +1,5 @@
 /**
- * Watches the system calls of a process, and makes some of them fail.
+ * Traces the system calls of a process, and makes some of them fail.
  *
  * @module
  */
@@ -7,8 +7,8 @@
 import { readdirSync, readFileSync } from "node:fs";
 
 /**
- * For `describe.skipIf(lacksStrace())`: whether nothing can be watched here. @throws {Error} With
- * `CI=true`, instead.
+ * Whether processes cannot be traced here, for `describe.skipIf(lacksStrace())`. @throws {Error} if
+ * so and `CI=true`
  */
 export function lacksStrace(): boolean {
   if (
@@ -18,15 +18,12 @@ export function lacksStrace(): boolean {
     return false;
   const what = "strace, and the right to use it (Debian: strace)";
   if (process.env["CI"] === "true")
-    throw new Error(`The tests of this file cannot run, missing: ${what}`);
-  console.warn(`Tests left out, missing: ${what}`);
+    throw new Error(`Cannot run the tests of this file, missing: ${what}`);
+  console.warn(`Skipping tests, missing: ${what}`);
   return true;
 }
 
-/**
- * A thread of a process, by the name that `top -H` shows. @throws {Error} where there is not one of
- * it
- */
+/** A thread of a process, by its name in `top -H`. @throws {Error} unless there is exactly one */
 export function threadOf(pid: number, name: string): number {
   const threads = readdirSync(`/proc/${pid}/task`);
   const [found, ...others] = threads.filter(
@@ -36,7 +33,7 @@ export function threadOf(pid: number, name: string): number {
   return Number(found);
 }
 
-/** What a process calls from now on, in all its threads. */
+/** The system calls of a process from now on, in all its threads. */
 export class Strace implements AsyncDisposable {
   readonly #process: Bun.Subprocess<"ignore", "ignore", "pipe">;
   readonly #attached = Promise.withResolvers<void>();
@@ -58,10 +55,10 @@ export class Strace implements AsyncDisposable {
   }
 
   /**
-   * Starts to watch.
+   * Starts to trace.
    *
    * @param call the name of a system call
-   * @param inject what is to be done to it, as in `strace -e inject`, e.g. `error=EIO:when=1`
+   * @param inject a fault for it, as in `strace -e inject`, e.g. `error=EIO:when=1`
    */
   static async attach(pid: number, call: string, inject?: string): Promise<Strace> {
     const strace = new Strace(pid, call, inject, ["-f"]);
@@ -69,7 +66,7 @@ export class Strace implements AsyncDisposable {
     return strace;
   }
 
-  /** The same for one thread alone. @param calls the names of system calls, with commas */
+  /** The same for a single thread. @param calls names of system calls, separated by commas */
   static async attachThread(thread: number, calls: string, inject: string): Promise<Strace> {
     const strace = new Strace(thread, calls, inject, []);
     await strace.#attached.promise;
@@ -85,13 +82,13 @@ export class Strace implements AsyncDisposable {
   }
 
   /**
-   * What each call gave, in their order, e.g. `= 0` or `= -1 EIO (Input/output error) (INJECTED)`.
+   * The results of the calls, in order, e.g. `= 0` or `= -1 EIO (Input/output error) (INJECTED)`.
    */
   results(): string[] {
     return this.#output.split("\n").flatMap((line) => /\)\s+(= -?\d+.*)$/.exec(line)?.[1] ?? []);
   }
 
-  /** Waits until the process that is watched has ended. */
+  /** Waits until the traced process has ended. */
   async ended(): Promise<void> {
     await this.#process.exited;
     await this.#read;

@@ -1,5 +1,5 @@
 /**
- * Directories that belong to one test.
+ * Temporary directories for a single test.
  *
  * @module
  */
@@ -8,12 +8,12 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-/** A directory that is gone when its scope is left. */
+/** A directory that is removed at the end of its scope. */
 export interface TempDir extends Disposable {
   readonly path: string;
 }
 
-/** Makes an empty directory under the system's one for temporary files. */
+/** Makes an empty directory in the system's directory for temporary files. */
 export function tempDir(): TempDir {
   const path = mkdtempSync(join(tmpdir(), "imagehub-test-"));
   return {

@@ -9,7 +9,7 @@ import type { Hub } from "../hub/hub.ts";
 /** Frame 1. */
 export const header = (msg: string): string => JSON.stringify({ msg });
 
-/** A JPEG as far as a hub looks, which is like no other. */
+/** A unique JPEG, as far as a hub checks it. */
 export function jpeg(name: string, size = 20_000): Buffer {
   return Buffer.concat([
     Buffer.of(0xff, 0xd8),
@@ -18,7 +18,7 @@ export function jpeg(name: string, size = 20_000): Buffer {
   ]);
 }
 
-/** What the images say that are stored, sorted. */
+/** The content of the stored images, sorted. */
 export function storedNames(hub: Hub): string[] {
   return hub
     .images()

@@ -1,5 +1,5 @@
 /**
- * Keys in files as pyzmq makes them, and a camera on pyzmq that shows them.
+ * Key files as pyzmq makes them, and a camera on pyzmq that uses them.
  *
  * @module
  */
@@ -15,7 +15,10 @@ function python(code: string, ...args: readonly string[]): string {
   return stdout.toString();
 }
 
-/** `zmq.auth.create_certificates`: NAME.key and NAME.key_secret in a directory, which is made. */
+/**
+ * `zmq.auth.create_certificates`: makes NAME.key and NAME.key_secret in a directory, which it
+ * creates.
+ */
 export function createCertificates(directory: string, name: string): void {
   mkdirSync(directory, { recursive: true });
   python(
@@ -35,30 +38,27 @@ export function loadCertificate(file: string): [publicKey: string, secretKey: st
   return loadedSchema.parse(JSON.parse(python(code, file)));
 }
 
-/** What a camera shows and sends. */
+/** The keys of a camera, and what it sends. */
 export interface CurvePeerOptions {
   /** Field 0 of its text. */
   readonly node: string;
   readonly port: number;
-  /** Its own keys, a file NAME.key_secret; without them it has no CURVE. */
+  /** Its own keys, a file NAME.key_secret; without them it uses no CURVE. */
   readonly keys?: string;
   /** The key that it takes for the hub's, in Z85. */
   readonly serverKey?: string;
   /**
-   * When its keys are set: before it connects (default), or on a sender of imagezmq, which connects
-   * when it is made: then `late`, or with the socket disconnected before and connected `again`
-   * after it.
+   * When its keys are set: before it connects (default). A sender of imagezmq connects when it is
+   * made: its keys are set `late`, or between disconnecting and connecting `again`.
    */
   readonly way?: "plain" | "late" | "again";
 }
 
-/**
- * A process that sends one image. It goes on trying until it has its answer or its scope is left.
- */
+/** A process that sends one image. It tries until it has its answer, or its scope ends. */
 export class CurvePeer implements AsyncDisposable {
-  /** The reply; empty where it was ended before. */
+  /** The reply; empty if it was ended before. */
   readonly reply: Promise<string>;
-  /** Whether there was one. */
+  /** Whether there was a reply. */
   isAnswered = false;
   readonly #process: Bun.Subprocess<"ignore", "pipe", "inherit">;
 

@@ -1,6 +1,6 @@
 /**
- * Connections that leave security out: older versions of ZMTP, and mechanisms without keys, each
- * with one event.
+ * Connections that avoid security: older versions of ZMTP, and mechanisms without keys. Each sends
+ * one event.
  *
  * @module
  */
@@ -17,11 +17,11 @@ const EVENT = ["", JSON.stringify({ msg: `${STRANGER}|Temp|1` }), "x"];
 export interface Downgrade {
   readonly what: string;
   readonly opening: Buffer;
-  /** Whether its messages may only follow the hub's READY; else they are part of the opening. */
+  /** Whether its messages must follow the hub's READY; otherwise they are part of the opening. */
   readonly waits: boolean;
 }
 
-/** All that there are. An open hub takes the event of those with NULL. */
+/** All kinds. An open hub accepts the events of those with NULL. */
 export const DOWNGRADES: readonly Downgrade[] = [
   { what: "NULL of ZMTP 3.1", opening: Buffer.concat([greeting("NULL"), ready()]), waits: true },
   { what: "NULL of ZMTP 3.0", opening: Buffer.concat([greeting("NULL", 0), ready()]), waits: true },
@@ -54,9 +54,7 @@ function frameOfVersionOne(body: string, at: number): Buffer {
   return Buffer.concat([Buffer.of(body.length + 1, at < 2 ? 1 : 0), Buffer.from(body)]);
 }
 
-/**
- * Opens such a connection to a port of 127.0.0.1 and sends the event, as soon as that may be sent.
- */
+/** Opens such a connection to a port of 127.0.0.1, and sends the event as soon as allowed. */
 export async function downgrade(port: number, { opening, waits }: Downgrade): Promise<RawPeer> {
   const peer = await RawPeer.connect(port, opening);
   if (!waits) return peer;

@@ -1,5 +1,5 @@
 /**
- * Something that speaks ZeroMQ and is no hub: it answers what a test wants, or nothing.
+ * A ZeroMQ server that is no hub: it answers what a test wants, or nothing.
  *
  * @module
  */
@@ -8,10 +8,12 @@ import { Context, type Socket, SocketOption, SocketType } from "../../../src/zmq
 import { freePort } from "../../../scripts/lib/free-port.ts";
 import { receiveFrames, sendFrames } from "./zmq-peer.ts";
 
-/** Answers every request with `reply`; with undefined it takes requests and does not answer. */
+/**
+ * Answers every request with `reply`. If that is undefined, it takes requests without answering.
+ */
 export class FakeHub implements AsyncDisposable {
   readonly port = freePort();
-  /** The last frames of the requests that came. */
+  /** The last frames of the received requests. */
   readonly payloads: Buffer[] = [];
   readonly #context = new Context();
   readonly #socket: Socket;

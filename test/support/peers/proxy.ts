@@ -9,7 +9,7 @@ import { PYTHON } from "../../../scripts/lib/available.ts";
 import { freePort } from "../../../scripts/lib/free-port.ts";
 
 /**
- * A proxy that runs: what is sent to its port arrives at the other one with a frame more in its
+ * A running proxy. Requests to its port arrive at the other one with one more frame in the
  * envelope.
  */
 export class Proxy implements AsyncDisposable {
@@ -24,7 +24,7 @@ export class Proxy implements AsyncDisposable {
     });
   }
 
-  /** Starts a proxy in front of a hub, or of another proxy. */
+  /** Starts a proxy before a hub or another proxy. */
   static async start(hubPort: number): Promise<Proxy> {
     const proxy = new Proxy(hubPort);
     const { done } = await proxy.#process.stdout.getReader().read();

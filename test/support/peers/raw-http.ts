@@ -1,5 +1,5 @@
 /**
- * A connection to an HTTP server on which a test says what it likes.
+ * A connection to an HTTP server, over which a test sends any bytes.
  *
  * @module
  */
@@ -7,17 +7,16 @@
 import { connect, type Socket } from "node:net";
 import { COMES_MS } from "./zmq-peer.ts";
 
-/** See the module. */
+/** One connection. */
 export class RawHttp implements Disposable {
-  /** What has come. */
+  /** What has been received. */
   text = "";
   isClosed = false;
   readonly socket: Socket;
 
   /** @param port of 127.0.0.1 */
   constructor(port: number) {
-    // The end of the server's side is not to end this one, as it would be for one that means no
-    // good.
+    // The server's end must not end this side, as with a hostile peer.
     this.socket = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
     this.socket.on("data", (chunk) => (this.text += chunk.toString("latin1")));
     this.socket.on("error", () => undefined);
@@ -29,12 +28,12 @@ export class RawHttp implements Disposable {
     this.socket.write(text);
   }
 
-  /** How many answers have begun to come. */
+  /** Number of answers that have begun to arrive. */
   get answers(): number {
     return this.text.split("HTTP/1.1 ").length - 1;
   }
 
-  /** Waits until it is so. @returns false where it does not come to that */
+  /** Waits until something is true. @returns false if it takes too long */
   async until(isSo: () => boolean): Promise<boolean> {
     for (const end = performance.now() + COMES_MS; !isSo(); await Bun.sleep(5)) {
       if (performance.now() > end) return false;
@@ -42,7 +41,7 @@ export class RawHttp implements Disposable {
     return true;
   }
 
-  /** Waits until the server has ended it. @returns false where it does not */
+  /** Waits until the server has closed it. @returns false if it does not */
   async untilClosed(): Promise<boolean> {
     return await this.until(() => this.isClosed);
   }

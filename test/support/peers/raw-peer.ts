@@ -1,5 +1,5 @@
 /**
- * A TCP connection to a hub, over which a test puts bytes by hand: what no libzmq would send.
+ * A TCP connection to a hub, over which a test sends bytes that libzmq would never send.
  *
  * @module
  */
@@ -22,7 +22,7 @@ export class RawPeer implements Disposable {
     socket.on("end", () => (this.isClosed = true));
   }
 
-  /** Connects, and sends what is given. */
+  /** Connects and sends these bytes. */
   static async connect(port: number, ...chunks: readonly Uint8Array[]): Promise<RawPeer> {
     const connected = Promise.withResolvers<void>();
     const socket = connect(port, "127.0.0.1", () => connected.resolve());
@@ -37,19 +37,19 @@ export class RawPeer implements Disposable {
     if (!this.isClosed) this.#socket.write(bytes);
   }
 
-  /** Reads nothing from now on, so that what the hub sends piles up. */
+  /** Stops reading, so what the hub sends piles up. */
   pause(): void {
     this.#socket.pause();
   }
 
-  /** What has come so far. */
+  /** What has been received so far. */
   received(): Buffer {
     return Buffer.concat(this.#received);
   }
 
   /**
-   * Waits until this has come or the hub has closed the connection. @throws {Error} when neither
-   * happens
+   * Waits until these bytes have arrived or the hub has closed the connection. @throws {Error} if
+   * neither happens
    */
   async heard(text: string): Promise<void> {
     for (const end = performance.now() + COMES_MS; !this.isClosed; await Bun.sleep(5)) {
@@ -61,8 +61,8 @@ export class RawPeer implements Disposable {
   /**
    * Waits until the hub has closed the connection.
    *
-   * @param meanwhile is done every 50 ms, e.g. to send a further byte
-   * @throws {Error} when it does not
+   * @param meanwhile is called every 50 ms, e.g. to send another byte
+   * @throws {Error} if it does not
    */
   async closed(meanwhile: () => void = () => undefined): Promise<void> {
     for (const end = performance.now() + COMES_MS; !this.isClosed; await Bun.sleep(50)) {

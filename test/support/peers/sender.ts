@@ -1,6 +1,6 @@
 /**
  * Drives `imagezmq_sender.py`, a process that sends to the hub exactly as imagezmq does. One {@link
- * Sender} is one process with one REQ socket; several of them are several cameras.
+ * Sender} is one process with one REQ socket. Several of them are several cameras.
  *
  * @module
  */
@@ -11,31 +11,31 @@ import { z } from "zod";
 import { PYTHON } from "../../../scripts/lib/available.ts";
 
 const replySchema = z.object({
-  /** The reply's last frame as text; null where none came in time. */
+  /** The last frame of the reply, as text; null if none came in time. */
   reply: z.string().nullable(),
-  /** From before the send to the reply, in milliseconds. */
+  /** Time from before the send to the reply, in milliseconds. */
   ms: z.number(),
-  /** Of the last frame sent, in hex. */
+  /** SHA-256 of the last frame sent, in hex. */
   sha256: z.string(),
-  /** Of the last frame sent, in bytes. */
+  /** Size of the last frame sent, in bytes. */
   size: z.number(),
-  /** The reply's frames as they are on the wire. */
+  /** The reply's frames, as received. */
   frames: z.array(z.base64().transform((frame) => Buffer.from(frame, "base64"))),
 });
 
-/** How a request went. */
+/** The result of a request. */
 export type Reply = Readonly<z.infer<typeof replySchema>>;
 
 const loadSchema = z.object({
   /** The sum of the others. */
   sent: z.number(),
   ok: z.number(),
-  /** Answered with something else than `OK`. */
+  /** Answered, but not with `OK`. */
   refused: z.number(),
   unanswered: z.number(),
 });
 
-/** How a load went. */
+/** The result of a load. */
 export type LoadTotals = Readonly<z.infer<typeof loadSchema>>;
 
 const journalSchema = z.object({
@@ -44,7 +44,7 @@ const journalSchema = z.object({
   reply: z.string().nullable(),
 });
 
-/** A line of a load's journal; `reply` is null where none came in time. */
+/** A line of a load's journal; `reply` is null if none came in time. */
 export type JournalEntry = Readonly<z.infer<typeof journalSchema>>;
 
 /** Reads what loads have written to a journal so far. */
@@ -53,22 +53,22 @@ export function readJournal(path: string): JournalEntry[] {
   return complete.map((line) => journalSchema.parse(JSON.parse(line)));
 }
 
-/** The kinds of arrays that {@link Sender.raw} makes; `sliced` is not contiguous, and coloured. */
+/** The kinds of arrays that {@link Sender.raw} makes. `sliced` is coloured and not contiguous. */
 type RawKind = "bgr" | "gray" | "sliced" | "bgra" | "bool";
 
 /** An array of random items. */
 export interface RandomArray {
-  /** Of numpy, such as `>u2`. */
+  /** The numpy dtype, such as `>u2`. */
   readonly dtype: string;
   readonly shape: readonly number[];
   readonly seed?: number;
-  /** What the header says in place of the dtype's `str()`. */
+  /** The dtype in the header, instead of its `str()`. */
   readonly spelt?: string;
 }
 
 const pngSchema = z.object({ shape: z.array(z.number()), sha256: z.string() });
 
-/** What makes up one array. */
+/** The parameters of an array. */
 export interface RawImage {
   readonly kind: RawKind;
   readonly height: number;
@@ -77,7 +77,7 @@ export interface RawImage {
   readonly seed?: number;
 }
 
-/** The red, green and blue that a pixel of the array has, by the rule in `imagezmq_sender.py`. */
+/** The red, green and blue of a pixel in the array, by the rule in `imagezmq_sender.py`. */
 export function patternPixel(
   image: RawImage,
   x: number,
@@ -107,7 +107,7 @@ const answerSchema = z.looseObject({ id: z.number(), error: z.string().optional(
 
 type Answer = z.infer<typeof answerSchema>;
 
-/** A process that sends as a camera does. */
+/** A process that sends like a camera. */
 export class Sender implements AsyncDisposable {
   readonly #process: Bun.Subprocess<"pipe", "pipe", "pipe">;
   readonly #waiting = new Map<number, PromiseWithResolvers<Answer>>();
@@ -115,8 +115,8 @@ export class Sender implements AsyncDisposable {
   #lastId = 0;
 
   /**
-   * Starts the process. A request that gets no reply within `timeoutMs` (default 20,000) has the
-   * reply null. Requests of a sender with a `routingId`, as no camera has, are stored by a writer.
+   * Starts the process. A request without a reply within `timeoutMs` (default 20,000) has the reply
+   * null. Requests of a sender with a `routingId`, which no camera has, are stored by a writer.
    */
   constructor(
     port: number,
@@ -130,7 +130,10 @@ export class Sender implements AsyncDisposable {
     this.#ended = this.#read();
   }
 
-  /** Hands each line to who waits for it; tells those who still wait when the process has ended. */
+  /**
+   * Gives each line to the one who waits for it. When the process has ended, tells all who still
+   * wait.
+   */
   async #read(): Promise<void> {
     const errors = new Response(this.#process.stderr).text();
     const decoder = new TextDecoder();
@@ -165,7 +168,7 @@ export class Sender implements AsyncDisposable {
     return replySchema.parse(await this.#command(command));
   }
 
-  /** Sends the bytes of a JPEG file, or `size` random bytes that begin and end as a JPEG does. */
+  /** Sends the bytes of a JPEG file, or `size` random bytes that begin and end like a JPEG. */
   async jpg(
     msg: string,
     content: { readonly file: string } | { readonly size: number; readonly seed?: number },
@@ -173,48 +176,45 @@ export class Sender implements AsyncDisposable {
     return await this.#request({ do: "jpg", msg, ...content });
   }
 
-  /** Sends an array as OpenCV holds it. */
+  /** Sends an array as OpenCV has it. */
   async raw(msg: string, image: RawImage): Promise<Reply> {
     return await this.#request({ do: "raw", msg, ...image });
   }
 
-  /** Sends an array of random items, of any dtype that numpy has. */
+  /** Sends an array of random items, of any numpy dtype. */
   async array(msg: string, array: RandomArray): Promise<Reply> {
     return await this.#request({ do: "array", msg, ...array });
   }
 
   /**
-   * Sends the bytes of a JPEG file as an array, as `cv2.imencode` gives them. @param shape -1
-   * stands for how many there are
+   * Sends the bytes of a JPEG file as an array, as `cv2.imencode` returns them. @param shape -1
+   * stands for their number
    */
   async encoded(msg: string, file: string, shape: readonly number[]): Promise<Reply> {
     return await this.#request({ do: "encoded", msg, file, shape });
   }
 
   /**
-   * Reads a PNG of 16 bits by the specification, and gives the shape and the hash of the array of
-   * this dtype that it was made of.
+   * Reads a PNG with 16 bits by the specification. Returns the shape and the hash of the original
+   * array of this dtype.
    */
   async png(file: string, dtype: string): Promise<z.infer<typeof pngSchema>> {
     return pngSchema.parse(await this.#command({ do: "png", file, dtype }));
   }
 
-  /**
-   * Sends a text with the tiny black image that imagenode adds to it, as a JPEG (default) or as an
-   * array.
-   */
+  /** Sends a text with imagenode's tiny black image, as a JPEG (default) or as an array. */
   async event(msg: string, payload: "jpg" | "raw" = "jpg"): Promise<Reply> {
     return await this.#request({ do: "event", msg, payload });
   }
 
-  /** Sends what imagenode sends to say that it is alive. */
+  /** Sends imagenode's sign of life. */
   async heartbeat(node: string): Promise<Reply> {
     return await this.event(`${node}|Heartbeat`);
   }
 
   /**
-   * Sends frames as they are from a socket of its own: `req`, or `dealer`, which adds no delimiter.
-   * With `wait` false nothing waits for a reply.
+   * Sends frames unchanged from a separate socket: `req`, or `dealer`, which adds no delimiter. If
+   * `wait` is false, nothing waits for a reply.
    */
   async frames(
     frames: readonly (string | Uint8Array)[],
@@ -227,15 +227,15 @@ export class Sender implements AsyncDisposable {
   }
 
   /**
-   * Sends `count` different random JPEGs as fast as the replies come, and writes each with its
-   * SHA-256 and its reply to the journal, which {@link readJournal} reads. The first one without a
-   * reply ends the load.
+   * Sends `count` different random JPEGs as fast as the replies come. Writes each with its SHA-256
+   * and its reply to the journal for {@link readJournal}. The first one without a reply ends the
+   * load.
    */
   async load(options: {
-    /** Like `Barn|jpg`; a further field with the number is added. */
+    /** Like `Barn|jpg`; a field with the number is appended. */
     readonly msg: string;
     readonly count: number;
-    /** Of one JPEG, in bytes. */
+    /** Size of a JPEG, in bytes. */
     readonly size: number;
     /** Two loads with the same seed send the same bytes. */
     readonly seed: number;
@@ -244,7 +244,7 @@ export class Sender implements AsyncDisposable {
     return loadSchema.parse(await this.#command({ do: "load", ...options }));
   }
 
-  /** Ends the process, also in the midst of a request. */
+  /** Ends the process, even during a request. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#process.kill("SIGKILL");
     await this.#process.exited;

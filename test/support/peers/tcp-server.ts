@@ -11,7 +11,7 @@ export interface TcpServer extends AsyncDisposable {
   readonly port: number;
 }
 
-/** Starts a server that does `onConnection` with each connection. */
+/** Starts a server that calls `onConnection` for each connection. */
 export async function listenTcp(onConnection: (socket: Socket) => void): Promise<TcpServer> {
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {

@@ -8,7 +8,7 @@ import { basename, join } from "node:path";
 import { PYTHON } from "../../../scripts/lib/available.ts";
 import { COMES_MS } from "./zmq-peer.ts";
 
-/** What is used: inotifywait of inotify-tools, or Python's watchdog. */
+/** The program: inotifywait of inotify-tools, or Python's watchdog. */
 type Program = "inotifywait" | "watchdog";
 
 const COMMANDS: Record<Program, (folder: string) => string[]> = {
@@ -19,14 +19,14 @@ const COMMANDS: Record<Program, (folder: string) => string[]> = {
   watchdog: (folder) => [PYTHON, join(import.meta.dir, "watcher.py"), folder],
 };
 
-/** How a watcher says that it watches, and what it tells of a file. */
+/** How a watcher reports that it watches, and what it reports of a file. */
 const WATCHES = /^(?:Watches established\.|watches)$/m;
 const LINE = /^(?<event>created|closed|moved|CLOSE_WRITE,CLOSE|MOVED_TO) (?<path>.+)$/gm;
 
-/** What watchers tell of a file that is whole; watchdog has `created` for one that was moved in. */
+/** Reports for a whole file; watchdog uses `created` for one that was moved in. */
 export type Told = "CLOSE_WRITE,CLOSE" | "MOVED_TO" | "closed" | "created";
 
-/** A program that watches a folder and all below it, until it is disposed of. */
+/** A program that watches a folder and everything below it, until it is disposed of. */
 export class Watcher implements AsyncDisposable {
   readonly #process: Bun.Subprocess<"pipe", "pipe", "pipe">;
   readonly #read: Promise<unknown>;
@@ -40,7 +40,7 @@ export class Watcher implements AsyncDisposable {
     ]);
   }
 
-  /** Returns when it sees all that happens. */
+  /** Returns when it sees all events. */
   static async start(program: Program, folder: string): Promise<Watcher> {
     const watcher = new Watcher(COMMANDS[program](folder));
     await watcher.#until(() => WATCHES.test(watcher.#output));
@@ -58,7 +58,7 @@ export class Watcher implements AsyncDisposable {
     }
   }
 
-  /** The names that something was told of so far, hidden ones and those of unnamed files too. */
+  /** Names that were reported so far, also hidden and temporary ones. */
   seen(told: readonly Told[]): string[] {
     return Array.from(
       this.#output.matchAll(LINE),
@@ -69,7 +69,7 @@ export class Watcher implements AsyncDisposable {
   }
 
   /**
-   * Waits until there are so many that are like this, and then whether more come. @returns them,
+   * Waits for a number of reports of this kind, and then checks whether more come. @returns them,
    * sorted
    */
   async seenLike(like: RegExp, count: number, told: readonly Told[]): Promise<string[]> {

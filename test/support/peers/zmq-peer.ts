@@ -16,7 +16,7 @@ export const PeerType = { req: 3, rep: 4, dealer: 5, router: 6 } as const;
  * How long something that must come is waited for, in milliseconds. It only bounds a test that
  * would else hang.
  */
-export const COMES_MS = 20_000;
+export const COMES_MS = 50_000;
 
 /** Frames as text, or undefined where none came. */
 export type FramesText = string[] | undefined;
@@ -75,4 +75,11 @@ export class Peer implements Disposable {
   [Symbol.dispose](): void {
     this.socket[Symbol.dispose]();
   }
+}
+
+/** Waits until a socket is readable. @throws {Error} when it is not in time */
+export function waitFor(socket: Socket): void {
+  const poller = new Poller([socket]);
+  poller.wait(COMES_MS);
+  if (!poller.readable(0)) throw new Error("Nothing came");
 }

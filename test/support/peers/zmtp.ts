@@ -1,8 +1,8 @@
 /**
- * What a peer puts on the wire without security, byte for byte (ZMTP 3.1, ZeroMQ RFC 37).
+ * The bytes that a peer without security sends (ZMTP 3.1, ZeroMQ RFC 37).
  *
- * libzmq takes the first message only behind its own READY: until then it is an error of the
- * protocol.
+ * libzmq accepts the first message only after its own READY. Before that, a message is a protocol
+ * error.
  *
  * @module
  */
@@ -11,7 +11,7 @@ const MORE = 1;
 const LONG = 2;
 const COMMAND = 4;
 
-/** A frame. @param says how long it says it is, where that is not the truth */
+/** A frame. @param says the length that it claims, if not the true one */
 export function frame(flags: number, body: Uint8Array, says = BigInt(body.byteLength)): Buffer {
   const head = Buffer.alloc(9);
   head[0] = flags | LONG;
@@ -32,8 +32,8 @@ export function greeting(mechanism = "NULL", minor = 1): Buffer {
 }
 
 /**
- * The command that ends a handshake of the mechanism NULL. @param routingId that the peer claims;
- * else it leaves that to libzmq
+ * The command that ends a handshake of the mechanism NULL. @param routingId claimed by the peer;
+ * otherwise it leaves that to libzmq
  */
 export function ready(socketType = "DEALER", routingId?: Uint8Array): Buffer {
   return command(
@@ -45,12 +45,12 @@ export function ready(socketType = "DEALER", routingId?: Uint8Array): Buffer {
   );
 }
 
-/** A property of a peer, as it stands in READY. */
+/** A property of a peer, as in READY. */
 function property(name: string, value: Uint8Array): Uint8Array[] {
   return [Buffer.of(name.length), Buffer.from(name), Buffer.of(0, 0, 0, value.byteLength), value];
 }
 
-/** A message of these frames. */
+/** A message with these frames. */
 export function message(frames: readonly (string | Uint8Array)[]): Buffer {
   return Buffer.concat(
     frames.map((each, at) =>

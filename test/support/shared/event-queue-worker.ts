@@ -1,5 +1,5 @@
 /**
- * A thread that puts events into an {@link EventQueue} and drains it, as a writer does.
+ * A thread that puts events into an {@link EventQueue} and drains it, like a writer.
  *
  * @module
  */
@@ -11,15 +11,18 @@ import type { Shared } from "../../../src/shared/memory.ts";
 export interface EventQueueWorkerStart {
   readonly shared: Pick<Shared, "integers" | "nextEvents">;
   readonly writer: number;
-  /** The slots that it puts there, one after the other. */
+  /** The slots to put, one after the other. */
   readonly slots: readonly number[];
-  /** How many threads are storing now; then for each slot the how-manieth it was, from 1. */
+  /**
+   * The number of threads that are storing now; then for each slot its position in the order, from
+   * 1.
+   */
   readonly seen: Int32Array<SharedArrayBuffer>;
-  /** How many it takes down with it when it ends amid the first; undefined: it does not. */
+  /** How many it takes along if it ends during the first; undefined: it does not end. */
   readonly ends: boolean;
 }
 
-/** Whether two threads were storing at once. */
+/** Whether two threads stored at once. */
 export type EventQueueWorkerMessage = "done" | "two at once";
 
 declare const self: Worker;
@@ -40,7 +43,7 @@ self.onmessage = ({
   };
   for (const slot of slots) {
     queue.put(slot);
-    // One that ends has them all behind it.
+    // If it ends, all are queued before.
     if (!ends) queue.drain(store);
   }
   queue.drain(store);

@@ -1,6 +1,6 @@
 /**
- * A thread that counts under a {@link SharedLock} with plain reads and writes, which lose counts
- * without the lock.
+ * A thread that counts under a {@link SharedLock} with plain reads and writes, which would lose
+ * counts without the lock.
  *
  * @module
  */
@@ -8,7 +8,7 @@
 import { SharedLock } from "../../../src/shared/lock.ts";
 
 /**
- * What the thread is given: the lock is `integers[0]`, the counter `integers[1]`, and `integers[2]`
+ * The input of the thread. The lock is `integers[0]`, the counter `integers[1]`; `integers[2]`
  * starts all threads.
  */
 export interface LockWorkerStart {
@@ -24,7 +24,7 @@ self.onmessage = ({ data: { integers, counts } }: MessageEvent<LockWorkerStart>)
   for (let index = 0; index < counts; index++) {
     lock.hold(() => {
       const before = integers[1]!;
-      // So that the others come to the lock while it is held.
+      // So that the others reach the lock while it is held.
       for (let pause = 0; pause < index % 50; pause++) Atomics.load(integers, 2);
       integers[1] = before + 1;
     });

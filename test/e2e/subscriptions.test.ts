@@ -13,6 +13,7 @@ import { lacks, PARTS, PROGRAMS, PYTHON } from "../../scripts/lib/available.ts";
 import { header, jpeg, storedNames } from "../support/peers/camera.ts";
 import { createCertificates, loadCertificate } from "../support/peers/curve.ts";
 import { type Hub, startHub } from "../support/hub/hub.ts";
+import { answered, get, httpOf, WITH_HTTP } from "../support/hub/http.ts";
 import { linesWith, until } from "../support/hub/output.ts";
 import { StalledLog } from "../support/hub/stalled-log.ts";
 import { freePort } from "../../scripts/lib/free-port.ts";
@@ -58,7 +59,7 @@ async function publisher(
 const endpoint = (port: number): string => `tcp://127.0.0.1:${port}`;
 
 const hubWith = (hub: Record<string, unknown>): Promise<Hub> =>
-  startHub({ settings: { hub: { max_images_write: 100_000, ...hub } } });
+  startHub({ env: WITH_HTTP, settings: { hub: { max_images_write: 100_000, ...hub } } });
 
 /**
  * Waits until the hub has subscribed so often. A PUB socket has the subscription a moment later.
@@ -153,7 +154,11 @@ test("a slow disk drops what publishers send, counts and says it, and senders ke
   await until(hub, () => linesWith(hub, "The disk stalls").length > 0);
   for (let count = 0; count < 600; count++)
     sendFrames(socket, [header("Pub|jpg|"), jpeg(`published ${count}`)]);
-  await until(hub, () => linesWith(hub, "Dropped what a publisher has sent").length > 0);
+  await until(hub, () => linesWith(hub, "Dropped a publisher's message").length > 0);
+  await answered(
+    () => get(`${httpOf(hub)}/metrics`),
+    ([, text]) => Number(/^imagehub_published_messages_dropped_total (\d+)/m.exec(text)?.[1]) > 500,
+  );
   camera.send(header("Barn|jpg|"), jpeg("of the camera"));
   stalled.goOn();
   expect(camera.receive()).toEqual(["OK"]);

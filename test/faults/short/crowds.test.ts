@@ -1,0 +1,4 @@
+import { CROWDS } from "../rows.ts";
+import { testRows } from "./test-rows.ts";
+
+testRows(CROWDS);
