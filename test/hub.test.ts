@@ -178,7 +178,7 @@ describe("a hub with one writer", () => {
     using camera = peer(hub);
     using waiting = peer(hub);
     sendImage(camera, "It hangs");
-    await until(hub, () => hub.output().includes("First message from It hangs"));
+    await until(hub, () => hub.output().includes("In hand: It-hangs"));
     sendImage(waiting, "Good");
     await until(hub, () => hub.output().includes("First message from Good"));
     expect(hub.imageNodes()).toEqual([]);
@@ -195,7 +195,7 @@ describe("a hub with one writer", () => {
     using camera = peer(hub);
     using waiting = peer(hub);
     sendImage(camera, "It hangs");
-    await until(hub, () => hub.output().includes("First message from It hangs"));
+    await until(hub, () => hub.output().includes("In hand: It-hangs"));
     sendImage(waiting, "Good");
     await until(hub, () => hub.output().includes("First message from Good"));
     const stopped = hub.stop();

@@ -48,7 +48,7 @@ test("settingsFor takes a file as it is, and refuses another place than it names
   }
   expect(refusal("/srv/x")).toEqual([
     EXIT.usage,
-    `${config} sets data_directory to /srv/images, not /srv/x: change it there, or leave --data out`,
+    `${config} sets data_directory to /srv/images, not /srv/x: change it there, or leave out --data`,
   ]);
 });
 

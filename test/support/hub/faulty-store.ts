@@ -4,6 +4,7 @@
  * @module
  */
 
+import { writeSync } from "node:fs";
 import { Store } from "../../../src/store/store.ts";
 import { isForLog, type RequestSlot } from "../../../src/shared/request-slot.ts";
 
@@ -15,7 +16,10 @@ Store.prototype.handle = function faulty(this: Store, slot: RequestSlot): void |
   if (text.includes("throws")) throw new Error("an error that nobody foresaw");
   if (text.includes("rejects")) return Promise.reject(new Error("an error that nobody foresaw"));
   if (text.includes("exits")) process.exit(3);
-  // Never to be woken.
-  if (text.includes("hangs")) return new Promise(() => undefined);
+  if (text.includes("hangs")) {
+    writeSync(2, `In hand: ${text}\n`);
+    // Never to be woken.
+    return new Promise(() => undefined);
+  }
   return handle.call(this, slot);
 };
