@@ -26,7 +26,7 @@ export interface CatalogOptions {
 }
 
 /** The dates of all folders with images, the earliest first. @throws {Error} of node:fs */
-export function datesIn({ images }: DataDirectory): string[] {
+function datesIn({ images }: DataDirectory): string[] {
   return readdirSync(images, { withFileTypes: true })
     .filter((entry) => entry.isDirectory() && dayOf(entry.name) !== undefined)
     .map(({ name }) => name)
@@ -43,7 +43,7 @@ export function readDays(directory: DataDirectory, options: CatalogOptions): Cat
   return dates.map((date, index) => {
     onProgress?.(index, dates.length);
     const summary = folders.has(date) ? summaries.of(date, date < today) : empty(date);
-    return { ...summary, events: events.get(date) ?? 0 };
+    return Object.assign(summary, { events: events.get(date) ?? 0 });
   });
 }
 

@@ -62,7 +62,7 @@ export class Day {
     this.cameras = [...numbers.keys()].toSorted();
     const places = new Uint32Array(numbers.size);
     for (const [place, camera] of this.cameras.entries()) places[numbers.get(camera)!] = place;
-    const order = Uint32Array.from({ length: count }, (_, index) => index).sort(
+    const order = Uint32Array.from({ length: count }, (_, index) => index).toSorted(
       (a, b) => micros[a]! - micros[b]! || places[cameras[a]!]! - places[cameras[b]!]!,
     );
     this.micros = new Float64Array(count);
@@ -119,9 +119,12 @@ function formOf(name: string, suffix: ImageSuffix): number {
   return name.at(-suffix.length - 7) === "." ? place : place | NO_FRACTION;
 }
 
+function digits(value: number, width = 2): string {
+  return String(value).padStart(width, "0");
+}
+
 function clockOf(micros: number, form: number): string {
   const seconds = Math.floor(micros / SECOND);
-  const digits = (value: number, width = 2): string => String(value).padStart(width, "0");
   const clock = [seconds / 3600, (seconds / 60) % 60, seconds % 60].map((part) =>
     digits(Math.floor(part)),
   );

@@ -13,15 +13,13 @@ import { Calendar, systemClock } from "../protocol/calendar.ts";
 import { findRunningService } from "../service/running.ts";
 import { DataDirectory } from "../store/data-directory.ts";
 import { loadFor, type SettingsOptions } from "./check.ts";
+import { Progress } from "./progress.ts";
 import { grouped, size, table } from "./table.ts";
 
 /** What `days` was asked for. */
 export interface DaysOptions extends SettingsOptions {
   readonly json?: boolean;
 }
-
-/** How long a person may wait without a word, in milliseconds. */
-const PROGRESS_AFTER_MS = 1000;
 
 /** Prints the days. @throws {FatalError} if the data directory cannot be read */
 export function days(options: DaysOptions): ExitStatus {
@@ -90,28 +88,4 @@ export function formatDays(directory: string, found: readonly CatalogDay[]): str
       : []),
     "",
   ].join("\n");
-}
-
-/** How far long work has come, on a terminal. */
-class Progress implements Disposable {
-  private readonly startMs = performance.now();
-  private isShown = false;
-
-  /** @param what is counted */
-  constructor(private readonly what: string) {}
-
-  show(done: number, total: number): void {
-    if (!process.stderr.isTTY || performance.now() - this.startMs < PROGRESS_AFTER_MS) return;
-    this.isShown = true;
-    process.stderr.write(`\r\u001b[K${grouped(done)} of ${grouped(total)} ${this.what}`);
-  }
-
-  end(): void {
-    if (this.isShown) process.stderr.write("\r\u001b[K");
-    this.isShown = false;
-  }
-
-  [Symbol.dispose](): void {
-    this.end();
-  }
 }

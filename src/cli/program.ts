@@ -77,10 +77,11 @@ export async function main(args: readonly string[]): Promise<ExitStatus> {
       status = await (await import("./status.ts")).status(options);
     });
 
-  withSettings(program.command("days").description("list the days with what is stored of each"))
+  withSettingsFile(program.command("days").description("list the days and what is stored of each"))
+    .option("--data <dir>", "data directory (default: that of the settings)")
     .option("--json", "print everything as JSON, with each camera of each day")
     .action(async (options: DaysOptions) => {
-      status = await (await import("./days.ts")).days(options);
+      status = (await import("./days.ts")).days(options);
     });
 
   program

@@ -97,9 +97,9 @@ describe("readDays", () => {
   });
 });
 
-describe("a summary that was kept", () => {
-  const kept = (): string => join(directory.own, "days/2021-09-23.json");
+const kept = (): string => join(directory.own, "days/2021-09-23.json");
 
+describe("a summary that was kept", () => {
   test("is used while its folder is as it was, for a day that is over", () => {
     image("2021-09-23", "Barn", 1, 10);
     image("2021-09-25", "Barn", 1, 10);
@@ -128,7 +128,7 @@ describe("a summary that was kept", () => {
     image("2021-09-23", "Barn", 2, 20);
     const found = days()[0];
     rmSync(directory.own, { recursive: true });
-    expect(found).toEqual(days()[0]!);
+    expect(found).toEqual(days()[0]);
     expect(found).toMatchObject({ date: "2021-09-23" });
   });
 

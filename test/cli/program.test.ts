@@ -32,6 +32,7 @@ describe("imagehub prints its help", () => {
     ["run", ["help", "run"]],
     ["check", ["check", "--help"]],
     ["check", ["help", "check"]],
+    ["days", ["days", "--help"]],
     ["keygen", ["keygen", "--help"]],
     ["status", ["status", "--help"]],
     ["send", ["send", "--help"]],

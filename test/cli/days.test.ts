@@ -1,0 +1,100 @@
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { EXIT } from "../../src/errors.ts";
+import { runCli } from "../support/hub/cli.ts";
+import { tempDir } from "../support/machine/temp.ts";
+
+setDefaultTimeout(120_000);
+
+/** A data directory with three images and an event on two days. */
+function fill(data: string): void {
+  for (const [date, name, bytes] of [
+    ["2021-09-23", "Barn-Door-2021-09-23T16.58.47.490303.jpg", 45_000],
+    ["2021-09-23", "Gate-2021-09-23T16.58.47.490303.jpg", 5000],
+    ["2021-09-24", "Gate-2021-09-24T00.00.00.000000.jpg", 999],
+  ] as const) {
+    mkdirSync(join(data, "images", date), { recursive: true });
+    writeFileSync(join(data, "images", date, name), new Uint8Array(bytes));
+  }
+  mkdirSync(join(data, "logs"));
+  writeFileSync(join(data, "logs/imagehub.log"), "2021-09-24 08:00:00,000 ~ Barn|Temp|76 F\n");
+}
+
+describe("imagehub days", () => {
+  test("prints a table, the latest day last", async () => {
+    using home = tempDir();
+    fill(join(home.path, "imagehub_data"));
+    expect(await runCli(["days"], { home: home.path })).toEqual({
+      status: EXIT.ok,
+      stdout:
+        "DAY         IMAGES  SIZE       EVENTS  CAMERAS\n" +
+        "2021-09-23  2       50.0 kB    0       2\n" +
+        "2021-09-24  1       999 bytes  1       1\n" +
+        `\n2 days, 3 images, 51.0 kB, 1 events in ${home.path}/imagehub_data\n`,
+      stderr: "",
+    });
+  });
+
+  test("prints each camera of each day as JSON", async () => {
+    using home = tempDir();
+    const data = join(home.path, "another");
+    fill(data);
+    writeFileSync(join(data, "images/2021-09-24/notes.txt"), "x");
+    const { status, stdout } = await runCli(["days", "--json", "--data", data], {
+      home: home.path,
+    });
+    expect(status).toBe(EXIT.ok);
+    expect(JSON.parse(stdout)).toEqual({
+      data_directory: data,
+      days: [
+        {
+          date: "2021-09-23",
+          images: 2,
+          bytes: 50_000,
+          foreign: 0,
+          cameras: [
+            { name: "Barn-Door", images: 1, bytes: 45_000 },
+            { name: "Gate", images: 1, bytes: 5000 },
+          ],
+          events: 0,
+        },
+        {
+          date: "2021-09-24",
+          images: 1,
+          bytes: 999,
+          foreign: 1,
+          cameras: [{ name: "Gate", images: 1, bytes: 999 }],
+          events: 1,
+        },
+      ],
+    });
+    const shown = await runCli(["days", "--data", data], { home: home.path });
+    expect(shown.stdout).toEndWith(
+      "\n1 files in the folders of the days are not the hub's images\n",
+    );
+  });
+
+  test("says what to do if there is no data directory", async () => {
+    using home = tempDir();
+    const { status, stderr } = await runCli(["days"], { home: home.path });
+    expect(status).toBe(EXIT.data);
+    expect(stderr).toStartWith(`Cannot read ${home.path}/imagehub_data: `);
+    expect(stderr).toContain("--data names another data directory");
+  });
+
+  test.skipIf(process.geteuid?.() !== 0)(
+    "leaves nothing of its own in another user's data directory",
+    async () => {
+      using home = tempDir();
+      const data = join(home.path, "imagehub_data");
+      fill(data);
+      Bun.spawnSync(["chown", "-R", "nobody", data]);
+      chmodSync(data, 0o755);
+      expect((await runCli(["days"], { home: home.path })).status).toBe(EXIT.ok);
+      expect(
+        [...new Bun.Glob("*").scanSync({ cwd: data, dot: true, onlyFiles: false })].toSorted(),
+      ).toEqual(["images", "logs"]);
+    },
+  );
+});
