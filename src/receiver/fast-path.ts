@@ -16,15 +16,10 @@ import { RequestError, type RequestReader, type StoredRequest } from "../protoco
 import type { Store } from "../store/store.ts";
 import { FAST_BATCH, FAST_SLOTS, SLOW_MS } from "../limits.ts";
 import type { RequestQueue } from "../shared/queue.ts";
-import {
-  fillSlot,
-  Holder,
-  Outcome,
-  type RequestSlot,
-  type RequestSlots,
-} from "../shared/request-slot.ts";
+import { fillSlot, Holder, Outcome } from "../shared/request-slot.ts";
 import { isPlain, type Loan } from "../shared/loan.ts";
 import type { StoringThread } from "../shared/storing-threads.ts";
+import type { FramedSlot, FramedSlots } from "./framed-slot.ts";
 import type { ReplySocket } from "./reply-socket.ts";
 
 /**
@@ -58,7 +53,7 @@ export interface FastPathParts {
   /** What it polls for the socket. */
   readonly descriptor: number;
   readonly reader: RequestReader;
-  readonly slots: RequestSlots;
+  readonly slots: FramedSlots;
   readonly store: Store;
   readonly calendar: Calendar;
 }
@@ -70,7 +65,7 @@ export class FastPath {
   private readonly known = new Map<string, Set<number>>();
   private knownCount = 0;
   /** The latest received slots, and the descriptors of their connections. */
-  private readonly batch: RequestSlot[] = [];
+  private readonly batch: FramedSlot[] = [];
   private readonly descriptors: number[] = [];
   /** When they were received; by `performance.now`, in milliseconds. */
   private receivedMs = 0;
@@ -137,7 +132,7 @@ export class FastPath {
   }
 
   /** Fills the slot of a received request. @returns false if it is not plain */
-  private accept(slot: RequestSlot): boolean {
+  private accept(slot: FramedSlot): boolean {
     if (this.batch.length === 0) this.receivedMs = performance.now();
     const { size, data } = slot.payload;
     slot.setPayload(data, size);
@@ -155,7 +150,7 @@ export class FastPath {
   }
 
   /** Stores and answers a slot, unless the receiver has taken it. */
-  private serve(slot: RequestSlot): void {
+  private serve(slot: FramedSlot): void {
     const { store, loan, queue, thread } = this.parts;
     if (!slot.claim(Holder.received, Holder.fastPath)) return;
     thread.begin(slot.index);
@@ -169,7 +164,7 @@ export class FastPath {
    * Answers a stored request. If it could not be stored, or the receiver has taken it meanwhile, it
    * goes to the receiver.
    */
-  private answer(slot: RequestSlot): void {
+  private answer(slot: FramedSlot): void {
     const { loan, queue, thread } = this.parts;
     const isMine = loan.begin();
     const isAnswered =
@@ -186,7 +181,7 @@ export class FastPath {
     else if (!loan.isOut || ++this.answered % COUNT_EVERY === 0) queue.callReceiver();
   }
 
-  private reply(slot: RequestSlot): void {
+  private reply(slot: FramedSlot): void {
     const { socket } = this.parts;
     if (slot.isNewcomer) slot.address = slot.peerAddress;
     socket.reply(slot, OK);
@@ -196,7 +191,7 @@ export class FastPath {
   }
 
   /** The next slot that is free, if any. */
-  private freeSlot(): RequestSlot | undefined {
+  private freeSlot(): FramedSlot | undefined {
     const { slots, firstSlot } = this.parts;
     for (let tried = 0; tried < FAST_SLOTS; tried++) {
       const slot = slots.at(firstSlot + ((this.nextSlot + tried) % FAST_SLOTS));
@@ -206,7 +201,7 @@ export class FastPath {
   }
 
   /** The received request, if it is plain and its sender waits for no other reply. */
-  private plain(slot: RequestSlot, bytes: number): StoredRequest | undefined {
+  private plain(slot: FramedSlot, bytes: number): StoredRequest | undefined {
     const { socket, reader } = this.parts;
     if (socket.malformed !== undefined || !slot.isDirect || slot.isNamed) return undefined;
     // A sender that sends ahead could fill libzmq's queue while something is stored here. The

@@ -7,9 +7,10 @@
 
 import { FAST_SLOTS } from "../limits.ts";
 import { firstFastSlot } from "../shared/memory.ts";
-import { Holder, Kind, type RequestSlot, type RequestSlots } from "../shared/request-slot.ts";
+import { Holder, Kind } from "../shared/request-slot.ts";
 import type { NodeState } from "./activity.ts";
 import type { Connection, Connections } from "./connections.ts";
+import type { FramedSlot, FramedSlots } from "./framed-slot.ts";
 
 /** What the receiver knows of the request in one slot. Records are reused, as slots are. */
 export class PendingRequest {
@@ -29,7 +30,7 @@ export class PendingRequest {
   day = 0;
   receivedMs = 0;
 
-  constructor(readonly slot: RequestSlot) {}
+  constructor(readonly slot: FramedSlot) {}
 }
 
 /** The requests in hand of one hub. They belong to the receiver's thread. */
@@ -45,7 +46,7 @@ export class PendingRequests {
 
   /** @param slotCount requests that can be in hand at once, without those of the fast path */
   constructor(
-    private readonly slots: RequestSlots,
+    private readonly slots: FramedSlots,
     private readonly connections: Connections,
     private readonly slotCount: number,
   ) {

@@ -25,7 +25,6 @@ import {
 } from "../limits.ts";
 import type { Loan } from "../shared/loan.ts";
 import { Counter, firstFastSlot, Integer, slotsFor } from "../shared/memory.ts";
-import { RequestSlots } from "../shared/request-slot.ts";
 import { StoringThreads } from "../shared/storing-threads.ts";
 import { Monitor } from "../zmq/monitor.ts";
 import { Context, SocketOption } from "../zmq/socket.ts";
@@ -33,6 +32,7 @@ import { Complaints } from "./complaints.ts";
 import { ConnectionReports } from "./connection-reports.ts";
 import { Connections } from "./connections.ts";
 import { sayFarewell } from "./farewell.ts";
+import { FramedSlots } from "./framed-slot.ts";
 import { Gatekeeper } from "./gatekeeper.ts";
 import { Lending } from "./lending.ts";
 import { ReplySocket, routerSocket, unfinishedBytesMax } from "./reply-socket.ts";
@@ -70,7 +70,7 @@ export interface ReceiverParts extends RequestsParts {
 /** The receiver of one hub. It runs in its own thread and waits there. */
 export class Receiver {
   private readonly context = new Context();
-  private readonly slots: RequestSlots;
+  private readonly slots: FramedSlots;
   private readonly lending: Lending;
   private readonly socket: ReplySocket;
   /** Set by `bind`. */
@@ -113,7 +113,7 @@ export class Receiver {
     this.storing = new StoringThreads(shared, settings.writers);
     this.stalls = new StallWatch(this.storing);
     this.lending = new Lending(loan, settings.ack === "stored");
-    this.slots = new RequestSlots(shared.slots, true);
+    this.slots = new FramedSlots(shared.slots, true);
     // The fast path receives into its slots first, so they must be ready.
     const firstFast = firstFastSlot(slotsFor(settings));
     for (let index = 0; index < FAST_SLOTS; index++) this.slots.at(firstFast + index);

@@ -12,7 +12,8 @@
 import type { Settings } from "../config/schema.ts";
 import type { Message } from "../zmq/message.ts";
 import { type Context, type Socket, SocketOption, SocketType } from "../zmq/socket.ts";
-import { HOPS_MAX, NO_DELIMITER, type RequestSlot } from "../shared/request-slot.ts";
+import { NO_DELIMITER } from "../shared/request-slot.ts";
+import { type FramedSlot, HOPS_MAX } from "./framed-slot.ts";
 
 /** Longest frame 1, in bytes. */
 const HEADER_BYTES_MAX = 64 * 1024;
@@ -95,7 +96,7 @@ export function routerSocket(context: Context, settings: SocketSettings): Socket
 
 /**
  * The socket that faces the senders, as one thread sees it. The caller chooses a {@link
- * RequestSlot} for each request. Slots are in shared memory, so any thread finds the whole request
+ * FramedSlot} for each request. Slots are in shared memory, so any thread finds the whole request
  * there.
  */
 export class ReplySocket {
@@ -121,7 +122,7 @@ export class ReplySocket {
    *
    * @returns false if there is none
    */
-  receive(slot: RequestSlot): boolean {
+  receive(slot: FramedSlot): boolean {
     this.check();
     const { routingId } = slot;
     if (!this.socket.tryReceive(routingId)) return false;
@@ -137,7 +138,7 @@ export class ReplySocket {
    * @param publisher a SUB socket
    * @returns false if there is none
    */
-  receivePublished(slot: RequestSlot, publisher: Socket): boolean {
+  receivePublished(slot: FramedSlot, publisher: Socket): boolean {
     const { header, payload } = slot;
     if (!publisher.tryReceive(header)) return false;
     slot.routingId.clear();
@@ -158,7 +159,7 @@ export class ReplySocket {
    * Copies frame 1 of a request to `header`, or sets `malformed` if it cannot be read. Another
    * thread may have received it.
    */
-  load({ hops, frames, headerBytes, header }: RequestSlot): void {
+  load({ hops, frames, headerBytes, header }: FramedSlot): void {
     this.headerLength = headerBytes;
     this.malformed = whyMalformed(hops, frames, headerBytes);
     if (this.malformed === undefined) header.copyTo(this.header);
@@ -168,14 +169,14 @@ export class ReplySocket {
    * Frees frame 1 of a request, which cannot be loaded afterwards. It may be large, and no limit
    * counts it.
    */
-  dropHeader(slot: RequestSlot): void {
+  dropHeader(slot: FramedSlot): void {
     if (slot.headerBytes === 0) return;
     slot.headerBytes = 0;
     slot.header.clear();
   }
 
   /** Sends the reply to a request. The request stays in its slot. */
-  reply(slot: RequestSlot, reply: Uint8Array): void {
+  reply(slot: FramedSlot, reply: Uint8Array): void {
     this.check();
     const { socket } = this;
     const { hops } = slot;
@@ -193,7 +194,7 @@ export class ReplySocket {
   }
 
   /** Frees what a slot holds of a request. */
-  release(slot: RequestSlot): void {
+  release(slot: FramedSlot): void {
     const { hops } = slot;
     for (let hop = 0; hop < hops; hop++) slot.hop(hop).clear();
     slot.hops = 0;
@@ -206,7 +207,7 @@ export class ReplySocket {
   }
 
   /** Receives everything after the routing id. */
-  private receiveFrames(slot: RequestSlot): void {
+  private receiveFrames(slot: FramedSlot): void {
     const { header, payload } = slot;
     slot.frames = 0;
     slot.headerBytes = 0;
@@ -228,7 +229,7 @@ export class ReplySocket {
    *
    * @returns false if there is no delimiter; then the whole request has been received
    */
-  private receiveEnvelope(slot: RequestSlot): boolean {
+  private receiveEnvelope(slot: FramedSlot): boolean {
     const { routingId, header } = slot;
     slot.hops = NO_DELIMITER;
     if (!routingId.more) return false;
@@ -249,13 +250,13 @@ export class ReplySocket {
   }
 
   /** Receives and drops the frames after a frame. @returns their number */
-  private skipRest(slot: RequestSlot, frame: Message): number {
+  private skipRest(slot: FramedSlot, frame: Message): number {
     let skipped = 0;
     for (; frame.more; skipped++) this.receiveFrame(slot, frame);
     return skipped;
   }
 
-  private receiveFrame(slot: RequestSlot, into: Message): void {
+  private receiveFrame(slot: FramedSlot, into: Message): void {
     this.socket.receiveRest(into);
     const { size } = into;
     slot.wireBytes += size + (size > SHORT_FRAME_BYTES_MAX ? LONG_HEAD_BYTES : SHORT_HEAD_BYTES);
@@ -267,7 +268,7 @@ export class ReplySocket {
 }
 
 /** Copies the envelope of a request, so it can be answered after its slot was reused. */
-export function copyEnvelope(slot: RequestSlot): Envelope {
+export function copyEnvelope(slot: FramedSlot): Envelope {
   const hops = Array.from({ length: Math.max(slot.hops, 0) }, (_, hop) => slot.hop(hop).bytes());
   const delimiter = slot.hops === NO_DELIMITER ? [] : [EMPTY];
   return [slot.routingId.bytes(), ...hops, ...delimiter];

@@ -18,12 +18,13 @@ import { HELD_REPLIES_MAX, SLOW_MS } from "../limits.ts";
 import { isPlain } from "../shared/loan.ts";
 import { Counter, type Shared, slotsFor } from "../shared/memory.ts";
 import type { RequestQueue } from "../shared/queue.ts";
-import { fillSlot, Kind, Outcome, RequestSlots } from "../shared/request-slot.ts";
+import { fillSlot, Kind, Outcome } from "../shared/request-slot.ts";
 import { Activity } from "./activity.ts";
 import type { Complaints, Report } from "./complaints.ts";
 import type { Connection, Connections } from "./connections.ts";
 import type { HeldReply } from "./farewell.ts";
 import { addressOf, FastPathLedger } from "./fast-path-ledger.ts";
+import type { FramedSlots } from "./framed-slot.ts";
 import type { Lending } from "./lending.ts";
 import { type PendingRequest, PendingRequests } from "./pending-requests.ts";
 import { copyEnvelope, type ReplySocket } from "./reply-socket.ts";
@@ -67,7 +68,7 @@ export class Requests {
 
   constructor(
     private readonly socket: ReplySocket,
-    slots: RequestSlots,
+    slots: FramedSlots,
     private readonly connections: Connections,
     private readonly complaints: Complaints,
     private readonly lending: Lending,

@@ -10,7 +10,6 @@ import type { Address } from "../os/ffi.ts";
 import { memoryAt } from "../os/memory.ts";
 import { IMAGE_NAME_BYTES_MAX, TEXT_BYTES_MAX } from "../limits.ts";
 import { ITEMS, type RawArray, type StoredRequest } from "../protocol/request.ts";
-import { Message, MESSAGE_BYTES } from "../zmq/message.ts";
 
 /** What is to be done with a request. */
 export const Kind = {
@@ -64,8 +63,11 @@ export const Holder = {
 /** `hops` of a request that came without a delimiter. It is answered without one. */
 export const NO_DELIMITER = -1;
 
-/** Maximum frames between the routing id and the delimiter, one per proxy on the way. */
-export const HOPS_MAX = 8;
+/** Maximum frames in a slot: routing id, text, payload, and one for each proxy on the way. */
+export const SLOT_FRAMES = 11;
+
+/** Bytes of a frame: a `zmq_msg_t` of libzmq. */
+export const FRAME_BYTES = 64;
 
 /** Indices of the 32-bit integers. */
 enum Int {
@@ -99,15 +101,6 @@ enum Num {
   COUNT,
 }
 
-/** Indices of the messages; the hops follow. */
-enum Frame {
-  routingId,
-  header,
-  payload,
-  firstHop,
-  COUNT = firstHop + HOPS_MAX,
-}
-
 /** Length of a node's name, in bytes; `request.ts` cuts it to what fits a file name. */
 const NODE_BYTES_MAX = IMAGE_NAME_BYTES_MAX;
 /** A printed IPv6 address with its zone, in bytes. */
@@ -121,7 +114,7 @@ const CACHE_LINE_BYTES = 64;
 const AT = layOut({
   ints: Int.COUNT * Int32Array.BYTES_PER_ELEMENT,
   nums: Num.COUNT * Float64Array.BYTES_PER_ELEMENT,
-  messages: Frame.COUNT * MESSAGE_BYTES,
+  frames: SLOT_FRAMES * FRAME_BYTES,
   node: NODE_BYTES_MAX,
   name: IMAGE_NAME_BYTES_MAX,
   address: ADDRESS_BYTES_MAX,
@@ -142,14 +135,11 @@ function layOut<Part extends string>(parts: Record<Part, number>): Record<Part |
 /** Bytes of one slot in shared memory. */
 export const SLOT_BYTES = AT.end;
 
-/** A view on one slot. Only the thread that has the request may read and write it. */
+/**
+ * A view on one slot. Only the thread that has the request may read and write it. Threads that also
+ * need its frames have a `FramedSlot`, which loads libzmq.
+ */
 export class RequestSlot {
-  readonly routingId: Message;
-  /** Frame 1. */
-  readonly header: Message;
-  /** Frame 2. */
-  readonly payload: Message;
-  private readonly hopMessages: Message[] = [];
   private readonly start: Address;
   private readonly ints: Int32Array;
   private readonly nums: Float64Array;
@@ -165,15 +155,6 @@ export class RequestSlot {
     this.ints = new Int32Array(memory, AT.ints, Int.COUNT);
     this.nums = new Float64Array(memory, AT.nums, Num.COUNT);
     this.bytes = Buffer.from(memory);
-    this.routingId = this.message(Frame.routingId);
-    this.header = this.message(Frame.header);
-    this.payload = this.message(Frame.payload);
-  }
-
-  /** Makes its messages empty. To be called once, before their first use. */
-  initMessages(): void {
-    const count: number = Frame.COUNT;
-    for (let index = 0; index < count; index++) this.message(index).init();
   }
 
   /** Number of frames between routing id and delimiter, or {@link NO_DELIMITER}. */
@@ -182,11 +163,6 @@ export class RequestSlot {
   }
   set hops(value: number) {
     this.ints[Int.hops] = value;
-  }
-
-  /** One of these frames. @param index from 0 */
-  hop(index: number): Message {
-    return (this.hopMessages[index] ??= this.message(Frame.firstHop + index));
   }
 
   /** Number of frames after the delimiter. */
@@ -224,25 +200,6 @@ export class RequestSlot {
   /** Whether it came straight from its sender, through no proxy. */
   get isDirect(): boolean {
     return this.hops === 0;
-  }
-
-  /**
-   * Whether its sender has set a routing id of its own, which may come again on another connection.
-   * Those that libzmq makes begin with a zero, and come once. A sender that sets one that begins
-   * with a zero may get replies late or never; and if libzmq's counter reaches an id that somebody
-   * has set, libzmq ends the process. `arrivals.ts` limits the pace of new connections for that
-   * reason.
-   */
-  get isNamed(): boolean {
-    return this.routingId.firstByte !== 0;
-  }
-
-  /** Address of its sender, e.g. `192.168.86.41`. It must not be answered yet. */
-  get peerAddress(): string {
-    // A publisher's message has no routing id.
-    const address =
-      this.routingId.property("Peer-Address") ?? this.payload.property("Peer-Address");
-    return (address ?? "an unknown address").replace(/^::ffff:/, "");
   }
 
   /** One of {@link Kind}. */
@@ -293,7 +250,7 @@ export class RequestSlot {
     this.setText(AT.failure, Int.failureBytes, FAILURE_BYTES_MAX, value);
   }
 
-  /** {@link peerAddress}, kept by the fast path for a newcomer, whose frames are gone then. */
+  /** Address of the sender, kept by the fast path for a newcomer, whose frames are gone then. */
   get address(): string {
     return this.text(AT.address, Int.addressBytes);
   }
@@ -380,8 +337,9 @@ export class RequestSlot {
     this.ints[length] = this.bytes.write(value, at, max);
   }
 
-  private message(index: number): Message {
-    return new Message(this.start + AT.messages + index * MESSAGE_BYTES);
+  /** Address of one of its frames. `receiver/framed-slot.ts` reads them. @param index from 0 */
+  frameAddress(index: number): Address {
+    return this.start + AT.frames + index * FRAME_BYTES;
   }
 }
 
@@ -404,22 +362,10 @@ export function fillSlot(slot: RequestSlot, request: StoredRequest): void {
 export class RequestSlots {
   private readonly views: (RequestSlot | undefined)[] = [];
 
-  /**
-   * @param slots address of slot 0
-   * @param initsMessages whether this thread prepares the messages of each slot; one thread does
-   */
-  constructor(
-    private readonly slots: Address,
-    private readonly initsMessages = false,
-  ) {}
+  /** @param slots address of slot 0 */
+  constructor(private readonly slots: Address) {}
 
   at(index: number): RequestSlot {
-    return (this.views[index] ??= this.view(index));
-  }
-
-  private view(index: number): RequestSlot {
-    const view = new RequestSlot(this.slots, index);
-    if (this.initsMessages) view.initMessages();
-    return view;
+    return (this.views[index] ??= new RequestSlot(this.slots, index));
   }
 }

@@ -15,7 +15,7 @@ import { Socket } from "../zmq/socket.ts";
 import type { FastPathStart, ReadyMessage } from "../shared/messages.ts";
 import { RequestQueue } from "../shared/queue.ts";
 import { firstFastSlot, slotsFor } from "../shared/memory.ts";
-import { RequestSlots } from "../shared/request-slot.ts";
+import { FramedSlots } from "../receiver/framed-slot.ts";
 import { StoringThreads } from "../shared/storing-threads.ts";
 
 declare const self: Worker;
@@ -38,7 +38,7 @@ self.onmessage = ({ data }: MessageEvent<FastPathStart>) => {
       unlabelled: settings.unlabelled,
       payloadBytesMax: settings.max_message_bytes,
     }),
-    slots: new RequestSlots(shared.slots),
+    slots: new FramedSlots(shared.slots, false),
     store: new Store(settings, shared, systemClock),
     calendar: new Calendar(systemClock),
   });

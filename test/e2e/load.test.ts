@@ -71,7 +71,7 @@ describeEachProgram((program) => {
       expect(capNotices(hub)).toBe(1);
       await until(
         hub,
-        () => linesWith(hub, "all the 3 images that it may have (max_images_write)").length === 1,
+        () => linesWith(hub, "its maximum of 3 images (max_images_write)").length === 1,
       );
       expect({ status: await hub.stop(), output: hub.output() }).toMatchObject({ status: 0 });
     }

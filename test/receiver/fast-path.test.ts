@@ -10,13 +10,8 @@ import { ReplySocket, routerSocket } from "../../src/receiver/reply-socket.ts";
 import { Loan } from "../../src/shared/loan.ts";
 import { createShared, firstFastSlot, Integer, type Shared } from "../../src/shared/memory.ts";
 import { RequestQueue } from "../../src/shared/queue.ts";
-import {
-  Holder,
-  Kind,
-  Outcome,
-  type RequestSlot,
-  RequestSlots,
-} from "../../src/shared/request-slot.ts";
+import { type FramedSlot, FramedSlots } from "../../src/receiver/framed-slot.ts";
+import { Holder, Kind, Outcome } from "../../src/shared/request-slot.ts";
 import { StoringThread } from "../../src/shared/storing-threads.ts";
 import type { Store } from "../../src/store/store.ts";
 import { Context } from "../../src/zmq/socket.ts";
@@ -36,11 +31,11 @@ let stack: DisposableStack;
 let context: Context;
 let endpoint: string;
 let shared: Shared;
-let slots: RequestSlots;
+let slots: FramedSlots;
 let queue: RequestQueue;
 let loan: Loan;
 /** What is done in place of storing. */
-let handle: (slot: RequestSlot) => void;
+let handle: (slot: FramedSlot) => void;
 let fastPath: FastPath;
 
 beforeEach(() => {
@@ -49,7 +44,7 @@ beforeEach(() => {
   shared = createShared(SLOTS);
   const [wake, wakeReceiver] = [EventFd.create(), EventFd.create()];
   for (const { fd } of [wake, wakeReceiver]) stack.defer(() => closeSync(fd));
-  slots = new RequestSlots(shared.slots, true);
+  slots = new FramedSlots(shared.slots, true);
   queue = new RequestQueue(shared, wakeReceiver);
   loan = new Loan(shared, WRITERS, wake);
   const settings = defaultSettings();
@@ -71,7 +66,7 @@ beforeEach(() => {
       payloadBytesMax: settings.max_message_bytes,
     }),
     slots,
-    store: { handle: (slot: RequestSlot) => handle(slot) } as unknown as Store,
+    store: { handle: (slot: FramedSlot) => handle(slot) } as unknown as Store,
     calendar: new Calendar(FakeClock.at(NOW, UTC)),
   });
   loan.isReady = true;
@@ -88,8 +83,8 @@ const peer = (type: number = PeerType.req, routingId?: number): Peer =>
  * @param store what is done in place of storing; it gives the outcome
  * @returns what was to be stored
  */
-function serve(store: (slot: RequestSlot) => number = () => Outcome.stored): RequestSlot[] {
-  const stored: RequestSlot[] = [];
+function serve(store: (slot: FramedSlot) => number = () => Outcome.stored): FramedSlot[] {
+  const stored: FramedSlot[] = [];
   handle = (slot) => {
     stored.push(slot);
     slot.outcome = store(slot);

@@ -2,7 +2,8 @@ import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from
 import { defaultSettings } from "../../src/config/schema.ts";
 import { mapMemory } from "../../src/os/memory.ts";
 import { copyEnvelope, ReplySocket, routerSocket } from "../../src/receiver/reply-socket.ts";
-import { RequestSlots, SLOT_BYTES } from "../../src/shared/request-slot.ts";
+import { FramedSlots } from "../../src/receiver/framed-slot.ts";
+import { SLOT_BYTES } from "../../src/shared/request-slot.ts";
 import { Poller } from "../../src/zmq/poller.ts";
 import { Context } from "../../src/zmq/socket.ts";
 import { freePort } from "../../scripts/lib/free-port.ts";
@@ -16,12 +17,12 @@ setDefaultTimeout(60_000);
 
 let context: Context;
 let replySocket: ReplySocket;
-let slots: RequestSlots;
+let slots: FramedSlots;
 let endpoint: string;
 
 beforeEach(() => {
   context = new Context();
-  slots = new RequestSlots(mapMemory(SLOTS * SLOT_BYTES), true);
+  slots = new FramedSlots(mapMemory(SLOTS * SLOT_BYTES), true);
   replySocket = new ReplySocket(routerSocket(context, defaultSettings()));
   endpoint = `tcp://127.0.0.1:${freePort()}`;
   replySocket.socket.bind(endpoint);

@@ -12,7 +12,8 @@ import type { Publisher } from "../../src/receiver/subscriptions.ts";
 import { Loan } from "../../src/shared/loan.ts";
 import { Counter, createShared, slotsFor } from "../../src/shared/memory.ts";
 import { NoWork, RequestQueue } from "../../src/shared/queue.ts";
-import { Kind, Outcome, type RequestSlot, RequestSlots } from "../../src/shared/request-slot.ts";
+import { type FramedSlot, FramedSlots } from "../../src/receiver/framed-slot.ts";
+import { Kind, Outcome } from "../../src/shared/request-slot.ts";
 import { Monitor } from "../../src/zmq/monitor.ts";
 import { Context, SocketType } from "../../src/zmq/socket.ts";
 import { freePort } from "../../scripts/lib/free-port.ts";
@@ -31,7 +32,7 @@ class Bench implements Disposable {
   readonly shared;
   readonly queue: RequestQueue;
   readonly requests: Requests;
-  readonly slots: RequestSlots;
+  readonly slots: FramedSlots;
   readonly said: string[] = [];
   private readonly stack = new DisposableStack();
   private readonly context: Context;
@@ -45,7 +46,7 @@ class Bench implements Disposable {
     this.stack.defer(() => closeSync(wake.fd));
     this.context = this.stack.use(new Context());
     this.queue = new RequestQueue(this.shared, wake);
-    this.slots = new RequestSlots(this.shared.slots, true);
+    this.slots = new FramedSlots(this.shared.slots, true);
     const report = (level: string, message: string): void =>
       void this.said.push(`${level} ${message}`);
     const complaints = new Complaints(report);
@@ -104,7 +105,7 @@ class Bench implements Disposable {
   }
 
   /** As a writer: the next slot that waits to be stored; undefined: none. */
-  next(): RequestSlot | undefined {
+  next(): FramedSlot | undefined {
     const index = this.queue.nextWork();
     return index === NoWork.nothing ? undefined : this.slots.at(index);
   }

@@ -4,7 +4,6 @@ import { mapMemory, memoryAt } from "../../src/os/memory.ts";
 import { TEXT_BYTES_MAX } from "../../src/limits.ts";
 import {
   Holder,
-  HOPS_MAX,
   Kind,
   Outcome,
   RequestSlot,
@@ -71,22 +70,6 @@ describe("RequestSlot gives back", () => {
     const other = new RequestSlot(memory, 1);
     expect(other).toMatchObject(parts);
     expect([other.payloadAddress, other.payloadBytes]).toEqual([0x7fff_1234_5678, 196_500]);
-  });
-
-  test("its frames beside all that", () => {
-    const slot = new RequestSlot(newMemory(1), 0);
-    slot.initMessages();
-    const messages = [
-      slot.routingId,
-      slot.header,
-      slot.payload,
-      slot.hop(0),
-      slot.hop(HOPS_MAX - 1),
-    ];
-    for (const message of messages) expect(message.size).toBe(0);
-    slot.eventText = slot.failure = "€".repeat(TEXT_BYTES_MAX);
-    slot.node = slot.name = slot.address = "€".repeat(TEXT_BYTES_MAX);
-    for (const message of messages) expect(message.size).toBe(0);
   });
 });
 
