@@ -13,11 +13,13 @@ const PROT_READ = 1;
 const PROT_WRITE = 2;
 const MAP_PRIVATE = 2;
 const MAP_ANONYMOUS = 0x20;
+const MAP_NORESERVE = 0x4000;
 const MAP_FAILED = -1;
 
 /**
  * `mmap(2)`: zeroed memory that all threads may use by its address, until the process ends. The
- * garbage collector does not count it. Pages that are never touched take no memory.
+ * garbage collector does not count it. Pages that are never touched take no memory, and
+ * none is set aside for them.
  *
  * @throws {SystemError}
  */
@@ -26,7 +28,7 @@ export function mapMemory(bytes: number): Address {
     null,
     bytes,
     PROT_READ | PROT_WRITE,
-    MAP_PRIVATE | MAP_ANONYMOUS,
+    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
     -1,
     0,
   ) as number;

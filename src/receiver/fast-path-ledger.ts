@@ -85,7 +85,6 @@ export class FastPathLedger {
       const request = this.pending.fast(this.first + tried);
       const { slot } = request;
       if (slot.claim(Holder.received, Holder.receiver)) {
-        this.pending.adopt(request);
         received.push(request);
       } else if (slot.holder === Holder.fastPath) this.adopt(request);
     }

@@ -109,8 +109,8 @@ export class ReplySocket {
 
   /**
    * @param socket a ROUTER; also to be polled
-   * @param isLent whether another thread has the socket now. Using it then would corrupt it, so all
-   * methods throw
+   * @param isLent whether another thread has the socket now. Using it then would corrupt it, so
+   *   receiving and replying throw
    */
   constructor(
     readonly socket: Socket,

@@ -173,7 +173,11 @@ export class Requests {
     this.lending.reclaim();
     this.ledger.settle();
     const received = this.ledger.takeOver();
-    for (const request of received) this.admit(request);
+    for (const request of received) {
+      // One by one: those that are not admitted yet must not count as in hand.
+      this.pending.adopt(request);
+      this.admit(request);
+    }
     return received.length;
   }
 
@@ -381,11 +385,18 @@ export class Requests {
     for (let index = this.queue.nextDone(); index >= 0; index = this.queue.nextDone()) {
       if (count === 0) this.doneMs = performance.now();
       this.finish(this.pending.at(index));
+      // Each one at once: the next may be of another day.
+      this.noteFull();
       count++;
     }
+    this.noteFull();
+    return count;
+  }
+
+  /** Has the event log note that a day's folder is full, if it is and a slot is free. */
+  private noteFull(): void {
     const { fullMicros } = this.tally;
     if (fullMicros !== undefined && this.fullNotice(fullMicros)) this.tally.fullMicros = undefined;
-    return count;
   }
 
   private finish(request: PendingRequest): void {

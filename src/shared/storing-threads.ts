@@ -62,8 +62,8 @@ export class StoringThread {
   }
 
   /**
-   * This thread: has nothing in hand any more. It gives the slot on only after this, so nobody else
-   * answers the request if the thread ends in between.
+   * This thread: has nothing in hand any more. A slot that another thread is to answer is given on
+   * only after this, so that nobody else answers it if this thread ends in between.
    */
   letGo(): void {
     Atomics.store(this.integers, this.inHandAt, 0);

@@ -10,10 +10,10 @@ import { ReplySocket, routerSocket } from "../../src/receiver/reply-socket.ts";
 import { Requests } from "../../src/receiver/requests.ts";
 import type { Publisher } from "../../src/receiver/subscriptions.ts";
 import { Loan } from "../../src/shared/loan.ts";
-import { Counter, createShared, slotsFor } from "../../src/shared/memory.ts";
+import { Counter, createShared, firstFastSlot, slotsFor } from "../../src/shared/memory.ts";
 import { NoWork, RequestQueue } from "../../src/shared/queue.ts";
 import { type FramedSlot, FramedSlots } from "../../src/receiver/framed-slot.ts";
-import { Kind, Outcome } from "../../src/shared/request-slot.ts";
+import { Holder, Kind, Outcome } from "../../src/shared/request-slot.ts";
 import { Monitor } from "../../src/zmq/monitor.ts";
 import { Context, SocketType } from "../../src/zmq/socket.ts";
 import { freePort } from "../../scripts/lib/free-port.ts";
@@ -31,6 +31,8 @@ class Bench implements Disposable {
   readonly settings: Settings;
   readonly shared;
   readonly queue: RequestQueue;
+  readonly loan: Loan;
+  readonly lending: Lending;
   readonly requests: Requests;
   readonly slots: FramedSlots;
   readonly said: string[] = [];
@@ -47,6 +49,8 @@ class Bench implements Disposable {
     this.context = this.stack.use(new Context());
     this.queue = new RequestQueue(this.shared, wake);
     this.slots = new FramedSlots(this.shared.slots, true);
+    this.loan = new Loan(this.shared, this.settings.writers, wake);
+    this.lending = new Lending(this.loan, true);
     const report = (level: string, message: string): void =>
       void this.said.push(`${level} ${message}`);
     const complaints = new Complaints(report);
@@ -62,20 +66,13 @@ class Bench implements Disposable {
         onGivenUp: () => undefined,
       }),
     );
-    this.requests = new Requests(
-      this.socket,
-      this.slots,
-      connections,
-      complaints,
-      new Lending(new Loan(this.shared, this.settings.writers, wake), true),
-      {
-        settings: this.settings,
-        shared: this.shared,
-        queue: this.queue,
-        calendar: new Calendar(FakeClock.at(NOW, UTC)),
-        report,
-      },
-    );
+    this.requests = new Requests(this.socket, this.slots, connections, complaints, this.lending, {
+      settings: this.settings,
+      shared: this.shared,
+      queue: this.queue,
+      calendar: new Calendar(FakeClock.at(NOW, UTC)),
+      report,
+    });
   }
 
   peer(type: number = PeerType.req): Peer {
@@ -87,6 +84,16 @@ class Bench implements Disposable {
     from.send(...frames);
     waitFor(this.socket.socket);
     this.requests.receiveBatch();
+  }
+
+  /** As the fast path: receives a request into one of its slots. @param slot from 0 */
+  receiveFast(slot: number, from: Peer, ...frames: readonly (string | Uint8Array)[]): void {
+    from.send(...frames);
+    waitFor(this.socket.socket);
+    const fast = this.slots.at(firstFastSlot(slotsFor(this.settings)) + slot);
+    this.socket.receive(fast);
+    fast.micros = utcMicros(NOW);
+    fast.holder = Holder.received;
   }
 
   /** A publisher that the hub has subscribed to. @returns it, and what sends a message of it */
@@ -207,6 +214,39 @@ test("Requests answers OK over the cap, and has it noted once in the event log",
     expect(notice?.kind).toBe(outcome === Outcome.firstOverCap ? Kind.fullNotice : undefined);
   }
   expect(bench.count(Counter.imagesOverCap)).toBe(2);
+});
+
+test("Requests has each of two days noted that were full in one go", () => {
+  using bench = new Bench();
+  const cameras = [bench.peer(), bench.peer()];
+  const days = cameras.map((camera, index) => {
+    bench.take(camera, header("Barn|jpg|"), jpeg("x", 100));
+    const slot = bench.next()!;
+    slot.micros += index * 86_400_000_000;
+    slot.outcome = Outcome.firstOverCap;
+    bench.queue.giveBack(slot.index);
+    return slot.micros;
+  });
+  bench.requests.finishDone();
+  const notices = [bench.next(), bench.next()];
+  expect(notices.map((slot) => [slot?.kind, slot?.micros])).toEqual(
+    days.map((micros) => [Kind.fullNotice, micros]),
+  );
+});
+
+test("Requests takes over one by one what the fast path has left, and one alone has any size", () => {
+  using bench = new Bench({ max_queue_bytes: 65_536 });
+  const [camera, other] = [bench.peer(), bench.peer()];
+  bench.loan.isReady = true;
+  bench.lending.offer(performance.now(), 0);
+  expect(bench.lending.isLent).toBe(true);
+  bench.receiveFast(0, camera, header("Barn|jpg|"), jpeg("x", 100_000));
+  bench.receiveFast(1, other, header("Gate|Heartbeat"), "x");
+  expect(bench.requests.reclaim()).toBe(2);
+  expect(other.receive()).toEqual(["OK"]);
+  expect(bench.store()).toBe(1);
+  expect(camera.receive()).toEqual(["OK"]);
+  expect(bench.requests.inHand).toBe(0);
 });
 
 describe("Requests with ack received", () => {
