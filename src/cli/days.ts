@@ -4,7 +4,7 @@
  * @module
  */
 
-import { lstatSync } from "node:fs";
+import { statSync } from "node:fs";
 import { type CatalogDay, readDays } from "../catalog/catalog.ts";
 import type { Settings } from "../config/schema.ts";
 import { EXIT, type ExitStatus, FatalError, messageOf } from "../errors.ts";
@@ -31,7 +31,7 @@ export function days(options: DaysOptions): ExitStatus {
     found = readDays(directory, {
       today: calendar.local(calendar.now()).date,
       // Another user's files would be in the hub's way.
-      keeps: lstatSync(directory.path).uid === process.geteuid?.(),
+      keeps: statSync(directory.path).uid === process.geteuid?.(),
       onProgress: (done, total) => progress.show(done, total),
     });
   } catch (cause) {
