@@ -14,7 +14,7 @@ import { findRunningService } from "../service/running.ts";
 import { DataDirectory } from "../store/data-directory.ts";
 import { loadFor, type SettingsOptions } from "./check.ts";
 import { Progress } from "./progress.ts";
-import { grouped, size, table } from "./table.ts";
+import { counted, grouped, size, table } from "./table.ts";
 
 /** What `days` was asked for. */
 export interface DaysOptions extends SettingsOptions {
@@ -80,11 +80,11 @@ export function formatDays(directory: string, found: readonly CatalogDay[]): str
     ]),
     "",
     escape(
-      `${grouped(found.length)} ${found.length === 1 ? "day" : "days"}, ${grouped(sum("images"))} images, ` +
-        `${size(sum("bytes"))}, ${grouped(sum("events"))} events in ${directory}`,
+      `${counted(found.length, "day")}, ${counted(sum("images"), "image")}, ${size(sum("bytes"))}, ` +
+        `${counted(sum("events"), "event")} in ${directory}`,
     ),
     ...(foreign > 0
-      ? [`${grouped(foreign)} files in the folders of the days are not the hub's images`]
+      ? [`Not the hub's images, in the folders of the days: ${grouped(foreign)}`]
       : []),
     "",
   ].join("\n");

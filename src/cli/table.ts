@@ -27,6 +27,11 @@ export function grouped(count: number): string {
   return count.toLocaleString("en-US");
 }
 
+/** A count of things: `1 day`, `12,345 days`. */
+export function counted(count: number, thing: string): string {
+  return `${grouped(count)} ${thing}${count === 1 ? "" : "s"}`;
+}
+
 /**
  * Bytes in the largest unit that leaves a number of 1 or more; a unit is 1000 of the one before.
  */

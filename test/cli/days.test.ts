@@ -31,7 +31,7 @@ describe("imagehub days", () => {
         "DAY         IMAGES  SIZE       EVENTS  CAMERAS\n" +
         "2021-09-23  2       50.0 kB    0       2\n" +
         "2021-09-24  1       999 bytes  1       1\n" +
-        `\n2 days, 3 images, 51.0 kB, 1 events in ${home.path}/imagehub_data\n`,
+        `\n2 days, 3 images, 51.0 kB, 1 event in ${home.path}/imagehub_data\n`,
       stderr: "",
     });
   });
@@ -70,9 +70,7 @@ describe("imagehub days", () => {
       ],
     });
     const shown = await runCli(["days", "--data", data], { home: home.path });
-    expect(shown.stdout).toEndWith(
-      "\n1 files in the folders of the days are not the hub's images\n",
-    );
+    expect(shown.stdout).toEndWith("\nNot the hub's images, in the folders of the days: 1\n");
   });
 
   test("says what to do if there is no data directory", async () => {
