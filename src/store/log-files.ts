@@ -38,6 +38,34 @@ export function namesIn(folder: string): string[] {
   }
 }
 
+/** The local date of a record, such as `2018-12-30`; undefined if the line is none. */
+export function dateOfRecord(line: string): string | undefined {
+  return LINE_START.exec(line)?.[1];
+}
+
+/**
+ * The lines of a log. A last one that is still being written is left out.
+ *
+ * @throws {SystemError} and {NotAFile}
+ */
+export function* linesOf(path: string): Generator<string> {
+  const fd = openRead(path);
+  try {
+    let rest = Buffer.alloc(0);
+    for (let at = 0; ;) {
+      const piece = readAt(fd, at, PIECE_BYTES);
+      if (piece.byteLength === 0) return;
+      at += piece.byteLength;
+      const bytes = Buffer.concat([rest, piece]);
+      const end = bytes.lastIndexOf(NEWLINE) + 1;
+      rest = bytes.subarray(end);
+      if (end > 0) yield* bytes.toString("utf8", 0, end - 1).split("\n");
+    }
+  } finally {
+    close(fd);
+  }
+}
+
 /**
  * The days of the records at both ends of a log. In between there are other days only if the clock
  * was set back and forth.
@@ -52,7 +80,7 @@ export function daysAtEnds(path: string): number[] {
       .split("\n");
     // Its first line is a partial one.
     const tail = size > PIECE_BYTES ? lines.slice(1) : lines;
-    const days = [...head, ...tail].map((line) => dayOf(LINE_START.exec(line)?.[1] ?? ""));
+    const days = [...head, ...tail].map((line) => dayOf(dateOfRecord(line) ?? ""));
     return [...new Set(days.filter((day) => day !== undefined))];
   });
 }

@@ -90,6 +90,11 @@ describe("readDays", () => {
     expect(days()).toMatchObject([{ date: "2021-09-23", images: 1, bytes: 10, foreign: 1 }]);
   });
 
+  test("does not wait for a pipe in the place of a log", () => {
+    Bun.spawnSync(["mkfifo", directory.eventLog]);
+    expect(() => days()).toThrow(directory.eventLog);
+  });
+
   test("has nothing to say of a hub that has stored nothing", () => {
     rmSync(directory.logs, { recursive: true });
     expect(days()).toEqual([]);
