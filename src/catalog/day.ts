@@ -6,10 +6,12 @@
  */
 
 import { readdirSync } from "node:fs";
-import { IMAGE_SUFFIXES, type ImageSuffix, parseImageFileName } from "../protocol/names.ts";
-
-/** Microseconds since midnight that a name without a fraction stands for are whole seconds. */
-const SECOND = 1_000_000;
+import {
+  formatImageFileName,
+  IMAGE_SUFFIXES,
+  type ImageFileName,
+  parseImageFileName,
+} from "../protocol/names.ts";
 
 /** One image of a day. */
 export interface DayImage {
@@ -55,7 +57,7 @@ export class Day {
       if (camera === undefined) numbers.set(parsed.camera, (camera = numbers.size));
       micros[count] = parsed.micros;
       cameras[count] = camera;
-      forms[count] = formOf(name, parsed.suffix);
+      forms[count] = formOf(parsed);
       count++;
     }
     this.foreign = foreign;
@@ -90,7 +92,10 @@ export class Day {
     const camera = this.cameras[this.cameraOf[index]!]!;
     const micros = this.micros[index]!;
     const form = this.forms[index]!;
-    return { camera, micros, name: `${camera}-${this.date}T${clockOf(micros, form)}` };
+    const suffix = IMAGE_SUFFIXES[form & ~NO_FRACTION]!;
+    const hasFraction = (form & NO_FRACTION) === 0;
+    const name = formatImageFileName({ camera, micros, hasFraction, suffix }, this.date);
+    return { camera, micros, name };
   }
 
   /** The first image at or after a time of day. @returns {@link count} if there is none */
@@ -113,22 +118,7 @@ export function readDay(folder: string, date: string): Day {
 /** The bit of a form that says that there is no fraction; the rest is the place of the suffix. */
 const NO_FRACTION = 0x80;
 
-/** `T23.13.31` and the like is shorter than `T23.13.31.620992`. */
-function formOf(name: string, suffix: ImageSuffix): number {
+function formOf({ suffix, hasFraction }: ImageFileName): number {
   const place = IMAGE_SUFFIXES.indexOf(suffix);
-  return name.at(-suffix.length - 7) === "." ? place : place | NO_FRACTION;
-}
-
-function digits(value: number, width = 2): string {
-  return String(value).padStart(width, "0");
-}
-
-function clockOf(micros: number, form: number): string {
-  const seconds = Math.floor(micros / SECOND);
-  const clock = [seconds / 3600, (seconds / 60) % 60, seconds % 60].map((part) =>
-    digits(Math.floor(part)),
-  );
-  const hasFraction = (form & NO_FRACTION) === 0;
-  const fraction = hasFraction ? `.${digits(micros % SECOND, 6)}` : "";
-  return `${clock.join(".")}${fraction}${IMAGE_SUFFIXES[form & ~NO_FRACTION]!}`;
+  return hasFraction ? place : place | NO_FRACTION;
 }

@@ -71,6 +71,7 @@ export function threeDigits(micros: number): string {
   return digits(Math.floor((micros % 1_000_000) / 1000), 3);
 }
 
-function digits(value: number, width: number): string {
+/** A whole number with zeros in front, so that it has this many digits. */
+export function digits(value: number, width: number): string {
   return String(value).padStart(width, "0");
 }

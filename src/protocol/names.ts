@@ -8,7 +8,7 @@
  */
 
 import { IMAGE_NAME_BYTES_MAX } from "../limits.ts";
-import { type LocalTime, sixDigits } from "./calendar.ts";
+import { digits, type LocalTime, sixDigits } from "./calendar.ts";
 
 /** Suffixes of image files. Arrays become a PNG if a JPEG would lose bits of them. */
 export const IMAGE_SUFFIXES = [".jpg", ".png"] as const;
@@ -62,7 +62,7 @@ export function oneLine(text: string): string {
  */
 export function imageFileName(
   name: string,
-  time: LocalTime,
+  time: Omit<LocalTime, "day">,
   micros: number,
   suffix: ImageSuffix,
 ): string {
@@ -75,8 +75,13 @@ export interface ImageFileName {
   readonly camera: string;
   /** Local time of day, in microseconds since midnight. */
   readonly micros: number;
+  /** Whether the name has a fraction of a second. */
+  readonly hasFraction: boolean;
   readonly suffix: ImageSuffix;
 }
+
+/** In microseconds. */
+const SECOND = 1_000_000;
 
 /** `T23.13.31.620992`, or `T23.13.31`: Python's `isoformat` omits a fraction of zero. */
 const TIME = /^T([01]\d|2[0-3])\.([0-5]\d)\.([0-5]\d)(?:\.(\d{6}))?$/;
@@ -93,11 +98,28 @@ export function parseImageFileName(name: string, date: string): ImageFileName | 
   const end = name.length - suffix.length;
   const at = name.lastIndexOf(`-${date}T`, end);
   if (at < 1) return undefined;
-  const [, hour, minute, second, fraction = "0"] =
-    TIME.exec(name.slice(at + 1 + date.length, end)) ?? [];
+  const [, hour, minute, second, fraction] = TIME.exec(name.slice(at + 1 + date.length, end)) ?? [];
   if (hour === undefined) return undefined;
   const seconds = Number(hour) * 3600 + Number(minute) * 60 + Number(second);
-  return { camera: name.slice(0, at), micros: seconds * 1_000_000 + Number(fraction), suffix };
+  return {
+    camera: name.slice(0, at),
+    micros: seconds * SECOND + Number(fraction ?? 0),
+    hasFraction: fraction !== undefined,
+    suffix,
+  };
+}
+
+/** The name that {@link parseImageFileName} has read these parts from. */
+export function formatImageFileName(
+  { camera, micros, hasFraction, suffix }: ImageFileName,
+  date: string,
+): string {
+  const seconds = Math.floor(micros / SECOND);
+  const [hour, minute, second] = [seconds / 3600, (seconds / 60) % 60, seconds % 60].map((part) =>
+    digits(Math.floor(part), 2),
+  ) as [string, string, string];
+  const name = imageFileName(camera, { date, hour, minute, second }, micros, suffix);
+  return hasFraction ? name : name.slice(0, -".000000".length - suffix.length) + suffix;
 }
 
 /** The longest prefix of `text` with at most `bytesMax` bytes in UTF-8. */
