@@ -33,6 +33,9 @@ export const FAST_SLOTS = 128;
  */
 export const FAST_BATCH = FAST_SLOTS / 2;
 
+/** Bytes of a frame: a `zmq_msg_t` has this size on every platform, aligned as a pointer is. */
+export const FRAME_BYTES = 64;
+
 // Texts and names
 
 /** Maximum length of an event's text, in bytes of UTF-8. imagenode's own stay below 200. */

@@ -1,29 +1,34 @@
 /**
- * Computes the positions of integers in memory that threads share.
+ * Computes positions in memory that threads share, in integers or in bytes.
  *
  * @module
  */
 
-/** Integers per cache line. Threads that write to different lines do not slow each other down. */
-export const LINE_INTS = 16;
+/** Bytes per cache line. Threads that write to different lines do not slow each other down. */
+export const LINE_BYTES = 64;
+
+/** The same in integers. */
+export const LINE_INTS = LINE_BYTES / Int32Array.BYTES_PER_ELEMENT;
 
 type KeysOf<T> = T extends unknown ? keyof T & string : never;
 
-/** The positions of integers, by name. */
+/** Positions by name. */
 export interface Layout<Name extends string> {
   readonly at: Readonly<Record<Name, number>>;
-  /** Number of integers in total: whole lines. */
+  /** The length of all: whole lines. */
   readonly length: number;
 }
 
 /**
- * Lays out integers line by line.
+ * Lays out integers or bytes line by line.
  *
- * @param lines for each line its names, with the number of integers for each. Anything larger than
- * a cache line takes several lines
+ * @param lines for each line its names, with the length of each. Anything larger than a cache line
+ *   takes several lines
+ * @param lineLength the length of a cache line, in the same unit
  */
 export function layOut<const Lines extends readonly Readonly<Record<string, number>>[]>(
   lines: Lines,
+  lineLength = LINE_INTS,
 ): Layout<KeysOf<Lines[number]>> {
   const at: Record<string, number> = {};
   let length = 0;
@@ -33,7 +38,7 @@ export function layOut<const Lines extends readonly Readonly<Record<string, numb
       at[name] = length;
       length += count;
     }
-    length = Math.ceil(length / LINE_INTS) * LINE_INTS;
+    length = Math.ceil(length / lineLength) * lineLength;
   }
   return { at, length } as Layout<KeysOf<Lines[number]>>;
 }

@@ -8,8 +8,9 @@
 
 import type { Address } from "../os/ffi.ts";
 import { memoryAt } from "../os/memory.ts";
-import { IMAGE_NAME_BYTES_MAX, TEXT_BYTES_MAX } from "../limits.ts";
+import { FRAME_BYTES, IMAGE_NAME_BYTES_MAX, TEXT_BYTES_MAX } from "../limits.ts";
 import { ITEMS, type RawArray, type StoredRequest } from "../protocol/request.ts";
+import { LINE_BYTES, layOut } from "./layout.ts";
 
 /** What is to be done with a request. */
 export const Kind = {
@@ -66,9 +67,6 @@ export const NO_DELIMITER = -1;
 /** Maximum frames in a slot: routing id, text, payload, and one for each proxy on the way. */
 export const SLOT_FRAMES = 11;
 
-/** Bytes of a frame: a `zmq_msg_t` of libzmq. */
-export const FRAME_BYTES = 64;
-
 /** Indices of the 32-bit integers. */
 enum Int {
   holder,
@@ -108,32 +106,25 @@ const ADDRESS_BYTES_MAX = 64;
 /** Long enough for a path and the system's words, in bytes. */
 const FAILURE_BYTES_MAX = TEXT_BYTES_MAX;
 
-const CACHE_LINE_BYTES = 64;
-
-/** The offset of each part from the slot's start: each begins on a cache line of its own. */
-const AT = layOut({
-  ints: Int.COUNT * Int32Array.BYTES_PER_ELEMENT,
-  nums: Num.COUNT * Float64Array.BYTES_PER_ELEMENT,
-  frames: SLOT_FRAMES * FRAME_BYTES,
-  node: NODE_BYTES_MAX,
-  name: IMAGE_NAME_BYTES_MAX,
-  address: ADDRESS_BYTES_MAX,
-  eventText: TEXT_BYTES_MAX,
-  failure: FAILURE_BYTES_MAX,
-});
-
-function layOut<Part extends string>(parts: Record<Part, number>): Record<Part | "end", number> {
-  let end = 0;
-  const at: Record<string, number> = {};
-  for (const [part, bytes] of Object.entries<number>(parts)) {
-    at[part] = end;
-    end += Math.ceil(bytes / CACHE_LINE_BYTES) * CACHE_LINE_BYTES;
-  }
-  return { ...at, end } as Record<Part | "end", number>;
-}
+/** The offset of each part from the slot's start, in bytes: each begins on a line of its own. */
+const LAYOUT = layOut(
+  [
+    { ints: Int.COUNT * Int32Array.BYTES_PER_ELEMENT },
+    { nums: Num.COUNT * Float64Array.BYTES_PER_ELEMENT },
+    { frames: SLOT_FRAMES * FRAME_BYTES },
+    { node: NODE_BYTES_MAX },
+    { name: IMAGE_NAME_BYTES_MAX },
+    { address: ADDRESS_BYTES_MAX },
+    { eventText: TEXT_BYTES_MAX },
+    { failure: FAILURE_BYTES_MAX },
+  ],
+  LINE_BYTES,
+);
 
 /** Bytes of one slot in shared memory. */
-export const SLOT_BYTES = AT.end;
+export const SLOT_BYTES = LAYOUT.length;
+
+const AT = LAYOUT.at;
 
 /**
  * A view on one slot. Only the thread that has the request may read and write it. Threads that also

@@ -5,14 +5,12 @@
  */
 
 import { CString, type Pointer, ptr, read } from "bun:ffi";
+import { FRAME_BYTES } from "../limits.ts";
 import { type Address, lastErrno } from "../os/ffi.ts";
 import { copyTo } from "../os/memory.ts";
 import { cString, zmq } from "./library.ts";
 
 const ZMQ_SRCFD = 2;
-
-/** `zmq_msg_t` has 64 bytes on every platform, with the alignment of a pointer. */
-export const MESSAGE_BYTES = 64;
 
 /**
  * A `zmq_msg_t` in memory owned by someone else. Make this view once; using it costs nothing.
@@ -24,7 +22,7 @@ export class Message {
   private readonly pointer: Pointer;
 
   /**
-   * @param address of {@link MESSAGE_BYTES} bytes, aligned to 8
+   * @param address of {@link FRAME_BYTES} bytes, aligned to 8
    * @param memory that contains them; kept here, because the garbage collector frees memory of
    * which only an address is left. undefined for memory outside the JavaScript heap
    */
@@ -122,10 +120,10 @@ export class MessageArray {
   private readonly messages: Message[] = [];
 
   constructor(length: number) {
-    const memory = new Uint8Array(length * MESSAGE_BYTES);
+    const memory = new Uint8Array(length * FRAME_BYTES);
     const start = ptr(memory);
     for (let index = 0; index < length; index++) {
-      const message = new Message(start + index * MESSAGE_BYTES, memory);
+      const message = new Message(start + index * FRAME_BYTES, memory);
       message.init();
       this.messages.push(message);
     }
