@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -10,6 +10,7 @@ import { linesWith, until } from "./support/hub/output.ts";
 import { freePort } from "../scripts/lib/free-port.ts";
 import { tempDir, type TempDir } from "./support/machine/temp.ts";
 import { Peer, PeerType } from "./support/peers/zmq-peer.ts";
+import { forEachTest } from "./support/for-each-test.ts";
 
 // Above all bounds of waiting, so that what a test holds is let go of before its context is.
 setDefaultTimeout(120_000);
@@ -19,15 +20,11 @@ const PROCESS = fileURLToPath(import.meta.resolve("./support/hub/process.ts"));
 let context: Context;
 let temp: TempDir;
 
-beforeEach(() => {
-  context = new Context();
-  temp = tempDir();
-});
-
-afterEach(() => {
-  temp[Symbol.dispose]();
-  context[Symbol.dispose]();
-});
+forEachTest(
+  () => new Context(),
+  (made) => (context = made),
+);
+forEachTest(tempDir, (made) => (temp = made));
 
 /** A process with a hub whose writers can be brought to grief. */
 class FaultyHub implements AsyncDisposable {

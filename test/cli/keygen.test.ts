@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import {
   existsSync,
   mkdirSync,
@@ -13,18 +13,13 @@ import { EXIT } from "../../src/errors.ts";
 import { readKeyPair, readPublicKey } from "../../src/zmq/certificate.ts";
 import { runCli } from "../support/hub/cli.ts";
 import { tempDir, type TempDir } from "../support/machine/temp.ts";
+import { forEachTest } from "../support/for-each-test.ts";
 
 setDefaultTimeout(120_000);
 
 let temp: TempDir;
 
-beforeEach(() => {
-  temp = tempDir();
-});
-
-afterEach(() => {
-  temp[Symbol.dispose]();
-});
+forEachTest(tempDir, (made) => (temp = made));
 
 const keygen = (...args: readonly string[]) => runCli(["keygen", ...args], { home: temp.path });
 const at = (...names: readonly string[]): string => join(temp.path, ...names);

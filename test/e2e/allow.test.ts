@@ -6,7 +6,7 @@
  */
 
 import { traces } from "../support/hub/traces.ts";
-import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { networkInterfaces } from "node:os";
 import { EXIT } from "../../src/errors.ts";
 import { MessageArray } from "../../src/zmq/message.ts";
@@ -17,25 +17,20 @@ import { startHub } from "../support/hub/hub.ts";
 import { linesWith, stopAndCount, until } from "../support/hub/output.ts";
 import { RawPeer } from "../support/peers/raw-peer.ts";
 import { freePort } from "../../scripts/lib/free-port.ts";
-import { tempDir, type TempDir } from "../support/machine/temp.ts";
+import { tempDir } from "../support/machine/temp.ts";
 import { COMES_MS, Peer, PeerType } from "../support/peers/zmq-peer.ts";
 import { greeting, ready } from "../support/peers/zmtp.ts";
+import { forEachTest } from "../support/for-each-test.ts";
 
 // Above all bounds of waiting, so that what a test holds is let go of before its context is.
 setDefaultTimeout(120_000);
 
 let context: Context;
-let temp: TempDir;
 
-beforeEach(() => {
-  context = new Context();
-  temp = tempDir();
-});
-
-afterEach(() => {
-  temp[Symbol.dispose]();
-  context[Symbol.dispose]();
-});
+forEachTest(
+  () => new Context(),
+  (made) => (context = made),
+);
 
 const JPEG = Buffer.concat([Buffer.of(0xff, 0xd8), Buffer.alloc(1000), Buffer.of(0xff, 0xd9)]);
 

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { ZmqError } from "../../src/zmq/library.ts";
 import { Context, Socket, SocketOption } from "../../src/zmq/socket.ts";
@@ -17,19 +17,17 @@ import { RawPeer } from "../support/peers/raw-peer.ts";
 import { Sender } from "../support/peers/sender.ts";
 import { StalledLog } from "../support/hub/stalled-log.ts";
 import { Peer, PeerType } from "../support/peers/zmq-peer.ts";
+import { forEachTest } from "../support/for-each-test.ts";
 
 // Longer than all waits, so what a test holds is released before its context is.
 setDefaultTimeout(120_000);
 
 let context: Context;
 
-beforeEach(() => {
-  context = new Context();
-});
-
-afterEach(() => {
-  context[Symbol.dispose]();
-});
+forEachTest(
+  () => new Context(),
+  (made) => (context = made),
+);
 
 const hubWith = (settings: Record<string, unknown>): Promise<Hub> =>
   startHub({ settings: { hub: { log_level: "debug", ...settings } } });

@@ -6,7 +6,6 @@
 
 import {
   afterAll,
-  afterEach,
   beforeAll,
   beforeEach,
   describe,
@@ -19,7 +18,6 @@ import { join } from "node:path";
 import { EXIT } from "../../src/errors.ts";
 import { formatCertificate } from "../../src/zmq/certificate.ts";
 import { newKeyPair } from "../../src/zmq/library.ts";
-import { Context } from "../../src/zmq/socket.ts";
 import { lacks } from "../../scripts/lib/available.ts";
 import { runCli } from "../support/hub/cli.ts";
 import { createCertificates, CurvePeer, loadCertificate } from "../support/peers/curve.ts";
@@ -29,22 +27,14 @@ import { type Hub, startHub } from "../support/hub/hub.ts";
 import { linesWith, stopAndCount, until } from "../support/hub/output.ts";
 import { freePort } from "../../scripts/lib/free-port.ts";
 import { tempDir, type TempDir } from "../support/machine/temp.ts";
+import { forEachTest } from "../support/for-each-test.ts";
 
 // Above all bounds of waiting, so that what a test holds is let go of before its context is.
 setDefaultTimeout(120_000);
 
-let context: Context;
 let temp: TempDir;
 
-beforeEach(() => {
-  context = new Context();
-  temp = tempDir();
-});
-
-afterEach(() => {
-  temp[Symbol.dispose]();
-  context[Symbol.dispose]();
-});
+forEachTest(tempDir, (made) => (temp = made));
 
 /** A file with keys that pyzmq made. */
 const own = (name: string): string => join(temp.path, "own", name);

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdirSync, rmdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { Context } from "../../src/zmq/socket.ts";
@@ -16,19 +16,17 @@ import { linesWith, stopAndCount, until } from "../support/hub/output.ts";
 import { answered, statusOf, WITH_HTTP } from "../support/hub/http.ts";
 import { StalledLog } from "../support/hub/stalled-log.ts";
 import { Peer, PeerType } from "../support/peers/zmq-peer.ts";
+import { forEachTest } from "../support/for-each-test.ts";
 
 // Above all bounds of waiting, so that what a test holds is let go of before its context is.
 setDefaultTimeout(120_000);
 
 let context: Context;
 
-beforeEach(() => {
-  context = new Context();
-});
-
-afterEach(() => {
-  context[Symbol.dispose]();
-});
+forEachTest(
+  () => new Context(),
+  (made) => (context = made),
+);
 
 async function start(hub: Record<string, unknown> = {}): Promise<Hub> {
   return await startHub({

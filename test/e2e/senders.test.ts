@@ -5,7 +5,7 @@
  * @module
  */
 
-import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { Context } from "../../src/zmq/socket.ts";
 import { lacks } from "../../scripts/lib/available.ts";
 import { header } from "../support/peers/camera.ts";
@@ -15,19 +15,17 @@ import { connectedPeers, settings, texts } from "./cameras.ts";
 import { Proxy } from "../support/peers/proxy.ts";
 import { Sender } from "../support/peers/sender.ts";
 import { Peer, PeerType } from "../support/peers/zmq-peer.ts";
+import { forEachTest } from "../support/for-each-test.ts";
 
 // Above all bounds of waiting, so that what a test holds is let go of before its context is.
 setDefaultTimeout(120_000);
 
 let context: Context;
 
-beforeEach(() => {
-  context = new Context();
-});
-
-afterEach(() => {
-  context[Symbol.dispose]();
-});
+forEachTest(
+  () => new Context(),
+  (made) => (context = made),
+);
 
 test("a hub whose patience is shorter than its chores are apart gives its notices all the same", async () => {
   await using hub = await startHub(settings({ patience: 0.001 }));

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { ZmqError } from "../../src/zmq/library.ts";
 import { Context } from "../../src/zmq/socket.ts";
 import { header, jpeg, storedNames } from "../support/peers/camera.ts";
@@ -12,19 +12,17 @@ import { startHub } from "../support/hub/hub.ts";
 import { until } from "../support/hub/output.ts";
 import { connectedPeers, settings, startStop, texts } from "./cameras.ts";
 import { Peer, PeerType } from "../support/peers/zmq-peer.ts";
+import { forEachTest } from "../support/for-each-test.ts";
 
 // Above all bounds of waiting, so that what a test holds is let go of before its context is.
 setDefaultTimeout(120_000);
 
 let context: Context;
 
-beforeEach(() => {
-  context = new Context();
-});
-
-afterEach(() => {
-  context[Symbol.dispose]();
-});
+forEachTest(
+  () => new Context(),
+  (made) => (context = made),
+);
 
 describe.each(["stored", "received", "synced"])("a hub with ack %s", (ack) => {
   test("answers and stores every image of eight senders when the queue holds one", async () => {

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { join } from "node:path";
 import { newKeyPair } from "../../src/zmq/library.ts";
 import { Context, type Socket, SocketOption, TextOption } from "../../src/zmq/socket.ts";
@@ -19,6 +19,7 @@ import { StalledLog } from "../support/hub/stalled-log.ts";
 import { freePort } from "../../scripts/lib/free-port.ts";
 import { tempDir } from "../support/machine/temp.ts";
 import { COMES_MS, Peer, PeerType, sendFrames } from "../support/peers/zmq-peer.ts";
+import { forEachTest } from "../support/for-each-test.ts";
 
 // Above all bounds of waiting, so that what a test holds is let go of before its context is.
 setDefaultTimeout(120_000);
@@ -27,13 +28,10 @@ const PUB = 1;
 
 let context: Context;
 
-beforeEach(() => {
-  context = new Context();
-});
-
-afterEach(() => {
-  context[Symbol.dispose]();
-});
+forEachTest(
+  () => new Context(),
+  (made) => (context = made),
+);
 
 /** A camera that publishes. libzmq gives the port of one that was closed back a little later. */
 async function publisher(

@@ -1,5 +1,5 @@
 import { dlopen, FFIType } from "bun:ffi";
-import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import type { Arrivals } from "../../src/receiver/arrivals.ts";
 import { Gatekeeper, type GatekeeperSettings } from "../../src/receiver/gatekeeper.ts";
 import { libzmqPath } from "#libzmq";
@@ -7,25 +7,11 @@ import { MessageArray } from "../../src/zmq/message.ts";
 import { Context, SocketOption, SocketType } from "../../src/zmq/socket.ts";
 import { RawPeer } from "../support/peers/raw-peer.ts";
 import { freePort } from "../../scripts/lib/free-port.ts";
-import { tempDir, type TempDir } from "../support/machine/temp.ts";
 import { COMES_MS } from "../support/peers/zmq-peer.ts";
 import { greeting, ready } from "../support/peers/zmtp.ts";
 
 // Above all bounds of waiting, so that what a test holds is let go of before its context is.
 setDefaultTimeout(120_000);
-
-let context: Context;
-let temp: TempDir;
-
-beforeEach(() => {
-  context = new Context();
-  temp = tempDir();
-});
-
-afterEach(() => {
-  temp[Symbol.dispose]();
-  context[Symbol.dispose]();
-});
 
 describe("a routing id such as libzmq makes, which a stranger claims", () => {
   const CLAIM = Buffer.of(0, 1, 2, 3, 4);

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import {
   chownSync,
   mkdirSync,
@@ -19,18 +19,13 @@ import { lacksMount, SmallDisk } from "../support/machine/file-system.ts";
 import { startHub } from "../support/hub/hub.ts";
 import { freePort } from "../../scripts/lib/free-port.ts";
 import { tempDir, type TempDir } from "../support/machine/temp.ts";
+import { forEachTest } from "../support/for-each-test.ts";
 
 setDefaultTimeout(120_000);
 
 let temp: TempDir;
 
-beforeEach(() => {
-  temp = tempDir();
-});
-
-afterEach(() => {
-  temp[Symbol.dispose]();
-});
+forEachTest(tempDir, (made) => (temp = made));
 
 const LOCK = ".imagehub.lock";
 const holder = (pid: number): string => `imagehub, process ${pid} on ${hostname()}`;

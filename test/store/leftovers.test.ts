@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { chmodSync, chownSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { DataDirectory } from "../../src/store/data-directory.ts";
@@ -10,6 +10,7 @@ import { lacks, PARTS } from "../../scripts/lib/available.ts";
 import { startHub } from "../support/hub/hub.ts";
 import { linesWith } from "../support/hub/output.ts";
 import { tempDir, type TempDir } from "../support/machine/temp.ts";
+import { forEachTest } from "../support/for-each-test.ts";
 
 setDefaultTimeout(120_000);
 
@@ -21,13 +22,7 @@ const NOBODY = 65_534;
 
 let temp: TempDir;
 
-beforeEach(() => {
-  temp = tempDir();
-});
-
-afterEach(() => {
-  temp[Symbol.dispose]();
-});
+forEachTest(tempDir, (made) => (temp = made));
 
 function make(...names: readonly string[]): void {
   for (const name of names) {

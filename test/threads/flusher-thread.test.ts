@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { Context } from "../../src/zmq/socket.ts";
@@ -7,19 +7,17 @@ import { linesWith, until } from "../support/hub/output.ts";
 import { lacksStrace, Strace, threadOf } from "../support/machine/strace.ts";
 import { tempDir } from "../support/machine/temp.ts";
 import { Peer, PeerType } from "../support/peers/zmq-peer.ts";
+import { forEachTest } from "../support/for-each-test.ts";
 
 // Above all bounds of waiting, so that what a test holds is let go of before its context is.
 setDefaultTimeout(120_000);
 
 let context: Context;
 
-beforeEach(() => {
-  context = new Context();
-});
-
-afterEach(() => {
-  context[Symbol.dispose]();
-});
+forEachTest(
+  () => new Context(),
+  (made) => (context = made),
+);
 
 /** In seconds. */
 const INTERVAL = 0.2;

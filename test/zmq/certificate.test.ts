@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import {
@@ -11,16 +11,11 @@ import { newKeyPair } from "../../src/zmq/library.ts";
 import { lacks } from "../../scripts/lib/available.ts";
 import { createCertificates, loadCertificate } from "../support/peers/curve.ts";
 import { tempDir, type TempDir } from "../support/machine/temp.ts";
+import { forEachTest } from "../support/for-each-test.ts";
 
 let temp: TempDir;
 
-beforeEach(() => {
-  temp = tempDir();
-});
-
-afterEach(() => {
-  temp[Symbol.dispose]();
-});
+forEachTest(tempDir, (made) => (temp = made));
 
 const at = (name: string): string => join(temp.path, name);
 

@@ -1,27 +1,19 @@
-import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { Monitor, MonitorEvent } from "../../src/zmq/monitor.ts";
 import { Context, SocketType } from "../../src/zmq/socket.ts";
 import { listenTcp } from "../support/peers/tcp-server.ts";
-import { Peer, PeerType, receiveFrames, waitFor } from "../support/peers/zmq-peer.ts";
-import { freePort } from "../../scripts/lib/free-port.ts";
+import { freeEndpoint, Peer, PeerType, receiveFrames, waitFor } from "../support/peers/zmq-peer.ts";
+import { forEachTest } from "../support/for-each-test.ts";
 
 // Above all bounds of waiting, so that what a test holds is let go of before its context is.
 setDefaultTimeout(60_000);
 
 let context: Context;
 
-beforeEach(() => {
-  context = new Context();
-});
-
-afterEach(() => {
-  // Hangs where a test left a socket open: that is a failure too.
-  context[Symbol.dispose]();
-});
-
-function freeEndpoint(): string {
-  return `tcp://127.0.0.1:${freePort()}`;
-}
+forEachTest(
+  () => new Context(),
+  (made) => (context = made),
+);
 
 describe("Monitor", () => {
   test("tells of a connection that comes and goes", () => {

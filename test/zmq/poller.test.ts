@@ -1,28 +1,27 @@
-import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { closeSync } from "node:fs";
 import { EventFd } from "../../src/os/wait.ts";
 import { Poller } from "../../src/zmq/poller.ts";
 import { Context, SocketType } from "../../src/zmq/socket.ts";
-import { COMES_MS, Peer, PeerType, receiveFrames, waitFor } from "../support/peers/zmq-peer.ts";
-import { freePort } from "../../scripts/lib/free-port.ts";
+import {
+  COMES_MS,
+  freeEndpoint,
+  Peer,
+  PeerType,
+  receiveFrames,
+  waitFor,
+} from "../support/peers/zmq-peer.ts";
+import { forEachTest } from "../support/for-each-test.ts";
 
 // Above all bounds of waiting, so that what a test holds is let go of before its context is.
 setDefaultTimeout(60_000);
 
 let context: Context;
 
-beforeEach(() => {
-  context = new Context();
-});
-
-afterEach(() => {
-  // Hangs where a test left a socket open: that is a failure too.
-  context[Symbol.dispose]();
-});
-
-function freeEndpoint(): string {
-  return `tcp://127.0.0.1:${freePort()}`;
-}
+forEachTest(
+  () => new Context(),
+  (made) => (context = made),
+);
 
 describe("Poller", () => {
   test("tells a socket from an event", () => {

@@ -1,30 +1,28 @@
-import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { constants as os } from "node:os";
 import { ZmqError } from "../../src/zmq/library.ts";
 import { MessageArray } from "../../src/zmq/message.ts";
 import { Monitor } from "../../src/zmq/monitor.ts";
 import { Context, SocketType } from "../../src/zmq/socket.ts";
 import { listenTcp } from "../support/peers/tcp-server.ts";
-import { Peer, PeerType, receiveFrames, sendFrames } from "../support/peers/zmq-peer.ts";
-import { freePort } from "../../scripts/lib/free-port.ts";
+import {
+  freeEndpoint,
+  Peer,
+  PeerType,
+  receiveFrames,
+  sendFrames,
+} from "../support/peers/zmq-peer.ts";
+import { forEachTest } from "../support/for-each-test.ts";
 
 // Above all bounds of waiting, so that what a test holds is let go of before its context is.
 setDefaultTimeout(60_000);
 
 let context: Context;
 
-beforeEach(() => {
-  context = new Context();
-});
-
-afterEach(() => {
-  // Hangs where a test left a socket open: that is a failure too.
-  context[Symbol.dispose]();
-});
-
-function freeEndpoint(): string {
-  return `tcp://127.0.0.1:${freePort()}`;
-}
+forEachTest(
+  () => new Context(),
+  (made) => (context = made),
+);
 
 /** What an action throws, in the parts that callers look at. */
 function failure(

@@ -8,6 +8,7 @@
 import { MessageArray } from "../../../src/zmq/message.ts";
 import { Poller } from "../../../src/zmq/poller.ts";
 import { type Context, type Socket, SocketOption } from "../../../src/zmq/socket.ts";
+import { freePort } from "../../../scripts/lib/free-port.ts";
 
 /** Socket types that only tests use, as zmq.h numbers them, beside those of the hub. */
 export const PeerType = { req: 3, rep: 4, dealer: 5, router: 6 } as const;
@@ -82,4 +83,9 @@ export function waitFor(socket: Socket): void {
   const poller = new Poller([socket]);
   poller.wait(COMES_MS);
   if (!poller.readable(0)) throw new Error("Nothing came");
+}
+
+/** An endpoint of this machine that was free a moment ago. */
+export function freeEndpoint(): string {
+  return `tcp://127.0.0.1:${freePort()}`;
 }
