@@ -56,6 +56,8 @@ describe("SIGHUP to imagehub", () => {
       expect((await runCli(event, { home: hub.dir })).status).toBe(EXIT.ok);
     };
     await connect();
+    // It may come up to a second later, and then between the lines that are looked at below.
+    await until(hub, () => linesWith(hub, "First message from a").length === 1);
     expect(linesWith(hub, "debug")).toEqual([]);
     expect(await reload(hub, "hub: {log_level: debug}")).toEqual([
       `info  Read the settings again: ${file} log_level=debug`,
