@@ -53,6 +53,11 @@ const IMAGE_SUFFIX_BYTES = 31;
  */
 export const IMAGE_NAME_BYTES_MAX = FILE_NAME_BYTES_MAX - IMAGE_SUFFIX_BYTES;
 
+// What is kept
+
+/** Dated event logs that are kept unless a setting says otherwise: Python's `backupCount`. */
+export const EVENT_LOGS_DEFAULT = 995;
+
 // Disks that stall
 
 /** A write that takes longer than this, in milliseconds, is one that others must not wait for. */

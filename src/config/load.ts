@@ -224,7 +224,7 @@ export function loadSettings(request: LoadRequest): LoadedSettings {
 }
 
 /** Checks rules that involve several settings. @throws {FatalError} if one is broken */
-function checkTogether({ curve, http }: Settings): void {
+function checkTogether({ curve, http, keep, archive, data_directory: data }: Settings): void {
   const { server_key: serverKey, client_keys: clientKeys } = curve;
   if ((serverKey === "") !== (clientKeys === "")) {
     throw new FatalError(
@@ -239,4 +239,21 @@ function checkTogether({ curve, http }: Settings): void {
       `hub.http.listen is "${http.listen}", which other machines can reach: set hub.http.token_file too`,
     );
   }
+  if (keep.days > 0 && keep.days < keep.min_days) {
+    throw new FatalError(
+      EXIT.config,
+      `hub.keep.days is ${keep.days}, but hub.keep.min_days keeps ${keep.min_days} days: one of them is wrong`,
+    );
+  }
+  const { directory } = archive;
+  if (directory !== "" && (isAtOrBelow(directory, data) || isAtOrBelow(data, directory))) {
+    throw new FatalError(
+      EXIT.config,
+      `hub.archive.directory is ${directory}, which must be apart from the data directory ${data}`,
+    );
+  }
+}
+
+function isAtOrBelow(inner: string, outer: string): boolean {
+  return inner === outer || inner.startsWith(outer.endsWith("/") ? outer : `${outer}/`);
 }

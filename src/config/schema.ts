@@ -16,11 +16,13 @@ import { parseNetwork } from "../net/access.ts";
 import {
   CONNECTIONS_MAX,
   IMAGE_NAME_BYTES_MAX,
+  EVENT_LOGS_DEFAULT,
   LINGER_SECONDS,
   QUEUE_IMAGES_MAX,
   TEXT_BYTES_MAX,
   WRITERS_MAX,
 } from "../limits.ts";
+import { bytesIn, perCentIn } from "./quantity.ts";
 
 /** Longest patience: a week. */
 const PATIENCE_MINUTES_MAX = 7 * 24 * 60;
@@ -38,6 +40,12 @@ const MESSAGE_BYTES_MAX = 1_073_741_824;
 /** Largest value of `max_queue_bytes`: 64 GiB. */
 const QUEUE_BYTES_MAX = 68_719_476_736;
 
+/** Longest time to keep something, in days: a century. */
+const KEEP_DAYS_MAX = 36_500;
+/** Maximum entries in `keep.cameras`. */
+const CAMERA_RULES_MAX = 256;
+
+const ARCHIVE_FORMATS = ["tree", "tar"] as const;
 const ACKS = ["stored", "received", "synced"] as const;
 const UNLABELLED = ["ignore", "store"] as const;
 const LOG_LEVELS = ["error", "warn", "info", "debug"] as const;
@@ -349,7 +357,98 @@ const networkShape = {
   }),
 };
 
-const allShape = { ...hubShape, ...networkShape, ...controlShape };
+/** An amount of bytes; 0 or nothing: no limit. */
+const bytes = () =>
+  z.preprocess(
+    (value) => value ?? 0,
+    z.union([z.string(), z.number()]).refine((value) => bytesIn(value) !== undefined),
+  );
+
+const days = () => z.int().min(0).max(KEEP_DAYS_MAX);
+
+/** Limits of the cameras that a pattern matches. */
+const cameraRule = z.strictObject({
+  match: z.string().regex(/^[^/\p{Cc}]+$/u),
+  days: days().default(0),
+  max_bytes: bytes().default(0),
+});
+
+/** One of {@link Settings.keep}`.cameras`. */
+export type CameraRule = z.output<typeof cameraRule>;
+
+/** What is kept, and for how long. */
+const keepShape = {
+  keep: section({
+    days: setting(days().default(0), {
+      description: "Images older than this many days are deleted. 0: no limit",
+      rule: `a whole number from 0 to ${KEEP_DAYS_MAX}`,
+    }),
+    event_days: setting(days().default(EVENT_LOGS_DEFAULT), {
+      description:
+        "Event logs older than this many days are deleted. 0: no limit. The default keeps the " +
+        `newest ${EVENT_LOGS_DEFAULT} logs, as the Python hub does`,
+      rule: `a whole number from 0 to ${KEEP_DAYS_MAX}`,
+    }),
+    max_bytes: setting(bytes().default(0), {
+      description:
+        "Maximum size of all images together, such as 200 GB. Beyond this, the oldest are " +
+        "deleted. 0: no limit",
+      rule: "a number of bytes, or one with a unit, such as 200 GB or 1.5 TB",
+    }),
+    min_free: setting(
+      z.preprocess(
+        (value) => value ?? 0,
+        z
+          .union([z.string(), z.number()])
+          .refine((value) => bytesIn(value) !== undefined || perCentIn(value) !== undefined)
+          .default(0),
+      ),
+      {
+        description:
+          "Free space to keep on the disk, such as 5 % or 20 GB. Below this, the oldest images " +
+          "are deleted. 0: none",
+        rule: "a percentage such as 5 %, a number of bytes, or one with a unit, such as 20 GB",
+      },
+    ),
+    min_days: setting(days().default(1), {
+      description:
+        "The latest days, whose images no rule deletes; today is the first. 0: even images of " +
+        "today may be deleted, hour by hour",
+      rule: `a whole number from 0 to ${KEEP_DAYS_MAX}`,
+    }),
+    cameras: setting(
+      z.preprocess((value) => value ?? [], z.array(cameraRule).max(CAMERA_RULES_MAX).default([])),
+      {
+        description:
+          "Limits for single cameras, such as [{match: Barn*, days: 7, max_bytes: 20 GB}]. The " +
+          "first entry that matches a camera counts, for each camera on its own",
+        rule: "a list of groups of match (a name; * stands for any characters), days and max_bytes",
+      },
+    ),
+  }),
+  archive: section({
+    directory: setting(optionalPath(), {
+      description:
+        "Where days that are over are copied to, such as a NAS or a USB disk. Empty: no archive",
+      rule: "a path, or nothing",
+      isPath: true,
+    }),
+    after_days: setting(z.int().min(1).max(KEEP_DAYS_MAX).default(1), {
+      description: "Age at which a day is archived, in days. 1: when it is over",
+      rule: `a whole number from 1 to ${KEEP_DAYS_MAX}`,
+    }),
+    format: setting(z.enum(ARCHIVE_FORMATS).default("tree"), {
+      description: "Form of the archive. tree: files in folders as here. tar: one file for a day",
+      rule: oneOf(ARCHIVE_FORMATS),
+    }),
+    required: setting(truth.default(true), {
+      description: "Whether only archived images may be deleted, if there is an archive",
+      rule: "true or false",
+    }),
+  }),
+};
+
+const allShape = { ...hubShape, ...keepShape, ...networkShape, ...controlShape };
 
 const hubSection = section(allShape);
 

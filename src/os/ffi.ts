@@ -78,6 +78,7 @@ export const { symbols: c } = dlopen("libc.so.6", {
   },
   tzset: { args: [], returns: FFIType.void },
   unlink: { args: [FFIType.ptr], returns: FFIType.i32 },
+  unlinkat: { args: [FFIType.i32, FFIType.ptr, FFIType.i32], returns: FFIType.i32 },
   write: { args: [FFIType.i32, FFIType.ptr, FFIType.u64], returns: FFIType.i64_fast },
 });
 

@@ -121,6 +121,11 @@ export function openDirectory(path: string): number {
   return open(path, fs.O_RDONLY | fs.O_DIRECTORY, 0);
 }
 
+/** The same, but not through a link in the last part of the path. @throws {SystemError} ENOTDIR */
+export function openFolder(path: string): number {
+  return open(path, fs.O_RDONLY | fs.O_DIRECTORY | fs.O_NOFOLLOW, 0);
+}
+
 function open(path: string, flags: number, mode: number): number {
   return checked("open", openOnce(path, flags, mode), path);
 }

@@ -6,6 +6,7 @@
  * .imagehub/                                                  what the hub can make anew
  * .incoming-…                                                 a file that is not finished
  * images/2018-12-30/Barn-Door-2018-12-30T23.13.31.620992.jpg  an image, in the folder of its day
+ * kept/2018-12-30/Barn-Door-2018-12-30T23.13.31.620992.jpg    the same, as a person protects it
  * logs/imagehub.log                                           the event log
  * logs/imagehub.log.2018-12-29                                the event log of an earlier day
  * ```
@@ -46,6 +47,8 @@ export class DataDirectory {
   readonly lock: string;
   /** The folder for what only saves time, and is made anew when it is gone. */
   readonly own: string;
+  /** The folder of protected images. */
+  readonly kept: string;
 
   /** @param path absolute */
   constructor(readonly path: string) {
@@ -55,11 +58,17 @@ export class DataDirectory {
     this.eventLog = `${this.logs}/${EVENT_LOG}`;
     this.lock = `${path}/${LOCK}`;
     this.own = `${path}/${OWN}`;
+    this.kept = `${path}/kept`;
   }
 
   /** The folder with the images of a day. @param date such as `2018-12-30` */
   dateFolder(date: string): string {
     return `${this.images}/${date}`;
+  }
+
+  /** The folder with the protected images of a day. @param date such as `2018-12-30` */
+  keptFolder(date: string): string {
+    return `${this.kept}/${date}`;
   }
 
   /** The event log of an earlier day. @param day such as 20181230 */

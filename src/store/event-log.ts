@@ -34,15 +34,13 @@ import {
   writeBytes,
   writeSome,
 } from "../os/files.ts";
+import { EVENT_LOGS_DEFAULT } from "../limits.ts";
 import { SharedLock } from "../shared/lock.ts";
 import { Integer, type Shared } from "../shared/memory.ts";
 import { type DataDirectory, Part, temporaryIn } from "./data-directory.ts";
 import type { DataGuard } from "./data-guard.ts";
 import { appendLog, datedLogs, daysAtEnds, hasRecord, mend } from "./log-files.ts";
 import { WholeFileWriter } from "./whole-file.ts";
-
-/** Number of dated logs to keep. The oldest ones beyond it are removed. */
-const DATED_LOGS_MAX = 995;
 
 /**
  * How far a log's last record may be ahead of the clock and still count, because a clock may be
@@ -62,12 +60,16 @@ export class EventLog {
   private readonly path: string;
   private readonly file: WholeFileWriter;
 
-  /** @param durable whether a line is flushed to disk before `append` returns */
+  /**
+   * @param durable whether a line is flushed to disk before `append` returns
+   * @param datedMax how many dated logs are kept
+   */
   constructor(
     private readonly guard: DataGuard,
     private readonly calendar: Calendar,
     shared: Shared,
     private readonly durable: boolean,
+    private readonly datedMax = EVENT_LOGS_DEFAULT,
   ) {
     this.lock = new SharedLock(shared.integers, Integer.eventLogLock);
     this.integers = shared.integers;
@@ -207,7 +209,7 @@ export class EventLog {
    * day of the log that was just made
    */
   private removeOldest(made: number): void {
-    for (const day of datedLogs(this.directory.logs).slice(0, -DATED_LOGS_MAX)) {
+    for (const day of datedLogs(this.directory.logs).slice(0, -this.datedMax)) {
       if (day === made) continue;
       try {
         unlinkSync(this.directory.datedLog(day));

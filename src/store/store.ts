@@ -5,6 +5,7 @@
  */
 
 import { messageOf } from "../errors.ts";
+import { EVENT_LOGS_DEFAULT } from "../limits.ts";
 import { Calendar, type Clock, type LocalTime } from "../protocol/calendar.ts";
 import type { ImageSuffix } from "../protocol/names.ts";
 import type { Settings } from "../config/schema.ts";
@@ -32,6 +33,11 @@ const OUTCOMES = {
   firstOver: Outcome.firstOverCap,
 } as const satisfies Record<Permit, number>;
 
+/** With another limit than the Python hub's, old logs are deleted by their age: see `keep`. */
+function datedLogsMax({ keep }: Settings): number {
+  return keep.event_days === EVENT_LOGS_DEFAULT ? EVENT_LOGS_DEFAULT : Number.POSITIVE_INFINITY;
+}
+
 /** The data directory, as one thread sees it. */
 export class Store {
   private readonly calendar: Calendar;
@@ -52,7 +58,7 @@ export class Store {
     this.calendar = new Calendar(clock);
     this.folders = new DateFolders(guard, settings.max_images_write, shared, durable);
     this.images = new ImageStore(this.folders, this.calendar, durable, guard);
-    this.events = new EventLog(guard, this.calendar, shared, durable);
+    this.events = new EventLog(guard, this.calendar, shared, durable, datedLogsMax(settings));
     this.jpegQuality = settings.jpeg_quality;
   }
 

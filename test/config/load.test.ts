@@ -49,6 +49,15 @@ const DEFAULTS = {
   unlabelled: "ignore",
   log_level: "info",
   log_format: "auto",
+  keep: {
+    days: 0,
+    event_days: 995,
+    max_bytes: 0,
+    min_free: 0,
+    min_days: 1,
+    cameras: [] as never[],
+  },
+  archive: { directory: "", after_days: 1, format: "tree", required: true },
   allow: [] as string[],
   curve: { server_key: "", client_keys: "" },
   subscribe: [] as string[],
@@ -101,6 +110,32 @@ describe("loadSettings refuses", () => {
       "a key in other case",
       "hub:\n  Port: 5\n",
       [`${F}:2: hub.Port is not a setting; did you mean hub.port?`],
+    ],
+    [
+      "a limit with another unit",
+      "hub:\n  keep:\n    max_bytes: 200 GX\n",
+      [
+        `${F}:3: hub.keep.max_bytes is "200 GX", must be a number of bytes, or one with a unit, such as 200 GB or 1.5 TB`,
+      ],
+    ],
+    [
+      "a part of all images",
+      "hub:\n  keep:\n    max_bytes: 5 %\n",
+      [
+        `${F}:3: hub.keep.max_bytes is "5 %", must be a number of bytes, or one with a unit, such as 200 GB or 1.5 TB`,
+      ],
+    ],
+    [
+      "a limit below what is never deleted",
+      "hub:\n  keep:\n    days: 3\n    min_days: 7\n",
+      ["hub.keep.days is 3, but hub.keep.min_days keeps 7 days: one of them is wrong"],
+    ],
+    [
+      "an archive in the data directory",
+      "hub:\n  data_directory: /srv/data\n  archive:\n    directory: /srv/data/old\n",
+      [
+        "hub.archive.directory is /srv/data/old, which must be apart from the data directory /srv/data",
+      ],
     ],
     ["a key like no other", "hub:\n  colour: 5\n", [`${F}:2: hub.colour is not a setting`]],
     ["a key of odd letters", 'hub:\n  "a b\\n": 5\n', [`${F}:2: hub."a b\\n" is not a setting`]],
@@ -523,6 +558,26 @@ describe("loadSettings accepts", () => {
   test("a token file beside imagehub.yaml", () => {
     const loaded = load("hub:\n  http:\n    token_file: token\n");
     expect(loaded.settings.http.token_file).toBe(join(loaded.directory, "token"));
+  });
+
+  test("limits of what is kept", () => {
+    const { settings } = load(
+      "hub:\n  keep:\n    days: 30\n    max_bytes: 200 GB\n    min_free: 5 %\n    cameras:\n" +
+        "    - {match: Barn*, days: 7}\n    - match: Gate\n      max_bytes: 1.5 TB\n",
+    );
+    expect(settings.keep).toEqual({
+      ...DEFAULTS.keep,
+      days: 30,
+      max_bytes: "200 GB",
+      min_free: "5 %",
+      cameras: [
+        { match: "Barn*", days: 7, max_bytes: 0 },
+        { match: "Gate", days: 0, max_bytes: "1.5 TB" },
+      ] as never[],
+    });
+    const env = { IMAGEHUB_KEEP_MIN_FREE: "20 GB", IMAGEHUB_KEEP_DAYS: "14" };
+    const { keep } = load("hub:\n", { env }).settings;
+    expect(keep).toEqual({ ...DEFAULTS.keep, days: 14, min_free: "20 GB" });
   });
 
   test("the file of the Python hub with the same meaning", () => {

@@ -34,6 +34,18 @@ test("formatSettings writes each setting and where it came from", () => {
   unlabelled: ignore
   log_level: info
   log_format: auto
+  keep:
+    days: 0
+    event_days: 995
+    max_bytes: 0
+    min_free: 0
+    min_days: 1
+    cameras: []
+  archive:
+    directory: ""
+    after_days: 1
+    format: tree
+    required: true
   allow: [ 10.0.0.0/8, ::1 ] # environment IMAGEHUB_ALLOW
   curve:
     server_key: ""

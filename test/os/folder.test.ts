@@ -1,0 +1,58 @@
+import { afterEach, beforeEach, expect, test } from "bun:test";
+import { existsSync, linkSync, mkdirSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { Folder } from "../../src/os/folder.ts";
+import { tempDir, type TempDir } from "../support/machine/temp.ts";
+
+let temp: TempDir;
+const at = (...names: string[]): string => join(temp.path, ...names);
+
+beforeEach(() => {
+  temp = tempDir();
+  mkdirSync(at("day"));
+  writeFileSync(at("day", "image.jpg"), "12345");
+});
+
+afterEach(() => {
+  temp[Symbol.dispose]();
+});
+
+test("looks at entries without following links", () => {
+  linkSync(at("day", "image.jpg"), at("day", "second.jpg"));
+  symlinkSync("image.jpg", at("day", "link.jpg"));
+  mkdirSync(at("day", "folder.jpg"));
+  using folder = Folder.open(at("day"));
+  expect(folder.names().toSorted()).toEqual(["folder.jpg", "image.jpg", "link.jpg", "second.jpg"]);
+  const image = folder.entry("image.jpg")!;
+  expect(image).toMatchObject({ isFile: true, size: 5, links: 2 });
+  expect(folder.entry("second.jpg")).toEqual(image);
+  expect(folder.entry("link.jpg")?.isFile).toBe(false);
+  expect(folder.entry("folder.jpg")?.isFile).toBe(false);
+  expect(folder.entry("none.jpg")).toBeUndefined();
+});
+
+test("a link to a folder is no folder", () => {
+  symlinkSync("day", at("link"));
+  expect(() => Folder.open(at("link"))).toThrow("ENOTDIR");
+  expect(() => Folder.open(at("none"))).toThrow("ENOENT");
+});
+
+test("removes from the folder that was opened, also if another one is at its path now", () => {
+  using folder = Folder.open(at("day"));
+  renameSync(at("day"), at("moved"));
+  mkdirSync(at("day"));
+  writeFileSync(at("day", "image.jpg"), "another");
+  expect(folder.unlink("image.jpg")).toBe(true);
+  expect(folder.unlink("image.jpg")).toBe(false);
+  expect(existsSync(at("moved", "image.jpg"))).toBe(false);
+  expect(existsSync(at("day", "image.jpg"))).toBe(true);
+});
+
+test("removes no folder, and nothing elsewhere", () => {
+  mkdirSync(at("day", "folder.jpg"));
+  writeFileSync(at("outside"), "");
+  using folder = Folder.open(at("day"));
+  expect(() => folder.unlink("folder.jpg")).toThrow("EISDIR");
+  expect(() => folder.unlink("../outside")).toThrow("is not a name");
+  expect(existsSync(at("outside"))).toBe(true);
+});
