@@ -31,6 +31,7 @@ const ENTRIES = {
   receiver: new URL("./threads/receiver-thread.ts", import.meta.url),
   flusher: new URL("./threads/flusher-thread.ts", import.meta.url),
   fastPath: new URL("./threads/fast-path-thread.ts", import.meta.url),
+  keeper: new URL("./threads/keeper-thread.ts", import.meta.url),
 } as const;
 
 /** What is known once the hub listens. */
@@ -103,6 +104,7 @@ export class Hub {
     // there is none.
     if (settings.ack === "stored") supervisor.startFastPath(bound.socket);
     this.control.start();
+    supervisor.keeper.begin();
     return bound.endpoint;
   }
 
@@ -174,6 +176,7 @@ export class Hub {
     // Before the flushers: a stalled disk may never release them, and until they end, the process
     // keeps its port.
     this.control.close();
+    this.supervisor.keeper.close();
     this.loan.close();
     await this.supervisor.endFlushers();
     this.ended.resolve(unanswered);

@@ -26,7 +26,7 @@ export interface CatalogOptions {
 }
 
 /** The dates of all folders with images, the earliest first. @throws {Error} of node:fs */
-function datesIn({ images }: DataDirectory): string[] {
+export function datesIn({ images }: DataDirectory): string[] {
   return readdirSync(images, { withFileTypes: true })
     .filter((entry) => entry.isDirectory() && dayOf(entry.name) !== undefined)
     .map(({ name }) => name)
@@ -36,14 +36,14 @@ function datesIn({ images }: DataDirectory): string[] {
 /** All days that have images or events, the earliest first. @throws {Error} of node:fs */
 export function readDays(directory: DataDirectory, options: CatalogOptions): CatalogDay[] {
   const { today, keeps, onProgress } = options;
-  const summaries = new Summaries(directory, keeps);
+  using summaries = new Summaries(directory, keeps);
   const events = countEvents(directory);
   const folders = new Set(datesIn(directory));
   const dates = [...folders.union(new Set(events.keys()))].toSorted();
   return dates.map((date, index) => {
     onProgress?.(index, dates.length);
     const summary = folders.has(date) ? summaries.of(date, date < today) : empty(date);
-    return Object.assign(summary, { events: events.get(date) ?? 0 });
+    return Object.assign({ events: events.get(date) ?? 0 }, summary);
   });
 }
 

@@ -1,14 +1,15 @@
 /**
  * What a day holds in numbers: images and bytes of each camera. Sizes cost a look at each file, so
- * the summary of a day that is over is kept beside the data, and made anew when its folder has
- * changed. It only saves time: nothing is ever deleted on its word.
+ * the summaries of days that are over are kept beside the data, in one file, and made anew when a
+ * folder has changed. They only save time: before anything is deleted, the files are counted again.
  *
  * @module
  */
 
-import { lstatSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { z } from "zod";
-import { readDay } from "./day.ts";
+import { Folder } from "../os/folder.ts";
+import { parseImageFileName } from "../protocol/names.ts";
 import type { DataDirectory } from "../store/data-directory.ts";
 
 const summarySchema = z.strictObject({
@@ -24,26 +25,40 @@ const summarySchema = z.strictObject({
 /** What a day holds. */
 export type DaySummary = z.infer<typeof summarySchema>;
 
-/** The form of a kept summary. Others are made anew. */
-const VERSION = 1;
+/** The form of the kept summaries. Others are made anew. */
+const VERSION = 2;
 
 const keptSchema = z.strictObject({
   version: z.literal(VERSION),
-  /** What the folder was when it was counted: see {@link stampOf}. */
-  stamp: z.string(),
-  summary: summarySchema,
+  days: z.array(
+    z.strictObject({
+      /** What the folder was when it was counted: see {@link stampOf}. */
+      stamp: z.string(),
+      summary: summarySchema,
+    }),
+  ),
 });
 
+type KeptDay = z.infer<typeof keptSchema>["days"][number];
+
+/** How often they are written while many days are counted, in milliseconds. */
+const SAVE_MS = 10_000;
+
 /** Summaries of the days of one data directory. */
-export class Summaries {
-  private readonly folder: string;
+export class Summaries implements Disposable {
+  private readonly file: string;
+  private readonly kept: ReadonlyMap<string, KeptDay>;
+  private readonly now = new Map<string, KeptDay>();
+  private hasNew = false;
+  private savedMs = performance.now();
 
   /** @param keeps whether summaries are kept beside the data, for the next time */
   constructor(
     private readonly directory: DataDirectory,
     private readonly keeps: boolean,
   ) {
-    this.folder = `${directory.own}/days`;
+    this.file = `${directory.own}/days.json`;
+    this.kept = new Map(read(this.file).map((day) => [day.summary.date, day]));
   }
 
   /**
@@ -51,38 +66,50 @@ export class Summaries {
    *
    * @param date such as `2018-12-30`
    * @param isOver whether nothing more is stored on that day
-   * @throws {Error} of node:fs
+   * @throws {Error} of node:fs and {SystemError}
    */
   of(date: string, isOver: boolean): DaySummary {
     const folder = this.directory.dateFolder(date);
     const stamp = stampOf(folder);
-    const kept = isOver ? this.kept(date, stamp) : undefined;
-    if (kept !== undefined) return kept;
-    const summary = count(folder, date);
+    const kept = isOver ? this.kept.get(date) : undefined;
+    if (kept?.stamp === stamp) {
+      this.now.set(date, kept);
+      return kept.summary;
+    }
+    const summary = countDay(folder, date);
     // What was stored meanwhile is not in it.
-    if (isOver && this.keeps && stampOf(folder) === stamp) this.keep(stamp, summary);
+    if (isOver && stampOf(folder) === stamp) {
+      this.now.set(date, { stamp, summary });
+      this.hasNew = true;
+      if (performance.now() - this.savedMs > SAVE_MS) this.save(this.kept);
+    }
     return summary;
   }
 
-  private kept(date: string, stamp: string): DaySummary | undefined {
-    try {
-      const text = readFileSync(`${this.folder}/${date}.json`, "utf8");
-      const { data } = keptSchema.safeParse(JSON.parse(text));
-      return data?.stamp === stamp && data.summary.date === date ? data.summary : undefined;
-    } catch {
-      return undefined;
-    }
+  /** Keeps the summaries of the days that were asked for, and forgets those of others. */
+  [Symbol.dispose](): void {
+    if (this.hasNew || this.now.size !== this.kept.size) this.save(new Map());
   }
 
-  private keep(stamp: string, summary: DaySummary): void {
-    const path = `${this.folder}/${summary.date}.json`;
+  private save(others: ReadonlyMap<string, KeptDay>): void {
+    this.savedMs = performance.now();
+    if (!this.keeps) return;
+    const days = [...new Map([...others, ...this.now]).values()];
     try {
-      mkdirSync(this.folder, { recursive: true });
-      writeFileSync(`${path}.new`, JSON.stringify({ version: VERSION, stamp, summary }));
-      renameSync(`${path}.new`, path);
+      mkdirSync(this.directory.own, { recursive: true });
+      writeFileSync(`${this.file}.new`, JSON.stringify({ version: VERSION, days }));
+      renameSync(`${this.file}.new`, this.file);
     } catch {
-      // On a full or read-only disk it is counted again the next time.
+      // On a full or read-only disk they are counted again the next time.
     }
+  }
+}
+
+function read(file: string): readonly KeptDay[] {
+  try {
+    return keptSchema.safeParse(JSON.parse(readFileSync(file, "utf8"))).data?.days ?? [];
+  } catch {
+    return [];
   }
 }
 
@@ -92,22 +119,37 @@ function stampOf(folder: string): string {
   return [dev, ino, mtimeNs, ctimeNs].join(" ");
 }
 
-function count(folder: string, date: string): DaySummary {
-  const day = readDay(folder, date);
-  const cameras = day.cameras.map((name) => ({ name, images: 0, bytes: 0 }));
-  for (let index = 0; index < day.count; index++) {
+/**
+ * Counts the images in a folder of a day.
+ *
+ * @param without names that are left out
+ * @throws {Error} of node:fs and {SystemError}
+ */
+export function countDay(
+  path: string,
+  date: string,
+  without: ReadonlySet<string> = new Set(),
+): DaySummary {
+  using folder = Folder.open(path);
+  const cameras = new Map<string, { name: string; images: number; bytes: number }>();
+  let [images, bytes, foreign] = [0, 0, 0];
+  for (const name of folder.names()) {
+    const parsed = parseImageFileName(name, date);
+    const size = parsed === undefined ? -1 : folder.sizeOf(name);
     // Somebody may be removing images meanwhile.
-    const stats = lstatSync(`${folder}/${day.at(index).name}`, { throwIfNoEntry: false });
-    if (stats?.isFile() !== true) continue;
-    const camera = cameras[day.cameraAt(index)]!;
+    if (size === undefined || without.has(name)) continue;
+    if (parsed === undefined || size < 0) {
+      foreign++;
+      continue;
+    }
+    let camera = cameras.get(parsed.camera);
+    if (camera === undefined)
+      cameras.set(parsed.camera, (camera = { name: parsed.camera, images: 0, bytes: 0 }));
     camera.images++;
-    camera.bytes += stats.size;
+    camera.bytes += size;
+    images++;
+    bytes += size;
   }
-  return {
-    date,
-    images: cameras.reduce((sum, { images }) => sum + images, 0),
-    bytes: cameras.reduce((sum, { bytes }) => sum + bytes, 0),
-    foreign: day.foreign.length,
-    cameras: cameras.filter(({ images }) => images > 0),
-  };
+  const sorted = [...cameras.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  return { date, images, bytes, foreign, cameras: sorted };
 }

@@ -14,7 +14,8 @@ import { findRunningService } from "../service/running.ts";
 import { DataDirectory } from "../store/data-directory.ts";
 import { loadFor, type SettingsOptions } from "./check.ts";
 import { Progress } from "./progress.ts";
-import { counted, grouped, size, table } from "./table.ts";
+import { counted, grouped, size } from "../log/amounts.ts";
+import { table } from "./table.ts";
 
 /** What `days` was asked for. */
 export interface DaysOptions extends SettingsOptions {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { grouped } from "./table.ts";
+import { grouped } from "../log/amounts.ts";
 
 /** How long a person may wait without a word, in milliseconds. */
 const AFTER_MS = 1000;

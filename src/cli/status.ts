@@ -12,7 +12,8 @@ import { readToken } from "../http/token.ts";
 import { escape } from "../log/fields.ts";
 import { findRunningService, type RunningService } from "../service/running.ts";
 import { loadFor, type SettingsOptions } from "./check.ts";
-import { grouped, size, table } from "./table.ts";
+import { counted, grouped, size } from "../log/amounts.ts";
+import { table } from "./table.ts";
 
 /**
  * How long the hub may take to answer, in milliseconds. This is longer than it waits for its disk.
@@ -220,12 +221,13 @@ export function formatStatus(hub: Status, url: string): string {
       "disk",
       `${size(disk.free_bytes)} free of ${size(disk.size_bytes)}, for ${hub.settings.data_directory}`,
     ],
+    ...keptFacts(hub.kept),
   ];
   return [
     escape(
       `imagehub ${hub.version} (${hub.commit}) at ${url}: ${hub.healthy ? "healthy" : "NOT HEALTHY"}`,
     ),
-    ...hub.reasons.map((reason) => escape(`  ${reason}`)),
+    ...[...hub.reasons, ...hub.notices].map((line) => escape(`  ${line}`)),
     ...table(facts),
     "",
     ...(hub.nodes.length > 0
@@ -234,6 +236,26 @@ export function formatStatus(hub: Status, url: string): string {
     ...(hasUnlabelled ? [UNLABELLED_HINT] : []),
     "",
   ].join("\n");
+}
+
+function keptFacts(kept: Status["kept"]): [string, string][] {
+  if (kept === null) return [];
+  const since = kept.first_day === null ? "" : ` since ${kept.first_day}`;
+  const pruned = Object.entries(kept.pruned).map(
+    ([reason, { count, bytes }]) => `${grouped(count)} (${size(bytes)}) by ${reason}`,
+  );
+  return [
+    [
+      "kept",
+      [
+        `${counted(kept.days, "day")}${since}`,
+        `${counted(kept.images, "image")} (${size(kept.bytes)})`,
+        ...(kept.protected_images > 0 ? [`${grouped(kept.protected_images)} protected`] : []),
+        ...(kept.bytes_per_day > 0 ? [`${size(kept.bytes_per_day)} a day`] : []),
+      ].join(", "),
+    ],
+    ...(pruned.length > 0 ? [["deleted", pruned.join(", ")] satisfies [string, string]] : []),
+  ];
 }
 
 function publisherFact(

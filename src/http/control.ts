@@ -119,7 +119,8 @@ function shared(make: () => Promise<Answer>): Route {
 
 async function healthAnswer(overview: Overview): Promise<Answer> {
   const reasons = await reasonsAgainst(overview);
-  return reasons.length === 0 ? plain(200, "ok") : plain(503, reasons.join("\n"));
+  if (reasons.length > 0) return plain(503, reasons.join("\n"));
+  return plain(200, ["ok", ...overview.kept.notices].join("\n"));
 }
 
 function reasonOf(error: unknown, address: ListenAddress): string {

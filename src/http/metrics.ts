@@ -13,7 +13,9 @@ import { BOUNDS_S, type Observed, readHistograms } from "../shared/histogram.ts"
 import { Counter, histogramAt, slotsFor } from "../shared/memory.ts";
 import { descriptorsMax } from "../os/open-files.ts";
 import { COMMIT, VERSION } from "../version.ts";
+import type { KeepReport } from "../shared/messages.ts";
 import { reasonsAgainst } from "./health.ts";
+import type { PrunedTotal } from "./kept.ts";
 import type { Overview } from "./overview.ts";
 
 /** Values of one metric, with their labels. */
@@ -32,6 +34,7 @@ export class Metrics {
     this.addMessages();
     this.addQueue();
     this.addStorage();
+    this.addKept();
     this.addNodes();
     this.addProcess();
   }
@@ -141,6 +144,62 @@ export class Metrics {
       "Size of the file system of the images",
       async () => one((await overview.disk.look()).sizeBytes),
     );
+  }
+
+  private addKept(): void {
+    const { kept, settings } = this.overview;
+    const byCamera = (of: (camera: KeepReport["cameras"][number]) => number) => (): Values =>
+      (kept.latest?.cameras ?? []).map((camera) => [{ camera: camera.name }, of(camera)]);
+    this.gauge(
+      "imagehub_stored_images",
+      "Images on the disk, by camera",
+      byCamera(({ images }) => images),
+      ["camera"],
+    );
+    this.gauge(
+      "imagehub_stored_bytes",
+      "Size of the images on the disk, by camera",
+      byCamera(({ bytes }) => bytes),
+      ["camera"],
+    );
+    const ofLatest = (of: (report: KeepReport) => number | undefined) => (): Values => {
+      const value = kept.latest && of(kept.latest);
+      return value === undefined ? [] : one(value);
+    };
+    this.gauge(
+      "imagehub_days",
+      "Days with images",
+      ofLatest(({ days }) => days),
+    );
+    this.gauge("imagehub_days_limit", "The setting keep.days; 0: no limit", () =>
+      one(settings.keep.days),
+    );
+    this.gauge(
+      "imagehub_protected_images",
+      "Images that no rule deletes",
+      ofLatest(({ protectedImages }) => protectedImages),
+    );
+    this.gauge(
+      "imagehub_filesystem_full_seconds",
+      "Time until the disk is full at this week's rate; missing if the rules prevent it",
+      ofLatest(({ fullInDays }) => (fullInDays === undefined ? undefined : fullInDays * 86_400)),
+    );
+    this.gauge(
+      "imagehub_keep_problems",
+      "Rules of keep that are off or cannot be kept",
+      ofLatest(({ problems }) => problems.length),
+    );
+    for (const [unit, of] of [
+      ["files", ({ count }: PrunedTotal) => count],
+      ["bytes", ({ bytes }: PrunedTotal) => bytes],
+    ] as const) {
+      this.counter(
+        `imagehub_pruned_${unit}_total`,
+        `${unit === "files" ? "Images and event logs" : "Bytes"} deleted, by the setting that asked for it`,
+        () => Array.from(kept.pruned, ([reason, total]) => [{ reason }, of(total)]),
+        ["reason"],
+      );
+    }
   }
 
   private addNodes(): void {

@@ -16,6 +16,7 @@ import { DiskProbe } from "../store/disk-probe.ts";
 import type { ActivityMessage } from "../shared/messages.ts";
 import type { Liveness } from "../shared/liveness.ts";
 import { Counter, type Shared } from "../shared/memory.ts";
+import { Kept } from "./kept.ts";
 import { StoringThreads } from "../shared/storing-threads.ts";
 
 /** How long counting today's images may take, in milliseconds. */
@@ -42,6 +43,8 @@ export class Overview {
   readonly troubles = new Map<string, Trouble>();
   /** Parts that have ended and wait for a replacement. */
   readonly down = new Set<string>();
+  /** What is kept, and what is wrong with the rules for it. */
+  readonly kept = new Kept();
   readonly guard: DataGuard;
   readonly disk: DiskProbe;
   readonly storing: StoringThreads;

@@ -9,6 +9,7 @@ import type { NodeRow } from "../shared/messages.ts";
 import { slotsFor } from "../shared/memory.ts";
 import { COMMIT, VERSION } from "../version.ts";
 import { reasonsAgainst } from "./health.ts";
+import type { Kept } from "./kept.ts";
 import type { Overview } from "./overview.ts";
 
 /** An instant in UTC, such as `2026-11-22T15:04:05.123Z`. */
@@ -54,7 +55,29 @@ export const statusSchema = z.object({
   queue: z.object({ requests: z.number(), capacity: z.number() }),
   /** Today's folder, by the local date. */
   today: z.object({ date: z.string(), images: z.number(), limit: z.number() }),
-  disk: z.object({ free_bytes: z.number(), size_bytes: z.number() }),
+  disk: z.object({
+    free_bytes: z.number(),
+    size_bytes: z.number(),
+    /** Days until it is full at the rate of the last week; null if the rules prevent it. */
+    full_in_days: z.number().nullable().default(null),
+  }),
+  /** All images; null until they have been counted, some seconds after the start. */
+  kept: z
+    .object({
+      days: z.number(),
+      first_day: z.string().nullable(),
+      images: z.number(),
+      bytes: z.number(),
+      protected_images: z.number(),
+      bytes_per_day: z.number(),
+      cameras: z.array(z.object({ name: z.string(), images: z.number(), bytes: z.number() })),
+      /** Deleted since the start, by the name of the setting. */
+      pruned: z.record(z.string(), z.object({ count: z.number(), bytes: z.number() })),
+    })
+    .nullable()
+    .default(null),
+  /** What a person should know about the rules for what is kept, and the disk. */
+  notices: z.array(z.string()).default([]),
   nodes: z.array(nodeSchema),
 });
 
@@ -89,8 +112,28 @@ export async function statusOf(overview: Overview): Promise<Status> {
     publishers: { connected: publishersConnected, total: settings.subscribe.length },
     queue: { requests: queued, capacity: slotsFor(settings) },
     today: { date: today.date, images, limit: settings.max_images_write },
-    disk: { free_bytes: disk.freeBytes, size_bytes: disk.sizeBytes },
+    disk: {
+      free_bytes: disk.freeBytes,
+      size_bytes: disk.sizeBytes,
+      full_in_days: overview.kept.latest?.fullInDays ?? null,
+    },
+    kept: keptOf(overview.kept),
+    notices: overview.kept.notices,
     nodes: nodesOf(overview.nodes, today.day),
+  };
+}
+
+function keptOf({ latest, pruned }: Kept): Status["kept"] {
+  if (latest === undefined) return null;
+  return {
+    days: latest.days,
+    first_day: latest.firstDay ?? null,
+    images: latest.images,
+    bytes: latest.bytes,
+    protected_images: latest.protectedImages,
+    bytes_per_day: Math.round(latest.bytesPerDay),
+    cameras: [...latest.cameras],
+    pruned: Object.fromEntries(pruned),
   };
 }
 

@@ -13,10 +13,16 @@ import { close, fsync, openFolder, pathA } from "./files.ts";
 const AT_SYMLINK_NOFOLLOW = 0x100;
 const STATX_BASIC = 0x7ff;
 
-/** struct statx as 64-bit and 32-bit numbers: the indexes of what is used here. */
-const STATX_BYTES = 256;
-const AT_32 = { links: 4, mode: 7, deviceMajor: 34, deviceMinor: 35 } as const;
-const AT_64 = { inode: 4, size: 5 } as const;
+/**
+ * struct statx (256 bytes) as 32-bit numbers: the indexes of the number of links, the mode (lower
+ * half), the inode, the size and the device.
+ */
+const STATX_INTS = 64;
+const LINKS = 4;
+const MODE = 7;
+const INODE = 8;
+const SIZE = 10;
+const DEVICE = 34;
 
 /** What an entry of a folder is. */
 export interface Entry {
@@ -33,12 +39,7 @@ export interface Entry {
 
 /** A folder held open. */
 export class Folder implements Disposable {
-  private readonly bytes = Buffer.alloc(STATX_BYTES);
-  private readonly status = new DataView(
-    this.bytes.buffer,
-    this.bytes.byteOffset,
-    this.bytes.byteLength,
-  );
+  private readonly status = new Uint32Array(STATX_INTS);
 
   private constructor(
     readonly path: string,
@@ -60,21 +61,41 @@ export class Folder implements Disposable {
 
   /** Looks at an entry. @returns undefined if there is none @throws {SystemError} */
   entry(name: string): Entry | undefined {
-    const result = c.statx(this.fd, pathA.set(name), AT_SYMLINK_NOFOLLOW, STATX_BASIC, this.bytes);
-    if (result < 0) {
-      if (lastErrno() === os.errno.ENOENT) return undefined;
-      throw new SystemError("statx", lastErrno(), `${this.path}/${name}`);
-    }
+    if (!this.look(name)) return undefined;
     const { status } = this;
-    const at32 = (index: number): number => status.getUint32(index * 4, true);
-    const at64 = (index: number): bigint => status.getBigUint64(index * 8, true);
     return {
-      isFile: (at32(AT_32.mode) & fs.S_IFMT & 0xffff) === fs.S_IFREG,
-      size: Number(at64(AT_64.size)),
-      links: at32(AT_32.links),
-      device: `${at32(AT_32.deviceMajor)}:${at32(AT_32.deviceMinor)}`,
-      inode: at64(AT_64.inode),
+      isFile: this.isFile,
+      size: this.size,
+      links: status[LINKS]!,
+      device: `${status[DEVICE]}:${status[DEVICE + 1]}`,
+      inode: (BigInt(status[INODE + 1]!) << 32n) | BigInt(status[INODE]!),
     };
+  }
+
+  /**
+   * The size of a file, at no more cost than the call.
+   *
+   * @returns in bytes; undefined if there is no such entry; -1 if it is no regular file
+   * @throws {SystemError}
+   */
+  sizeOf(name: string): number | undefined {
+    if (!this.look(name)) return undefined;
+    return this.isFile ? this.size : -1;
+  }
+
+  private look(name: string): boolean {
+    const { fd, status } = this;
+    if (c.statx(fd, pathA.set(name), AT_SYMLINK_NOFOLLOW, STATX_BASIC, status) >= 0) return true;
+    if (lastErrno() === os.errno.ENOENT) return false;
+    throw new SystemError("statx", lastErrno(), `${this.path}/${name}`);
+  }
+
+  private get isFile(): boolean {
+    return (this.status[MODE]! & fs.S_IFMT) === fs.S_IFREG;
+  }
+
+  private get size(): number {
+    return this.status[SIZE + 1]! * 2 ** 32 + this.status[SIZE]!;
   }
 
   /** Removes a name. @returns whether it was there @throws {SystemError} */

@@ -19,7 +19,7 @@ export interface LendableSocket {
 }
 
 /** The first and only message to a thread: everything it needs. */
-interface ThreadStart {
+export interface ThreadStart {
   readonly settings: Settings;
   readonly shared: Shared;
 }
@@ -84,6 +84,8 @@ export type FlusherMessage =
   | { readonly type: "flushFailed"; readonly reason: string }
   /** The first success after that. */
   | { readonly type: "flushed" }
+  /** The disk has less free space than `keep.min_free`. */
+  | { readonly type: "short" }
   | LogMessage
   /** It has flushed for the last time. */
   | { readonly type: "ended" };
@@ -124,6 +126,53 @@ export interface ActivityMessage {
   readonly nodes: readonly NodeRow[];
   readonly outcomes: StoreOutcomes;
 }
+
+/** What a running hub has seen of its clock and its days: see `keep/age.ts`. */
+export interface SeenDays {
+  /** The local date of the clock. */
+  readonly today: string;
+  /** The earliest date that the clock has shown within a day; undefined if it ran for less. */
+  readonly confirmed: string | undefined;
+  /** Days in which the hub has stored images within the last hour, and the last day. */
+  readonly storedLastHour: readonly string[];
+  readonly storedLastDay: readonly string[];
+}
+
+/** To the keeper. */
+export interface KeeperStart extends ThreadStart {
+  readonly seen: SeenDays;
+}
+
+/** What is kept, after a round of the keeper. */
+export interface KeepReport {
+  readonly type: "report";
+  /** Days with images, and the earliest of them. */
+  readonly days: number;
+  readonly firstDay: string | undefined;
+  readonly images: number;
+  readonly bytes: number;
+  readonly protectedImages: number;
+  readonly cameras: readonly {
+    readonly name: string;
+    readonly images: number;
+    readonly bytes: number;
+  }[];
+  /** What a day of the last week has taken; 0 if no day is over yet. */
+  readonly bytesPerDay: number;
+  /** Days until the disk is full; undefined if the rules prevent it, or nothing is known. */
+  readonly fullInDays: number | undefined;
+  /** What this round has deleted, by the name of the setting. */
+  readonly pruned: readonly {
+    readonly reason: string;
+    readonly count: number;
+    readonly bytes: number;
+  }[];
+  /** Rules that are off or cannot be kept, and why. */
+  readonly problems: readonly string[];
+}
+
+/** From the keeper. */
+export type KeeperMessage = KeepReport | LogMessage;
 
 /** From the receiver. */
 export type ReceiverMessage =

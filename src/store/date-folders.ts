@@ -12,7 +12,7 @@ import type { LocalTime } from "../protocol/calendar.ts";
 import { fsyncDirectory } from "../os/files.ts";
 import { SharedLock } from "../shared/lock.ts";
 import { DATE_FOLDERS_INTS, Integer, type Shared } from "../shared/memory.ts";
-import { isImageFile } from "./data-directory.ts";
+import { dateOf, isImageFile } from "./data-directory.ts";
 import type { DataGuard } from "./data-guard.ts";
 
 /**
@@ -40,6 +40,17 @@ export function imagesOfDay({ integers }: Shared, day: number): number | undefin
     if (records[record + DAY] === day) return records[record + IMAGES];
   }
   return undefined;
+}
+
+/** The images in each folder that the writers know, by date. */
+export function imagesByDate({ integers }: Shared): Map<string, number> {
+  const records = recordsIn(integers);
+  const images = new Map<string, number>();
+  for (let record = 0; record < records.length; record += RECORD) {
+    const day = records[record + DAY]!;
+    if (day !== 0) images.set(dateOf(day), records[record + IMAGES]!);
+  }
+  return images;
 }
 
 function recordsIn(integers: Int32Array<SharedArrayBuffer>): Int32Array<SharedArrayBuffer> {

@@ -10,6 +10,7 @@ import type { Overview } from "../http/overview.ts";
 import type { Log } from "../log/log.ts";
 import { EventQueue } from "../shared/event-queue.ts";
 import { Flushers } from "../shared/flushers.ts";
+import { Keeper } from "./keeper.ts";
 import type { Loan } from "../shared/loan.ts";
 import type { Shared } from "../shared/memory.ts";
 import type {
@@ -25,6 +26,7 @@ import type {
 import type { RequestQueue } from "../shared/queue.ts";
 import { Outcome, RequestSlots } from "../shared/request-slot.ts";
 import { type StoringThread, StoringThreads } from "../shared/storing-threads.ts";
+import { startThread } from "./start.ts";
 
 /**
  * How long to wait before a thread is replaced, in milliseconds. It prevents a storm if something
@@ -42,10 +44,12 @@ export interface SupervisorParts {
   readonly receiverWakeFd: number;
   readonly fastPathWakeFd: number;
   /** Notes which threads are down, and what could not be flushed. */
-  readonly overview: Pick<Overview, "down" | "note">;
+  readonly overview: Pick<Overview, "down" | "note" | "kept" | "today">;
   readonly log: Log;
   /** The entry file of each kind of thread. */
-  readonly entries: Readonly<Record<"writer" | "receiver" | "flusher" | "fastPath", URL>>;
+  readonly entries: Readonly<
+    Record<"writer" | "receiver" | "flusher" | "fastPath" | "keeper", URL>
+  >;
 }
 
 /** A thread that stores: how to start and name it. */
@@ -66,6 +70,8 @@ interface Role {
 
 /** The supervisor of one hub. It lives in the main thread. */
 export class Supervisor {
+  /** Keeps order in the data directory. */
+  readonly keeper: Keeper;
   private readonly storing: StoringThreads;
   private readonly flushers: Flushers;
   /** For each flusher: resolves when it has flushed for the last time. */
@@ -75,6 +81,7 @@ export class Supervisor {
     const { settings, shared } = parts;
     this.storing = new StoringThreads(shared, settings.writers);
     this.flushers = new Flushers(shared);
+    this.keeper = new Keeper(parts);
   }
 
   /** Starts the writers. @returns when all of them wait for work */
@@ -202,6 +209,7 @@ export class Supervisor {
   ): void {
     const { overview, log } = this.parts;
     if (message.type === "log") return log[message.level](message.message, message.fields);
+    if (message.type === "short") return this.keeper.start();
     const failure =
       message.type === "flushed" ? null : `Could not flush to disk: ${message.reason}`;
     overview.note(`flush ${number}`, failure);
@@ -231,15 +239,4 @@ export class Supervisor {
     const { settings, shared, receiverWakeFd, fastPathWakeFd } = this.parts;
     return { settings, shared, receiverWakeFd, fastPathWakeFd };
   }
-}
-
-/** @param name the one in `top -H` */
-function startThread(
-  entry: URL,
-  name: string,
-  start: WriterStart | FastPathStart | ReceiverStart | FlusherStart,
-): Worker {
-  const worker = new Worker(entry, { smol: true, name });
-  worker.postMessage(start);
-  return worker;
 }

@@ -87,7 +87,7 @@ describe("readDays", () => {
     const path = `${directory.dateFolder("2021-09-23")}/Link-2021-09-23T10.00.00.000000.jpg`;
     symlinkSync("/etc/passwd", path);
     mkdirSync(path.replace("Link", "Folder"));
-    expect(days()).toMatchObject([{ date: "2021-09-23", images: 1, bytes: 10, foreign: 1 }]);
+    expect(days()).toMatchObject([{ date: "2021-09-23", images: 1, bytes: 10, foreign: 3 }]);
   });
 
   test("does not wait for a pipe in the place of a log", () => {
@@ -102,14 +102,15 @@ describe("readDays", () => {
   });
 });
 
-const kept = (): string => join(directory.own, "days/2021-09-23.json");
+const kept = (): string => join(directory.own, "days.json");
 
 describe("a summary that was kept", () => {
   test("is used while its folder is as it was, for a day that is over", () => {
     image("2021-09-23", "Barn", 1, 10);
     image("2021-09-25", "Barn", 1, 10);
     days();
-    expect(readdirSync(join(directory.own, "days"))).toEqual(["2021-09-23.json"]);
+    expect(readdirSync(directory.own)).toEqual(["days.json"]);
+    expect(readFileSync(kept(), "utf8")).not.toContain("2021-09-25");
     const file = `${directory.dateFolder("2021-09-23")}/Barn-2021-09-23T10.00.01.000000.jpg`;
     // The size of a file is no change of its folder, so this shows where the number comes from.
     truncateSync(file, 3);

@@ -37,6 +37,7 @@ test("formatStatus shows a person what there is, and marks nodes that are silent
     expect(formatStatus(statusAt("2026-11-22T15:00:30.000Z"), "http://data1:8550")).toBe(
       `imagehub 1.2.3 (abc) at http://data1:8550: NOT HEALTHY
   The disk is full
+  The disk will be full in 6 days at this week's rate; see keep.min_free
 running      3 days 4 h, since 2026-11-19 11:00:30
 stored       images 12,345 (1.2 GB), events 7
 today        812 of 5,000 images (2026-11-22)
@@ -44,6 +45,8 @@ not kept     over the cap 0, failed 2, refused 1, unlabelled 0
 waiting      1 of 500 requests
 connections  4 now, 3 denied since the start
 disk         999 bytes free of 64.0 GB, for /srv/imagehub
+kept         30 days since 2026-10-24, 123,456 images (5.4 GB), 12 protected, 180.0 MB a day
+deleted      3,211 (512.0 MB) by min_free
 
 NODE                   VIEW  ADDRESS        LAST SEEN                         IMAGES TODAY  EVENTS TODAY  LAST HEARTBEAT
 Barn                   -     192.168.86.41  12 s ago (15:00:18)               0             2             12 s ago (15:00:18)

@@ -33,7 +33,18 @@ export function statusAt(time: string): Status {
     publishers: { connected: 0, total: 0 },
     queue: { requests: 1, capacity: 500 },
     today: { date: "2026-11-22", images: 812, limit: 5000 },
-    disk: { free_bytes: 999, size_bytes: 64_000_000_000 },
+    disk: { free_bytes: 999, size_bytes: 64_000_000_000, full_in_days: 6.5 },
+    kept: {
+      days: 30,
+      first_day: "2026-10-24",
+      images: 123_456,
+      bytes: 5_400_000_000,
+      protected_images: 12,
+      bytes_per_day: 180_000_000,
+      cameras: [{ name: "Barn", images: 123_456, bytes: 5_400_000_000 }],
+      pruned: { min_free: { count: 3211, bytes: 512_000_000 } },
+    },
+    notices: ["The disk will be full in 6 days at this week's rate; see keep.min_free"],
     nodes: [
       {
         ...node,

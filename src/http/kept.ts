@@ -1,0 +1,57 @@
+/**
+ * What is kept, as the main thread knows it from the rounds of the keeper.
+ *
+ * @module
+ */
+
+import type { KeepReport } from "../shared/messages.ts";
+
+/** Deletions since the start of the hub. */
+export interface PrunedTotal {
+  /** Images, or event logs. */
+  readonly count: number;
+  readonly bytes: number;
+}
+
+/** From when on a disk that fills is worth a word, in days. */
+const SOON_DAYS = 30;
+
+/** The latest report, and the sum of all deletions. */
+export class Kept {
+  /** undefined until the first round has ended. */
+  latest: KeepReport | undefined;
+  /** By the name of the setting. */
+  readonly pruned = new Map<string, PrunedTotal>();
+
+  /** Takes in a report. */
+  add(report: KeepReport): void {
+    this.latest = report;
+    for (const { reason, count, bytes } of report.pruned) {
+      const sum = this.pruned.get(reason) ?? { count: 0, bytes: 0 };
+      this.pruned.set(reason, { count: sum.count + count, bytes: sum.bytes + bytes });
+    }
+  }
+
+  /** What a person should know about the rules and the disk; one line each. */
+  get notices(): string[] {
+    const { latest } = this;
+    if (latest === undefined) return [];
+    const full = this.fullWithin(SOON_DAYS);
+    return [...(full === undefined ? [] : [full]), ...latest.problems];
+  }
+
+  /**
+   * @returns a sentence if the disk will be full in fewer days than these; else undefined
+   */
+  fullWithin(days: number): string | undefined {
+    const fullInDays = this.latest?.fullInDays;
+    if (fullInDays === undefined || fullInDays >= days) return undefined;
+    return `The disk will be full in ${inWords(fullInDays)} at this week's rate; see keep.min_free`;
+  }
+}
+
+/** Such as `6 days` or `5 hours`. @param days from now */
+export function inWords(days: number): string {
+  const [count, unit] = days < 2 ? [Math.floor(days * 24), "hour"] : [Math.floor(days), "day"];
+  return `${count.toLocaleString("en-US")} ${unit}${count === 1 ? "" : "s"}`;
+}

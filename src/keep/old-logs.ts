@@ -1,0 +1,76 @@
+/**
+ * Deletes event logs that are too old.
+ *
+ * @module
+ */
+
+import { messageOf } from "../errors.ts";
+import { EVENT_LOGS_DEFAULT } from "../limits.ts";
+import { Folder } from "../os/folder.ts";
+import { type DataDirectory, dateOf, dayOfLog } from "../store/data-directory.ts";
+import { daysAfter } from "./age.ts";
+
+/** A dated log. */
+export interface OldLog {
+  readonly date: string;
+  readonly name: string;
+}
+
+/** What was deleted. */
+export interface PrunedLogs {
+  readonly dates: readonly string[];
+  readonly bytes: number;
+}
+
+/** The dated logs, the earliest first. @throws {SystemError} and {Error} of node:fs */
+export function datedLogsIn({ logs }: DataDirectory): OldLog[] {
+  // `logs` itself may be a link to another disk.
+  using folder = Folder.open(`${logs}/.`);
+  return folder
+    .names()
+    .flatMap((name) => {
+      const day = dayOfLog(name);
+      return day === undefined ? [] : [{ date: dateOf(day), name }];
+    })
+    .toSorted((a, b) => (a.date < b.date ? -1 : 1));
+}
+
+/**
+ * The logs that are too old.
+ *
+ * @param eventDays the setting. At its default, the newest logs are kept by their number, at each
+ * midnight, and none is too old
+ * @param reference see `age.ts`
+ */
+export function oldLogs(
+  logs: readonly OldLog[],
+  eventDays: number,
+  reference: string,
+): readonly OldLog[] {
+  if (eventDays === 0 || eventDays === EVENT_LOGS_DEFAULT) return [];
+  const first = daysAfter(reference, -eventDays);
+  return logs.filter(({ date }) => date < first);
+}
+
+/** Deletes logs. One that cannot be deleted is reported, and the next one is tried. */
+export function pruneLogs(
+  { logs }: DataDirectory,
+  old: readonly OldLog[],
+  onFailure: (message: string) => void,
+  isRehearsal: boolean,
+): PrunedLogs {
+  const dates: string[] = [];
+  let bytes = 0;
+  using folder = Folder.open(`${logs}/.`);
+  for (const { date, name } of old) {
+    try {
+      const size = folder.sizeOf(name) ?? -1;
+      if (size < 0 || !(isRehearsal || folder.unlink(name))) continue;
+      dates.push(date);
+      bytes += size;
+    } catch (error) {
+      onFailure(messageOf(error));
+    }
+  }
+  return { dates, bytes };
+}

@@ -1,0 +1,284 @@
+/**
+ * One round of keeping order: counts what is held, decides what has to go, deletes it, and reports.
+ * The hub does a round every few minutes, and `imagehub prune` does one.
+ *
+ * @module
+ */
+
+import { protectedNames } from "../catalog/kept.ts";
+import type { Settings } from "../config/schema.ts";
+import { counted } from "../log/amounts.ts";
+import type { SeenDays } from "../shared/messages.ts";
+import type { DataDirectory } from "../store/data-directory.ts";
+import { referenceDate, youngDays } from "./age.ts";
+import { type Forecast, forecast } from "./forecast.ts";
+import { countHoldings, type Holdings } from "./holdings.ts";
+import { type Intent, IntentNote } from "./intent.ts";
+import { datedLogsIn, oldLogs, pruneLogs } from "./old-logs.ts";
+import { type Deletion, type Plan, plan } from "./plan.ts";
+import { type Pruned, Pruner } from "./prune.ts";
+import { formatInterrupted, formatRecord, type PruneRecord } from "./record.ts";
+import { Rules } from "./rules.ts";
+import { saneRules } from "./sanity.ts";
+import { missingBytes, type Space, spaceOf } from "./space.ts";
+
+/** The archive, as deleting needs it. It is asked each time: nothing remembers its answers. */
+export interface ArchiveView {
+  /** Why it cannot be asked; undefined if it can. */
+  readonly problem: string | undefined;
+  /** The days that it has. */
+  readonly dates: ReadonlySet<string>;
+  /** Whether it has an image of a day, with this size in bytes. */
+  has(date: string): (name: string, size: number) => boolean;
+  /** Whether it has the event log of a day. */
+  hasLog(date: string): boolean;
+}
+
+/** What a round needs. */
+export interface RoundParts {
+  readonly directory: DataDirectory;
+  readonly settings: Pick<Settings, "keep" | "archive">;
+  /** Whether the data directory is still the right one. @throws {Error} if not */
+  readonly check: () => void;
+  readonly seen: SeenDays;
+  /** Images at or after this time are never deleted. */
+  readonly until: { readonly date: string; readonly micros: number };
+  /** Given if only archived images may be deleted. */
+  readonly archive: ArchiveView | undefined;
+  /** Whether to delete more than half of all images. */
+  readonly isForced: boolean;
+  /** Whether to change nothing. */
+  readonly isRehearsal: boolean;
+  readonly shouldStop: () => boolean;
+  /** Appends a line to the event log. */
+  readonly appendEvent: (text: string) => void;
+  readonly onFailure: (message: string) => void;
+  readonly onCounted?: (done: number, total: number) => void;
+  readonly onPruned?: (images: number) => void;
+}
+
+/** The outcome of a round. */
+export interface Round {
+  /** After the deletion. */
+  readonly holdings: Holdings;
+  readonly space: Space;
+  readonly forecast: Forecast;
+  readonly pruned: readonly PruneRecord[];
+  /** Rules that are off or cannot be kept, and why. */
+  readonly problems: readonly string[];
+  /** Whether something is due that only `--force` deletes. */
+  readonly needsForce: boolean;
+}
+
+/** Does one round. @throws {DataDirectoryGone}, {SystemError} and {Error} of node:fs */
+export async function runRound(parts: RoundParts): Promise<Round> {
+  return await new Runner(parts).run();
+}
+
+/** What was decided. */
+interface Decision {
+  readonly deletions: readonly Deletion[];
+  /** The settings without the limits that can only be a mistake. */
+  readonly keep: Settings["keep"];
+  readonly problems: readonly string[];
+  readonly needsForce: boolean;
+}
+
+class Runner {
+  private readonly note: IntentNote;
+  private readonly pruned: PruneRecord[] = [];
+
+  constructor(private readonly parts: RoundParts) {
+    this.note = new IntentNote(parts.directory);
+  }
+
+  async run(): Promise<Round> {
+    const { parts, pruned } = this;
+    if (!parts.isRehearsal) this.reportInterrupted();
+    const held = this.count(false);
+    const decision = this.decide(held);
+    for (const deletion of decision.deletions) {
+      if (!parts.shouldStop()) await this.pruneImages(deletion);
+    }
+    const logs = this.pruneLogs(held);
+    const holdings = pruned.length > 0 && !parts.isRehearsal ? this.count(false) : held;
+    const space = spaceOf(parts.directory);
+    return {
+      holdings,
+      space,
+      forecast: forecast(decision.keep, holdings, space, parts.seen.today),
+      pruned,
+      problems: [...decision.problems, ...logs.problems],
+      needsForce: decision.needsForce || logs.needsForce,
+    };
+  }
+
+  private count(anew: boolean): Holdings {
+    const { directory, seen, isRehearsal, onCounted } = this.parts;
+    const keeps = !isRehearsal;
+    return countHoldings(directory, { today: seen.today, anew, keeps, onProgress: onCounted });
+  }
+
+  /**
+   * Decides with the summaries. If something is due for its age or for sizes, every file is counted
+   * again before it is believed.
+   */
+  private decide(held: Holdings): Decision {
+    const first = this.decideWith(held);
+    return first.plan.bytes === 0 ? first : this.decideWith(this.count(true));
+  }
+
+  private decideWith(held: Holdings): Decision & { readonly plan: Plan } {
+    const { directory, settings, seen, isForced } = this.parts;
+    const space = spaceOf(directory);
+    const { keep, problems: mistakes } = saneRules(settings.keep, held, space, seen.today);
+    const found = this.planWith(keep, held, space);
+    const isMost = found.bytes * 2 > held.bytes;
+    const needsForce = isMost && !isForced;
+    // An emergency on the disk does not wait for a person.
+    const urgent = { ...keep, days: 0, max_bytes: 0, cameras: [] };
+    const isIt = needsForce ? this.planWith(urgent, held, space) : found;
+    return {
+      keep,
+      plan: found,
+      deletions: isIt.deletions,
+      needsForce,
+      problems: [
+        ...mistakes,
+        ...(needsForce ? [mostMessage(found, held)] : []),
+        ...this.unmetMessages(isIt, keep),
+      ],
+    };
+  }
+
+  private planWith(keep: Settings["keep"], held: Holdings, space: Space): Plan {
+    const { seen, archive } = this.parts;
+    const dates = held.days.map(({ date }) => date);
+    const unarchived =
+      archive === undefined ? [] : dates.filter((date) => !archive.dates.has(date));
+    return plan(new Rules(keep), {
+      days: held.days.map(({ free }) => free),
+      totalBytes: held.bytes,
+      reference: referenceDate(seen, dates),
+      young: youngDays(seen, dates, keep.min_days),
+      spared: new Set(seen.storedLastDay),
+      unarchived: new Set(unarchived),
+      missingBytes: missingBytes(keep.min_free, space, held.bytes / Math.max(1, held.images)),
+    });
+  }
+
+  private unmetMessages({ unmet, waiting }: Plan, keep: Settings["keep"]): string[] {
+    const problem = this.parts.archive?.problem;
+    const rules = unmet.map((reason) =>
+      waiting.length > 0
+        ? `keep.${reason} cannot be kept: ${counted(waiting.length, "day")} must be archived first (archive.required)`
+        : `keep.${reason} cannot be kept: the rest is protected, or of the latest ${counted(keep.min_days, "day")} (keep.min_days)`,
+    );
+    if (waiting.length === 0 || unmet.length > 0 || problem === undefined) return rules;
+    return [
+      `${counted(waiting.length, "day")} due to be deleted must be archived first: ${problem}`,
+    ];
+  }
+
+  private async pruneImages(deletion: Deletion): Promise<void> {
+    const { parts } = this;
+    const dates = deletion.candidates.map(({ date }) => date).toSorted();
+    this.begin({ reason: deletion.reason, from: dates[0]!, to: dates.at(-1)! });
+    const { directory, archive } = parts;
+    const pruner = new Pruner({
+      directory,
+      check: parts.check,
+      protectedNames: (date) => protectedNames(directory, date),
+      archived: archive && ((date) => archive.has(date)),
+      until: parts.until,
+      isUrgent: () => deletion.reason === "min_free" && isFull(spaceOf(directory)),
+      shouldStop: parts.shouldStop,
+      isRehearsal: parts.isRehearsal,
+      onFailure: parts.onFailure,
+      ...(parts.onPruned && { onProgress: parts.onPruned }),
+    });
+    this.finish(recordOf(await pruner.run(deletion)));
+  }
+
+  private pruneLogs(held: Holdings): { readonly problems: string[]; readonly needsForce: boolean } {
+    const { directory, settings, seen, archive, isForced, isRehearsal, onFailure } = this.parts;
+    const all = datedLogsIn(directory);
+    const reference = referenceDate(
+      seen,
+      held.days.map(({ date }) => date),
+    );
+    const old = oldLogs(all, settings.keep.event_days, reference).filter(
+      ({ date }) => archive === undefined || archive.hasLog(date),
+    );
+    if (old.length === 0) return { problems: [], needsForce: false };
+    if (old.length * 2 > all.length && !isForced) {
+      const message = `keep.event_days would delete ${old.length} of ${counted(all.length, "event log")} at once: ${FORCE}`;
+      return { problems: [message], needsForce: true };
+    }
+    this.begin({ reason: "event_days", from: old[0]!.date, to: old.at(-1)!.date });
+    const { dates, bytes } = pruneLogs(directory, old, onFailure, isRehearsal);
+    const [from, to] = [dates[0], dates.at(-1)];
+    const count = dates.length;
+    this.finish(
+      from === undefined || to === undefined
+        ? undefined
+        : { reason: "event_days", count, bytes, days: count, from, to },
+    );
+    return { problems: [], needsForce: false };
+  }
+
+  private begin(intent: Intent): void {
+    if (!this.parts.isRehearsal) this.note.write(intent);
+  }
+
+  private finish(record: PruneRecord | undefined): void {
+    if (record !== undefined) {
+      this.pruned.push(record);
+      if (!this.parts.isRehearsal) this.parts.appendEvent(formatRecord(record));
+    }
+    if (!this.parts.isRehearsal) this.note.clear();
+  }
+
+  /** Tells of the deletion that an earlier round has begun and not ended. */
+  private reportInterrupted(): void {
+    const { note, parts } = this;
+    const intent = note.read();
+    if (intent === undefined) return;
+    parts.appendEvent(formatInterrupted(intent));
+    note.clear();
+  }
+}
+
+/** With less than this free, cameras may have to wait, in bytes and files. */
+const FULL_BYTES = 16e6;
+const FULL_FILES = 256;
+
+function isFull({ freeBytes, freeFiles, sizeFiles }: Space): boolean {
+  return freeBytes < FULL_BYTES || (sizeFiles > 0 && freeFiles < FULL_FILES);
+}
+
+const FORCE = "nothing is deleted until you run imagehub prune --force, or change the rules";
+
+function mostMessage({ bytes }: Plan, held: Holdings): string {
+  const percent = Math.floor((bytes / held.bytes) * 100);
+  return `The rules would delete ${percent} % of all images at once: ${FORCE}`;
+}
+
+function recordOf({ reason, images, bytes, days }: Pruned): PruneRecord | undefined {
+  const [first, last] = [days[0], days.at(-1)];
+  if (first === undefined || last === undefined) return undefined;
+  const cameras = new Set(days.flatMap((day) => day.cameras ?? []));
+  const [camera] = cameras;
+  return {
+    reason,
+    count: images,
+    bytes,
+    days: days.length,
+    from: first.date,
+    to: last.date,
+    until: days.map(({ until }) => until).findLast((until) => until !== undefined),
+    ...(cameras.size > 0 && {
+      cameras: cameras.size === 1 ? camera : counted(cameras.size, "camera"),
+    }),
+  };
+}

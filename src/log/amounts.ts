@@ -1,0 +1,26 @@
+/**
+ * Counts and sizes as a person reads them.
+ *
+ * @module
+ */
+
+/** A count with its thousands apart: `12,345`. */
+export function grouped(count: number): string {
+  return count.toLocaleString("en-US");
+}
+
+/** A count of things: `1 day`, `12,345 days`. */
+export function counted(count: number, thing: string): string {
+  return `${grouped(count)} ${thing}${count === 1 ? "" : "s"}`;
+}
+
+/**
+ * Bytes in the largest unit that leaves a number of 1 or more; a unit is 1000 of the one before.
+ */
+export function size(bytes: number): string {
+  const names = ["bytes", "kB", "MB", "GB", "TB"];
+  let [count, power] = [bytes, 0];
+  // From 999.95 on it would be shown as 1000.0.
+  while (count >= 999.95 && power < names.length - 1) [count, power] = [count / 1000, power + 1];
+  return `${power === 0 ? bytes : count.toFixed(1)} ${names[power]}`;
+}

@@ -1,0 +1,62 @@
+/**
+ * The thread that does one round of keeping order, and ends. It is started every few minutes, and
+ * when the disk runs short. In between it takes no memory.
+ *
+ * @module
+ */
+
+import { messageOf } from "../errors.ts";
+import { reportOf } from "../keep/report.ts";
+import { runRound } from "../keep/round.ts";
+import { Calendar, systemClock } from "../protocol/calendar.ts";
+import { Integer } from "../shared/memory.ts";
+import type { KeeperMessage, KeeperStart } from "../shared/messages.ts";
+import { DataDirectory, Part } from "../store/data-directory.ts";
+import { DataDirectoryGone, DataGuard } from "../store/data-guard.ts";
+import { EventLog } from "../store/event-log.ts";
+import { WorkLock } from "../store/work-lock.ts";
+import { hourAgo } from "../keep/age.ts";
+
+declare const self: Worker;
+
+const post = (message: KeeperMessage): void => self.postMessage(message);
+
+self.onmessage = async ({ data: start }: MessageEvent<KeeperStart>) => {
+  try {
+    await keep(start);
+  } catch (error) {
+    // The watch of the data directory logs that it is gone.
+    if (!(error instanceof DataDirectoryGone))
+      post({ type: "log", level: "error", message: `Cannot keep order: ${messageOf(error)}` });
+  }
+  process.exit(0);
+};
+
+async function keep({ settings, shared, seen }: KeeperStart): Promise<void> {
+  const directory = new DataDirectory(settings.data_directory);
+  const guard = new DataGuard(directory, shared);
+  guard.check(Part.images);
+  // Another process deletes at the moment, so there is nothing to do.
+  using lock = WorkLock.tryToTake(directory, "prune");
+  if (lock === undefined) return;
+  const calendar = new Calendar(systemClock);
+  const durable = settings.ack === "synced";
+  const events = new EventLog(guard, calendar, shared, durable);
+  const round = await runRound({
+    directory,
+    settings,
+    check: () => guard.check(Part.images),
+    seen,
+    until: hourAgo(calendar),
+    archive: undefined,
+    isForced: false,
+    isRehearsal: false,
+    shouldStop: () => Atomics.load(shared.integers, Integer.stopping) !== 0,
+    appendEvent: (text) => {
+      events.append(text);
+      post({ type: "log", level: "info", message: text });
+    },
+    onFailure: (message) => post({ type: "log", level: "error", message }),
+  });
+  post(reportOf(round));
+}

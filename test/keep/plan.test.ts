@@ -1,0 +1,168 @@
+import { describe, expect, test } from "bun:test";
+import { defaultSettings, type Settings } from "../../src/config/schema.ts";
+import { type Plan, plan, type Situation } from "../../src/keep/plan.ts";
+import { Rules } from "../../src/keep/rules.ts";
+
+type Keep = Settings["keep"];
+
+/** Days with bytes by camera. */
+const held = (days: Readonly<Record<string, Readonly<Record<string, number>>>>) =>
+  Object.entries(days).map(([date, cameras]) => ({
+    date,
+    cameras: Object.entries(cameras).map(([name, bytes]) => ({ name, bytes })),
+  }));
+
+const DAYS = held({
+  "2021-09-01": { Barn: 10, Gate: 10 },
+  "2021-09-02": { Barn: 10, Gate: 10 },
+  "2021-09-03": { Barn: 10, Gate: 40 },
+  "2021-09-04": { Barn: 10 },
+  "2021-09-05": { Barn: 10, Gate: 10 },
+});
+
+function decide(keep: Partial<Keep>, situation: Partial<Situation> = {}): Plan {
+  const days = situation.days ?? DAYS;
+  const bytes = days.flatMap(({ cameras }) => cameras).reduce((sum, each) => sum + each.bytes, 0);
+  return plan(new Rules({ ...defaultSettings().keep, ...keep }), {
+    days,
+    totalBytes: bytes,
+    reference: "2021-09-04",
+    young: new Set(["2021-09-05"]),
+    spared: new Set(),
+    unarchived: new Set(),
+    missingBytes: 0,
+    ...situation,
+  });
+}
+
+const all = Number.POSITIVE_INFINITY;
+const dates = (...names: string[]) => names.map((date) => ({ date }));
+
+describe("plan", () => {
+  test("deletes nothing without a rule", () => {
+    expect(decide({})).toEqual({ deletions: [], bytes: 0, waiting: [], unmet: [] });
+  });
+
+  test("days: those older than so many days, from the date that counts", () => {
+    expect(decide({ days: 2 }).deletions).toEqual([
+      { reason: "days", candidates: dates("2021-09-01"), bytes: all },
+    ]);
+    expect(decide({ days: 3 }).deletions).toEqual([]);
+  });
+
+  test("days: not those that the hub stores in, whatever their date", () => {
+    const spared = new Set(["2021-09-01"]);
+    expect(decide({ days: 1 }, { spared }).deletions).toEqual([
+      { reason: "days", candidates: dates("2021-09-02"), bytes: all },
+    ]);
+  });
+
+  test("max_bytes: the oldest days, as much as is over", () => {
+    expect(decide({ max_bytes: 95 }).deletions).toEqual([
+      { reason: "max_bytes", candidates: dates("2021-09-01", "2021-09-02"), bytes: 25 },
+    ]);
+    expect(decide({ max_bytes: 120 }).deletions).toEqual([]);
+  });
+
+  test("min_free: the oldest days, as much as is missing beyond the other rules", () => {
+    expect(decide({}, { missingBytes: 15 }).deletions).toEqual([
+      { reason: "min_free", candidates: dates("2021-09-01"), bytes: 15 },
+    ]);
+    expect(decide({ days: 2 }, { missingBytes: 25 }).deletions).toEqual([
+      { reason: "days", candidates: dates("2021-09-01"), bytes: all },
+      { reason: "min_free", candidates: dates("2021-09-02"), bytes: 5 },
+    ]);
+    expect(decide({ days: 2 }, { missingBytes: 20 }).deletions).toHaveLength(1);
+  });
+
+  test("counts only what the rules for age and sizes delete", () => {
+    expect(decide({ days: 2 }, { missingBytes: 100 }).bytes).toBe(20);
+  });
+
+  test("never touches young days, and says that the rule is not kept", () => {
+    const found = decide({ max_bytes: 5, days: 1 });
+    expect(found.deletions.flatMap(({ candidates }) => candidates)).not.toContainEqual({
+      date: "2021-09-05",
+    });
+    expect(found.unmet).toEqual(["max_bytes"]);
+    expect(decide({}, { missingBytes: 1000 }).unmet).toEqual(["min_free"]);
+  });
+
+  test("waits for the archive, and says for which days", () => {
+    const unarchived = new Set(["2021-09-01", "2021-09-03"]);
+    const found = decide({ max_bytes: 95, days: 2 }, { unarchived });
+    expect(found).toMatchObject({
+      deletions: [{ reason: "max_bytes", candidates: dates("2021-09-02", "2021-09-04") }],
+      waiting: ["2021-09-01", "2021-09-03"],
+      unmet: [],
+    });
+  });
+
+  test("cameras: days of their own, in the place of the general ones", () => {
+    const cameras = [
+      { match: "Ba*n", days: 1, max_bytes: 0 },
+      { match: "B*", days: 9, max_bytes: 0 },
+      { match: "Gate", days: 30, max_bytes: 0 },
+    ];
+    expect(decide({ cameras }).deletions).toEqual([
+      {
+        reason: "cameras.days",
+        candidates: [
+          { date: "2021-09-01", camera: "Barn" },
+          { date: "2021-09-02", camera: "Barn" },
+        ],
+        bytes: all,
+      },
+    ]);
+    const days = held({ "2021-09-01": { Gate: 1 }, "2021-09-02": { Other: 1 } });
+    expect(decide({ cameras, days: 1 }, { days }).deletions).toEqual([
+      { reason: "days", candidates: dates("2021-09-02"), bytes: all },
+    ]);
+  });
+
+  test("cameras: sizes of their own", () => {
+    const cameras = [{ match: "Gate", days: 0, max_bytes: 55 }];
+    expect(decide({ cameras }).deletions).toEqual([
+      {
+        reason: "cameras.max_bytes",
+        candidates: [
+          { date: "2021-09-01", camera: "Gate" },
+          { date: "2021-09-02", camera: "Gate" },
+        ],
+        bytes: 15,
+      },
+    ]);
+  });
+
+  test("cameras: under pressure, the one furthest over its share loses first", () => {
+    const cameras = [{ match: "Barn", days: 0, max_bytes: 100 }];
+    // Gate has 70. Of 100 bytes in all, Barn's own limit leaves nothing for it.
+    const found = decide({ cameras, max_bytes: 110 });
+    expect(found.deletions).toEqual([
+      { reason: "max_bytes", candidates: [{ date: "2021-09-01", camera: "Gate" }], bytes: 10 },
+    ]);
+    const equal = [{ match: "none", days: 0, max_bytes: 0 }];
+    expect(decide({ cameras: equal }, { missingBytes: 30 }).deletions).toEqual([
+      {
+        reason: "min_free",
+        candidates: [
+          { date: "2021-09-01", camera: "Gate" },
+          { date: "2021-09-02", camera: "Gate" },
+          { date: "2021-09-01", camera: "Barn" },
+        ],
+        bytes: 30,
+      },
+    ]);
+  });
+
+  test("is quick for a thousand days of two hundred cameras", () => {
+    const names = Array.from({ length: 200 }, (_, index) => `Camera-${index}`);
+    const days = Array.from({ length: 1000 }, (_, index) => ({
+      date: new Date(Date.UTC(2019, 0, 1 + index)).toISOString().slice(0, 10),
+      cameras: names.map((name) => ({ name, bytes: 40 })),
+    }));
+    const cameras = [{ match: "Camera-1*", days: 0, max_bytes: 30_000 }];
+    const found = decide({ cameras }, { days, missingBytes: 4_000_000, reference: "2021-09-04" });
+    expect(found.deletions.length).toBeGreaterThan(1);
+  });
+});
