@@ -11,6 +11,7 @@ import { check, type CheckOptions, type SettingsOptions } from "./check.ts";
 import type { KeygenOptions } from "./keygen.ts";
 import { run } from "./run.ts";
 import type { DaysOptions } from "./days.ts";
+import type { PruneOptions } from "./prune.ts";
 import type { SendOptions } from "./send.ts";
 import type { InstallOptions } from "./service-install.ts";
 import type { UninstallOptions } from "./service.ts";
@@ -82,6 +83,17 @@ export async function main(args: readonly string[]): Promise<ExitStatus> {
     .option("--json", "print everything as JSON, with each camera of each day")
     .action(async (options: DaysOptions) => {
       status = (await import("./days.ts")).days(options);
+    });
+
+  withSettingsFile(
+    program.command("prune").description("delete what the rules under keep no longer keep, now"),
+  )
+    .option("--data <dir>", "data directory (default: that of the settings)")
+    .option("--dry-run", "print what would be deleted, and delete nothing")
+    .option("--force", "delete even more than half of all images")
+    .option("--json", "print the outcome as JSON")
+    .action(async (options: PruneOptions) => {
+      status = await (await import("./prune.ts")).prune(options);
     });
 
   program

@@ -20,10 +20,12 @@ export class Progress implements Disposable {
   /** @param what is counted, such as `days read` */
   constructor(private readonly what: string) {}
 
-  show(done: number, total: number): void {
+  /** @param total undefined if it is not known */
+  show(done: number, total?: number): void {
     if (!process.stderr.isTTY || performance.now() - this.startMs < AFTER_MS) return;
     this.isShown = true;
-    process.stderr.write(`${CLEAR}${grouped(done)} of ${grouped(total)} ${this.what}`);
+    const of = total === undefined ? "" : ` of ${grouped(total)}`;
+    process.stderr.write(`${CLEAR}${grouped(done)}${of} ${this.what}`);
   }
 
   /** Takes the line away. */

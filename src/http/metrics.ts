@@ -162,10 +162,8 @@ export class Metrics {
       byCamera(({ bytes }) => bytes),
       ["camera"],
     );
-    const ofLatest = (of: (report: KeepReport) => number | undefined) => (): Values => {
-      const value = kept.latest && of(kept.latest);
-      return value === undefined ? [] : one(value);
-    };
+    const ofLatest = (of: (report: KeepReport) => number) => (): Values =>
+      kept.latest === undefined ? [] : one(of(kept.latest));
     this.gauge(
       "imagehub_days",
       "Days with images",
@@ -181,8 +179,8 @@ export class Metrics {
     );
     this.gauge(
       "imagehub_filesystem_full_seconds",
-      "Time until the disk is full at this week's rate; missing if the rules prevent it",
-      ofLatest(({ fullInDays }) => (fullInDays === undefined ? undefined : fullInDays * 86_400)),
+      "Time until the disk is full at this week's rate; infinite if it will not be",
+      () => one((kept.latest?.fullInDays ?? Number.POSITIVE_INFINITY) * 86_400),
     );
     this.gauge(
       "imagehub_keep_problems",

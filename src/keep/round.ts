@@ -172,7 +172,7 @@ class Runner {
     const rules = unmet.map((reason) =>
       waiting.length > 0
         ? `keep.${reason} cannot be kept: ${counted(waiting.length, "day")} must be archived first (archive.required)`
-        : `keep.${reason} cannot be kept: the rest is protected, or of the latest ${counted(keep.min_days, "day")} (keep.min_days)`,
+        : `keep.${reason} cannot be kept: the rest is protected, or too young (keep.min_days is ${keep.min_days})`,
     );
     if (waiting.length === 0 || unmet.length > 0 || problem === undefined) return rules;
     return [

@@ -61,28 +61,21 @@ export function missingBytes(
   return Math.max(wanted + slack - freeBytes, files * meanBytes, 0);
 }
 
-/** How often a short disk is reported while it stays short, in milliseconds. */
-const REPORT_MS = 5000;
-
 /** Watches the free space. It waits for the disk, so it runs in the flusher. */
 export class SpaceWatch {
-  private saidMs = Number.NEGATIVE_INFINITY;
-
   constructor(
     private readonly directory: DataDirectory,
     private readonly minFree: Settings["keep"]["min_free"],
   ) {}
 
-  /** @returns whether the disk is short of space, and this has to be said now */
+  /** @returns whether the disk is short of space */
   look(): boolean {
-    if (Number(this.minFree) === 0 || performance.now() - this.saidMs < REPORT_MS) return false;
+    if (Number(this.minFree) === 0) return false;
     try {
-      if (!isShort(this.minFree, spaceOf(this.directory))) return false;
+      return isShort(this.minFree, spaceOf(this.directory));
     } catch {
       // The folder is gone, or the disk is; others say so.
       return false;
     }
-    this.saidMs = performance.now();
-    return true;
   }
 }

@@ -18,6 +18,9 @@ import { startThread } from "./start.ts";
 const FIRST_MS = 10_000;
 const ROUND_MS = 5 * 60_000;
 
+/** How long a short disk is let be if the last round could delete nothing, in milliseconds. */
+const HELPLESS_MS = 60_000;
+
 /** How often the same problem, and a disk that will soon be full, is logged, in milliseconds. */
 const REPEAT_MS = 24 * 3_600_000;
 
@@ -39,6 +42,8 @@ export class Keeper {
   private worker: Worker | undefined;
   private timer: Timer | undefined;
   private isDueAgain = false;
+  /** When a round was the last one that could delete nothing. */
+  private helplessMs = Number.NEGATIVE_INFINITY;
   /** When each problem was logged. */
   private readonly saidMs = new Map<string, number>();
 
@@ -51,6 +56,11 @@ export class Keeper {
       this.start();
       this.timer = setInterval(() => this.start(), ROUND_MS);
     }, FIRST_MS);
+  }
+
+  /** The disk is short of space. */
+  startForSpace(): void {
+    if (performance.now() - this.helplessMs > HELPLESS_MS) this.start();
   }
 
   /** Does a round now. If one runs, another follows it. */
@@ -92,6 +102,8 @@ export class Keeper {
     const { log, overview } = this.parts;
     if (message.type === "log") return log[message.level](message.message);
     overview.kept.add(message);
+    const isHelpless = message.pruned.length === 0;
+    this.helplessMs = isHelpless ? performance.now() : Number.NEGATIVE_INFINITY;
     for (const problem of message.problems) this.warn(problem, problem);
     const full = overview.kept.fullWithin(SOON_DAYS);
     if (full !== undefined) this.warn("full", full);

@@ -209,7 +209,7 @@ export class Supervisor {
   ): void {
     const { overview, log } = this.parts;
     if (message.type === "log") return log[message.level](message.message, message.fields);
-    if (message.type === "short") return this.keeper.start();
+    if (message.type === "short") return this.keeper.startForSpace();
     const failure =
       message.type === "flushed" ? null : `Could not flush to disk: ${message.reason}`;
     overview.note(`flush ${number}`, failure);

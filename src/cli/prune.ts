@@ -1,0 +1,104 @@
+/**
+ * `imagehub prune`: does what the hub does every few minutes, now: deletes what the rules under
+ * `keep` no longer keep.
+ *
+ * @module
+ */
+
+import { EXIT, type ExitStatus, FatalError, messageOf } from "../errors.ts";
+import { hourAgo } from "../keep/age.ts";
+import { formatRecord } from "../keep/record.ts";
+import { type Round, runRound } from "../keep/round.ts";
+import { escape } from "../log/fields.ts";
+import { Calendar, systemClock } from "../protocol/calendar.ts";
+import { createShared } from "../shared/memory.ts";
+import { DataDirectory, Part } from "../store/data-directory.ts";
+import { DataGuard } from "../store/data-guard.ts";
+import { appendOutside } from "../store/outside-line.ts";
+import { WorkLock } from "../store/work-lock.ts";
+import { actAsOwner } from "./as-owner.ts";
+import type { SettingsOptions } from "./check.ts";
+import { Progress } from "./progress.ts";
+import { settingsFor } from "./settings-for.ts";
+
+/** What `prune` was asked for. */
+export interface PruneOptions extends SettingsOptions {
+  readonly dryRun?: boolean;
+  readonly force?: boolean;
+  readonly json?: boolean;
+}
+
+/** Deletes what is due. @throws {FatalError} if the data directory cannot be read or written */
+export async function prune(options: PruneOptions): Promise<ExitStatus> {
+  const settings = settingsFor(options);
+  const directory = new DataDirectory(settings.data_directory);
+  const isRehearsal = options.dryRun === true;
+  const failures: string[] = [];
+  let round: Round;
+  try {
+    actAsOwner(directory.path);
+    const guard = new DataGuard(directory, createShared(1));
+    guard.adopt();
+    using lock = isRehearsal ? undefined : WorkLock.tryToTake(directory, "prune");
+    if (!isRehearsal && lock === undefined)
+      throw new FatalError(
+        EXIT.failure,
+        `Another process deletes in ${directory.path} at the moment: try again when it has ended`,
+      );
+    const calendar = new Calendar(systemClock);
+    using counting = new Progress("days counted");
+    using deleting = new Progress("images deleted");
+    round = await runRound({
+      directory,
+      settings,
+      check: () => guard.check(Part.images),
+      seen: {
+        today: calendar.local(calendar.now()).date,
+        confirmed: undefined,
+        storedLastHour: [],
+        storedLastDay: [],
+      },
+      until: hourAgo(calendar),
+      archive: undefined,
+      isForced: options.force === true,
+      isRehearsal,
+      shouldStop: () => false,
+      appendEvent: (text) => appendOutside(directory, calendar, text),
+      onFailure: (message) => failures.push(message),
+      onCounted: (done, total) => counting.show(done, total),
+      onPruned: (images) => deleting.show(images),
+    });
+  } catch (cause) {
+    if (cause instanceof FatalError) throw cause;
+    throw new FatalError(EXIT.data, `Cannot prune ${directory.path}: ${messageOf(cause)}`, {
+      cause,
+    });
+  }
+  process.stdout.write(
+    options.json === true ? formatJson(round, failures, isRehearsal) : format(round, isRehearsal),
+  );
+  if (options.json !== true) {
+    for (const line of [...round.problems, ...failures]) process.stderr.write(`${escape(line)}\n`);
+  }
+  return round.needsForce || failures.length > 0 ? EXIT.failure : EXIT.ok;
+}
+
+/** For a person: a line for each reason. */
+function format({ pruned, needsForce }: Round, isRehearsal: boolean): string {
+  if (pruned.length === 0) return needsForce ? "" : "Nothing is due to be deleted\n";
+  return pruned
+    .map((record) => formatRecord(record))
+    .map((line) => `${isRehearsal ? line.replace("Pruned", "Would delete") : line}\n`)
+    .join("");
+}
+
+function formatJson(round: Round, failures: readonly string[], isRehearsal: boolean): string {
+  const { pruned, problems, needsForce } = round;
+  const answer = {
+    dry_run: isRehearsal,
+    pruned,
+    problems: [...problems, ...failures],
+    needs_force: needsForce,
+  };
+  return `${JSON.stringify(answer, null, 2)}\n`;
+}

@@ -1,0 +1,42 @@
+/**
+ * A line in the event log from a command that runs beside the hub, or without it.
+ *
+ * @module
+ */
+
+import { type Calendar, threeDigits } from "../protocol/calendar.ts";
+import { close, openAppend, openNew, writeBytes } from "../os/files.ts";
+import { SystemError } from "../os/ffi.ts";
+import type { DataDirectory } from "./data-directory.ts";
+
+const MODE = 0o644;
+
+/**
+ * Appends a line with the current time, in a single write. If the hub gives the log its dated name
+ * at this moment, the line is in that one. Only the hub rotates the log: a line of a new day goes to
+ * the log that is there.
+ *
+ * @throws {SystemError} and {NotAFile}
+ */
+export function appendOutside(directory: DataDirectory, calendar: Calendar, text: string): void {
+  const micros = calendar.now();
+  const { date, hour, minute, second } = calendar.local(micros);
+  const fd = open(directory.eventLog);
+  try {
+    writeBytes(
+      fd,
+      Buffer.from(`${date} ${hour}:${minute}:${second},${threeDigits(micros)} ~ ${text}\n`),
+    );
+  } finally {
+    close(fd);
+  }
+}
+
+function open(path: string): number {
+  try {
+    return openAppend(path);
+  } catch (error) {
+    if (!(error instanceof SystemError) || error.code !== "ENOENT") throw error;
+    return openNew(path, MODE);
+  }
+}

@@ -1,0 +1,231 @@
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import {
+  chmodSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { dirname } from "node:path";
+import type { Deletion } from "../../src/keep/plan.ts";
+import { type Pruned, Pruner, type PruneParts } from "../../src/keep/prune.ts";
+import type { DataDirectory } from "../../src/store/data-directory.ts";
+import { tempDir, type TempDir } from "../support/machine/temp.ts";
+import { addImage, dataDirectory, datesOf, namesOf } from "../support/store/days.ts";
+
+const DATE = "2021-09-23";
+const all = Number.POSITIVE_INFINITY;
+
+let temp: TempDir;
+let directory: DataDirectory;
+let failures: string[];
+
+beforeEach(() => {
+  temp = tempDir();
+  directory = dataDirectory(`${temp.path}/data`);
+  failures = [];
+});
+
+afterEach(() => {
+  temp[Symbol.dispose]();
+});
+
+async function prune(
+  deletion: Partial<Deletion>,
+  parts: Partial<PruneParts> = {},
+): Promise<Pruned> {
+  const pruner = new Pruner({
+    directory,
+    check: () => undefined,
+    protectedNames: () => new Set(),
+    archived: undefined,
+    until: { date: "2021-09-25", micros: 0 },
+    isUrgent: () => true,
+    shouldStop: () => false,
+    isRehearsal: false,
+    onFailure: (message) => failures.push(message),
+    ...parts,
+  });
+  return await pruner.run({
+    reason: "days",
+    candidates: [{ date: DATE }],
+    bytes: all,
+    ...deletion,
+  });
+}
+
+describe("Pruner", () => {
+  test("deletes a day, and its folder", async () => {
+    addImage(directory, DATE, "10:00");
+    addImage(directory, DATE, "23:59", "Gate", 500);
+    addImage(directory, "2021-09-24", "10:00");
+    expect(await prune({})).toEqual({
+      reason: "days",
+      images: 2,
+      bytes: 1500,
+      days: [{ date: DATE, cameras: undefined, until: undefined }],
+    });
+    expect(datesOf(directory)).toEqual(["2021-09-24"]);
+    expect(failures).toEqual([]);
+  });
+
+  test("deletes the oldest until enough is gone, by whole hours", async () => {
+    for (const time of ["10:00", "10:10", "10:59:59", "11:00", "12:00"])
+      addImage(directory, DATE, time);
+    expect(await prune({ bytes: 1500 })).toMatchObject({
+      images: 3,
+      bytes: 3000,
+      days: [{ until: "11:00" }],
+    });
+    expect(namesOf(directory, DATE)).toHaveLength(2);
+    expect(await prune({ bytes: 1000 })).toMatchObject({ images: 1, days: [{ until: "12:00" }] });
+  });
+
+  test("goes on to the next candidate, and stops between two when enough is gone", async () => {
+    for (const date of [DATE, "2021-09-24"]) addImage(directory, date, "10:00");
+    const candidates = [{ date: DATE }, { date: "2021-09-24" }];
+    expect(await prune({ candidates, bytes: 1000 })).toMatchObject({ images: 1 });
+    expect(datesOf(directory)).toEqual(["2021-09-24"]);
+  });
+
+  test("deletes one camera", async () => {
+    addImage(directory, DATE, "10:00", "Barn");
+    addImage(directory, DATE, "10:00", "Barn-Door");
+    const gate = addImage(directory, DATE, "10:00", "Gate");
+    const candidates = [
+      { date: DATE, camera: "Barn" },
+      { date: DATE, camera: "Barn-Door" },
+    ];
+    expect(await prune({ candidates })).toMatchObject({
+      images: 2,
+      days: [{ date: DATE, cameras: ["Barn", "Barn-Door"], until: undefined }],
+    });
+    expect(namesOf(directory, DATE)).toEqual([gate]);
+  });
+
+  test("leaves everything that is not the hub's image of that day", async () => {
+    addImage(directory, DATE, "10:00");
+    const folder = directory.dateFolder(DATE);
+    const others = [
+      "notes.txt",
+      ".hidden-2021-09-23T10.00.00.000000.jpg",
+      "-2021-09-23T10.00.00.000000.jpg",
+      "Barn-2021-09-22T10.00.00.000000.jpg",
+      "Barn-2021-09-23T10.00.00.000000.jpeg",
+      "Barn-2021-09-23T10.00.00.000000.jpg.part",
+      "Barn-2021-09-23T25.00.00.000000.jpg",
+      "Barn-2021-09-23.jpg",
+    ];
+    for (const name of others) writeFileSync(`${folder}/${name}`, "x");
+    mkdirSync(`${folder}/Folder-2021-09-23T10.00.00.000000.jpg`);
+    writeFileSync(`${temp.path}/outside.jpg`, "x");
+    symlinkSync(`${temp.path}/outside.jpg`, `${folder}/Link-2021-09-23T10.00.00.000000.jpg`);
+    expect(await prune({})).toMatchObject({ images: 1 });
+    expect(namesOf(directory, DATE)).toHaveLength(others.length + 2);
+    expect(existsSync(`${temp.path}/outside.jpg`)).toBe(true);
+  });
+
+  test("does not follow a link in the place of a day", async () => {
+    const elsewhere = dataDirectory(`${temp.path}/elsewhere`);
+    addImage(elsewhere, DATE, "10:00");
+    symlinkSync(elsewhere.dateFolder(DATE), directory.dateFolder(DATE));
+    expect(await prune({})).toMatchObject({ images: 0, days: [] });
+    expect(namesOf(elsewhere, DATE)).toHaveLength(1);
+    expect(failures).toHaveLength(1);
+    expect(failures[0]).toContain("ENOTDIR");
+  });
+
+  test("deletes in the folder that it has opened, also if another one takes its path", async () => {
+    for (let minute = 0; minute < 60; minute++)
+      addImage(directory, DATE, `10:${String(minute).padStart(2, "0")}`);
+    const other = `${temp.path}/other`;
+    mkdirSync(other);
+    let checks = 0;
+    const check = (): void => {
+      if (++checks !== 2) return;
+      for (const name of namesOf(directory, DATE))
+        linkSync(`${directory.dateFolder(DATE)}/${name}`, `${other}/${name}`);
+      renameSync(directory.dateFolder(DATE), `${temp.path}/moved`);
+      renameSync(other, directory.dateFolder(DATE));
+    };
+    expect((await prune({}, { check })).images).toBe(60);
+    expect(readdirSync(`${temp.path}/moved`)).toEqual([]);
+    expect(namesOf(directory, DATE)).toHaveLength(10);
+  });
+
+  test("stops when the data directory is not the one it was", async () => {
+    for (let minute = 10; minute < 60; minute++)
+      for (let second = 10; second < 14; second++)
+        addImage(directory, DATE, `10:${minute}:${second}`);
+    let checks = 0;
+    const check = (): void => {
+      if (++checks === 3) throw new Error("another disk");
+    };
+    expect(prune({}, { check })).rejects.toThrow("another disk");
+    await Bun.sleep(100);
+    expect(namesOf(directory, DATE)).toHaveLength(100);
+  });
+
+  test("leaves protected images", async () => {
+    const name = addImage(directory, DATE, "10:00");
+    addImage(directory, DATE, "11:00");
+    expect(await prune({}, { protectedNames: () => new Set([name]) })).toMatchObject({ images: 1 });
+    expect(namesOf(directory, DATE)).toEqual([name]);
+  });
+
+  test("leaves images that the archive does not have with the same size", async () => {
+    const names = ["10:00", "11:00", "12:00"].map((time) => addImage(directory, DATE, time));
+    const archived = () => (name: string, size: number) => name !== names[0] && size === 1000;
+    writeFileSync(`${directory.dateFolder(DATE)}/${names[1]}`, "changed");
+    expect(await prune({}, { archived })).toMatchObject({ images: 1 });
+    expect(namesOf(directory, DATE)).toEqual(names.slice(0, 2));
+  });
+
+  test("leaves images of the last hour", async () => {
+    const until = { date: DATE, micros: 11 * 3600 * 1e6 };
+    addImage(directory, DATE, "10:59:59");
+    const young = addImage(directory, DATE, "11:00");
+    expect(await prune({}, { until })).toMatchObject({ images: 1, days: [{ until: "11:00" }] });
+    expect(namesOf(directory, DATE)).toEqual([young]);
+    expect(await prune({ candidates: [{ date: "2021-09-24" }] }, { until })).toMatchObject({
+      images: 0,
+    });
+  });
+
+  test("says what cannot be deleted, and tries the next", async () => {
+    addImage(directory, DATE, "10:00");
+    addImage(directory, "2021-09-24", "10:00");
+    Bun.spawnSync(["chattr", "+i", `${directory.dateFolder(DATE)}/${namesOf(directory, DATE)[0]}`]);
+    if (process.geteuid?.() !== 0) chmodSync(directory.dateFolder(DATE), 0o555);
+    const candidates = [{ date: DATE }, { date: "2021-09-24" }];
+    const pruned = await prune({ candidates });
+    Bun.spawnSync(["chattr", "-i", `${directory.dateFolder(DATE)}/${namesOf(directory, DATE)[0]}`]);
+    if (existsSync(directory.dateFolder(DATE))) chmodSync(directory.dateFolder(DATE), 0o755);
+    expect(pruned).toMatchObject({ images: 1, days: [{ date: "2021-09-24" }] });
+    expect(failures).toHaveLength(1);
+  });
+
+  test("is not disturbed by a day that is gone", async () => {
+    expect(await prune({})).toMatchObject({ images: 0, bytes: 0, days: [] });
+    expect(existsSync(dirname(directory.images))).toBe(true);
+    expect(failures).toEqual([]);
+  });
+
+  test("changes nothing in a rehearsal, and counts the same", async () => {
+    for (const time of ["10:00", "10:10", "11:00"]) addImage(directory, DATE, time);
+    const rehearsed = await prune({ bytes: 1500 }, { isRehearsal: true });
+    expect(namesOf(directory, DATE)).toHaveLength(3);
+    expect(await prune({ bytes: 1500 })).toEqual(rehearsed);
+  });
+
+  test("ends early when it is told to", async () => {
+    for (let minute = 10; minute < 60; minute++) addImage(directory, DATE, `10:${minute}`);
+    let asked = 0;
+    const pruned = await prune({}, { shouldStop: () => ++asked > 10 });
+    expect(pruned.images).toBe(50 - namesOf(directory, DATE).length);
+    expect(pruned.images).toBeLessThan(12);
+  });
+});

@@ -1,0 +1,225 @@
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { readdirSync, readFileSync, writeFileSync, mkdirSync, linkSync } from "node:fs";
+import { defaultSettings, type Settings } from "../../src/config/schema.ts";
+import { type ArchiveView, type Round, type RoundParts, runRound } from "../../src/keep/round.ts";
+import type { SeenDays } from "../../src/shared/messages.ts";
+import type { DataDirectory } from "../../src/store/data-directory.ts";
+import { tempDir, type TempDir } from "../support/machine/temp.ts";
+import { addImage, dataDirectory, datesOf, namesOf } from "../support/store/days.ts";
+
+const TODAY = "2021-09-25";
+const ALL = ["2021-09-21", "2021-09-22", "2021-09-23", "2021-09-24", TODAY];
+
+let temp: TempDir;
+let directory: DataDirectory;
+let events: string[];
+let failures: string[];
+
+beforeEach(() => {
+  temp = tempDir();
+  directory = dataDirectory(temp.path);
+  events = [];
+  failures = [];
+});
+
+afterEach(() => {
+  temp[Symbol.dispose]();
+});
+
+async function round(
+  keep: Partial<Settings["keep"]>,
+  options: Partial<Omit<RoundParts, "seen">> & { readonly seen?: Partial<SeenDays> } = {},
+): Promise<Round> {
+  const { seen, ...parts } = options;
+  const settings = defaultSettings();
+  return await runRound({
+    directory,
+    settings: { keep: { ...settings.keep, ...keep }, archive: settings.archive },
+    check: () => undefined,
+    seen: {
+      today: TODAY,
+      confirmed: undefined,
+      storedLastHour: [],
+      storedLastDay: [],
+      ...seen,
+    },
+    until: { date: TODAY, micros: 12 * 3600 * 1e6 },
+    archive: undefined,
+    isForced: false,
+    isRehearsal: false,
+    shouldStop: () => false,
+    appendEvent: (text) => events.push(text),
+    onFailure: (message) => failures.push(message),
+    ...parts,
+  });
+}
+
+/** Four images of 1,000 bytes on each of five days. */
+function fill(): void {
+  for (const date of ALL)
+    for (const time of ["01:00", "10:00", "10:30", "20:00"]) addImage(directory, date, time);
+}
+
+describe("a round", () => {
+  test("deletes nothing without rules", async () => {
+    fill();
+    addImage(directory, "1999-01-01", "10:00");
+    const { pruned, problems, holdings } = await round({});
+    expect([pruned, problems, holdings.images]).toEqual([[], [], 21]);
+    expect(events).toEqual([]);
+  });
+
+  test("deletes days that are too old, a day later than the clock says", async () => {
+    fill();
+    // 2021-09-21 ended four days ago today; that was three days ago by the date that counts.
+    expect((await round({ days: 3 })).pruned).toEqual([]);
+    const { pruned, holdings } = await round({ days: 2 });
+    expect(pruned).toMatchObject([{ reason: "days", count: 4, from: "2021-09-21" }]);
+    expect(holdings.images).toBe(16);
+    expect(datesOf(directory)).toEqual(ALL.slice(1));
+    expect(events).toEqual(["Pruned 1 day, 4 images, 4.0 kB: days (2021-09-21)"]);
+    expect(readdirSync(directory.own)).toEqual(["days.json"]);
+  });
+
+  test("holds all images to a size, by the hour", async () => {
+    fill();
+    const { pruned } = await round({ max_bytes: 16_500 });
+    expect(pruned).toMatchObject([{ reason: "max_bytes", bytes: 4000, until: undefined }]);
+    expect((await round({ max_bytes: 15_900 })).pruned).toMatchObject([
+      { count: 1, until: "02:00" },
+    ]);
+    expect((await round({ max_bytes: 15_900 })).pruned).toEqual([]);
+  });
+
+  test("deletes nothing for a clock that is a day ahead", async () => {
+    fill();
+    addImage(directory, "2021-09-26", "00:10");
+    // By this clock the images of the 21st would be four days old. In truth they may be three.
+    const seen = { today: "2021-09-26" };
+    expect((await round({ days: 4 }, { seen })).pruned).toEqual([]);
+    expect((await round({ days: 4 }, { seen: { ...seen, confirmed: TODAY } })).pruned).toEqual([]);
+    const tomorrow = { ...seen, confirmed: "2021-09-26" };
+    expect((await round({ days: 4 }, { seen: tomorrow })).pruned).toMatchObject([
+      { from: "2021-09-21" },
+    ]);
+  });
+
+  test("deletes little for a clock that is years ahead, and asks a person", async () => {
+    fill();
+    const seen = { today: "2038-01-02", confirmed: "2038-01-01" };
+    const { pruned, problems, needsForce } = await round({ days: 3 }, { seen });
+    expect(pruned).toEqual([]);
+    expect(needsForce).toBe(true);
+    expect(problems).toEqual([
+      "The rules would delete 80 % of all images at once: nothing is deleted until you run imagehub prune --force, or change the rules",
+    ]);
+    // The latest day with images stays whatever the clock says.
+    await round({ days: 3 }, { seen, isForced: true });
+    expect(datesOf(directory)).toEqual([TODAY]);
+  });
+
+  test("does not delete for its age what was stored a moment ago under a wrong date", async () => {
+    fill();
+    addImage(directory, "1970-01-01", "10:00");
+    const seen = { storedLastDay: ["1970-01-01"], storedLastHour: [] };
+    expect((await round({ days: 3 }, { seen })).pruned).toEqual([]);
+    expect((await round({ days: 3 })).pruned).toMatchObject([{ from: "1970-01-01" }]);
+  });
+
+  test("does not believe a limit that is less than one day", async () => {
+    fill();
+    const { pruned, problems } = await round({
+      max_bytes: 2000,
+      cameras: [{ match: "Ba*", days: 0, max_bytes: "3 kB" }],
+    });
+    expect(pruned).toEqual([]);
+    expect(problems).toEqual([
+      "keep.max_bytes is 2.0 kB, but one day has 4.0 kB (2021-09-22): this limit is off until you raise it",
+      "keep.cameras.max_bytes of Ba* is 3.0 kB, but one day has 4.0 kB (2021-09-22): this limit is off until you raise it",
+    ]);
+  });
+
+  test("counts the files again before it believes a summary", async () => {
+    fill();
+    await round({});
+    const file = `${directory.own}/days.json`;
+    // As if the days were a thousand times as large.
+    writeFileSync(file, readFileSync(file, "utf8").replaceAll('"bytes":4000', '"bytes":4000000'));
+    expect((await round({ max_bytes: 30_000 })).pruned).toEqual([]);
+    expect(datesOf(directory)).toEqual(ALL);
+  });
+
+  test("counts protected images, and leaves them", async () => {
+    fill();
+    const [name] = namesOf(directory, "2021-09-21");
+    mkdirSync(directory.keptFolder("2021-09-21"), { recursive: true });
+    linkSync(
+      `${directory.dateFolder("2021-09-21")}/${name}`,
+      `${directory.keptFolder("2021-09-21")}/${name}`,
+    );
+    const { pruned, holdings } = await round({ days: 2 });
+    expect(pruned).toMatchObject([{ count: 3 }]);
+    expect(namesOf(directory, "2021-09-21")).toEqual([name!]);
+    expect(holdings.days[0]).toMatchObject({ images: 1, free: { images: 0 } });
+    expect((await round({ days: 2 })).pruned).toEqual([]);
+  });
+
+  test("waits for the archive", async () => {
+    fill();
+    const archive: ArchiveView = {
+      problem: "The archive is not mounted",
+      dates: new Set(["2021-09-21"]),
+      has: () => (name) => !name.includes("T01"),
+      hasLog: () => false,
+    };
+    const { pruned, problems } = await round({ days: 1 }, { archive });
+    expect(pruned).toMatchObject([{ reason: "days", count: 3, from: "2021-09-21" }]);
+    expect(namesOf(directory, "2021-09-21")).toHaveLength(1);
+    expect(problems).toEqual([
+      "1 day due to be deleted must be archived first: The archive is not mounted",
+    ]);
+  });
+
+  test("deletes event logs that are too old", async () => {
+    fill();
+    const dates = ["2021-09-19", "2021-09-20", "2021-09-22", "2021-09-23", "2021-09-24"];
+    for (const date of dates) writeFileSync(`${directory.eventLog}.${date}`, "0123456789");
+    writeFileSync(`${directory.eventLog}.2021-09-19.gz`, "");
+    writeFileSync(directory.eventLog, "");
+    expect((await round({})).pruned).toEqual([]);
+    expect((await round({ event_days: 0 })).pruned).toEqual([]);
+    expect((await round({ event_days: 3 })).pruned).toMatchObject([{ count: 2, bytes: 20 }]);
+    expect(events).toEqual([
+      "Pruned 2 event logs, 20 bytes: event_days (2021-09-19 to 2021-09-20)",
+    ]);
+    expect(readdirSync(directory.logs)).toHaveLength(5);
+    const { needsForce, pruned } = await round({ event_days: 1 }, { seen: { confirmed: TODAY } });
+    expect([needsForce, pruned]).toEqual([true, []]);
+  });
+
+  test("tells of a run that was interrupted", async () => {
+    fill();
+    let calls = 0;
+    const check = (): void => {
+      if (calls++ > 0) throw new Error("killed");
+    };
+    const dies = round({ days: 1 }, { check, appendEvent: () => undefined });
+    await expect(dies).rejects.toThrow("killed");
+    expect(readdirSync(directory.own)).toContain("pruning.json");
+    await round({});
+    expect(events).toEqual([
+      "Pruned by a run that was interrupted: days (2021-09-21 to 2021-09-22)",
+    ]);
+    await round({});
+    expect(events).toHaveLength(1);
+  });
+
+  test("changes nothing in a rehearsal", async () => {
+    fill();
+    const { pruned } = await round({ days: 2 }, { isRehearsal: true });
+    expect(pruned).toMatchObject([{ reason: "days", count: 4 }]);
+    expect(datesOf(directory)).toEqual(ALL);
+    expect(events).toEqual([]);
+    expect(readdirSync(temp.path).toSorted()).toEqual(["images", "logs"]);
+  });
+});
