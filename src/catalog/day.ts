@@ -5,7 +5,6 @@
  * @module
  */
 
-import { readdirSync } from "node:fs";
 import {
   formatImageFileName,
   IMAGE_SUFFIXES,
@@ -39,13 +38,13 @@ export class Day {
    */
   constructor(
     readonly date: string,
-    names: readonly string[],
+    names: Iterable<string>,
   ) {
     const foreign: string[] = [];
     const numbers = new Map<string, number>();
-    const micros = new Float64Array(names.length);
-    const cameras = new Uint32Array(names.length);
-    const forms = new Uint8Array(names.length);
+    let micros = new Float64Array(FIRST_COUNT);
+    let cameras = new Uint32Array(FIRST_COUNT);
+    let forms = new Uint8Array(FIRST_COUNT);
     let count = 0;
     for (const name of names) {
       const parsed = parseImageFileName(name, date);
@@ -55,6 +54,11 @@ export class Day {
       }
       let camera = numbers.get(parsed.camera);
       if (camera === undefined) numbers.set(parsed.camera, (camera = numbers.size));
+      if (count === micros.length) {
+        micros = grown(micros);
+        cameras = grown(cameras);
+        forms = grown(forms);
+      }
       micros[count] = parsed.micros;
       cameras[count] = camera;
       forms[count] = formOf(parsed);
@@ -110,9 +114,13 @@ export class Day {
   }
 }
 
-/** Reads the folder of a day. @throws {Error} of node:fs */
-export function readDay(folder: string, date: string): Day {
-  return new Day(date, readdirSync(folder));
+/** The arrays double when they are full. */
+const FIRST_COUNT = 1024;
+
+function grown<T extends Float64Array | Uint32Array | Uint8Array>(array: T): T {
+  const next = new (array.constructor as new (length: number) => T)(array.length * 2);
+  next.set(array);
+  return next;
 }
 
 /** The bit of a form that says that there is no fraction; the rest is the place of the suffix. */

@@ -133,7 +133,7 @@ export function countDay(
   using folder = Folder.open(path);
   const cameras = new Map<string, { name: string; images: number; bytes: number }>();
   let [images, bytes, foreign] = [0, 0, 0];
-  for (const name of folder.names()) {
+  for (const name of folder.eachName()) {
     const parsed = parseImageFileName(name, date);
     const size = parsed === undefined ? -1 : folder.sizeOf(name);
     // Somebody may be removing images meanwhile.

@@ -70,7 +70,8 @@ export class ClockHistory {
 export function referenceDate({ today, confirmed }: SeenDays, dates: readonly string[]): string {
   // A hub that has just started knows its clock only from what is stored. The latest day may be
   // one of a wrong clock.
-  const date = confirmed ?? dates.at(-2) ?? today;
+  const known = [...new Set([...dates, today])].toSorted();
+  const date = confirmed ?? known.at(-2) ?? today;
   return date < today ? date : today;
 }
 

@@ -107,7 +107,7 @@ export class Pruner {
     const path = parts.directory.dateFolder(date);
     using folder = this.open(path);
     if (folder === undefined) return undefined;
-    const day = new Day(date, folder.names());
+    const day = new Day(date, folder.eachName());
     const kept = parts.protectedNames(date);
     const isArchived = parts.archived?.(date);
     let hour = -1;

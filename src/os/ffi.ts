@@ -82,6 +82,26 @@ export const { symbols: c } = dlopen("libc.so.6", {
   write: { args: [FFIType.i32, FFIType.ptr, FFIType.u64], returns: FFIType.i64_fast },
 });
 
+/**
+ * Older C libraries have no `getdents64`, so it is called by its number. It has other arguments than
+ * futex(2), the other call of that kind.
+ */
+const { symbols: numbered } = dlopen("libc.so.6", {
+  syscall: {
+    args: [FFIType.i64, FFIType.i32, FFIType.ptr, FFIType.u64],
+    returns: FFIType.i64_fast,
+  },
+});
+const GETDENTS64 = process.arch === "arm64" ? 61 : 217;
+
+/**
+ * `getdents64(2)`: the next entries of an open directory. @returns bytes used; 0 at the end; -1 on
+ * failure
+ */
+export function getdents(fd: number, buffer: Uint8Array): number {
+  return Number(numbered.syscall(GETDENTS64, fd, buffer, buffer.byteLength));
+}
+
 /** An address in this process's memory, as a number. */
 export type Address = number;
 

@@ -5,10 +5,10 @@
  * @module
  */
 
-import { constants as fs, readdirSync } from "node:fs";
+import { constants as fs } from "node:fs";
 import { constants as os } from "node:os";
-import { c, lastErrno, SystemError } from "./ffi.ts";
-import { close, fsync, openFolder, pathA } from "./files.ts";
+import { c, getdents, lastErrno, SystemError } from "./ffi.ts";
+import { close, fsync, openDirectory, openFolder, pathA } from "./files.ts";
 
 const AT_SYMLINK_NOFOLLOW = 0x100;
 const STATX_BASIC = 0x7ff;
@@ -23,6 +23,12 @@ const MODE = 7;
 const INODE = 8;
 const SIZE = 10;
 const DEVICE = 34;
+
+/** struct linux_dirent64: the positions of its own length and of the name, in bytes. */
+const DIRENT_LENGTH = 16;
+const DIRENT_NAME = 19;
+/** Bytes that are read at a time: some 800 names. */
+const DIRENTS_BYTES = 65_536;
 
 /** What an entry of a folder is. */
 export interface Entry {
@@ -54,9 +60,36 @@ export class Folder implements Disposable {
     return new Folder(path, openFolder(path));
   }
 
-  /** The names in it, in any order. @throws {Error} of node:fs */
+  /** The names in it, in any order. @throws {SystemError} */
   names(): string[] {
-    return readdirSync(`/proc/self/fd/${this.fd}`);
+    return [...this.eachName()];
+  }
+
+  /**
+   * The names in it, in any order, without holding them all. A folder may have hundreds of
+   * thousands. What is added or removed meanwhile may be among them or not.
+   *
+   * @throws {SystemError}
+   */
+  *eachName(): Generator<string> {
+    // The position belongs to the descriptor, so one of its own lets two readers be.
+    const fd = openDirectory(`/proc/self/fd/${this.fd}`);
+    const buffer = Buffer.allocUnsafeSlow(DIRENTS_BYTES);
+    try {
+      for (;;) {
+        const bytes = getdents(fd, buffer);
+        if (bytes < 0) throw new SystemError("getdents64", lastErrno(), this.path);
+        if (bytes === 0) return;
+        for (let at = 0; at < bytes;) {
+          const start = at + DIRENT_NAME;
+          const name = buffer.toString("utf8", start, buffer.indexOf(0, start));
+          if (name !== "." && name !== "..") yield name;
+          at += buffer.readUInt16LE(at + DIRENT_LENGTH);
+        }
+      }
+    } finally {
+      close(fd);
+    }
   }
 
   /** Looks at an entry. @returns undefined if there is none @throws {SystemError} */

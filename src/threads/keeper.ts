@@ -15,7 +15,7 @@ import { imagesByDate } from "../store/date-folders.ts";
 import { startThread } from "./start.ts";
 
 /** The first round, after the cameras have come back, and the pause between rounds. */
-const FIRST_MS = 10_000;
+const FIRST_MS = 5000;
 const ROUND_MS = 5 * 60_000;
 
 /** How long a short disk is let be if the last round could delete nothing, in milliseconds. */

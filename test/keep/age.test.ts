@@ -46,6 +46,8 @@ describe("the date that counts", () => {
   test("is that of the latest folder but one after a start, and never after today", () => {
     const dates = ["2021-09-20", "2021-09-24", "2021-09-25"];
     expect(referenceDate(seen({}), dates)).toBe("2021-09-24");
+    expect(referenceDate(seen({}), dates.slice(0, 2))).toBe("2021-09-24");
+    expect(referenceDate(seen({ today: "2021-09-26" }), dates)).toBe("2021-09-25");
     expect(referenceDate(seen({}), ["2038-01-01", "2038-01-02"])).toBe("2021-09-25");
     expect(referenceDate(seen({}), [])).toBe("2021-09-25");
     expect(referenceDate(seen({ confirmed: "2021-09-22" }), dates)).toBe("2021-09-22");

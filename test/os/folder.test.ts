@@ -31,6 +31,23 @@ test("looks at entries without following links", () => {
   expect(folder.entry("none.jpg")).toBeUndefined();
 });
 
+test("reads a large folder name by name, and two readers do not disturb each other", () => {
+  const names = Array.from(
+    { length: 5000 },
+    (_, index) => `Tür-${"x".repeat(index % 200)}-${index}`,
+  );
+  for (const name of names) writeFileSync(at("day", name), "");
+  using folder = Folder.open(at("day"));
+  const [first, second] = [folder.eachName(), folder.eachName()];
+  const read: string[] = [];
+  for (const name of first) {
+    read.push(name);
+    second.next();
+  }
+  expect(read.toSorted()).toEqual([...names, "image.jpg"].toSorted());
+  expect(folder.names()).toHaveLength(5001);
+});
+
 test("a link to a folder is no folder", () => {
   symlinkSync("day", at("link"));
   expect(() => Folder.open(at("link"))).toThrow("ENOTDIR");

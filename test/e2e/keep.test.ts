@@ -1,0 +1,148 @@
+/**
+ * A hub that keeps order in its data directory, end to end, on a disk of its own.
+ *
+ * @module
+ */
+
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import { mkdirSync, readdirSync } from "node:fs";
+import { daysAfter } from "../../src/keep/age.ts";
+import { parseRecord } from "../../src/keep/record.ts";
+import { LoopDisk } from "../faults/disk.ts";
+import { FaultHub } from "../faults/hub.ts";
+import { judge, logLines, problemsOf } from "../faults/judge.ts";
+import { Senders } from "../faults/senders.ts";
+import { answered, get, httpOf, statusOf, WITH_HTTP } from "../support/hub/http.ts";
+import { startHub } from "../support/hub/hub.ts";
+import { lacksMount } from "../support/machine/file-system.ts";
+import { tempDir } from "../support/machine/temp.ts";
+import { addImage, dataDirectory, datesOf, namesOf } from "../support/store/days.ts";
+import type { DataDirectory } from "../../src/store/data-directory.ts";
+
+setDefaultTimeout(120_000);
+
+/** Fills days before a date. @returns their dates, the earliest first */
+function fillDays(
+  directory: DataDirectory,
+  today: string,
+  days: number,
+  images: number,
+  bytes: number,
+): string[] {
+  return Array.from({ length: days }, (_, index) => {
+    const date = daysAfter(today, index - days);
+    for (let image = 0; image < images; image++) {
+      const minutes = Math.floor((image * 1440) / images);
+      const time = [Math.floor(minutes / 60), minutes % 60]
+        .map((part) => String(part).padStart(2, "0"))
+        .join(":");
+      addImage(directory, date, time, `Old-${image % 3}`, bytes);
+    }
+    return date;
+  });
+}
+
+/** Today in UTC, which the hubs here have as their zone. */
+const today = (): string => new Date().toISOString().slice(0, 10);
+
+describe.skipIf(lacksMount())("a disk that is filled by cameras", () => {
+  test.each([
+    ["space", { bytes: 64 * 2 ** 20 }, 100_000],
+    ["inodes", { bytes: 64 * 2 ** 20, inodes: 1500 }, 1000],
+  ] as const)("prunes itself back when it runs out of %s", async (_, options, size) => {
+    using disk = new LoopDisk(options);
+    const data = `${disk.path}/data`;
+    const directory = dataDirectory(data);
+    const isSmall = "inodes" in options;
+    const dates = fillDays(directory, today(), 4, 300, isSmall ? 10 : 40_000);
+    await using hub = new FaultHub({
+      program: process.arch === "x64" ? "x64" : "arm64",
+      data,
+      settings: { keep: { min_free: "15 %" } },
+      env: { TZ: "UTC" },
+    });
+    await hub.start();
+    await using senders = new Senders(hub.address, { images: 4, events: 1, size, pauseMs: 10 });
+    // Until all days but today's have had to make room.
+    for (let tries = 0; tries < 4000 && namesOf(directory, dates[2]!).length > 0; tries++)
+      await Bun.sleep(10);
+    // What is refused meanwhile is taken again unaided.
+    expect(await senders.firstOk(Date.now() / 1000, "image")).toBeDefined();
+    const journal = await senders.stop();
+    expect(await hub.stop()).toBe(0);
+
+    expect(datesOf(directory)).not.toContain(dates[1]);
+    expect(problemsOf(judge(data, journal, /^Old-/))).toEqual([]);
+    const records = logLines(data)
+      .map((line) => parseRecord(line.slice(line.indexOf("~") + 2)))
+      .filter((record) => record !== undefined);
+    expect(new Set(records.map(({ reason }) => reason))).toEqual(new Set(["min_free"]));
+    const left = dates.reduce((sum, date) => sum + namesOf(directory, date).length, 0);
+    expect(records.reduce((sum, { count }) => sum + count, 0)).toBe(4 * 300 - left);
+  });
+});
+
+describe("a hub without rules", () => {
+  test("deletes nothing, and says when the disk will be full", async () => {
+    using home = tempDir();
+    const directory = dataDirectory(`${home.path}/imagehub_data`);
+    const dates = fillDays(directory, today(), 9, 4, 1000);
+    // A sparse file, so that a day seems to take half of what the disk has left.
+    const disk = Bun.spawnSync(["stat", "-f", "-c", "%a %S", home.path]).stdout.toString();
+    const [blocks = 0, bytes = 0] = disk.trim().split(" ").map(Number);
+    const [name] = namesOf(directory, dates[8]!);
+    Bun.spawnSync([
+      "truncate",
+      "-s",
+      String(Math.floor(blocks * bytes)),
+      `${directory.dateFolder(dates[8]!)}/${name}`,
+    ]);
+    await using hub = await startHub({ dir: home.path, env: WITH_HTTP, timezone: "UTC" });
+    const status = await answered(
+      async () => await statusOf(hub),
+      ({ kept }) => kept !== null,
+    );
+    expect(status.kept).toMatchObject({ days: 9, images: 36, pruned: {} });
+    expect(status.disk.full_in_days).toBeCloseTo(7, 0);
+    const line = /^The disk will be full in [67] days at this week's rate; see keep.min_free$/;
+    expect(status.notices[0]).toMatch(line);
+    const [code, health] = await get(`${httpOf(hub)}/healthz`);
+    expect([code, health.split("\n")[0]]).toEqual([200, "ok"]);
+    expect(health.split("\n")[1]).toMatch(line);
+    expect(hub.output()).toContain("The disk will be full in");
+    expect(datesOf(directory)).toEqual(dates);
+  });
+});
+
+test("a command deletes beside a running hub, and only one deletes at a time", async () => {
+  using home = tempDir();
+  const directory = dataDirectory(`${home.path}/imagehub_data`);
+  const dates = fillDays(directory, today(), 5, 3, 1000);
+  const env = { TZ: "UTC", IMAGEHUB_KEEP_DAYS: "3" };
+  await using hub = await startHub({ dir: home.path, timezone: "UTC" });
+  const prune = async (): Promise<[number, string]> => {
+    const command = [process.execPath, `${import.meta.dir}/../../src/main.ts`, "prune"];
+    const child = Bun.spawn([...command, "--path", home.path], {
+      env: { ...process.env, ...env },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    const [out, err] = await Promise.all([child.stdout.text(), child.stderr.text()]);
+    return [await child.exited, out + err];
+  };
+  expect(await prune()).toEqual([0, `Pruned 1 day, 3 images, 3.0 kB: days (${dates[0]})\n`]);
+  expect(datesOf(directory)).toEqual(dates.slice(1));
+  expect(hub.log().at(-1)).toEndWith(` ~ Pruned 1 day, 3 images, 3.0 kB: days (${dates[0]})`);
+  expect(await prune()).toEqual([0, "Nothing is due to be deleted\n"]);
+  mkdirSync(directory.own, { recursive: true });
+  const held = Bun.spawn(["flock", `${directory.own}/prune.lock`, "sleep", "60"]);
+  try {
+    await Bun.sleep(300);
+    const [status, text] = await prune();
+    expect(status).toBe(1);
+    expect(text).toContain("Another process deletes");
+  } finally {
+    held.kill("SIGKILL");
+    await held.exited;
+  }
+  expect(readdirSync(directory.images)).toHaveLength(4);
+});
