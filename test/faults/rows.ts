@@ -23,6 +23,7 @@ import { missing } from "./rows/missing.ts";
 import { names } from "./rows/names.ts";
 import { oldLibzmq } from "./rows/old-libzmq.ts";
 import { power } from "./rows/power.ts";
+import { pruning } from "./rows/prune.ts";
 import { random } from "./rows/random.ts";
 import { stall } from "./rows/stall.ts";
 import { term } from "./rows/term.ts";
@@ -33,7 +34,7 @@ import { watchers } from "./rows/watchers.ts";
 export const ENDS: readonly Row[] = [kill, power, term, herd, twins];
 
 /** The disk fails, is full, goes away, or stands still. */
-export const DISKS: readonly Row[] = [errors, full, missing, stall, logs];
+export const DISKS: readonly Row[] = [errors, full, missing, stall, logs, pruning];
 
 /** Senders send what makes no sense, may not send, are old, or are on a link that falls silent. */
 export const SENDERS: readonly Row[] = [random, names, access, oldLibzmq, link];
