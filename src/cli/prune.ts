@@ -58,6 +58,7 @@ export async function prune(options: PruneOptions): Promise<ExitStatus> {
         storedLastHour: [],
         storedLastDay: [],
       },
+      fillRate: 0,
       until: hourAgo(calendar),
       archive: undefined,
       isForced: options.force === true,

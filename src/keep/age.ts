@@ -77,7 +77,7 @@ export function referenceDate({ today, confirmed }: SeenDays, dates: readonly st
 
 /**
  * The days that no rule may touch: the latest ones by the calendar, as many that have images, and
- * those that the hub stores in.
+ * those that the hub stores in under a wrong date.
  *
  * @param dates of the folders with images, the earliest first
  * @param minDays with 0, only the last hour is safe: see `prune.ts`
@@ -85,10 +85,12 @@ export function referenceDate({ today, confirmed }: SeenDays, dates: readonly st
 export function youngDays(seen: SeenDays, dates: readonly string[], minDays: number): Set<string> {
   if (minDays === 0) return new Set();
   const first = daysAfter(seen.today, 1 - minDays);
+  // Not at midnight: then the hub has stored in the day before, and rightly so.
+  const yesterday = daysAfter(seen.today, -1);
   return new Set([
     ...dates.filter((date) => date >= first),
     ...dates.slice(-minDays),
-    ...seen.storedLastHour,
+    ...seen.storedLastHour.filter((date) => date !== yesterday),
   ]);
 }
 

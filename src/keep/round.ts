@@ -41,6 +41,8 @@ export interface RoundParts {
   /** Whether the data directory is still the right one. @throws {Error} if not */
   readonly check: () => void;
   readonly seen: SeenDays;
+  /** How fast the disk fills up, in bytes a second; 0 if that is not known. */
+  readonly fillRate: number;
   /** Images at or after this time are never deleted. */
   readonly until: { readonly date: string; readonly micros: number };
   /** Given if only archived images may be deleted. */
@@ -152,7 +154,8 @@ class Runner {
   }
 
   private planWith(keep: Settings["keep"], held: Holdings, space: Space): Plan {
-    const { seen, archive } = this.parts;
+    const { seen, fillRate, archive } = this.parts;
+    const meanBytes = held.bytes / Math.max(1, held.images);
     const dates = held.days.map(({ date }) => date);
     const unarchived =
       archive === undefined ? [] : dates.filter((date) => !archive.dates.has(date));
@@ -163,7 +166,7 @@ class Runner {
       young: youngDays(seen, dates, keep.min_days),
       spared: new Set(seen.storedLastDay),
       unarchived: new Set(unarchived),
-      missingBytes: missingBytes(keep.min_free, space, held.bytes / Math.max(1, held.images)),
+      missingBytes: missingBytes(keep.min_free, space, meanBytes, fillRate),
     });
   }
 

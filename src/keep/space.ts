@@ -4,10 +4,11 @@
  * @module
  */
 
+import { type StatsFs, statfsSync } from "node:fs";
+import { statfs } from "node:fs/promises";
 import { bytesOfDisk } from "../config/quantity.ts";
 import type { Settings } from "../config/schema.ts";
 import type { DataDirectory } from "../store/data-directory.ts";
-import { statfsSync } from "node:fs";
 
 /** The space on the disk of the images. */
 export interface Space {
@@ -19,15 +20,24 @@ export interface Space {
 }
 
 /**
- * A run frees this much more than it has to, as a part of the disk and in bytes at most. The next
- * one is not due a second later.
+ * A run frees more than it has to, so that the next one is not due a second later: a part of the
+ * disk, up to some bytes, or as much as arrives in some seconds.
  */
 const SLACK_PART = 0.01;
 const SLACK_BYTES_MAX = 1e9;
+const SLACK_S = 10;
 
 /** Looks at the disk. @throws {Error} of node:fs */
 export function spaceOf({ images }: DataDirectory): Space {
-  const { bsize, blocks, bavail, files, ffree } = statfsSync(images);
+  return spaceIn(statfsSync(images));
+}
+
+/** The same, without waiting for a disk that does not respond. */
+export async function spaceSoon({ images }: DataDirectory): Promise<Space> {
+  return spaceIn(await statfs(images));
+}
+
+function spaceIn({ bsize, blocks, bavail, files, ffree }: StatsFs): Space {
   return {
     freeBytes: bavail * bsize,
     sizeBytes: blocks * bsize,
@@ -47,35 +57,19 @@ export function isShort(minFree: Settings["keep"]["min_free"], space: Space): bo
  * The bytes that have to be freed.
  *
  * @param meanBytes of an image, because room for files is freed by deleting images
+ * @param fillRate how fast the disk fills up, in bytes a second
  */
 export function missingBytes(
   minFree: Settings["keep"]["min_free"],
   space: Space,
   meanBytes: number,
+  fillRate: number,
 ): number {
   if (!isShort(minFree, space)) return 0;
   const { freeBytes, sizeBytes, freeFiles, sizeFiles } = space;
   const wanted = bytesOfDisk(minFree, sizeBytes) ?? 0;
-  const slack = Math.min(sizeBytes * SLACK_PART, SLACK_BYTES_MAX);
+  const part = Math.min(sizeBytes * SLACK_PART, SLACK_BYTES_MAX);
+  const slack = Math.max(part, fillRate * SLACK_S);
   const files = ((wanted + slack) / sizeBytes) * sizeFiles - freeFiles;
   return Math.max(wanted + slack - freeBytes, files * meanBytes, 0);
-}
-
-/** Watches the free space. It waits for the disk, so it runs in the flusher. */
-export class SpaceWatch {
-  constructor(
-    private readonly directory: DataDirectory,
-    private readonly minFree: Settings["keep"]["min_free"],
-  ) {}
-
-  /** @returns whether the disk is short of space */
-  look(): boolean {
-    if (Number(this.minFree) === 0) return false;
-    try {
-      return isShort(this.minFree, spaceOf(this.directory));
-    } catch {
-      // The folder is gone, or the disk is; others say so.
-      return false;
-    }
-  }
 }

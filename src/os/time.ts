@@ -8,6 +8,7 @@ import { c } from "./ffi.ts";
 
 const CLOCK_REALTIME = 0;
 const CLOCK_MONOTONIC = 1;
+const CLOCK_BOOTTIME = 7;
 const timespec = new BigInt64Array(2);
 const timespecWords = new Int32Array(timespec.buffer);
 
@@ -27,6 +28,15 @@ export function realtimeMicros(): number {
 export function monotonicMicros(): bigint {
   c.clock_gettime(CLOCK_MONOTONIC, timespec);
   return timespec[0]! * 1_000_000n + timespec[1]! / 1000n;
+}
+
+/**
+ * `clock_gettime(CLOCK_BOOTTIME)`: milliseconds since the machine was started. Nobody sets it, and
+ * it goes on while the machine sleeps.
+ */
+export function bootMs(): number {
+  c.clock_gettime(CLOCK_BOOTTIME, timespec);
+  return Number(timespec[0]!) * 1000 + Number(timespec[1]!) / 1e6;
 }
 
 /** struct tm of glibc: nine ints, then the offset and name of the zone. */

@@ -84,8 +84,6 @@ export type FlusherMessage =
   | { readonly type: "flushFailed"; readonly reason: string }
   /** The first success after that. */
   | { readonly type: "flushed" }
-  /** The disk has less free space than `keep.min_free`. */
-  | { readonly type: "short" }
   | LogMessage
   /** It has flushed for the last time. */
   | { readonly type: "ended" };
@@ -141,6 +139,8 @@ export interface SeenDays {
 /** To the keeper. */
 export interface KeeperStart extends ThreadStart {
   readonly seen: SeenDays;
+  /** How fast the disk fills up at the moment, in bytes a second. */
+  readonly fillRate: number;
 }
 
 /** What is kept, after a round of the keeper. */
@@ -167,6 +167,8 @@ export interface KeepReport {
     readonly count: number;
     readonly bytes: number;
   }[];
+  /** Whether the disk still has less free space than `keep.min_free`. */
+  readonly isShort: boolean;
   /** Rules that are off or cannot be kept, and why. */
   readonly problems: readonly string[];
 }

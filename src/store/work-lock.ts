@@ -18,15 +18,25 @@ const MODE = 0o600;
 
 /** The lock, until it is disposed of. The kernel releases it when the process ends. */
 export class WorkLock implements Disposable {
-  private constructor(private readonly fd: number) {}
+  private constructor(private readonly fd: number | undefined) {}
 
   /**
+   * Takes the lock. A disk that has no room for the file of the lock must still be emptied: then
+   * there is none. Two that delete at once do no harm, but may delete more than one would.
+   *
    * @returns undefined if another process holds it
    * @throws {SystemError} and {Error} of node:fs
    */
   static tryToTake({ own }: DataDirectory, work: Work): WorkLock | undefined {
-    mkdirSync(own, { recursive: true });
-    const fd = openCreate(`${own}/${work}.lock`, MODE);
+    let fd: number;
+    try {
+      mkdirSync(own, { recursive: true });
+      fd = openCreate(`${own}/${work}.lock`, MODE);
+    } catch (error) {
+      const { code = "" } = error as NodeJS.ErrnoException;
+      if (["ENOSPC", "EDQUOT"].includes(code)) return new WorkLock(undefined);
+      throw error;
+    }
     let isTaken = false;
     try {
       isTaken = lockExclusive(fd);
@@ -37,6 +47,6 @@ export class WorkLock implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    close(this.fd);
+    if (this.fd !== undefined) close(this.fd);
   }
 }

@@ -1,7 +1,7 @@
 /**
  * The thread that waits for the disk instead of the others. Every `sync_interval` seconds it
  * flushes what the writers have put into the page cache, so a power cut loses no more than that.
- * One flusher also checks the data directory, the clock and the free space. If `logs` is on another disk than
+ * One flusher also checks the data directory and the clock. If `logs` is on another disk than
  * `images`, there is one for each, so neither waits for the other.
  *
  * @module
@@ -16,7 +16,6 @@ import { DataDirectoryGone, DataGuard } from "../store/data-guard.ts";
 import { DataLock } from "../store/data-lock.ts";
 import { DataWatch } from "../store/data-watch.ts";
 import { flush } from "../store/flush.ts";
-import { SpaceWatch } from "../keep/space.ts";
 import { COMMITTED_S } from "../version.ts";
 import { Flushers } from "../shared/flushers.ts";
 import type { FlusherMessage, FlusherStart } from "../shared/messages.ts";
@@ -58,7 +57,6 @@ self.onmessage = ({ data: start }: MessageEvent<FlusherStart>) => {
     if (watches !== undefined && dueMs >= lookMs) {
       watches.data.look();
       watches.clock.look();
-      if (watches.space.look()) post({ type: "short" });
       lookMs = performance.now() + LOOK_MS;
     }
     if (intervalMs === Number.POSITIVE_INFINITY || (!isLast && dueMs < flushMs)) continue;
@@ -81,15 +79,13 @@ self.onmessage = ({ data: start }: MessageEvent<FlusherStart>) => {
 
 /** What one flusher watches; undefined for the other one. */
 function watchesOf(
-  { settings, shared, lockText }: FlusherStart,
+  { shared, lockText }: FlusherStart,
   guard: DataGuard,
-):
-  { readonly data: DataWatch; readonly clock: ClockWatch; readonly space: SpaceWatch } | undefined {
+): { readonly data: DataWatch; readonly clock: ClockWatch } | undefined {
   if (lockText === undefined) return undefined;
   const { directory } = guard;
   return {
     data: new DataWatch(guard, new DataLock(directory, shared, lockText), log),
     clock: new ClockWatch(directory, new Calendar(systemClock), shared, log, COMMITTED_S),
-    space: new SpaceWatch(directory, settings.keep.min_free),
   };
 }

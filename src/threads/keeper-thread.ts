@@ -32,7 +32,7 @@ self.onmessage = async ({ data: start }: MessageEvent<KeeperStart>) => {
   process.exit(0);
 };
 
-async function keep({ settings, shared, seen }: KeeperStart): Promise<void> {
+async function keep({ settings, shared, seen, fillRate }: KeeperStart): Promise<void> {
   const directory = new DataDirectory(settings.data_directory);
   const guard = new DataGuard(directory, shared);
   guard.check(Part.images);
@@ -47,6 +47,7 @@ async function keep({ settings, shared, seen }: KeeperStart): Promise<void> {
     settings,
     check: () => guard.check(Part.images),
     seen,
+    fillRate,
     until: hourAgo(calendar),
     archive: undefined,
     isForced: false,
@@ -58,5 +59,5 @@ async function keep({ settings, shared, seen }: KeeperStart): Promise<void> {
     },
     onFailure: (message) => post({ type: "log", level: "error", message }),
   });
-  post(reportOf(round));
+  post(reportOf(round, settings.keep));
 }

@@ -8,7 +8,9 @@
 import type { Settings } from "../config/schema.ts";
 import type { Overview } from "../http/overview.ts";
 import { ClockHistory } from "../keep/age.ts";
+import { isShort, spaceSoon } from "../keep/space.ts";
 import type { Log } from "../log/log.ts";
+import { bootMs } from "../os/time.ts";
 import type { Shared } from "../shared/memory.ts";
 import type { KeeperMessage, KeeperStart } from "../shared/messages.ts";
 import { imagesByDate } from "../store/date-folders.ts";
@@ -18,8 +20,11 @@ import { startThread } from "./start.ts";
 const FIRST_MS = 5000;
 const ROUND_MS = 5 * 60_000;
 
+/** How often to look whether the disk is short of space, in milliseconds. */
+const SPACE_MS = 1000;
+
 /** How long a short disk is let be if the last round could delete nothing, in milliseconds. */
-const HELPLESS_MS = 60_000;
+const HELPLESS_MS = 20_000;
 
 /** How often the same problem, and a disk that will soon be full, is logged, in milliseconds. */
 const REPEAT_MS = 24 * 3_600_000;
@@ -31,16 +36,21 @@ const SOON_DAYS = 14;
 export interface KeeperParts {
   readonly settings: Settings;
   readonly shared: Shared;
-  readonly overview: Pick<Overview, "kept" | "today">;
+  readonly overview: Pick<Overview, "guard" | "kept" | "today">;
   readonly log: Log;
   readonly entries: { readonly keeper: URL };
 }
 
 /** The keeper of one hub. It lives in the main thread. */
 export class Keeper {
-  private readonly history = new ClockHistory(performance.now());
+  private readonly history = new ClockHistory(bootMs());
   private worker: Worker | undefined;
   private timer: Timer | undefined;
+  private spaceTimer: Timer | undefined;
+  private isLooking = false;
+  /** The free space at the last look, and how fast it gets less, in bytes a second. */
+  private freeBytes = 0;
+  private fillRate = 0;
   private isDueAgain = false;
   /** When a round was the last one that could delete nothing. */
   private helplessMs = Number.NEGATIVE_INFINITY;
@@ -56,11 +66,8 @@ export class Keeper {
       this.start();
       this.timer = setInterval(() => this.start(), ROUND_MS);
     }, FIRST_MS);
-  }
-
-  /** The disk is short of space. */
-  startForSpace(): void {
-    if (performance.now() - this.helplessMs > HELPLESS_MS) this.start();
+    if (Number(this.parts.settings.keep.min_free) !== 0)
+      this.spaceTimer = setInterval(() => void this.lookAtSpace(), SPACE_MS);
   }
 
   /** Does a round now. If one runs, another follows it. */
@@ -70,7 +77,7 @@ export class Keeper {
       return;
     }
     const { settings, shared, entries, log } = this.parts;
-    const start: KeeperStart = { settings, shared, seen: this.look() };
+    const start: KeeperStart = { settings, shared, seen: this.look(), fillRate: this.fillRate };
     const worker = startThread(entries.keeper, "keeper", start);
     this.worker = worker;
     worker.onmessage = ({ data: message }: MessageEvent<KeeperMessage>) => this.hear(message);
@@ -82,8 +89,27 @@ export class Keeper {
   close(): void {
     clearTimeout(this.timer);
     clearInterval(this.timer);
-    this.timer = undefined;
+    clearInterval(this.spaceTimer);
+    this.spaceTimer = undefined;
     this.isDueAgain = false;
+  }
+
+  /** Does a round if the disk is short of space. */
+  private async lookAtSpace(): Promise<void> {
+    const { settings, overview } = this.parts;
+    // A disk that does not respond is asked once.
+    if (this.isLooking || performance.now() - this.helplessMs < HELPLESS_MS) return;
+    this.isLooking = true;
+    try {
+      const space = await spaceSoon(overview.guard.directory);
+      this.fillRate = Math.max(0, this.freeBytes - space.freeBytes) / (SPACE_MS / 1000);
+      this.freeBytes = space.freeBytes;
+      if (this.spaceTimer !== undefined && isShort(settings.keep.min_free, space)) this.start();
+    } catch {
+      // The folder is gone, or the disk is; others say so.
+    } finally {
+      this.isLooking = false;
+    }
   }
 
   private end(): void {
@@ -95,14 +121,14 @@ export class Keeper {
 
   private look(): KeeperStart["seen"] {
     const { shared, overview } = this.parts;
-    return this.history.look(performance.now(), overview.today.date, imagesByDate(shared));
+    return this.history.look(bootMs(), overview.today.date, imagesByDate(shared));
   }
 
   private hear(message: KeeperMessage): void {
     const { log, overview } = this.parts;
     if (message.type === "log") return log[message.level](message.message);
     overview.kept.add(message);
-    const isHelpless = message.pruned.length === 0;
+    const isHelpless = message.isShort && message.pruned.length === 0;
     this.helplessMs = isHelpless ? performance.now() : Number.NEGATIVE_INFINITY;
     for (const problem of message.problems) this.warn(problem, problem);
     const full = overview.kept.fullWithin(SOON_DAYS);

@@ -44,7 +44,7 @@ export interface SupervisorParts {
   readonly receiverWakeFd: number;
   readonly fastPathWakeFd: number;
   /** Notes which threads are down, and what could not be flushed. */
-  readonly overview: Pick<Overview, "down" | "note" | "kept" | "today">;
+  readonly overview: Pick<Overview, "down" | "guard" | "kept" | "note" | "today">;
   readonly log: Log;
   /** The entry file of each kind of thread. */
   readonly entries: Readonly<
@@ -209,7 +209,6 @@ export class Supervisor {
   ): void {
     const { overview, log } = this.parts;
     if (message.type === "log") return log[message.level](message.message, message.fields);
-    if (message.type === "short") return this.keeper.startForSpace();
     const failure =
       message.type === "flushed" ? null : `Could not flush to disk: ${message.reason}`;
     overview.note(`flush ${number}`, failure);

@@ -20,6 +20,7 @@ import { herd } from "./rows/herd.ts";
 import { http } from "./rows/http.ts";
 import { kill } from "./rows/kill.ts";
 import { missing } from "./rows/missing.ts";
+import { month } from "./rows/month.ts";
 import { names } from "./rows/names.ts";
 import { oldLibzmq } from "./rows/old-libzmq.ts";
 import { power } from "./rows/power.ts";
@@ -34,7 +35,7 @@ import { watchers } from "./rows/watchers.ts";
 export const ENDS: readonly Row[] = [kill, power, term, herd, twins];
 
 /** The disk fails, is full, goes away, or stands still. */
-export const DISKS: readonly Row[] = [errors, full, missing, stall, logs, pruning];
+export const DISKS: readonly Row[] = [errors, full, missing, stall, logs, pruning, month];
 
 /** Senders send what makes no sense, may not send, are old, or are on a link that falls silent. */
 export const SENDERS: readonly Row[] = [random, names, access, oldLibzmq, link];

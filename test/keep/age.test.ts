@@ -65,6 +65,11 @@ describe("days that no rule touches", () => {
     expect([...youngDays(seen({}), dates, 0)]).toEqual([]);
   });
 
+  test("are not yesterday, whose last image came before midnight", () => {
+    const after = seen({ storedLastHour: ["2021-09-24", "2021-09-25"] });
+    expect([...youngDays(after, dates, 1)]).toEqual(["2021-09-25"]);
+  });
+
   test("are those that the hub has stored in within the hour", () => {
     const history = new ClockHistory(0);
     history.look(0, "2021-09-25", new Map([["1970-01-01", 1]]));

@@ -164,8 +164,8 @@ describe("Pruner", () => {
     const check = (): void => {
       if (++checks === 3) throw new Error("another disk");
     };
-    expect(prune({}, { check })).rejects.toThrow("another disk");
-    await Bun.sleep(100);
+    const reason = await prune({}, { check }).catch((error: unknown) => String(error));
+    expect(reason).toContain("another disk");
     expect(namesOf(directory, DATE)).toHaveLength(100);
   });
 

@@ -18,7 +18,7 @@ import { LoopDisk } from "../disk.ts";
 import { FaultHub, programWords } from "../hub.ts";
 import { filesBelow, judge, logLines, problemsOf } from "../judge.ts";
 import type { Row, Run } from "../row.ts";
-import { Senders } from "../senders.ts";
+import { type Entry, Senders } from "../senders.ts";
 
 /** The calls that change the data directory, or read what decides over it. */
 const CALLS = "openat,open,write,rename,renameat2,unlinkat,unlink,rmdir,mkdir,getdents64,statx";
@@ -175,9 +175,10 @@ async function cutPower(run: Run): Promise<string[]> {
   const cutS = Date.now() / 1000;
   disk.cutPower();
   await hub.kill();
-  const journal = (await senders.stop()).map((entry) =>
-    entry.at > cutS ? { ...entry, reply: null } : entry,
-  );
+  // Without power, nobody answers.
+  const journal: Entry[] = [];
+  for (const entry of await senders.stop())
+    journal.push(entry.at > cutS ? { ...entry, reply: null } : entry);
   disk.powerOn();
   const found = judge(directory.path, journal, /^(?:Old-|notes)/);
   const kept = filesBelow(directory.kept).length === 1 ? [] : ["a protected image is gone"];
@@ -197,7 +198,7 @@ async function killUnderLoad(
     settings: { keep: { min_free: "85 %" } },
     env: { TZ: "UTC" },
   });
-  const journal = [];
+  const journal: Entry[] = [];
   for (let done = 0; done < times; done++) {
     for (let image = 0; image < 600; image++) {
       const second = String(image % 60).padStart(2, "0");

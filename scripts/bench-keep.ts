@@ -1,0 +1,196 @@
+/**
+ * `npm run bench:keep`: what keeping order costs: the first scan of a day, a decision over a
+ * thousand days, and deleting beside cameras.
+ *
+ *     npm run bench:keep -- [--disk DIR] [--images 200000] [--rounds 3] [--seconds 15]
+ *
+ * It uses this machine's executable in `dist`, and a folder on the disk of DIR (default the
+ * system's folder for temporary files). The exit status is 1 if a goal is not met.
+ *
+ * @module
+ */
+
+import { linkSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { Summaries } from "../src/catalog/summary.ts";
+import { defaultSettings } from "../src/config/schema.ts";
+import { daysAfter } from "../src/keep/age.ts";
+import { countHoldings } from "../src/keep/holdings.ts";
+import { plan } from "../src/keep/plan.ts";
+import { Rules } from "../src/keep/rules.ts";
+import { imageFileName } from "../src/protocol/names.ts";
+import { DataDirectory } from "../src/store/data-directory.ts";
+import { hub, Running } from "./bench/candidates.ts";
+import { compile } from "./bench/compile.ts";
+import { decimals, milliseconds, table } from "./bench/format.ts";
+import { type LoadResult, runLoad } from "./bench/load.ts";
+import { makePayloads } from "./bench/payloads.ts";
+import { machine } from "./bench/report.ts";
+import { ratios, spread } from "./bench/statistics.ts";
+import { residentMb } from "./bench/usage.ts";
+import { settle, workFolder } from "./bench/workspace.ts";
+import { exitOnSignals } from "./lib/at-exit.ts";
+
+const { values } = parseArgs({
+  options: {
+    disk: { type: "string", default: tmpdir() },
+    images: { type: "string", default: "200000" },
+    rounds: { type: "string", default: "3" },
+    seconds: { type: "string", default: "15" },
+  },
+});
+const [images, rounds, seconds] = [values.images, values.rounds, values.seconds].map(Number) as [
+  number,
+  number,
+  number,
+];
+
+const DATE = "2021-09-23";
+const CAMERAS = 12;
+
+/** A file may have this many names (ext4). */
+const LINKS_MAX = 60_000;
+
+/** Makes a day with so many images. They share few files unless each must have its own. */
+function makeDay(directory: DataDirectory, body: Uint8Array, areApart: boolean): void {
+  const folder = directory.dateFolder(DATE);
+  mkdirSync(folder, { recursive: true });
+  let first = "";
+  for (let image = 0; image < images; image++) {
+    const total = Math.floor((image * 86_400) / images);
+    const [hour, minute, second] = [total / 3600, (total / 60) % 60, total % 60].map((part) =>
+      String(Math.floor(part)).padStart(2, "0"),
+    ) as [string, string, string];
+    const camera = `Node${image % CAMERAS}-View`;
+    const name = imageFileName(camera, { date: DATE, hour, minute, second }, image, ".jpg");
+    const path = join(folder, name);
+    if (areApart || image % LINKS_MAX === 0) writeFileSync((first = path), body);
+    else linkSync(first, path);
+  }
+}
+
+/** Microseconds an image for the first scan of a day. */
+function scan(directory: DataDirectory): number {
+  using summaries = new Summaries(directory, false);
+  const startMs = performance.now();
+  const { images: found } = summaries.of(DATE, true);
+  return ((performance.now() - startMs) * 1000) / found;
+}
+
+/** Milliseconds for a decision over 1,000 days with 8,000,000 images that were scanned before. */
+function decide(folder: string): number {
+  const directory = new DataDirectory(folder);
+  const dates = Array.from({ length: 1000 }, (_, day) => daysAfter("2019-01-01", day));
+  for (const date of dates) {
+    mkdirSync(directory.dateFolder(date), { recursive: true });
+    for (let camera = 0; camera < CAMERAS; camera++) {
+      const time = { date, hour: "10", minute: "00", second: "00" };
+      const name = imageFileName(`Node${camera}-View`, time, 0, ".jpg");
+      writeFileSync(join(directory.dateFolder(date), name), "x");
+    }
+  }
+  const options = { today: "2026-01-01", anew: false, keeps: true };
+  countHoldings(directory, options);
+  const startMs = performance.now();
+  const held = countHoldings(directory, options);
+  plan(new Rules({ ...defaultSettings().keep, max_bytes: 6000 }), {
+    days: held.days.map(({ free }) => free),
+    totalBytes: held.bytes,
+    reference: "2026-01-01",
+    young: new Set(),
+    spared: new Set(),
+    unarchived: new Set(),
+    missingBytes: 0,
+  });
+  return performance.now() - startMs;
+}
+
+/** Twelve cameras send ten images a second each. @returns also how many images were deleted */
+async function measure(
+  load: string,
+  data: string,
+  keep: string,
+): Promise<LoadResult & { readonly deleted: number; readonly residentMb: number }> {
+  const payload = (await makePayloads()).jpeg;
+  const body = join(data, "payload");
+  writeFileSync(body, payload.body);
+  writeFileSync(join(data, "imagehub.yaml"), `hub:\n${keep}`);
+  const directory = new DataDirectory(data);
+  const count = (): number => readdirSync(directory.dateFolder(DATE)).length;
+  const before = count();
+  settle(data);
+  await using running = new Running(hub("binary"), {
+    data,
+    output: join(data, "output"),
+    ack: "stored",
+    writers: 2,
+  });
+  await running.listening();
+  // The first round begins a moment after the start.
+  await Bun.sleep(3000);
+  const result = await runLoad(load, {
+    endpoint: running.endpoint,
+    text: payload.head,
+    payload: body,
+    senders: CAMERAS,
+    rate: 10,
+    warmup: 1,
+    seconds,
+    count: CAMERAS * 10 * 3600,
+    threads: 2,
+  });
+  const resident = residentMb(running.pid);
+  await running.stop();
+  return { ...result, deleted: before - count(), residentMb: resident };
+}
+
+exitOnSignals();
+console.log(machine());
+const folder = workFolder(values.disk);
+const scanned = new DataDirectory(join(folder, "scan"));
+makeDay(scanned, new Uint8Array(45_000), false);
+const scans = Array.from({ length: rounds }, () => scan(scanned));
+console.log(`First scan: ${scans.map(decimals).join(", ")} µs an image`);
+const decisions = Array.from({ length: rounds }, (_, round) =>
+  decide(join(folder, `decide-${round}`)),
+);
+console.log(`Decision: ${decisions.map(milliseconds).join(", ")}`);
+
+const { load } = compile(join(folder, "programs"));
+const data = join(folder, "data");
+makeDay(new DataDirectory(data), new Uint8Array(45_000), true);
+const [quiet, busy]: [LoadResult[], LoadResult[]] = [[], []];
+let memoryMb = 0;
+for (let round = 0; round < rounds; round++) {
+  for (const [keep, results] of [
+    ["", quiet],
+    ["  keep: {min_free: 99 %}\n", busy],
+  ] as const) {
+    const result = await measure(load, data, keep);
+    results.push(result);
+    memoryMb = Math.max(memoryMb, result.residentMb);
+    console.log(
+      `${keep === "" ? "quiet" : "deleting"}: p50 ${result.p50Us} µs, p99 ${result.p99Us} µs, ` +
+        `${Math.round(result.deleted / (seconds + 4))} deleted/s, ${result.residentMb.toFixed(0)} MB`,
+    );
+  }
+}
+const p99 = ratios(
+  busy.map(({ p99Us }) => p99Us),
+  quiet.map(({ p99Us }) => p99Us),
+)!.median;
+const [us, ms] = [spread(scans)!.median, spread(decisions)!.median];
+const goals = [
+  ["First scan, an image", "at most 5 µs", `${decimals(us)} µs`, us <= 5],
+  ["Decision, 1,000 days", "at most 100 ms", milliseconds(ms), ms <= 100],
+  ["p99 while deleting, to quiet", "at most 1.5", decimals(p99), p99 <= 1.5],
+] as const;
+console.log(
+  table([
+    ["what", "goal", "measured", ""],
+    ...goals.map(([what, goal, measured, met]) => [what, goal, measured, met ? "met" : "NOT MET"]),
+  ]).join("\n"),
+);
+process.exit(goals.every(([, , , met]) => met) ? 0 : 1);
