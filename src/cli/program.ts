@@ -11,6 +11,7 @@ import { check, type CheckOptions, type SettingsOptions } from "./check.ts";
 import type { KeygenOptions } from "./keygen.ts";
 import { run } from "./run.ts";
 import type { DaysOptions } from "./days.ts";
+import type { ProtectOptions } from "./protect.ts";
 import type { SendOptions } from "./send.ts";
 import type { InstallOptions } from "./service-install.ts";
 import type { UninstallOptions } from "./service.ts";
@@ -83,6 +84,23 @@ export async function main(args: readonly string[]): Promise<ExitStatus> {
     .action(async (options: DaysOptions) => {
       status = (await import("./days.ts")).days(options);
     });
+
+  for (const name of ["protect", "unprotect"] as const) {
+    withSettingsFile(program.command(name))
+      .description(
+        name === "protect"
+          ? "protect images: no rule deletes them, and they outlive the folder of their day"
+          : "end the protection of images; no image is removed by this",
+      )
+      .argument("<what...>", "names of images, paths to them, or days such as 2026-11-20")
+      .option("--camera <name>", "only this camera's images of the days; * matches anything")
+      .option("--data <dir>", "data directory (default: that of the settings)")
+      .option("--dry-run", "print what would be done, and change nothing")
+      .option("--json", "print the result as JSON")
+      .action(async (what: string[], options: ProtectOptions) => {
+        status = (await import("./protect.ts")).protect(name, what, options);
+      });
+  }
 
   program
     .command("send")

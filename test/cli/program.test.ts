@@ -33,6 +33,8 @@ describe("imagehub prints its help", () => {
     ["check", ["check", "--help"]],
     ["check", ["help", "check"]],
     ["days", ["days", "--help"]],
+    ["protect", ["protect", "--help"]],
+    ["unprotect", ["unprotect", "--help"]],
     ["keygen", ["keygen", "--help"]],
     ["status", ["status", "--help"]],
     ["send", ["send", "--help"]],
