@@ -11,13 +11,16 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
+import { protectedNames } from "../../src/catalog/kept.ts";
 import { Protection, type ProtectionOptions } from "../../src/keep/protect.ts";
 import { cameraPattern, selectionsOf } from "../../src/keep/selection.ts";
 import { DataDirectory } from "../../src/store/data-directory.ts";
-import { lacks } from "../../scripts/lib/available.ts";
+import { clearLeftovers } from "../../src/store/leftovers.ts";
+import { CHECKOUT, lacks } from "../../scripts/lib/available.ts";
 import { LoopDisk } from "../faults/disk.ts";
 import { forEachTest } from "../support/for-each-test.ts";
 import { ExfatDisk, lacksMount, SmallDisk } from "../support/machine/file-system.ts";
+import { lacksStrace } from "../support/machine/strace.ts";
 import { tempDir } from "../support/machine/temp.ts";
 
 setDefaultTimeout(60_000);
@@ -226,6 +229,36 @@ describe.skipIf(lacksMount())("on disks", () => {
     directory = fill(join(disk.path, "data"));
     passThroughCopies();
   });
+
+  test.skipIf(lacks("exfat") || lacksStrace()).each([
+    ["renameat2", 1, 0],
+    ["renameat", 1, 0],
+    ["renameat", 2, 1],
+    ["renameat", 3, 2],
+  ])(
+    "killed at %s number %d, it leaves %d copies, whole, and what a hub's start clears",
+    (call, number, count) => {
+      using disk = new ExfatDisk();
+      directory = fill(join(disk.path, "data"));
+      const kill = ["-e", `inject=${call}:error=EINTR:signal=KILL:when=${number}`];
+      const command = [process.execPath, join(CHECKOUT, "src/main.ts"), "protect", DAY];
+      Bun.spawnSync([
+        ...["strace", "-f", "-o", "/dev/null", "-e", `trace=${call}`, ...kill, ...command],
+        ...["--data", directory.path],
+      ]);
+      clearLeftovers(directory);
+      const names = readdirSync(directory.path, { recursive: true }).map(String);
+      expect(names.filter((name) => name.includes(".incoming"))).toEqual([]);
+      const done = names.filter((name) => name.startsWith("kept/") && name.endsWith(".jpg"));
+      for (const name of done) {
+        const path = join(directory.path, name);
+        expect(readFileSync(path)).toEqual(readFileSync(path.replace("/kept/", "/images/")));
+      }
+      expect(done).toHaveLength(count);
+      expect(run("protect", [DAY]).problems).toEqual([]);
+      expect(protectedNames(directory, DAY)).toEqual(new Set([BARN, GATE]));
+    },
+  );
 
   test("with images on another disk it copies", () => {
     using disk = new SmallDisk("size=1m");
