@@ -146,6 +146,8 @@ export async function main(args: readonly string[]): Promise<ExitStatus> {
       "--data <dir>",
       "data directory of a new settings file (default: imagehub_data beside it)",
     )
+    .option("--min-free <amount>", 'keep.min_free of a new settings file, such as "5 %" or "20 GB"')
+    .option("--keep-days <number>", "keep.days of a new settings file")
     .option("--dry-run", "print what would be done and written, and change nothing")
     .action(async (options: InstallOptions) => {
       status = await (await import("./service-install.ts")).install(options);

@@ -140,6 +140,7 @@ describe.skipIf(lacks("ansible"))("the role imagehub", () => {
           dataDirectory: "/home/ops/sentinelcam/imagehub",
           realDataDirectory: real,
           mountPoint,
+          archivePlace: undefined,
         }),
       );
     },
@@ -186,6 +187,7 @@ describe.skipIf(lacks("ansible"))("the role imagehub", () => {
           dataDirectory: "/srv/my-disk/cameras",
           realDataDirectory: "/srv/my-disk/cameras",
           mountPoint: "/srv/my-disk",
+          archivePlace: undefined,
         }),
       );
     },

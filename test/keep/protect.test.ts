@@ -240,12 +240,10 @@ describe.skipIf(lacksMount())("on disks", () => {
     (call, number, count) => {
       using disk = new ExfatDisk();
       directory = fill(join(disk.path, "data"));
-      const kill = ["-e", `inject=${call}:error=EINTR:signal=KILL:when=${number}`];
+      const inject = `inject=${call}:error=EINTR:signal=KILL:when=${number}`;
+      const strace = `strace -f -o /dev/null -e trace=${call} -e ${inject}`.split(" ");
       const command = [process.execPath, join(CHECKOUT, "src/main.ts"), "protect", DAY];
-      Bun.spawnSync([
-        ...["strace", "-f", "-o", "/dev/null", "-e", `trace=${call}`, ...kill, ...command],
-        ...["--data", directory.path],
-      ]);
+      Bun.spawnSync(strace.concat(command, "--data", directory.path));
       clearLeftovers(directory);
       const names = readdirSync(directory.path, { recursive: true }).map(String);
       expect(names.filter((name) => name.includes(".incoming"))).toEqual([]);
