@@ -148,6 +148,28 @@ describe.skipIf(lacks("ansible"))("the role imagehub", () => {
   );
 
   test(
+    "writes what is kept and the archive, and lets the hub write there",
+    async () => {
+      using rendered = await render({
+        imagehub_keep: { min_free: "5 %", cameras: [{ match: "Barn*", days: 7 }] },
+        imagehub_archive: { directory: "/mnt/nas/imagehub", format: "tar" },
+        imagehub_settings: { ack: "synced", keep: { days: 30 } },
+        imagehub_archive_disk: { stdout: "/mnt/nas" },
+      });
+      const { settings } = loadSettings({ config: rendered.file, env: {} });
+      expect(settings).toMatchObject({
+        ack: "synced",
+        keep: { days: 30, min_free: "5 %", cameras: [{ match: "Barn*", days: 7 }] },
+        archive: { directory: "/mnt/nas/imagehub", format: "tar", required: true },
+      });
+      const shipped = readFileSync(join(CHECKOUT, "deploy/imagehub.service"), "utf8");
+      const [line = ""] = /^ReadWritePaths=.*$/mu.exec(shipped) ?? [];
+      expect(rendered.unit).toBe(shipped.replace(line, `${line} -/mnt/nas`));
+    },
+    BOUND_MS,
+  );
+
+  test(
     "writes settings and a unit for other places when its variables say so",
     async () => {
       using rendered = await render({
