@@ -2,8 +2,9 @@
  * Protected images. A protected image has a second name in `kept`, so no rule deletes it, and it is
  * still there when its day in `images` is removed.
  *
- * The second name is a hard link, which takes no space. Where there are none, it is a copy. A death
- * in the middle leaves whole names or none; what was not done yet is done by the same command again.
+ * The second name is a hard link, which takes no space. Where there are none, it is a copy, which is
+ * begun in the data directory, where the start of a hub removes unfinished files. A death in the
+ * middle leaves whole images, and the same command then does the rest.
  *
  * @module
  */

@@ -74,8 +74,8 @@ export function isOwnUnit(text: string): boolean {
 const WRITABLE = /^ReadWritePaths=("(?:[^"\\]|\\.)*"|\S*)/m;
 
 /**
- * The values in a unit that {@link formatUnit} of any version made. `mount` is the mount unit that it is bound to,
- * or empty.
+ * The values in a unit that {@link formatUnit} of any version made. `mount` is the mount unit that
+ * it is bound to, or empty.
  */
 export function placesIn(unit: string): Omit<
   Places,
