@@ -159,19 +159,13 @@ set this in ${config}, then: sudo systemctl restart imagehub
 `);
   }
   const archive = service.settings?.archive.directory ?? "";
-  const isWritable = runCommand([
-    "runuser",
-    "-u",
-    account.name,
-    "--",
-    "test",
-    "-w",
-    archive,
-  ]).success;
-  if (archive !== "" && existsSync(archive) && !isWritable)
+  // A NAS that does not answer must not hold this up.
+  const test = ["timeout", "10", "sh", "-c", 'test ! -e "$1" || test -w "$1"', "sh", archive];
+  if (archive !== "" && !runCommand(["runuser", "-u", account.name, "--", ...test]).success) {
     process.stdout.write(
-      `\n${account.name} cannot write to the archive ${archive} (archive.directory)\n`,
+      `\n${account.name} cannot write to the archive (archive.directory): ${archive}\n`,
     );
+  }
 }
 
 /** @returns whether the unit has changed */

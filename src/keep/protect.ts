@@ -2,7 +2,7 @@
  * Protected images. A protected image has a second name in `kept`, so no rule deletes it, and it is
  * still there when its day in `images` is removed.
  *
- * The second name is a hard link, which takes no space. Where there are none, it is a copy, which is
+ * The second name is a hard link, which takes no space. Where there are none, it is a copy. This is
  * begun in the data directory, where the start of a hub removes unfinished files. A death in the
  * middle leaves whole images, and the same command then does the rest.
  *

@@ -18,6 +18,7 @@ export interface Selection {
 
 /** The date in an image's file name. @returns undefined if it is not the name of an image */
 export function dateInName(name: string): string | undefined {
+  if (name.includes("/")) return undefined;
   const [, date] = /^[^]*-(\d{4}-\d{2}-\d{2})T/.exec(name) ?? [];
   return date !== undefined && parseImageFileName(name, date) !== undefined ? date : undefined;
 }

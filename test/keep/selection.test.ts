@@ -10,6 +10,8 @@ test.each([
   ["Barn-2021-09-23T10.00.61.jpg", undefined],
   [".Barn-2021-09-23T10.00.01.jpg", undefined],
   ["Barn-2021-09-23T10.00.01.gif", undefined],
+  ["a/-2021-09-23T10.00.01.jpg", undefined],
+  ["../Barn-2021-09-23T10.00.01.jpg", undefined],
   ["2021-09-23", undefined],
 ])("dateInName finds in %j %j", (name, date) => {
   expect(dateInName(name)).toBe(date);
