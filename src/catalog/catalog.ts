@@ -8,11 +8,14 @@
 import { readdirSync } from "node:fs";
 import { dayOf, type DataDirectory } from "../store/data-directory.ts";
 import { countEvents } from "./events.ts";
+import { type Amount, countKept, keptDates } from "./kept.ts";
 import { type DaySummary, Summaries } from "./summary.ts";
 
 /** A day with what it holds. */
 export interface CatalogDay extends DaySummary {
   readonly events: number;
+  /** Its protected images. They are also counted in the rest, while they are in `images` too. */
+  readonly protected: Amount;
 }
 
 /** What the catalog was asked to do. */
@@ -33,17 +36,28 @@ export function datesIn({ images }: DataDirectory): string[] {
     .toSorted();
 }
 
-/** All days that have images or events, the earliest first. @throws {Error} of node:fs */
+/**
+ * All days that have images, protected images or events, the earliest first.
+ *
+ * @throws {Error} of node:fs, and {SystemError}
+ */
 export function readDays(directory: DataDirectory, options: CatalogOptions): CatalogDay[] {
   const { today, keeps, onProgress } = options;
   using summaries = new Summaries(directory, keeps);
   const events = countEvents(directory);
   const folders = new Set(datesIn(directory));
-  const dates = [...folders.union(new Set(events.keys()))].toSorted();
+  const kept = new Set(keptDates(directory));
+  const dates = [...folders.union(kept).union(new Set(events.keys()))].toSorted();
   return dates.map((date, index) => {
     onProgress?.(index, dates.length);
     const summary = folders.has(date) ? summaries.of(date, date < today) : empty(date);
-    return Object.assign({ events: events.get(date) ?? 0 }, summary);
+    return Object.assign(
+      {
+        events: events.get(date) ?? 0,
+        protected: kept.has(date) ? countKept(directory, date) : { images: 0, bytes: 0 },
+      },
+      summary,
+    );
   });
 }
 

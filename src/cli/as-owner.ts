@@ -1,13 +1,17 @@
 /**
- * Commands that change the data directory do it as its owner, also if root calls them: the hub must
- * be able to read and delete what they make.
+ * Lets a command that root runs act as the owner of the data directory, so that what it makes there
+ * belongs to the hub's user, and no other user can misuse root's rights.
  *
  * @module
  */
 
 import { statSync } from "node:fs";
 
-/** Root becomes the owner of a directory, for the rest of the process. @throws {Error} of node:fs */
+/**
+ * Root becomes the owner of a path, unless that is root. Others stay who they are.
+ *
+ * @throws {Error} of node:fs if nothing is there
+ */
 export function actAsOwner(path: string): void {
   if (process.geteuid?.() !== 0) return;
   const { uid, gid } = statSync(path);

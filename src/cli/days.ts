@@ -6,14 +6,13 @@
 
 import { statSync } from "node:fs";
 import { type CatalogDay, readDays } from "../catalog/catalog.ts";
-import type { Settings } from "../config/schema.ts";
 import { EXIT, type ExitStatus, FatalError, messageOf } from "../errors.ts";
 import { escape } from "../log/fields.ts";
 import { Calendar, systemClock } from "../protocol/calendar.ts";
-import { findRunningService } from "../service/running.ts";
 import { DataDirectory } from "../store/data-directory.ts";
-import { loadFor, type SettingsOptions } from "./check.ts";
+import type { SettingsOptions } from "./check.ts";
 import { Progress } from "./progress.ts";
+import { settingsFor } from "./settings-for.ts";
 import { counted, grouped, size } from "../log/amounts.ts";
 import { table } from "./table.ts";
 
@@ -51,39 +50,38 @@ export function days(options: DaysOptions): ExitStatus {
   return EXIT.ok;
 }
 
-/** Those of the service that runs here, unless others are asked for. */
-function settingsFor(options: DaysOptions): Settings {
-  const isDefault = [options.path, options.config, options.data].every(
-    (option) => option === undefined,
-  );
-  const service = isDefault ? findRunningService() : undefined;
-  return service?.problem === undefined && service !== undefined
-    ? service.settings
-    : loadFor(options).settings;
-}
+/** The columns of the table: the head of each, and what it says of a day. */
+const COLUMNS: readonly (readonly [head: string, cell: (day: CatalogDay) => string])[] = [
+  ["DAY", ({ date }) => date],
+  ["IMAGES", ({ images }) => grouped(images)],
+  ["SIZE", ({ bytes }) => size(bytes)],
+  ["EVENTS", ({ events }) => grouped(events)],
+  ["CAMERAS", ({ cameras }) => grouped(cameras.length)],
+  ["PROTECTED", ({ protected: { images } }) => (images > 0 ? grouped(images) : "-")],
+];
 
 /** The days as a table for a person, the latest last. */
 export function formatDays(directory: string, found: readonly CatalogDay[]): string {
   if (found.length === 0) return `${escape(directory)} has no images and no events yet\n`;
-  const sum = (key: "images" | "bytes" | "events" | "foreign"): number =>
-    found.reduce((total, day) => total + day[key], 0);
-  const foreign = sum("foreign");
+  const sum = (numberOf: (day: CatalogDay) => number): number =>
+    found.reduce((total, day) => total + numberOf(day), 0);
+  const images = sum((day) => day.images);
+  const kept = sum((day) => day.protected.images);
+  const foreign = sum((day) => day.foreign);
+  const rows = found.map((day) => COLUMNS.map(([, cell]) => cell(day)));
   return [
-    ...table([
-      ["DAY", "IMAGES", "SIZE", "EVENTS", "CAMERAS"],
-      ...found.map(({ date, images, bytes, events, cameras }) => [
-        date,
-        grouped(images),
-        size(bytes),
-        grouped(events),
-        grouped(cameras.length),
-      ]),
-    ]),
+    ...table([COLUMNS.map(([head]) => head), ...rows]),
     "",
     escape(
-      `${counted(found.length, "day")}, ${counted(sum("images"), "image")}, ${size(sum("bytes"))}, ` +
-        `${counted(sum("events"), "event")} in ${directory}`,
+      `${counted(found.length, "day")}, ${counted(images, "image")}, ${size(sum((day) => day.bytes))}, ` +
+        `${counted(
+          sum((day) => day.events),
+          "event",
+        )} in ${directory}`,
     ),
+    ...(kept > 0
+      ? [`Protected: ${counted(kept, "image")}, ${size(sum((day) => day.protected.bytes))}`]
+      : []),
     ...(foreign > 0
       ? [`Not the hub's images, in the folders of the days: ${grouped(foreign)}`]
       : []),

@@ -12,6 +12,7 @@ import type { KeygenOptions } from "./keygen.ts";
 import { run } from "./run.ts";
 import type { DaysOptions } from "./days.ts";
 import type { PruneOptions } from "./prune.ts";
+import type { ProtectOptions } from "./protect.ts";
 import type { SendOptions } from "./send.ts";
 import type { InstallOptions } from "./service-install.ts";
 import type { UninstallOptions } from "./service.ts";
@@ -95,6 +96,22 @@ export async function main(args: readonly string[]): Promise<ExitStatus> {
     .action(async (options: PruneOptions) => {
       status = await (await import("./prune.ts")).prune(options);
     });
+  for (const name of ["protect", "unprotect"] as const) {
+    withSettingsFile(program.command(name))
+      .description(
+        name === "protect"
+          ? "protect images: no rule deletes them, and they outlive the folder of their day"
+          : "end the protection of images; no image is removed by this",
+      )
+      .argument("<what...>", "names of images, paths to them, or days such as 2026-11-20")
+      .option("--camera <name>", "only this camera's images of the days; * matches anything")
+      .option("--data <dir>", "data directory (default: that of the settings)")
+      .option("--dry-run", "print what would be done, and change nothing")
+      .option("--json", "print the result as JSON")
+      .action(async (what: string[], options: ProtectOptions) => {
+        status = (await import("./protect.ts")).protect(name, what, options);
+      });
+  }
 
   program
     .command("send")
@@ -140,6 +157,8 @@ export async function main(args: readonly string[]): Promise<ExitStatus> {
       "--data <dir>",
       "data directory of a new settings file (default: imagehub_data beside it)",
     )
+    .option("--min-free <amount>", 'keep.min_free of a new settings file, such as "5 %" or "20 GB"')
+    .option("--keep-days <number>", "keep.days of a new settings file")
     .option("--dry-run", "print what would be done and written, and change nothing")
     .action(async (options: InstallOptions) => {
       status = await (await import("./service-install.ts")).install(options);

@@ -13,8 +13,8 @@ import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { EXIT, type ExitStatus, FatalError } from "../errors.ts";
 import { findAccount } from "../service/account.ts";
-import { Machine } from "../service/machine.ts";
-import { missingMounts, mountPointOf, realPath } from "../service/mount.ts";
+import { Machine, runCommand } from "../service/machine.ts";
+import { missingMounts, mountPointOf, realPath, writablePlaceFor } from "../service/mount.ts";
 import { settingsFor } from "../service/settings-file.ts";
 import { hasSystemd, requireSystemd } from "../service/systemd-state.ts";
 import { formatUnit, isOwnUnit, mountUnit, placesIn, UNIT, UNIT_FILE } from "../service/unit.ts";
@@ -26,6 +26,8 @@ export interface InstallOptions {
   readonly user?: string;
   readonly config?: string;
   readonly data?: string;
+  readonly minFree?: string;
+  readonly keepDays?: string;
   readonly dryRun?: boolean;
 }
 
@@ -53,9 +55,10 @@ export async function install(options: InstallOptions): Promise<ExitStatus> {
   // systemd may not have read recent changes of /etc/fstab.
   if (hasSystemd()) machine.run(["systemctl", "daemon-reload"]);
   mountDisk(machine, config, before);
-  const service = settingsFor(config, account, options.data, wanted.data);
+  const service = settingsFor(config, account, options.data, wanted.data, options);
   const installation: Installation = { executable, account, config, service };
-  for (const place of [executable, config, service.dataDirectory]) requireVisible(place);
+  const archive = service.settings?.archive.directory ?? "";
+  for (const place of [executable, config, service.dataDirectory, archive]) requireVisible(place);
 
   const { dataDirectory, newText } = service;
   mountDisk(machine, dataDirectory, before);
@@ -72,6 +75,7 @@ export async function install(options: InstallOptions): Promise<ExitStatus> {
   if (!enabled.success)
     throw new FatalError(EXIT.failure, `Cannot enable ${UNIT}: ${enabled.output}`);
   await start(machine, installation, changed || newText !== undefined);
+  if (!machine.isRehearsal) sayWhatIsKept(installation);
   return EXIT.ok;
 }
 
@@ -143,13 +147,36 @@ function checkAsUser(
   }
 }
 
+/** Says how to keep the disk from filling, if nothing does, and what is wrong with the archive. */
+function sayWhatIsKept({ account, config, service }: Installation): void {
+  if (!service.deletesImages) {
+    process.stdout.write(`
+The hub deletes no images, so its disk will be full some day. To delete the oldest before that,
+set this in ${config}, then: sudo systemctl restart imagehub
+  hub:
+    keep:
+      min_free: 5 %
+`);
+  }
+  const archive = service.settings?.archive.directory ?? "";
+  // A NAS that does not answer must not hold this up.
+  const test = ["timeout", "10", "sh", "-c", 'test ! -e "$1" || test -w "$1"', "sh", archive];
+  if (archive !== "" && !runCommand(["runuser", "-u", account.name, "--", ...test]).success) {
+    process.stdout.write(
+      `\n${account.name} cannot write to the archive (archive.directory): ${archive}\n`,
+    );
+  }
+}
+
 /** @returns whether the unit has changed */
 function writeUnit(
   machine: Machine,
   { executable, account, config, service }: Installation,
   before: string | undefined,
 ): boolean {
-  const { dataDirectory } = service;
+  const { dataDirectory, settings } = service;
+  const mountPoint = mountPointOf(realPath(dataDirectory));
+  const archive = settings?.archive.directory ?? "";
   const unit = formatUnit({
     user: account.name,
     group: account.group,
@@ -158,7 +185,8 @@ function writeUnit(
     configDirectory: path.dirname(config),
     dataDirectory,
     realDataDirectory: realPath(dataDirectory),
-    mountPoint: mountPointOf(realPath(dataDirectory)),
+    mountPoint,
+    archivePlace: archive === "" ? undefined : writablePlaceFor(realPath(archive), mountPoint),
   });
   if (before === unit) {
     process.stdout.write(`${machine.isRehearsal ? "# " : ""}${UNIT_FILE} is up to date\n`);

@@ -1,5 +1,5 @@
 /**
- * The settings of the commands that work on the data directory.
+ * The settings of commands that work on a data directory.
  *
  * @module
  */

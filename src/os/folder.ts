@@ -5,7 +5,7 @@
  * @module
  */
 
-import { constants as fs } from "node:fs";
+import { closeSync, constants as fs, openSync, readFileSync } from "node:fs";
 import { constants as os } from "node:os";
 import { c, getdents, lastErrno, SystemError } from "./ffi.ts";
 import { close, fsync, openDirectory, openFolder, pathA } from "./files.ts";
@@ -129,6 +129,27 @@ export class Folder implements Disposable {
 
   private get size(): number {
     return this.status[SIZE + 1]! * 2 ** 32 + this.status[SIZE]!;
+  }
+
+  /**
+   * Gives a file a second name, the same in another folder. Never replaces anything.
+   *
+   * @throws {SystemError} EEXIST; EPERM or EXDEV where there are no hard links
+   */
+  link(name: string, to: Folder): void {
+    if (c.linkat(this.fd, pathA.set(name), to.fd, pathA.set(name), 0) < 0)
+      throw new SystemError("linkat", lastErrno(), `${to.path}/${name}`);
+  }
+
+  /** The content of a file, but not through a link. @throws {Error} of node:fs */
+  read(name: string): Uint8Array {
+    const flags = fs.O_RDONLY | fs.O_NOFOLLOW | fs.O_NONBLOCK;
+    const fd = openSync(`/proc/self/fd/${this.fd}/${name}`, flags);
+    try {
+      return readFileSync(fd);
+    } finally {
+      closeSync(fd);
+    }
   }
 
   /** Removes a name. @returns whether it was there @throws {SystemError} */

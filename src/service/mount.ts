@@ -59,6 +59,29 @@ export function mountPointOf(
   return pathsAbove(place).find((above) => points.has(above));
 }
 
+/** Mount points that are part of the system: nobody unmounts them, and much else is on them. */
+const SYSTEM_POINTS: ReadonlySet<string> = new Set(["/home", "/opt", "/root", "/usr", "/var"]);
+
+/**
+ * What the service must be able to write so that the hub can write to a folder on a disk that may
+ * come and go: the disk's mount point. See `ReadWritePaths` in the unit. Without such a disk it is
+ * the folder itself.
+ *
+ * @param place absolute, without symbolic links
+ * @param dataMount the mount point of the data, which the service is bound to
+ */
+export function writablePlaceFor(
+  place: string,
+  dataMount: string | undefined,
+  mounts?: string,
+): string {
+  // A disk of /etc/fstab may not be mounted now.
+  const missing = missingMounts(place, "").at(-1) ?? "";
+  const mounted = mountPointOf(place, mounts) ?? "";
+  const point = missing.length > mounted.length ? missing : mounted;
+  return point === "" || point === dataMount || SYSTEM_POINTS.has(point) ? place : point;
+}
+
 /** Decodes spaces and the like, written as `\040`. */
 function unescaped(text: string): string {
   return text.replaceAll(/\\(\d{3})/g, (_, digits: string) =>

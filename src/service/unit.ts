@@ -31,6 +31,8 @@ export interface Places {
   readonly realDataDirectory: string;
   /** The mount point of the disk with the data; undefined if it is the system disk. */
   readonly mountPoint: string | undefined;
+  /** What else the hub must be able to write, for the archive: its mount point, or its folder. */
+  readonly archivePlace: string | undefined;
 }
 
 /** The text of the unit. */
@@ -39,6 +41,7 @@ export function formatUnit(places: Places): string {
   const programDirectory = executable.replace(/\/[^/]*$/, "") || "/";
   const folders = [configDirectory, programDirectory, dataDirectory, places.realDataDirectory];
   const mount = mountPoint === undefined ? [] : [mountUnit(mountPoint)];
+  const writable = [dataDirectory, places.archivePlace].filter((path) => path !== undefined);
   const command = quotedCommand(executable);
   const lines: Readonly<Record<string, string>> = {
     "After=": ["network.target", ...mount].join(" "),
@@ -51,7 +54,7 @@ export function formatUnit(places: Places): string {
     // Another ExecReload line sends the signal.
     "ExecReload=/opt/": `${command} check --quiet --config ${quotedCommand(config)}`,
     // With -, a missing folder does not keep the hub from starting and reporting it.
-    "ReadWritePaths=": quoted(`-${dataDirectory}`),
+    "ReadWritePaths=": writable.map((path) => quoted(`-${path}`)).join(" "),
     "WantedBy=": ["multi-user.target", ...mount].join(" "),
   };
   return Object.entries(lines).reduce((text, [start, value]) => {
@@ -67,13 +70,16 @@ export function isOwnUnit(text: string): boolean {
   return text.startsWith(MARK);
 }
 
+/** The data directory, a word as {@link quoted} makes it. The place of the archive may follow. */
+const WRITABLE = /^ReadWritePaths=("(?:[^"\\]|\\.)*"|\S*)/m;
+
 /**
- * The values in a unit that {@link formatUnit} made. `mount` is the mount unit that it is bound to,
- * or empty.
+ * The values in a unit that {@link formatUnit} of any version made. `mount` is the mount unit that
+ * it is bound to, or empty.
  */
 export function placesIn(unit: string): Omit<
   Places,
-  "configDirectory" | "realDataDirectory" | "mountPoint"
+  "configDirectory" | "realDataDirectory" | "mountPoint" | "archivePlace"
 > & {
   readonly mount: string;
 } {
@@ -84,7 +90,7 @@ export function placesIn(unit: string): Omit<
     group: find(/^Group=(.*)$/m),
     executable: command(/^ExecStart=(.*) run --config /m),
     config: command(/^ExecStart=.* --config (.*)$/m),
-    dataDirectory: unquoted(find(/^ReadWritePaths=(.*)$/m)).replace(/^-/, ""),
+    dataDirectory: unquoted(find(WRITABLE)).replace(/^-/, ""),
     mount: find(/^BindsTo=(.*)$/m),
   };
 }

@@ -11,7 +11,7 @@ import { close, lockExclusive, openCreate } from "../os/files.ts";
 import type { DataDirectory } from "./data-directory.ts";
 
 /** What only one process does at a time. */
-export type Work = "archive" | "prune";
+export type Work = "archive" | "protect" | "prune";
 
 /** Only for its owner, as for the hub's own lock. */
 const MODE = 0o600;

@@ -41,6 +41,9 @@ const image = (date: string, camera: string, second: number, bytes: number): voi
 
 const days = (keeps = true): CatalogDay[] => readDays(directory, { today: "2021-09-25", keeps });
 
+/** A day without protected images. */
+const NONE = { images: 0, bytes: 0 };
+
 describe("readDays", () => {
   test("counts images, bytes, cameras and events of each day", () => {
     image("2021-09-23", "Barn", 1, 10);
@@ -66,8 +69,17 @@ describe("readDays", () => {
           { name: "Gate", images: 1, bytes: 5 },
         ],
         events: 1,
+        protected: NONE,
       },
-      { date: "2021-09-24", images: 0, bytes: 0, foreign: 0, cameras: [], events: 1 },
+      {
+        date: "2021-09-24",
+        images: 0,
+        bytes: 0,
+        foreign: 0,
+        cameras: [],
+        events: 1,
+        protected: NONE,
+      },
       {
         date: "2021-09-25",
         images: 1,
@@ -75,7 +87,20 @@ describe("readDays", () => {
         foreign: 0,
         cameras: [{ name: "Gate", images: 1, bytes: 7 }],
         events: 1,
+        protected: NONE,
       },
+    ]);
+  });
+
+  test("counts protected images, also of days that are gone from images", () => {
+    image("2021-09-23", "Barn", 1, 10);
+    for (const date of ["2021-09-22", "2021-09-23"])
+      write(`${directory.keptFolder(date)}/Barn-${date}T10.00.01.000000.jpg`, "x".repeat(10));
+    write(`${directory.keptFolder("2021-09-23")}/notes.txt`, "xx");
+    symlinkSync("2021-09-22", directory.keptFolder("none"));
+    expect(days()).toMatchObject([
+      { date: "2021-09-22", images: 0, protected: { images: 1, bytes: 10 } },
+      { date: "2021-09-23", images: 1, protected: { images: 1, bytes: 10 } },
     ]);
   });
 

@@ -28,12 +28,33 @@ describe("imagehub days", () => {
     expect(await runCli(["days"], { home: home.path })).toEqual({
       status: EXIT.ok,
       stdout:
-        "DAY         IMAGES  SIZE       EVENTS  CAMERAS\n" +
-        "2021-09-23  2       50.0 kB    0       2\n" +
-        "2021-09-24  1       999 bytes  1       1\n" +
+        "DAY         IMAGES  SIZE       EVENTS  CAMERAS  PROTECTED\n" +
+        "2021-09-23  2       50.0 kB    0       2        -\n" +
+        "2021-09-24  1       999 bytes  1       1        -\n" +
         `\n2 days, 3 images, 51.0 kB, 1 event in ${home.path}/imagehub_data\n`,
       stderr: "",
     });
+  });
+
+  test("counts protected images, also of a day that is gone from images", async () => {
+    using home = tempDir();
+    const data = join(home.path, "imagehub_data");
+    fill(data);
+    for (const [date, name] of [
+      ["2021-09-22", "Gate-2021-09-22T16.58.47.490303.jpg"],
+      ["2021-09-24", "Gate-2021-09-24T00.00.00.000000.jpg"],
+    ] as const) {
+      mkdirSync(join(data, "kept", date), { recursive: true });
+      writeFileSync(join(data, "kept", date, name), new Uint8Array(999));
+    }
+    const { stdout } = await runCli(["days"], { home: home.path });
+    expect(stdout).toBe(
+      "DAY         IMAGES  SIZE       EVENTS  CAMERAS  PROTECTED\n" +
+        "2021-09-22  0       0 bytes    0       0        1\n" +
+        "2021-09-23  2       50.0 kB    0       2        -\n" +
+        "2021-09-24  1       999 bytes  1       1        1\n" +
+        `\n3 days, 3 images, 51.0 kB, 1 event in ${data}\nProtected: 2 images, 2.0 kB\n`,
+    );
   });
 
   test("prints each camera of each day as JSON", async () => {
@@ -58,6 +79,7 @@ describe("imagehub days", () => {
             { name: "Gate", images: 1, bytes: 5000 },
           ],
           events: 0,
+          protected: { images: 0, bytes: 0 },
         },
         {
           date: "2021-09-24",
@@ -66,6 +88,7 @@ describe("imagehub days", () => {
           foreign: 1,
           cameras: [{ name: "Gate", images: 1, bytes: 999 }],
           events: 1,
+          protected: { images: 0, bytes: 0 },
         },
       ],
     });

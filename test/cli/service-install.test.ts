@@ -14,6 +14,7 @@ test("wantedPlaces keeps what the installed unit says, unless an option says oth
     configDirectory: "/etc",
     realDataDirectory: "/srv/images",
     mountPoint: undefined,
+    archivePlace: undefined,
   };
   const unit = formatUnit({ ...places, ...rest });
   const kept = { user: "pi", group: "cameras", config: "/etc/imagehub.yaml", data: "/srv/images" };

@@ -9,6 +9,7 @@ import { copyFileSync, existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Account, expect, lineWith } from "./account.ts";
 import { Container, type Output, until } from "./container.ts";
+import { ARCHIVE, addArchiveDisk, seesArchiveDisk } from "./archive-disk.ts";
 import { anotherHub, blocks } from "./versions.ts";
 
 const PROGRAM = "/opt/imagehub/imagehub";
@@ -168,15 +169,31 @@ export async function handSteps(account: Account, scratch: string): Promise<void
     await setting("max_images_write", "1");
     const { status, stdout, stderr } = await install();
     const line = lineWith(stdout, "CAP REACHED");
-    expect(
-      status === 0 && line.includes("has 1 of at most 1 images"),
-      "It does not warn",
-      stdout + stderr,
-    );
+    expect(status === 0 && line.includes("has 1 of 1 images"), "It does not warn", stdout + stderr);
     const shown = (await sudo("systemctl status imagehub")).stdout;
     expect(shown.includes("CAP REACHED"), "systemctl status does not", shown);
     await setting("max_images_write", "5000");
     return line;
+  });
+
+  await account.step("by hand: an archive whose disk comes and goes", async () => {
+    await addArchiveDisk(node);
+    await setting("directory", ARCHIVE);
+    const { status, stdout, stderr } = await install(" --min-free '5 %'");
+    expect(
+      status === 64 && stderr.includes("sets keep.min_free to 0, not 5 %"),
+      "It takes a rule for a file that is there",
+      stdout + stderr,
+    );
+    const done = await install();
+    expect(
+      done.status === 0 && done.stdout.includes("      min_free: 5 %\n"),
+      "It fails, or offers no rule",
+      done.stdout + done.stderr,
+    );
+    return await seesArchiveDisk(node, async () => {
+      await until("it is healthy", isHealthy, 20_000);
+    });
   });
 
   await account.step(

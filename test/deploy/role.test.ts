@@ -140,8 +140,31 @@ describe.skipIf(lacks("ansible"))("the role imagehub", () => {
           dataDirectory: "/home/ops/sentinelcam/imagehub",
           realDataDirectory: real,
           mountPoint,
+          archivePlace: undefined,
         }),
       );
+    },
+    BOUND_MS,
+  );
+
+  test(
+    "writes what is kept and the archive, and lets the hub write there",
+    async () => {
+      using rendered = await render({
+        imagehub_keep: { min_free: "5 %", cameras: [{ match: "Barn*", days: 7 }] },
+        imagehub_archive: { directory: "/mnt/nas/imagehub", format: "tar" },
+        imagehub_settings: { ack: "synced", keep: { days: 30 } },
+        imagehub_archive_disk: { stdout: "/mnt/nas" },
+      });
+      const { settings } = loadSettings({ config: rendered.file, env: {} });
+      expect(settings).toMatchObject({
+        ack: "synced",
+        keep: { days: 30, min_free: "5 %", cameras: [{ match: "Barn*", days: 7 }] },
+        archive: { directory: "/mnt/nas/imagehub", format: "tar", required: true },
+      });
+      const shipped = readFileSync(join(CHECKOUT, "deploy/imagehub.service"), "utf8");
+      const [line = ""] = /^ReadWritePaths=.*$/mu.exec(shipped) ?? [];
+      expect(rendered.unit).toBe(shipped.replace(line, `${line} -/mnt/nas`));
     },
     BOUND_MS,
   );
@@ -186,6 +209,7 @@ describe.skipIf(lacks("ansible"))("the role imagehub", () => {
           dataDirectory: "/srv/my-disk/cameras",
           realDataDirectory: "/srv/my-disk/cameras",
           mountPoint: "/srv/my-disk",
+          archivePlace: undefined,
         }),
       );
     },

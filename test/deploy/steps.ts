@@ -15,6 +15,7 @@ import { Account, type DeployOptions, expect, type Line, lineWith, StepError } f
 import { type Play, Site } from "./ansible.ts";
 import { handSteps } from "./by-hand.ts";
 import { writeSums } from "../../scripts/layout.ts";
+import { ARCHIVE, addArchiveDisk, seesArchiveDisk } from "./archive-disk.ts";
 import { Container, type Output, run, until } from "./container.ts";
 import { bring } from "./package.ts";
 import { anotherHub, blocks, project } from "./versions.ts";
@@ -204,6 +205,16 @@ async function siteSteps(account: Account, scratch: string): Promise<void> {
       again.output,
     );
     return `${recap(done)}, restarted; again: ${recap(again)}`;
+  });
+
+  await account.step("--tags config with an archive whose disk comes and goes", async () => {
+    await addArchiveDisk(node);
+    site.edit((text) => `${text}imagehub_archive: {directory: ${ARCHIVE}}\n`);
+    const done = await play("--tags", "config");
+    expect(done.failed === 0 && (await status()), "Failed", done.output);
+    const again = await play("--tags", "config");
+    expect(again.failed === 0 && again.changed === 0, "A second run changes it", again.output);
+    return await seesArchiveDisk(node, async () => await until("it is healthy", status, 20_000));
   });
 
   await account.longStep(

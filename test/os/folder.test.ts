@@ -73,3 +73,16 @@ test("removes no folder, and nothing elsewhere", () => {
   expect(() => folder.unlink("../outside")).toThrow("is not a name");
   expect(existsSync(at("outside"))).toBe(true);
 });
+
+test("gives a file a second name in another folder, and never replaces one", () => {
+  mkdirSync(at("other"));
+  symlinkSync("image.jpg", at("day", "link.jpg"));
+  using folder = Folder.open(at("day"));
+  using other = Folder.open(at("other"));
+  folder.link("image.jpg", other);
+  expect(other.entry("image.jpg")).toMatchObject({ links: 2, size: 5 });
+  expect(() => folder.link("image.jpg", other)).toThrow("EEXIST");
+  expect(() => folder.link("none.jpg", other)).toThrow("ENOENT");
+  expect(Buffer.from(other.read("image.jpg")).toString()).toBe("12345");
+  expect(() => folder.read("link.jpg")).toThrow("ELOOP");
+});

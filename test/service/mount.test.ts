@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { mkdirSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
-import { mountPointOf, realPath } from "../../src/service/mount.ts";
+import { mountPointOf, realPath, writablePlaceFor } from "../../src/service/mount.ts";
 import { tempDir } from "../support/machine/temp.ts";
 
 /**
@@ -23,6 +23,19 @@ test.each<[place: string, point: string | undefined]>([
   ["/srv/cameras/imagehub", "/srv/cameras"],
 ])("mountPointOf says where the disk of %s is mounted", (place, point) => {
   expect(mountPointOf(place, MOUNTS)).toBe(point);
+});
+
+test.each([
+  ["/mnt/disk/imagehub/archive", undefined, "/mnt/disk"],
+  ["/mnt/disk", undefined, "/mnt/disk"],
+  ["/mnt/disk/my stick/archive", "/mnt/disk", "/mnt/disk/my stick"],
+  // The service stops when this one is unmounted.
+  ["/mnt/disk/archive", "/mnt/disk", "/mnt/disk/archive"],
+  ["/srv/archive", "/mnt/disk", "/srv/archive"],
+  ["/home/pi/archive", undefined, "/home/pi/archive"],
+])("writablePlaceFor %s, with the data on %p: %s", (place, dataMount, writable) => {
+  const mounts = `${MOUNTS}33 22 8:49 / /home rw shared:3 - ext4 /dev/sdd1 rw\n`;
+  expect(writablePlaceFor(place, dataMount, mounts)).toBe(writable);
 });
 
 test("mountPointOf knows the mounts of this machine", () => {

@@ -2,7 +2,8 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { EXIT, type FatalError } from "../../src/errors.ts";
-import { settingsFor } from "../../src/service/settings-file.ts";
+import { loadSettings } from "../../src/config/load.ts";
+import { type KeepOptions, settingsFor } from "../../src/service/settings-file.ts";
 import { tempDir, type TempDir } from "../support/machine/temp.ts";
 
 let temp: TempDir;
@@ -18,9 +19,9 @@ afterEach(() => temp[Symbol.dispose]());
 const account = () => ({ name: "pi", uid: 1000, group: "pi", gid: 1000, home: temp.path });
 
 /** What it says when it refuses. */
-function refusal(data: string): [status: number, message: string] {
+function refusal(data?: string, options?: KeepOptions): [status: number, message: string] {
   try {
-    settingsFor(config, account(), data);
+    settingsFor(config, account(), data, undefined, options);
   } catch (error) {
     const { status, message } = error as FatalError;
     return [status, message];
@@ -57,4 +58,51 @@ test("settingsFor refuses a path with a line break", () => {
     EXIT.usage,
     "--data must be a path without control characters",
   ]);
+});
+
+test("settingsFor puts rules into a first file, and says whether they delete images", () => {
+  const first = (options: KeepOptions): ReturnType<typeof settingsFor> =>
+    settingsFor(config, account(), undefined, undefined, options);
+  expect(first({}).deletesImages).toBe(false);
+  expect(first({ minFree: "0 %", keepDays: "0" }).deletesImages).toBe(false);
+  const found = first({ minFree: "5 %", keepDays: "30" });
+  expect(found.deletesImages).toBe(true);
+  writeFileSync(config, found.newText!);
+  const { keep } = loadSettings({ config, env: {} }).settings;
+  expect(keep).toMatchObject({ min_free: "5 %", days: 30, min_days: 1, event_days: 995 });
+  expect(first({ minFree: "5%", keepDays: "30" })).toMatchObject({
+    newText: undefined,
+    deletesImages: true,
+  });
+  expect(refusal(undefined, { minFree: "10 %" })).toEqual([
+    EXIT.usage,
+    `${config} sets keep.min_free to 5 %, not 10 %: change it there, or leave out --min-free`,
+  ]);
+});
+
+test.each<[options: KeepOptions, message: string]>([
+  [{ minFree: "5 apples" }, "--min-free must be a percentage such as 5 %, a number of bytes, or"],
+  [{ minFree: "" }, "--min-free must be a percentage"],
+  [{ keepDays: "a week" }, "--keep-days must be a whole number from 0 to 36500"],
+  [{ keepDays: "1.5" }, "--keep-days must be a whole number from 0 to 36500"],
+  [{ keepDays: "-1" }, "--keep-days must be a whole number from 0 to 36500"],
+  [{ keepDays: "" }, "--keep-days must be a whole number from 0 to 36500"],
+])("settingsFor refuses %j", (options, message) => {
+  expect(refusal(undefined, options)).toEqual([
+    EXIT.usage,
+    expect.stringContaining(message) as string,
+  ]);
+});
+
+test.each([
+  ["", false],
+  ["  keep: {event_days: 10, min_days: 3}\n", false],
+  ["  keep: {days: 3}\n", true],
+  ["  keep: {max_bytes: 20 GB}\n", true],
+  ["  keep: {max_bytes: 0 GB}\n", false],
+  ["  keep: {min_free: 20 GB}\n", true],
+  ["  keep: {cameras: [{match: Barn, days: 3}]}\n", true],
+])("settingsFor knows whether a file with %j deletes images: %p", (text, deletesImages) => {
+  writeFileSync(config, `hub:\n  port: 5556\n${text}`);
+  expect(settingsFor(config, account(), undefined).deletesImages).toBe(deletesImages);
 });

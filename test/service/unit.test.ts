@@ -18,6 +18,7 @@ const SITE: Places = {
   dataDirectory: "/home/ops/sentinelcam/imagehub",
   realDataDirectory: "/home/ops/sentinelcam/imagehub",
   mountPoint: "/home/ops/sentinelcam",
+  archivePlace: undefined,
 };
 
 /** Maximum exposure of the unit, in tenths (systemd-analyze security, 0 to 10). */
@@ -52,6 +53,7 @@ function unitOnDisk(folder: string, user: string): string {
       dataDirectory: join(home, "data"),
       realDataDirectory: join(home, "data"),
       mountPoint: undefined,
+      archivePlace: undefined,
     }),
   );
   return unit;
@@ -71,6 +73,7 @@ test("formatUnit changes the lines with places, and no other", () => {
     dataDirectory: "/srv/images",
     realDataDirectory: "/mnt/disk/images",
     mountPoint: undefined,
+    archivePlace: undefined,
   });
   const before = new Set(SHIPPED.split("\n"));
   expect(unit.split("\n").filter((line) => !before.has(line))).toEqual([
@@ -109,10 +112,32 @@ test("formatUnit quotes paths as systemd reads them, and placesIn reads them aga
     dataDirectory: String.raw`/srv/50% of it\all`,
     mount: "home-ops-sentinelcam.mount",
   });
-  const { configDirectory: _, realDataDirectory: __, mountPoint: ___, ...places } = SITE;
+  const {
+    configDirectory: _,
+    realDataDirectory: __,
+    mountPoint: ___,
+    archivePlace: ____,
+    ...places
+  } = SITE;
   expect(placesIn(SHIPPED)).toEqual({ ...places, mount: "home-ops-sentinelcam.mount" });
   expect(placesIn(formatUnit({ ...SITE, mountPoint: undefined })).mount).toBe("");
 });
+
+test.each([
+  ["/srv/images", "/mnt/nas", "-/srv/images -/mnt/nas"],
+  ["/srv/my images", "/mnt/my nas", '"-/srv/my images" "-/mnt/my nas"'],
+  ['/srv/a"b\\c', "/mnt/100%", String.raw`"-/srv/a\"b\\c" -/mnt/100%%`],
+])(
+  "formatUnit lets the hub write to %s and the archive's place %s, and needs no archive",
+  (...row) => {
+    const [dataDirectory, archivePlace, line] = row;
+    const unit = formatUnit({ ...SITE, dataDirectory, archivePlace });
+    expect(unit).toContain(`\nReadWritePaths=${line}\n`);
+    expect(placesIn(unit).dataDirectory).toBe(dataDirectory);
+    const others = formatUnit({ ...SITE, dataDirectory }).replace(/^ReadWritePaths=.*$/m, "");
+    expect(unit.replace(/^ReadWritePaths=.*$/m, "")).toBe(others);
+  },
+);
 
 test("isOwnUnit knows its own units from others", () => {
   expect(isOwnUnit(SHIPPED)).toBe(true);
