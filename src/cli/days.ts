@@ -6,13 +6,12 @@
 
 import { statSync } from "node:fs";
 import { type CatalogDay, readDays } from "../catalog/catalog.ts";
-import type { Settings } from "../config/schema.ts";
 import { EXIT, type ExitStatus, FatalError, messageOf } from "../errors.ts";
 import { escape } from "../log/fields.ts";
 import { Calendar, systemClock } from "../protocol/calendar.ts";
-import { findRunningService } from "../service/running.ts";
 import { DataDirectory } from "../store/data-directory.ts";
-import { loadFor, type SettingsOptions } from "./check.ts";
+import type { SettingsOptions } from "./check.ts";
+import { settingsFor } from "./own-settings.ts";
 import { Progress } from "./progress.ts";
 import { counted, grouped, size, table } from "./table.ts";
 
@@ -48,17 +47,6 @@ export function days(options: DaysOptions): ExitStatus {
       : formatDays(directory.path, found),
   );
   return EXIT.ok;
-}
-
-/** Those of the service that runs here, unless others are asked for. */
-function settingsFor(options: DaysOptions): Settings {
-  const isDefault = [options.path, options.config, options.data].every(
-    (option) => option === undefined,
-  );
-  const service = isDefault ? findRunningService() : undefined;
-  return service?.problem === undefined && service !== undefined
-    ? service.settings
-    : loadFor(options).settings;
 }
 
 /** The days as a table for a person, the latest last. */

@@ -22,13 +22,28 @@ interface Mount {
  * @returns e.g. `fuseblk at /media/pi/STICK (/dev/sda1)`; undefined if unknown
  */
 export function fileSystemOf(path: string): string | undefined {
+  const mount = mountOf(path);
+  return mount && `${mount.type} at ${mount.point} (${mount.source})`;
+}
+
+/**
+ * The mount point that holds a path.
+ *
+ * @returns undefined if unknown, or if the disk is one that the kernel mounts when it is needed and
+ * could not (autofs)
+ */
+export function mountPointOf(path: string): string | undefined {
+  const mount = mountOf(path);
+  return mount?.type === "autofs" ? undefined : mount?.point;
+}
+
+function mountOf(path: string): Mount | undefined {
   try {
     const real = realPathOf(path);
     // If several are mounted at one place, the last one covers the others.
-    const mount = mounts()
+    return mounts()
       .filter(({ point }) => isBelow(real, point))
       .reduce((best, next) => (next.point.length >= best.point.length ? next : best));
-    return `${mount.type} at ${mount.point} (${mount.source})`;
   } catch {
     return undefined;
   }
