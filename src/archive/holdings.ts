@@ -70,7 +70,7 @@ export class Holdings implements Disposable {
     if (tar === undefined) return undefined;
     const now = this.root.folder.entry(tar.name);
     if (now?.isFile !== true || now.size < tar.size) return undefined;
-    return { size: tar.places.get(member.path)!.size, modifiedS: now.modifiedS };
+    return tar.places.get(member.path);
   }
 
   /**

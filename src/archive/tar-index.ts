@@ -13,8 +13,8 @@ const BLOCK = 512;
 const EXTENDED_BYTES_MAX = 64 * 1024;
 
 /** Where fields are in a header (POSIX, "ustar Interchange Format"). */
-const AT = { name: 0, size: 124, sum: 148, type: 156, magic: 257, prefix: 345 } as const;
-const LENGTH = { name: 100, size: 12, sum: 8, magic: 5, prefix: 155 } as const;
+const AT = { name: 0, size: 124, time: 136, sum: 148, type: 156, magic: 257, prefix: 345 } as const;
+const LENGTH = { name: 100, size: 12, time: 12, sum: 8, magic: 5, prefix: 155 } as const;
 
 const TYPE = { file: "0", oldFile: "\0", extended: "x", longName: "L" } as const;
 
@@ -22,6 +22,8 @@ const TYPE = { file: "0", oldFile: "\0", extended: "x", longName: "L" } as const
 export interface Place {
   readonly at: number;
   readonly size: number;
+  /** When its content was changed last, in seconds since 1970. */
+  readonly modifiedS: number;
 }
 
 /**
@@ -45,7 +47,7 @@ export function indexOf(fd: number, path: string): Map<string, Place> {
     // A tar ends with blocks of zeros.
     if (header.every((byte) => byte === 0)) return places;
     if (!isHeader(header)) fail("is damaged, or is no tar");
-    const size = next.size ?? numberIn(header);
+    const size = next.size ?? numberIn(header, "size");
     const type = String.fromCharCode(header[AT.type]!);
     at += BLOCK;
     if (!Number.isSafeInteger(size) || at + size > end) fail("is cut off");
@@ -55,7 +57,7 @@ export function indexOf(fd: number, path: string): Map<string, Place> {
       next = type === TYPE.extended ? extensionsIn(text) : { path: textIn(text, 0, size) };
     } else {
       if (type === TYPE.file || type === TYPE.oldFile)
-        places.set(next.path ?? nameIn(header), { at, size });
+        places.set(next.path ?? nameIn(header), { at, size, modifiedS: numberIn(header, "time") });
       next = {};
     }
     at += Math.ceil(size / BLOCK) * BLOCK;
@@ -77,10 +79,11 @@ function isHeader(header: Buffer): boolean {
   return sum === stored && textIn(header, AT.magic, LENGTH.magic) === "ustar";
 }
 
-/** A size in octal digits or, from 8 GiB on, as GNU tar writes it in bytes. */
-function numberIn(header: Buffer): number {
-  if ((header[AT.size]! & 0x80) !== 0) return header.readUIntBE(AT.size + LENGTH.size - 6, 6);
-  return Number.parseInt(textIn(header, AT.size, LENGTH.size).trim() || "0", 8);
+/** A number in octal digits or, if it is larger, as GNU tar writes it in bytes. */
+function numberIn(header: Buffer, field: "size" | "time"): number {
+  const [at, length] = [AT[field], LENGTH[field]];
+  if ((header[at]! & 0x80) !== 0) return header.readUIntBE(at + length - 6, 6);
+  return Number.parseInt(textIn(header, at, length).trim() || "0", 8);
 }
 
 function nameIn(header: Buffer): string {
