@@ -34,7 +34,8 @@ export interface HubSetup {
 const copies = new Map<Program, string[]>();
 let copiesDir: TempDir | undefined;
 
-function programWords(program: Program): string[] {
+/** The words that start a program. */
+export function programWords(program: Program): string[] {
   const known = copies.get(program);
   if (known !== undefined) return known;
   let words = [process.execPath, join(CHECKOUT, "src/main.ts")];
