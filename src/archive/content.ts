@@ -1,6 +1,6 @@
 /**
- * The content of files: read in pieces, summed up, and copied so that the copy is known to be on the
- * disk.
+ * The content of files: read in pieces, summed up, and copied so that the copy is known to be on
+ * the disk.
  *
  * @module
  */
@@ -146,7 +146,7 @@ function copyUnnamed(copy: Copy): string | undefined {
 }
 
 /** Some file systems do not let a file's time be set. It is not worth an error. */
-export function keepTime(fd: number, modifiedS: number): void {
+function keepTime(fd: number, modifiedS: number): void {
   try {
     futimesSync(fd, modifiedS, modifiedS);
   } catch {

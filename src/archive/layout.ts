@@ -12,8 +12,8 @@
  * 2018-12-30.tar.sha256                                       the checksum of the tar itself
  * ```
  *
- * A **member** of a day is a path in it, such as `images/2018-12-30/Barn-….jpg`. These are the names
- * in a manifest and in a tar.
+ * A **member** of a day is a path in it, such as `images/2018-12-30/Barn-….jpg`. These are the
+ * names in a manifest and in a tar.
  *
  * @module
  */

@@ -1,7 +1,7 @@
 /**
  * The directory of the archive, held open. The disk that belongs there may be missing: then nothing
- * may be written into the empty mount point. So an archive has a mark, and the hub makes the mark by
- * itself only on a disk of its own.
+ * may be written into the empty mount point. So an archive has a mark, and the hub makes the mark
+ * by itself only on a disk of its own.
  *
  * @module
  */

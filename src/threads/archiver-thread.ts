@@ -1,6 +1,6 @@
 /**
- * The thread that archives: one round, then it ends. An archive that does not answer, such as a NAS,
- * holds up nobody else.
+ * The thread that archives: one round, then it ends. An archive that does not answer, such as a
+ * NAS, holds up nobody else.
  *
  * @module
  */

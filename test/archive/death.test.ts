@@ -1,7 +1,7 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { CHECKOUT } from "../../scripts/lib/available.ts";
+import { fileURLToPath } from "node:url";
 import { judge, Place, run, TODAY } from "../support/archive/days.ts";
 import { pointsOf, suffer } from "../support/archive/deaths.ts";
 import { lacksStrace } from "../support/machine/strace.ts";
@@ -36,7 +36,7 @@ describe.skipIf(lacksStrace())("a process that archives", () => {
       place.format = format;
       place.image(DAY, "Barn");
       place.log(DAY);
-      const script = join(CHECKOUT, "test/support/archive/round-process.ts");
+      const script = fileURLToPath(import.meta.resolve("../support/archive/round-process.ts"));
       const { directory, archive } = place;
       const command = [process.execPath, script, directory.path, archive, format, TODAY];
       const before = join(place.path, "before");

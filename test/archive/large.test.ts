@@ -1,7 +1,7 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdirSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { CHECKOUT } from "../../scripts/lib/available.ts";
+import { fileURLToPath } from "node:url";
 import type { ArchiveRound } from "../../src/shared/messages.ts";
 import { nameOf, Place, run, TODAY } from "../support/archive/days.ts";
 import { lacksMount, SmallDisk } from "../support/machine/file-system.ts";
@@ -14,7 +14,7 @@ const DAY = "2021-09-23";
 const PEAK_BYTES_MAX = 160 * 2 ** 20;
 
 function archiveIn(place: Place): ArchiveRound & { readonly peakBytes: number } {
-  const script = join(CHECKOUT, "test/support/archive/round-process.ts");
+  const script = fileURLToPath(import.meta.resolve("../support/archive/round-process.ts"));
   const { directory, archive, format } = place;
   const output = run("/", process.execPath, script, directory.path, archive, format, TODAY);
   return JSON.parse(output) as ReturnType<typeof archiveIn>;

@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { ArchiveRoot } from "../../src/archive/root.ts";
+import { DataDirectory } from "../../src/store/data-directory.ts";
 import { LoopDisk } from "../faults/disk.ts";
 import { Place, run } from "../support/archive/days.ts";
 import { forEachTest } from "../support/for-each-test.ts";
@@ -125,7 +126,7 @@ describe.skipIf(lacksMount())("ArchiveRoot on a disk of its own", () => {
     using other = new Place(join(disk.path, "archive"));
     run("/", "cp", "-r", other.directory.path, join(disk.path, "data"));
     mkdirSync(other.archive);
-    const data = { ...other.directory, path: join(disk.path, "data") } as typeof other.directory;
+    const data = new DataDirectory(join(disk.path, "data"));
     expect(() => ArchiveRoot.openToWrite(other.archive, data)).toThrow("no archive yet");
     expect(readdirSync(other.archive)).toEqual([]);
   });

@@ -3,9 +3,10 @@
  * whatever a manifest lists must be in the archive byte by byte, and the next run must finish the
  * work. sha256sum and GNU tar judge.
  *
- * With the manifest made before the files (`writeManifest` before `copy` in `archive/day.ts`):
- * "renameat2 1: after the death: … FAILED open or read". Without `fsync(fd)` in `copyUnnamed` of
- * `archive/content.ts`: "after the cut: … FAILED", with files of 0 bytes.
+ * With a manifest made before the files (in `archive/day.ts`): "after the death: … FAILED open or
+ * read". Without `fsync(fd)` in `replaceFile` of `archive/content.ts`: "after the cut: … no
+ * properly formatted checksum lines found". Without `fsync(fd)` in `copyUnnamed` and the next
+ * reading from the disk, which writes it too: "after the cut: … FAILED" in 7 of 10 cuts.
  */
 
 import { readdirSync, rmSync } from "node:fs";

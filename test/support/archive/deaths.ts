@@ -1,6 +1,6 @@
 /**
- * Ends a process that archives at each of its system calls that concern the archive, and judges what
- * is there after each death.
+ * Ends a process that archives at each of its system calls that concern the archive, and judges
+ * what is there after each death.
  *
  * @module
  */
