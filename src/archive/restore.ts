@@ -60,8 +60,11 @@ export async function restoreDay(
 ): Promise<Restored> {
   using root = ArchiveRoot.open(path, directory);
   const manifest = readManifest(root.folder, date);
-  if (manifest === undefined)
+  if (manifest === undefined) {
+    // Its disk may not be mounted.
+    if (!root.isMarked) root.refuseUnmarked(directory);
     throw new ArchiveProblem(`${date} is not in the archive ${path}: it has no manifest there`);
+  }
   using holdings = new Holdings(root, date);
   using target = new Target(directory, date, options.isDryRun === true);
   return await new Restoring(manifest, holdings, target, options).run(date);

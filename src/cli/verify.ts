@@ -83,7 +83,11 @@ async function find(
 
   function archivedDates(): string[] | undefined {
     try {
-      return new Archive(archive, directory).days();
+      const own = new Archive(archive, directory);
+      const problem = own.problem();
+      if (problem === undefined) return own.days();
+      problems.push(problem);
+      return undefined;
     } catch (error) {
       problems.push(messageOf(error));
       return undefined;

@@ -132,6 +132,11 @@ test("restoreDay refuses a day that is not archived, and a tar that is cut off",
   expect(restore()).rejects.toThrow("is cut off");
 });
 
+test("restoreDay does not take an empty mount point for an archive without the day", async () => {
+  rmSync(join(place.archive, ".imagehub-archive"));
+  expect(restore()).rejects.toThrow("is no archive yet, and is not on a disk of its own");
+});
+
 test("restoreDay needs no mark, so a copy of an archive is enough", async () => {
   await fill();
   rmSync(join(place.archive, ".imagehub-archive"));

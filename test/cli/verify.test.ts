@@ -1,5 +1,5 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
-import { renameSync, truncateSync } from "node:fs";
+import { mkdirSync, renameSync, truncateSync } from "node:fs";
 import { join } from "node:path";
 import { EXIT } from "../../src/errors.ts";
 import { JPEG, nameOf } from "../support/archive/days.ts";
@@ -68,6 +68,18 @@ describe("imagehub verify", () => {
     expect(stderr.split("\n").slice(0, 2)).toEqual([
       expect.stringContaining(`The archive ${home.archive} is not there`),
       expect.stringContaining("is empty"),
+    ]);
+  });
+
+  test("does not take an empty mount point for an archive without days", async () => {
+    home.image(DAY, "Barn");
+    await home.cli("archive");
+    renameSync(home.archive, `${home.archive}-away`);
+    mkdirSync(home.archive);
+    const { status, stderr } = await home.cli("verify");
+    expect([status, stderr]).toEqual([
+      EXIT.failure,
+      expect.stringContaining("is no archive yet, and is not on a disk of its own"),
     ]);
   });
 
