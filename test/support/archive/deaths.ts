@@ -1,6 +1,6 @@
 /**
- * Ends a process that archives at each of its system calls that concern the archive, and judges
- * what is there after each death.
+ * Ends a process that archives at each of its system calls that concern the archive, or lets the
+ * call fail, and judges what is there afterwards.
  *
  * @module
  */
@@ -46,20 +46,24 @@ export function pointsOf(command: readonly string[], archive: string): Point[] {
   return points;
 }
 
-/** Runs a command that is to die at a point. @returns whether it did */
-function dieAt(command: readonly string[], { call, nth }: Point): boolean {
-  const inject = `inject=${call}:signal=KILL:when=${nth}`;
-  return trace(command, "-e", `trace=${call}`, "-e", inject).isKilled;
+/** Death, or an error of the call, as in `strace -e inject`. */
+export type Fault = "signal=KILL" | "error=EIO";
+
+/** Runs a command with a fault at a point. @returns whether it happened */
+function failAt(command: readonly string[], { call, nth }: Point, fault: Fault): boolean {
+  const inject = `inject=${call}:${fault}:when=${nth}`;
+  const { lines, isKilled } = trace(command, "-e", `trace=${call}`, "-e", inject);
+  return isKilled || lines.some((line) => line.includes("(INJECTED)"));
 }
 
-/** What was found after one death. */
-export interface Death {
-  readonly hasDied: boolean;
+/** What was found after one fault. */
+export interface Suffered {
+  readonly hasFailed: boolean;
   readonly problems: readonly string[];
 }
 
 /**
- * Lets a process die at a point and another one finish its work.
+ * Lets a process suffer a fault, and another one finish its work.
  *
  * @param expected the paths that the manifests must list in the end
  */
@@ -68,9 +72,10 @@ export function suffer(
   point: Point,
   place: Place,
   expected: readonly string[],
-): Death {
+  fault: Fault = "signal=KILL",
+): Suffered {
   const problems: string[] = [];
-  const what = `${point.call} ${point.nth}: `;
+  const what = `${point.call} ${point.nth} ${fault}: `;
   const attempt = (when: string): string[] => {
     try {
       return judge(place.archive);
@@ -79,8 +84,8 @@ export function suffer(
       return [];
     }
   };
-  const hasDied = dieAt(command, point);
-  attempt("after the death");
+  const hasFailed = failAt(command, point, fault);
+  attempt("after the fault");
   Bun.spawnSync([...command], { stdio: ["ignore", "ignore", "ignore"] });
   const listed = attempt("after the next run");
   if (listed.join() !== expected.join())
@@ -90,5 +95,5 @@ export function suffer(
   if (leftovers.length > 0) problems.push(`${what}${leftovers.length} leftovers`);
   const bare = names.filter((name) => name.endsWith(".tar") && !names.includes(`${name}.sha256`));
   if (bare.length > 0) problems.push(`${what}${bare.join()} has no checksum`);
-  return { hasDied, problems };
+  return { hasFailed, problems };
 }
