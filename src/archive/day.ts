@@ -45,8 +45,17 @@ export class Stopped extends Error {
   override readonly name = "Stopped";
 }
 
-/** Errors that mean: not with this name, but with others. FAT allows some characters in no name. */
-const NAME_REFUSED: ReadonlySet<string> = new Set(["EINVAL", "EILSEQ", "ENAMETOOLONG", "EPROTO"]);
+/**
+ * Errors that mean: not with this name, but with others. FAT allows some characters in no name.
+ * exFAT through FUSE returns ENOENT.
+ */
+const NAME_REFUSED: ReadonlySet<string> = new Set([
+  "EINVAL",
+  "EILSEQ",
+  "ENAMETOOLONG",
+  "ENOENT",
+  "EPROTO",
+]);
 
 /**
  * Archives what is not archived of a day.
@@ -184,7 +193,7 @@ class DayWork {
         });
       } catch (error) {
         if (error instanceof ReadError) this.fail(member, `cannot be read: ${error.message}`);
-        else if (error instanceof SystemError && NAME_REFUSED.has(error.code)) {
+        else if (isNameRefused(error)) {
           const advice = "; with archive.format tar, any name can be archived";
           this.fail(member, `cannot have this name in the archive: ${error.message}${advice}`);
         } else throw error;
@@ -268,4 +277,8 @@ class DayWork {
     this.isIncomplete = true;
     this.report(member, what);
   }
+}
+
+function isNameRefused(error: unknown): error is SystemError {
+  return error instanceof SystemError && error.syscall === "rename" && NAME_REFUSED.has(error.code);
 }

@@ -2,9 +2,11 @@ import { describe, expect, test } from "bun:test";
 import { existsSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { archiveDays, type RoundOptions } from "../../src/archive/round.ts";
+import { restoreDay } from "../../src/archive/restore.ts";
+import { lacks } from "../../scripts/lib/available.ts";
 import { LoopDisk } from "../faults/disk.ts";
 import { judge, nameOf, Place, run, TODAY } from "../support/archive/days.ts";
-import { lacksMount } from "../support/machine/file-system.ts";
+import { ExfatDisk, lacksMount } from "../support/machine/file-system.ts";
 
 const DAY = "2021-09-23";
 const MARK = ".imagehub-archive";
@@ -99,7 +101,7 @@ describe.skipIf(lacksMount()).each(["tree", "tar"] as const)("an archive of form
     expect(judge(on.disk.path)).toHaveLength(COUNT);
   });
 
-  test("is reread from the disk, so a disk that lost what it took is noticed", async () => {
+  test("on a disk that fails: nothing counts, and the day is finished when it works", async () => {
     using on = new PlaceWithDisk(format);
     await on.archive({ dates: ["2021-09-22"] });
     on.disk.cutPower();
@@ -109,5 +111,29 @@ describe.skipIf(lacksMount()).each(["tree", "tar"] as const)("an archive of form
     on.disk.powerOn();
     expect(await on.archive()).toMatchObject({ days: [DAY], problems: [] });
     expect(judge(on.disk.path)).toHaveLength(COUNT);
+  });
+});
+
+describe.skipIf(lacks("exfat") || lacksMount())("an archive on a stick with exFAT", () => {
+  test("is made and read, but for names that exFAT refuses; those are in a tar", async () => {
+    using disk = new ExfatDisk();
+    using place = new Place(disk.path);
+    const archive = async () =>
+      await archiveDays(place.settings, place.directory, { today: TODAY });
+    place.image(DAY, "Barn");
+    place.log(DAY);
+    expect(await archive()).toMatchObject({ days: [DAY], files: 2, problems: [] });
+    place.image(DAY, "Why?");
+    expect(await archive()).toMatchObject({
+      days: [],
+      problems: [expect.stringContaining("with archive.format tar, any name can be archived")],
+    });
+    expect(hidden(disk.path)).toEqual([]);
+    place.format = "tar";
+    expect(await archive()).toMatchObject({ days: [DAY], files: 1, problems: [] });
+    expect(judge(disk.path)).toHaveLength(3);
+    rmSync(place.directory.dateFolder(DAY), { recursive: true });
+    const restored = await restoreDay(place.archive, place.directory, DAY);
+    expect(restored).toMatchObject({ files: 2, same: 1, problems: [] });
   });
 });

@@ -1,10 +1,12 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
-import { rmSync, writeFileSync } from "node:fs";
+import { readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { EXIT } from "../../src/errors.ts";
 import { nameOf } from "../support/archive/days.ts";
 import { Home } from "../support/archive/home.ts";
 import { forEachTest } from "../support/for-each-test.ts";
+import { startHub } from "../support/hub/hub.ts";
+import { Sender } from "../support/peers/sender.ts";
 
 setDefaultTimeout(120_000);
 
@@ -37,6 +39,23 @@ describe("imagehub restore", () => {
     expect((await home.cli("restore", DAY)).stdout).toBe(
       `Restored 0 files (0 bytes) of ${DAY}; there already: 2 files\n`,
     );
+  });
+
+  test("brings a day back under a running hub, which goes on storing", async () => {
+    home.image(DAY, "Barn");
+    await home.cli("archive");
+    rmSync(folder(), { recursive: true });
+    const data_directory = home.directory.path;
+    await using hub = await startHub({ settings: { hub: { data_directory } } });
+    await using sender = new Sender(hub.port);
+    expect((await sender.jpg("Gate|jpg|", { size: 1000 })).reply).toBe("OK");
+    expect((await home.cli("restore", DAY)).status).toBe(EXIT.ok);
+    expect((await sender.jpg("Gate|jpg|", { size: 1000 })).reply).toBe("OK");
+    expect(readdirSync(folder())).toEqual([nameOf(DAY, "Barn")]);
+    const stored = readdirSync(home.directory.images).flatMap((date) =>
+      readdirSync(home.directory.dateFolder(date)),
+    );
+    expect(stored).toHaveLength(3);
   });
 
   test("reports what it leaves as it is", async () => {
