@@ -116,11 +116,7 @@ export function copyFile(copy: Copy): string | undefined {
   try {
     return copyUnnamed(copy);
   } catch (error) {
-    try {
-      place.unlink(unfinished);
-    } catch {
-      // The first error says more.
-    }
+    removeQuietly(place, unfinished);
     throw error;
   }
 }
@@ -154,6 +150,15 @@ function keepTime(fd: number, modifiedS: number): void {
   }
 }
 
+/** Removes an unfinished file after an error, which says more than another one would. */
+export function removeQuietly(place: Folder, unfinished: string): void {
+  try {
+    place.unlink(unfinished);
+  } catch {
+    // The next run removes it.
+  }
+}
+
 /** Writes a small file whole, and replaces the one of its name. @throws {SystemError} */
 export function replaceFile(
   place: Folder,
@@ -162,14 +167,19 @@ export function replaceFile(
   name: string,
   text: string,
 ): void {
-  const fd = place.create(unfinished);
   try {
-    writeBytes(fd, Buffer.from(text));
-    fsync(fd);
-  } finally {
-    close(fd);
+    const fd = place.create(unfinished);
+    try {
+      writeBytes(fd, Buffer.from(text));
+      fsync(fd);
+    } finally {
+      close(fd);
+    }
+    place.move(unfinished, folder, name);
+  } catch (error) {
+    removeQuietly(place, unfinished);
+    throw error;
   }
-  place.move(unfinished, folder, name);
   folder.flush();
 }
 

@@ -9,7 +9,7 @@ import { SystemError } from "../os/ffi.ts";
 import type { DataDirectory } from "../store/data-directory.ts";
 import { contentOf, copyFile, ReadError, sumOf, sumOnDisk, unlessMissing } from "./content.ts";
 import { Holdings } from "./holdings.ts";
-import { IMAGES, LOGS, type Member, sumName, UNFINISHED } from "./layout.ts";
+import { IMAGES, LOGS, type Member, sumName } from "./layout.ts";
 import { formatManifest, type Manifest, readManifest, writeManifest } from "./manifest.ts";
 import type { ArchiveRoot } from "./root.ts";
 import { Source } from "./source.ts";
@@ -113,7 +113,7 @@ class DayWork {
       this.completeTars();
       root.check();
       this.flushFolders();
-      writeManifest(root.folder, date, this.sums);
+      writeManifest(root, date, this.sums);
     }
     const { files, bytes } = this;
     return { files, bytes, foreign: source.foreign.length, isNew, problems };
@@ -183,7 +183,7 @@ class DayWork {
             content,
             modifiedS: entry?.modifiedS ?? 0,
             place: folder,
-            unfinished: UNFINISHED,
+            unfinished: this.root.unfinished,
             folder: into,
             name: member.name,
             sum: this.manifest?.sums.get(member.path),

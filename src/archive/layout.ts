@@ -30,10 +30,13 @@ export const LOGS = "logs";
 export const MANIFESTS = "manifests";
 
 /**
- * The name of the file that is not finished. There is one at a time, and the next run removes it.
- * Two hubs may use one archive, so it has the machine's name.
+ * How the names of files that are not finished begin, for the hub with this data directory. Two
+ * hubs may use one archive, and each removes only its own.
  */
-export const UNFINISHED = `${TEMPORARY_PREFIX}${hostname().replaceAll(/[^\w.-]/g, "_")}`;
+export function unfinishedPrefix(dataPath: string): string {
+  const who = new Bun.CryptoHasher("sha256").update(`${hostname()}\n${dataPath}`).digest("hex");
+  return `${TEMPORARY_PREFIX}${who.slice(0, 12)}-`;
+}
 
 /** What is in a day. */
 export interface Member {

@@ -9,7 +9,8 @@ import { readFileSync } from "node:fs";
 import { close } from "../os/files.ts";
 import type { Folder } from "../os/folder.ts";
 import { DamagedDay, replaceFile, unlessMissing } from "./content.ts";
-import { MANIFESTS, manifestName, parseMember, UNFINISHED } from "./layout.ts";
+import { MANIFESTS, manifestName, parseMember } from "./layout.ts";
+import type { ArchiveRoot } from "./root.ts";
 
 const LINE = /^([0-9a-f]{64}) [ *](.+)$/;
 
@@ -69,11 +70,11 @@ export function formatManifest(sums: ReadonlyMap<string, string>): string {
 
 /** Puts the manifest of a day in its place. @throws {SystemError} */
 export function writeManifest(
-  archive: Folder,
+  { folder: archive, unfinished }: Pick<ArchiveRoot, "folder" | "unfinished">,
   date: string,
   sums: ReadonlyMap<string, string>,
 ): void {
   using folder = archive.makeFolder(MANIFESTS);
   archive.flush();
-  replaceFile(archive, UNFINISHED, folder, manifestName(date), formatManifest(sums));
+  replaceFile(archive, unfinished, folder, manifestName(date), formatManifest(sums));
 }

@@ -15,7 +15,7 @@ import { close, fsync, PathLook, writeBytes } from "../os/files.ts";
 import { Folder } from "../os/folder.ts";
 import type { DataDirectory } from "../store/data-directory.ts";
 import { missingMountOf, mountPointOf } from "../store/file-system.ts";
-import { MARK, UNFINISHED } from "./layout.ts";
+import { MARK, unfinishedPrefix } from "./layout.ts";
 
 /** The archive cannot be used. The message says why, and what to do. */
 export class ArchiveProblem extends Error {
@@ -31,12 +31,21 @@ are over into it. It writes only where it finds this file, so do not remove it.
 
 /** An open archive. */
 export class ArchiveRoot implements Disposable {
+  /**
+   * The name of the file that is not finished. No other process ever has the same one, so what is
+   * renamed is what was written.
+   */
+  readonly unfinished: string;
+
   private constructor(
     readonly path: string,
     readonly folder: Folder,
+    private readonly prefix: string,
     private readonly look: PathLook,
     private readonly identity: string,
-  ) {}
+  ) {
+    this.unfinished = `${prefix}${randomUUID()}`;
+  }
 
   /**
    * Opens the directory, for reading.
@@ -56,7 +65,8 @@ export class ArchiveRoot implements Disposable {
       look.look();
       ArchiveRoot.refuseMissing(folder.path, fstab);
       const { device, inode } = folder.entry(".")!;
-      const root = new ArchiveRoot(path, folder, look, `${device}/${inode}`);
+      const prefix = unfinishedPrefix(directory.path);
+      const root = new ArchiveRoot(path, folder, prefix, look, `${device}/${inode}`);
       root.check();
       root.keepApart(directory);
       return root;
@@ -78,7 +88,7 @@ export class ArchiveRoot implements Disposable {
         root.refuseUnmarked(directory);
         root.mark();
       }
-      root.folder.unlink(UNFINISHED);
+      root.clear();
       return root;
     } catch (error) {
       root[Symbol.dispose]();
@@ -107,7 +117,7 @@ export class ArchiveRoot implements Disposable {
     using root = ArchiveRoot.open(path, directory, fstab);
     if (root.isMarked) return false;
     try {
-      root.folder.unlink(UNFINISHED);
+      root.clear();
       root.mark();
     } catch (error) {
       throw asProblem(path, error);
@@ -158,16 +168,22 @@ export class ArchiveRoot implements Disposable {
     );
   }
 
+  /** Removes what an earlier run has not finished. */
+  private clear(): void {
+    const { folder, prefix } = this;
+    for (const name of folder.names()) if (name.startsWith(prefix)) folder.unlink(name);
+  }
+
   private mark(): void {
-    const { folder } = this;
-    const fd = folder.create(UNFINISHED);
+    const { folder, unfinished } = this;
+    const fd = folder.create(unfinished);
     try {
       writeBytes(fd, Buffer.from(`${MARK_TEXT}${randomUUID()}\n`));
       fsync(fd);
     } finally {
       close(fd);
     }
-    folder.moveNew(UNFINISHED, folder, MARK);
+    folder.moveNew(unfinished, folder, MARK);
     folder.flush();
   }
 

@@ -12,11 +12,12 @@ import {
   contentOf,
   piecesOf,
   ReadError,
+  removeQuietly,
   replaceFile,
   sumOnDisk,
   WrongCopy,
 } from "./content.ts";
-import { MANIFESTS, manifestName, type Member, sumName, UNFINISHED } from "./layout.ts";
+import { MANIFESTS, manifestName, type Member, sumName } from "./layout.ts";
 import type { ArchiveRoot } from "./root.ts";
 import type { Source } from "./source.ts";
 
@@ -52,9 +53,9 @@ export interface WrittenTar {
  */
 export async function writeTar(options: TarOptions): Promise<WrittenTar> {
   const { root, name } = options;
-  const { folder } = root;
+  const { folder, unfinished } = root;
   try {
-    const fd = folder.create(UNFINISHED);
+    const fd = folder.create(unfinished);
     let written: WrittenTar & { readonly sum: string };
     try {
       written = await fill(fd, options);
@@ -65,24 +66,21 @@ export async function writeTar(options: TarOptions): Promise<WrittenTar> {
       close(fd);
     }
     root.check();
-    if (!folder.moveNew(UNFINISHED, folder, name))
+    if (!folder.moveNew(unfinished, folder, name))
       throw new WrongCopy(`${folder.path}/${name} is there already`);
     folder.flush();
     writeSum(root, name, written.sum);
     return written;
   } catch (error) {
-    try {
-      folder.unlink(UNFINISHED);
-    } catch {
-      // The first error says more.
-    }
+    removeQuietly(folder, unfinished);
     throw error;
   }
 }
 
 /** Writes the checksum of a tar beside it, in the form of sha256sum. @throws {SystemError} */
-export function writeSum({ folder }: ArchiveRoot, name: string, sum: string): void {
-  replaceFile(folder, UNFINISHED, folder, sumName(name), `${sum}  ${name}\n`);
+export function writeSum(root: ArchiveRoot, name: string, sum: string): void {
+  const { folder, unfinished } = root;
+  replaceFile(folder, unfinished, folder, sumName(name), `${sum}  ${name}\n`);
 }
 
 /** Writes all members to an open file. @returns the sum of the whole */

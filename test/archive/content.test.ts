@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import {
   closeSync,
+  mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -8,7 +9,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { contentOf, copyFile, ReadError, sumOf } from "../../src/archive/content.ts";
+import { contentOf, copyFile, ReadError, replaceFile, sumOf } from "../../src/archive/content.ts";
 import { Folder } from "../../src/os/folder.ts";
 import { run } from "../support/archive/days.ts";
 import { forEachTest } from "../support/for-each-test.ts";
@@ -76,6 +77,17 @@ test("copyFile replaces nothing", () => {
   withFile(big, (fd) => expect(copyFile(copyOf(fd))).toBeUndefined());
   expect(readFileSync(join(temp.path, "copy"), "utf8")).toBe("first");
   expect(readdirSync(temp.path).toSorted()).toEqual(["copy", "source"]);
+});
+
+test("replaceFile replaces the whole file, and leaves nothing of one that it cannot place", () => {
+  const write = (name: string, text: string): void =>
+    replaceFile(folder, ".incoming-test", folder, name, text);
+  write("small", "first");
+  write("small", "second");
+  expect(readFileSync(join(temp.path, "small"), "utf8")).toBe("second");
+  mkdirSync(join(temp.path, "a folder"));
+  expect(() => write("a folder", "third")).toThrow("EISDIR");
+  expect(readdirSync(temp.path).toSorted()).toEqual(["a folder", "small"]);
 });
 
 test("copyFile leaves nothing of a file with the wrong content", () => {

@@ -6,7 +6,7 @@ import {
   parseMember,
   tarName,
   tarNumber,
-  UNFINISHED,
+  unfinishedPrefix,
 } from "../../src/archive/layout.ts";
 import { isTemporary } from "../../src/store/data-directory.ts";
 
@@ -48,7 +48,10 @@ test("dateOfManifest knows manifests", () => {
     expect(dateOfManifest(name)).toBeUndefined();
 });
 
-test("the name of the unfinished file is one that readers ignore", () => {
-  expect(isTemporary(UNFINISHED)).toBe(true);
-  expect(UNFINISHED).not.toInclude("/");
+test("unfinished files have names that readers ignore, others for each data directory", () => {
+  const [one, other] = [unfinishedPrefix("/srv/a"), unfinishedPrefix("/srv/b")];
+  expect(isTemporary(one)).toBe(true);
+  expect(one).toMatch(/^[\w.-]+$/);
+  expect(one).not.toBe(other);
+  expect(one).toBe(unfinishedPrefix("/srv/a"));
 });

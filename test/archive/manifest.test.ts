@@ -30,13 +30,13 @@ test("a manifest is read as it was written, in the order of its paths", async ()
     [LOG, OTHER],
     [PATH, SUM],
   ]);
-  writeManifest(archive, DATE, sums);
+  writeManifest({ folder: archive, unfinished: ".incoming-test" }, DATE, sums);
   const text = await Bun.file(join(temp.path, `manifests/${DATE}.sha256`)).text();
   expect(text).toBe(`${SUM}  ${PATH}\n${OTHER}  ${LOG}\n`);
   const manifest = readManifest(archive, DATE)!;
   expect(manifest.sums).toEqual(sums);
   expect(Math.abs(manifest.madeS - Date.now() / 1000)).toBeLessThan(60);
-  writeManifest(archive, DATE, new Map([[PATH, OTHER]]));
+  writeManifest({ folder: archive, unfinished: ".incoming-test" }, DATE, new Map([[PATH, OTHER]]));
   expect(readManifest(archive, DATE)?.sums.get(PATH)).toBe(OTHER);
 });
 
