@@ -79,9 +79,10 @@ test("copyFile replaces nothing", () => {
   expect(readdirSync(temp.path).toSorted()).toEqual(["copy", "source"]);
 });
 
+const write = (name: string, text: string): void =>
+  replaceFile(folder, ".incoming-test", folder, name, text);
+
 test("replaceFile replaces the whole file, and leaves nothing of one that it cannot place", () => {
-  const write = (name: string, text: string): void =>
-    replaceFile(folder, ".incoming-test", folder, name, text);
   write("small", "first");
   write("small", "second");
   expect(readFileSync(join(temp.path, "small"), "utf8")).toBe("second");
