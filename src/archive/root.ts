@@ -14,7 +14,7 @@ import { SystemError } from "../os/ffi.ts";
 import { close, fsync, PathLook, writeBytes } from "../os/files.ts";
 import { Folder } from "../os/folder.ts";
 import type { DataDirectory } from "../store/data-directory.ts";
-import { missingMountOf, mountPointOf } from "../store/file-system.ts";
+import { diskOf, missingMountOf } from "../store/file-system.ts";
 import { MARK, unfinishedPrefix } from "./layout.ts";
 
 /** The archive cannot be used. The message says why, and what to do. */
@@ -160,8 +160,8 @@ export class ArchiveRoot implements Disposable {
 
   /** @throws {ArchiveProblem} unless the hub may mark this directory by itself */
   refuseUnmarked({ path }: DataDirectory): void {
-    const mount = mountPointOf(this.path);
-    if (mount !== undefined && mount !== "/" && mount !== mountPointOf(path)) return;
+    const disk = diskOf(this.path);
+    if (disk !== undefined && disk !== diskOf("/") && disk !== diskOf(path)) return;
     throw new ArchiveProblem(
       `${this.path} is no archive yet, and is not on a disk of its own: mount the disk that ` +
         `belongs there, or make it an archive with: ${INIT}`,

@@ -124,6 +124,18 @@ describe.skipIf(lacksMount())("ArchiveRoot on a disk of its own", () => {
     expect(existsSync(join(disk.path, MARK))).toBe(true);
   });
 
+  test("does not mark a directory that is only bound to its place", () => {
+    rmSync(join(place.archive, MARK));
+    // As systemd does with ReadWritePaths=.
+    run("/", "mount", "--bind", place.archive, place.archive);
+    try {
+      expect(open).toThrow("is not on a disk of its own");
+      expect(readdirSync(place.archive)).toEqual([]);
+    } finally {
+      run("/", "umount", place.archive);
+    }
+  });
+
   test("does not mark a directory that is on the disk of the data", () => {
     using disk = new LoopDisk(SMALL);
     using other = new Place(join(disk.path, "archive"));
