@@ -52,7 +52,11 @@ interface Faults {
   readonly problems: readonly string[];
 }
 
-/** A fault at each call. @param isLate whether only late files are to be added to an archived day */
+/**
+ * A fault at each call.
+ *
+ * @param isLate whether only late files are to be added to an archived day
+ */
 function failing(run: Run, format: Format, fault: Fault, isLate: boolean): Faults {
   using place = new Place();
   place.format = format;

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { readFileSync } from "node:fs";
 import { archiveDays } from "../../../src/archive/round.ts";
 import { DataDirectory } from "../../../src/store/data-directory.ts";
 
@@ -14,5 +15,7 @@ const round = await archiveDays(
   new DataDirectory(data),
   { today },
 );
-const peakBytes = process.resourceUsage().maxRSS * 1024;
+// getrusage(2) counts what the parent had before exec as well.
+const status = readFileSync("/proc/self/status", "utf8");
+const peakBytes = Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1]) * 1024;
 console.log(JSON.stringify({ ...round, peakBytes }));
