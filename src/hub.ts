@@ -32,6 +32,7 @@ const ENTRIES = {
   flusher: new URL("./threads/flusher-thread.ts", import.meta.url),
   fastPath: new URL("./threads/fast-path-thread.ts", import.meta.url),
   keeper: new URL("./threads/keeper-thread.ts", import.meta.url),
+  archiver: new URL("./threads/archiver-thread.ts", import.meta.url),
 } as const;
 
 /** What is known once the hub listens. */
@@ -104,7 +105,7 @@ export class Hub {
     // there is none.
     if (settings.ack === "stored") supervisor.startFastPath(bound.socket);
     this.control.start();
-    supervisor.keeper.begin();
+    supervisor.startKeeping();
     return bound.endpoint;
   }
 
@@ -176,7 +177,7 @@ export class Hub {
     // Before the flushers: a stalled disk may never release them, and until they end, the process
     // keeps its port.
     this.control.close();
-    this.supervisor.keeper.close();
+    this.supervisor.endKeeping();
     this.loan.close();
     await this.supervisor.endFlushers();
     this.ended.resolve(unanswered);

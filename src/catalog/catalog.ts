@@ -7,7 +7,7 @@
 
 import { readdirSync } from "node:fs";
 import { dayOf, type DataDirectory } from "../store/data-directory.ts";
-import { countEvents } from "./events.ts";
+import { type DatedRecord, readEvents } from "./events.ts";
 import { type Amount, countKept, keptDates } from "./kept.ts";
 import { type DaySummary, Summaries } from "./summary.ts";
 
@@ -16,6 +16,8 @@ export interface CatalogDay extends DaySummary {
   readonly events: number;
   /** Its protected images. They are also counted in the rest, while they are in `images` too. */
   readonly protected: Amount;
+  /** What was deleted of its images, as the event logs tell, the earliest deletion first. */
+  readonly pruned: readonly DatedRecord[];
 }
 
 /** What the catalog was asked to do. */
@@ -24,6 +26,8 @@ export interface CatalogOptions {
   readonly today: string;
   /** Whether summaries are kept beside the data, so that the next time is fast. */
   readonly keeps: boolean;
+  /** Further dates to list, such as those of an archive. */
+  readonly others?: Iterable<string>;
   /** Is told how far it has come. */
   readonly onProgress?: (done: number, total: number) => void;
 }
@@ -37,24 +41,30 @@ export function datesIn({ images }: DataDirectory): string[] {
 }
 
 /**
- * All days that have images, protected images or events, the earliest first.
+ * All days that have images, protected images or events, or had images, the earliest
+ * first.
  *
  * @throws {Error} of node:fs, and {SystemError}
  */
 export function readDays(directory: DataDirectory, options: CatalogOptions): CatalogDay[] {
-  const { today, keeps, onProgress } = options;
+  const { today, keeps, others = [], onProgress } = options;
   using summaries = new Summaries(directory, keeps);
-  const events = countEvents(directory);
+  const { counts, records } = readEvents(directory);
+  const deletions = records.filter(({ reason }) => reason !== "event_days");
   const folders = new Set(datesIn(directory));
   const kept = new Set(keptDates(directory));
-  const dates = [...folders.union(kept).union(new Set(events.keys()))].toSorted();
+  const told = deletions.flatMap(({ from, to }) => [from, to]);
+  const dates = [
+    ...new Set([...folders, ...kept, ...counts.keys(), ...told, ...others]),
+  ].toSorted();
   return dates.map((date, index) => {
     onProgress?.(index, dates.length);
     const summary = folders.has(date) ? summaries.of(date, date < today) : empty(date);
     return Object.assign(
       {
-        events: events.get(date) ?? 0,
+        events: counts.get(date) ?? 0,
         protected: kept.has(date) ? countKept(directory, date) : { images: 0, bytes: 0 },
+        pruned: deletions.filter(({ from, to }) => from <= date && date <= to),
       },
       summary,
     );

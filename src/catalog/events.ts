@@ -6,24 +6,48 @@
 
 import { readdirSync } from "node:fs";
 import { dayOfLog, type DataDirectory } from "../store/data-directory.ts";
+import { parseRecord, type PruneRecord } from "./record.ts";
 import { dateOfRecord, linesOf } from "../store/log-files.ts";
 
-/**
- * Counts the events of each day. Lines of the hub itself are none: they have no `|`.
- *
- * @returns by date, such as `2018-12-30`
- * @throws {Error} of node:fs, {SystemError} and {NotAFile}, but for a log that is gone meanwhile
- */
-export function countEvents(directory: DataDirectory): Map<string, number> {
-  const counts = new Map<string, number>();
-  for (const path of eventLogs(directory)) unlessGone(() => countIn(path, counts));
-  return counts;
+/** What the event logs tell. */
+export interface EventSummary {
+  /** Events by date, such as `2018-12-30`. Lines of the hub itself are none: they have no `|`. */
+  readonly counts: ReadonlyMap<string, number>;
+  /** What the hub has deleted, the earliest deletion first. */
+  readonly records: readonly DatedRecord[];
 }
 
-function countIn(path: string, counts: Map<string, number>): void {
+/** What was deleted, and when. */
+export interface DatedRecord extends PruneRecord {
+  /** In local time, such as `2018-12-30 13:45:07`. */
+  readonly at: string;
+}
+
+/** `2018-12-30 13:45:07`, of a line in the log. */
+const TIME_CHARACTERS = 19;
+
+/**
+ * Reads all event logs.
+ *
+ * @throws {Error} of node:fs, {SystemError} and {NotAFile}, but for a log that is gone meanwhile
+ */
+export function readEvents(directory: DataDirectory): EventSummary {
+  const counts = new Map<string, number>();
+  const records: DatedRecord[] = [];
+  for (const path of eventLogs(directory)) unlessGone(() => readLog(path, counts, records));
+  return { counts, records };
+}
+
+function readLog(path: string, counts: Map<string, number>, records: DatedRecord[]): void {
   for (const line of linesOf(path)) {
     const date = dateOfRecord(line);
-    if (date !== undefined && line.includes("|")) counts.set(date, (counts.get(date) ?? 0) + 1);
+    if (date === undefined) continue;
+    if (line.includes("|")) counts.set(date, (counts.get(date) ?? 0) + 1);
+    else if (line.includes(" ~ Pruned ")) {
+      const record = parseRecord(line.slice(line.indexOf(" ~ ") + 3));
+      if (record !== undefined)
+        records.push(Object.assign({ at: line.slice(0, TIME_CHARACTERS) }, record));
+    }
   }
 }
 

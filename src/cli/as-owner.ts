@@ -1,22 +1,57 @@
 /**
- * Lets a command that root runs act as the owner of the data directory, so that what it makes there
- * belongs to the hub's user, and no other user can misuse root's rights.
+ * Commands that change data act as the owner of the data directory. Files of root would be in the
+ * way of the hub.
  *
  * @module
  */
 
-import { statSync } from "node:fs";
+import { type Stats, statSync } from "node:fs";
+import { EXIT, FatalError, messageOf } from "../errors.ts";
+import type { DataDirectory } from "../store/data-directory.ts";
 
 /**
- * Root becomes the owner of a path, unless that is root. Others stay who they are.
+ * Root becomes the owner of the data directory, for the rest of this process.
  *
- * @throws {Error} of node:fs if nothing is there
+ * @param command for messages, such as `archive`
+ * @param changes whether the command changes data; then another user than the owner is refused
+ * @throws {FatalError}
  */
-export function actAsOwner(path: string): void {
-  if (process.geteuid?.() !== 0) return;
-  const { uid, gid } = statSync(path);
-  if (uid === 0) return;
-  process.setgroups?.([gid]);
+export function actAsOwner({ path }: DataDirectory, command: string, changes: boolean): void {
+  const { uid, gid } = lookAt(path);
+  const self = process.geteuid?.();
+  if (self === 0 && uid !== 0) become(uid, gid);
+  else if (changes && self !== uid && self !== 0) {
+    throw new FatalError(
+      EXIT.data,
+      `${path} belongs to another user; run it as that user or as root: sudo ${process.execPath} ${command}`,
+    );
+  }
+}
+
+/** initgroups(3), which the types of the runtime lack. */
+interface Groups {
+  initgroups(user: number, group: number): void;
+}
+
+function lookAt(path: string): Stats {
+  try {
+    return statSync(path);
+  } catch (cause) {
+    const advice = "--data names another data directory";
+    throw new FatalError(EXIT.data, `Cannot use ${path}: ${messageOf(cause)}; ${advice}`, {
+      cause,
+    });
+  }
+}
+
+function become(uid: number, gid: number): void {
+  try {
+    // Also its other groups: one of them may be that of a disk.
+    (process as Partial<Groups>).initgroups?.(uid, gid);
+  } catch {
+    // The user may be unknown here, if the disk comes from another machine.
+    process.setgroups?.([gid]);
+  }
   process.setgid?.(gid);
   process.setuid?.(uid);
 }

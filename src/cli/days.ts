@@ -5,7 +5,9 @@
  */
 
 import { statSync } from "node:fs";
+import { Archive } from "../archive/archive.ts";
 import { type CatalogDay, readDays } from "../catalog/catalog.ts";
+import type { Settings } from "../config/schema.ts";
 import { EXIT, type ExitStatus, FatalError, messageOf } from "../errors.ts";
 import { escape } from "../log/fields.ts";
 import { Calendar, systemClock } from "../protocol/calendar.ts";
@@ -21,19 +23,29 @@ export interface DaysOptions extends SettingsOptions {
   readonly json?: boolean;
 }
 
+/** A day, and whether the archive has it. */
+export interface ListedDay extends CatalogDay {
+  /** undefined if the archive cannot be asked. */
+  readonly isArchived: boolean | undefined;
+}
+
+/** What there is to list. */
+export interface Listing {
+  readonly days: readonly ListedDay[];
+  /** Whether there is an archive. */
+  readonly hasArchive: boolean;
+  /** Why the archive cannot be asked. */
+  readonly archiveProblem: string | undefined;
+}
+
 /** Prints the days. @throws {FatalError} if the data directory cannot be read */
 export function days(options: DaysOptions): ExitStatus {
-  const directory = new DataDirectory(settingsFor(options).data_directory);
-  const calendar = new Calendar(systemClock);
-  let found: CatalogDay[];
+  const settings = settingsFor(options);
+  const directory = new DataDirectory(settings.data_directory);
+  let listing: Listing;
   using progress = new Progress("days read");
   try {
-    found = readDays(directory, {
-      today: calendar.local(calendar.now()).date,
-      // Another user's files would be in the hub's way.
-      keeps: statSync(directory.path).uid === process.geteuid?.(),
-      onProgress: (done, total) => progress.show(done, total),
-    });
+    listing = list(settings, directory, progress);
   } catch (cause) {
     const reason = messageOf(cause);
     const advice = reason.includes("EACCES")
@@ -44,14 +56,57 @@ export function days(options: DaysOptions): ExitStatus {
   progress.end();
   process.stdout.write(
     options.json === true
-      ? `${JSON.stringify({ data_directory: directory.path, days: found }, null, 2)}\n`
-      : formatDays(directory.path, found),
+      ? `${JSON.stringify(asJson(directory, listing), null, 2)}\n`
+      : formatDays(directory.path, listing),
   );
   return EXIT.ok;
 }
 
-/** The columns of the table: the head of each, and what it says of a day. */
-const COLUMNS: readonly (readonly [head: string, cell: (day: CatalogDay) => string])[] = [
+function list({ archive }: Settings, directory: DataDirectory, progress: Progress): Listing {
+  const hasArchive = archive.directory !== "";
+  const { dates, problem } = hasArchive
+    ? archivedDates(new Archive(archive, directory))
+    : { dates: new Set<string>(), problem: undefined };
+  const calendar = new Calendar(systemClock);
+  const found = readDays(directory, {
+    today: calendar.local(calendar.now()).date,
+    // Another user's files would be in the hub's way.
+    keeps: statSync(directory.path).uid === process.geteuid?.(),
+    others: dates,
+    onProgress: (done, total) => progress.show(done, total),
+  });
+  return {
+    days: found.map((day) =>
+      Object.assign({ isArchived: problem === undefined ? dates.has(day.date) : undefined }, day),
+    ),
+    hasArchive,
+    archiveProblem: problem,
+  };
+}
+
+function archivedDates(archive: Archive): { dates: Set<string>; problem: string | undefined } {
+  try {
+    const problem = archive.problem();
+    return { dates: new Set(problem === undefined ? archive.days() : []), problem };
+  } catch (error) {
+    return { dates: new Set(), problem: messageOf(error) };
+  }
+}
+
+function asJson({ path }: DataDirectory, { days: found, hasArchive, archiveProblem }: Listing) {
+  return {
+    data_directory: path,
+    ...(hasArchive && { archive_problem: archiveProblem ?? null }),
+    days: found.map(({ isArchived, ...day }) =>
+      hasArchive ? Object.assign(day, { archived: isArchived ?? null }) : day,
+    ),
+  };
+}
+
+/** A column of the table: its head, and what it says of a day. */
+type Column = readonly [head: string, cell: (day: ListedDay) => string];
+
+const COLUMNS: readonly Column[] = [
   ["DAY", ({ date }) => date],
   ["IMAGES", ({ images }) => grouped(images)],
   ["SIZE", ({ bytes }) => size(bytes)],
@@ -60,17 +115,46 @@ const COLUMNS: readonly (readonly [head: string, cell: (day: CatalogDay) => stri
   ["PROTECTED", ({ protected: { images } }) => (images > 0 ? grouped(images) : "-")],
 ];
 
+/** Only with an archive. */
+const ARCHIVED: Column = [
+  "ARCHIVED",
+  ({ isArchived }) => (isArchived === undefined ? "?" : isArchived ? "yes" : "-"),
+];
+
+/** Only if something was deleted. */
+const DELETED: Column = ["DELETED BY", ({ pruned }) => deletedIn(pruned)];
+
+/** What was deleted of a day, and for which rule: the last deletion of each. */
+function deletedIn(pruned: CatalogDay["pruned"]): string {
+  const last = new Map(pruned.map((record) => [record.reason, record]));
+  const texts = [...last.values()].map(
+    ({ reason, until, cameras }) =>
+      reason +
+      (until === undefined ? "" : ` until ${until}`) +
+      (cameras === undefined ? "" : ` of ${cameras}`),
+  );
+  return texts.join(", ") || "-";
+}
+
 /** The days as a table for a person, the latest last. */
-export function formatDays(directory: string, found: readonly CatalogDay[]): string {
+export function formatDays(
+  directory: string,
+  { days: found, hasArchive, archiveProblem }: Listing,
+): string {
+  const columns = [
+    ...COLUMNS,
+    ...(hasArchive ? [ARCHIVED] : []),
+    ...(found.some(({ pruned }) => pruned.length > 0) ? [DELETED] : []),
+  ];
   if (found.length === 0) return `${escape(directory)} has no images and no events yet\n`;
-  const sum = (numberOf: (day: CatalogDay) => number): number =>
+  const sum = (numberOf: (day: ListedDay) => number): number =>
     found.reduce((total, day) => total + numberOf(day), 0);
   const images = sum((day) => day.images);
   const kept = sum((day) => day.protected.images);
   const foreign = sum((day) => day.foreign);
-  const rows = found.map((day) => COLUMNS.map(([, cell]) => cell(day)));
+  const rows = found.map((day) => columns.map(([, cell]) => cell(day)));
   return [
-    ...table([COLUMNS.map(([head]) => head), ...rows]),
+    ...table([columns.map(([head]) => head), ...rows]),
     "",
     escape(
       `${counted(found.length, "day")}, ${counted(images, "image")}, ${size(sum((day) => day.bytes))}, ` +
@@ -85,6 +169,9 @@ export function formatDays(directory: string, found: readonly CatalogDay[]): str
     ...(foreign > 0
       ? [`Not the hub's images, in the folders of the days: ${grouped(foreign)}`]
       : []),
+    ...(archiveProblem === undefined
+      ? []
+      : [escape(`The archive cannot be asked: ${archiveProblem}`)]),
     "",
   ].join("\n");
 }

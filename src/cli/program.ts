@@ -10,9 +10,12 @@ import { COMMIT, VERSION } from "../version.ts";
 import { check, type CheckOptions, type SettingsOptions } from "./check.ts";
 import type { KeygenOptions } from "./keygen.ts";
 import { run } from "./run.ts";
+import type { ArchiveOptions } from "./archive.ts";
+import type { ArchiveWorkOptions } from "./archive-work.ts";
 import type { DaysOptions } from "./days.ts";
 import type { PruneOptions } from "./prune.ts";
 import type { ProtectOptions } from "./protect.ts";
+import type { RestoreOptions } from "./restore.ts";
 import type { SendOptions } from "./send.ts";
 import type { InstallOptions } from "./service-install.ts";
 import type { UninstallOptions } from "./service.ts";
@@ -79,8 +82,7 @@ export async function main(args: readonly string[]): Promise<ExitStatus> {
       status = await (await import("./status.ts")).status(options);
     });
 
-  withSettingsFile(program.command("days").description("list the days and what is stored of each"))
-    .option("--data <dir>", "data directory (default: that of the settings)")
+  withData(program.command("days").description("list the days and what is stored of each"))
     .option("--json", "print everything as JSON, with each camera of each day")
     .action(async (options: DaysOptions) => {
       status = (await import("./days.ts")).days(options);
@@ -112,6 +114,41 @@ export async function main(args: readonly string[]): Promise<ExitStatus> {
         status = (await import("./protect.ts")).protect(name, what, options);
       });
   }
+  withData(
+    program
+      .command("archive")
+      .description("copy days that are over to the archive")
+      .argument("[days...]", "such as 2018-12-30 (default: all that are due)"),
+  )
+    .option("--init", "make the directory of the settings an archive")
+    .option("--dry-run", "print what would be copied, and copy nothing")
+    .option("--json", "print the result as JSON")
+    .action(async (days: string[], options: ArchiveOptions) => {
+      status = await (await import("./archive.ts")).archive(days, options);
+    });
+
+  withData(
+    program
+      .command("restore")
+      .description("bring a day back from the archive; no file is overwritten")
+      .argument("<day>", "such as 2018-12-30"),
+  )
+    .option("--dry-run", "print what would be restored, and restore nothing")
+    .option("--json", "print the result as JSON")
+    .action(async (day: string, options: RestoreOptions) => {
+      status = await (await import("./restore.ts")).restore(day, options);
+    });
+
+  withData(
+    program
+      .command("verify")
+      .description("look for damaged images, in the data directory and in the archive")
+      .argument("[days...]", "such as 2018-12-30 (default: all)"),
+  )
+    .option("--json", "print the result as JSON")
+    .action(async (days: string[], options: ArchiveWorkOptions) => {
+      status = await (await import("./verify.ts")).verify(days, options);
+    });
 
   program
     .command("send")
@@ -195,6 +232,13 @@ function withSettings(command: Command): Command {
   return withSettingsFile(command)
     .option("--port <number>", "TCP port to listen on (default: 5555)")
     .option("--data <dir>", "data directory (default: imagehub_data beside imagehub.yaml)");
+}
+
+function withData(command: Command): Command {
+  return withSettingsFile(command).option(
+    "--data <dir>",
+    "data directory (default: that of the settings)",
+  );
 }
 
 function withSettingsFile(command: Command): Command {

@@ -108,7 +108,7 @@ function act(
   try {
     // The folder for the lock must not be made where no data directory is.
     statSync(directory.images);
-    actAsOwner(directory.path);
+    actAsOwner(directory, command, !dryRun);
     using lock = dryRun ? undefined : WorkLock.tryToTake(directory, "protect");
     if (lock === undefined && !dryRun) {
       throw new FatalError(

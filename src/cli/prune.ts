@@ -6,16 +6,17 @@
  */
 
 import { EXIT, type ExitStatus, FatalError, messageOf } from "../errors.ts";
+import { ArchiveView } from "../keep/archive-view.ts";
 import { hourAgo } from "../keep/age.ts";
-import { formatRecord } from "../keep/record.ts";
-import { type Round, runRound } from "../keep/round.ts";
+import { formatRecord } from "../catalog/record.ts";
+import { type Round, type RoundParts, runRound } from "../keep/round.ts";
 import { escape } from "../log/fields.ts";
 import { Calendar, systemClock } from "../protocol/calendar.ts";
 import { createShared } from "../shared/memory.ts";
 import { DataDirectory, Part } from "../store/data-directory.ts";
 import { DataGuard } from "../store/data-guard.ts";
 import { appendOutside } from "../store/outside-line.ts";
-import { WorkLock } from "../store/work-lock.ts";
+import { alone, Interruption } from "./archive-work.ts";
 import { actAsOwner } from "./as-owner.ts";
 import type { SettingsOptions } from "./check.ts";
 import { Progress } from "./progress.ts";
@@ -33,22 +34,18 @@ export async function prune(options: PruneOptions): Promise<ExitStatus> {
   const settings = settingsFor(options);
   const directory = new DataDirectory(settings.data_directory);
   const isRehearsal = options.dryRun === true;
+  actAsOwner(directory, "prune", !isRehearsal);
   const failures: string[] = [];
   let round: Round;
   try {
-    actAsOwner(directory.path);
     const guard = new DataGuard(directory, createShared(1));
     guard.adopt();
-    using lock = isRehearsal ? undefined : WorkLock.tryToTake(directory, "prune");
-    if (!isRehearsal && lock === undefined)
-      throw new FatalError(
-        EXIT.failure,
-        `Another process deletes in ${directory.path} at the moment: try again when it has ended`,
-      );
     const calendar = new Calendar(systemClock);
+    using archive = ArchiveView.of(settings.archive, directory);
+    using interruption = new Interruption();
     using counting = new Progress("days counted");
     using deleting = new Progress("images deleted");
-    round = await runRound({
+    const parts: RoundParts = {
       directory,
       settings,
       check: () => guard.check(Part.images),
@@ -60,15 +57,18 @@ export async function prune(options: PruneOptions): Promise<ExitStatus> {
       },
       fillRate: 0,
       until: hourAgo(calendar),
-      archive: undefined,
+      archive,
       isForced: options.force === true,
       isRehearsal,
-      shouldStop: () => false,
+      shouldStop: interruption.shouldStop,
       appendEvent: (text) => appendOutside(directory, calendar, text),
       onFailure: (message) => failures.push(message),
       onCounted: (done, total) => counting.show(done, total),
       onPruned: (images) => deleting.show(images),
-    });
+    };
+    round = isRehearsal
+      ? await runRound(parts)
+      : await alone(directory, "prune", async () => runRound(parts));
   } catch (cause) {
     if (cause instanceof FatalError) throw cause;
     throw new FatalError(EXIT.data, `Cannot prune ${directory.path}: ${messageOf(cause)}`, {

@@ -222,6 +222,7 @@ export function formatStatus(hub: Status, url: string): string {
       `${size(disk.free_bytes)} free of ${size(disk.size_bytes)}, for ${hub.settings.data_directory}`,
     ],
     ...keptFacts(hub.kept),
+    ...archiveFacts(hub),
   ];
   return [
     escape(
@@ -256,6 +257,13 @@ function keptFacts(kept: Status["kept"]): [string, string][] {
     ],
     ...(pruned.length > 0 ? [["deleted", pruned.join(", ")] satisfies [string, string]] : []),
   ];
+}
+
+function archiveFacts({ archive, time }: Status): [string, string][] {
+  if (archive === null) return [];
+  const last = archive.last_success;
+  const when = last === null ? "no round has ended well yet" : `up to date ${moment(last, time)}`;
+  return [["archive", `${archive.directory}, ${when}`]];
 }
 
 function publisherFact(

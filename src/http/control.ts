@@ -120,7 +120,7 @@ function shared(make: () => Promise<Answer>): Route {
 async function healthAnswer(overview: Overview): Promise<Answer> {
   const reasons = await reasonsAgainst(overview);
   if (reasons.length > 0) return plain(503, reasons.join("\n"));
-  return plain(200, ["ok", ...overview.kept.notices].join("\n"));
+  return plain(200, ["ok", ...overview.notices].join("\n"));
 }
 
 function reasonOf(error: unknown, address: ListenAddress): string {

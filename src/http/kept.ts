@@ -4,6 +4,7 @@
  * @module
  */
 
+import { counted } from "../log/amounts.ts";
 import type { KeepReport } from "../shared/messages.ts";
 
 /** Deletions since the start of the hub. */
@@ -50,8 +51,11 @@ export class Kept {
   }
 }
 
-/** Such as `6 days` or `5 hours`. @param days from now */
+/** A number of days in words, such as `6 days`, `5 hours` or `10 minutes`. */
 export function inWords(days: number): string {
-  const [count, unit] = days < 2 ? [Math.floor(days * 24), "hour"] : [Math.floor(days), "day"];
-  return `${count.toLocaleString("en-US")} ${unit}${count === 1 ? "" : "s"}`;
+  if (days >= 2) return counted(Math.floor(days), "day");
+  const hours = days * 24;
+  return hours >= 2
+    ? counted(Math.floor(hours), "hour")
+    : counted(Math.floor(hours * 60), "minute");
 }

@@ -147,7 +147,7 @@ export class Metrics {
   }
 
   private addKept(): void {
-    const { kept, settings } = this.overview;
+    const { kept, archive, settings } = this.overview;
     const byCamera = (of: (camera: KeepReport["cameras"][number]) => number) => (): Values =>
       (kept.latest?.cameras ?? []).map((camera) => [{ camera: camera.name }, of(camera)]);
     this.gauge(
@@ -186,6 +186,17 @@ export class Metrics {
       "imagehub_keep_problems",
       "Rules of keep that are off or cannot be kept",
       ofLatest(({ problems }) => problems.length),
+    );
+    const hasArchive = settings.archive.directory !== "";
+    this.gauge(
+      "imagehub_archive_healthy",
+      "1 if all days that are due are archived, else 0; always 1 without an archive",
+      () => one(archive.problem === undefined ? 1 : 0),
+    );
+    this.gauge(
+      "imagehub_archive_last_success_timestamp_seconds",
+      "When all days that were due were last archived; 0 if that was never",
+      () => one(hasArchive ? (archive.lastGoodMs ?? 0) / 1000 : 0),
     );
     for (const [unit, of] of [
       ["files", ({ count }: PrunedTotal) => count],

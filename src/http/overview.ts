@@ -16,6 +16,7 @@ import { DiskProbe } from "../store/disk-probe.ts";
 import type { ActivityMessage } from "../shared/messages.ts";
 import type { Liveness } from "../shared/liveness.ts";
 import { Counter, type Shared } from "../shared/memory.ts";
+import { ArchiveState } from "./archive-state.ts";
 import { Kept } from "./kept.ts";
 import { StoringThreads } from "../shared/storing-threads.ts";
 
@@ -45,6 +46,7 @@ export class Overview {
   readonly down = new Set<string>();
   /** What is kept, and what is wrong with the rules for it. */
   readonly kept = new Kept();
+  readonly archive = new ArchiveState();
   readonly guard: DataGuard;
   readonly disk: DiskProbe;
   readonly storing: StoringThreads;
@@ -59,6 +61,12 @@ export class Overview {
     this.guard = new DataGuard(new DataDirectory(settings.data_directory), shared);
     this.disk = new DiskProbe(this.guard);
     this.storing = new StoringThreads(shared, settings.writers);
+  }
+
+  /** What a person should know about the rules for what is kept, the disk and the archive. */
+  get notices(): string[] {
+    const { problem } = this.archive;
+    return [...this.kept.notices, ...(problem === undefined ? [] : [problem])];
   }
 
   /** Takes in a message from the receiver. */

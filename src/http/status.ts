@@ -76,6 +76,17 @@ export const statusSchema = z.object({
     })
     .nullable()
     .default(null),
+  /** null if there is none. */
+  archive: z
+    .object({
+      directory: z.string(),
+      files: z.number(),
+      bytes: z.number(),
+      last_success: instant.nullable(),
+      problem: z.string().nullable(),
+    })
+    .nullable()
+    .default(null),
   /** What a person should know about the rules for what is kept, and the disk. */
   notices: z.array(z.string()).default([]),
   nodes: z.array(nodeSchema),
@@ -118,8 +129,22 @@ export async function statusOf(overview: Overview): Promise<Status> {
       full_in_days: overview.kept.latest?.fullInDays ?? null,
     },
     kept: keptOf(overview.kept),
-    notices: overview.kept.notices,
+    archive: archiveOf(overview),
+    notices: overview.notices,
     nodes: nodesOf(overview.nodes, today.day),
+  };
+}
+
+function archiveOf({ archive, settings }: Overview): Status["archive"] {
+  const { directory } = settings.archive;
+  if (directory === "") return null;
+  const { files, bytes, lastGoodMs, problem } = archive;
+  return {
+    directory,
+    files,
+    bytes,
+    last_success: lastGoodMs === undefined ? null : new Date(lastGoodMs).toISOString(),
+    problem: problem ?? null,
   };
 }
 

@@ -8,7 +8,7 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { z } from "zod";
 import type { DataDirectory } from "../store/data-directory.ts";
-import { REASONS } from "./rules.ts";
+import { REASONS } from "../catalog/record.ts";
 
 const intentSchema = z.object({
   reason: z.enum(REASONS),

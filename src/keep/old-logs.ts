@@ -14,6 +14,8 @@ import { daysAfter } from "./age.ts";
 export interface OldLog {
   readonly date: string;
   readonly name: string;
+  /** In bytes. */
+  readonly size: number;
 }
 
 /** What was deleted. */
@@ -30,7 +32,8 @@ export function datedLogsIn({ logs }: DataDirectory): OldLog[] {
     .names()
     .flatMap((name) => {
       const day = dayOfLog(name);
-      return day === undefined ? [] : [{ date: dateOf(day), name }];
+      const size = day === undefined ? -1 : (folder.sizeOf(name) ?? -1);
+      return day === undefined || size < 0 ? [] : [{ date: dateOf(day), name, size }];
     })
     .toSorted((a, b) => (a.date < b.date ? -1 : 1));
 }
@@ -62,10 +65,9 @@ export function pruneLogs(
   const dates: string[] = [];
   let bytes = 0;
   using folder = Folder.open(`${logs}/.`);
-  for (const { date, name } of old) {
+  for (const { date, name, size } of old) {
     try {
-      const size = folder.sizeOf(name) ?? -1;
-      if (size < 0 || !(isRehearsal || folder.unlink(name))) continue;
+      if (!isRehearsal && !folder.unlink(name)) continue;
       dates.push(date);
       bytes += size;
     } catch (error) {

@@ -8,7 +8,8 @@
  */
 
 import { daysAfter } from "./age.ts";
-import type { Reason, Rules } from "./rules.ts";
+import type { Reason } from "../catalog/record.ts";
+import type { Rules } from "./rules.ts";
 
 /** Images of one day, or of one camera of that day. */
 export interface Candidate {

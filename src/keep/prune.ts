@@ -14,7 +14,7 @@ import { messageOf } from "../errors.ts";
 import { Folder } from "../os/folder.ts";
 import type { DataDirectory } from "../store/data-directory.ts";
 import type { Candidate, Deletion } from "./plan.ts";
-import type { Reason } from "./rules.ts";
+import type { Reason } from "../catalog/record.ts";
 
 /**
  * How many images are deleted in one go, and the pause after them, in milliseconds: 2,000 a second.

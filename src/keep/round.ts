@@ -10,6 +10,7 @@ import type { Settings } from "../config/schema.ts";
 import { counted } from "../log/amounts.ts";
 import type { SeenDays } from "../shared/messages.ts";
 import type { DataDirectory } from "../store/data-directory.ts";
+import type { ArchiveView } from "./archive-view.ts";
 import { referenceDate, youngDays } from "./age.ts";
 import { type Forecast, forecast } from "./forecast.ts";
 import { countHoldings, type Holdings } from "./holdings.ts";
@@ -17,22 +18,10 @@ import { type Intent, IntentNote } from "./intent.ts";
 import { datedLogsIn, oldLogs, pruneLogs } from "./old-logs.ts";
 import { type Deletion, type Plan, plan } from "./plan.ts";
 import { type Pruned, Pruner } from "./prune.ts";
-import { formatInterrupted, formatRecord, type PruneRecord } from "./record.ts";
+import { formatInterrupted, formatRecord, type PruneRecord } from "../catalog/record.ts";
 import { Rules } from "./rules.ts";
 import { saneRules } from "./sanity.ts";
 import { missingBytes, type Space, spaceOf } from "./space.ts";
-
-/** The archive, as deleting needs it. It is asked each time: nothing remembers its answers. */
-export interface ArchiveView {
-  /** Why it cannot be asked; undefined if it can. */
-  readonly problem: string | undefined;
-  /** The days that it has. */
-  readonly dates: ReadonlySet<string>;
-  /** Whether it has an image of a day, with this size in bytes. */
-  has(date: string): (name: string, size: number) => boolean;
-  /** Whether it has the event log of a day. */
-  hasLog(date: string): boolean;
-}
 
 /** What a round needs. */
 export interface RoundParts {
@@ -46,7 +35,7 @@ export interface RoundParts {
   /** Images at or after this time are never deleted. */
   readonly until: { readonly date: string; readonly micros: number };
   /** Given if only archived images may be deleted. */
-  readonly archive: ArchiveView | undefined;
+  readonly archive: Pick<ArchiveView, "problem" | "dates" | "has" | "hasLog"> | undefined;
   /** Whether to delete more than half of all images. */
   readonly isForced: boolean;
   /** Whether to change nothing. */
@@ -211,7 +200,7 @@ class Runner {
       held.days.map(({ date }) => date),
     );
     const old = oldLogs(all, settings.keep.event_days, reference).filter(
-      ({ date }) => archive === undefined || archive.hasLog(date),
+      ({ date, size }) => archive === undefined || archive.hasLog(date, size),
     );
     if (old.length === 0) return { problems: [], needsForce: false };
     if (old.length * 2 > all.length && !isForced) {

@@ -7,19 +7,6 @@
 import { bytesIn } from "../config/quantity.ts";
 import type { Settings } from "../config/schema.ts";
 
-/** Why something is deleted, by the name of its setting. */
-export const REASONS = [
-  "days",
-  "event_days",
-  "max_bytes",
-  "min_free",
-  "cameras.days",
-  "cameras.max_bytes",
-] as const;
-
-/** One of {@link REASONS}. */
-export type Reason = (typeof REASONS)[number];
-
 /** Limits of one camera. 0 stands for none. */
 export interface CameraLimits {
   readonly days: number;

@@ -42,9 +42,15 @@ export const { symbols: c } = dlopen("libc.so.6", {
     args: [FFIType.ptr, FFIType.u64, FFIType.i32, FFIType.i32, FFIType.i32, FFIType.i64],
     returns: FFIType.i64_fast,
   },
+  mkdirat: { args: [FFIType.i32, FFIType.ptr, FFIType.u32], returns: FFIType.i32 },
   // open(2) takes its mode as a variable argument. On Linux for x86-64 and AArch64 it is passed
   // like a named one.
   open: { args: [FFIType.ptr, FFIType.i32, FFIType.u32], returns: FFIType.i32 },
+  openat: { args: [FFIType.i32, FFIType.ptr, FFIType.i32, FFIType.u32], returns: FFIType.i32 },
+  posix_fadvise: {
+    args: [FFIType.i32, FFIType.i64, FFIType.i64, FFIType.i32],
+    returns: FFIType.i32,
+  },
   read: { args: [FFIType.i32, FFIType.ptr, FFIType.u64], returns: FFIType.i64_fast },
   renameat2: {
     args: [FFIType.i32, FFIType.ptr, FFIType.i32, FFIType.ptr, FFIType.u32],
@@ -83,8 +89,8 @@ export const { symbols: c } = dlopen("libc.so.6", {
 });
 
 /**
- * Older C libraries have no `getdents64`, so it is called by its number. It has other arguments than
- * futex(2), the other call of that kind.
+ * Older C libraries have no `getdents64`, so it is called by its number. It has other arguments
+ * than futex(2), the other call of that kind.
  */
 const { symbols: numbered } = dlopen("libc.so.6", {
   syscall: {

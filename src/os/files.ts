@@ -26,6 +26,7 @@ const STATX_INODE = 8;
 const STATX_DEVICE = 34;
 const RENAME_NOREPLACE = 1;
 const SEEK_END = 2;
+const POSIX_FADV_DONTNEED = 4;
 const LOCK_EX = 2;
 const LOCK_NB = 4;
 const O_CLOEXEC = 0o2000000;
@@ -65,7 +66,7 @@ class PathBuffer {
 }
 
 export const pathA = new PathBuffer();
-const pathB = new PathBuffer();
+export const pathB = new PathBuffer();
 
 /**
  * `open(directory, O_TMPFILE | O_WRONLY)`: a file without a name in `directory`. @throws
@@ -202,6 +203,14 @@ function written(result: number): number {
  */
 export function fsync(fd: number): void {
   while (c.fsync(fd) < 0) failUnlessInterrupted("fsync");
+}
+
+/**
+ * `posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED)`: what was flushed leaves memory, so that the next
+ * read comes from the disk. Where this is not possible, nothing happens.
+ */
+export function dropFromMemory(fd: number): void {
+  c.posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
 }
 
 /** `fsync` of a directory: makes its entries durable. @throws {SystemError} */

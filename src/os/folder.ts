@@ -1,27 +1,41 @@
 /**
- * A folder held open. What is looked at and removed is in this very folder, also if its path is
- * moved or replaced meanwhile, and no symbolic link is followed.
+ * A folder held open. What is looked at, read, made and removed is in this very folder, also if its
+ * path is moved or replaced meanwhile, and no symbolic link is followed.
  *
  * @module
  */
 
-import { closeSync, constants as fs, openSync, readFileSync } from "node:fs";
+import { closeSync, constants as fs, fstatSync, readFileSync } from "node:fs";
 import { constants as os } from "node:os";
 import { c, getdents, lastErrno, SystemError } from "./ffi.ts";
-import { close, fsync, openDirectory, openFolder, pathA } from "./files.ts";
+import { close, fsync, NotAFile, openFolder, pathA, pathB } from "./files.ts";
 
 const AT_SYMLINK_NOFOLLOW = 0x100;
 const STATX_BASIC = 0x7ff;
+const RENAME_NOREPLACE = 1;
+const O_CLOEXEC = 0o2000000;
+
+/** Permissions of new files and folders, before the umask. */
+const FILE_MODE = 0o644;
+const FOLDER_MODE = 0o755;
+
+/** Errors that mean: not on this file system. */
+const UNSUPPORTED: ReadonlySet<number> = new Set([
+  os.errno.EINVAL,
+  os.errno.ENOSYS,
+  os.errno.EOPNOTSUPP,
+]);
 
 /**
  * struct statx (256 bytes) as 32-bit numbers: the indexes of the number of links, the mode (lower
- * half), the inode, the size and the device.
+ * half), the inode, the size, the time of the last change and the device.
  */
 const STATX_INTS = 64;
 const LINKS = 4;
 const MODE = 7;
 const INODE = 8;
 const SIZE = 10;
+const MODIFIED = 28;
 const DEVICE = 34;
 
 /** struct linux_dirent64: the positions of its own length and of the name, in bytes. */
@@ -36,6 +50,8 @@ export interface Entry {
   readonly isFile: boolean;
   /** In bytes. */
   readonly size: number;
+  /** When its content was changed last, in seconds since 1970. */
+  readonly modifiedS: number;
   /** How many names the file has. */
   readonly links: number;
   /** Files with the same numbers are the same file. */
@@ -73,7 +89,7 @@ export class Folder implements Disposable {
    */
   *eachName(): Generator<string> {
     // The position belongs to the descriptor, so one of its own lets two readers be.
-    const fd = openDirectory(`/proc/self/fd/${this.fd}`);
+    const fd = this.openAt(".", fs.O_RDONLY | fs.O_DIRECTORY);
     const buffer = Buffer.allocUnsafeSlow(DIRENTS_BYTES);
     try {
       for (;;) {
@@ -96,9 +112,11 @@ export class Folder implements Disposable {
   entry(name: string): Entry | undefined {
     if (!this.look(name)) return undefined;
     const { status } = this;
+    const seconds = (BigInt(status[MODIFIED + 1]!) << 32n) | BigInt(status[MODIFIED]!);
     return {
       isFile: this.isFile,
       size: this.size,
+      modifiedS: Number(BigInt.asIntN(64, seconds)) + status[MODIFIED + 2]! / 1e9,
       links: status[LINKS]!,
       device: `${status[DEVICE]}:${status[DEVICE + 1]}`,
       inode: (BigInt(status[INODE + 1]!) << 32n) | BigInt(status[INODE]!),
@@ -141,10 +159,9 @@ export class Folder implements Disposable {
       throw new SystemError("linkat", lastErrno(), `${to.path}/${name}`);
   }
 
-  /** The content of a file, but not through a link. @throws {Error} of node:fs */
+  /** The content of a file, but not through a link. @throws {SystemError} @throws {NotAFile} */
   read(name: string): Uint8Array {
-    const flags = fs.O_RDONLY | fs.O_NOFOLLOW | fs.O_NONBLOCK;
-    const fd = openSync(`/proc/self/fd/${this.fd}/${name}`, flags);
+    const fd = this.openFile(name);
     try {
       return readFileSync(fd);
     } finally {
@@ -152,23 +169,93 @@ export class Folder implements Disposable {
     }
   }
 
+  /** Opens a folder in it. @throws {SystemError} ENOENT, or ENOTDIR as with {@link Folder.open} */
+  folder(name: string): Folder {
+    const flags = fs.O_RDONLY | fs.O_DIRECTORY | fs.O_NOFOLLOW;
+    return new Folder(`${this.path}/${name}`, this.openAt(name, flags));
+  }
+
+  /** Makes a folder in it, unless there is one, and opens it. @throws {SystemError} */
+  makeFolder(name: string): Folder {
+    if (c.mkdirat(this.fd, pathA.set(inFolder(name)), FOLDER_MODE) < 0) {
+      if (lastErrno() !== os.errno.EEXIST) this.fail("mkdir", name);
+    } else this.flush();
+    return this.folder(name);
+  }
+
+  /** Opens a file for reading. @throws {SystemError} ELOOP for a link @throws {NotAFile} */
+  openFile(name: string): number {
+    const fd = this.openAt(name, fs.O_RDONLY | fs.O_NOFOLLOW | fs.O_NONBLOCK);
+    if (fstatSync(fd).isFile()) return fd;
+    close(fd);
+    throw new NotAFile(`${this.path}/${name}`);
+  }
+
+  /** Makes a file, for writing and reading. @throws {SystemError} EEXIST if the name is taken */
+  create(name: string): number {
+    return this.openAt(name, fs.O_CREAT | fs.O_EXCL | fs.O_RDWR | fs.O_NOFOLLOW, FILE_MODE);
+  }
+
+  /** Moves a file to a folder, where it replaces one of that name. @throws {SystemError} */
+  move(name: string, to: Folder, newName: string): void {
+    const [from, into] = [pathA.set(inFolder(name)), pathB.set(inFolder(newName))];
+    if (c.renameat2(this.fd, from, to.fd, into, 0) < 0) to.fail("rename", newName);
+  }
+
+  /**
+   * The same, but never replaces. Where the file system cannot do both at once, it looks first, so
+   * only one process may work there.
+   *
+   * @returns false if the name is taken
+   */
+  moveNew(name: string, to: Folder, newName: string): boolean {
+    const [from, into] = [pathA.set(inFolder(name)), pathB.set(inFolder(newName))];
+    if (c.renameat2(this.fd, from, to.fd, into, RENAME_NOREPLACE) >= 0) return true;
+    const errno = lastErrno();
+    if (errno === os.errno.EEXIST) return false;
+    if (!UNSUPPORTED.has(errno)) throw new SystemError("rename", errno, `${to.path}/${newName}`);
+    if (to.entry(newName) !== undefined) return false;
+    this.move(name, to, newName);
+    return true;
+  }
+
   /** Removes a name. @returns whether it was there @throws {SystemError} */
   unlink(name: string): boolean {
-    if (name.includes("/")) throw new Error(`${name} is not a name in a folder`);
-    while (c.unlinkat(this.fd, pathA.set(name), 0) < 0) {
-      const errno = lastErrno();
-      if (errno === os.errno.ENOENT) return false;
-      if (errno !== os.errno.EINTR) throw new SystemError("unlink", errno, `${this.path}/${name}`);
+    while (c.unlinkat(this.fd, pathA.set(inFolder(name)), 0) < 0) {
+      if (lastErrno() === os.errno.ENOENT) return false;
+      if (lastErrno() !== os.errno.EINTR) this.fail("unlink", name);
     }
     return true;
   }
 
-  /** Makes its entries durable. @throws {SystemError} */
+  /** Makes its entries durable, where the file system can. @throws {SystemError} */
   flush(): void {
-    fsync(this.fd);
+    try {
+      fsync(this.fd);
+    } catch (error) {
+      // Some network file systems flush no folders.
+      if (!(error instanceof SystemError) || !UNSUPPORTED.has(error.errno)) throw error;
+    }
+  }
+
+  private openAt(name: string, flags: number, mode = 0): number {
+    for (;;) {
+      const fd = c.openat(this.fd, pathA.set(inFolder(name)), flags | O_CLOEXEC, mode);
+      if (fd >= 0) return fd;
+      if (lastErrno() !== os.errno.EINTR) this.fail("open", name);
+    }
+  }
+
+  private fail(call: string, name: string): never {
+    throw new SystemError(call, lastErrno(), `${this.path}/${name}`);
   }
 
   [Symbol.dispose](): void {
     close(this.fd);
   }
+}
+
+function inFolder(name: string): string {
+  if (name.includes("/")) throw new Error(`${name} is not a name in a folder`);
+  return name;
 }

@@ -65,6 +65,28 @@ export interface FlusherStart extends ThreadStart {
   readonly lockText: string | undefined;
 }
 
+/** To the archiver. */
+export type ToArchiver =
+  /** The first message: everything it needs for one round. */
+  | { readonly type: "start"; readonly settings: Settings }
+  /** It ends after the file in hand. The next round continues. */
+  | { readonly type: "stop" };
+
+/** What one round of the archiver has done. */
+export interface ArchiveRound {
+  /** The days that got a manifest, or a new one. */
+  readonly days: readonly string[];
+  /** Files that were copied, and their bytes. */
+  readonly files: number;
+  readonly bytes: number;
+  /** Files in the folders of those days that are not the hub's, and were left out. */
+  readonly foreign: number;
+  /** What could not be archived, and why; complete messages. */
+  readonly problems: readonly string[];
+  /** Whether it was asked to stop before it was through. */
+  readonly isStopped: boolean;
+}
+
 /** A line for the log. */
 interface LogMessage {
   readonly type: "log";
@@ -87,6 +109,16 @@ export type FlusherMessage =
   | LogMessage
   /** It has flushed for the last time. */
   | { readonly type: "ended" };
+
+/** From the archiver. */
+export type ArchiverMessage =
+  | LogMessage
+  /** It has done its round and ends. */
+  | { readonly type: "archived"; readonly round: ArchiveRound }
+  /** It is alive, and at work on a day. */
+  | { readonly type: "progress" }
+  /** Another process archives right now. It ends. */
+  | { readonly type: "busy" };
 
 /**
  * What could or could not be stored since the previous message: null if the last try succeeded,

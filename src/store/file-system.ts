@@ -13,6 +13,8 @@ interface Mount {
   readonly type: string;
   /** Such as `/dev/sda1`. */
   readonly source: string;
+  /** Its number, such as `8:1`. */
+  readonly disk: string;
 }
 
 /**
@@ -22,13 +24,30 @@ interface Mount {
  * @returns e.g. `fuseblk at /media/pi/STICK (/dev/sda1)`; undefined if unknown
  */
 export function fileSystemOf(path: string): string | undefined {
+  const mount = mountOf(path);
+  return mount && `${mount.type} at ${mount.point} (${mount.source})`;
+}
+
+/**
+ * The disk that holds a path, as the kernel numbers it, such as `8:1`. All subvolumes and bind
+ * mounts of one disk have the same number: systemd makes a bind mount of each `ReadWritePaths=`,
+ * which looks like a disk of its own otherwise.
+ *
+ * @returns undefined if unknown, or if the disk is one that the kernel mounts when it is needed and
+ * could not (autofs)
+ */
+export function diskOf(path: string): string | undefined {
+  const mount = mountOf(path);
+  return mount?.type === "autofs" ? undefined : mount?.disk;
+}
+
+function mountOf(path: string): Mount | undefined {
   try {
     const real = realPathOf(path);
     // If several are mounted at one place, the last one covers the others.
-    const mount = mounts()
+    return mounts()
       .filter(({ point }) => isBelow(real, point))
       .reduce((best, next) => (next.point.length >= best.point.length ? next : best));
-    return `${mount.type} at ${mount.point} (${mount.source})`;
   } catch {
     return undefined;
   }
@@ -67,7 +86,8 @@ function mounts(): Mount[] {
       // After a varying number of fields comes a dash.
       const [before = "", after = ""] = line.split(" - ");
       const [type = "", source = ""] = after.split(" ");
-      return { point: unescape(before.split(" ")[4] ?? ""), type, source: unescape(source) };
+      const [, , disk = "", , point = ""] = before.split(" ");
+      return { point: unescape(point), type, source: unescape(source), disk };
     });
 }
 

@@ -13,8 +13,8 @@ const MODE = 0o644;
 
 /**
  * Appends a line with the current time, in a single write. If the hub gives the log its dated name
- * at this moment, the line is in that one. Only the hub rotates the log: a line of a new day goes to
- * the log that is there.
+ * at this moment, the line is in that one. Only the hub rotates the log. A line of a new day goes
+ * to the log that is there.
  *
  * @throws {SystemError} and {NotAFile}
  */

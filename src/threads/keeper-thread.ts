@@ -6,6 +6,7 @@
  */
 
 import { messageOf } from "../errors.ts";
+import { ArchiveView } from "../keep/archive-view.ts";
 import { reportOf } from "../keep/report.ts";
 import { runRound } from "../keep/round.ts";
 import { Calendar, systemClock } from "../protocol/calendar.ts";
@@ -39,6 +40,7 @@ async function keep({ settings, shared, seen, fillRate }: KeeperStart): Promise<
   // Another process deletes at the moment, so there is nothing to do.
   using lock = WorkLock.tryToTake(directory, "prune");
   if (lock === undefined) return;
+  using archive = ArchiveView.of(settings.archive, directory);
   const calendar = new Calendar(systemClock);
   const durable = settings.ack === "synced";
   const events = new EventLog(guard, calendar, shared, durable);
@@ -49,7 +51,7 @@ async function keep({ settings, shared, seen, fillRate }: KeeperStart): Promise<
     seen,
     fillRate,
     until: hourAgo(calendar),
-    archive: undefined,
+    archive,
     isForced: false,
     isRehearsal: false,
     shouldStop: () => Atomics.load(shared.integers, Integer.stopping) !== 0,

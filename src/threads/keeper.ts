@@ -10,6 +10,7 @@ import type { Overview } from "../http/overview.ts";
 import { ClockHistory } from "../keep/age.ts";
 import { isShort, spaceSoon } from "../keep/space.ts";
 import type { Log } from "../log/log.ts";
+import { Reminder } from "../log/reminder.ts";
 import { bootMs } from "../os/time.ts";
 import type { Shared } from "../shared/memory.ts";
 import type { KeeperMessage, KeeperStart } from "../shared/messages.ts";
@@ -25,9 +26,6 @@ const SPACE_MS = 1000;
 
 /** How long a short disk is let be if the last round could delete nothing, in milliseconds. */
 const HELPLESS_MS = 20_000;
-
-/** How often the same problem, and a disk that will soon be full, is logged, in milliseconds. */
-const REPEAT_MS = 24 * 3_600_000;
 
 /** From when on a disk that fills is worth a warning, in days. */
 const SOON_DAYS = 14;
@@ -54,10 +52,11 @@ export class Keeper {
   private isDueAgain = false;
   /** When a round was the last one that could delete nothing. */
   private helplessMs = Number.NEGATIVE_INFINITY;
-  /** When each problem was logged. */
-  private readonly saidMs = new Map<string, number>();
+  private readonly reminder: Reminder;
 
-  constructor(private readonly parts: KeeperParts) {}
+  constructor(private readonly parts: KeeperParts) {
+    this.reminder = new Reminder(parts.log);
+  }
 
   /** Begins the rounds. */
   begin(): void {
@@ -130,15 +129,8 @@ export class Keeper {
     overview.kept.add(message);
     const isHelpless = message.isShort && message.pruned.length === 0;
     this.helplessMs = isHelpless ? performance.now() : Number.NEGATIVE_INFINITY;
-    for (const problem of message.problems) this.warn(problem, problem);
+    for (const problem of message.problems) this.reminder.warn(problem);
     const full = overview.kept.fullWithin(SOON_DAYS);
-    if (full !== undefined) this.warn("full", full);
-  }
-
-  private warn(what: string, text: string): void {
-    const now = performance.now();
-    if (now - (this.saidMs.get(what) ?? Number.NEGATIVE_INFINITY) < REPEAT_MS) return;
-    this.saidMs.set(what, now);
-    this.parts.log.warn(text);
+    if (full !== undefined) this.reminder.warn(full, "full");
   }
 }

@@ -10,6 +10,7 @@ import type { Overview } from "../http/overview.ts";
 import type { Log } from "../log/log.ts";
 import { EventQueue } from "../shared/event-queue.ts";
 import { Flushers } from "../shared/flushers.ts";
+import { Archiver } from "./archiver.ts";
 import { Keeper } from "./keeper.ts";
 import type { Loan } from "../shared/loan.ts";
 import type { Shared } from "../shared/memory.ts";
@@ -44,11 +45,11 @@ export interface SupervisorParts {
   readonly receiverWakeFd: number;
   readonly fastPathWakeFd: number;
   /** Notes which threads are down, and what could not be flushed. */
-  readonly overview: Pick<Overview, "down" | "guard" | "kept" | "note" | "today">;
+  readonly overview: Pick<Overview, "archive" | "down" | "guard" | "kept" | "note" | "today">;
   readonly log: Log;
   /** The entry file of each kind of thread. */
   readonly entries: Readonly<
-    Record<"writer" | "receiver" | "flusher" | "fastPath" | "keeper", URL>
+    Record<"writer" | "receiver" | "flusher" | "fastPath" | "keeper" | "archiver", URL>
   >;
 }
 
@@ -70,8 +71,8 @@ interface Role {
 
 /** The supervisor of one hub. It lives in the main thread. */
 export class Supervisor {
-  /** Keeps order in the data directory. */
-  readonly keeper: Keeper;
+  private readonly keeper: Keeper;
+  private readonly archiver: Archiver;
   private readonly storing: StoringThreads;
   private readonly flushers: Flushers;
   /** For each flusher: resolves when it has flushed for the last time. */
@@ -82,6 +83,7 @@ export class Supervisor {
     this.storing = new StoringThreads(shared, settings.writers);
     this.flushers = new Flushers(shared);
     this.keeper = new Keeper(parts);
+    this.archiver = new Archiver(parts, () => this.keeper.start());
   }
 
   /** Starts the writers. @returns when all of them wait for work */
@@ -175,6 +177,18 @@ export class Supervisor {
         task,
         lockText: number === 0 ? lockText : undefined,
       });
+  }
+
+  /** Begins to keep order in the data directory, and to archive. */
+  startKeeping(): void {
+    this.keeper.begin();
+    this.archiver.begin();
+  }
+
+  /** Begins no more of it. What is under way ends by itself, or with the process. */
+  endKeeping(): void {
+    this.keeper.close();
+    this.archiver.close();
   }
 
   /** Ends the flushers. @returns when each has flushed for the last time */

@@ -80,6 +80,7 @@ describe("imagehub days", () => {
           ],
           events: 0,
           protected: { images: 0, bytes: 0 },
+          pruned: [],
         },
         {
           date: "2021-09-24",
@@ -89,6 +90,7 @@ describe("imagehub days", () => {
           cameras: [{ name: "Gate", images: 1, bytes: 999 }],
           events: 1,
           protected: { images: 0, bytes: 0 },
+          pruned: [],
         },
       ],
     });

@@ -47,6 +47,7 @@ connections  4 now, 3 denied since the start
 disk         999 bytes free of 64.0 GB, for /srv/imagehub
 kept         30 days since 2026-10-24, 123,456 images (5.4 GB), 12 protected, 180.0 MB a day
 deleted      3,211 (512.0 MB) by min_free
+archive      /mnt/nas, up to date 1 h ago (14:00:30)
 
 NODE                   VIEW  ADDRESS        LAST SEEN                         IMAGES TODAY  EVENTS TODAY  LAST HEARTBEAT
 Barn                   -     192.168.86.41  12 s ago (15:00:18)               0             2             12 s ago (15:00:18)

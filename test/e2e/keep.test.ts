@@ -7,7 +7,7 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdirSync, readdirSync } from "node:fs";
 import { daysAfter } from "../../src/keep/age.ts";
-import { parseRecord } from "../../src/keep/record.ts";
+import { parseRecord } from "../../src/catalog/record.ts";
 import { LoopDisk } from "../faults/disk.ts";
 import { FaultHub } from "../faults/hub.ts";
 import { judge, logLines, problemsOf } from "../faults/judge.ts";
@@ -139,10 +139,50 @@ test("a command deletes beside a running hub, and only one deletes at a time", a
     await Bun.sleep(300);
     const [status, text] = await prune();
     expect(status).toBe(1);
-    expect(text).toContain("Another process deletes");
+    expect(text).toContain("is deleting images right now");
   } finally {
     held.kill("SIGKILL");
     await held.exited;
   }
   expect(readdirSync(directory.images)).toHaveLength(4);
+});
+
+describe.skipIf(lacksMount())("a hub with an archive", () => {
+  test("deletes only what is archived, also when the archive comes later", async () => {
+    using home = tempDir();
+    using disk = new LoopDisk({ bytes: 64 * 2 ** 20 });
+    const directory = dataDirectory(`${home.path}/imagehub_data`);
+    const dates = fillDays(directory, today(), 5, 4, 1000);
+    disk.unmount();
+    await using hub = await startHub({
+      dir: home.path,
+      env: WITH_HTTP,
+      timezone: "UTC",
+      settings: { hub: { keep: { days: 3 }, archive: { directory: disk.path } } },
+    });
+    const withoutDisk = await answered(
+      async () => await statusOf(hub),
+      ({ archive, kept }) => kept !== null && archive?.problem !== null,
+    );
+    expect(withoutDisk.notices.join("\n")).toContain("must be archived first");
+    expect(withoutDisk.notices.join("\n")).toContain("The archive has not been up to date for");
+    expect(readdirSync(disk.path)).toEqual([]);
+    expect(datesOf(directory)).toEqual(dates);
+    disk.mount();
+    const archived = Bun.spawnSync(
+      [process.execPath, `${import.meta.dir}/../../src/main.ts`, "archive", "--path", home.path],
+      { env: { ...process.env, TZ: "UTC" } },
+    );
+    expect([archived.exitCode, archived.stderr.toString()]).toEqual([0, ""]);
+    const pruned = Bun.spawnSync(
+      [process.execPath, `${import.meta.dir}/../../src/main.ts`, "prune", "--path", home.path],
+      { env: { ...process.env, TZ: "UTC" } },
+    );
+    expect(pruned.stdout.toString()).toBe(`Pruned 1 day, 4 images, 4.0 kB: days (${dates[0]})\n`);
+    expect(datesOf(directory)).toEqual(dates.slice(1));
+    expect(readdirSync(`${disk.path}/images`).toSorted()).toEqual(dates);
+    expect(
+      Bun.spawnSync(["sh", "-c", "sha256sum -c --quiet manifests/*"], { cwd: disk.path }).exitCode,
+    ).toBe(0);
+  });
 });

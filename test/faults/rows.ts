@@ -7,6 +7,7 @@
 
 import type { Row } from "./row.ts";
 import { access } from "./rows/access.ts";
+import { archive } from "./rows/archive.ts";
 import { boot } from "./rows/boot.ts";
 import { clock } from "./rows/clock.ts";
 import { crowd } from "./rows/crowd.ts";
@@ -35,7 +36,7 @@ import { watchers } from "./rows/watchers.ts";
 export const ENDS: readonly Row[] = [kill, power, term, herd, twins];
 
 /** The disk fails, is full, goes away, or stands still. */
-export const DISKS: readonly Row[] = [errors, full, missing, stall, logs, pruning, month];
+export const DISKS: readonly Row[] = [errors, full, missing, stall, logs, pruning, month, archive];
 
 /** Senders send what makes no sense, may not send, are old, or are on a link that falls silent. */
 export const SENDERS: readonly Row[] = [random, names, access, oldLibzmq, link];

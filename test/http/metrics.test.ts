@@ -103,6 +103,23 @@ function overviewIn(directory: string): Overview {
     ],
     outcomes: {},
   });
+  overview.kept.add({
+    type: "report",
+    days: 3,
+    firstDay: "2026-11-20",
+    images: 30,
+    bytes: 1500,
+    protectedImages: 1,
+    cameras: [
+      { name: "Barn-Door", images: 10, bytes: 1000 },
+      { name: 'Say-"cheese"', images: 20, bytes: 500 },
+    ],
+    bytesPerDay: 100,
+    fullInDays: 2,
+    pruned: [{ reason: "min_free", count: 3, bytes: 300 }],
+    isShort: false,
+    problems: ["A rule is off"],
+  });
   return overview;
 }
 

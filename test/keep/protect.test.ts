@@ -13,7 +13,8 @@ import {
 import { join } from "node:path";
 import { protectedNames } from "../../src/catalog/kept.ts";
 import { Protection, type ProtectionOptions } from "../../src/keep/protect.ts";
-import { cameraPattern, selectionsOf } from "../../src/keep/selection.ts";
+import { patternOf } from "../../src/keep/rules.ts";
+import { selectionsOf } from "../../src/keep/selection.ts";
 import { DataDirectory } from "../../src/store/data-directory.ts";
 import { clearLeftovers } from "../../src/store/leftovers.ts";
 import { CHECKOUT, lacks } from "../../scripts/lib/available.ts";

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync, writeFileSync, mkdirSync, linkSync } from "node:fs";
 import { defaultSettings, type Settings } from "../../src/config/schema.ts";
-import { type ArchiveView, type Round, type RoundParts, runRound } from "../../src/keep/round.ts";
+import { type Round, type RoundParts, runRound } from "../../src/keep/round.ts";
 import type { SeenDays } from "../../src/shared/messages.ts";
 import type { DataDirectory } from "../../src/store/data-directory.ts";
 import { tempDir, type TempDir } from "../support/machine/temp.ts";
@@ -167,7 +167,7 @@ describe("a round", () => {
 
   test("waits for the archive", async () => {
     fill();
-    const archive: ArchiveView = {
+    const archive: RoundParts["archive"] = {
       problem: "The archive is not mounted",
       dates: new Set(["2021-09-21"]),
       has: () => (name) => !name.includes("T01"),

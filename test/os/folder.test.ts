@@ -1,5 +1,15 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { existsSync, linkSync, mkdirSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { Folder } from "../../src/os/folder.ts";
 import { tempDir, type TempDir } from "../support/machine/temp.ts";
@@ -85,4 +95,57 @@ test("gives a file a second name in another folder, and never replaces one", () 
   expect(() => folder.link("none.jpg", other)).toThrow("ENOENT");
   expect(Buffer.from(other.read("image.jpg")).toString()).toBe("12345");
   expect(() => folder.read("link.jpg")).toThrow("ELOOP");
+});
+
+test("knows when a file was changed, also before 1970", () => {
+  using folder = Folder.open(at("day"));
+  for (const time of [1_632_391_200.25, -3600]) {
+    Bun.spawnSync(["touch", "-d", `@${time}`, at("day", "image.jpg")]);
+    expect(folder.entry("image.jpg")?.modifiedS).toBe(time);
+  }
+});
+
+test("makes and opens folders in it, not through links", () => {
+  symlinkSync("day", at("link"));
+  using top = Folder.open(temp.path);
+  {
+    using made = top.makeFolder("new");
+    using again = top.makeFolder("new");
+    expect(made.names()).toEqual(again.names());
+  }
+  using day = top.folder("day");
+  expect(day.names()).toEqual(["image.jpg"]);
+  expect(() => top.folder("none")).toThrow("ENOENT");
+  expect(() => top.folder("link")).toThrow("ENOTDIR");
+  expect(() => top.makeFolder("link")).toThrow("ENOTDIR");
+  expect(() => top.makeFolder("../outside")).toThrow("is not a name");
+});
+
+test("opens and makes files in it, not through links", () => {
+  symlinkSync("image.jpg", at("day", "link.jpg"));
+  Bun.spawnSync(["mkfifo", at("day", "pipe")]);
+  using folder = Folder.open(at("day"));
+  const fd = folder.openFile("image.jpg");
+  expect(readFileSync(fd, "utf8")).toBe("12345");
+  closeSync(fd);
+  for (const name of ["none", "link.jpg", "pipe"]) expect(() => folder.openFile(name)).toThrow();
+  const made = folder.create("new");
+  writeFileSync(made, "new");
+  closeSync(made);
+  expect(() => folder.create("new")).toThrow("EEXIST");
+  expect(() => folder.create("link.jpg")).toThrow("EEXIST");
+  expect(readFileSync(at("day", "image.jpg"), "utf8")).toBe("12345");
+});
+
+test("moves a file to another folder, and replaces another one only if that is wished", () => {
+  mkdirSync(at("other"));
+  writeFileSync(at("other", "taken"), "first");
+  using from = Folder.open(at("day"));
+  using to = Folder.open(at("other"));
+  expect(from.moveNew("image.jpg", to, "taken")).toBe(false);
+  expect(from.moveNew("image.jpg", to, "free")).toBe(true);
+  expect(() => from.moveNew("image.jpg", to, "again")).toThrow("ENOENT");
+  to.move("free", to, "taken");
+  expect(readdirSync(at("other"))).toEqual(["taken"]);
+  expect(readFileSync(at("other", "taken"), "utf8")).toBe("12345");
 });

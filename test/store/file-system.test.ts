@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileSystemOf, missingMountOf } from "../../src/store/file-system.ts";
+import { diskOf, fileSystemOf, missingMountOf } from "../../src/store/file-system.ts";
 import { lacksMount, SmallDisk } from "../support/machine/file-system.ts";
 import { tempDir } from "../support/machine/temp.ts";
 
@@ -15,6 +15,24 @@ describe.skipIf(lacksMount())("fileSystemOf", () => {
       expect(fileSystemOf(path)).toBe(named);
     // A name that begins like the mount point.
     expect(fileSystemOf(`${disk.path}-b`)).not.toBe(named);
+  });
+});
+
+describe.skipIf(lacksMount())("diskOf", () => {
+  test("is the same for all mounts of a disk, and another one for another disk", () => {
+    using disk = new SmallDisk("size=64k");
+    using temp = tempDir();
+    const before = diskOf(temp.path);
+    expect(before).toMatch(/^\d+:\d+$/);
+    expect(diskOf(disk.path)).not.toBe(before);
+    expect(diskOf(join(disk.path, "not/there"))).toBe(diskOf(disk.path));
+    Bun.spawnSync(["mount", "--bind", temp.path, temp.path]);
+    try {
+      expect(fileSystemOf(temp.path)).toContain(` at ${temp.path} `);
+      expect(diskOf(temp.path)).toBe(before);
+    } finally {
+      Bun.spawnSync(["umount", temp.path]);
+    }
   });
 });
 

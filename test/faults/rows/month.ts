@@ -7,7 +7,7 @@
 
 import { readdirSync, statfsSync } from "node:fs";
 import { daysAfter } from "../../../src/keep/age.ts";
-import { parseRecord } from "../../../src/keep/record.ts";
+import { parseRecord } from "../../../src/catalog/record.ts";
 import { SetClock } from "../../support/machine/set-clock.ts";
 import { dataDirectory, namesOf } from "../../support/store/days.ts";
 import { LoopDisk } from "../disk.ts";

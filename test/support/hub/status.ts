@@ -44,6 +44,13 @@ export function statusAt(time: string): Status {
       cameras: [{ name: "Barn", images: 123_456, bytes: 5_400_000_000 }],
       pruned: { min_free: { count: 3211, bytes: 512_000_000 } },
     },
+    archive: {
+      directory: "/mnt/nas",
+      files: 5,
+      bytes: 1000,
+      last_success: before(3600),
+      problem: null,
+    },
     notices: ["The disk will be full in 6 days at this week's rate; see keep.min_free"],
     nodes: [
       {

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { formatInterrupted, formatRecord, parseRecord } from "../../src/keep/record.ts";
+import { formatInterrupted, formatRecord, parseRecord } from "../../src/catalog/record.ts";
 
 const record = {
   reason: "min_free",
@@ -47,7 +47,7 @@ test("a run that was interrupted is told without counts", () => {
   expect(formatInterrupted({ reason, from, to: from })).toBe(
     "Pruned by a run that was interrupted: min_free (2026-11-20)",
   );
-  expect(formatInterrupted({ reason, from, to: "2026-11-22" })).toEndWith(
-    "(2026-11-20 to 2026-11-22)",
-  );
+  const line = formatInterrupted({ reason, from, to: "2026-11-22" });
+  expect(line).toEndWith("(2026-11-20 to 2026-11-22)");
+  expect(parseRecord(line)).toMatchObject({ reason, from, to: "2026-11-22", count: 0 });
 });

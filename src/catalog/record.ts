@@ -6,8 +6,18 @@
  */
 
 import { counted, size } from "../log/amounts.ts";
-import type { Intent } from "./intent.ts";
-import { REASONS, type Reason } from "./rules.ts";
+/** Why something is deleted, by the name of its setting. */
+export const REASONS = [
+  "days",
+  "event_days",
+  "max_bytes",
+  "min_free",
+  "cameras.days",
+  "cameras.max_bytes",
+] as const;
+
+/** One of {@link REASONS}. */
+export type Reason = (typeof REASONS)[number];
 
 /** What one run has deleted for one reason. */
 export interface PruneRecord {
@@ -41,7 +51,11 @@ export function formatRecord(record: PruneRecord): string {
 }
 
 /** The line for a deletion whose count is lost. Such as `Pruned by a run that … (2026-11-20)`. */
-export function formatInterrupted({ reason, from, to }: Intent): string {
+export function formatInterrupted({
+  reason,
+  from,
+  to,
+}: Pick<PruneRecord, "reason" | "from" | "to">): string {
   const place = from === to ? from : `${from} to ${to}`;
   return `Pruned by a run that was interrupted: ${reason} (${place})`;
 }
@@ -52,11 +66,24 @@ const UNITS = { bytes: 1, kB: 1e3, MB: 1e6, GB: 1e9, TB: 1e12 } as const;
 const FORM =
   /^Pruned (?:([\d,]+) days?, )?([\d,]+) (?:images?|event logs?), ([\d.]+) (bytes|kB|MB|GB|TB): ([\w.]+) \((\d{4}-\d{2}-\d{2})(?: to (\d{4}-\d{2}-\d{2}))?(?: until (\d{2}:00))?(?: of (.+))?\)$/;
 
-/** Reads the text of a line. Bytes are as exact as the line is. @returns undefined if it is none */
+const INTERRUPTED =
+  /^Pruned by a run that was interrupted: ([\w.]+) \((\d{4}-\d{2}-\d{2})(?: to (\d{4}-\d{2}-\d{2}))?\)$/;
+
+/**
+ * Reads the text of a line. Bytes are as exact as the line is; a run that was interrupted has no
+ * counts.
+ *
+ * @returns undefined if it is none
+ */
 export function parseRecord(text: string): PruneRecord | undefined {
+  const [interrupted, cause, first, last] = INTERRUPTED.exec(text) ?? [];
+  if (interrupted !== undefined) {
+    const reason = reasonOf(cause);
+    return reason && { reason, count: 0, bytes: 0, days: 0, from: first!, to: last ?? first! };
+  }
   const [whole, days, count, amount, unit, reason, from, to, until, cameras] =
     FORM.exec(text) ?? [];
-  const known = REASONS.find((each) => each === reason);
+  const known = reasonOf(reason);
   if (whole === undefined || known === undefined) return undefined;
   return {
     reason: known,
@@ -68,6 +95,10 @@ export function parseRecord(text: string): PruneRecord | undefined {
     until,
     cameras,
   };
+}
+
+function reasonOf(name: string | undefined): Reason | undefined {
+  return REASONS.find((each) => each === name);
 }
 
 function numberIn(text = "0"): number {

@@ -1,0 +1,120 @@
+/**
+ * The files of one day that are in the archive, in folders or in tars, whatever `format` is now.
+ * What is asked is looked up in the archive itself; only the places in a tar are kept, for as long
+ * as it is open.
+ *
+ * @module
+ */
+
+import { close } from "../os/files.ts";
+import type { Folder } from "../os/folder.ts";
+import { type Content, contentOf, unlessMissing } from "./content.ts";
+import { IMAGES, LOGS, type Member, tarName, tarNumber } from "./layout.ts";
+import type { ArchiveRoot } from "./root.ts";
+import { indexOf, type Place } from "./tar-index.ts";
+
+/** A tar of the day, held open. */
+interface Tar {
+  readonly name: string;
+  readonly number: number;
+  readonly fd: number;
+  readonly size: number;
+  readonly places: ReadonlyMap<string, Place>;
+}
+
+/** A member that is in the archive. */
+export interface Held {
+  readonly size: number;
+  readonly modifiedS: number;
+}
+
+/** What the archive has of a day. */
+export class Holdings implements Disposable {
+  private readonly folders: Readonly<Partial<Record<Member["part"], Folder>>>;
+  readonly tars: readonly Tar[];
+
+  /**
+   * @throws {DamagedDay} if a tar of the day is none
+   * @throws {SystemError} and {Error} of node:fs
+   */
+  constructor(
+    private readonly root: ArchiveRoot,
+    date: string,
+  ) {
+    const { folder } = root;
+    const images = unlessMissing(() => {
+      using all = folder.folder(IMAGES);
+      return all.folder(date);
+    });
+    const logs = unlessMissing(() => folder.folder(LOGS));
+    this.folders = { ...(images && { images }), ...(logs && { logs }) };
+    const tars: Tar[] = [];
+    this.tars = tars;
+    try {
+      for (const name of folder.names()) {
+        const number = tarNumber(name, date);
+        if (number !== undefined) tars.push(openTar(folder, name, number));
+      }
+      tars.sort((a, b) => a.number - b.number);
+    } catch (error) {
+      this[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  /** Looks for a member now. @returns undefined if it is not there whole @throws {SystemError} */
+  find(member: Member): Held | undefined {
+    const entry = this.folders[member.part]?.entry(member.name);
+    if (entry?.isFile === true) return entry;
+    const tar = this.tarOf(member);
+    if (tar === undefined) return undefined;
+    const now = this.root.folder.entry(tar.name);
+    if (now?.isFile !== true || now.size < tar.size) return undefined;
+    return tar.places.get(member.path);
+  }
+
+  /**
+   * Opens a member and hands it over.
+   *
+   * @returns undefined if it is not there
+   * @throws {SystemError} and {Error} of node:fs
+   */
+  read<T>(member: Member, use: (content: Content) => T): T | undefined {
+    const folder = this.folders[member.part];
+    if (folder?.entry(member.name)?.isFile === true) {
+      const fd = folder.openFile(member.name);
+      try {
+        return use(contentOf(fd));
+      } finally {
+        close(fd);
+      }
+    }
+    const tar = this.tarOf(member);
+    return tar && use({ fd: tar.fd, ...tar.places.get(member.path)! });
+  }
+
+  /** The name for a further tar. */
+  nextTar(date: string): string {
+    return tarName(date, (this.tars.at(-1)?.number ?? 0) + 1);
+  }
+
+  private tarOf({ path }: Member): Tar | undefined {
+    return this.tars.find(({ places }) => places.has(path));
+  }
+
+  [Symbol.dispose](): void {
+    for (const folder of Object.values(this.folders)) folder[Symbol.dispose]();
+    for (const { fd } of this.tars) close(fd);
+  }
+}
+
+function openTar(folder: Folder, name: string, number: number): Tar {
+  const fd = folder.openFile(name);
+  try {
+    const { size } = contentOf(fd);
+    return { name, number, fd, size, places: indexOf(fd, `${folder.path}/${name}`) };
+  } catch (error) {
+    close(fd);
+    throw error;
+  }
+}

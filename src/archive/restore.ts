@@ -1,0 +1,225 @@
+/**
+ * Brings a day back from the archive. Every file is compared with the manifest before it gets its
+ * name. No file is overwritten.
+ *
+ * @module
+ */
+
+import { realpathSync, statfsSync } from "node:fs";
+import { messageOf } from "../errors.ts";
+import { close } from "../os/files.ts";
+import { Folder } from "../os/folder.ts";
+import { type DataDirectory, TEMPORARY_PREFIX } from "../store/data-directory.ts";
+import { type Content, contentOf, copyFile, ReadError, sumOf, unlessMissing } from "./content.ts";
+import { Holdings } from "./holdings.ts";
+import { IMAGES, LOGS, type Member, parseMember } from "./layout.ts";
+import { type Manifest, readManifest } from "./manifest.ts";
+import { ArchiveProblem, ArchiveRoot } from "./root.ts";
+
+/** The file that is not finished. There is one at a time; the start of a hub removes it. */
+const UNFINISHED = `${TEMPORARY_PREFIX}restore`;
+
+/** Space that is left to a hub that stores meanwhile, in bytes. */
+const SPARE_BYTES = 64 * 1024 * 1024;
+
+/** Used instead of a number of bytes. */
+const NAME_TAKEN = -1;
+
+/** How a day is restored. */
+export interface RestoreOptions {
+  readonly isDryRun?: boolean | undefined;
+  readonly onProgress?: ((done: number, total: number) => void) | undefined;
+  /** Asked before each file whether to stop there. */
+  readonly shouldStop?: (() => boolean) | undefined;
+}
+
+/** What was restored. */
+export interface Restored {
+  /** Files that were brought back, and their bytes; or that would be. */
+  readonly files: number;
+  readonly bytes: number;
+  /** Files that were there already, with the same content. */
+  readonly same: number;
+  /** What could not be brought back, and why; complete messages. */
+  readonly problems: readonly string[];
+  readonly isStopped: boolean;
+}
+
+/**
+ * Restores a day. The lock for work on the archive (`store/work-lock.ts`) must be held.
+ *
+ * @param path the archive
+ * @throws {ArchiveProblem} if the day is not in the archive, or the archive is not there
+ * @throws {DamagedDay}, {SystemError} and {Error} of node:fs
+ */
+export async function restoreDay(
+  path: string,
+  directory: DataDirectory,
+  date: string,
+  options: RestoreOptions = {},
+): Promise<Restored> {
+  using root = ArchiveRoot.open(path, directory);
+  const manifest = readManifest(root.folder, date);
+  if (manifest === undefined) {
+    // Its disk may not be mounted.
+    if (!root.isMarked) root.refuseUnmarked(directory);
+    throw new ArchiveProblem(`${date} is not in the archive ${path}: it has no manifest there`);
+  }
+  using holdings = new Holdings(root, date);
+  using target = new Target(directory, date, options.isDryRun === true);
+  return await new Restoring(manifest, holdings, target, options).run(date);
+}
+
+class Restoring {
+  private readonly problems: string[] = [];
+  private files = 0;
+  private bytes = 0;
+  private same = 0;
+
+  constructor(
+    private readonly manifest: Manifest,
+    private readonly holdings: Holdings,
+    private readonly target: Target,
+    private readonly options: RestoreOptions,
+  ) {}
+
+  async run(date: string): Promise<Restored> {
+    const members = [...this.manifest.sums.keys()].map((path) => parseMember(path, date)!);
+    const missing = members.filter((member) => !this.target.has(member));
+    const isRoom = this.checkRoom(missing);
+    let isStopped = false;
+    for (const [index, member] of members.entries()) {
+      if (!isRoom) break;
+      this.options.onProgress?.(index, members.length);
+      await new Promise((resolve) => setImmediate(resolve));
+      isStopped = this.options.shouldStop?.() === true;
+      if (isStopped) break;
+      try {
+        this.restore(member);
+      } catch (error) {
+        if (!(error instanceof ReadError)) throw error;
+        this.problems.push(`${member.path} cannot be read from the archive: ${messageOf(error)}`);
+      }
+    }
+    if (this.options.isDryRun !== true) this.target.flush();
+    const { files, bytes, same, problems } = this;
+    return { files, bytes, same, problems, isStopped };
+  }
+
+  private restore(member: Member): void {
+    const { holdings, target, manifest, options, problems } = this;
+    const sum = manifest.sums.get(member.path)!;
+    if (target.has(member)) {
+      const own = target.sum(member);
+      if (own === sum) this.same++;
+      else problems.push(`${member.path} is stored with another content, which stays as it is`);
+      return;
+    }
+    const modifiedS = holdings.find(member)?.modifiedS ?? 0;
+    const bytes = holdings.read(member, (content) => {
+      const isDone = options.isDryRun === true || target.put(member, content, modifiedS, sum);
+      return isDone ? content.size : NAME_TAKEN;
+    });
+    if (bytes === undefined) problems.push(`${member.path} is missing in the archive`);
+    else if (bytes === NAME_TAKEN) problems.push(`${member.path} came from elsewhere meanwhile`);
+    else {
+      this.files++;
+      this.bytes += bytes;
+    }
+  }
+
+  private checkRoom(missing: readonly Member[]): boolean {
+    const bytes = missing.reduce((sum, each) => sum + (this.holdings.find(each)?.size ?? 0), 0);
+    const free = this.target.freeBytes();
+    if (bytes + SPARE_BYTES <= free || bytes === 0) return true;
+    this.problems.push(
+      `There is no room for ${Math.ceil(bytes / 1e6)} MB: ${Math.floor(free / 1e6)} MB are free, ` +
+        `and ${SPARE_BYTES / 2 ** 20} MiB of them are left to the hub`,
+    );
+    return false;
+  }
+}
+
+/** Where the files go: the folders of the data directory. */
+class Target implements Disposable {
+  private readonly top: Folder;
+  private readonly parts: Partial<Record<Member["part"], Folder>> = {};
+
+  constructor(
+    private readonly directory: DataDirectory,
+    private readonly date: string,
+    isDryRun: boolean,
+  ) {
+    this.top = Folder.open(realpathSync(directory.path));
+    try {
+      if (isDryRun) this.openExisting();
+      else this.makeAll();
+    } catch (error) {
+      this[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  has({ part, name }: Member): boolean {
+    return this.parts[part]?.entry(name) !== undefined;
+  }
+
+  /** The sum of a file that is there. @throws {ReadError} */
+  sum({ part, name }: Member): string | undefined {
+    if (this.parts[part]?.entry(name)?.isFile !== true) return undefined;
+    const fd = this.parts[part].openFile(name);
+    try {
+      return sumOf(contentOf(fd));
+    } finally {
+      close(fd);
+    }
+  }
+
+  /** @returns false if the name is taken by now @throws {ReadError} {SystemError} {WrongCopy} */
+  put({ part, name }: Member, content: Content, modifiedS: number, sum: string): boolean {
+    const folder = this.parts[part]!;
+    // Programs that watch a folder see only final names, unless it is on a disk of its own.
+    const isNear = folder.entry(".")!.device === this.top.entry(".")!.device;
+    const place = isNear ? this.top : folder;
+    place.unlink(UNFINISHED);
+    const copy = { content, modifiedS, place, unfinished: UNFINISHED, folder, name, sum };
+    return copyFile(copy) !== undefined;
+  }
+
+  freeBytes(): number {
+    const { bavail, bsize } = statfsSync(this.parts.images?.path ?? this.top.path);
+    return bavail * bsize;
+  }
+
+  flush(): void {
+    for (const folder of Object.values(this.parts)) folder.flush();
+  }
+
+  private makeAll(): void {
+    using images = this.openPart(IMAGES, this.directory.images);
+    this.parts.images = images.makeFolder(this.date);
+    this.parts.logs = this.openPart(LOGS, this.directory.logs);
+  }
+
+  /** `images` and `logs` may be links to another disk. */
+  private openPart(name: string, path: string): Folder {
+    return this.top.entry(name) === undefined
+      ? this.top.makeFolder(name)
+      : Folder.open(realpathSync(path));
+  }
+
+  private openExisting(): void {
+    const { images, logs } = this.directory;
+    const folder = unlessMissing(() => {
+      using all = Folder.open(realpathSync(images));
+      return all.folder(this.date);
+    });
+    if (folder !== undefined) this.parts.images = folder;
+    const logFolder = unlessMissing(() => Folder.open(realpathSync(logs)));
+    if (logFolder !== undefined) this.parts.logs = logFolder;
+  }
+
+  [Symbol.dispose](): void {
+    for (const folder of [this.top, ...Object.values(this.parts)]) folder[Symbol.dispose]();
+  }
+}

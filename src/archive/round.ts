@@ -1,0 +1,149 @@
+/**
+ * One round of archiving: all days that are due, the oldest first.
+ *
+ * @module
+ */
+
+import type { Settings } from "../config/schema.ts";
+import { messageOf } from "../errors.ts";
+import type { Log } from "../log/log.ts";
+import { SystemError } from "../os/ffi.ts";
+import type { ArchiveRound } from "../shared/messages.ts";
+import type { DataDirectory } from "../store/data-directory.ts";
+import { archiveDay, type DayOutcome, Stopped } from "./day.ts";
+import { ArchiveProblem, ArchiveRoot } from "./root.ts";
+import { datesOf } from "./source.ts";
+
+/** What a round is to do. */
+export interface RoundOptions {
+  /** The local date of now, such as `2018-12-30`. */
+  readonly today: string;
+  /**
+   * These days, whatever their age, and files that are archived already are looked for in the
+   * archive, too. Undefined: the days that are due.
+   */
+  readonly dates?: readonly string[] | undefined;
+  /** Whether nothing is to be written, and the outcome says what would be. */
+  readonly isDryRun?: boolean | undefined;
+  readonly log?: Pick<Log, "info" | "warn"> | undefined;
+  /** Is told how many files of a day are done. */
+  readonly onProgress?: ((date: string, done: number, total: number) => void) | undefined;
+  /** Asked before each file whether to stop there. */
+  readonly shouldStop?: (() => boolean) | undefined;
+}
+
+/** Errors of a disk that takes nothing more, whichever day it is. */
+const DISK_ERRORS: ReadonlySet<string> = new Set(["ENOSPC", "EDQUOT", "EROFS", "ENODEV", "ESTALE"]);
+
+/** How many days in succession may fail before the round is given up. */
+const FAILURES_MAX = 3;
+
+/**
+ * Archives. The lock for this work (`store/work-lock.ts`) must be held. An archive that cannot be
+ * used is a problem in the outcome.
+ *
+ * @throws {Error} of node:fs if the data directory cannot be read
+ */
+export async function archiveDays(
+  settings: Settings["archive"],
+  directory: DataDirectory,
+  options: RoundOptions,
+): Promise<ArchiveRound> {
+  const round = new Round(options);
+  try {
+    using root = openRoot(settings, directory, options.isDryRun === true);
+    const dates = options.dates ?? dueDates(datesOf(directory), options.today, settings.after_days);
+    for (const date of dates.filter((each) => each < options.today)) {
+      await round.add(date, async () =>
+        archiveDay(root, directory, date, {
+          format: settings.format,
+          isThorough: options.dates !== undefined,
+          isDryRun: options.isDryRun,
+          shouldStop: options.shouldStop,
+          onProgress: (done, total) => options.onProgress?.(date, done, total),
+        }),
+      );
+    }
+  } catch (error) {
+    if (error instanceof Stopped) return round.result(true);
+    if (!(error instanceof RoundOver)) round.problem(messageOf(error));
+  }
+  return round.result(false);
+}
+
+/** The dates that are at least this many days before today. */
+export function dueDates(dates: readonly string[], today: string, afterDays: number): string[] {
+  const last = new Date(`${today}T00:00:00Z`);
+  last.setUTCDate(last.getUTCDate() - afterDays);
+  const lastDate = last.toISOString().slice(0, 10);
+  return dates.filter((date) => date <= lastDate && date < today).toSorted();
+}
+
+/** A dry run marks nothing. */
+function openRoot(
+  { directory: path }: Settings["archive"],
+  directory: DataDirectory,
+  isDryRun: boolean,
+): ArchiveRoot {
+  if (!isDryRun) return ArchiveRoot.openToWrite(path, directory);
+  const root = ArchiveRoot.open(path, directory);
+  try {
+    if (!root.isMarked) root.refuseUnmarked(directory);
+    return root;
+  } catch (error) {
+    root[Symbol.dispose]();
+    throw error;
+  }
+}
+
+/** The round cannot go on. */
+class RoundOver extends Error {}
+
+/** Adds up what is done. */
+class Round {
+  private readonly days: string[] = [];
+  private readonly problems: string[] = [];
+  private files = 0;
+  private bytes = 0;
+  private foreign = 0;
+  private failures = 0;
+
+  constructor(private readonly options: RoundOptions) {}
+
+  /** @throws {Stopped} @throws {RoundOver} if it is no use to go on */
+  async add(date: string, archive: () => Promise<DayOutcome>): Promise<void> {
+    let outcome: DayOutcome;
+    try {
+      outcome = await archive();
+    } catch (error) {
+      if (error instanceof Stopped) throw error;
+      this.problem(`Cannot archive ${date}: ${messageOf(error)}`);
+      this.failures++;
+      const code = error instanceof SystemError ? error.code : "";
+      const isGone = error instanceof ArchiveProblem;
+      if (isGone || DISK_ERRORS.has(code) || this.failures >= FAILURES_MAX) throw new RoundOver();
+      return;
+    }
+    this.failures = 0;
+    const { files, bytes, foreign, isNew, problems } = outcome;
+    this.files += files;
+    this.bytes += bytes;
+    if (isNew) {
+      this.days.push(date);
+      this.foreign += foreign;
+      if (this.options.isDryRun !== true)
+        this.options.log?.info(`Archived ${date}`, { files, bytes, foreign });
+    }
+    for (const problem of problems) this.problem(`Cannot archive ${date}: ${problem}`);
+  }
+
+  problem(message: string): void {
+    this.problems.push(message);
+    this.options.log?.warn(message);
+  }
+
+  result(isStopped: boolean): ArchiveRound {
+    const { days, files, bytes, foreign, problems } = this;
+    return { days, files, bytes, foreign, problems, isStopped };
+  }
+}

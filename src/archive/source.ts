@@ -1,0 +1,100 @@
+/**
+ * The files of one day that are to be archived, from the data directory.
+ *
+ * @module
+ */
+
+import { readdirSync, realpathSync } from "node:fs";
+import { messageOf } from "../errors.ts";
+import { close } from "../os/files.ts";
+import { type Entry, Folder } from "../os/folder.ts";
+import { type DataDirectory, dayOf, isTemporary } from "../store/data-directory.ts";
+import { type Content, contentOf, ReadError, unlessMissing } from "./content.ts";
+import { dateOfLog, imageMember, isArchivable, logMember, type Member } from "./layout.ts";
+
+/** The dates that have images or a dated log, the earliest first. @throws {Error} of node:fs */
+export function datesOf({ images, logs }: DataDirectory): string[] {
+  const folders = readdirSync(images, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && dayOf(entry.name) !== undefined)
+    .map(({ name }) => name);
+  const dated = namesIn(logs)
+    .map((name) => dateOfLog(name))
+    .filter((date) => date !== undefined);
+  return [...new Set([...folders, ...dated])].toSorted();
+}
+
+/** The files of a day. */
+export class Source implements Disposable {
+  private readonly folders: Readonly<Partial<Record<Member["part"], Folder>>>;
+  /** In the order of their paths. */
+  readonly members: readonly Member[];
+  /** Names in the folder of the day that are not those of the hub's images, or not of files. */
+  readonly foreign: readonly string[];
+
+  /**
+   * Only a folder itself counts as that of a day, and not a link to one. `images` and `logs` may be
+   * links to another disk.
+   *
+   * @throws {SystemError} and {Error} of node:fs
+   */
+  constructor(directory: DataDirectory, date: string) {
+    const images = unlessMissing(() => {
+      using all = Folder.open(realpathSync(directory.images));
+      return all.folder(date);
+    });
+    const logs = unlessMissing(() => Folder.open(realpathSync(directory.logs)));
+    this.folders = { ...(images && { images }), ...(logs && { logs }) };
+    const names = (images?.names() ?? []).filter((name) => !isTemporary(name));
+    const [files, foreign]: [Member[], string[]] = [[], []];
+    for (const name of names.toSorted()) {
+      const member = imageMember(date, name);
+      if (isArchivable(name, date) && this.isFile(member)) files.push(member);
+      else foreign.push(name);
+    }
+    this.foreign = foreign;
+    const log = logMember(date);
+    this.members = this.isFile(log) ? [...files, log] : files;
+  }
+
+  /** Looks at a file. @returns undefined if it is gone @throws {SystemError} */
+  entry({ part, name }: Member): Entry | undefined {
+    return this.folders[part]?.entry(name);
+  }
+
+  /**
+   * Opens a file and hands it over.
+   *
+   * @returns undefined if it is gone
+   * @throws {ReadError} if it cannot be opened
+   */
+  read<T>(member: Member, use: (content: Content) => T): T | undefined {
+    const fd = this.open(member);
+    if (fd === undefined) return undefined;
+    try {
+      return use(contentOf(fd));
+    } finally {
+      close(fd);
+    }
+  }
+
+  /** Opens a file. Close it. @returns undefined if it is gone @throws {ReadError} */
+  open({ part, name }: Member): number | undefined {
+    try {
+      return unlessMissing(() => this.folders[part]?.openFile(name));
+    } catch (error) {
+      throw new ReadError(messageOf(error), { cause: error });
+    }
+  }
+
+  private isFile(member: Member): boolean {
+    return this.entry(member)?.isFile === true;
+  }
+
+  [Symbol.dispose](): void {
+    for (const folder of Object.values(this.folders)) folder[Symbol.dispose]();
+  }
+}
+
+function namesIn(folder: string): string[] {
+  return unlessMissing(() => readdirSync(folder)) ?? [];
+}

@@ -1,0 +1,151 @@
+/**
+ * Looks for damage: images that are not whole, names that are not the hub's, and an archive that is
+ * not what its manifests say. Every byte is read.
+ *
+ * @module
+ */
+
+import { readFileSync } from "node:fs";
+import type { Settings } from "../config/schema.ts";
+import { messageOf } from "../errors.ts";
+import { close } from "../os/files.ts";
+import { parseImageFileName } from "../protocol/names.ts";
+import type { DataDirectory } from "../store/data-directory.ts";
+import { contentOf, ReadError, sumOf, sumOnDisk, unlessMissing } from "./content.ts";
+import { Holdings } from "./holdings.ts";
+import { checkFor } from "./image-check.ts";
+import { IMAGES, type Member, parseMember, sumName } from "./layout.ts";
+import { type Manifest, readManifest } from "./manifest.ts";
+import { ArchiveRoot } from "./root.ts";
+import { Source } from "./source.ts";
+
+/** What was found of a day. */
+export interface DayFindings {
+  readonly date: string;
+  /** Files in the data directory that were read, and their bytes. */
+  readonly files: number;
+  readonly bytes: number;
+  /** Files that the archive has by its manifest; undefined if the day is not archived. */
+  readonly archived: number | undefined;
+  /** What is wrong; complete messages. */
+  readonly problems: readonly string[];
+}
+
+/** How days are verified. */
+export interface VerifyOptions {
+  readonly onProgress?: ((done: number, total: number) => void) | undefined;
+  readonly shouldStop?: (() => boolean) | undefined;
+}
+
+/**
+ * Verifies a day.
+ *
+ * @param archive the path of the archive; empty: without one
+ * @throws {ArchiveProblem} if the archive is not there
+ * @throws {SystemError} and {Error} of node:fs if a folder cannot be read
+ */
+export async function verifyDay(
+  { directory: path }: Pick<Settings["archive"], "directory">,
+  directory: DataDirectory,
+  date: string,
+  options: VerifyOptions = {},
+): Promise<DayFindings> {
+  using root = path === "" ? undefined : ArchiveRoot.open(path, directory);
+  using source = new Source(directory, date);
+  const verifying = new Verifying(source, date, options);
+  return await verifying.run(root);
+}
+
+class Verifying {
+  private readonly problems: string[] = [];
+  private files = 0;
+  private bytes = 0;
+  private done = 0;
+  private total = 0;
+
+  constructor(
+    private readonly source: Source,
+    private readonly date: string,
+    private readonly options: VerifyOptions,
+  ) {}
+
+  async run(root: ArchiveRoot | undefined): Promise<DayFindings> {
+    const { date, source, problems } = this;
+    const manifest = root && this.attempt(() => readManifest(root.folder, date));
+    this.total = source.members.length + (manifest?.sums.size ?? 0);
+    for (const name of source.foreign) problems.push(`${IMAGES}/${date}/${name} is not the hub's`);
+    for (const member of source.members) {
+      if (await this.isStopped()) break;
+      this.attempt(() => this.verifyOwn(member, manifest), member.path);
+    }
+    if (root !== undefined && manifest !== undefined) await this.verifyArchived(root, manifest);
+    const { files, bytes } = this;
+    return { date, files, bytes, archived: manifest?.sums.size, problems };
+  }
+
+  private verifyOwn(member: Member, manifest: Manifest | undefined): void {
+    const image = parseImageFileName(member.name, this.date);
+    const check = image && checkFor(image.suffix);
+    const sum = this.source.read(member, (content) => {
+      this.files++;
+      this.bytes += content.size;
+      return sumOf(content, (piece) => check?.feed(piece));
+    });
+    // It was removed meanwhile.
+    if (sum === undefined) return;
+    const problem = check?.problem();
+    if (problem !== undefined) this.problems.push(`${member.path} ${problem}`);
+    const known = manifest?.sums.get(member.path);
+    if (known !== undefined && known !== sum)
+      this.problems.push(`${member.path} differs from what was archived`);
+  }
+
+  private async verifyArchived(root: ArchiveRoot, manifest: Manifest): Promise<void> {
+    using holdings = this.attempt(() => new Holdings(root, this.date));
+    if (holdings === undefined) return;
+    for (const [path, sum] of manifest.sums) {
+      if (await this.isStopped()) return;
+      const where = `${path} in the archive`;
+      this.attempt(() => {
+        const found = holdings.read(parseMember(path, this.date)!, sumOnDisk);
+        if (found === undefined) this.problems.push(`${where} is missing`);
+        else if (found !== sum) this.problems.push(`${where} is not what its manifest says`);
+      }, where);
+    }
+    for (const tar of holdings.tars) {
+      if (await this.isStopped()) return;
+      this.attempt(() => this.verifyTar(root, tar), `${tar.name} in the archive`);
+    }
+  }
+
+  private verifyTar({ folder }: ArchiveRoot, { name, fd }: { name: string; fd: number }): void {
+    const text = unlessMissing(() => {
+      const sumFd = folder.openFile(sumName(name));
+      try {
+        return readFileSync(sumFd, "utf8");
+      } finally {
+        close(sumFd);
+      }
+    });
+    if (text === undefined) this.problems.push(`${sumName(name)} in the archive is missing`);
+    else if (text !== `${sumOnDisk(contentOf(fd))}  ${name}\n`)
+      this.problems.push(`${name} in the archive is not what ${sumName(name)} says`);
+  }
+
+  /** Goes on with the rest if something cannot be read. */
+  private attempt<T>(action: () => T, what?: string): T | undefined {
+    try {
+      return action();
+    } catch (error) {
+      const isOne = error instanceof ReadError || what !== undefined;
+      this.problems.push(isOne ? `${what} cannot be read: ${messageOf(error)}` : messageOf(error));
+      return undefined;
+    }
+  }
+
+  private async isStopped(): Promise<boolean> {
+    this.options.onProgress?.(this.done++, this.total);
+    await new Promise((resolve) => setImmediate(resolve));
+    return this.options.shouldStop?.() === true;
+  }
+}

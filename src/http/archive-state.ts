@@ -1,0 +1,59 @@
+/**
+ * The state of the archive, as the main thread knows it from the rounds of the archiver.
+ *
+ * @module
+ */
+
+import type { ArchiveRound } from "../shared/messages.ts";
+import { inWords } from "./kept.ts";
+
+/** How long the archiver may say nothing until its disk counts as one that does not respond. */
+const SILENT_MS_MAX = 60_000;
+
+const DAY_MS = 86_400_000;
+
+/** The archive of one hub. */
+export class ArchiveState {
+  /** Files and bytes that were copied since the start. */
+  files = 0;
+  bytes = 0;
+  /** When a round last ended without a problem, in milliseconds since 1970; undefined if never. */
+  lastGoodMs: number | undefined;
+  private problems: readonly string[] = [];
+  private readonly startedMs = Date.now();
+  /** When the round that runs was last heard; by `performance.now`, in milliseconds. */
+  private heardMs: number | undefined;
+
+  /** A round begins. */
+  begin(): void {
+    this.heard();
+  }
+
+  /** The round is alive. */
+  heard(): void {
+    this.heardMs = performance.now();
+  }
+
+  /** The round is over. */
+  end(): void {
+    this.heardMs = undefined;
+  }
+
+  /** Takes in the outcome of a round. */
+  add({ files, bytes, problems, isStopped }: ArchiveRound): void {
+    this.files += files;
+    this.bytes += bytes;
+    this.problems = problems;
+    if (problems.length === 0 && !isStopped) this.lastGoodMs = Date.now();
+  }
+
+  /** What is wrong, with its age; undefined if nothing is. */
+  get problem(): string | undefined {
+    const isSilent = this.heardMs !== undefined && performance.now() - this.heardMs > SILENT_MS_MAX;
+    const [first, ...others] = isSilent ? ["Its disk does not respond"] : this.problems;
+    if (first === undefined) return undefined;
+    const age = inWords((Date.now() - (this.lastGoodMs ?? this.startedMs)) / DAY_MS);
+    const more = others.length === 0 ? "" : `, and ${others.length} more`;
+    return `The archive has not been up to date for ${age}: ${first}${more}`;
+  }
+}

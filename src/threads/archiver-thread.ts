@@ -1,0 +1,68 @@
+/**
+ * The thread that archives: one round, then it ends. An archive that does not answer, such as a
+ * NAS, holds up nobody else.
+ *
+ * @module
+ */
+
+import { archiveDays } from "../archive/round.ts";
+import { messageOf } from "../errors.ts";
+import type { Log } from "../log/log.ts";
+import { Calendar, systemClock } from "../protocol/calendar.ts";
+import type { ArchiverMessage, ArchiveRound, ToArchiver } from "../shared/messages.ts";
+import type { Settings } from "../config/schema.ts";
+import { DataDirectory } from "../store/data-directory.ts";
+import { WorkLock } from "../store/work-lock.ts";
+
+declare const self: Worker;
+
+const post = (message: ArchiverMessage): void => self.postMessage(message);
+
+const log: Pick<Log, "info" | "warn"> = {
+  info: (message, fields) => post({ type: "log", level: "info", message, fields }),
+  warn: (message, fields) => post({ type: "log", level: "warn", message, fields }),
+};
+
+let isAskedToStop = false;
+
+/** How often it says that it is alive, in milliseconds. */
+const ALIVE_MS = 10_000;
+let toldMs = performance.now();
+
+function tellOfLife(): void {
+  if (performance.now() - toldMs < ALIVE_MS) return;
+  toldMs = performance.now();
+  post({ type: "progress" });
+}
+
+self.onmessage = async ({ data: message }: MessageEvent<ToArchiver>) => {
+  if (message.type === "stop") {
+    isAskedToStop = true;
+    return;
+  }
+  const round = await doRound(message.settings);
+  post(round === undefined ? { type: "busy" } : { type: "archived", round });
+  // Ends this thread. What was posted arrives.
+  process.exit();
+};
+
+/** @returns undefined if another process archives */
+async function doRound(settings: Settings): Promise<ArchiveRound | undefined> {
+  const calendar = new Calendar(systemClock);
+  const directory = new DataDirectory(settings.data_directory);
+  try {
+    using lock = WorkLock.tryToTake(directory, "archive");
+    if (lock === undefined) return undefined;
+    return await archiveDays(settings.archive, directory, {
+      today: calendar.local(calendar.now()).date,
+      log,
+      shouldStop: () => isAskedToStop,
+      onProgress: () => tellOfLife(),
+    });
+  } catch (error) {
+    const problem = `Cannot archive: ${messageOf(error)}`;
+    log.warn(problem);
+    const nothing = { days: [], files: 0, bytes: 0, foreign: 0, isStopped: false };
+    return { ...nothing, problems: [problem] };
+  }
+}

@@ -1,0 +1,87 @@
+/**
+ * Starts the thread that archives: every few minutes, if there is an archive. One runs at a time.
+ *
+ * @module
+ */
+
+import type { Settings } from "../config/schema.ts";
+import type { Overview } from "../http/overview.ts";
+import type { Log } from "../log/log.ts";
+import { Reminder } from "../log/reminder.ts";
+import type { ArchiverMessage, ToArchiver } from "../shared/messages.ts";
+
+/** The first round, after that of the keeper, and the pause between rounds. */
+const FIRST_MS = 10_000;
+const ROUND_MS = 5 * 60_000;
+
+/** What the archiver needs. */
+export interface ArchiverParts {
+  readonly settings: Settings;
+  readonly overview: Pick<Overview, "archive">;
+  readonly log: Log;
+  readonly entries: { readonly archiver: URL };
+}
+
+/** The archiver of one hub. It lives in the main thread. */
+export class Archiver {
+  private worker: Worker | undefined;
+  private timer: Timer | undefined;
+  private readonly reminder: Reminder;
+
+  /** @param onArchived is told that days are archived, so that they may be deleted now */
+  constructor(
+    private readonly parts: ArchiverParts,
+    private readonly onArchived: () => void,
+  ) {
+    this.reminder = new Reminder(parts.log);
+  }
+
+  /** Begins the rounds, if there is an archive. */
+  begin(): void {
+    if (this.parts.settings.archive.directory === "") return;
+    this.timer = setTimeout(() => {
+      this.start();
+      this.timer = setInterval(() => this.start(), ROUND_MS);
+    }, FIRST_MS);
+  }
+
+  /** Begins no more rounds, and ends the one that runs after the file in hand. */
+  close(): void {
+    clearTimeout(this.timer);
+    clearInterval(this.timer);
+    this.worker?.postMessage({ type: "stop" } satisfies ToArchiver);
+  }
+
+  private start(): void {
+    if (this.worker !== undefined) return;
+    const { settings, entries, overview, log } = this.parts;
+    const worker = new Worker(entries.archiver, { smol: true, name: "archiver" });
+    worker.postMessage({ type: "start", settings } satisfies ToArchiver);
+    this.worker = worker;
+    overview.archive.begin();
+    worker.onmessage = ({ data: message }: MessageEvent<ArchiverMessage>) => this.hear(message);
+    worker.onerror = ({ message }) => log.error(`The archiver has failed: ${message.trim()}`);
+    worker.addEventListener("close", () => {
+      this.worker = undefined;
+      overview.archive.end();
+    });
+  }
+
+  private hear(message: ArchiverMessage): void {
+    const { overview, log } = this.parts;
+    overview.archive.heard();
+    switch (message.type) {
+      case "log":
+        if (message.level === "warn") this.reminder.warn(message.message);
+        else log[message.level](message.message, message.fields);
+        break;
+      case "archived":
+        overview.archive.add(message.round);
+        if (message.round.problems.length === 0) this.reminder.clear();
+        if (message.round.days.length > 0) this.onArchived();
+        break;
+      case "progress":
+      case "busy":
+    }
+  }
+}

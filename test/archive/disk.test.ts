@@ -1,0 +1,139 @@
+import { describe, expect, test } from "bun:test";
+import { existsSync, readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { archiveDays, type RoundOptions } from "../../src/archive/round.ts";
+import { restoreDay } from "../../src/archive/restore.ts";
+import { lacks } from "../../scripts/lib/available.ts";
+import { LoopDisk } from "../faults/disk.ts";
+import { judge, nameOf, Place, run, TODAY } from "../support/archive/days.ts";
+import { ExfatDisk, lacksMount } from "../support/machine/file-system.ts";
+
+const DAY = "2021-09-23";
+const MARK = ".imagehub-archive";
+const COUNT = 40;
+
+/** A place whose archive is on a small disk of its own. */
+class PlaceWithDisk implements Disposable {
+  readonly disk = new LoopDisk({ bytes: 16 * 2 ** 20 });
+  readonly place = new Place(this.disk.path);
+
+  constructor(format: "tree" | "tar") {
+    this.place.format = format;
+    for (let index = 0; index < COUNT; index++) this.place.image(DAY, `Camera-${index}`);
+  }
+
+  async archive(options: Partial<RoundOptions> = {}) {
+    const { settings, directory } = this.place;
+    return await archiveDays(settings, directory, { today: TODAY, ...options });
+  }
+
+  [Symbol.dispose](): void {
+    this.place[Symbol.dispose]();
+    this.disk[Symbol.dispose]();
+  }
+}
+
+const hidden = (path: string): string[] =>
+  readdirSync(path).filter((name) => name.startsWith(".") && name !== MARK);
+
+describe.skipIf(lacksMount()).each(["tree", "tar"] as const)("an archive of form %s", (format) => {
+  test("on a disk that is full: the day is finished when there is room", async () => {
+    using on = new PlaceWithDisk(format);
+    on.place.image("2021-09-24", "Barn");
+    await on.archive({ dates: ["2021-09-22"] });
+    on.disk.fill();
+    const full = await on.archive();
+    expect(full).toMatchObject({ days: [], files: 0 });
+    // Other days would fail alike.
+    expect(full.problems).toEqual([expect.stringContaining("no space left on the device")]);
+    expect(hidden(on.disk.path)).toEqual([]);
+    on.disk.makeRoom();
+    expect(await on.archive()).toMatchObject({ days: [DAY, "2021-09-24"], problems: [] });
+    expect(judge(on.disk.path)).toHaveLength(COUNT + 1);
+  });
+
+  test("on a disk that becomes full on the way", async () => {
+    using on = new PlaceWithDisk(format);
+    for (let index = 0; index < 250; index++) on.place.image(DAY, `More-${index}`);
+    const full = await on.archive();
+    expect(full.problems).toEqual([expect.stringContaining("no space left on the device")]);
+    expect([judge(on.disk.path), hidden(on.disk.path)]).toEqual([[], []]);
+    for (let index = 0; index < 250; index++)
+      rmSync(join(on.place.directory.dateFolder(DAY), nameOf(DAY, `More-${index}`)));
+    expect(await on.archive()).toMatchObject({ days: [DAY], problems: [] });
+    expect(judge(on.disk.path)).toHaveLength(COUNT);
+  });
+
+  test("on a disk that is read-only", async () => {
+    using on = new PlaceWithDisk(format);
+    await on.archive({ dates: ["2021-09-22"] });
+    on.disk.remount("ro");
+    const refused = await on.archive();
+    expect(refused).toMatchObject({ days: [], files: 0 });
+    expect(refused.problems).toEqual([expect.stringContaining("read-only file system")]);
+    on.disk.remount("rw");
+    expect(await on.archive()).toMatchObject({ days: [DAY], files: COUNT, problems: [] });
+  });
+
+  test("on a disk that is not mounted: nothing is written to its mount point", async () => {
+    using on = new PlaceWithDisk(format);
+    await on.archive({ dates: ["2021-09-22"] });
+    on.disk.unmount();
+    const refused = await on.archive();
+    expect(refused.problems).toEqual([expect.stringContaining("is not on a disk of its own")]);
+    expect(readdirSync(on.disk.path)).toEqual([]);
+    on.disk.mount();
+    expect(await on.archive()).toMatchObject({ days: [DAY], files: COUNT, problems: [] });
+  });
+
+  test("on a disk that goes away on the way", async () => {
+    using on = new PlaceWithDisk(format);
+    const onProgress = (_: string, done: number): void => {
+      if (done === 20) run("/", "umount", "--lazy", on.disk.path);
+    };
+    const gone = await on.archive({ onProgress });
+    expect(gone.problems).toEqual([expect.stringContaining("is not on its disk any more")]);
+    expect(readdirSync(on.disk.path)).toEqual([]);
+    on.disk.mount();
+    expect([judge(on.disk.path), hidden(on.disk.path)]).toEqual([[], []]);
+    expect(existsSync(join(on.disk.path, MARK))).toBe(true);
+    expect(await on.archive()).toMatchObject({ days: [DAY], problems: [] });
+    expect(judge(on.disk.path)).toHaveLength(COUNT);
+  });
+
+  test("on a disk that fails: nothing counts, and the day is finished when it works", async () => {
+    using on = new PlaceWithDisk(format);
+    await on.archive({ dates: ["2021-09-22"] });
+    on.disk.cutPower();
+    const { days, problems } = await on.archive();
+    expect(days).toEqual([]);
+    expect(problems.length).toBeGreaterThan(0);
+    on.disk.powerOn();
+    expect(await on.archive()).toMatchObject({ days: [DAY], problems: [] });
+    expect(judge(on.disk.path)).toHaveLength(COUNT);
+  });
+});
+
+describe.skipIf(lacks("exfat") || lacksMount())("an archive on a stick with exFAT", () => {
+  test("is made and read, but for names that exFAT refuses; those are in a tar", async () => {
+    using disk = new ExfatDisk();
+    using place = new Place(disk.path);
+    const archive = async () =>
+      await archiveDays(place.settings, place.directory, { today: TODAY });
+    place.image(DAY, "Barn");
+    place.log(DAY);
+    expect(await archive()).toMatchObject({ days: [DAY], files: 2, problems: [] });
+    place.image(DAY, "Why?");
+    expect(await archive()).toMatchObject({
+      days: [],
+      problems: [expect.stringContaining("with archive.format tar, any name can be archived")],
+    });
+    expect(hidden(disk.path)).toEqual([]);
+    place.format = "tar";
+    expect(await archive()).toMatchObject({ days: [DAY], files: 1, problems: [] });
+    expect(judge(disk.path)).toHaveLength(3);
+    rmSync(place.directory.dateFolder(DAY), { recursive: true });
+    const restored = await restoreDay(place.archive, place.directory, DAY);
+    expect(restored).toMatchObject({ files: 2, same: 1, problems: [] });
+  });
+});

@@ -1,0 +1,162 @@
+import { describe, expect, test } from "bun:test";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import { join } from "node:path";
+import { ArchiveRoot } from "../../src/archive/root.ts";
+import { DataDirectory } from "../../src/store/data-directory.ts";
+import { LoopDisk } from "../faults/disk.ts";
+import { Place, run } from "../support/archive/days.ts";
+import { forEachTest } from "../support/for-each-test.ts";
+import { lacksMount } from "../support/machine/file-system.ts";
+
+const SMALL = { bytes: 16 * 2 ** 20 };
+
+let place: Place;
+forEachTest(
+  () => new Place(),
+  (made) => (place = made),
+);
+
+const MARK = ".imagehub-archive";
+const open = (fstab?: string) => ArchiveRoot.openToWrite(place.archive, place.directory, fstab);
+
+describe("ArchiveRoot", () => {
+  test("opens a marked directory, and removes the unfinished file of an earlier run", () => {
+    using root = open();
+    place.put(join(place.archive, root.unfinished), "x");
+    // That of another hub, which may be at work.
+    place.put(join(place.archive, ".incoming-another"), "x");
+    using again = open();
+    expect(root.isMarked && again.isMarked).toBe(true);
+    expect(readdirSync(place.archive).toSorted()).toEqual([MARK, ".incoming-another"]);
+    expect(again.unfinished).not.toBe(root.unfinished);
+  });
+
+  test("refuses an unmarked directory on the disk of the data or of the system", () => {
+    rmSync(join(place.archive, MARK));
+    expect(open).toThrow(
+      `${place.archive} is no archive yet, and is not on a disk of its own: mount the disk that belongs there, or make it an archive with: imagehub archive --init`,
+    );
+    expect(readdirSync(place.archive)).toEqual([]);
+  });
+
+  test("refuses a directory that is missing, and makes none", () => {
+    rmSync(place.archive, { recursive: true });
+    expect(open).toThrow(`The archive ${place.archive} is not there: mount its disk`);
+    expect(existsSync(place.archive)).toBe(false);
+    place.put(place.archive, "a file");
+    expect(open).toThrow("is not there");
+  });
+
+  test("says that none is set", () => {
+    place.archive = "";
+    expect(open).toThrow("There is no archive: set hub.archive.directory in imagehub.yaml");
+  });
+
+  test("refuses a directory whose disk /etc/fstab names and that is not mounted", () => {
+    const fstab = join(place.path, "fstab");
+    place.put(fstab, `/dev/sdz1 ${place.archive} ext4 nofail 0 2\n`);
+    expect(() => open(fstab)).toThrow(
+      `The disk of the archive ${place.archive} is missing: mount it with: sudo mount ${place.archive}`,
+    );
+    // Also through a link.
+    const link = join(place.path, "link");
+    symlinkSync(place.archive, link);
+    expect(() => ArchiveRoot.open(link, place.directory, fstab)).toThrow("is missing: mount it");
+  });
+
+  test("refuses one that is not apart from the data directory", () => {
+    for (const path of [place.directory.path, place.directory.images, place.path]) {
+      place.archive = path;
+      expect(open).toThrow("must be apart from the data directory");
+    }
+    const link = join(place.path, "link");
+    symlinkSync(place.directory.path, link);
+    place.archive = link;
+    expect(open).toThrow("must be apart from the data directory");
+  });
+
+  test("notices that another directory is at its path", () => {
+    using root = open();
+    root.check();
+    run(place.path, "mv", place.archive, `${place.archive}-away`);
+    expect(() => root.check()).toThrow("is not there");
+    mkdirSync(place.archive);
+    expect(() => root.check()).toThrow("is not on its disk any more: mount the disk again");
+  });
+});
+
+describe("ArchiveRoot.init", () => {
+  test("marks a directory, and makes it, but not the one above", () => {
+    const init = () => ArchiveRoot.init(place.archive, place.directory);
+    expect(init()).toBe(false);
+    rmSync(place.archive, { recursive: true });
+    expect(init()).toBe(true);
+    expect(readFileSync(join(place.archive, MARK), "utf8")).toMatch(
+      /^This directory is an archive of imagehub[^]*\n[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}\n$/,
+    );
+    expect(init()).toBe(false);
+    place.archive = join(place.path, "none/archive");
+    expect(init).toThrow("is not there");
+    expect(existsSync(join(place.path, "none"))).toBe(false);
+  });
+
+  test("makes nothing where a disk is missing", () => {
+    const fstab = join(place.path, "fstab");
+    place.put(fstab, `/dev/sdz1 ${place.path} ext4 nofail 0 2\n`);
+    place.archive = join(place.path, "new");
+    expect(() => ArchiveRoot.init(place.archive, place.directory, fstab)).toThrow("is missing");
+    expect(existsSync(place.archive)).toBe(false);
+  });
+});
+
+describe.skipIf(lacksMount())("ArchiveRoot on a disk of its own", () => {
+  test("marks the disk by itself, and nothing below its mount point", () => {
+    using disk = new LoopDisk(SMALL);
+    place.archive = disk.path;
+    {
+      using root = open();
+      expect(root.isMarked).toBe(true);
+    }
+    disk.unmount();
+    expect(open).toThrow("is not on a disk of its own");
+    expect(readdirSync(disk.path)).toEqual([]);
+    disk.mount();
+    expect(existsSync(join(disk.path, MARK))).toBe(true);
+  });
+
+  test("does not mark a directory that is only bound to its place", () => {
+    rmSync(join(place.archive, MARK));
+    // As systemd does with ReadWritePaths=.
+    run("/", "mount", "--bind", place.archive, place.archive);
+    try {
+      expect(open).toThrow("is not on a disk of its own");
+      expect(readdirSync(place.archive)).toEqual([]);
+    } finally {
+      run("/", "umount", place.archive);
+    }
+  });
+
+  test("does not mark a directory that is on the disk of the data", () => {
+    using disk = new LoopDisk(SMALL);
+    using other = new Place(join(disk.path, "archive"));
+    run("/", "cp", "-r", other.directory.path, join(disk.path, "data"));
+    mkdirSync(other.archive);
+    const data = new DataDirectory(join(disk.path, "data"));
+    expect(() => ArchiveRoot.openToWrite(other.archive, data)).toThrow("no archive yet");
+    expect(readdirSync(other.archive)).toEqual([]);
+  });
+
+  test("notices that its disk was unmounted, or that another one covers it", () => {
+    using disk = new LoopDisk(SMALL);
+    using other = new LoopDisk(SMALL);
+    place.archive = disk.path;
+    using root = open();
+    run("/", "mount", "--bind", other.path, disk.path);
+    expect(() => root.check()).toThrow("is not on its disk any more");
+    run("/", "umount", disk.path);
+    root.check();
+    run("/", "umount", "--lazy", disk.path);
+    expect(() => root.check()).toThrow("is not on its disk any more");
+    expect(readdirSync(disk.path)).toEqual([]);
+  });
+});

@@ -1,0 +1,323 @@
+import { describe, expect, test } from "bun:test";
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { archiveDays, dueDates, type RoundOptions } from "../../src/archive/round.ts";
+import { readDays } from "../../src/catalog/catalog.ts";
+import { DataDirectory } from "../../src/store/data-directory.ts";
+import { JPEG, judge, nameOf, Place, run, TODAY } from "../support/archive/days.ts";
+import { forEachTest } from "../support/for-each-test.ts";
+
+let place: Place;
+forEachTest(
+  () => new Place(),
+  (made) => (place = made),
+);
+
+const archive = async (options: Partial<RoundOptions> = {}) =>
+  await archiveDays(place.settings, place.directory, { today: TODAY, ...options });
+
+const OLD = "2021-09-22";
+const DAY = "2021-09-23";
+
+const imagePath = (date: string, camera: string, second = 0): string =>
+  `images/${date}/${nameOf(date, camera, second)}`;
+
+describe.each(["tree", "tar"] as const)("archiveDays with format %s", (format) => {
+  forEachTest(
+    () => ({ [Symbol.dispose]: () => undefined }),
+    () => (place.format = format),
+  );
+
+  test("copies images and logs of days that are over, the oldest first", async () => {
+    place.image(DAY, "Barn");
+    place.image(DAY, "Gate", 1, "another");
+    place.image(OLD, "Barn");
+    place.image(TODAY, "Barn");
+    place.log(DAY);
+    const lines: string[] = [];
+    const log = { info: (line: string) => void lines.push(line), warn: () => undefined };
+    expect(await archive({ log })).toEqual({
+      days: [OLD, DAY],
+      files: 4,
+      bytes: 2 * JPEG.byteLength + 7 + 38,
+      foreign: 0,
+      problems: [],
+      isStopped: false,
+    });
+    expect(lines).toEqual([`Archived ${OLD}`, `Archived ${DAY}`]);
+    expect(judge(place.archive)).toEqual([
+      imagePath(OLD, "Barn"),
+      imagePath(DAY, "Barn"),
+      imagePath(DAY, "Gate", 1),
+      `logs/imagehub.log.${DAY}`,
+    ]);
+    expect(place.names()).toEqual(
+      format === "tree"
+        ? [
+            imagePath(OLD, "Barn"),
+            imagePath(DAY, "Barn"),
+            imagePath(DAY, "Gate", 1),
+            `logs/imagehub.log.${DAY}`,
+            `manifests/${OLD}.sha256`,
+            `manifests/${DAY}.sha256`,
+          ]
+        : [
+            `${OLD}.tar`,
+            `${OLD}.tar.sha256`,
+            `${DAY}.tar`,
+            `${DAY}.tar.sha256`,
+            `manifests/${OLD}.sha256`,
+            `manifests/${DAY}.sha256`,
+          ],
+    );
+  });
+
+  test("copies nothing twice", async () => {
+    place.image(DAY, "Barn");
+    await archive();
+    const before = run(place.archive, "find", ".", "-printf", "%p %T@ %i\n");
+    expect(await archive()).toMatchObject({ days: [], files: 0, problems: [] });
+    expect(await archive({ dates: [DAY] })).toMatchObject({ days: [], files: 0, problems: [] });
+    expect(run(place.archive, "find", ".", "-printf", "%p %T@ %i\n")).toBe(before);
+  });
+
+  test("adds what came to a day later", async () => {
+    place.image(DAY, "Barn");
+    await archive();
+    place.image(DAY, "Late", 5, "late");
+    place.log(DAY);
+    expect(await archive()).toMatchObject({ days: [DAY], files: 2, problems: [] });
+    expect(judge(place.archive)).toEqual([
+      imagePath(DAY, "Barn"),
+      imagePath(DAY, "Late", 5),
+      `logs/imagehub.log.${DAY}`,
+    ]);
+    if (format === "tar") expect(place.names()).toContain(`${DAY}-2.tar`);
+    // A tar tells of all that was archived before it, too.
+    if (format === "tar") {
+      const text = run(place.archive, "tar", "xOf", `${DAY}-2.tar`, `manifests/${DAY}.sha256`);
+      expect(text).toBe(readFileSync(join(place.archive, `manifests/${DAY}.sha256`), "utf8"));
+    }
+  });
+
+  test("keeps what is archived when the day is deleted here", async () => {
+    place.image(DAY, "Barn");
+    await archive();
+    rmSync(place.directory.dateFolder(DAY), { recursive: true });
+    place.image(DAY, "Late");
+    expect(await archive()).toMatchObject({ days: [DAY], files: 1 });
+    expect(judge(place.archive)).toEqual([imagePath(DAY, "Barn"), imagePath(DAY, "Late")]);
+  });
+
+  test("reports a file that has changed since, and archives the others", async () => {
+    const name = place.image(DAY, "Barn");
+    await archive();
+    const path = join(place.directory.dateFolder(DAY), name);
+    writeFileSync(path, Buffer.concat([JPEG.subarray(0, -3), Buffer.from("xyz")]));
+    const later = Date.now() / 1000 + 60;
+    utimesSync(path, later, later);
+    place.image(DAY, "Late");
+    expect(await archive()).toMatchObject({
+      days: [DAY],
+      files: 1,
+      problems: [
+        `Cannot archive ${DAY}: ${imagePath(DAY, "Barn")} is archived with another content, which stays as it is`,
+      ],
+    });
+    expect(judge(place.archive)).toEqual([imagePath(DAY, "Barn"), imagePath(DAY, "Late")]);
+    // One with another size shows when the day is named, whatever its time is.
+    writeFileSync(path, "short");
+    utimesSync(path, 1000, 1000);
+    expect((await archive({ dates: [DAY] })).problems).toHaveLength(1);
+  });
+
+  test("leaves out what is not the hub's", async () => {
+    const folder = place.directory.dateFolder(DAY);
+    place.image(DAY, "Barn");
+    for (const name of ["notes.txt", nameOf(OLD, "Barn"), nameOf(DAY, "Back\\slash")])
+      place.put(join(folder, name), "x");
+    place.put(join(folder, ".incoming-1-2-3"), "unfinished");
+    symlinkSync("/etc/passwd", join(folder, nameOf(DAY, "Link")));
+    mkdirSync(join(folder, nameOf(DAY, "Folder")));
+    Bun.spawnSync(["mkfifo", join(folder, nameOf(DAY, "Pipe"))]);
+    place.image(OLD, "Barn");
+    renameSync(place.directory.dateFolder(OLD), join(place.path, "elsewhere"));
+    symlinkSync(join(place.path, "elsewhere"), place.directory.dateFolder(OLD));
+    expect(await archive()).toMatchObject({ days: [DAY], files: 1, foreign: 6, problems: [] });
+    expect(judge(place.archive)).toEqual([imagePath(DAY, "Barn")]);
+  });
+
+  test("names that are long or not ASCII keep what they are", async () => {
+    const cameras = [
+      "Ä".repeat(100),
+      "x".repeat(220),
+      `日本語-${"é".repeat(60)}`,
+      "a b",
+      "'\"$(x)",
+    ];
+    for (const camera of cameras) place.image(DAY, camera, 0, camera);
+    expect(await archive()).toMatchObject({ files: 5, problems: [] });
+    expect(judge(place.archive)).toEqual(cameras.map((each) => imagePath(DAY, each)).toSorted());
+    expect(await archive({ dates: [DAY] })).toMatchObject({ files: 0, problems: [] });
+  });
+
+  test("continues what an earlier run had no time for", async () => {
+    place.image(DAY, "Barn");
+    place.image(DAY, "Gate", 1, "another");
+    let asked = 0;
+    const stopped = await archive({ shouldStop: () => ++asked > 1 });
+    expect(stopped).toMatchObject({ days: [], isStopped: true });
+    expect(judge(place.archive)).toEqual([]);
+    expect(place.names().filter((name) => name.startsWith("."))).toEqual([]);
+    expect(await archive()).toMatchObject({ days: [DAY], files: format === "tree" ? 1 : 2 });
+    expect(judge(place.archive)).toHaveLength(2);
+  });
+
+  test("takes over whole files that have no manifest", async () => {
+    place.image(DAY, "Barn");
+    place.image(DAY, "Gate", 1, "another");
+    await archive();
+    rmSync(join(place.archive, "manifests"), { recursive: true });
+    rmSync(join(place.archive, `${DAY}.tar.sha256`), { force: true });
+    expect(await archive()).toMatchObject({ days: [DAY], files: 0, problems: [] });
+    expect(judge(place.archive)).toHaveLength(2);
+  });
+
+  test("makes no manifest over a file in the archive that is another one", async () => {
+    place.image(DAY, "Barn");
+    await archive();
+    rmSync(join(place.archive, "manifests"), { recursive: true });
+    place.image(DAY, "Barn", 0, Buffer.concat([JPEG.subarray(0, -1), Buffer.from("x")]));
+    expect(await archive()).toMatchObject({
+      days: [],
+      problems: [
+        `Cannot archive ${DAY}: ${imagePath(DAY, "Barn")} is in the archive with another content; move that away`,
+      ],
+    });
+    expect(judge(place.archive)).toEqual([]);
+  });
+
+  test("does not replace a damaged manifest", async () => {
+    place.image(DAY, "Barn");
+    place.image(OLD, "Barn");
+    await archive();
+    const manifest = join(place.archive, `manifests/${OLD}.sha256`);
+    writeFileSync(manifest, readFileSync(manifest, "utf8").slice(0, -5));
+    place.image(DAY, "Late");
+    const { days, problems } = await archive();
+    expect(days).toEqual([DAY]);
+    expect(problems).toEqual([
+      `Cannot archive ${OLD}: ${manifest} is damaged: remove it, and the day is checked and archived again`,
+    ]);
+    rmSync(manifest);
+    expect(await archive()).toMatchObject({ days: [OLD], files: 0, problems: [] });
+  });
+
+  test("says what it would do, and does nothing", async () => {
+    place.image(DAY, "Barn");
+    const round = await archive({ isDryRun: true });
+    expect(round).toMatchObject({ days: [DAY], files: 1, bytes: JPEG.byteLength });
+    expect(place.names()).toEqual([]);
+  });
+
+  test("tells how far it has come", async () => {
+    for (let second = 0; second < 3; second++) place.image(DAY, "Barn", second);
+    const told: unknown[] = [];
+    await archive({ onProgress: (...words) => told.push(words) });
+    expect(told).toEqual([0, 1, 2].map((done) => [DAY, done, 3]));
+  });
+});
+
+test("archiveDays copies a file again that is missing in the archive, when its day is named", async () => {
+  place.image(DAY, "Barn");
+  await archive();
+  rmSync(join(place.archive, imagePath(DAY, "Barn")));
+  expect(await archive()).toMatchObject({ files: 0 });
+  expect(await archive({ dates: [DAY] })).toMatchObject({ files: 1, problems: [] });
+  expect(judge(place.archive)).toEqual([imagePath(DAY, "Barn")]);
+});
+
+test("archiveDays archives nothing of today or later, also if it is named", async () => {
+  place.image(TODAY, "Barn");
+  place.image("2021-09-26", "Barn");
+  const named = await archive({ dates: [TODAY, "2021-09-26"] });
+  expect([named, await archive()]).toMatchObject([{ files: 0 }, { files: 0 }]);
+});
+
+test("archiveDays says so if nothing is stored of a day that is named", async () => {
+  expect((await archive({ dates: [DAY] })).problems).toEqual([
+    `Cannot archive ${DAY}: nothing is stored of it`,
+  ]);
+});
+
+test("archiveDays goes on with a day in the form that is set now", async () => {
+  place.image(DAY, "Barn");
+  await archive();
+  place.format = "tar";
+  place.image(DAY, "Late");
+  await archive();
+  place.format = "tree";
+  place.image(DAY, "Later");
+  await archive();
+  expect(place.names()).toEqual([
+    `${DAY}.tar`,
+    `${DAY}.tar.sha256`,
+    imagePath(DAY, "Barn"),
+    imagePath(DAY, "Later"),
+    `manifests/${DAY}.sha256`,
+  ]);
+  expect(judge(place.archive)).toHaveLength(3);
+});
+
+test("archiveDays makes a tree that is read like a data directory", async () => {
+  place.image(DAY, "Barn");
+  place.log(DAY);
+  await archive();
+  const days = readDays(new DataDirectory(place.archive), { today: TODAY, keeps: false });
+  expect(days).toMatchObject([{ date: DAY, images: 1, bytes: JPEG.byteLength, events: 1 }]);
+});
+
+test("archiveDays keeps the times of files", async () => {
+  const name = place.image(DAY, "Barn");
+  utimesSync(join(place.directory.dateFolder(DAY), name), 1_632_391_200, 1_632_391_200);
+  await archive();
+  expect(statSync(join(place.archive, "images", DAY, name)).mtimeMs).toBe(1_632_391_200_000);
+});
+
+test("archiveDays writes through no link in the archive", async () => {
+  place.image(DAY, "Barn");
+  const elsewhere = join(place.path, "elsewhere");
+  mkdirSync(elsewhere);
+  symlinkSync(elsewhere, join(place.archive, "images"));
+  const { days, problems } = await archive();
+  expect(days).toEqual([]);
+  expect(problems[0]).toContain("ENOTDIR");
+  expect(readdirSync(elsewhere)).toEqual([]);
+});
+
+test("archiveDays reads images and logs through links to another disk", async () => {
+  place.image(DAY, "Barn");
+  place.log(DAY);
+  for (const folder of [place.directory.images, place.directory.logs]) {
+    renameSync(folder, `${folder}-elsewhere`);
+    symlinkSync(`${folder}-elsewhere`, folder);
+  }
+  expect(await archive()).toMatchObject({ files: 2, problems: [] });
+});
+
+test("dueDates counts from the day", () => {
+  const dates = ["2024-03-02", "2024-02-28", "2024-02-29", "2024-03-01"];
+  expect(dueDates(dates, "2024-03-01", 1)).toEqual(["2024-02-28", "2024-02-29"]);
+  expect(dueDates(dates, "2024-03-01", 2)).toEqual(["2024-02-28"]);
+  expect(dueDates(dates, "2024-03-31", 30)).toEqual(["2024-02-28", "2024-02-29", "2024-03-01"]);
+});

@@ -1,0 +1,81 @@
+import { expect, test } from "bun:test";
+import { join } from "node:path";
+import { defaultSettings } from "../../src/config/schema.ts";
+import type { ArchiverMessage } from "../../src/shared/messages.ts";
+import { WorkLock } from "../../src/store/work-lock.ts";
+import { CHECKOUT } from "../../scripts/lib/available.ts";
+import { judge, Place } from "../support/archive/days.ts";
+import { forEachTest } from "../support/for-each-test.ts";
+
+const DAY = "2021-09-23";
+
+let place: Place;
+forEachTest(
+  () => new Place(),
+  (made) => (place = made),
+);
+
+/** Lets a thread do its round. @returns its messages, when it has ended */
+async function round(stop = false): Promise<ArchiverMessage[]> {
+  const worker = new Worker(join(CHECKOUT, "src/threads/archiver-thread.ts"));
+  const messages: ArchiverMessage[] = [];
+  const ended = Promise.withResolvers<void>();
+  worker.addEventListener("close", () => ended.resolve());
+  worker.onmessage = ({ data }) => void messages.push(data as ArchiverMessage);
+  const settings = {
+    ...defaultSettings(),
+    data_directory: place.directory.path,
+    archive: place.settings,
+  };
+  worker.postMessage({ type: "start", settings });
+  if (stop) worker.postMessage({ type: "stop" });
+  await ended.promise;
+  return messages;
+}
+
+test("the archiver does one round, says what it has done, and ends", async () => {
+  place.image(DAY, "Barn", 0, "image");
+  expect(await round()).toEqual([
+    {
+      type: "log",
+      level: "info",
+      message: `Archived ${DAY}`,
+      fields: { files: 1, bytes: 5, foreign: 0 },
+    },
+    {
+      type: "archived",
+      round: { days: [DAY], files: 1, bytes: 5, foreign: 0, problems: [], isStopped: false },
+    },
+  ]);
+  expect(judge(place.archive)).toHaveLength(1);
+  // The lock is free again.
+  expect(await round()).toMatchObject([{ type: "archived", round: { files: 0 } }]);
+});
+
+test("the archiver leaves the work to another process that does it", async () => {
+  place.image(DAY, "Barn");
+  using lock = WorkLock.tryToTake(place.directory, "archive");
+  expect(lock).toBeDefined();
+  expect(await round()).toEqual([{ type: "busy" }]);
+  expect(place.names()).toEqual([]);
+});
+
+test("the archiver stops when it is asked to", async () => {
+  for (let second = 0; second < 50; second++) place.image(DAY, "Barn", second);
+  expect((await round(true)).at(-1)).toMatchObject({ round: { days: [], isStopped: true } });
+  expect(judge(place.archive)).toEqual([]);
+});
+
+test("the archiver says what is wrong with the archive", async () => {
+  place.archive = join(place.path, "none");
+  const [line, end] = await round();
+  expect(line).toMatchObject({ type: "log", level: "warn" });
+  expect(end).toMatchObject({ round: { problems: [expect.stringContaining("is not there")] } });
+});
+
+test("the archiver says what is wrong with the data directory", async () => {
+  Bun.spawnSync(["rm", "-r", place.directory.images]);
+  const [line, end] = await round();
+  expect(line).toMatchObject({ message: expect.stringContaining("images") });
+  expect(end).toMatchObject({ type: "archived", round: { files: 0 } });
+});
