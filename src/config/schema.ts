@@ -373,9 +373,6 @@ const cameraRule = z.strictObject({
   max_bytes: bytes().default(0),
 });
 
-/** One of {@link Settings.keep}`.cameras`. */
-export type CameraRule = z.output<typeof cameraRule>;
-
 /** What is kept, and for how long. */
 const keepShape = {
   keep: section({

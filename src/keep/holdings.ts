@@ -11,7 +11,7 @@ import { countDay, type DaySummary, Summaries } from "../catalog/summary.ts";
 import type { DataDirectory } from "../store/data-directory.ts";
 
 /** A day that is held. */
-export interface HeldDay extends DaySummary {
+interface HeldDay extends DaySummary {
   /** Without the protected images: what a rule may delete. */
   readonly free: DaySummary;
 }

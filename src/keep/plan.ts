@@ -28,7 +28,7 @@ export interface Deletion {
 }
 
 /** What may be deleted of a day: all but protected images. */
-export interface HeldDay {
+interface HeldDay {
   readonly date: string;
   readonly cameras: readonly { readonly name: string; readonly bytes: number }[];
 }

@@ -59,7 +59,7 @@ export interface Pruned {
 }
 
 /** What is gone of one day. */
-export interface PrunedDay {
+interface PrunedDay {
   readonly date: string;
   /** The cameras whose images are gone; undefined if it was all of them. */
   readonly cameras: readonly string[] | undefined;
