@@ -85,8 +85,9 @@ export async function prune(options: PruneOptions): Promise<ExitStatus> {
 }
 
 /** For a person: a line for each reason. */
-function format({ pruned, needsForce }: Round, isRehearsal: boolean): string {
-  if (pruned.length === 0) return needsForce ? "" : "Nothing is due to be deleted\n";
+function format({ pruned, problems }: Round, isRehearsal: boolean): string {
+  if (pruned.length === 0)
+    return problems.length > 0 ? "Nothing is deleted\n" : "Nothing is due to be deleted\n";
   return pruned
     .map((record) => formatRecord(record))
     .map((line) => `${isRehearsal ? line.replace("Pruned", "Would delete") : line}\n`)

@@ -161,9 +161,10 @@ class Runner {
 
   private unmetMessages({ unmet, waiting }: Plan, keep: Settings["keep"]): string[] {
     const problem = this.parts.archive?.problem;
+    const because = problem === undefined ? "" : `: ${problem}`;
     const rules = unmet.map((reason) =>
       waiting.length > 0
-        ? `keep.${reason} cannot be kept: ${counted(waiting.length, "day")} must be archived first (archive.required)`
+        ? `keep.${reason} cannot be kept: ${counted(waiting.length, "day")} must be archived first (archive.required)${because}`
         : `keep.${reason} cannot be kept: the rest is protected, or too young (keep.min_days is ${keep.min_days})`,
     );
     if (waiting.length === 0 || unmet.length > 0 || problem === undefined) return rules;
