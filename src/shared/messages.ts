@@ -67,8 +67,8 @@ export interface FlusherStart extends ThreadStart {
 
 /** To the archiver. */
 export type ToArchiver =
-  /** The first message: everything it needs for one round. */
-  | { readonly type: "start"; readonly settings: Settings }
+  /** Everything it needs for one round. */
+  | { readonly type: "round"; readonly settings: Settings }
   /** It ends after the file in hand. The next round continues. */
   | { readonly type: "stop" };
 
@@ -113,11 +113,11 @@ export type FlusherMessage =
 /** From the archiver. */
 export type ArchiverMessage =
   | LogMessage
-  /** It has done its round and ends. */
+  /** It has done its round. */
   | { readonly type: "archived"; readonly round: ArchiveRound }
   /** It is alive, and at work on a day. */
   | { readonly type: "progress" }
-  /** Another process archives right now. It ends. */
+  /** Another process archives right now. */
   | { readonly type: "busy" };
 
 /**
@@ -168,8 +168,8 @@ export interface SeenDays {
   readonly storedLastDay: readonly string[];
 }
 
-/** To the keeper. */
-export interface KeeperStart extends ThreadStart {
+/** To the keeper: one round. */
+export interface KeeperRound extends ThreadStart {
   readonly seen: SeenDays;
   /** How fast the disk fills up at the moment, in bytes a second. */
   readonly fillRate: number;
@@ -206,7 +206,11 @@ export interface KeepReport {
 }
 
 /** From the keeper. */
-export type KeeperMessage = KeepReport | LogMessage;
+export type KeeperMessage =
+  | KeepReport
+  | LogMessage
+  /** Its round is over, whatever came of it. */
+  | { readonly type: "idle" };
 
 /** From the receiver. */
 export type ReceiverMessage =

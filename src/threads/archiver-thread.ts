@@ -1,6 +1,6 @@
 /**
- * The thread that archives: one round, then it ends. An archive that does not answer, such as a
- * NAS, holds up nobody else.
+ * The thread that archives: a round when it is asked for one. An archive that does not answer, such
+ * as a NAS, holds up nobody else.
  *
  * @module
  */
@@ -42,8 +42,6 @@ self.onmessage = async ({ data: message }: MessageEvent<ToArchiver>) => {
   }
   const round = await doRound(message.settings);
   post(round === undefined ? { type: "busy" } : { type: "archived", round });
-  // Ends this thread. What was posted arrives.
-  process.exit();
 };
 
 /** @returns undefined if another process archives */

@@ -25,6 +25,7 @@ export interface ArchiverParts {
 /** The archiver of one hub. It lives in the main thread. */
 export class Archiver {
   private worker: Worker | undefined;
+  private isBusy = false;
   private timer: Timer | undefined;
   private readonly reminder: Reminder;
 
@@ -53,18 +54,30 @@ export class Archiver {
   }
 
   private start(): void {
-    if (this.worker !== undefined) return;
-    const { settings, entries, overview, log } = this.parts;
-    const worker = new Worker(entries.archiver, { smol: true, name: "archiver" });
-    worker.postMessage({ type: "start", settings } satisfies ToArchiver);
-    this.worker = worker;
+    if (this.isBusy) return;
+    const { settings, overview } = this.parts;
+    this.isBusy = true;
     overview.archive.begin();
+    this.worker ??= this.makeWorker();
+    this.worker.postMessage({ type: "round", settings } satisfies ToArchiver);
+  }
+
+  /** The thread stays until the process ends, as the keeper's does. */
+  private makeWorker(): Worker {
+    const { entries, log } = this.parts;
+    const worker = new Worker(entries.archiver, { smol: true, name: "archiver" });
     worker.onmessage = ({ data: message }: MessageEvent<ArchiverMessage>) => this.hear(message);
     worker.onerror = ({ message }) => log.error(`The archiver has failed: ${message.trim()}`);
     worker.addEventListener("close", () => {
       this.worker = undefined;
-      overview.archive.end();
+      this.end();
     });
+    return worker;
+  }
+
+  private end(): void {
+    this.isBusy = false;
+    this.parts.overview.archive.end();
   }
 
   private hear(message: ArchiverMessage): void {
@@ -79,9 +92,12 @@ export class Archiver {
         overview.archive.add(message.round);
         if (message.round.problems.length === 0) this.reminder.clear();
         if (message.round.days.length > 0) this.onArchived();
+        this.end();
+        break;
+      case "busy":
+        this.end();
         break;
       case "progress":
-      case "busy":
     }
   }
 }

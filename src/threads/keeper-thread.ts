@@ -1,6 +1,5 @@
 /**
- * The thread that does one round of keeping order, and ends. It is started every few minutes, and
- * when the disk runs short. In between it takes no memory.
+ * The thread that keeps order: a round when it is asked for one.
  *
  * @module
  */
@@ -11,7 +10,7 @@ import { reportOf } from "../keep/report.ts";
 import { runRound } from "../keep/round.ts";
 import { Calendar, systemClock } from "../protocol/calendar.ts";
 import { Integer } from "../shared/memory.ts";
-import type { KeeperMessage, KeeperStart } from "../shared/messages.ts";
+import type { KeeperMessage, KeeperRound } from "../shared/messages.ts";
 import { DataDirectory, Part } from "../store/data-directory.ts";
 import { DataDirectoryGone, DataGuard } from "../store/data-guard.ts";
 import { EventLog } from "../store/event-log.ts";
@@ -22,18 +21,20 @@ declare const self: Worker;
 
 const post = (message: KeeperMessage): void => self.postMessage(message);
 
-self.onmessage = async ({ data: start }: MessageEvent<KeeperStart>) => {
+self.onmessage = async ({ data: round }: MessageEvent<KeeperRound>) => {
   try {
-    await keep(start);
+    await keep(round);
   } catch (error) {
     // The watch of the data directory logs that it is gone.
     if (!(error instanceof DataDirectoryGone))
       post({ type: "log", level: "error", message: `Cannot keep order: ${messageOf(error)}` });
   }
-  process.exit(0);
+  // The names of many images were in its memory.
+  Bun.gc(true);
+  post({ type: "idle" });
 };
 
-async function keep({ settings, shared, seen, fillRate }: KeeperStart): Promise<void> {
+async function keep({ settings, shared, seen, fillRate }: KeeperRound): Promise<void> {
   const directory = new DataDirectory(settings.data_directory);
   const guard = new DataGuard(directory, shared);
   guard.check(Part.images);

@@ -13,9 +13,8 @@ import type { Log } from "../log/log.ts";
 import { Reminder } from "../log/reminder.ts";
 import { bootMs } from "../os/time.ts";
 import type { Shared } from "../shared/memory.ts";
-import type { KeeperMessage, KeeperStart } from "../shared/messages.ts";
+import type { KeeperMessage, KeeperRound } from "../shared/messages.ts";
 import { imagesByDate } from "../store/date-folders.ts";
-import { startThread } from "./start.ts";
 
 /** The first round, after the cameras have come back, and the pause between rounds. */
 const FIRST_MS = 5000;
@@ -49,6 +48,7 @@ export class Keeper {
   /** The free space at the last look, and how fast it gets less, in bytes a second. */
   private freeBytes = 0;
   private fillRate = 0;
+  private isBusy = false;
   private isDueAgain = false;
   /** When a round was the last one that could delete nothing. */
   private helplessMs = Number.NEGATIVE_INFINITY;
@@ -71,17 +71,31 @@ export class Keeper {
 
   /** Does a round now. If one runs, another follows it. */
   start(): void {
-    if (this.worker !== undefined) {
+    if (this.isBusy) {
       this.isDueAgain = true;
       return;
     }
-    const { settings, shared, entries, log } = this.parts;
-    const start: KeeperStart = { settings, shared, seen: this.look(), fillRate: this.fillRate };
-    const worker = startThread(entries.keeper, "keeper", start);
-    this.worker = worker;
+    const { settings, shared } = this.parts;
+    this.isBusy = true;
+    this.worker ??= this.makeWorker();
+    const round: KeeperRound = { settings, shared, seen: this.look(), fillRate: this.fillRate };
+    this.worker.postMessage(round);
+  }
+
+  /**
+   * The thread stays until the process ends. In Bun 1.4.5, a worker that ends itself under load
+   * sometimes hangs in its end, and tells nobody.
+   */
+  private makeWorker(): Worker {
+    const { entries, log } = this.parts;
+    const worker = new Worker(entries.keeper, { smol: true, name: "keeper" });
     worker.onmessage = ({ data: message }: MessageEvent<KeeperMessage>) => this.hear(message);
     worker.onerror = ({ message }) => log.error(`The keeper has failed: ${message.trim()}`);
-    worker.addEventListener("close", () => this.end());
+    worker.addEventListener("close", () => {
+      this.worker = undefined;
+      this.end();
+    });
+    return worker;
   }
 
   /** Begins no more rounds. One that runs ends by itself. */
@@ -96,6 +110,7 @@ export class Keeper {
   /** Does a round if the disk is short of space. */
   private async lookAtSpace(): Promise<void> {
     const { settings, overview } = this.parts;
+    this.look();
     // A disk that does not respond is asked once.
     if (this.isLooking || performance.now() - this.helplessMs < HELPLESS_MS) return;
     this.isLooking = true;
@@ -112,19 +127,20 @@ export class Keeper {
   }
 
   private end(): void {
-    this.worker = undefined;
+    this.isBusy = false;
     if (!this.isDueAgain) return;
     this.isDueAgain = false;
     this.start();
   }
 
-  private look(): KeeperStart["seen"] {
+  private look(): KeeperRound["seen"] {
     const { shared, overview } = this.parts;
     return this.history.look(bootMs(), overview.today.date, imagesByDate(shared));
   }
 
   private hear(message: KeeperMessage): void {
     const { log, overview } = this.parts;
+    if (message.type === "idle") return this.end();
     if (message.type === "log") return log[message.level](message.message);
     overview.kept.add(message);
     const isHelpless = message.isShort && message.pruned.length === 0;

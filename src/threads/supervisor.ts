@@ -22,12 +22,12 @@ import type {
   LendableSocket,
   ReceiverMessage,
   ReceiverStart,
+  ThreadStart,
   WriterStart,
 } from "../shared/messages.ts";
 import type { RequestQueue } from "../shared/queue.ts";
 import { Outcome, RequestSlots } from "../shared/request-slot.ts";
 import { type StoringThread, StoringThreads } from "../shared/storing-threads.ts";
-import { startThread } from "./start.ts";
 
 /**
  * How long to wait before a thread is replaced, in milliseconds. It prevents a storm if something
@@ -252,4 +252,11 @@ export class Supervisor {
     const { settings, shared, receiverWakeFd, fastPathWakeFd } = this.parts;
     return { settings, shared, receiverWakeFd, fastPathWakeFd };
   }
+}
+
+/** @param name the one in `top -H` */
+function startThread(entry: URL, name: string, start: ThreadStart): Worker {
+  const worker = new Worker(entry, { smol: true, name });
+  worker.postMessage(start);
+  return worker;
 }

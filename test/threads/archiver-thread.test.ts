@@ -15,25 +15,28 @@ forEachTest(
   (made) => (place = made),
 );
 
-/** Lets a thread do its round. @returns its messages, when it has ended */
+/** Lets a thread do a round. @returns its messages */
 async function round(stop = false): Promise<ArchiverMessage[]> {
   const worker = new Worker(join(CHECKOUT, "src/threads/archiver-thread.ts"));
   const messages: ArchiverMessage[] = [];
   const ended = Promise.withResolvers<void>();
-  worker.addEventListener("close", () => ended.resolve());
-  worker.onmessage = ({ data }) => void messages.push(data as ArchiverMessage);
+  worker.onmessage = ({ data }: MessageEvent<ArchiverMessage>) => {
+    messages.push(data);
+    if (data.type === "archived" || data.type === "busy") ended.resolve();
+  };
   const settings = {
     ...defaultSettings(),
     data_directory: place.directory.path,
     archive: place.settings,
   };
-  worker.postMessage({ type: "start", settings });
+  worker.postMessage({ type: "round", settings });
   if (stop) worker.postMessage({ type: "stop" });
   await ended.promise;
+  worker.terminate();
   return messages;
 }
 
-test("the archiver does one round, says what it has done, and ends", async () => {
+test("the archiver does a round, and says what it has done", async () => {
   place.image(DAY, "Barn", 0, "image");
   expect(await round()).toEqual([
     {
