@@ -42,7 +42,8 @@ export class ArchiveRoot implements Disposable {
     readonly folder: Folder,
     private readonly prefix: string,
     private readonly look: PathLook,
-    private readonly identity: string,
+    /** The same for the same directory of the same disk. */
+    readonly identity: string,
   ) {
     this.unfinished = `${prefix}${randomUUID()}`;
   }

@@ -10,9 +10,11 @@ import type { Log } from "../log/log.ts";
 import { SystemError } from "../os/ffi.ts";
 import type { ArchiveRound } from "../shared/messages.ts";
 import type { DataDirectory } from "../store/data-directory.ts";
+import { DamagedDay } from "./content.ts";
 import { archiveDay, type DayOutcome, Stopped } from "./day.ts";
 import { ArchiveProblem, ArchiveRoot } from "./root.ts";
 import { datesOf } from "./source.ts";
+import type { UnchangedDays } from "./unchanged.ts";
 
 /** What a round is to do. */
 export interface RoundOptions {
@@ -28,6 +30,8 @@ export interface RoundOptions {
   readonly log?: Pick<Log, "info" | "warn"> | undefined;
   /** Is told how many files of a day are done. */
   readonly onProgress?: ((date: string, done: number, total: number) => void) | undefined;
+  /** Days that need no look, and notes those that need none the next time. */
+  readonly unchanged?: UnchangedDays | undefined;
   /** Asked before each file whether to stop there. */
   readonly shouldStop?: (() => boolean) | undefined;
 }
@@ -35,8 +39,8 @@ export interface RoundOptions {
 /** Errors of a disk that takes nothing more, whichever day it is. */
 const DISK_ERRORS: ReadonlySet<string> = new Set(["ENOSPC", "EDQUOT", "EROFS", "ENODEV", "ESTALE"]);
 
-/** How many days in succession may fail before the round is given up. */
-const FAILURES_MAX = 3;
+/** How many days in succession may fail before the round is given up: the disk may be dying. */
+const FAILURES_MAX = 20;
 
 /**
  * Archives. The lock for this work (`store/work-lock.ts`) must be held. An archive that cannot be
@@ -54,7 +58,9 @@ export async function archiveDays(
     using root = openRoot(settings, directory, options.isDryRun === true);
     const dates = options.dates ?? dueDates(datesOf(directory), options.today, settings.after_days);
     for (const date of dates.filter((each) => each < options.today)) {
-      await round.add(date, async () =>
+      const before = options.unchanged?.stampOf(root, date);
+      if (before !== undefined && options.unchanged?.has(date, before) === true) continue;
+      const isWhole = await round.add(date, async () =>
         archiveDay(root, directory, date, {
           format: settings.format,
           isThorough: options.dates !== undefined,
@@ -63,6 +69,8 @@ export async function archiveDays(
           onProgress: (done, total) => options.onProgress?.(date, done, total),
         }),
       );
+      const after = options.unchanged?.stampOf(root, date);
+      if (isWhole && after !== undefined && after === before) options.unchanged?.add(date, after);
     }
   } catch (error) {
     if (error instanceof Stopped) return round.result(true);
@@ -110,19 +118,24 @@ class Round {
 
   constructor(private readonly options: RoundOptions) {}
 
-  /** @throws {Stopped} @throws {RoundOver} if it is no use to go on */
-  async add(date: string, archive: () => Promise<DayOutcome>): Promise<void> {
+  /**
+   * @returns whether nothing was to be done for the day
+   * @throws {Stopped}
+   * @throws {RoundOver} if it is no use to go on
+   */
+  async add(date: string, archive: () => Promise<DayOutcome>): Promise<boolean> {
     let outcome: DayOutcome;
     try {
       outcome = await archive();
     } catch (error) {
       if (error instanceof Stopped) throw error;
       this.problem(`Cannot archive ${date}: ${messageOf(error)}`);
-      this.failures++;
+      // What is damaged says nothing about the disk.
+      if (!(error instanceof DamagedDay)) this.failures++;
       const code = error instanceof SystemError ? error.code : "";
       const isGone = error instanceof ArchiveProblem;
       if (isGone || DISK_ERRORS.has(code) || this.failures >= FAILURES_MAX) throw new RoundOver();
-      return;
+      return false;
     }
     this.failures = 0;
     const { files, bytes, foreign, isNew, problems } = outcome;
@@ -135,6 +148,7 @@ class Round {
         this.options.log?.info(`Archived ${date}`, { files, bytes, foreign });
     }
     for (const problem of problems) this.problem(`Cannot archive ${date}: ${problem}`);
+    return files === 0 && !isNew && problems.length === 0;
   }
 
   problem(message: string): void {

@@ -7,13 +7,13 @@
 
 import { EXIT, type ExitStatus, FatalError, messageOf } from "../errors.ts";
 import { ArchiveView } from "../keep/archive-view.ts";
-import { hourAgo } from "../keep/age.ts";
+import { twoHoursAgo } from "../keep/age.ts";
 import { formatRecord } from "../catalog/record.ts";
 import { type Round, type RoundParts, runRound } from "../keep/round.ts";
 import { escape } from "../log/fields.ts";
 import { Calendar, systemClock } from "../protocol/calendar.ts";
 import { createShared } from "../shared/memory.ts";
-import { DataDirectory, Part } from "../store/data-directory.ts";
+import { DataDirectory } from "../store/data-directory.ts";
 import { DataGuard } from "../store/data-guard.ts";
 import { appendOutside } from "../store/outside-line.ts";
 import { alone, Interruption } from "./archive-work.ts";
@@ -35,7 +35,6 @@ export async function prune(options: PruneOptions): Promise<ExitStatus> {
   const directory = new DataDirectory(settings.data_directory);
   const isRehearsal = options.dryRun === true;
   actAsOwner(directory, "prune", !isRehearsal);
-  const failures: string[] = [];
   let round: Round;
   try {
     const guard = new DataGuard(directory, createShared(1));
@@ -48,7 +47,7 @@ export async function prune(options: PruneOptions): Promise<ExitStatus> {
     const parts: RoundParts = {
       directory,
       settings,
-      check: () => guard.check(Part.images),
+      check: (part) => guard.check(part),
       seen: {
         today: calendar.local(calendar.now()).date,
         confirmed: undefined,
@@ -56,13 +55,12 @@ export async function prune(options: PruneOptions): Promise<ExitStatus> {
         storedLastDay: [],
       },
       fillRate: 0,
-      until: hourAgo(calendar),
+      until: twoHoursAgo(calendar),
       archive,
       isForced: options.force === true,
       isRehearsal,
       shouldStop: interruption.shouldStop,
       appendEvent: (text) => appendOutside(directory, calendar, text),
-      onFailure: (message) => failures.push(message),
       onCounted: (done, total) => counting.show(done, total),
       onPruned: (images) => deleting.show(images),
     };
@@ -76,12 +74,12 @@ export async function prune(options: PruneOptions): Promise<ExitStatus> {
     });
   }
   process.stdout.write(
-    options.json === true ? formatJson(round, failures, isRehearsal) : format(round, isRehearsal),
+    options.json === true ? formatJson(round, isRehearsal) : format(round, isRehearsal),
   );
   if (options.json !== true) {
-    for (const line of [...round.problems, ...failures]) process.stderr.write(`${escape(line)}\n`);
+    for (const line of round.problems) process.stderr.write(`${escape(line)}\n`);
   }
-  return round.needsForce || failures.length > 0 ? EXIT.failure : EXIT.ok;
+  return round.needsForce || round.hasFailed ? EXIT.failure : EXIT.ok;
 }
 
 /** For a person: a line for each reason. */
@@ -94,12 +92,12 @@ function format({ pruned, problems }: Round, isRehearsal: boolean): string {
     .join("");
 }
 
-function formatJson(round: Round, failures: readonly string[], isRehearsal: boolean): string {
+function formatJson(round: Round, isRehearsal: boolean): string {
   const { pruned, problems, needsForce } = round;
   const answer = {
     dry_run: isRehearsal,
     pruned,
-    problems: [...problems, ...failures],
+    problems,
     needs_force: needsForce,
   };
   return `${JSON.stringify(answer, null, 2)}\n`;

@@ -42,6 +42,8 @@ const QUEUE_BYTES_MAX = 68_719_476_736;
 
 /** Longest time to keep something, in days: a century. */
 const KEEP_DAYS_MAX = 36_500;
+/** Smallest value of `keep.min_free`, in bytes. */
+const FREE_BYTES_MIN = 1_000_000;
 /** Maximum entries in `keep.cameras`. */
 const CAMERA_RULES_MAX = 256;
 
@@ -366,10 +368,15 @@ const bytes = () =>
 
 const days = () => z.int().min(0).max(KEEP_DAYS_MAX);
 
+/** A 5 that was meant as 5 % is none. */
+function isFreeSpace(count: number | undefined): boolean {
+  return count === 0 || (count ?? 0) >= FREE_BYTES_MIN;
+}
+
 /** Limits of the cameras that a pattern matches. */
 const cameraRule = z.strictObject({
   match: z.string().regex(/^[^/\p{Cc}]+$/u),
-  days: days().default(0),
+  days: days().optional(),
   max_bytes: bytes().default(0),
 });
 
@@ -397,14 +404,14 @@ const keepShape = {
         (value) => value ?? 0,
         z
           .union([z.string(), z.number()])
-          .refine((value) => bytesIn(value) !== undefined || perCentIn(value) !== undefined)
+          .refine((value) => perCentIn(value) !== undefined || isFreeSpace(bytesIn(value)))
           .default(0),
       ),
       {
         description:
           "Free space to keep on the disk, such as 5 % or 20 GB. Below this, the oldest images " +
           "are deleted. 0: none",
-        rule: "a percentage such as 5 %, a number of bytes, or one with a unit, such as 20 GB",
+        rule: "a percentage such as 5 %, a number of bytes from 1 MB, or one with a unit, such as 20 GB",
       },
     ),
     min_days: setting(days().default(1), {

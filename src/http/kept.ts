@@ -24,9 +24,18 @@ export class Kept {
   /** By the name of the setting. */
   readonly pruned = new Map<string, PrunedTotal>();
 
+  /** Why the last round has failed; undefined if it has not. */
+  private failure: string | undefined;
+
+  /** A round has failed. */
+  fail(reason: string): void {
+    this.failure = reason;
+  }
+
   /** Takes in a report. */
   add(report: KeepReport): void {
     this.latest = report;
+    this.failure = undefined;
     for (const { reason, count, bytes } of report.pruned) {
       const sum = this.pruned.get(reason) ?? { count: 0, bytes: 0 };
       this.pruned.set(reason, { count: sum.count + count, bytes: sum.bytes + bytes });
@@ -35,10 +44,13 @@ export class Kept {
 
   /** What a person should know about the rules and the disk; one line each. */
   get notices(): string[] {
-    const { latest } = this;
-    if (latest === undefined) return [];
+    const { latest, failure } = this;
     const full = this.fullWithin(SOON_DAYS);
-    return [...(full === undefined ? [] : [full]), ...latest.problems];
+    return [
+      ...(failure === undefined ? [] : [`Cannot keep order: ${failure}`]),
+      ...(full === undefined ? [] : [full]),
+      ...(latest?.problems ?? []),
+    ];
   }
 
   /**

@@ -70,7 +70,7 @@ export class ClockHistory {
 export function referenceDate({ today, confirmed }: SeenDays, dates: readonly string[]): string {
   // A hub that has just started knows its clock only from what is stored. The latest day may be
   // one of a wrong clock.
-  const known = [...new Set([...dates, today])].toSorted();
+  const known = [...new Set([...dates.filter((date) => date < today), today])].toSorted();
   const date = confirmed ?? known.at(-2) ?? today;
   return date < today ? date : today;
 }
@@ -80,7 +80,7 @@ export function referenceDate({ today, confirmed }: SeenDays, dates: readonly st
  * those that the hub stores in under a wrong date.
  *
  * @param dates of the folders with images, the earliest first
- * @param minDays with 0, only the last hour is safe: see `prune.ts`
+ * @param minDays with 0, only the last two hours are safe: see {@link twoHoursAgo}
  */
 export function youngDays(seen: SeenDays, dates: readonly string[], minDays: number): Set<string> {
   if (minDays === 0) return new Set();
@@ -94,9 +94,15 @@ export function youngDays(seen: SeenDays, dates: readonly string[], minDays: num
   ]);
 }
 
-/** The local time an hour ago: images of the last hour are never deleted. */
-export function hourAgo(calendar: Calendar): { readonly date: string; readonly micros: number } {
-  const { date, hour, minute, second } = calendar.local(calendar.now() - HOUR_MS * 1000);
+/**
+ * The local time two hours ago: later images are never deleted. One hour is for the end of summer
+ * time, when the clock goes back.
+ */
+export function twoHoursAgo(calendar: Calendar): {
+  readonly date: string;
+  readonly micros: number;
+} {
+  const { date, hour, minute, second } = calendar.local(calendar.now() - 2 * HOUR_MS * 1000);
   const seconds = Number(hour) * 3600 + Number(minute) * 60 + Number(second);
   return { date, micros: seconds * 1e6 };
 }

@@ -5,8 +5,9 @@
  * @module
  */
 
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { z } from "zod";
+import { fsyncDirectory } from "../os/files.ts";
 import type { DataDirectory } from "../store/data-directory.ts";
 import { REASONS } from "../catalog/record.ts";
 
@@ -19,7 +20,7 @@ const intentSchema = z.object({
 /** What is about to be deleted: images of some days, for a reason. */
 export type Intent = z.output<typeof intentSchema>;
 
-/** The note of one data directory. */
+/** The note of one data directory. It lists what is not told yet. */
 export class IntentNote {
   private readonly path: string;
 
@@ -27,26 +28,30 @@ export class IntentNote {
     this.path = `${directory.own}/pruning.json`;
   }
 
-  /** The deletion that was interrupted, if one was. */
-  read(): Intent | undefined {
+  /** The deletions that were interrupted, or could not be told. */
+  read(): Intent[] {
     try {
-      return intentSchema.safeParse(JSON.parse(readFileSync(this.path, "utf8"))).data;
+      const noted = z.array(intentSchema).safeParse(JSON.parse(readFileSync(this.path, "utf8")));
+      return noted.data ?? [];
     } catch {
-      return undefined;
+      return [];
     }
   }
 
-  /** On a full disk there is no note. That must not keep it from being emptied. */
-  write(intent: Intent): void {
+  /**
+   * Writes the note, so that it is on the disk before anything is deleted. On a full disk there is
+   * no note. That must not keep it from being emptied.
+   */
+  write(intents: readonly Intent[]): void {
     try {
+      if (intents.length === 0) return rmSync(this.path, { force: true });
       mkdirSync(this.directory.own, { recursive: true });
-      writeFileSync(this.path, JSON.stringify(intent));
+      const temporary = `${this.path}.new`;
+      writeFileSync(temporary, JSON.stringify(intents), { flush: true });
+      renameSync(temporary, this.path);
+      fsyncDirectory(this.directory.own);
     } catch {
       // See above.
     }
-  }
-
-  clear(): void {
-    rmSync(this.path, { force: true });
   }
 }

@@ -55,16 +55,28 @@ export function oldLogs(
   return logs.filter(({ date }) => date < first);
 }
 
-/** Deletes logs. One that cannot be deleted is reported, and the next one is tried. */
+/** How logs are deleted. */
+interface LogPruning {
+  /** Whether the folder of the logs is still the right one. @throws {DataDirectoryGone} if not */
+  readonly check: () => void;
+  readonly isRehearsal: boolean;
+  readonly onFailure: (message: string) => void;
+}
+
+/**
+ * Deletes logs. One that cannot be deleted is reported, and the next one is tried.
+ *
+ * @throws {DataDirectoryGone} and {SystemError}
+ */
 export function pruneLogs(
   { logs }: DataDirectory,
   old: readonly OldLog[],
-  onFailure: (message: string) => void,
-  isRehearsal: boolean,
+  { check, isRehearsal, onFailure }: LogPruning,
 ): PrunedLogs {
   const dates: string[] = [];
   let bytes = 0;
   using folder = Folder.open(`${logs}/.`);
+  check();
   for (const { date, name, size } of old) {
     try {
       if (!isRehearsal && !folder.unlink(name)) continue;

@@ -117,7 +117,7 @@ class Planner {
     const parts: Candidate[] = [];
     for (const [date, cameras] of this.left) {
       const due = [...cameras.keys()].filter((camera) =>
-        isOld(date, rules.limitsOf(camera).days || rules.days),
+        isOld(date, rules.limitsOf(camera).days ?? rules.days),
       );
       if (due.length === 0 || !this.isFree(date)) continue;
       const areAll = due.length === cameras.size && isOld(date, rules.days);

@@ -12,7 +12,8 @@ import { rmdirSync } from "node:fs";
 import { Day } from "../catalog/day.ts";
 import { messageOf } from "../errors.ts";
 import { Folder } from "../os/folder.ts";
-import type { DataDirectory } from "../store/data-directory.ts";
+import { type DataDirectory, Part } from "../store/data-directory.ts";
+import { DataDirectoryGone } from "../store/data-guard.ts";
 import type { Candidate, Deletion } from "./plan.ts";
 import type { Reason } from "../catalog/record.ts";
 
@@ -26,11 +27,14 @@ const PAUSE_MS = 25;
 /** An hour, in microseconds: images are deleted by whole hours of a day. */
 const HOUR = 3_600_000_000;
 
+/** After so many in succession that cannot be deleted, no more of the day are tried. */
+const FAILURES_MAX = 10;
+
 /** What deleting needs to know of the outside. */
 export interface PruneParts {
   readonly directory: DataDirectory;
-  /** Whether the data directory is still the right one. @throws {Error} if not */
-  readonly check: () => void;
+  /** Whether the data directory is still the right one. @throws {DataDirectoryGone} if not */
+  readonly check: (part: Part) => void;
   /** The protected images of a day, by name. */
   readonly protectedNames: (date: string) => ReadonlySet<string>;
   /** Whether the archive has an image; undefined if that does not matter. */
@@ -54,6 +58,8 @@ export interface Pruned {
   readonly reason: Reason;
   readonly images: number;
   readonly bytes: number;
+  /** Why it ended before its time: the data directory is not the one it was. */
+  readonly error: unknown;
   /** The days with images that are gone, the earliest first. */
   readonly days: readonly PrunedDay[];
 }
@@ -70,27 +76,36 @@ interface PrunedDay {
 /** Deletes what was decided. */
 export class Pruner {
   private done = 0;
+  /** How many in succession could not be deleted. */
+  private failed = 0;
 
   constructor(private readonly parts: PruneParts) {}
 
   /**
-   * Deletes the candidates in order until enough is gone. A file that cannot be deleted is
+   * Deletes the candidates in order until enough is gone. A file or a day that cannot be deleted is
    * reported, and the next one is tried.
-   *
-   * @throws {DataDirectoryGone} if the data directory is not the one it was
    */
   async run({ reason, candidates, bytes: wanted }: Deletion): Promise<Pruned> {
     const gone = { images: 0, bytes: 0 };
     const days: PrunedDay[] = [];
+    let error: unknown;
     for (const candidate of candidates) {
-      if (gone.bytes >= wanted || this.parts.shouldStop()) break;
+      if (gone.bytes >= wanted || error !== undefined || this.parts.shouldStop()) break;
       const before = gone.images;
-      const until = await this.pruneDay(candidate, wanted, gone);
+      let until: string | undefined;
+      try {
+        until = await this.pruneDay(candidate, wanted, gone);
+      } catch (cause) {
+        this.failed = 0;
+        if (cause instanceof DataDirectoryGone) error = cause;
+        // Nobody knows what is protected or archived of this day, so it stays.
+        else this.parts.onFailure(`Cannot delete images of ${candidate.date}: ${messageOf(cause)}`);
+      }
       if (gone.images === before) continue;
       const { date, camera } = candidate;
       days.push({ date, cameras: camera === undefined ? undefined : [camera], until });
     }
-    return { reason, ...gone, days: joined(days) };
+    return { reason, ...gone, error, days: joined(days) };
   }
 
   /**
@@ -103,10 +118,11 @@ export class Pruner {
     gone: { images: number; bytes: number },
   ): Promise<string | undefined> {
     const { parts } = this;
-    parts.check();
     const path = parts.directory.dateFolder(date);
-    using folder = this.open(path);
+    using folder = open(path);
     if (folder === undefined) return undefined;
+    // After opening: what was opened before is in the right place.
+    parts.check(Part.images);
     const day = new Day(date, folder.eachName());
     const kept = parts.protectedNames(date);
     const isArchived = parts.archived?.(date);
@@ -136,21 +152,15 @@ export class Pruner {
     return isAll || hour < 0 ? undefined : `${String(hour + 1).padStart(2, "0")}:00`;
   }
 
-  private open(path: string): Folder | undefined {
-    try {
-      return Folder.open(path);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "ENOENT")
-        this.parts.onFailure(messageOf(error));
-      return undefined;
-    }
-  }
-
+  /** @throws {SystemError} if one after the other cannot be deleted */
   private remove(folder: Folder, name: string): boolean {
     if (this.parts.isRehearsal) return true;
     try {
-      return folder.unlink(name);
+      const isGone = folder.unlink(name);
+      this.failed = 0;
+      return isGone;
     } catch (error) {
+      if (++this.failed >= FAILURES_MAX) throw error;
       this.parts.onFailure(messageOf(error));
       return false;
     }
@@ -161,7 +171,17 @@ export class Pruner {
     parts.onProgress?.(this.done);
     if (parts.isRehearsal) return;
     if (!parts.isUrgent()) await Bun.sleep(PAUSE_MS);
-    parts.check();
+    parts.check(Part.images);
+  }
+}
+
+/** @returns undefined if there is no such folder */
+function open(path: string): Folder | undefined {
+  try {
+    return Folder.open(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw error;
   }
 }
 

@@ -4,14 +4,12 @@
  * @module
  */
 
-import type { Settings } from "../config/schema.ts";
 import type { KeepReport } from "../shared/messages.ts";
 import type { Round } from "./round.ts";
-import { isShort } from "./space.ts";
 
 /** The report of a round: counts by camera, over all days. */
-export function reportOf(round: Round, keep: Settings["keep"]): KeepReport {
-  const { holdings, space, forecast, pruned, problems } = round;
+export function reportOf(round: Round): KeepReport {
+  const { holdings, forecast, pruned, problems, isHelpless } = round;
   const cameras = new Map<string, { name: string; images: number; bytes: number }>();
   let protectedImages = 0;
   for (const day of holdings.days) {
@@ -34,7 +32,7 @@ export function reportOf(round: Round, keep: Settings["keep"]): KeepReport {
     cameras: [...cameras.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1)),
     ...forecast,
     pruned: pruned.map(({ reason, count, bytes }) => ({ reason, count, bytes })),
-    isShort: isShort(keep.min_free, space),
+    isHelpless,
     problems,
   };
 }

@@ -7,9 +7,10 @@
 
 import { protectedNames } from "../catalog/kept.ts";
 import type { Settings } from "../config/schema.ts";
+import { messageOf } from "../errors.ts";
 import { counted } from "../log/amounts.ts";
 import type { SeenDays } from "../shared/messages.ts";
-import type { DataDirectory } from "../store/data-directory.ts";
+import { type DataDirectory, Part } from "../store/data-directory.ts";
 import type { ArchiveView } from "./archive-view.ts";
 import { referenceDate, youngDays } from "./age.ts";
 import { type Forecast, forecast } from "./forecast.ts";
@@ -27,8 +28,8 @@ import { missingBytes, type Space, spaceOf } from "./space.ts";
 export interface RoundParts {
   readonly directory: DataDirectory;
   readonly settings: Pick<Settings, "keep" | "archive">;
-  /** Whether the data directory is still the right one. @throws {Error} if not */
-  readonly check: () => void;
+  /** Whether the data directory is still the right one. @throws {DataDirectoryGone} if not */
+  readonly check: (part: Part) => void;
   readonly seen: SeenDays;
   /** How fast the disk fills up, in bytes a second; 0 if that is not known. */
   readonly fillRate: number;
@@ -41,9 +42,8 @@ export interface RoundParts {
   /** Whether to change nothing. */
   readonly isRehearsal: boolean;
   readonly shouldStop: () => boolean;
-  /** Appends a line to the event log. */
+  /** Appends a line to the event log, and flushes it. @throws {Error} if that fails */
   readonly appendEvent: (text: string) => void;
-  readonly onFailure: (message: string) => void;
   readonly onCounted?: (done: number, total: number) => void;
   readonly onPruned?: (images: number) => void;
 }
@@ -55,8 +55,12 @@ export interface Round {
   readonly space: Space;
   readonly forecast: Forecast;
   readonly pruned: readonly PruneRecord[];
-  /** Rules that are off or cannot be kept, and why. */
+  /** Rules that are off or cannot be kept, and what could not be deleted; and why. */
   readonly problems: readonly string[];
+  /** Whether `min_free` cannot be kept, whatever is deleted. */
+  readonly isHelpless: boolean;
+  /** Whether something could not be deleted. */
+  readonly hasFailed: boolean;
   /** Whether something is due that only `--force` deletes. */
   readonly needsForce: boolean;
 }
@@ -73,11 +77,18 @@ interface Decision {
   readonly keep: Settings["keep"];
   readonly problems: readonly string[];
   readonly needsForce: boolean;
+  readonly isHelpless: boolean;
 }
+
+/** How many files and days that cannot be deleted are named. */
+const FAILURES_MAX = 5;
 
 class Runner {
   private readonly note: IntentNote;
   private readonly pruned: PruneRecord[] = [];
+  private readonly failures: string[] = [];
+  /** Deletions that no line tells of yet. */
+  private untold: Intent[] = [];
 
   constructor(private readonly parts: RoundParts) {
     this.note = new IntentNote(parts.directory);
@@ -85,13 +96,15 @@ class Runner {
 
   async run(): Promise<Round> {
     const { parts, pruned } = this;
-    if (!parts.isRehearsal) this.reportInterrupted();
+    this.untold = parts.isRehearsal ? [] : this.note.read();
+    this.tell();
     const held = this.count(false);
     const decision = this.decide(held);
     for (const deletion of decision.deletions) {
       if (!parts.shouldStop()) await this.pruneImages(deletion);
     }
     const logs = this.pruneLogs(held);
+    this.tell();
     const holdings = pruned.length > 0 && !parts.isRehearsal ? this.count(false) : held;
     const space = spaceOf(parts.directory);
     return {
@@ -99,7 +112,9 @@ class Runner {
       space,
       forecast: forecast(decision.keep, holdings, space, parts.seen.today),
       pruned,
-      problems: [...decision.problems, ...logs.problems],
+      problems: [...decision.problems, ...logs.problems, ...this.failureMessages()],
+      isHelpless: decision.isHelpless,
+      hasFailed: this.failures.length > 0,
       needsForce: decision.needsForce || logs.needsForce,
     };
   }
@@ -116,7 +131,8 @@ class Runner {
    */
   private decide(held: Holdings): Decision {
     const first = this.decideWith(held);
-    return first.plan.bytes === 0 ? first : this.decideWith(this.count(true));
+    const isDue = first.plan.bytes > 0 && !(first.needsForce && first.deletions.length === 0);
+    return isDue ? this.decideWith(this.count(true)) : first;
   }
 
   private decideWith(held: Holdings): Decision & { readonly plan: Plan } {
@@ -134,6 +150,7 @@ class Runner {
       plan: found,
       deletions: isIt.deletions,
       needsForce,
+      isHelpless: isIt.unmet.includes("min_free"),
       problems: [
         ...mistakes,
         ...(needsForce ? [mostMessage(found, held)] : []),
@@ -187,14 +204,16 @@ class Runner {
       isUrgent: () => deletion.reason === "min_free" && isFull(spaceOf(directory)),
       shouldStop: parts.shouldStop,
       isRehearsal: parts.isRehearsal,
-      onFailure: parts.onFailure,
+      onFailure: (message) => this.failures.push(message),
       ...(parts.onPruned && { onProgress: parts.onPruned }),
     });
-    this.finish(recordOf(await pruner.run(deletion)));
+    const pruned = await pruner.run(deletion);
+    this.finish(recordOf(pruned));
+    if (pruned.error !== undefined) throw pruned.error;
   }
 
   private pruneLogs(held: Holdings): { readonly problems: string[]; readonly needsForce: boolean } {
-    const { directory, settings, seen, archive, isForced, isRehearsal, onFailure } = this.parts;
+    const { directory, settings, seen, archive, isForced, isRehearsal, check } = this.parts;
     const all = datedLogsIn(directory);
     const reference = referenceDate(
       seen,
@@ -204,12 +223,16 @@ class Runner {
       ({ date, size }) => archive === undefined || archive.hasLog(date, size),
     );
     if (old.length === 0) return { problems: [], needsForce: false };
-    if (old.length * 2 > all.length && !isForced) {
+    if (all.length >= LOGS_MIN && old.length * 2 > all.length && !isForced) {
       const message = `keep.event_days would delete ${old.length} of ${counted(all.length, "event log")} at once: ${FORCE}`;
       return { problems: [message], needsForce: true };
     }
     this.begin({ reason: "event_days", from: old[0]!.date, to: old.at(-1)!.date });
-    const { dates, bytes } = pruneLogs(directory, old, onFailure, isRehearsal);
+    const { dates, bytes } = pruneLogs(directory, old, {
+      check: () => check(Part.logs),
+      isRehearsal,
+      onFailure: (message) => this.failures.push(message),
+    });
     const [from, to] = [dates[0], dates.at(-1)];
     const count = dates.length;
     this.finish(
@@ -221,26 +244,48 @@ class Runner {
   }
 
   private begin(intent: Intent): void {
-    if (!this.parts.isRehearsal) this.note.write(intent);
+    if (this.parts.isRehearsal) return;
+    this.untold.push(intent);
+    this.note.write(this.untold);
   }
 
+  /** Tells what was deleted. If the event log takes nothing, the note stays for a later round. */
   private finish(record: PruneRecord | undefined): void {
-    if (record !== undefined) {
-      this.pruned.push(record);
-      if (!this.parts.isRehearsal) this.parts.appendEvent(formatRecord(record));
-    }
-    if (!this.parts.isRehearsal) this.note.clear();
+    if (record !== undefined) this.pruned.push(record);
+    if (this.parts.isRehearsal) return;
+    if (record !== undefined && !this.append(formatRecord(record))) return;
+    this.untold.pop();
+    this.note.write(this.untold);
   }
 
-  /** Tells of the deletion that an earlier round has begun and not ended. */
-  private reportInterrupted(): void {
-    const { note, parts } = this;
-    const intent = note.read();
-    if (intent === undefined) return;
-    parts.appendEvent(formatInterrupted(intent));
-    note.clear();
+  /** Tells of deletions that an earlier round has begun and not told. */
+  private tell(): void {
+    if (this.untold.length === 0) return;
+    this.untold = this.untold.filter((intent) => !this.append(formatInterrupted(intent)));
+    this.note.write(this.untold);
+  }
+
+  /** @returns whether the event log has the line. Deleting goes on without it */
+  private append(text: string): boolean {
+    try {
+      this.parts.appendEvent(text);
+      return true;
+    } catch (error) {
+      this.failures.push(`Cannot tell the event log what was deleted: ${messageOf(error)}`);
+      return false;
+    }
+  }
+
+  private failureMessages(): string[] {
+    const messages = [...new Set(this.failures)];
+    const more = messages.length - FAILURES_MAX;
+    const shown = messages.slice(0, FAILURES_MAX);
+    return more > 0 ? [...shown, `${counted(more, "more failure")} of this kind`] : shown;
   }
 }
+
+/** With fewer logs than this, most of them may be too old. */
+const LOGS_MIN = 10;
 
 /** With less than this free, cameras may have to wait, in bytes and files. */
 const FULL_BYTES = 16e6;

@@ -9,7 +9,8 @@ import type { Settings } from "../config/schema.ts";
 
 /** Limits of one camera. 0 stands for none. */
 export interface CameraLimits {
-  readonly days: number;
+  /** undefined: those of all cameras. */
+  readonly days: number | undefined;
   readonly maxBytes: number;
 }
 
@@ -51,7 +52,7 @@ export class Rules {
   }
 }
 
-const NO_LIMITS: CameraLimits = { days: 0, maxBytes: 0 };
+const NO_LIMITS: CameraLimits = { days: undefined, maxBytes: 0 };
 
 /**
  * A pattern for the whole name of a camera. Names of files have `-` for spaces, so a pattern may

@@ -14,8 +14,9 @@ export class Reminder {
 
   constructor(private readonly log: Pick<Log, "warn">) {}
 
-  /** @param what two warnings of the same count as the same, though their texts differ */
-  warn(text: string, what = text): void {
+  /** Texts that differ in their numbers alone count as the same. */
+  warn(text: string): void {
+    const what = text.replaceAll(/\d[\d.,]*/g, "#");
     const now = performance.now();
     if (now - (this.saidMs.get(what) ?? Number.NEGATIVE_INFINITY) < DAY_MS) return;
     this.saidMs.set(what, now);

@@ -80,6 +80,10 @@ export interface ImageFileName {
   readonly suffix: ImageSuffix;
 }
 
+/** What neither this hub nor the Python hub puts into a name: the text has no `|` there. */
+// oxlint-disable-next-line no-control-regex -- control characters are the point
+const FOREIGN = /[\u0000-\u0020\u007f-\u009f\u2028\u2029/\\|\p{Bidi_Control}]/u;
+
 /** In microseconds. */
 const SECOND = 1_000_000;
 
@@ -99,10 +103,11 @@ export function parseImageFileName(name: string, date: string): ImageFileName | 
   const at = name.lastIndexOf(`-${date}T`, end);
   if (at < 1) return undefined;
   const [, hour, minute, second, fraction] = TIME.exec(name.slice(at + 1 + date.length, end)) ?? [];
-  if (hour === undefined) return undefined;
+  const camera = name.slice(0, at);
+  if (hour === undefined || FOREIGN.test(camera)) return undefined;
   const seconds = Number(hour) * 3600 + Number(minute) * 60 + Number(second);
   return {
-    camera: name.slice(0, at),
+    camera,
     micros: seconds * SECOND + Number(fraction ?? 0),
     hasFraction: fraction !== undefined,
     suffix,

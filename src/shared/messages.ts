@@ -199,8 +199,8 @@ export interface KeepReport {
     readonly count: number;
     readonly bytes: number;
   }[];
-  /** Whether the disk still has less free space than `keep.min_free`. */
-  readonly isShort: boolean;
+  /** Whether `keep.min_free` cannot be kept, whatever is deleted. */
+  readonly isHelpless: boolean;
   /** Rules that are off or cannot be kept, and why. */
   readonly problems: readonly string[];
 }
@@ -209,6 +209,8 @@ export interface KeepReport {
 export type KeeperMessage =
   | KeepReport
   | LogMessage
+  /** Its round has failed, and why. */
+  | { readonly type: "failed"; readonly reason: string }
   /** Its round is over, whatever came of it. */
   | { readonly type: "idle" };
 

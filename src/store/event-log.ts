@@ -34,6 +34,7 @@ import {
   writeBytes,
   writeSome,
 } from "../os/files.ts";
+import type { Settings } from "../config/schema.ts";
 import { EVENT_LOGS_DEFAULT } from "../limits.ts";
 import { SharedLock } from "../shared/lock.ts";
 import { Integer, type Shared } from "../shared/memory.ts";
@@ -47,6 +48,14 @@ import { WholeFileWriter } from "./whole-file.ts";
  * corrected over midnight.
  */
 const AHEAD_MICROS_MAX = 2 * 86_400_000_000;
+
+/**
+ * How many dated logs are kept. With another limit than the Python hub's, old logs are deleted by
+ * their age: see `keep/old-logs.ts`.
+ */
+export function datedLogsMax({ keep }: Pick<Settings, "keep">): number {
+  return keep.event_days === EVENT_LOGS_DEFAULT ? EVENT_LOGS_DEFAULT : Number.POSITIVE_INFINITY;
+}
 
 /**
  * Appends lines to the event log. Each thread has its own object. The lock and the log's day are
@@ -69,7 +78,7 @@ export class EventLog {
     private readonly calendar: Calendar,
     shared: Shared,
     private readonly durable: boolean,
-    private readonly datedMax = EVENT_LOGS_DEFAULT,
+    private readonly datedMax: number,
   ) {
     this.lock = new SharedLock(shared.integers, Integer.eventLogLock);
     this.integers = shared.integers;

@@ -5,14 +5,14 @@
  */
 
 import { type Calendar, threeDigits } from "../protocol/calendar.ts";
-import { close, openAppend, openNew, writeBytes } from "../os/files.ts";
+import { close, fsync, openAppend, openNew, writeBytes } from "../os/files.ts";
 import { SystemError } from "../os/ffi.ts";
 import type { DataDirectory } from "./data-directory.ts";
 
 const MODE = 0o644;
 
 /**
- * Appends a line with the current time, in a single write. If the hub gives the log its dated name
+ * Appends a line with the current time, in a single write, and flushes it. If the hub gives the log its dated name
  * at this moment, the line is in that one. Only the hub rotates the log. A line of a new day goes
  * to the log that is there.
  *
@@ -27,6 +27,7 @@ export function appendOutside(directory: DataDirectory, calendar: Calendar, text
       fd,
       Buffer.from(`${date} ${hour}:${minute}:${second},${threeDigits(micros)} ~ ${text}\n`),
     );
+    fsync(fd);
   } finally {
     close(fd);
   }

@@ -5,7 +5,6 @@
  */
 
 import { messageOf } from "../errors.ts";
-import { EVENT_LOGS_DEFAULT } from "../limits.ts";
 import { Calendar, type Clock, type LocalTime } from "../protocol/calendar.ts";
 import type { ImageSuffix } from "../protocol/names.ts";
 import type { Settings } from "../config/schema.ts";
@@ -14,7 +13,7 @@ import { isForLog, Kind, Outcome, type RequestSlot } from "../shared/request-slo
 import { DataDirectory } from "./data-directory.ts";
 import { DataGuard } from "./data-guard.ts";
 import { DateFolders, type Permit } from "./date-folders.ts";
-import { EventLog } from "./event-log.ts";
+import { datedLogsMax, EventLog } from "./event-log.ts";
 import { fileSystemOf } from "./file-system.ts";
 import { ImageStore } from "./image-store.ts";
 import { encodeJpeg } from "./jpeg.ts";
@@ -32,11 +31,6 @@ const OUTCOMES = {
   over: Outcome.overCap,
   firstOver: Outcome.firstOverCap,
 } as const satisfies Record<Permit, number>;
-
-/** With another limit than the Python hub's, old logs are deleted by their age: see `keep`. */
-function datedLogsMax({ keep }: Settings): number {
-  return keep.event_days === EVENT_LOGS_DEFAULT ? EVENT_LOGS_DEFAULT : Number.POSITIVE_INFINITY;
-}
 
 /** The data directory, as one thread sees it. */
 export class Store {

@@ -6,6 +6,7 @@
  */
 
 import { archiveDays } from "../archive/round.ts";
+import { UnchangedDays } from "../archive/unchanged.ts";
 import { messageOf } from "../errors.ts";
 import type { Log } from "../log/log.ts";
 import { Calendar, systemClock } from "../protocol/calendar.ts";
@@ -24,6 +25,7 @@ const log: Pick<Log, "info" | "warn"> = {
 };
 
 let isAskedToStop = false;
+let unchanged: UnchangedDays | undefined;
 
 /** How often it says that it is alive, in milliseconds. */
 const ALIVE_MS = 10_000;
@@ -54,6 +56,7 @@ async function doRound(settings: Settings): Promise<ArchiveRound | undefined> {
     return await archiveDays(settings.archive, directory, {
       today: calendar.local(calendar.now()).date,
       log,
+      unchanged: (unchanged ??= new UnchangedDays(directory)),
       shouldStop: () => isAskedToStop,
       onProgress: () => tellOfLife(),
     });

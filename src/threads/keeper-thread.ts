@@ -13,9 +13,9 @@ import { Integer } from "../shared/memory.ts";
 import type { KeeperMessage, KeeperRound } from "../shared/messages.ts";
 import { DataDirectory, Part } from "../store/data-directory.ts";
 import { DataDirectoryGone, DataGuard } from "../store/data-guard.ts";
-import { EventLog } from "../store/event-log.ts";
+import { datedLogsMax, EventLog } from "../store/event-log.ts";
 import { WorkLock } from "../store/work-lock.ts";
-import { hourAgo } from "../keep/age.ts";
+import { twoHoursAgo } from "../keep/age.ts";
 
 declare const self: Worker;
 
@@ -26,8 +26,7 @@ self.onmessage = async ({ data: round }: MessageEvent<KeeperRound>) => {
     await keep(round);
   } catch (error) {
     // The watch of the data directory logs that it is gone.
-    if (!(error instanceof DataDirectoryGone))
-      post({ type: "log", level: "error", message: `Cannot keep order: ${messageOf(error)}` });
+    if (!(error instanceof DataDirectoryGone)) post({ type: "failed", reason: messageOf(error) });
   }
   // The names of many images were in its memory.
   Bun.gc(true);
@@ -43,15 +42,15 @@ async function keep({ settings, shared, seen, fillRate }: KeeperRound): Promise<
   if (lock === undefined) return;
   using archive = ArchiveView.of(settings.archive, directory);
   const calendar = new Calendar(systemClock);
-  const durable = settings.ack === "synced";
-  const events = new EventLog(guard, calendar, shared, durable);
+  // A line about a deletion must be on the disk before the note of it goes.
+  const events = new EventLog(guard, calendar, shared, true, datedLogsMax(settings));
   const round = await runRound({
     directory,
     settings,
-    check: () => guard.check(Part.images),
+    check: (part) => guard.check(part),
     seen,
     fillRate,
-    until: hourAgo(calendar),
+    until: twoHoursAgo(calendar),
     archive,
     isForced: false,
     isRehearsal: false,
@@ -60,7 +59,6 @@ async function keep({ settings, shared, seen, fillRate }: KeeperRound): Promise<
       events.append(text);
       post({ type: "log", level: "info", message: text });
     },
-    onFailure: (message) => post({ type: "log", level: "error", message }),
   });
-  post(reportOf(round, settings.keep));
+  post(reportOf(round));
 }

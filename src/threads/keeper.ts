@@ -23,7 +23,7 @@ const ROUND_MS = 5 * 60_000;
 /** How often to look whether the disk is short of space, in milliseconds. */
 const SPACE_MS = 1000;
 
-/** How long a short disk is let be if the last round could delete nothing, in milliseconds. */
+/** How long a short disk is let be if the last round could not help, in milliseconds. */
 const HELPLESS_MS = 20_000;
 
 /** From when on a disk that fills is worth a warning, in days. */
@@ -49,8 +49,9 @@ export class Keeper {
   private freeBytes = 0;
   private fillRate = 0;
   private isBusy = false;
+  private isClosed = false;
   private isDueAgain = false;
-  /** When a round was the last one that could delete nothing. */
+  /** When a round was the last one that could not help. */
   private helplessMs = Number.NEGATIVE_INFINITY;
   private readonly reminder: Reminder;
 
@@ -71,6 +72,7 @@ export class Keeper {
 
   /** Does a round now. If one runs, another follows it. */
   start(): void {
+    if (this.isClosed) return;
     if (this.isBusy) {
       this.isDueAgain = true;
       return;
@@ -105,6 +107,7 @@ export class Keeper {
     clearInterval(this.spaceTimer);
     this.spaceTimer = undefined;
     this.isDueAgain = false;
+    this.isClosed = true;
   }
 
   /** Does a round if the disk is short of space. */
@@ -141,12 +144,16 @@ export class Keeper {
   private hear(message: KeeperMessage): void {
     const { log, overview } = this.parts;
     if (message.type === "idle") return this.end();
+    if (message.type === "failed") {
+      this.helplessMs = performance.now();
+      overview.kept.fail(message.reason);
+      return this.reminder.warn(`Cannot keep order: ${message.reason}`);
+    }
     if (message.type === "log") return log[message.level](message.message);
     overview.kept.add(message);
-    const isHelpless = message.isShort && message.pruned.length === 0;
-    this.helplessMs = isHelpless ? performance.now() : Number.NEGATIVE_INFINITY;
+    this.helplessMs = message.isHelpless ? performance.now() : Number.NEGATIVE_INFINITY;
     for (const problem of message.problems) this.reminder.warn(problem);
     const full = overview.kept.fullWithin(SOON_DAYS);
-    if (full !== undefined) this.reminder.warn(full, "full");
+    if (full !== undefined) this.reminder.warn(full);
   }
 }

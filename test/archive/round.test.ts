@@ -12,6 +12,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { archiveDays, dueDates, type RoundOptions } from "../../src/archive/round.ts";
+import { UnchangedDays } from "../../src/archive/unchanged.ts";
 import { readDays } from "../../src/catalog/catalog.ts";
 import { DataDirectory } from "../../src/store/data-directory.ts";
 import { JPEG, judge, nameOf, Place, run, TODAY } from "../support/archive/days.ts";
@@ -162,13 +163,31 @@ describe.each(["tree", "tar"] as const)("archiveDays with format %s", (format) =
       "Ä".repeat(100),
       "x".repeat(220),
       `日本語-${"é".repeat(60)}`,
-      "a b",
+      "a_b",
       "'\"$(x)",
     ];
     for (const camera of cameras) place.image(DAY, camera, 0, camera);
     expect(await archive()).toMatchObject({ files: 5, problems: [] });
     expect(judge(place.archive)).toEqual(cameras.map((each) => imagePath(DAY, each)).toSorted());
     expect(await archive({ dates: [DAY] })).toMatchObject({ files: 0, problems: [] });
+  });
+
+  test("looks again at a day that was whole only if something has changed", async () => {
+    const unchanged = new UnchangedDays(place.directory);
+    place.image(DAY, "Barn");
+    const looked: string[] = [];
+    const onProgress = (date: string): void => void looked.push(date);
+    const round = async () => await archive({ unchanged, onProgress });
+    expect(await round()).toMatchObject({ files: 1 });
+    await round();
+    looked.length = 0;
+    expect(await round()).toMatchObject({ files: 0, problems: [] });
+    expect(looked).toEqual([]);
+    place.image(DAY, "Gate", 1, "another");
+    expect(await round()).toMatchObject({ days: [DAY], files: 1 });
+    await round();
+    rmSync(join(place.archive, "manifests"), { recursive: true });
+    expect(await round()).toMatchObject({ days: [DAY] });
   });
 
   test("continues what an earlier run had no time for", async () => {

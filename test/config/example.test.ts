@@ -59,7 +59,7 @@ test.each([
       keep: {
         days: 0,
         min_free: "5 %",
-        cameras: [{ match: "Yard*", days: 0, max_bytes: "200 GB" }],
+        cameras: [{ match: "Yard*", max_bytes: "200 GB" }],
       },
       archive: { directory: "/mnt/nas/imagehub", after_days: 1, format: "tree", required: true },
     },

@@ -572,7 +572,7 @@ describe("loadSettings accepts", () => {
       min_free: "5 %",
       cameras: [
         { match: "Barn*", days: 7, max_bytes: 0 },
-        { match: "Gate", days: 0, max_bytes: "1.5 TB" },
+        { match: "Gate", max_bytes: "1.5 TB" },
       ] as never[],
     });
     const env = { IMAGEHUB_KEEP_MIN_FREE: "20 GB", IMAGEHUB_KEEP_DAYS: "14" };

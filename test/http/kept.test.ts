@@ -14,7 +14,7 @@ const REPORT: KeepReport = {
   bytesPerDay: 100,
   fullInDays: undefined,
   pruned: [],
-  isShort: false,
+  isHelpless: false,
   problems: [],
 };
 

@@ -117,7 +117,7 @@ function overviewIn(directory: string): Overview {
     bytesPerDay: 100,
     fullInDays: 2,
     pruned: [{ reason: "min_free", count: 3, bytes: 300 }],
-    isShort: false,
+    isHelpless: false,
     problems: ["A rule is off"],
   });
   return overview;

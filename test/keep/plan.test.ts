@@ -114,6 +114,10 @@ describe("plan", () => {
         bytes: all,
       },
     ]);
+    const forever = [{ match: "Barn", days: 0, max_bytes: 0 }];
+    expect(decide({ cameras: forever, days: 2 }).deletions).toMatchObject([
+      { candidates: [{ date: "2021-09-01", camera: "Gate" }] },
+    ]);
     const days = held({ "2021-09-01": { Gate: 1 }, "2021-09-02": { Other: 1 } });
     expect(decide({ cameras, days: 1 }, { days }).deletions).toEqual([
       { reason: "days", candidates: dates("2021-09-02"), bytes: all },
@@ -121,7 +125,7 @@ describe("plan", () => {
   });
 
   test("cameras: sizes of their own", () => {
-    const cameras = [{ match: "Gate", days: 0, max_bytes: 55 }];
+    const cameras = [{ match: "Gate", max_bytes: 55 }];
     expect(decide({ cameras }).deletions).toEqual([
       {
         reason: "cameras.max_bytes",
@@ -135,13 +139,13 @@ describe("plan", () => {
   });
 
   test("cameras: under pressure, the one furthest over its share loses first", () => {
-    const cameras = [{ match: "Barn", days: 0, max_bytes: 100 }];
+    const cameras = [{ match: "Barn", max_bytes: 100 }];
     // Gate has 70. Of 100 bytes in all, Barn's own limit leaves nothing for it.
     const found = decide({ cameras, max_bytes: 110 });
     expect(found.deletions).toEqual([
       { reason: "max_bytes", candidates: [{ date: "2021-09-01", camera: "Gate" }], bytes: 10 },
     ]);
-    const equal = [{ match: "none", days: 0, max_bytes: 0 }];
+    const equal = [{ match: "none", max_bytes: 0 }];
     expect(decide({ cameras: equal }, { missingBytes: 30 }).deletions).toEqual([
       {
         reason: "min_free",
@@ -161,7 +165,7 @@ describe("plan", () => {
       date: new Date(Date.UTC(2019, 0, 1 + index)).toISOString().slice(0, 10),
       cameras: names.map((name) => ({ name, bytes: 40 })),
     }));
-    const cameras = [{ match: "Camera-1*", days: 0, max_bytes: 30_000 }];
+    const cameras = [{ match: "Camera-1*", max_bytes: 30_000 }];
     const found = decide({ cameras }, { days, missingBytes: 4_000_000, reference: "2021-09-04" });
     expect(found.deletions.length).toBeGreaterThan(1);
   });

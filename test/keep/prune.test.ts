@@ -12,6 +12,7 @@ import {
 import { dirname } from "node:path";
 import type { Deletion } from "../../src/keep/plan.ts";
 import { type Pruned, Pruner, type PruneParts } from "../../src/keep/prune.ts";
+import { DataDirectoryGone } from "../../src/store/data-guard.ts";
 import type { DataDirectory } from "../../src/store/data-directory.ts";
 import { tempDir, type TempDir } from "../support/machine/temp.ts";
 import { addImage, dataDirectory, datesOf, namesOf } from "../support/store/days.ts";
@@ -66,6 +67,7 @@ describe("Pruner", () => {
       reason: "days",
       images: 2,
       bytes: 1500,
+      error: undefined,
       days: [{ date: DATE, cameras: undefined, until: undefined }],
     });
     expect(datesOf(directory)).toEqual(["2021-09-24"]);
@@ -162,10 +164,10 @@ describe("Pruner", () => {
         addImage(directory, DATE, `10:${minute}:${second}`);
     let checks = 0;
     const check = (): void => {
-      if (++checks === 3) throw new Error("another disk");
+      if (++checks === 3) throw new DataDirectoryGone("another disk");
     };
-    const reason = await prune({}, { check }).catch((error: unknown) => String(error));
-    expect(reason).toContain("another disk");
+    const { images, error } = await prune({}, { check });
+    expect([images, String(error)]).toEqual([100, "DataDirectoryGone: another disk"]);
     expect(namesOf(directory, DATE)).toHaveLength(100);
   });
 
@@ -206,6 +208,34 @@ describe("Pruner", () => {
     if (existsSync(directory.dateFolder(DATE))) chmodSync(directory.dateFolder(DATE), 0o755);
     expect(pruned).toMatchObject({ images: 1, days: [{ date: "2021-09-24" }] });
     expect(failures).toHaveLength(1);
+  });
+
+  test("goes on with the next day if nobody knows what is protected or archived", async () => {
+    const dates = [DATE, "2021-09-24"];
+    for (const date of dates) addImage(directory, date, "10:00");
+    const fails = (date: string): never | Set<string> => {
+      if (date === DATE) throw new Error("damaged");
+      return new Set<string>();
+    };
+    const candidates = dates.map((date) => ({ date }));
+    expect(await prune({ candidates }, { protectedNames: fails })).toMatchObject({ images: 1 });
+    expect(datesOf(directory)).toEqual([DATE]);
+    expect(failures).toEqual([`Cannot delete images of ${DATE}: damaged`]);
+    addImage(directory, "2021-09-24", "10:00");
+    const archived = (date: string) => (name: string) => name !== "" && fails(date).size === 0;
+    expect(await prune({ candidates }, { archived })).toMatchObject({ images: 1 });
+    expect(datesOf(directory)).toEqual([DATE]);
+  });
+
+  test("gives a day up if none of its images can be deleted", async () => {
+    for (let minute = 10; minute < 60; minute++) addImage(directory, DATE, `10:${minute}`);
+    Bun.spawnSync(["chattr", "+a", directory.dateFolder(DATE)]);
+    try {
+      expect(await prune({})).toMatchObject({ images: 0, days: [] });
+    } finally {
+      Bun.spawnSync(["chattr", "-a", directory.dateFolder(DATE)]);
+    }
+    expect(failures).toHaveLength(10);
   });
 
   test("is not disturbed by a day that is gone", async () => {

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync, writeFileSync, mkdirSync, linkSync } from "n
 import { defaultSettings, type Settings } from "../../src/config/schema.ts";
 import { type Round, type RoundParts, runRound } from "../../src/keep/round.ts";
 import type { SeenDays } from "../../src/shared/messages.ts";
+import { DataDirectoryGone } from "../../src/store/data-guard.ts";
 import type { DataDirectory } from "../../src/store/data-directory.ts";
 import { tempDir, type TempDir } from "../support/machine/temp.ts";
 import { addImage, dataDirectory, datesOf, namesOf } from "../support/store/days.ts";
@@ -13,13 +14,11 @@ const ALL = ["2021-09-21", "2021-09-22", "2021-09-23", "2021-09-24", TODAY];
 let temp: TempDir;
 let directory: DataDirectory;
 let events: string[];
-let failures: string[];
 
 beforeEach(() => {
   temp = tempDir();
   directory = dataDirectory(temp.path);
   events = [];
-  failures = [];
 });
 
 afterEach(() => {
@@ -50,9 +49,13 @@ async function round(
     isRehearsal: false,
     shouldStop: () => false,
     appendEvent: (text) => events.push(text),
-    onFailure: (message) => failures.push(message),
     ...parts,
   });
+}
+
+/** An event log on a full disk. */
+function takesNothing(): never {
+  throw new Error("no space left");
 }
 
 /** Four images of 1,000 bytes on each of five days. */
@@ -131,7 +134,7 @@ describe("a round", () => {
     fill();
     const { pruned, problems } = await round({
       max_bytes: 2000,
-      cameras: [{ match: "Ba*", days: 0, max_bytes: "3 kB" }],
+      cameras: [{ match: "Ba*", max_bytes: "3 kB" }],
     });
     expect(pruned).toEqual([]);
     expect(problems).toEqual([
@@ -194,25 +197,50 @@ describe("a round", () => {
       "Pruned 2 event logs, 20 bytes: event_days (2021-09-19 to 2021-09-20)",
     ]);
     expect(readdirSync(directory.logs)).toHaveLength(5);
-    const { needsForce, pruned } = await round({ event_days: 1 }, { seen: { confirmed: TODAY } });
+    for (let day = 10; day < 18; day++) writeFileSync(`${directory.eventLog}.2021-08-${day}`, "");
+    const { needsForce, pruned } = await round({ event_days: 3 });
     expect([needsForce, pruned]).toEqual([true, []]);
   });
 
   test("tells of a run that was interrupted", async () => {
     fill();
-    let calls = 0;
-    const check = (): void => {
-      if (calls++ > 0) throw new Error("killed");
-    };
-    const dies = round({ days: 1 }, { check, appendEvent: () => undefined });
-    expect(await dies.catch((error: unknown) => String(error))).toContain("killed");
-    expect(readdirSync(directory.own)).toContain("pruning.json");
+    mkdirSync(directory.own, { recursive: true });
+    writeFileSync(
+      `${directory.own}/pruning.json`,
+      JSON.stringify([{ reason: "days", from: "2021-09-19", to: "2021-09-20" }]),
+    );
     await round({});
     expect(events).toEqual([
-      "Pruned by a run that was interrupted: days (2021-09-21 to 2021-09-22)",
+      "Pruned by a run that was interrupted: days (2021-09-19 to 2021-09-20)",
     ]);
     await round({});
     expect(events).toHaveLength(1);
+    expect(readdirSync(directory.own)).toEqual(["days.json"]);
+  });
+
+  test("deletes also while the event log takes nothing, and tells it later", async () => {
+    fill();
+    const { pruned, problems, hasFailed } = await round({ days: 2 }, { appendEvent: takesNothing });
+    expect(pruned).toMatchObject([{ count: 4 }]);
+    expect(problems).toEqual(["Cannot tell the event log what was deleted: no space left"]);
+    expect(hasFailed).toBe(true);
+    await round({ days: 1 });
+    expect(events).toEqual([
+      "Pruned by a run that was interrupted: days (2021-09-21)",
+      "Pruned 1 day, 4 images, 4.0 kB: days (2021-09-22)",
+    ]);
+  });
+
+  test("ends when the data directory is not the one it was, and tells what is gone", async () => {
+    fill();
+    let calls = 0;
+    const check = (): void => {
+      if (calls++ > 0) throw new DataDirectoryGone("another disk");
+    };
+    const ends = round({ days: 1 }, { check });
+    expect(await ends.catch((error: unknown) => String(error))).toContain("another disk");
+    expect(events).toEqual(["Pruned 1 day, 4 images, 4.0 kB: days (2021-09-21)"]);
+    expect(datesOf(directory)).toEqual(ALL.slice(1));
   });
 
   test("changes nothing in a rehearsal", async () => {

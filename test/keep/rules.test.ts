@@ -6,13 +6,13 @@ test("the first entry that matches a camera counts", () => {
   const rules = new Rules({
     ...defaultSettings().keep,
     cameras: [
-      { match: "Barn", days: 0, max_bytes: "1 GB" },
+      { match: "Barn", max_bytes: "1 GB" },
       { match: "B*", days: 7, max_bytes: 0 },
     ],
   });
-  expect(rules.limitsOf("Barn")).toMatchObject({ days: 0, maxBytes: 1e9 });
+  expect(rules.limitsOf("Barn")).toMatchObject({ days: undefined, maxBytes: 1e9 });
   expect(rules.limitsOf("Barn-Door")).toMatchObject({ days: 7, maxBytes: 0 });
-  expect(rules.limitsOf("Gate")).toEqual({ days: 0, maxBytes: 0 });
+  expect(rules.limitsOf("Gate")).toEqual({ days: undefined, maxBytes: 0 });
 });
 
 test.each([

@@ -6,7 +6,9 @@ const NAME = "Barn-2021-09-23T10.00.01.000000.jpg";
 test.each([
   [NAME, "2021-09-23"],
   ["A-2020-01-01T00.00.00.jpg-2021-09-23T10.00.01.jpg", "2021-09-23"],
-  ["Barn\n-2021-09-23T10.00.01.png", "2021-09-23"],
+  ["Barn-2021-09-23T10.00.01.png", "2021-09-23"],
+  ["Barn\n-2021-09-23T10.00.01.png", undefined],
+  ["Copy of Barn-2021-09-23T10.00.01.png", undefined],
   ["Barn-2021-09-23T10.00.61.jpg", undefined],
   [".Barn-2021-09-23T10.00.01.jpg", undefined],
   ["Barn-2021-09-23T10.00.01.gif", undefined],

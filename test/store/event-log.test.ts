@@ -1,3 +1,4 @@
+import { EVENT_LOGS_DEFAULT } from "../../src/limits.ts";
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import {
   appendFileSync,
@@ -62,7 +63,7 @@ class Fixture {
     const shared = createShared(1);
     shared.integers[Integer.clockFloor] = this.clockFloor;
     const guard = guardAt(this.data, shared);
-    return new EventLog(guard, new Calendar(this.clock), shared, durable);
+    return new EventLog(guard, new Calendar(this.clock), shared, durable, EVENT_LOGS_DEFAULT);
   }
 
   /** As after the hub was ended, however that was, and started again. */

@@ -1,0 +1,46 @@
+/**
+ * Which days have not changed since they were last found whole in the archive. It saves a look at
+ * each of their files, every few minutes for years. Nothing is ever deleted on its word.
+ *
+ * @module
+ */
+
+import { statSync } from "node:fs";
+import type { DataDirectory } from "../store/data-directory.ts";
+import { logMember, MANIFESTS, manifestName } from "./layout.ts";
+import type { ArchiveRoot } from "./root.ts";
+
+/** The days of one archiver. It remembers them as long as its thread lives. */
+export class UnchangedDays {
+  private readonly stamps = new Map<string, string>();
+
+  constructor(private readonly directory: DataDirectory) {}
+
+  /**
+   * What changes when a name in the folder of a day does, when its event log does, when its
+   * manifest does, or when it is another archive.
+   */
+  stampOf(root: ArchiveRoot, date: string): string {
+    const { directory } = this;
+    const log = `${directory.path}/${logMember(date).path}`;
+    const manifest = `${root.path}/${MANIFESTS}/${manifestName(date)}`;
+    return [root.identity, ...[directory.dateFolder(date), log, manifest].map(stampOf)].join("; ");
+  }
+
+  /** Whether a day is as it was when it was whole. */
+  has(date: string, found: string): boolean {
+    return this.stamps.get(date) === found;
+  }
+
+  /** A day is whole in the archive. @param found its stamp, before it was looked at and after */
+  add(date: string, found: string): void {
+    this.stamps.set(date, found);
+  }
+}
+
+function stampOf(path: string): string {
+  const found = statSync(path, { bigint: true, throwIfNoEntry: false });
+  if (found === undefined) return "none";
+  const { dev, ino, size, mtimeNs, ctimeNs } = found;
+  return [dev, ino, size, mtimeNs, ctimeNs].join(" ");
+}
