@@ -68,10 +68,11 @@ export class LogTail {
     this.late = this.late.filter(({ untilMs }) => performance.now() < untilMs);
     for (const { place } of this.late) this.readOn(place);
     while (!this.readOn(this.now)) {
-      // Another log is there, so the hub writes to the former no more. Which one is looked up before
-      // the dated ones, as the log may turn over at any moment.
+      // Another log is there, so the hub writes to the former no more. It is looked up before the
+      // dated ones, as the log may turn over at any moment.
       const next = withFile(this.now.path, (_, id) => id) ?? NO_FILE;
-      if (this.now.id !== NO_FILE) this.finish(next);
+      // Without hard links, there is none for a moment, and that may be all that was seen of a day.
+      if (this.now.id !== NO_FILE || this.now.line.length > 0) this.finish(next);
       this.now.id = next;
       if (next === NO_FILE) return;
     }

@@ -98,8 +98,16 @@ function linker(count: number): string[] {
 
 const line = (date: string, text: string): string => `${date} 10:00:00,000 ~ ${text}\n`;
 
+/** Bounds a wait that would else not end. */
+const BOUND_MS = 60_000;
+
 async function until(isTrue: () => boolean): Promise<void> {
-  while (!isTrue()) await Bun.sleep(5);
+  const end = performance.now() + BOUND_MS;
+  while (!isTrue()) {
+    if (performance.now() > end)
+      throw new Error(`${images.length} images, ${events.length} events`);
+    await Bun.sleep(5);
+  }
 }
 
 /** Waits for as many images, and a little longer for any that must not come. */
@@ -188,7 +196,10 @@ describe("images", () => {
     expect(await toldImages(10)).toEqual(told);
     for (let round = 1; round < 5; round++) {
       rmSync(directory.dateFolder(DAY), { recursive: true });
-      told.push(...store(DAY, round * 10, round * 10 + 10));
+      told.push(...store(DAY, round * 10, round * 10 + 5));
+      expect(await toldImages(told.length)).toEqual(told);
+      // It is watched again, and not only read.
+      told.push(...store(DAY, round * 10 + 5, round * 10 + 10));
       expect(await toldImages(told.length)).toEqual(told);
     }
   });

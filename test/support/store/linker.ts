@@ -1,5 +1,9 @@
 /**
- * Makes images as fast as links are made, named by the time: `linker.ts DATA DATE COUNT [PAUSE_MS]`.
+ * Makes images as fast as links are made, named by the time:
+ *
+ * ```
+ * linker.ts DATA DATE COUNT [PAUSE_MS]
+ * ```
  *
  * @module
  */
