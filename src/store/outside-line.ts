@@ -13,8 +13,8 @@ const MODE = 0o644;
 
 /**
  * Appends a line with the current time, in a single write, and flushes it. If the hub gives the log
- * its dated name at this moment, the line is in that one. Only the hub rotates the log. A line of a new day goes
- * to the log that is there.
+ * its dated name at this moment, the line is in that one. Only the hub rotates the log. A line of a
+ * new day goes to the log that is there.
  *
  * @throws {SystemError} and {NotAFile}
  */
