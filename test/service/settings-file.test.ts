@@ -81,7 +81,10 @@ test("settingsFor puts rules into a first file, and says whether they delete ima
 });
 
 test.each<[options: KeepOptions, message: string]>([
-  [{ minFree: "5 apples" }, "--min-free must be a percentage such as 5 %, a number of bytes, or"],
+  [
+    { minFree: "5 apples" },
+    "--min-free must be a percentage such as 5 %, a number of bytes from 1 MB, or",
+  ],
   [{ minFree: "" }, "--min-free must be a percentage"],
   [{ keepDays: "a week" }, "--keep-days must be a whole number from 0 to 36500"],
   [{ keepDays: "1.5" }, "--keep-days must be a whole number from 0 to 36500"],
