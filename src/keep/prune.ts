@@ -10,8 +10,9 @@
 
 import { rmdirSync } from "node:fs";
 import { Day } from "../catalog/day.ts";
+import { openIfThere } from "../catalog/kept.ts";
 import { messageOf } from "../errors.ts";
-import { Folder } from "../os/folder.ts";
+import type { Folder } from "../os/folder.ts";
 import { type DataDirectory, Part } from "../store/data-directory.ts";
 import { DataDirectoryGone } from "../store/data-guard.ts";
 import type { Candidate, Deletion } from "./plan.ts";
@@ -119,7 +120,7 @@ export class Pruner {
   ): Promise<string | undefined> {
     const { parts } = this;
     const path = parts.directory.dateFolder(date);
-    using folder = open(path);
+    using folder = openIfThere(path);
     if (folder === undefined) return undefined;
     // After opening: what was opened before is in the right place.
     parts.check(Part.images);
@@ -172,16 +173,6 @@ export class Pruner {
     if (parts.isRehearsal) return;
     if (!parts.isUrgent()) await Bun.sleep(PAUSE_MS);
     parts.check(Part.images);
-  }
-}
-
-/** @returns undefined if there is no such folder */
-function open(path: string): Folder | undefined {
-  try {
-    return Folder.open(path);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw error;
   }
 }
 
