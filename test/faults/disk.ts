@@ -43,17 +43,17 @@ export class LoopDisk implements Disposable {
   readonly path: string;
   readonly #owned: TempDir = tempDir();
   /** The file that holds the disk. */
-  readonly image: string;
+  #image: string;
   readonly #undo: () => void;
   #frozen = false;
 
   constructor({ bytes = DISK_BYTES, inodes }: DiskOptions = {}) {
-    this.image = join(this.#owned.path, "disk.img");
+    this.#image = join(this.#owned.path, "disk.img");
     this.path = join(this.#owned.path, "mounted");
     mkdirSync(this.path);
     this.#undo = atExit(() => this.#end());
-    writeFileSync(this.image, "");
-    truncateSync(this.image, bytes);
+    writeFileSync(this.#image, "");
+    truncateSync(this.#image, bytes);
     const count = inodes === undefined ? [] : ["-N", String(inodes)];
     command(
       "mkfs.ext4",
@@ -64,13 +64,13 @@ export class LoopDisk implements Disposable {
       "-E",
       "lazy_itable_init=0,lazy_journal_init=0",
       ...count,
-      this.image,
+      this.#image,
     );
     this.mount();
   }
 
   mount(): void {
-    command("mount", "-o", "loop", this.image, this.path);
+    command("mount", "-o", "loop", this.#image, this.path);
   }
 
   unmount(): void {
@@ -89,9 +89,18 @@ export class LoopDisk implements Disposable {
     }
   }
 
-  /** Mounts what is on the disk after {@link cutPower}. Nobody may have a file open. */
+  /**
+   * Mounts what is on the disk after {@link cutPower}. Nobody may have a file open.
+   *
+   * A mount namespace made meanwhile, as by `ip netns exec`, holds the file system that was shut
+   * down, and mounting the same device would find it again. So a copy of the device is mounted.
+   */
   powerOn(): void {
     this.unmount();
+    const image = `${this.#image}-`;
+    command("cp", "--sparse=always", this.#image, image);
+    rmSync(this.#image);
+    this.#image = image;
     this.mount();
   }
 
