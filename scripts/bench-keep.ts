@@ -16,7 +16,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { Summaries } from "../src/catalog/summary.ts";
 import { defaultSettings } from "../src/config/schema.ts";
-import { daysAfter } from "../src/keep/age.ts";
+import { daysAfter } from "../src/protocol/calendar.ts";
 import { countHoldings } from "../src/keep/holdings.ts";
 import { plan } from "../src/keep/plan.ts";
 import { Rules } from "../src/keep/rules.ts";

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { counted } from "../log/amounts.ts";
 import { SystemError } from "../os/ffi.ts";
 import type { DataDirectory } from "../store/data-directory.ts";
 import { contentOf, copyFile, ReadError, sumOf, sumOnDisk, unlessMissing } from "./content.ts";
@@ -36,7 +37,7 @@ export interface DayOutcome {
   readonly foreign: number;
   /** Whether the day got a manifest, or a new one. */
   readonly isNew: boolean;
-  /** What is wrong with single files; complete messages. */
+  /** What is wrong with single files, the first ones; complete messages. */
   readonly problems: readonly string[];
 }
 
@@ -116,7 +117,7 @@ class DayWork {
       writeManifest(root, date, this.sums);
     }
     const { files, bytes } = this;
-    return { files, bytes, foreign: source.foreign.length, isNew, problems };
+    return { files, bytes, foreign: source.foreign.length, isNew, problems: firstOf(problems) };
   }
 
   /** Whether a file is to be copied. Remembers the sum of one that is in the archive. */
@@ -183,7 +184,7 @@ class DayWork {
             content,
             modifiedS: entry?.modifiedS ?? 0,
             place: folder,
-            unfinished: this.root.unfinished,
+            unfinished: `${this.root.unfinished}${unusualIn(member.name)}`,
             folder: into,
             name: member.name,
             sum: this.manifest?.sums.get(member.path),
@@ -194,8 +195,8 @@ class DayWork {
       } catch (error) {
         if (error instanceof ReadError) this.fail(member, `cannot be read: ${error.message}`);
         else if (isNameRefused(error)) {
-          const advice = "; with archive.format tar, any name can be archived";
-          this.fail(member, `cannot have this name in the archive: ${error.message}${advice}`);
+          const advice = "with archive.format tar, any name can be archived";
+          this.fail(member, `cannot have this name in the archive (${error.code}): ${advice}`);
         } else throw error;
       }
     }
@@ -279,6 +280,30 @@ class DayWork {
   }
 }
 
+/** How many files with a problem are named. */
+const PROBLEMS_MAX = 5;
+
+function firstOf(problems: readonly string[]): string[] {
+  const more = problems.length - PROBLEMS_MAX;
+  const first = problems.slice(0, PROBLEMS_MAX);
+  return more > 0 ? [...first, `and ${counted(more, "more file")} like these`] : first;
+}
+
+/** How many of them are tried: they may have four bytes each. */
+const UNUSUAL_MAX = 40;
+
+/**
+ * The characters of a name that some file system refuses, such as FAT `:`. With them in the name of
+ * the unfinished file, a name is refused before its file is copied.
+ */
+function unusualIn(name: string): string {
+  return [...new Set(name.replaceAll(/[\w.-]/g, ""))].slice(0, UNUSUAL_MAX).join("");
+}
+
 function isNameRefused(error: unknown): error is SystemError {
-  return error instanceof SystemError && error.syscall === "rename" && NAME_REFUSED.has(error.code);
+  return (
+    error instanceof SystemError &&
+    ["open", "rename"].includes(error.syscall) &&
+    NAME_REFUSED.has(error.code)
+  );
 }

@@ -8,6 +8,7 @@ import type { Settings } from "../config/schema.ts";
 import { messageOf } from "../errors.ts";
 import type { Log } from "../log/log.ts";
 import { SystemError } from "../os/ffi.ts";
+import { daysAfter } from "../protocol/calendar.ts";
 import type { ArchiveRound } from "../shared/messages.ts";
 import type { DataDirectory } from "../store/data-directory.ts";
 import { DamagedDay } from "./content.ts";
@@ -81,10 +82,8 @@ export async function archiveDays(
 
 /** The dates that are at least this many days before today. */
 export function dueDates(dates: readonly string[], today: string, afterDays: number): string[] {
-  const last = new Date(`${today}T00:00:00Z`);
-  last.setUTCDate(last.getUTCDate() - afterDays);
-  const lastDate = last.toISOString().slice(0, 10);
-  return dates.filter((date) => date <= lastDate && date < today).toSorted();
+  const last = daysAfter(today, -afterDays);
+  return dates.filter((date) => date <= last && date < today).toSorted();
 }
 
 /** A dry run marks nothing. */

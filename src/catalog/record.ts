@@ -29,7 +29,10 @@ export interface PruneRecord {
   readonly days: number;
   readonly from: string;
   readonly to: string;
-  /** The end of what is gone of the last day, such as `14:00`; undefined if it is gone whole. */
+  /**
+   * Up to when images of the last day are gone, such as `14:00`; undefined if up to its end. Images
+   * that may not be deleted, such as protected ones, stay.
+   */
   readonly until?: string | undefined;
   /** The cameras concerned: a name, or how many; undefined for all. */
   readonly cameras?: string | undefined;

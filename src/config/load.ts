@@ -239,10 +239,15 @@ function checkTogether({ curve, http, keep, archive, data_directory: data }: Set
       `hub.http.listen is "${http.listen}", which other machines can reach: set hub.http.token_file too`,
     );
   }
-  if (keep.days > 0 && keep.days < keep.min_days) {
+  const limits = [
+    { name: "days", days: keep.days },
+    ...keep.cameras.map(({ match, days }) => ({ name: `cameras: days of ${match}`, days })),
+  ];
+  for (const { name, days = 0 } of limits) {
+    if (days === 0 || days >= keep.min_days) continue;
     throw new FatalError(
       EXIT.config,
-      `hub.keep.days is ${keep.days}, but hub.keep.min_days keeps ${keep.min_days} days: one of them is wrong`,
+      `hub.keep.${name} is ${days}, but hub.keep.min_days keeps ${keep.min_days} days: one of them is wrong`,
     );
   }
   const { directory } = archive;

@@ -6,9 +6,7 @@
 
 import type { ArchiveRound } from "../shared/messages.ts";
 import { inWords } from "./kept.ts";
-
-/** How long the archiver may say nothing until its disk counts as one that does not respond. */
-const SILENT_MS_MAX = 60_000;
+import { RoundWatch } from "./round-watch.ts";
 
 const DAY_MS = 86_400_000;
 
@@ -21,23 +19,7 @@ export class ArchiveState {
   lastGoodMs: number | undefined;
   private problems: readonly string[] = [];
   private readonly startedMs = Date.now();
-  /** When the round that runs was last heard; by `performance.now`, in milliseconds. */
-  private heardMs: number | undefined;
-
-  /** A round begins. */
-  begin(): void {
-    this.heard();
-  }
-
-  /** The round is alive. */
-  heard(): void {
-    this.heardMs = performance.now();
-  }
-
-  /** The round is over. */
-  end(): void {
-    this.heardMs = undefined;
-  }
+  readonly watch = new RoundWatch();
 
   /** Takes in the outcome of a round. */
   add({ files, bytes, problems, isStopped }: ArchiveRound): void {
@@ -49,8 +31,7 @@ export class ArchiveState {
 
   /** What is wrong, with its age; undefined if nothing is. */
   get problem(): string | undefined {
-    const isSilent = this.heardMs !== undefined && performance.now() - this.heardMs > SILENT_MS_MAX;
-    const [first, ...others] = isSilent ? ["Its disk does not respond"] : this.problems;
+    const [first, ...others] = this.watch.isSilent ? ["Its disk does not respond"] : this.problems;
     if (first === undefined) return undefined;
     const age = inWords((Date.now() - (this.lastGoodMs ?? this.startedMs)) / DAY_MS);
     const more = others.length === 0 ? "" : `, and ${others.length} more`;

@@ -6,6 +6,7 @@
 
 import { counted } from "../log/amounts.ts";
 import type { KeepReport } from "../shared/messages.ts";
+import { RoundWatch } from "./round-watch.ts";
 
 /** Deletions since the start of the hub. */
 export interface PrunedTotal {
@@ -23,6 +24,7 @@ export class Kept {
   latest: KeepReport | undefined;
   /** By the name of the setting. */
   readonly pruned = new Map<string, PrunedTotal>();
+  readonly watch = new RoundWatch();
 
   /** Why the last round has failed; undefined if it has not. */
   private failure: string | undefined;
@@ -42,11 +44,18 @@ export class Kept {
     }
   }
 
+  /** That a round hangs; undefined if none does. */
+  get silence(): string | undefined {
+    if (!this.watch.isSilent) return undefined;
+    return "Nothing can be deleted at the moment: a disk does not respond, that of the images or of the archive";
+  }
+
   /** What a person should know about the rules and the disk; one line each. */
   get notices(): string[] {
     const { latest, failure } = this;
     const full = this.fullWithin(SOON_DAYS);
     return [
+      ...(this.silence === undefined ? [] : [this.silence]),
       ...(failure === undefined ? [] : [`Cannot keep order: ${failure}`]),
       ...(full === undefined ? [] : [full]),
       ...(latest?.problems ?? []),

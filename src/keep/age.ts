@@ -5,22 +5,24 @@
  * that the clock has shown for a whole day. So a clock that is a day ahead, and is set back later,
  * deletes nothing early.
  *
+ * A machine without a battery for its clock starts in 1970. Nobody knows how old the images are
+ * that it stores then.
+ *
  * @module
  */
 
-import { type Calendar, digits } from "../protocol/calendar.ts";
+import { type Calendar, daysAfter } from "../protocol/calendar.ts";
 import type { SeenDays } from "../shared/messages.ts";
 
 const DAY_MS = 86_400_000;
 const HOUR_MS = 3_600_000;
 
-/** A date of the calendar, such as `2018-12-30`, some days later. */
-export function daysAfter(date: string, days: number): string {
-  const [year, month, day] = date.split("-").map(Number) as [number, number, number];
-  const later = new Date(Date.UTC(year, month - 1, day + days));
-  return [later.getUTCFullYear(), later.getUTCMonth() + 1, later.getUTCDate()]
-    .map((part, index) => digits(part, index === 0 ? 4 : 2))
-    .join("-");
+/** No hub is older: an earlier date is that of a clock that was wrong. */
+const FIRST_DATE = "2018-01-01";
+
+/** Whether a day has the date of a clock that was wrong. Its true date is not known. */
+export function isUndated(date: string): boolean {
+  return date < FIRST_DATE;
 }
 
 /** Watches the clock and the days that images are stored in. All times are of a steady clock. */

@@ -6,7 +6,7 @@
 
 import { bytesIn, bytesOfDisk } from "../config/quantity.ts";
 import type { Settings } from "../config/schema.ts";
-import { daysAfter } from "./age.ts";
+import { daysAfter } from "../protocol/calendar.ts";
 import type { Holdings } from "./holdings.ts";
 import type { Space } from "./space.ts";
 

@@ -8,7 +8,7 @@ import { messageOf } from "../errors.ts";
 import { EVENT_LOGS_DEFAULT } from "../limits.ts";
 import { Folder } from "../os/folder.ts";
 import { type DataDirectory, dateOf, dayOfLog } from "../store/data-directory.ts";
-import { daysAfter } from "./age.ts";
+import { daysAfter } from "../protocol/calendar.ts";
 
 /** A dated log. */
 export interface OldLog {

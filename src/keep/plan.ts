@@ -7,8 +7,9 @@
  * @module
  */
 
-import { daysAfter } from "./age.ts";
 import type { Reason } from "../catalog/record.ts";
+import { daysAfter } from "../protocol/calendar.ts";
+import { isUndated } from "./age.ts";
 import type { Rules } from "./rules.ts";
 
 /** Images of one day, or of one camera of that day. */
@@ -68,7 +69,7 @@ export function plan(rules: Rules, situation: Situation): Plan {
 }
 
 class Planner {
-  /** What is left after the decisions so far: bytes by camera, of each day. */
+  /** What is left after the decisions so far: bytes by camera of each day, in the order they go. */
   private readonly left: Map<string, Map<string, number>>;
   private leftBytes: number;
   /** The same by camera, over all days. */
@@ -81,8 +82,10 @@ class Planner {
     private readonly rules: Rules,
     private readonly situation: Situation,
   ) {
+    // What a wrong clock has dated is the last to go: it may be of last night.
+    const days = Map.groupBy(situation.days, ({ date }) => isUndated(date));
     this.left = new Map(
-      situation.days.map(({ date, cameras }) => [
+      [...(days.get(false) ?? []), ...(days.get(true) ?? [])].map(({ date, cameras }) => [
         date,
         new Map(cameras.map(({ name, bytes }) => [name, bytes])),
       ]),
@@ -112,7 +115,10 @@ class Planner {
   private byAge(): void {
     const { rules, situation } = this;
     const isOld = (date: string, days: number): boolean =>
-      days > 0 && date < daysAfter(situation.reference, -days) && !situation.spared.has(date);
+      days > 0 &&
+      date < daysAfter(situation.reference, -days) &&
+      !situation.spared.has(date) &&
+      !isUndated(date);
     const whole: Candidate[] = [];
     const parts: Candidate[] = [];
     for (const [date, cameras] of this.left) {

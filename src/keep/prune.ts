@@ -70,7 +70,7 @@ interface PrunedDay {
   readonly date: string;
   /** The cameras whose images are gone; undefined if it was all of them. */
   readonly cameras: readonly string[] | undefined;
-  /** The end of the last deleted hour, such as `14:00`; undefined if the whole day is gone. */
+  /** The end of the last deleted hour, such as `14:00`; undefined if it is the end of the day. */
   readonly until: string | undefined;
 }
 

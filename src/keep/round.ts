@@ -8,7 +8,7 @@
 import { protectedNames } from "../catalog/kept.ts";
 import type { Settings } from "../config/schema.ts";
 import { messageOf } from "../errors.ts";
-import { counted } from "../log/amounts.ts";
+import { counted, size } from "../log/amounts.ts";
 import type { SeenDays } from "../shared/messages.ts";
 import { type DataDirectory, Part } from "../store/data-directory.ts";
 import type { ArchiveView } from "./archive-view.ts";
@@ -126,13 +126,12 @@ class Runner {
   }
 
   /**
-   * Decides with the summaries. If something is due for its age or for sizes, every file is counted
-   * again before it is believed.
+   * Decides with the summaries. If something is to go for its age or for sizes, every file is
+   * counted again before it is believed. `min_free` needs no count: it asks the disk.
    */
   private decide(held: Holdings): Decision {
     const first = this.decideWith(held);
-    const isDue = first.plan.bytes > 0 && !(first.needsForce && first.deletions.length === 0);
-    return isDue ? this.decideWith(this.count(true)) : first;
+    return first.plan.bytes > 0 ? this.decideWith(this.count(true)) : first;
   }
 
   private decideWith(held: Holdings): Decision & { readonly plan: Plan } {
@@ -147,14 +146,14 @@ class Runner {
     const isIt = needsForce ? this.planWith(urgent, held, space) : found;
     return {
       keep,
-      plan: found,
+      plan: isIt,
       deletions: isIt.deletions,
       needsForce,
       isHelpless: isIt.unmet.includes("min_free"),
       problems: [
         ...mistakes,
         ...(needsForce ? [mostMessage(found, held)] : []),
-        ...this.unmetMessages(isIt, keep),
+        ...this.unmetMessages(isIt, keep, otherFiles(held, space)),
       ],
     };
   }
@@ -162,7 +161,7 @@ class Runner {
   private planWith(keep: Settings["keep"], held: Holdings, space: Space): Plan {
     const { seen, fillRate, archive } = this.parts;
     const meanBytes = held.bytes / Math.max(1, held.images);
-    const dates = held.days.map(({ date }) => date);
+    const dates = datesWithImages(held);
     const unarchived =
       archive === undefined ? [] : dates.filter((date) => !archive.dates.has(date));
     return plan(new Rules(keep), {
@@ -176,13 +175,17 @@ class Runner {
     });
   }
 
-  private unmetMessages({ unmet, waiting }: Plan, keep: Settings["keep"]): string[] {
+  private unmetMessages(
+    { unmet, waiting }: Plan,
+    keep: Settings["keep"],
+    others: string,
+  ): string[] {
     const problem = this.parts.archive?.problem;
     const because = problem === undefined ? "" : `: ${problem}`;
     const rules = unmet.map((reason) =>
       waiting.length > 0
         ? `keep.${reason} cannot be kept: ${counted(waiting.length, "day")} must be archived first (archive.required)${because}`
-        : `keep.${reason} cannot be kept: the rest is protected, or too young (keep.min_days is ${keep.min_days})`,
+        : `keep.${reason} cannot be kept: the rest is protected, or too young (keep.min_days is ${keep.min_days})${reason === "min_free" ? others : ""}`,
     );
     if (waiting.length === 0 || unmet.length > 0 || problem === undefined) return rules;
     return [
@@ -215,12 +218,9 @@ class Runner {
   private pruneLogs(held: Holdings): { readonly problems: string[]; readonly needsForce: boolean } {
     const { directory, settings, seen, archive, isForced, isRehearsal, check } = this.parts;
     const all = datedLogsIn(directory);
-    const reference = referenceDate(
-      seen,
-      held.days.map(({ date }) => date),
-    );
+    const reference = referenceDate(seen, datesWithImages(held));
     const old = oldLogs(all, settings.keep.event_days, reference).filter(
-      ({ date, size }) => archive === undefined || archive.hasLog(date, size),
+      (log) => archive === undefined || archive.hasLog(log.date, log.size),
     );
     if (old.length === 0) return { problems: [], needsForce: false };
     if (all.length >= LOGS_MIN && old.length * 2 > all.length && !isForced) {
@@ -282,6 +282,17 @@ class Runner {
     const shown = messages.slice(0, FAILURES_MAX);
     return more > 0 ? [...shown, `${counted(more, "more failure")} of this kind`] : shown;
   }
+}
+
+/** What else fills the disk, if it is most of it: deleting images does not help much then. */
+function otherFiles({ bytes }: Holdings, { sizeBytes, freeBytes }: Space): string {
+  const others = sizeBytes - freeBytes - bytes;
+  return others * 2 > sizeBytes ? `. Other files take ${size(others)} of this disk` : "";
+}
+
+/** A folder without images says nothing about the days that there are. */
+function datesWithImages({ days }: Holdings): string[] {
+  return days.filter(({ images }) => images > 0).map(({ date }) => date);
 }
 
 /** With fewer logs than this, most of them may be too old. */

@@ -61,6 +61,15 @@ export class Calendar {
   }
 }
 
+/** A date, such as `2018-12-30`, some days later, or earlier if `days` is negative. */
+export function daysAfter(date: string, days: number): string {
+  const [year, month, day] = date.split("-").map(Number) as [number, number, number];
+  const later = new Date(Date.UTC(year, month - 1, day + days));
+  return [later.getUTCFullYear(), later.getUTCMonth() + 1, later.getUTCDate()]
+    .map((part, index) => digits(part, index === 0 ? 4 : 2))
+    .join("-");
+}
+
 /** The microseconds within a second, as six digits. */
 export function sixDigits(micros: number): string {
   return digits(micros % 1_000_000, 6);

@@ -209,6 +209,8 @@ export interface KeepReport {
 export type KeeperMessage =
   | KeepReport
   | LogMessage
+  /** Its round is alive. */
+  | { readonly type: "progress" }
   /** Its round has failed, and why. */
   | { readonly type: "failed"; readonly reason: string }
   /** Its round is over, whatever came of it. */

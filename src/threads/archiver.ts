@@ -9,6 +9,7 @@ import type { Overview } from "../http/overview.ts";
 import type { Log } from "../log/log.ts";
 import { Reminder } from "../log/reminder.ts";
 import type { ArchiverMessage, ToArchiver } from "../shared/messages.ts";
+import { RoundThread } from "./round-thread.ts";
 
 /** The first round, after that of the keeper, and the pause between rounds. */
 const FIRST_MS = 10_000;
@@ -24,8 +25,7 @@ export interface ArchiverParts {
 
 /** The archiver of one hub. It lives in the main thread. */
 export class Archiver {
-  private worker: Worker | undefined;
-  private isBusy = false;
+  private readonly thread: RoundThread<ToArchiver, ArchiverMessage>;
   private timer: Timer | undefined;
   private readonly reminder: Reminder;
 
@@ -34,7 +34,16 @@ export class Archiver {
     private readonly parts: ArchiverParts,
     private readonly onArchived: () => void,
   ) {
-    this.reminder = new Reminder(parts.log);
+    const { entries, log, overview } = parts;
+    this.reminder = new Reminder(log);
+    this.thread = new RoundThread({
+      name: "archiver",
+      entry: entries.archiver,
+      log,
+      watch: overview.archive.watch,
+      onMessage: (message) => this.hear(message),
+      onEnd: () => {},
+    });
   }
 
   /** Begins the rounds, if there is an archive. */
@@ -50,39 +59,18 @@ export class Archiver {
   close(): void {
     clearTimeout(this.timer);
     clearInterval(this.timer);
-    this.worker?.postMessage({ type: "stop" } satisfies ToArchiver);
+    this.thread.tell({ type: "stop" });
   }
 
   private start(): void {
-    if (this.isBusy) return;
     const { settings, overview } = this.parts;
-    this.isBusy = true;
-    overview.archive.begin();
-    this.worker ??= this.makeWorker();
-    this.worker.postMessage({ type: "round", settings } satisfies ToArchiver);
-  }
-
-  /** The thread stays until the process ends, as the keeper's does. */
-  private makeWorker(): Worker {
-    const { entries, log } = this.parts;
-    const worker = new Worker(entries.archiver, { smol: true, name: "archiver" });
-    worker.onmessage = ({ data: message }: MessageEvent<ArchiverMessage>) => this.hear(message);
-    worker.onerror = ({ message }) => log.error(`The archiver has failed: ${message.trim()}`);
-    worker.addEventListener("close", () => {
-      this.worker = undefined;
-      this.end();
-    });
-    return worker;
-  }
-
-  private end(): void {
-    this.isBusy = false;
-    this.parts.overview.archive.end();
+    const { watch, problem } = overview.archive;
+    if (!watch.isBusy) return this.thread.begin({ type: "round", settings });
+    if (watch.isSilent && problem !== undefined) this.reminder.warn(problem);
   }
 
   private hear(message: ArchiverMessage): void {
     const { overview, log } = this.parts;
-    overview.archive.heard();
     switch (message.type) {
       case "log":
         if (message.level === "warn") this.reminder.warn(message.message);
@@ -92,10 +80,10 @@ export class Archiver {
         overview.archive.add(message.round);
         if (message.round.problems.length === 0) this.reminder.clear();
         if (message.round.days.length > 0) this.onArchived();
-        this.end();
+        this.thread.end();
         break;
       case "busy":
-        this.end();
+        this.thread.end();
         break;
       case "progress":
     }

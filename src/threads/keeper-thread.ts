@@ -21,6 +21,16 @@ declare const self: Worker;
 
 const post = (message: KeeperMessage): void => self.postMessage(message);
 
+/** How often a round says that it is alive, in milliseconds. */
+const ALIVE_MS = 10_000;
+let toldMs = performance.now();
+
+function tellOfLife(): void {
+  if (performance.now() - toldMs < ALIVE_MS) return;
+  toldMs = performance.now();
+  post({ type: "progress" });
+}
+
 self.onmessage = async ({ data: round }: MessageEvent<KeeperRound>) => {
   try {
     await keep(round);
@@ -54,6 +64,8 @@ async function keep({ settings, shared, seen, fillRate }: KeeperRound): Promise<
     archive,
     isForced: false,
     isRehearsal: false,
+    onCounted: tellOfLife,
+    onPruned: tellOfLife,
     shouldStop: () => Atomics.load(shared.integers, Integer.stopping) !== 0,
     appendEvent: (text) => {
       events.append(text);

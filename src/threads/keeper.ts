@@ -15,6 +15,7 @@ import { bootMs } from "../os/time.ts";
 import type { Shared } from "../shared/memory.ts";
 import type { KeeperMessage, KeeperRound } from "../shared/messages.ts";
 import { imagesByDate } from "../store/date-folders.ts";
+import { RoundThread } from "./round-thread.ts";
 
 /** The first round, after the cameras have come back, and the pause between rounds. */
 const FIRST_MS = 5000;
@@ -41,14 +42,13 @@ export interface KeeperParts {
 /** The keeper of one hub. It lives in the main thread. */
 export class Keeper {
   private readonly history = new ClockHistory(bootMs());
-  private worker: Worker | undefined;
+  private readonly thread: RoundThread<KeeperRound, KeeperMessage>;
   private timer: Timer | undefined;
   private spaceTimer: Timer | undefined;
   private isLooking = false;
   /** The free space at the last look, and how fast it gets less, in bytes a second. */
   private freeBytes = 0;
   private fillRate = 0;
-  private isBusy = false;
   private isClosed = false;
   private isDueAgain = false;
   /** When a round was the last one that could not help. */
@@ -56,7 +56,16 @@ export class Keeper {
   private readonly reminder: Reminder;
 
   constructor(private readonly parts: KeeperParts) {
-    this.reminder = new Reminder(parts.log);
+    const { entries, log, overview } = parts;
+    this.reminder = new Reminder(log);
+    this.thread = new RoundThread({
+      name: "keeper",
+      entry: entries.keeper,
+      log,
+      watch: overview.kept.watch,
+      onMessage: (message) => this.hear(message),
+      onEnd: () => this.startAgain(),
+    });
   }
 
   /** Begins the rounds. */
@@ -73,31 +82,14 @@ export class Keeper {
   /** Does a round now. If one runs, another follows it. */
   start(): void {
     if (this.isClosed) return;
-    if (this.isBusy) {
+    const { settings, shared, overview } = this.parts;
+    const { watch, silence } = overview.kept;
+    if (watch.isBusy) {
       this.isDueAgain = true;
+      if (silence !== undefined) this.reminder.warn(silence);
       return;
     }
-    const { settings, shared } = this.parts;
-    this.isBusy = true;
-    this.worker ??= this.makeWorker();
-    const round: KeeperRound = { settings, shared, seen: this.look(), fillRate: this.fillRate };
-    this.worker.postMessage(round);
-  }
-
-  /**
-   * The thread stays until the process ends. In Bun 1.4.5, a worker that ends itself under load
-   * sometimes hangs in its end, and tells nobody.
-   */
-  private makeWorker(): Worker {
-    const { entries, log } = this.parts;
-    const worker = new Worker(entries.keeper, { smol: true, name: "keeper" });
-    worker.onmessage = ({ data: message }: MessageEvent<KeeperMessage>) => this.hear(message);
-    worker.onerror = ({ message }) => log.error(`The keeper has failed: ${message.trim()}`);
-    worker.addEventListener("close", () => {
-      this.worker = undefined;
-      this.end();
-    });
-    return worker;
+    this.thread.begin({ settings, shared, seen: this.look(), fillRate: this.fillRate });
   }
 
   /** Begins no more rounds. One that runs ends by itself. */
@@ -129,8 +121,7 @@ export class Keeper {
     }
   }
 
-  private end(): void {
-    this.isBusy = false;
+  private startAgain(): void {
     if (!this.isDueAgain) return;
     this.isDueAgain = false;
     this.start();
@@ -143,7 +134,8 @@ export class Keeper {
 
   private hear(message: KeeperMessage): void {
     const { log, overview } = this.parts;
-    if (message.type === "idle") return this.end();
+    if (message.type === "progress") return;
+    if (message.type === "idle") return this.thread.end();
     if (message.type === "failed") {
       this.helplessMs = performance.now();
       overview.kept.fail(message.reason);

@@ -131,6 +131,13 @@ describe("loadSettings refuses", () => {
       ["hub.keep.days is 3, but hub.keep.min_days keeps 7 days: one of them is wrong"],
     ],
     [
+      "a camera's limit below what is never deleted",
+      'hub:\n  keep:\n    min_days: 7\n    cameras:\n      - { match: "Barn*", days: 3 }\n',
+      [
+        "hub.keep.cameras: days of Barn* is 3, but hub.keep.min_days keeps 7 days: one of them is wrong",
+      ],
+    ],
+    [
       "an archive in the data directory",
       "hub:\n  data_directory: /srv/data\n  archive:\n    directory: /srv/data/old\n",
       [

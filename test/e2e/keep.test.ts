@@ -6,7 +6,7 @@
 
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdirSync, readdirSync } from "node:fs";
-import { daysAfter } from "../../src/keep/age.ts";
+import { daysAfter } from "../../src/protocol/calendar.ts";
 import { parseRecord } from "../../src/catalog/record.ts";
 import { LoopDisk } from "../faults/disk.ts";
 import { FaultHub } from "../faults/hub.ts";

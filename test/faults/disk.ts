@@ -42,7 +42,6 @@ export interface DiskOptions {
 export class LoopDisk implements Disposable {
   readonly path: string;
   readonly #owned: TempDir = tempDir();
-  /** The file that holds the disk. */
   #image: string;
   readonly #undo: () => void;
   #frozen = false;
@@ -67,6 +66,11 @@ export class LoopDisk implements Disposable {
       this.#image,
     );
     this.mount();
+  }
+
+  /** The file that holds the disk. */
+  get image(): string {
+    return this.#image;
   }
 
   mount(): void {

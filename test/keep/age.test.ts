@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { ClockHistory, daysAfter, referenceDate, youngDays } from "../../src/keep/age.ts";
+import { ClockHistory, referenceDate, youngDays } from "../../src/keep/age.ts";
 import type { SeenDays } from "../../src/shared/messages.ts";
 
 const HOUR = 3_600_000;
@@ -10,15 +10,6 @@ const seen = (part: Partial<SeenDays>): SeenDays => ({
   storedLastHour: [],
   storedLastDay: [],
   ...part,
-});
-
-test.each([
-  ["2021-12-31", 1, "2022-01-01"],
-  ["2024-02-28", 1, "2024-02-29"],
-  ["2021-03-01", -1, "2021-02-28"],
-  ["2021-03-28", 400, "2022-05-02"],
-])("%s and %i days", (date, days, expected) => {
-  expect(daysAfter(date, days)).toBe(expected);
 });
 
 describe("the date that counts", () => {

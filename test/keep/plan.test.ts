@@ -57,6 +57,24 @@ describe("plan", () => {
     ]);
   });
 
+  test("a day of a clock that was wrong: never too old, and the last to go", () => {
+    const days = held({
+      "1970-01-01": { Barn: 10 },
+      "2021-09-01": { Barn: 10 },
+      "2021-09-02": { Barn: 10 },
+    });
+    expect(decide({ days: 1 }, { days }).deletions).toEqual([
+      { reason: "days", candidates: dates("2021-09-01", "2021-09-02"), bytes: all },
+    ]);
+    expect(decide({}, { days, missingBytes: 25 }).deletions).toEqual([
+      {
+        reason: "min_free",
+        candidates: dates("2021-09-01", "2021-09-02", "1970-01-01"),
+        bytes: 25,
+      },
+    ]);
+  });
+
   test("max_bytes: the oldest days, as much as is over", () => {
     expect(decide({ max_bytes: 95 }).deletions).toEqual([
       { reason: "max_bytes", candidates: dates("2021-09-01", "2021-09-02"), bytes: 25 },

@@ -127,7 +127,21 @@ describe("a round", () => {
     addImage(directory, "1970-01-01", "10:00");
     const seen = { storedLastDay: ["1970-01-01"], storedLastHour: [] };
     expect((await round({ days: 3 }, { seen })).pruned).toEqual([]);
-    expect((await round({ days: 3 })).pruned).toMatchObject([{ from: "1970-01-01" }]);
+    await round({ days: 3 });
+    expect(datesOf(directory)).toContain("1970-01-01");
+    addImage(directory, "2018-01-01", "10:00");
+    expect((await round({ days: 3 }, { seen: { storedLastDay: ["2018-01-01"] } })).pruned).toEqual(
+      [],
+    );
+    expect((await round({ days: 3 })).pruned).toMatchObject([{ from: "2018-01-01" }]);
+  });
+
+  test("an empty folder is no day: the latest days with images stay", async () => {
+    fill();
+    mkdirSync(directory.dateFolder("2038-01-01"));
+    const seen = { today: "2038-01-02", confirmed: "2038-01-01" };
+    await round({ days: 3, min_days: 1 }, { seen, isForced: true });
+    expect(datesOf(directory)).toContain(TODAY);
   });
 
   test("does not believe a limit that is less than one day", async () => {
@@ -147,8 +161,8 @@ describe("a round", () => {
     fill();
     await round({});
     const file = `${directory.own}/days.json`;
-    // As if the days were a thousand times as large.
-    writeFileSync(file, readFileSync(file, "utf8").replaceAll('"bytes":4000', '"bytes":4000000'));
+    // As if each day were larger: then less than half were too much.
+    writeFileSync(file, readFileSync(file, "utf8").replaceAll('"bytes":4000', '"bytes":8000'));
     expect((await round({ max_bytes: 30_000 })).pruned).toEqual([]);
     expect(datesOf(directory)).toEqual(ALL);
   });

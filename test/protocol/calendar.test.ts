@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import {
   Calendar,
+  daysAfter,
   type LocalTime,
   sixDigits,
   systemClock,
@@ -16,6 +17,15 @@ import {
 } from "../support/machine/fake-clock.ts";
 import { lacksMount } from "../support/machine/file-system.ts";
 import { tempDir } from "../support/machine/temp.ts";
+
+test.each([
+  ["2021-12-31", 1, "2022-01-01"],
+  ["2024-02-28", 1, "2024-02-29"],
+  ["2021-03-01", -1, "2021-02-28"],
+  ["2021-03-28", 400, "2022-05-02"],
+])("%s and %i days", (date, days, expected) => {
+  expect(daysAfter(date, days)).toBe(expected);
+});
 
 const times: [utc: string, zone: Zone, local: string][] = [
   ["2018-12-30T23:13:31.620992", UTC, "2018-12-30 23:13:31"],

@@ -6,7 +6,7 @@
  */
 
 import { readdirSync, statfsSync } from "node:fs";
-import { daysAfter } from "../../../src/keep/age.ts";
+import { daysAfter } from "../../../src/protocol/calendar.ts";
 import { parseRecord } from "../../../src/catalog/record.ts";
 import { SetClock } from "../../support/machine/set-clock.ts";
 import { dataDirectory, namesOf } from "../../support/store/days.ts";

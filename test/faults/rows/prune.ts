@@ -9,7 +9,7 @@
 import { linkSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { atExit } from "../../../scripts/lib/at-exit.ts";
-import { daysAfter } from "../../../src/keep/age.ts";
+import { daysAfter } from "../../../src/protocol/calendar.ts";
 import { parseRecord } from "../../../src/catalog/record.ts";
 import type { DataDirectory } from "../../../src/store/data-directory.ts";
 import { tempDir } from "../../support/machine/temp.ts";
