@@ -6,9 +6,9 @@
  * @module
  */
 
+import { unlessMissing } from "../os/missing.ts";
 import type { Settings } from "../config/schema.ts";
 import type { DataDirectory } from "../store/data-directory.ts";
-import { unlessMissing } from "./content.ts";
 import { Holdings } from "./holdings.ts";
 import { dateOfManifest, imageMember, logMember, MANIFESTS } from "./layout.ts";
 import { type Manifest, readManifest } from "./manifest.ts";

@@ -7,7 +7,6 @@
 
 import { fstatSync, futimesSync, readSync } from "node:fs";
 import { messageOf } from "../errors.ts";
-import type { SystemError } from "../os/ffi.ts";
 import { close, dropFromMemory, fsync, writeBytes } from "../os/files.ts";
 import type { Folder } from "../os/folder.ts";
 
@@ -181,15 +180,4 @@ export function replaceFile(
     throw error;
   }
   folder.flush();
-}
-
-/** @returns undefined if the file or its folder is not there, or a link is in the folder's place */
-export function unlessMissing<T>(read: () => T): T | undefined {
-  try {
-    return read();
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException | SystemError;
-    if (code === "ENOENT" || code === "ENOTDIR") return undefined;
-    throw error;
-  }
 }

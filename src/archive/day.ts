@@ -5,10 +5,11 @@
  * @module
  */
 
+import { unlessMissing } from "../os/missing.ts";
 import { counted } from "../log/amounts.ts";
 import { SystemError } from "../os/ffi.ts";
 import type { DataDirectory } from "../store/data-directory.ts";
-import { contentOf, copyFile, ReadError, sumOf, sumOnDisk, unlessMissing } from "./content.ts";
+import { contentOf, copyFile, ReadError, sumOf, sumOnDisk } from "./content.ts";
 import { Holdings } from "./holdings.ts";
 import { IMAGES, LOGS, type Member, sumName } from "./layout.ts";
 import { formatManifest, type Manifest, readManifest, writeManifest } from "./manifest.ts";

@@ -6,9 +6,10 @@
  * @module
  */
 
+import { unlessMissing } from "../os/missing.ts";
 import { close } from "../os/files.ts";
 import type { Folder } from "../os/folder.ts";
-import { type Content, contentOf, unlessMissing } from "./content.ts";
+import { type Content, contentOf } from "./content.ts";
 import { IMAGES, LOGS, type Member, tarName, tarNumber } from "./layout.ts";
 import type { ArchiveRoot } from "./root.ts";
 import { indexOf, type Place } from "./tar-index.ts";

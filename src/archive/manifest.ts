@@ -5,10 +5,11 @@
  * @module
  */
 
+import { unlessMissing } from "../os/missing.ts";
 import { readFileSync } from "node:fs";
 import { close } from "../os/files.ts";
 import type { Folder } from "../os/folder.ts";
-import { DamagedDay, replaceFile, unlessMissing } from "./content.ts";
+import { DamagedDay, replaceFile } from "./content.ts";
 import { MANIFESTS, manifestName, parseMember } from "./layout.ts";
 import type { ArchiveRoot } from "./root.ts";
 

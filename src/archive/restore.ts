@@ -5,12 +5,13 @@
  * @module
  */
 
+import { unlessMissing } from "../os/missing.ts";
 import { realpathSync, statfsSync } from "node:fs";
 import { messageOf } from "../errors.ts";
 import { close } from "../os/files.ts";
 import { Folder } from "../os/folder.ts";
 import { type DataDirectory, TEMPORARY_PREFIX } from "../store/data-directory.ts";
-import { type Content, contentOf, copyFile, ReadError, sumOf, unlessMissing } from "./content.ts";
+import { type Content, contentOf, copyFile, ReadError, sumOf } from "./content.ts";
 import { Holdings } from "./holdings.ts";
 import { IMAGES, LOGS, type Member, parseMember } from "./layout.ts";
 import { type Manifest, readManifest } from "./manifest.ts";

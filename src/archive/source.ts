@@ -4,12 +4,13 @@
  * @module
  */
 
+import { unlessMissing } from "../os/missing.ts";
 import { readdirSync, realpathSync } from "node:fs";
 import { messageOf } from "../errors.ts";
 import { close } from "../os/files.ts";
 import { type Entry, Folder } from "../os/folder.ts";
 import { type DataDirectory, dayOf, isTemporary } from "../store/data-directory.ts";
-import { type Content, contentOf, ReadError, unlessMissing } from "./content.ts";
+import { type Content, contentOf, ReadError } from "./content.ts";
 import { dateOfLog, imageMember, isArchivable, logMember, type Member } from "./layout.ts";
 
 /** The dates that have images or a dated log, the earliest first. @throws {Error} of node:fs */

@@ -5,13 +5,14 @@
  * @module
  */
 
+import { unlessMissing } from "../os/missing.ts";
 import { readFileSync } from "node:fs";
 import type { Settings } from "../config/schema.ts";
 import { messageOf } from "../errors.ts";
 import { close } from "../os/files.ts";
 import { parseImageFileName } from "../protocol/names.ts";
 import type { DataDirectory } from "../store/data-directory.ts";
-import { contentOf, ReadError, sumOf, sumOnDisk, unlessMissing } from "./content.ts";
+import { contentOf, ReadError, sumOf, sumOnDisk } from "./content.ts";
 import { Holdings } from "./holdings.ts";
 import { checkFor } from "./image-check.ts";
 import { IMAGES, type Member, parseMember, sumName } from "./layout.ts";

@@ -5,6 +5,7 @@
  */
 
 import { readdirSync } from "node:fs";
+import { unlessMissing } from "../os/missing.ts";
 import { dayOfLog, type DataDirectory } from "../store/data-directory.ts";
 import { parseRecord, type PruneRecord } from "./record.ts";
 import { dateOfRecord, linesOf } from "../store/log-files.ts";
@@ -34,7 +35,7 @@ const TIME_CHARACTERS = 19;
 export function readEvents(directory: DataDirectory): EventSummary {
   const counts = new Map<string, number>();
   const records: DatedRecord[] = [];
-  for (const path of eventLogs(directory)) unlessGone(() => readLog(path, counts, records));
+  for (const path of eventLogs(directory)) unlessMissing(() => readLog(path, counts, records));
   return { counts, records };
 }
 
@@ -53,17 +54,7 @@ function readLog(path: string, counts: Map<string, number>, records: DatedRecord
 
 /** The dated logs, the earliest first, and the one that is written to. */
 function eventLogs({ logs, eventLog }: DataDirectory): string[] {
-  const names = unlessGone(() => readdirSync(logs)) ?? [];
+  const names = unlessMissing(() => readdirSync(logs)) ?? [];
   const dated = names.filter((name) => dayOfLog(name) !== undefined);
   return [...dated.toSorted().map((name) => `${logs}/${name}`), eventLog];
-}
-
-/** @returns undefined if the file or folder is not there */
-function unlessGone<T>(read: () => T): T | undefined {
-  try {
-    return read();
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw error;
-  }
 }

@@ -8,6 +8,7 @@
 import { datesIn } from "../catalog/catalog.ts";
 import { keptDates, protectedNames } from "../catalog/kept.ts";
 import { countDay, type DaySummary, Summaries } from "../catalog/summary.ts";
+import { unlessMissing } from "../os/missing.ts";
 import type { DataDirectory } from "../store/data-directory.ts";
 
 /** A day that is held. */
@@ -44,12 +45,12 @@ export function countHoldings(directory: DataDirectory, options: CountOptions): 
   const days = dates.flatMap((date, index) => {
     onProgress?.(index, dates.length);
     const folder = directory.dateFolder(date);
-    const all = unlessGone(() =>
+    const all = unlessMissing(() =>
       anew ? countDay(folder, date) : summaries.of(date, date < today),
     );
     if (all === undefined) return [];
     const free = withProtected.has(date)
-      ? unlessGone(() => countDay(folder, date, protectedNames(directory, date)))
+      ? unlessMissing(() => countDay(folder, date, protectedNames(directory, date)))
       : all;
     return free === undefined ? [] : [{ ...all, free }];
   });
@@ -58,15 +59,4 @@ export function countHoldings(directory: DataDirectory, options: CountOptions): 
     images: days.reduce((sum, { images }) => sum + images, 0),
     bytes: days.reduce((sum, { bytes }) => sum + bytes, 0),
   };
-}
-
-/** Somebody may remove a folder at any time. */
-function unlessGone<T>(count: () => T): T | undefined {
-  try {
-    return count();
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === "ENOENT" || code === "ENOTDIR") return undefined;
-    throw error;
-  }
 }
