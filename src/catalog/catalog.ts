@@ -9,6 +9,7 @@ import { readdirSync } from "node:fs";
 import { dayOf, type DataDirectory } from "../store/data-directory.ts";
 import { type DatedRecord, readEvents } from "./events.ts";
 import { type Amount, countKept, keptDates } from "./kept.ts";
+import { datesIn as datesInRanges } from "./record.ts";
 import { type DaySummary, Summaries } from "./summary.ts";
 
 /** A day with what it holds. */
@@ -16,7 +17,9 @@ export interface CatalogDay extends DaySummary {
   readonly events: number;
   /** Its protected images. They are also counted in the rest, while they are in `images` too. */
   readonly protected: Amount;
-  /** What was deleted of its images, as the event logs tell, the earliest deletion first. */
+  /**
+   * What was deleted of its images and events, as the event logs tell, the earliest deletion first.
+   */
   readonly pruned: readonly DatedRecord[];
 }
 
@@ -50,12 +53,11 @@ export function readDays(directory: DataDirectory, options: CatalogOptions): Cat
   const { today, keeps, others = [], onProgress } = options;
   using summaries = new Summaries(directory, keeps);
   const { counts, records } = readEvents(directory);
-  const deletions = records.filter(({ reason }) => reason !== "event_days");
   const folders = new Set(datesIn(directory));
   const kept = new Set(keptDates(directory));
-  const told = deletions.flatMap(({ from, to }) => [from, to]);
+  const pruned = byDate(records);
   const dates = [
-    ...new Set([...folders, ...kept, ...counts.keys(), ...told, ...others]),
+    ...new Set([...folders, ...kept, ...counts.keys(), ...pruned.keys(), ...others]),
   ].toSorted();
   return dates.map((date, index) => {
     onProgress?.(index, dates.length);
@@ -64,11 +66,26 @@ export function readDays(directory: DataDirectory, options: CatalogOptions): Cat
       {
         events: counts.get(date) ?? 0,
         protected: kept.has(date) ? countKept(directory, date) : { images: 0, bytes: 0 },
-        pruned: deletions.filter(({ from, to }) => from <= date && date <= to),
+        pruned: pruned.get(date) ?? [],
       },
       summary,
     );
   });
+}
+
+/** What was deleted on each day. Only the last day of a deletion has lost a part of its hours. */
+function byDate(records: readonly DatedRecord[]): Map<string, DatedRecord[]> {
+  const found = new Map<string, DatedRecord[]>();
+  for (const record of records) {
+    const dates = datesInRanges(record.ranges);
+    for (const date of dates) {
+      const until = date === dates.at(-1) ? record.until : undefined;
+      const of = found.get(date) ?? [];
+      of.push(Object.assign({}, record, { until }));
+      found.set(date, of);
+    }
+  }
+  return found;
 }
 
 function empty(date: string): DaySummary {

@@ -6,6 +6,9 @@
  */
 
 import { counted, size } from "../log/amounts.ts";
+import { daysAfter } from "../protocol/calendar.ts";
+import { dayOf } from "../store/data-directory.ts";
+
 /** Why something is deleted, by the name of its setting. */
 export const REASONS = [
   "days",
@@ -25,28 +28,70 @@ export interface PruneRecord {
   /** Images, or event logs. */
   readonly count: number;
   readonly bytes: number;
-  /** How many days are concerned, and the first and the last. */
+  /** How many days have lost images. */
   readonly days: number;
-  readonly from: string;
-  readonly to: string;
+  /** The days concerned, the earliest first; at least one. */
+  readonly ranges: readonly DateRange[];
   /**
    * Up to when images of the last day are gone, such as `14:00`; undefined if up to its end. Images
    * that may not be deleted, such as protected ones, stay.
    */
   readonly until?: string | undefined;
-  /** The cameras concerned: a name, or how many; undefined for all. */
+  /** The cameras concerned: their names, or how many; undefined for all. */
   readonly cameras?: string | undefined;
+}
+
+/** Days in a row, such as `2018-12-30` to `2019-01-02`. */
+export interface DateRange {
+  readonly from: string;
+  readonly to: string;
+}
+
+/** More ranges make no line that anybody reads. The last one then holds the rest. */
+const RANGES_MAX = 20;
+
+/** Nobody has images of more than a century. */
+const DAYS_MAX = 36_525;
+
+/** How many cameras are named. */
+const CAMERAS_MAX = 5;
+
+/** Puts days in a row together. @param dates the earliest first */
+export function rangesOf(dates: readonly string[]): DateRange[] {
+  const ranges: { from: string; to: string }[] = [];
+  for (const date of dates) {
+    const last = ranges.at(-1);
+    if (last !== undefined && (daysAfter(last.to, 1) === date || ranges.length === RANGES_MAX))
+      last.to = date;
+    else ranges.push({ from: date, to: date });
+  }
+  return ranges;
+}
+
+/** The dates of days in a row. */
+export function datesIn(ranges: readonly DateRange[]): string[] {
+  return ranges.flatMap(({ from, to }) => {
+    const dates: string[] = [];
+    for (let date = from; date <= to && dates.length < DAYS_MAX; date = daysAfter(date, 1))
+      dates.push(date);
+    return dates;
+  });
+}
+
+/** Cameras for {@link PruneRecord.cameras}. Their names have no spaces. */
+export function camerasInWords(cameras: readonly string[]): string {
+  return cameras.length > CAMERAS_MAX ? counted(cameras.length, "camera") : cameras.join(", ");
 }
 
 /** Such as `Pruned 1 day, 3,211 images, 512.0 MB: min_free (2026-11-20)`. */
 export function formatRecord(record: PruneRecord): string {
-  const { reason, count, bytes, days, from, to, until, cameras } = record;
+  const { reason, count, bytes, days, ranges, until, cameras } = record;
   const what =
     reason === "event_days"
       ? counted(count, "event log")
       : `${counted(days, "day")}, ${counted(count, "image")}`;
   const place = [
-    from === to ? from : `${from} to ${to}`,
+    inWords(ranges),
     ...(until === undefined ? [] : [`until ${until}`]),
     ...(cameras === undefined ? [] : [`of ${cameras}`]),
   ].join(" ");
@@ -54,23 +99,32 @@ export function formatRecord(record: PruneRecord): string {
 }
 
 /** The line for a deletion whose count is lost. Such as `Pruned by a run that … (2026-11-20)`. */
-export function formatInterrupted({
-  reason,
-  from,
-  to,
-}: Pick<PruneRecord, "reason" | "from" | "to">): string {
-  const place = from === to ? from : `${from} to ${to}`;
-  return `Pruned by a run that was interrupted: ${reason} (${place})`;
+export function formatInterrupted({ reason, from, to }: DateRange & { reason: Reason }): string {
+  return `Pruned by a run that was interrupted: ${reason} (${inWords([{ from, to }])})`;
+}
+
+/** Such as `2026-11-20, 2026-11-22 to 2026-11-25`. */
+function inWords(ranges: readonly DateRange[]): string {
+  return ranges.map(({ from, to }) => (from === to ? from : `${from} to ${to}`)).join(", ");
+}
+
+/** Reads {@link inWords}; undefined if it is none. */
+function readRanges(text: string): DateRange[] | undefined {
+  const ranges = text.split(", ").map((range) => {
+    const [from = "", to = from, ...more] = range.split(" to ");
+    const isOne = dayOf(from) !== undefined && dayOf(to) !== undefined && more.length === 0;
+    return isOne ? { from, to } : undefined;
+  });
+  return ranges.every((range) => range !== undefined) ? ranges : undefined;
 }
 
 /** The units of {@link size}. */
 const UNITS = { bytes: 1, kB: 1e3, MB: 1e6, GB: 1e9, TB: 1e12 } as const;
 
 const FORM =
-  /^Pruned (?:([\d,]+) days?, )?([\d,]+) (?:images?|event logs?), ([\d.]+) (bytes|kB|MB|GB|TB): ([\w.]+) \((\d{4}-\d{2}-\d{2})(?: to (\d{4}-\d{2}-\d{2}))?(?: until (\d{2}:00))?(?: of (.+))?\)$/;
+  /^Pruned (?:([\d,]+) days?, )?([\d,]+) (?:images?|event logs?), ([\d.]+) (bytes|kB|MB|GB|TB): ([\w.]+) \(([-\d, to]+?)(?: until (\d{2}:00))?(?: of (.+))?\)$/;
 
-const INTERRUPTED =
-  /^Pruned by a run that was interrupted: ([\w.]+) \((\d{4}-\d{2}-\d{2})(?: to (\d{4}-\d{2}-\d{2}))?\)$/;
+const INTERRUPTED = /^Pruned by a run that was interrupted: ([\w.]+) \(([-\d, to]+)\)$/;
 
 /**
  * Reads the text of a line. Bytes are as exact as the line is; a run that was interrupted has no
@@ -79,22 +133,18 @@ const INTERRUPTED =
  * @returns undefined if it is none
  */
 export function parseRecord(text: string): PruneRecord | undefined {
-  const [interrupted, cause, first, last] = INTERRUPTED.exec(text) ?? [];
-  if (interrupted !== undefined) {
-    const reason = reasonOf(cause);
-    return reason && { reason, count: 0, bytes: 0, days: 0, from: first!, to: last ?? first! };
-  }
-  const [whole, days, count, amount, unit, reason, from, to, until, cameras] =
+  const [, cause, places = ""] = INTERRUPTED.exec(text) ?? [];
+  const [, days, count, amount, unit, why = cause, where = places, until, cameras] =
     FORM.exec(text) ?? [];
-  const known = reasonOf(reason);
-  if (whole === undefined || known === undefined) return undefined;
+  const [reason, ranges] = [reasonOf(why), readRanges(where)];
+  if (reason === undefined || ranges === undefined) return undefined;
+  const isCounted = amount !== undefined;
   return {
-    reason: known,
+    reason,
     count: numberIn(count),
-    bytes: Math.round(Number(amount) * UNITS[unit as keyof typeof UNITS]),
+    bytes: isCounted ? Math.round(Number(amount) * UNITS[unit as keyof typeof UNITS]) : 0,
     days: numberIn(days),
-    from: from!,
-    to: to ?? from!,
+    ranges,
     until,
     cameras,
   };

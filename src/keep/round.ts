@@ -19,7 +19,13 @@ import { type Intent, IntentNote } from "./intent.ts";
 import { datedLogsIn, oldLogs, pruneLogs } from "./old-logs.ts";
 import { type Deletion, type Plan, plan } from "./plan.ts";
 import { type Pruned, Pruner } from "./prune.ts";
-import { formatInterrupted, formatRecord, type PruneRecord } from "../catalog/record.ts";
+import {
+  camerasInWords,
+  formatInterrupted,
+  formatRecord,
+  type PruneRecord,
+  rangesOf,
+} from "../catalog/record.ts";
 import { Rules } from "./rules.ts";
 import { saneRules } from "./sanity.ts";
 import { missingBytes, type Space, spaceOf } from "./space.ts";
@@ -233,12 +239,11 @@ class Runner {
       isRehearsal,
       onFailure: (message) => this.failures.push(message),
     });
-    const [from, to] = [dates[0], dates.at(-1)];
     const count = dates.length;
     this.finish(
-      from === undefined || to === undefined
+      count === 0
         ? undefined
-        : { reason: "event_days", count, bytes, days: count, from, to },
+        : { reason: "event_days", count, bytes, days: count, ranges: rangesOf(dates) },
     );
     return { problems: [], needsForce: false };
   }
@@ -314,20 +319,15 @@ function mostMessage({ bytes }: Plan, held: Holdings): string {
 }
 
 function recordOf({ reason, images, bytes, days }: Pruned): PruneRecord | undefined {
-  const [first, last] = [days[0], days.at(-1)];
-  if (first === undefined || last === undefined) return undefined;
-  const cameras = new Set(days.flatMap((day) => day.cameras ?? []));
-  const [camera] = cameras;
+  if (days.length === 0) return undefined;
+  const cameras = [...new Set(days.flatMap((day) => day.cameras ?? []))].toSorted();
   return {
     reason,
     count: images,
     bytes,
     days: days.length,
-    from: first.date,
-    to: last.date,
-    until: days.map(({ until }) => until).findLast((until) => until !== undefined),
-    ...(cameras.size > 0 && {
-      cameras: cameras.size === 1 ? camera : counted(cameras.size, "camera"),
-    }),
+    ranges: rangesOf(days.map(({ date }) => date)),
+    until: days.at(-1)?.until,
+    ...(cameras.length > 0 && { cameras: camerasInWords(cameras) }),
   };
 }

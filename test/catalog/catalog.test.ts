@@ -102,23 +102,42 @@ describe("readDays", () => {
       [
         "2021-09-24 01:00:00,000 ~ Pruned 2 days, 7 images, 1.0 MB: days (2021-09-20 to 2021-09-21)",
         "2021-09-24 02:00:00,000 ~ Pruned 1 day, 3 images, 1.0 MB: min_free (2021-09-23 until 14:00)",
+        "2021-09-24 02:30:00,000 ~ Pruned 4 days, 3 images, 1.0 MB: days (2021-09-20 to 2021-09-22, 2021-09-23 until 15:00)",
         "2021-09-24 03:00:00,000 ~ Pruned 1 event log, 9 bytes: event_days (2021-01-01)",
         "2021-09-24 04:00:00,000 ~ Barn|Pruned 1 day, 3 images, 1.0 MB: min_free (2021-09-22)\n",
       ].join("\n"),
     );
     const found = days();
     expect(found.map(({ date }) => date)).toEqual([
+      "2021-01-01",
       "2021-09-20",
       "2021-09-21",
+      "2021-09-22",
       "2021-09-23",
       "2021-09-24",
     ]);
+    const reasons = found.map(({ pruned }) => pruned.map(({ reason, until }) => [reason, until]));
+    expect(reasons).toEqual([
+      [["event_days", undefined]],
+      [
+        ["days", undefined],
+        ["days", undefined],
+      ],
+      [
+        ["days", undefined],
+        ["days", undefined],
+      ],
+      [["days", undefined]],
+      [
+        ["min_free", "14:00"],
+        ["days", "15:00"],
+      ],
+      [],
+    ]);
     expect(found[1]).toMatchObject({
       images: 0,
-      pruned: [{ at: "2021-09-24 01:00:00", reason: "days", count: 7 }],
+      pruned: [{ at: "2021-09-24 01:00:00", count: 7 }, { at: "2021-09-24 02:30:00" }],
     });
-    expect(found[2]?.pruned).toMatchObject([{ reason: "min_free", until: "14:00" }]);
-    expect(found[3]?.pruned).toEqual([]);
   });
 
   test("counts protected images, also of days that are gone from images", () => {

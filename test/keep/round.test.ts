@@ -78,7 +78,7 @@ describe("a round", () => {
     // 2021-09-21 ended four days ago today; that was three days ago by the date that counts.
     expect((await round({ days: 3 })).pruned).toEqual([]);
     const { pruned, holdings } = await round({ days: 2 });
-    expect(pruned).toMatchObject([{ reason: "days", count: 4, from: "2021-09-21" }]);
+    expect(pruned).toMatchObject([{ reason: "days", count: 4, ranges: [{ from: "2021-09-21" }] }]);
     expect(holdings.images).toBe(16);
     expect(datesOf(directory)).toEqual(ALL.slice(1));
     expect(events).toEqual(["Pruned 1 day, 4 images, 4.0 kB: days (2021-09-21)"]);
@@ -104,7 +104,7 @@ describe("a round", () => {
     expect((await round({ days: 4 }, { seen: { ...seen, confirmed: TODAY } })).pruned).toEqual([]);
     const tomorrow = { ...seen, confirmed: "2021-09-26" };
     expect((await round({ days: 4 }, { seen: tomorrow })).pruned).toMatchObject([
-      { from: "2021-09-21" },
+      { ranges: [{ from: "2021-09-21" }] },
     ]);
   });
 
@@ -133,7 +133,7 @@ describe("a round", () => {
     expect((await round({ days: 3 }, { seen: { storedLastDay: ["2018-01-01"] } })).pruned).toEqual(
       [],
     );
-    expect((await round({ days: 3 })).pruned).toMatchObject([{ from: "2018-01-01" }]);
+    expect((await round({ days: 3 })).pruned).toMatchObject([{ ranges: [{ from: "2018-01-01" }] }]);
   });
 
   test("an empty folder is no day: the latest days with images stay", async () => {
@@ -191,7 +191,7 @@ describe("a round", () => {
       hasLog: () => false,
     };
     const { pruned, problems } = await round({ days: 1 }, { archive });
-    expect(pruned).toMatchObject([{ reason: "days", count: 3, from: "2021-09-21" }]);
+    expect(pruned).toMatchObject([{ reason: "days", count: 3, ranges: [{ from: "2021-09-21" }] }]);
     expect(namesOf(directory, "2021-09-21")).toHaveLength(1);
     expect(problems).toEqual([
       "1 day due to be deleted must be archived first: The archive is not mounted",
