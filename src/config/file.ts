@@ -89,6 +89,13 @@ interface Located {
 /** Turns one issue of the schema into messages with line numbers. */
 function locate(issue: z.core.$ZodIssue, text: SettingsText): Located[] {
   const keys = issue.path.map((key) => (typeof key === "number" ? key : String(key)));
+  const setting = SETTINGS.find(({ path: each }) =>
+    [ROOT_KEY, ...each].every((key, index) => keys[index] === key),
+  );
+  // Its rule says what the whole list must be.
+  const inEntry = issue.code === "unrecognized_keys" ? 1 : 2;
+  if (setting !== undefined && keys.length > setting.path.length + inEntry)
+    return locateInList(issue, keys, setting, text);
   if (issue.code === "unrecognized_keys") {
     return issue.keys.map((key) => {
       const unknown = [...keys, key];
@@ -101,11 +108,27 @@ function locate(issue: z.core.$ZodIssue, text: SettingsText): Located[] {
       return { line: text.lineOf(unknown), message };
     });
   }
-  const setting = SETTINGS.find(({ path: each }) =>
-    [ROOT_KEY, ...each].every((key, index) => keys[index] === key),
-  );
   const rule = setting?.rule ?? "a group of settings, one per line";
   return [{ line: text.lineOf(keys), message: wrongValue(nameOf(keys), text.shown(keys), rule) }];
+}
+
+/** The same for an entry of a setting that is a list. */
+function locateInList(
+  issue: z.core.$ZodIssue,
+  keys: KeyPath,
+  { path, rule }: Setting,
+  text: SettingsText,
+): Located[] {
+  const must = `${nameOf([ROOT_KEY, ...path])} must be ${rule}`;
+  if (issue.code === "unrecognized_keys") {
+    return issue.keys.map((key) => {
+      const unknown = [...keys, key];
+      return { line: text.lineOf(unknown), message: `${nameOf(unknown)} is not known; ${must}` };
+    });
+  }
+  const isMissing = getAt(text.value, keys.map(String)) === undefined;
+  const shown = isMissing ? "is missing" : `is ${text.shown(keys)}`;
+  return [{ line: text.lineOf(keys), message: `${nameOf(keys)} ${shown}; ${must}` }];
 }
 
 /** Names allowed below the key at the top: settings and groups. */

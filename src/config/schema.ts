@@ -426,7 +426,7 @@ const keepShape = {
         description:
           "Limits for single cameras, such as [{match: Barn*, days: 7, max_bytes: 20 GB}]. The " +
           "first entry that matches a camera counts, for each camera on its own",
-        rule: "a list of groups of match (a name; * stands for any characters), days and max_bytes",
+        rule: "a list of groups of match (the name of a camera; * stands for any characters), days and max_bytes",
       },
     ),
   }),

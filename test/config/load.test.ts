@@ -90,6 +90,8 @@ const PORT_RULE = "must be a whole number from 1 to 65535";
 const BIND_RULE = 'must be "*" (all interfaces), an IP address or the name of an interface';
 const PATH_RULE =
   "must be a path: absolute, relative to the directory of imagehub.yaml, or from the home directory with ~/";
+const CAMERAS_RULE =
+  "hub.keep.cameras must be a list of groups of match (the name of a camera; * stands for any characters), days and max_bytes";
 const SUBSCRIBE_RULE =
   "must be a list of endpoints tcp://HOST:PORT, or groups of connect and server_key (40 characters, in quotes), without duplicates";
 const F = "DIR/imagehub.yaml";
@@ -129,6 +131,16 @@ describe("loadSettings refuses", () => {
       "a limit below what is never deleted",
       "hub:\n  keep:\n    days: 3\n    min_days: 7\n",
       ["hub.keep.days is 3, but hub.keep.min_days keeps 7 days: one of them is wrong"],
+    ],
+    [
+      "a camera's limits without a camera",
+      "hub:\n  keep:\n    cameras:\n      - { days: 3 }\n",
+      [`${F}:4: hub.keep.cameras.0.match is missing; ${CAMERAS_RULE}`],
+    ],
+    [
+      "a limit of a camera that is none",
+      'hub:\n  keep:\n    cameras:\n      - { match: "Barn*", day: 3 }\n',
+      [`${F}:4: hub.keep.cameras.0.day is not known; ${CAMERAS_RULE}`],
     ],
     [
       "a camera's limit below what is never deleted",
@@ -220,7 +232,7 @@ describe("loadSettings refuses", () => {
     [
       "a publisher's key that is none",
       "hub:\n  subscribe:\n    - {connect: tcp://a:1, server_key: short}\n",
-      [`${F}:3: hub.subscribe.0.server_key is "short", ${SUBSCRIBE_RULE}`],
+      [`${F}:3: hub.subscribe.0.server_key is "short"; hub.subscribe ${SUBSCRIBE_RULE}`],
     ],
     [
       "half an address",
