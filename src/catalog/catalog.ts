@@ -6,11 +6,13 @@
  */
 
 import { readdirSync } from "node:fs";
+import { messageOf } from "../errors.ts";
+import { unlessMissing } from "../os/missing.ts";
 import { dayOf, type DataDirectory } from "../store/data-directory.ts";
 import { type DatedRecord, readEvents } from "./events.ts";
 import { type Amount, countKept, keptDates } from "./kept.ts";
 import { datesIn as datesInRanges } from "./record.ts";
-import { type DaySummary, Summaries } from "./summary.ts";
+import { type DaySummary, noImages, Summaries } from "./summary.ts";
 
 /** A day with what it holds. */
 export interface CatalogDay extends DaySummary {
@@ -21,6 +23,8 @@ export interface CatalogDay extends DaySummary {
    * What was deleted of its images and events, as the event logs tell, the earliest deletion first.
    */
   readonly pruned: readonly DatedRecord[];
+  /** Why its images, or its protected images, are not counted. */
+  readonly problem?: string;
 }
 
 /** What the catalog was asked to do. */
@@ -44,10 +48,10 @@ export function datesIn({ images }: DataDirectory): string[] {
 }
 
 /**
- * All days that have images, protected images or events, or had images, the earliest
- * first.
+ * All days that have images, protected images or events, or had images, the earliest first. A day
+ * that cannot be read counts nothing, and says why.
  *
- * @throws {Error} of node:fs, and {SystemError}
+ * @throws {Error} of node:fs, and {SystemError} if nobody knows which days there are
  */
 export function readDays(directory: DataDirectory, options: CatalogOptions): CatalogDay[] {
   const { today, keeps, others = [], onProgress } = options;
@@ -61,13 +65,22 @@ export function readDays(directory: DataDirectory, options: CatalogOptions): Cat
   ].toSorted();
   return dates.map((date, index) => {
     onProgress?.(index, dates.length);
-    const summary = folders.has(date) ? summaries.of(date, date < today) : empty(date);
+    let [summary, held] = [noImages(date), { images: 0, bytes: 0 }];
+    let problem: string | undefined;
+    try {
+      if (kept.has(date)) held = countKept(directory, date);
+      if (folders.has(date))
+        summary = unlessMissing(() => summaries.of(date, date < today)) ?? summary;
+    } catch (error) {
+      problem = messageOf(error);
+    }
     return Object.assign(
       {
         events: counts.get(date) ?? 0,
-        protected: kept.has(date) ? countKept(directory, date) : { images: 0, bytes: 0 },
+        protected: held,
         pruned: pruned.get(date) ?? [],
       },
+      problem === undefined ? {} : { problem },
       summary,
     );
   });
@@ -86,8 +99,4 @@ function byDate(records: readonly DatedRecord[]): Map<string, DatedRecord[]> {
     }
   }
   return found;
-}
-
-function empty(date: string): DaySummary {
-  return { date, images: 0, bytes: 0, foreign: 0, cameras: [] };
 }

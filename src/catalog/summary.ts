@@ -18,6 +18,8 @@ const summarySchema = z.strictObject({
   bytes: z.int(),
   /** Files in the folder that are not the hub's images. They are not counted in the rest. */
   foreign: z.int(),
+  /** Images that cannot be looked at. They are not counted in the rest either. */
+  unreadable: z.int(),
   /** In alphabetical order. */
   cameras: z.array(z.strictObject({ name: z.string(), images: z.int(), bytes: z.int() })),
 });
@@ -26,7 +28,7 @@ const summarySchema = z.strictObject({
 export type DaySummary = z.infer<typeof summarySchema>;
 
 /** The form of the kept summaries. Others are made anew. */
-const VERSION = 2;
+const VERSION = 3;
 
 const keptSchema = z.strictObject({
   version: z.literal(VERSION),
@@ -113,6 +115,11 @@ function read(file: string): readonly KeptDay[] {
   }
 }
 
+/** What there is of a day without images. */
+export function noImages(date: string): DaySummary {
+  return { date, images: 0, bytes: 0, foreign: 0, unreadable: 0, cameras: [] };
+}
+
 /** What changes when a name in a folder does, or when it is another folder. */
 function stampOf(folder: string): string {
   const { dev, ino, mtimeNs, ctimeNs } = statSync(folder, { bigint: true });
@@ -132,10 +139,17 @@ export function countDay(
 ): DaySummary {
   using folder = Folder.open(path);
   const cameras = new Map<string, { name: string; images: number; bytes: number }>();
-  let [images, bytes, foreign] = [0, 0, 0];
+  let [images, bytes, foreign, unreadable] = [0, 0, 0, 0];
   for (const name of folder.eachName()) {
     const parsed = parseImageFileName(name, date);
-    const size = parsed === undefined ? -1 : folder.sizeOf(name);
+    let size: number | undefined;
+    try {
+      size = parsed === undefined ? -1 : folder.sizeOf(name);
+    } catch {
+      // A damaged file system: the other images still count.
+      unreadable++;
+      continue;
+    }
     // Somebody may be removing images meanwhile.
     if (size === undefined || without.has(name)) continue;
     if (parsed === undefined || size < 0) {
@@ -151,5 +165,5 @@ export function countDay(
     bytes += size;
   }
   const sorted = [...cameras.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1));
-  return { date, images, bytes, foreign, cameras: sorted };
+  return { date, images, bytes, foreign, unreadable, cameras: sorted };
 }

@@ -152,6 +152,7 @@ export function formatDays(
   const images = sum((day) => day.images);
   const kept = sum((day) => day.protected.images);
   const foreign = sum((day) => day.foreign);
+  const unreadable = sum((day) => day.unreadable);
   const rows = found.map((day) => columns.map(([, cell]) => cell(day)));
   return [
     ...table([columns.map(([head]) => head), ...rows]),
@@ -169,6 +170,12 @@ export function formatDays(
     ...(foreign > 0
       ? [`Not the hub's images, in the folders of the days: ${grouped(foreign)}`]
       : []),
+    ...(unreadable > 0
+      ? [`Images that cannot be looked at; imagehub verify names them: ${grouped(unreadable)}`]
+      : []),
+    ...found.flatMap(({ date, problem }) =>
+      problem === undefined ? [] : [escape(`${date} cannot be read: ${problem}`)],
+    ),
     ...(archiveProblem === undefined
       ? []
       : [escape(`The archive cannot be asked: ${archiveProblem}`)]),

@@ -54,7 +54,7 @@ export async function prune(options: PruneOptions): Promise<ExitStatus> {
         storedLastHour: [],
         storedLastDay: [],
       },
-      fillRate: 0,
+      isFutile: false,
       until: twoHoursAgo(calendar),
       archive,
       isForced: options.force === true,

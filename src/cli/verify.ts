@@ -77,7 +77,12 @@ async function find(
     if (shouldStop()) break;
     const onProgress = (done: number, total: number): void =>
       progress.show(done, total, `files of ${date}`);
-    days.push(await verifyDay(usable, directory, date, { shouldStop, onProgress }));
+    try {
+      days.push(await verifyDay(usable, directory, date, { shouldStop, onProgress }));
+    } catch (error) {
+      // A damaged folder: the other days are still looked at.
+      problems.push(`${date} cannot be verified: ${messageOf(error)}`);
+    }
   }
   return { days, problems, isStopped: shouldStop() };
 

@@ -6,6 +6,7 @@
 
 import { Archive, type ArchivedDay } from "../archive/archive.ts";
 import type { Settings } from "../config/schema.ts";
+import type { Folder } from "../os/folder.ts";
 import type { DataDirectory } from "../store/data-directory.ts";
 
 /** The archive. It is asked each time: nothing remembers its answers. */
@@ -34,14 +35,14 @@ export class ArchiveView implements Disposable {
   }
 
   /**
-   * Whether it has an image of a day, with this size in bytes. The answers hold until the next day
-   * is asked for.
+   * Whether it has an image of a day, as it is in the folder of that day. The answers hold until
+   * the next day is asked for.
    *
    * @throws {ArchiveProblem}, {DamagedDay}, {SystemError} and {Error} of node:fs
    */
-  has(date: string): (name: string, size: number) => boolean {
+  has(date: string): (name: string, folder: Folder) => boolean {
     const day = this.open(date);
-    return (name, size) => day?.has(name, size) ?? false;
+    return (name, folder) => day?.has(name, folder.sizeOf(name) ?? -1) ?? false;
   }
 
   /** Whether it has the event log of a day, with this size in bytes. @throws as {@link has} */

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { openIfThere } from "../catalog/kept.ts";
 import { messageOf } from "../errors.ts";
 import { EVENT_LOGS_DEFAULT } from "../limits.ts";
 import { Folder } from "../os/folder.ts";
@@ -24,25 +25,44 @@ export interface PrunedLogs {
   readonly bytes: number;
 }
 
-/** The dated logs, the earliest first. @throws {SystemError} and {Error} of node:fs */
-export function datedLogsIn({ logs }: DataDirectory): OldLog[] {
+/**
+ * The dated logs, the earliest first; none if there is no folder of logs.
+ *
+ * @throws {SystemError} and {Error} of node:fs
+ */
+export function datedLogsIn(
+  { logs }: DataDirectory,
+  onFailure: (message: string) => void,
+): OldLog[] {
   // `logs` itself may be a link to another disk.
-  using folder = Folder.open(`${logs}/.`);
-  return folder
-    .names()
+  using folder = openIfThere(`${logs}/.`);
+  return (folder?.names() ?? [])
     .flatMap((name) => {
       const day = dayOfLog(name);
-      const size = day === undefined ? -1 : (folder.sizeOf(name) ?? -1);
-      return day === undefined || size < 0 ? [] : [{ date: dateOf(day), name, size }];
+      if (day === undefined) return [];
+      try {
+        const size = folder?.sizeOf(name) ?? -1;
+        return size < 0 ? [] : [{ date: dateOf(day), name, size }];
+      } catch (error) {
+        onFailure(messageOf(error));
+        return [];
+      }
     })
     .toSorted((a, b) => (a.date < b.date ? -1 : 1));
 }
 
 /**
+ * Whether a log can be too old. At the default of the setting, the newest logs are kept by their
+ * number, at each midnight.
+ */
+export function hasLimit(eventDays: number): boolean {
+  return eventDays !== 0 && eventDays !== EVENT_LOGS_DEFAULT;
+}
+
+/**
  * The logs that are too old.
  *
- * @param eventDays the setting. At its default, the newest logs are kept by their number, at each
- * midnight, and none is too old
+ * @param eventDays the setting
  * @param reference see `age.ts`
  */
 export function oldLogs(
@@ -50,7 +70,6 @@ export function oldLogs(
   eventDays: number,
   reference: string,
 ): readonly OldLog[] {
-  if (eventDays === 0 || eventDays === EVENT_LOGS_DEFAULT) return [];
   const first = daysAfter(reference, -eventDays);
   return logs.filter(({ date }) => date < first);
 }

@@ -11,12 +11,13 @@ import type { Reason } from "../catalog/record.ts";
 import { daysAfter } from "../protocol/calendar.ts";
 import { isUndated } from "./age.ts";
 import type { Rules } from "./rules.ts";
+import { sharesOf } from "./shares.ts";
 
-/** Images of one day, or of one camera of that day. */
+/** Images of one day, or of some cameras of that day. */
 export interface Candidate {
   readonly date: string;
   /** undefined: all cameras. */
-  readonly camera?: string;
+  readonly cameras?: readonly string[];
 }
 
 /** One decision. */
@@ -32,6 +33,12 @@ export interface Deletion {
 interface HeldDay {
   readonly date: string;
   readonly cameras: readonly { readonly name: string; readonly bytes: number }[];
+}
+
+/** A day, or one camera of it: a step of a decision. */
+interface Step {
+  readonly date: string;
+  readonly camera?: string;
 }
 
 /** What the decision depends on. */
@@ -55,12 +62,24 @@ export interface Situation {
 /** What has to be deleted, and what should be but may not. */
 export interface Plan {
   readonly deletions: readonly Deletion[];
-  /** What the rules for age and size delete, in bytes: all but `min_free`. */
+  /** What has to go for the rules of age and size, in bytes: all but `min_free`. */
   readonly bytes: number;
+  /** What they would also delete, were it archived. */
+  readonly waitingBytes: number;
   /** Days that would be deleted, were they archived. */
   readonly waiting: readonly string[];
   /** Rules that cannot be kept, because the rest may not be deleted. */
   readonly unmet: readonly Reason[];
+  /**
+   * What goes next if a deletion has brought less than it should. Nothing is in two plans, so what
+   * cannot be deleted is not tried again.
+   *
+   * @param bytes how much more
+   * @returns undefined if nothing else may go
+   */
+  readonly more: (deletion: Deletion, bytes: number) => Deletion | undefined;
+  /** What goes for `min_free` if the other rules have freed less than they should. */
+  readonly free: (bytes: number) => Deletion | undefined;
 }
 
 /** Decides. */
@@ -72,10 +91,17 @@ class Planner {
   /** What is left after the decisions so far: bytes by camera of each day, in the order they go. */
   private readonly left: Map<string, Map<string, number>>;
   private leftBytes: number;
+  /** What has to go by the decisions so far. */
+  private bytes = 0;
   /** The same by camera, over all days. */
   private readonly held = new Map<string, number>();
-  private readonly deletions: Deletion[] = [];
+  /** What may go, the oldest first: whole days, and days of each camera. */
+  private readonly days = this.oldest();
+  private readonly daysOf = new Map<string, Generator<Step>>();
+  /** How each deletion goes on. */
+  private readonly deletions = new Map<Deletion, () => Step | undefined>();
   private readonly waiting = new Set<string>();
+  private waitingBytes = 0;
   private readonly unmet: Reason[] = [];
 
   constructor(
@@ -91,120 +117,152 @@ class Planner {
       ]),
     );
     this.leftBytes = situation.totalBytes;
-    for (const cameras of this.left.values()) {
-      for (const [camera, bytes] of cameras)
+    const dates = new Map<string, string[]>();
+    for (const [date, cameras] of this.left) {
+      for (const [camera, bytes] of cameras) {
         this.held.set(camera, (this.held.get(camera) ?? 0) + bytes);
+        if (!rules.hasCameras) continue;
+        const own = dates.get(camera);
+        if (own === undefined) dates.set(camera, [date]);
+        else own.push(date);
+      }
     }
+    for (const [camera, own] of dates) this.daysOf.set(camera, this.oldestOf(camera, own));
   }
 
   plan(): Plan {
     const { rules, situation } = this;
     this.byAge();
     if (rules.hasCameras) this.byCamera();
-    if (rules.maxBytes > 0) this.bySize("max_bytes", this.leftBytes - rules.maxBytes);
-    const bytes = situation.totalBytes - this.leftBytes;
-    this.bySize("min_free", situation.missingBytes - bytes);
+    const over = rules.maxBytes === 0 ? 0 : this.leftBytes - rules.maxBytes;
+    if (over > 0) this.take("max_bytes", over, this.stepsTo(rules.maxBytes));
+    const { bytes } = this;
+    const waitingBytes = Math.min(this.waitingBytes, this.unarchivedBytes());
+    const missing = Math.max(0, situation.missingBytes - bytes);
+    const steps = this.stepsTo(this.leftBytes - missing);
+    if (missing > 0) this.take("min_free", missing, steps);
     return {
-      deletions: this.deletions,
+      deletions: [...this.deletions.keys()],
       bytes,
+      waitingBytes,
       waiting: [...this.waiting].toSorted(),
       unmet: this.unmet,
+      free: (bytesMore) => this.take("min_free", bytesMore, steps),
+      more: (deletion, bytesMore) => {
+        const next = this.deletions.get(deletion);
+        return next && this.take(deletion.reason, bytesMore, next);
+      },
     };
   }
 
   private byAge(): void {
     const { rules, situation } = this;
-    const isOld = (date: string, days: number): boolean =>
-      days > 0 &&
-      date < daysAfter(situation.reference, -days) &&
-      !situation.spared.has(date) &&
-      !isUndated(date);
+    const isOld = this.ageTest();
     const whole: Candidate[] = [];
     const parts: Candidate[] = [];
     for (const [date, cameras] of this.left) {
+      if (situation.spared.has(date) || isUndated(date)) continue;
       const due = [...cameras.keys()].filter((camera) =>
         isOld(date, rules.limitsOf(camera).days ?? rules.days),
       );
-      if (due.length === 0 || !this.isFree(date)) continue;
+      if (due.length === 0) continue;
+      if (!this.isFree(date)) {
+        if (this.waiting.has(date))
+          this.waitingBytes += due.reduce((sum, camera) => sum + cameras.get(camera)!, 0);
+        continue;
+      }
       const areAll = due.length === cameras.size && isOld(date, rules.days);
       if (areAll) whole.push({ date });
-      else parts.push(...due.map((camera) => ({ date, camera })));
-      for (const camera of due) this.remove(date, camera);
+      else parts.push({ date, cameras: due });
+      for (const camera of due) this.bytes += this.remove({ date, camera });
     }
     this.add("days", whole, Number.POSITIVE_INFINITY);
     this.add("cameras.days", parts, Number.POSITIVE_INFINITY);
+  }
+
+  /** Tells whether a date is older than so many days. Each limit is reckoned once. */
+  private ageTest(): (date: string, days: number) => boolean {
+    const firsts = new Map<number, string>();
+    return (date, days) => {
+      if (days === 0) return false;
+      const first = firsts.get(days) ?? daysAfter(this.situation.reference, -days);
+      firsts.set(days, first);
+      return date < first;
+    };
   }
 
   private byCamera(): void {
     for (const [camera, bytes] of this.held) {
       const { maxBytes } = this.rules.limitsOf(camera);
       if (maxBytes === 0 || bytes <= maxBytes) continue;
-      this.take("cameras.max_bytes", bytes - maxBytes, () => this.oldestOf(camera));
+      this.take("cameras.max_bytes", bytes - maxBytes, () => nextOf(this.daysOf.get(camera)));
     }
   }
 
-  private bySize(reason: Reason, bytes: number): void {
-    if (bytes <= 0) return;
-    if (!this.rules.hasCameras) return this.take(reason, bytes, () => this.oldest());
-    const shares = this.shares(reason === "max_bytes" ? this.rules.maxBytes : undefined, bytes);
-    this.take(reason, bytes, () => this.oldestOverShare(shares) ?? this.oldest());
+  /** What goes, one after the other, until this is left for all cameras together, in bytes. */
+  private stepsTo(all: number): () => Step | undefined {
+    const oldest = (): Step | undefined => nextOf(this.days);
+    if (!this.rules.hasCameras) return oldest;
+    const overShare = this.overShare(sharesOf(this.rules, this.held, all));
+    return () => nextOf(overShare) ?? oldest();
   }
 
-  /** Takes one candidate after the other until enough is gone. */
-  private take(reason: Reason, bytes: number, next: () => Candidate | undefined): void {
-    const candidates: Candidate[] = [];
+  /** Takes one step after the other until enough is gone. @returns undefined if there is none */
+  private take(reason: Reason, bytes: number, next: () => Step | undefined): Deletion | undefined {
+    const candidates: { date: string; cameras?: string[] }[] = [];
     let rest = bytes;
     while (rest > 0) {
-      const candidate = next();
-      if (candidate === undefined) {
+      const step = next();
+      if (step === undefined) {
         if (!this.unmet.includes(reason)) this.unmet.push(reason);
+        if (this.waiting.size > 0) this.waitingBytes += rest;
         break;
       }
-      candidates.push(candidate);
-      rest -= this.remove(candidate.date, candidate.camera);
+      rest -= this.remove(step);
+      const { date, camera } = step;
+      const last = candidates.at(-1);
+      // The folder of a day is read once for all its cameras that follow each other.
+      if (last?.date === date && camera !== undefined) last.cameras?.push(camera);
+      else candidates.push({ date, ...(camera !== undefined && { cameras: [camera] }) });
     }
-    this.add(reason, candidates, bytes);
+    this.bytes += bytes - Math.max(0, rest);
+    return this.add(reason, candidates, bytes, next);
   }
 
-  /** The oldest day that may go. */
-  private oldest(): Candidate | undefined {
+  private *oldest(): Generator<Step> {
     for (const [date, cameras] of this.left)
-      if (cameras.size > 0 && this.isFree(date)) return { date };
-    return undefined;
+      if (cameras.size > 0 && this.isFree(date)) yield { date };
   }
 
-  /** The oldest day of a camera that may go. */
-  private oldestOf(camera: string): Candidate | undefined {
-    for (const [date, cameras] of this.left)
-      if (cameras.has(camera) && this.isFree(date)) return { date, camera };
-    return undefined;
+  private *oldestOf(camera: string, dates: readonly string[]): Generator<Step> {
+    for (const date of dates)
+      if (this.left.get(date)!.has(camera) && this.isFree(date)) yield { date, camera };
   }
 
-  private oldestOverShare(shares: ReadonlyMap<string, number>): Candidate | undefined {
-    const over = [...this.held]
-      .map(([camera, bytes]) => ({ camera, part: bytes / (shares.get(camera) ?? bytes) }))
+  /** The oldest day of the camera that is furthest over its share, as long as one is. */
+  private *overShare(shares: ReadonlyMap<string, number>): Generator<Step> {
+    const partOf = (camera: string): number => this.held.get(camera)! / shares.get(camera)!;
+    // The last one is the next; of equals, that with the first name.
+    const over = [...this.held.keys()]
+      .map((camera, place) => ({ camera, place, part: partOf(camera) }))
       .filter(({ part }) => part > 1)
-      .toSorted((a, b) => b.part - a.part);
-    for (const { camera } of over) {
-      const found = this.oldestOf(camera);
-      if (found !== undefined) return found;
+      .toSorted((a, b) => a.part - b.part || b.place - a.place);
+    for (let top = over.pop(); top !== undefined; top = over.pop()) {
+      const step = nextOf(this.daysOf.get(top.camera));
+      if (step === undefined) continue;
+      yield step;
+      // By now the step is taken, so its camera has less.
+      top.part = partOf(top.camera);
+      if (top.part <= 1) continue;
+      let [low, high] = [0, over.length];
+      while (low < high) {
+        const middle = (low + high) >>> 1;
+        const { part, place } = over[middle]!;
+        if (part < top.part || (part === top.part && place > top.place)) low = middle + 1;
+        else high = middle;
+      }
+      over.splice(low, 0, top);
     }
-    return undefined;
-  }
-
-  /**
-   * The share of each camera: its own limit, else an equal part of the rest.
-   *
-   * @param allBytes for all cameras; undefined for what is left after the deletion
-   */
-  private shares(allBytes: number | undefined, bytes: number): Map<string, number> {
-    const limits = new Map(
-      [...this.held.keys()].map((camera) => [camera, this.rules.limitsOf(camera).maxBytes]),
-    );
-    const own = [...limits.values()].reduce((sum, limit) => sum + limit, 0);
-    const others = [...limits.values()].filter((limit) => limit === 0).length;
-    const rest = Math.max(0, (allBytes ?? this.leftBytes - bytes) - own) / Math.max(1, others);
-    return new Map([...limits].map(([camera, limit]) => [camera, limit || Math.max(1, rest)]));
   }
 
   /** Whether a day may go. Notes it if only its copy is missing. */
@@ -215,8 +273,17 @@ class Planner {
     return false;
   }
 
+  private unarchivedBytes(): number {
+    const { young, unarchived } = this.situation;
+    let bytes = 0;
+    for (const [date, cameras] of this.left)
+      if (unarchived.has(date) && !young.has(date))
+        for (const own of cameras.values()) bytes += own;
+    return bytes;
+  }
+
   /** Takes a day, or a camera of it, as deleted. @returns its bytes */
-  private remove(date: string, camera?: string): number {
+  private remove({ date, camera }: Step): number {
     const cameras = this.left.get(date)!;
     const gone = camera === undefined ? [...cameras.keys()] : [camera];
     let bytes = 0;
@@ -230,7 +297,20 @@ class Planner {
     return bytes;
   }
 
-  private add(reason: Reason, candidates: readonly Candidate[], bytes: number): void {
-    if (candidates.length > 0) this.deletions.push({ reason, candidates, bytes });
+  private add(
+    reason: Reason,
+    candidates: readonly Candidate[],
+    bytes: number,
+    next: () => Step | undefined = () => undefined,
+  ): Deletion | undefined {
+    if (candidates.length === 0) return undefined;
+    const deletion = { reason, candidates, bytes };
+    this.deletions.set(deletion, next);
+    return deletion;
   }
+}
+
+function nextOf(steps: Generator<Step> | undefined): Step | undefined {
+  const result = steps?.next();
+  return result === undefined || result.done === true ? undefined : result.value;
 }

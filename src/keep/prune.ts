@@ -12,9 +12,11 @@ import { rmdirSync } from "node:fs";
 import { Day } from "../catalog/day.ts";
 import { openIfThere } from "../catalog/kept.ts";
 import { messageOf } from "../errors.ts";
-import type { Folder } from "../os/folder.ts";
+import { counted } from "../log/amounts.ts";
+import type { Entry, Folder } from "../os/folder.ts";
 import { type DataDirectory, Part } from "../store/data-directory.ts";
 import { DataDirectoryGone } from "../store/data-guard.ts";
+import { type Enough, EnoughBytes } from "./enough.ts";
 import type { Candidate, Deletion } from "./plan.ts";
 import type { Reason } from "../catalog/record.ts";
 
@@ -28,8 +30,11 @@ const PAUSE_MS = 25;
 /** An hour, in microseconds: images are deleted by whole hours of a day. */
 const HOUR = 3_600_000_000;
 
-/** After so many in succession that cannot be deleted, no more of the day are tried. */
-const FAILURES_MAX = 10;
+/**
+ * After so many in succession that cannot be deleted, no more of the day are tried: then it is not
+ * the files, but the folder.
+ */
+const FAILURES_MAX = 100;
 
 /** What deleting needs to know of the outside. */
 export interface PruneParts {
@@ -39,7 +44,7 @@ export interface PruneParts {
   /** The protected images of a day, by name. */
   readonly protectedNames: (date: string) => ReadonlySet<string>;
   /** Whether the archive has an image; undefined if that does not matter. */
-  readonly archived: ((date: string) => (name: string, size: number) => boolean) | undefined;
+  readonly archived: ((date: string) => (name: string, folder: Folder) => boolean) | undefined;
   /** Images at or after this time are never deleted. */
   readonly until: { readonly date: string; readonly micros: number };
   /** Whether the disk is so short of space that the cameras have to wait. */
@@ -74,11 +79,28 @@ interface PrunedDay {
   readonly until: string | undefined;
 }
 
+/** What is gone so far, of all days and of one. */
+interface Tally {
+  images: number;
+  bytes: number;
+  /** Images that are not in the archive. */
+  unarchived: number;
+  /** Images that cannot be deleted: all of them, in succession, and why the first one cannot. */
+  failed: number;
+  failedNow: number;
+  failure: string;
+}
+
+/** What is asked about an image, and where it is counted. */
+interface Asked {
+  readonly enough: Enough;
+  readonly isArchived: ((name: string, folder: Folder) => boolean) | undefined;
+  readonly gone: Tally;
+}
+
 /** Deletes what was decided. */
 export class Pruner {
   private done = 0;
-  /** How many in succession could not be deleted. */
-  private failed = 0;
 
   constructor(private readonly parts: PruneParts) {}
 
@@ -86,27 +108,32 @@ export class Pruner {
    * Deletes the candidates in order until enough is gone. A file or a day that cannot be deleted is
    * reported, and the next one is tried.
    */
-  async run({ reason, candidates, bytes: wanted }: Deletion): Promise<Pruned> {
-    const gone = { images: 0, bytes: 0 };
+  async run(
+    { reason, candidates, bytes: wanted }: Deletion,
+    enough: Enough = new EnoughBytes(wanted),
+  ): Promise<Pruned> {
+    const sum = { images: 0, bytes: 0 };
     const days: PrunedDay[] = [];
     let error: unknown;
     for (const candidate of candidates) {
-      if (gone.bytes >= wanted || error !== undefined || this.parts.shouldStop()) break;
-      const before = gone.images;
+      if (enough.isReached() || enough.isFutile() || this.parts.shouldStop()) break;
+      const { date, cameras } = candidate;
+      const gone = { images: 0, bytes: 0, unarchived: 0, failed: 0, failedNow: 0, failure: "" };
       let until: string | undefined;
       try {
-        until = await this.pruneDay(candidate, wanted, gone);
+        until = await this.pruneDay(candidate, enough, gone);
       } catch (cause) {
-        this.failed = 0;
         if (cause instanceof DataDirectoryGone) error = cause;
         // Nobody knows what is protected or archived of this day, so it stays.
-        else this.parts.onFailure(`Cannot delete images of ${candidate.date}: ${messageOf(cause)}`);
+        else this.parts.onFailure(`Cannot delete images of ${date}: ${messageOf(cause)}`);
       }
-      if (gone.images === before) continue;
-      const { date, camera } = candidate;
-      days.push({ date, cameras: camera === undefined ? undefined : [camera], until });
+      this.reportRest(date, gone);
+      sum.images += gone.images;
+      sum.bytes += gone.bytes;
+      if (gone.images > 0) days.push({ date, cameras, until });
+      if (error !== undefined) break;
     }
-    return { reason, ...gone, error, days: joined(days) };
+    return { reason, ...sum, error, days: joined(days) };
   }
 
   /**
@@ -114,57 +141,88 @@ export class Pruner {
    * @returns the end of the last hour that is gone; undefined if all hours are
    */
   private async pruneDay(
-    { date, camera }: Candidate,
-    wanted: number,
-    gone: { images: number; bytes: number },
+    { date, cameras }: Candidate,
+    enough: Enough,
+    gone: Tally,
   ): Promise<string | undefined> {
     const { parts } = this;
+    parts.onProgress?.(this.done);
     const path = parts.directory.dateFolder(date);
     using folder = openIfThere(path);
     if (folder === undefined) return undefined;
-    // After opening: what was opened before is in the right place.
-    parts.check(Part.images);
-    const day = new Day(date, folder.eachName());
     const kept = parts.protectedNames(date);
+    // After both: what was opened and read before is in the right place.
+    parts.check(Part.images);
     const isArchived = parts.archived?.(date);
+    const day = new Day(date, folder.eachName());
+    const meant = cameras && new Set(cameras);
+    const isMeant = day.cameras.map((camera) => meant?.has(camera) !== false);
     let hour = -1;
     let isAll = true;
     for (let index = 0; index < day.count; index++) {
-      if (camera !== undefined && day.cameras[day.cameraAt(index)] !== camera) continue;
+      if (!isMeant[day.cameraAt(index)]!) continue;
       const { name, micros } = day.at(index);
       const isNewHour = Math.floor(micros / HOUR) !== hour;
       const isLate =
         date > parts.until.date || (date === parts.until.date && micros >= parts.until.micros);
-      if (isLate || parts.shouldStop() || (isNewHour && hour >= 0 && gone.bytes >= wanted)) {
+      if (
+        isLate ||
+        parts.shouldStop() ||
+        gone.failedNow >= FAILURES_MAX ||
+        (isNewHour && hour >= 0 && enough.isReached())
+      ) {
         isAll = false;
         break;
       }
       if (kept.has(name)) continue;
-      const size = folder.sizeOf(name) ?? -1;
-      // Gone meanwhile, or something else with an image's name.
-      if (size < 0 || isArchived?.(name, size) === false) continue;
-      if (!this.remove(folder, name)) continue;
+      const entry = this.remove(folder, name, { enough, isArchived, gone });
+      if (entry === undefined) continue;
       hour = Math.floor(micros / HOUR);
       gone.images++;
-      gone.bytes += size;
-      if (++this.done % BATCH === 0) await this.pause();
+      gone.bytes += entry.size;
+      enough.add(entry);
+      if (++this.done % BATCH !== 0) continue;
+      await this.pause();
+      if (!enough.isFutile()) continue;
+      isAll = false;
+      break;
     }
     if (isAll && !parts.isRehearsal) removeEmpty(path);
     return isAll || hour < 0 ? undefined : `${String(hour + 1).padStart(2, "0")}:00`;
   }
 
-  /** @throws {SystemError} if one after the other cannot be deleted */
-  private remove(folder: Folder, name: string): boolean {
-    if (this.parts.isRehearsal) return true;
+  /** Removes an image if it may go. @returns what it was; undefined if it stays, or is gone */
+  private remove(
+    folder: Folder,
+    name: string,
+    { enough, isArchived, gone }: Asked,
+  ): Entry | undefined {
     try {
-      const isGone = folder.unlink(name);
-      this.failed = 0;
-      return isGone;
+      const entry = folder.entry(name);
+      // Gone meanwhile, or something else with an image's name.
+      if (entry?.isFile !== true || !enough.isWorth(entry)) return undefined;
+      if (isArchived?.(name, folder) === false) {
+        gone.unarchived++;
+        return undefined;
+      }
+      const isGone = this.parts.isRehearsal || folder.unlink(name);
+      gone.failedNow = 0;
+      return isGone ? entry : undefined;
     } catch (error) {
-      if (++this.failed >= FAILURES_MAX) throw error;
-      this.parts.onFailure(messageOf(error));
-      return false;
+      if (error instanceof DataDirectoryGone) throw error;
+      if (gone.failed++ === 0) gone.failure = messageOf(error);
+      gone.failedNow++;
+      return undefined;
     }
+  }
+
+  private reportRest(date: string, { unarchived, failed, failure }: Tally): void {
+    const { onFailure } = this.parts;
+    const tell = (count: number, why: string): void => {
+      if (count > 0) onFailure(`Cannot delete ${counted(count, "image")} of ${date}: ${why}`);
+    };
+    tell(failed, failure);
+    tell(unarchived, "the archive has this day, but not what is here");
   }
 
   private async pause(): Promise<void> {

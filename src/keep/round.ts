@@ -5,30 +5,37 @@
  * @module
  */
 
+import { rmdirSync } from "node:fs";
 import { protectedNames } from "../catalog/kept.ts";
+import { type PruneRecord, rangesOf } from "../catalog/record.ts";
 import type { Settings } from "../config/schema.ts";
 import { messageOf } from "../errors.ts";
-import { counted, size } from "../log/amounts.ts";
+import { counted } from "../log/amounts.ts";
+import { daysAfter } from "../protocol/calendar.ts";
 import type { SeenDays } from "../shared/messages.ts";
 import { type DataDirectory, Part } from "../store/data-directory.ts";
+import { DataDirectoryGone } from "../store/data-guard.ts";
 import type { ArchiveView } from "./archive-view.ts";
-import { referenceDate, youngDays } from "./age.ts";
+import { referenceDate } from "./age.ts";
+import {
+  datesWithImages,
+  decide,
+  type Decision,
+  FORCE,
+  FUTILE,
+  meanBytes,
+  otherFiles,
+  unmetMessage,
+} from "./decision.ts";
+import { EnoughBytes, EnoughFree } from "./enough.ts";
 import { type Forecast, forecast } from "./forecast.ts";
 import { countHoldings, type Holdings } from "./holdings.ts";
-import { type Intent, IntentNote } from "./intent.ts";
-import { datedLogsIn, oldLogs, pruneLogs } from "./old-logs.ts";
-import { type Deletion, type Plan, plan } from "./plan.ts";
-import { type Pruned, Pruner } from "./prune.ts";
-import {
-  camerasInWords,
-  formatInterrupted,
-  formatRecord,
-  type PruneRecord,
-  rangesOf,
-} from "../catalog/record.ts";
+import { datedLogsIn, hasLimit, type OldLog, oldLogs, pruneLogs } from "./old-logs.ts";
+import type { Deletion, Plan } from "./plan.ts";
+import { Pruner } from "./prune.ts";
 import { Rules } from "./rules.ts";
-import { saneRules } from "./sanity.ts";
-import { missingBytes, type Space, spaceOf } from "./space.ts";
+import { isShort, missingBytes, type Space, spaceOf } from "./space.ts";
+import { recordOf, Telling } from "./telling.ts";
 
 /** What a round needs. */
 export interface RoundParts {
@@ -37,8 +44,8 @@ export interface RoundParts {
   /** Whether the data directory is still the right one. @throws {DataDirectoryGone} if not */
   readonly check: (part: Part) => void;
   readonly seen: SeenDays;
-  /** How fast the disk fills up, in bytes a second; 0 if that is not known. */
-  readonly fillRate: number;
+  /** Whether deleting has just freed nothing, so that `min_free` waits. */
+  readonly isFutile: boolean;
   /** Images at or after this time are never deleted. */
   readonly until: { readonly date: string; readonly micros: number };
   /** Given if only archived images may be deleted. */
@@ -65,6 +72,8 @@ export interface Round {
   readonly problems: readonly string[];
   /** Whether `min_free` cannot be kept, whatever is deleted. */
   readonly isHelpless: boolean;
+  /** Whether that is because deleting frees nothing. */
+  readonly isFutile: boolean;
   /** Whether something could not be deleted. */
   readonly hasFailed: boolean;
   /** Whether something is due that only `--force` deletes. */
@@ -76,52 +85,54 @@ export async function runRound(parts: RoundParts): Promise<Round> {
   return await new Runner(parts).run();
 }
 
-/** What was decided. */
-interface Decision {
-  readonly deletions: readonly Deletion[];
-  /** The settings without the limits that can only be a mistake. */
-  readonly keep: Settings["keep"];
-  readonly problems: readonly string[];
-  readonly needsForce: boolean;
-  readonly isHelpless: boolean;
-}
-
 /** How many files and days that cannot be deleted are named. */
 const FAILURES_MAX = 5;
 
 class Runner {
-  private readonly note: IntentNote;
-  private readonly pruned: PruneRecord[] = [];
   private readonly failures: string[] = [];
-  /** Deletions that no line tells of yet. */
-  private untold: Intent[] = [];
+  private readonly telling: Telling;
+  /** Rules that cannot be kept. */
+  private readonly unmet = new Set<string>();
+  private isFutile: boolean;
+  /** Images that `min_free` leaves, because deleting them frees nothing. */
+  private linked = 0;
 
   constructor(private readonly parts: RoundParts) {
-    this.note = new IntentNote(parts.directory);
+    this.telling = new Telling(parts, (message) => this.failures.push(message));
+    this.isFutile = parts.isFutile;
   }
 
   async run(): Promise<Round> {
-    const { parts, pruned } = this;
-    this.untold = parts.isRehearsal ? [] : this.note.read();
-    this.tell();
+    const { directory, seen, isRehearsal } = this.parts;
+    const { pruned } = this.telling;
+    this.telling.tellEarlier();
     const held = this.count(false);
-    const decision = this.decide(held);
-    for (const deletion of decision.deletions) {
-      if (!parts.shouldStop()) await this.pruneImages(deletion);
-    }
+    const decided = this.decide(held);
+    const { keep, plan } = decided;
+    for (const reason of plan.unmet) if (reason !== "min_free") this.unmet.add(reason);
+    for (const deletion of plan.deletions)
+      if (deletion.reason !== "min_free") await this.pruneBySize(deletion, plan);
+    await this.freeSpace(keep.min_free, plan, held);
     const logs = this.pruneLogs(held);
-    this.tell();
-    const holdings = pruned.length > 0 && !parts.isRehearsal ? this.count(false) : held;
-    const space = spaceOf(parts.directory);
+    if (!isRehearsal && new Rules(keep).areAny) this.removeEmptyDays(held);
+    this.telling.tellEarlier();
+    const holdings = pruned.length > 0 && !isRehearsal ? this.count(false) : held;
+    const space = spaceOf(directory);
+    const problems = [...held.problems, ...decided.problems, ...logs.problems];
     return {
       holdings,
       space,
-      forecast: forecast(decision.keep, holdings, space, parts.seen.today),
+      forecast: forecast(keep, holdings, space, seen.today),
       pruned,
-      problems: [...decision.problems, ...logs.problems, ...this.failureMessages()],
-      isHelpless: decision.isHelpless,
+      problems: [
+        ...problems,
+        ...this.unmetMessages(plan, keep, otherFiles(held, space)),
+        ...this.failureMessages(),
+      ],
+      isHelpless: this.unmet.has("min_free"),
+      isFutile: this.isFutile,
       hasFailed: this.failures.length > 0,
-      needsForce: decision.needsForce || logs.needsForce,
+      needsForce: decided.needsForce || logs.needsForce,
     };
   }
 
@@ -136,73 +147,77 @@ class Runner {
    * counted again before it is believed. `min_free` needs no count: it asks the disk.
    */
   private decide(held: Holdings): Decision {
-    const first = this.decideWith(held);
-    return first.plan.bytes > 0 ? this.decideWith(this.count(true)) : first;
+    const { parts } = this;
+    const first = decide(parts, held, spaceOf(parts.directory));
+    if (first.plan.bytes === 0) return first;
+    return decide(parts, this.count(true), spaceOf(parts.directory));
   }
 
-  private decideWith(held: Holdings): Decision & { readonly plan: Plan } {
-    const { directory, settings, seen, isForced } = this.parts;
-    const space = spaceOf(directory);
-    const { keep, problems: mistakes } = saneRules(settings.keep, held, space, seen.today);
-    const found = this.planWith(keep, held, space);
-    const isMost = found.bytes * 2 > held.bytes;
-    const needsForce = isMost && !isForced;
-    // An emergency on the disk does not wait for a person.
-    const urgent = { ...keep, days: 0, max_bytes: 0, cameras: [] };
-    const isIt = needsForce ? this.planWith(urgent, held, space) : found;
-    return {
-      keep,
-      plan: isIt,
-      deletions: isIt.deletions,
-      needsForce,
-      isHelpless: isIt.unmet.includes("min_free"),
-      problems: [
-        ...mistakes,
-        ...(needsForce ? [mostMessage(found, held)] : []),
-        ...this.unmetMessages(isIt, keep, otherFiles(held, space)),
-      ],
-    };
+  /** Deletes until the sizes of what is gone are enough. */
+  private async pruneBySize(deletion: Deletion, plan: Plan): Promise<void> {
+    const enough = new EnoughBytes(deletion.bytes);
+    let next: Deletion | undefined = deletion;
+    while (next !== undefined && !this.parts.shouldStop()) {
+      await this.pruneImages(next, enough);
+      if (enough.isReached() || deletion.bytes === Number.POSITIVE_INFINITY) return;
+      next = plan.more(next, enough.missingBytes);
+    }
+    if (!this.parts.shouldStop()) this.unmet.add(deletion.reason);
   }
 
-  private planWith(keep: Settings["keep"], held: Holdings, space: Space): Plan {
-    const { seen, fillRate, archive } = this.parts;
-    const meanBytes = held.bytes / Math.max(1, held.images);
-    const dates = datesWithImages(held);
-    const unarchived =
-      archive === undefined ? [] : dates.filter((date) => !archive.dates.has(date));
-    return plan(new Rules(keep), {
-      days: held.days.map(({ free }) => free),
-      totalBytes: held.bytes,
-      reference: referenceDate(seen, dates),
-      young: youngDays(seen, dates, keep.min_days),
-      spared: new Set(seen.storedLastDay),
-      unarchived: new Set(unarchived),
-      missingBytes: missingBytes(keep.min_free, space, meanBytes, fillRate),
+  /** Deletes until the disk has enough free space. */
+  private async freeSpace(
+    minFree: Settings["keep"]["min_free"],
+    plan: Plan,
+    held: Holdings,
+  ): Promise<void> {
+    const { directory, isRehearsal, shouldStop } = this.parts;
+    const isMet = (): boolean => !isShort(minFree, spaceOf(directory));
+    const missing = (): number => missingBytes(minFree, spaceOf(directory), meanBytes(held));
+    if (isMet()) {
+      this.isFutile = false;
+      return;
+    }
+    const enough = new EnoughFree(directory, minFree, isRehearsal);
+    let next = plan.deletions.find(({ reason }) => reason === "min_free");
+    // The plan counts on what the other rules delete. That may have been less.
+    if (!this.isFutile && !isRehearsal) next ??= plan.free(missing());
+    while (next !== undefined && !shouldStop()) {
+      await this.pruneImages(next, enough);
+      this.isFutile = enough.isFutile();
+      if (this.isFutile || isRehearsal || isMet()) break;
+      next = plan.more(next, missing());
+    }
+    this.linked = enough.linked;
+    const isKept = isRehearsal ? !plan.unmet.includes("min_free") : isMet();
+    if (!isKept && !shouldStop()) this.unmet.add("min_free");
+  }
+
+  private unmetMessages(plan: Plan, keep: Settings["keep"], others: string): string[] {
+    const archiveProblem = this.parts.archive?.problem;
+    const waiting = plan.waiting.length;
+    const rules = [...this.unmet].map((reason) => {
+      if (reason === "min_free" && this.isFutile) return FUTILE;
+      return unmetMessage({
+        rule: `keep.${reason}`,
+        minDays: keep.min_days,
+        waiting,
+        archiveProblem,
+        linked: reason === "min_free" ? this.linked : 0,
+        hasFailed: this.failures.length > 0,
+        others: reason === "min_free" ? others : "",
+      });
     });
-  }
-
-  private unmetMessages(
-    { unmet, waiting }: Plan,
-    keep: Settings["keep"],
-    others: string,
-  ): string[] {
-    const problem = this.parts.archive?.problem;
-    const because = problem === undefined ? "" : `: ${problem}`;
-    const rules = unmet.map((reason) =>
-      waiting.length > 0
-        ? `keep.${reason} cannot be kept: ${counted(waiting.length, "day")} must be archived first (archive.required)${because}`
-        : `keep.${reason} cannot be kept: the rest is protected, or too young (keep.min_days is ${keep.min_days})${reason === "min_free" ? others : ""}`,
-    );
-    if (waiting.length === 0 || unmet.length > 0 || problem === undefined) return rules;
+    if (waiting === 0 || rules.length > 0 || archiveProblem === undefined) return rules;
     return [
-      `${counted(waiting.length, "day")} due to be deleted must be archived first: ${problem}`,
+      `${counted(waiting, "day")} due to be deleted must be archived first: ${archiveProblem}`,
     ];
   }
 
-  private async pruneImages(deletion: Deletion): Promise<void> {
+  private async pruneImages(deletion: Deletion, enough: EnoughBytes | EnoughFree): Promise<void> {
     const { parts } = this;
     const dates = deletion.candidates.map(({ date }) => date).toSorted();
-    this.begin({ reason: deletion.reason, from: dates[0]!, to: dates.at(-1)! });
+    this.telling.begin({ reason: deletion.reason, from: dates[0]!, to: dates.at(-1)! });
     const { directory, archive } = parts;
     const pruner = new Pruner({
       directory,
@@ -216,31 +231,35 @@ class Runner {
       onFailure: (message) => this.failures.push(message),
       ...(parts.onPruned && { onProgress: parts.onPruned }),
     });
-    const pruned = await pruner.run(deletion);
-    this.finish(recordOf(pruned));
+    const pruned = await pruner.run(deletion, enough);
+    this.telling.finish(recordOf(pruned));
     if (pruned.error !== undefined) throw pruned.error;
   }
 
   private pruneLogs(held: Holdings): { readonly problems: string[]; readonly needsForce: boolean } {
-    const { directory, settings, seen, archive, isForced, isRehearsal, check } = this.parts;
-    const all = datedLogsIn(directory);
+    const { directory, settings, seen, isForced, isRehearsal, check } = this.parts;
+    const { event_days: eventDays } = settings.keep;
+    if (!hasLimit(eventDays)) return { problems: [], needsForce: false };
+    const onFailure = (message: string): void => void this.failures.push(message);
+    const all = this.attempt("event logs", () => datedLogsIn(directory, onFailure)) ?? [];
     const reference = referenceDate(seen, datesWithImages(held));
-    const old = oldLogs(all, settings.keep.event_days, reference).filter(
-      (log) => archive === undefined || archive.hasLog(log.date, log.size),
-    );
+    const old = oldLogs(all, eventDays, reference).filter((log) => this.mayGo(log));
     if (old.length === 0) return { problems: [], needsForce: false };
     if (all.length >= LOGS_MIN && old.length * 2 > all.length && !isForced) {
       const message = `keep.event_days would delete ${old.length} of ${counted(all.length, "event log")} at once: ${FORCE}`;
       return { problems: [message], needsForce: true };
     }
-    this.begin({ reason: "event_days", from: old[0]!.date, to: old.at(-1)!.date });
-    const { dates, bytes } = pruneLogs(directory, old, {
-      check: () => check(Part.logs),
-      isRehearsal,
-      onFailure: (message) => this.failures.push(message),
-    });
+    this.telling.begin({ reason: "event_days", from: old[0]!.date, to: old.at(-1)!.date });
+    const pruned = this.attempt("event logs", () =>
+      pruneLogs(directory, old, {
+        check: () => check(Part.logs),
+        isRehearsal,
+        onFailure,
+      }),
+    );
+    const { dates, bytes } = pruned ?? { dates: [], bytes: 0 };
     const count = dates.length;
-    this.finish(
+    this.telling.finish(
       count === 0
         ? undefined
         : { reason: "event_days", count, bytes, days: count, ranges: rangesOf(dates) },
@@ -248,36 +267,41 @@ class Runner {
     return { problems: [], needsForce: false };
   }
 
-  private begin(intent: Intent): void {
-    if (this.parts.isRehearsal) return;
-    this.untold.push(intent);
-    this.note.write(this.untold);
+  /** Whether the archive has a log, or need not have it. */
+  private mayGo({ date, name, size }: OldLog): boolean {
+    const { archive } = this.parts;
+    if (archive === undefined) return true;
+    return this.attempt(name, () => archive.hasLog(date, size)) ?? false;
   }
 
-  /** Tells what was deleted. If the event log takes nothing, the note stays for a later round. */
-  private finish(record: PruneRecord | undefined): void {
-    if (record !== undefined) this.pruned.push(record);
-    if (this.parts.isRehearsal) return;
-    if (record !== undefined && !this.append(formatRecord(record))) return;
-    this.untold.pop();
-    this.note.write(this.untold);
-  }
-
-  /** Tells of deletions that an earlier round has begun and not told. */
-  private tell(): void {
-    if (this.untold.length === 0) return;
-    this.untold = this.untold.filter((intent) => !this.append(formatInterrupted(intent)));
-    this.note.write(this.untold);
-  }
-
-  /** @returns whether the event log has the line. Deleting goes on without it */
-  private append(text: string): boolean {
+  /** Goes on with the rest if something cannot be deleted. @throws {DataDirectoryGone} */
+  private attempt<T>(what: string, action: () => T): T | undefined {
     try {
-      this.parts.appendEvent(text);
-      return true;
+      return action();
     } catch (error) {
-      this.failures.push(`Cannot tell the event log what was deleted: ${messageOf(error)}`);
-      return false;
+      if (error instanceof DataDirectoryGone) throw error;
+      this.failures.push(`Cannot delete ${what}: ${messageOf(error)}`);
+      return undefined;
+    }
+  }
+
+  /** Removes folders of days that are over in which nothing is left. */
+  private removeEmptyDays({ days }: Holdings): void {
+    const { directory, seen, check } = this.parts;
+    const yesterday = daysAfter(seen.today, -1);
+    // A hub whose clock is wrong stores in other days.
+    const inUse = new Set([...seen.storedLastDay, ...seen.storedLastHour]);
+    const empty = days.filter(
+      ({ date, images, foreign, unreadable }) =>
+        images + foreign + unreadable === 0 && date < yesterday && !inUse.has(date),
+    );
+    if (empty.length > 0) check(Part.images);
+    for (const { date } of empty) {
+      try {
+        rmdirSync(directory.dateFolder(date));
+      } catch {
+        // Something is in it, or it is gone.
+      }
     }
   }
 
@@ -289,17 +313,6 @@ class Runner {
   }
 }
 
-/** What else fills the disk, if it is most of it: deleting images does not help much then. */
-function otherFiles({ bytes }: Holdings, { sizeBytes, freeBytes }: Space): string {
-  const others = sizeBytes - freeBytes - bytes;
-  return others * 2 > sizeBytes ? `. Other files take ${size(others)} of this disk` : "";
-}
-
-/** A folder without images says nothing about the days that there are. */
-function datesWithImages({ days }: Holdings): string[] {
-  return days.filter(({ images }) => images > 0).map(({ date }) => date);
-}
-
 /** With fewer logs than this, most of them may be too old. */
 const LOGS_MIN = 10;
 
@@ -309,25 +322,4 @@ const FULL_FILES = 256;
 
 function isFull({ freeBytes, freeFiles, sizeFiles }: Space): boolean {
   return freeBytes < FULL_BYTES || (sizeFiles > 0 && freeFiles < FULL_FILES);
-}
-
-const FORCE = "nothing is deleted until you run imagehub prune --force, or change the rules";
-
-function mostMessage({ bytes }: Plan, held: Holdings): string {
-  const percent = Math.floor((bytes / held.bytes) * 100);
-  return `The rules would delete ${percent} % of all images at once: ${FORCE}`;
-}
-
-function recordOf({ reason, images, bytes, days }: Pruned): PruneRecord | undefined {
-  if (days.length === 0) return undefined;
-  const cameras = [...new Set(days.flatMap((day) => day.cameras ?? []))].toSorted();
-  return {
-    reason,
-    count: images,
-    bytes,
-    days: days.length,
-    ranges: rangesOf(days.map(({ date }) => date)),
-    until: days.at(-1)?.until,
-    ...(cameras.length > 0 && { cameras: camerasInWords(cameras) }),
-  };
 }

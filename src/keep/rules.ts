@@ -36,6 +36,12 @@ export class Rules {
     }));
   }
 
+  /** Whether a rule may delete images. */
+  get areAny(): boolean {
+    const { days, maxBytes, minFree, hasCameras } = this;
+    return days > 0 || maxBytes > 0 || Number(minFree) !== 0 || hasCameras;
+  }
+
   /** Whether cameras have limits of their own. */
   get hasCameras(): boolean {
     return this.cameras.length > 0;

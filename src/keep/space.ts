@@ -19,13 +19,18 @@ export interface Space {
   readonly sizeFiles: number;
 }
 
+/** Bytes, and files. */
+export interface Room {
+  readonly bytes: number;
+  readonly files: number;
+}
+
 /**
  * A run frees more than it has to, so that the next one is not due a second later: a part of the
- * disk, up to some bytes, or as much as arrives in some seconds.
+ * disk, up to some bytes.
  */
-const SLACK_PART = 0.01;
+const SLACK_PART = 0.02;
 const SLACK_BYTES_MAX = 1e9;
-const SLACK_S = 10;
 
 /** Looks at the disk. @throws {Error} of node:fs */
 export function spaceOf({ images }: DataDirectory): Space {
@@ -53,23 +58,30 @@ export function isShort(minFree: Settings["keep"]["min_free"], space: Space): bo
   return wanted > 0 && space.freeFiles < (space.sizeFiles * wanted) / space.sizeBytes;
 }
 
+/** What has to be free after a deletion. */
+export function wantedRoom(minFree: Settings["keep"]["min_free"], space: Space): Room {
+  const { sizeBytes, sizeFiles } = space;
+  const wanted = bytesOfDisk(minFree, sizeBytes) ?? 0;
+  const bytes = wanted + Math.min(sizeBytes * SLACK_PART, SLACK_BYTES_MAX);
+  return { bytes, files: (bytes / sizeBytes) * sizeFiles };
+}
+
+/** Whether so much is free. */
+export function isThere({ bytes, files }: Room, { freeBytes, freeFiles }: Space): boolean {
+  return freeBytes >= bytes && freeFiles >= files;
+}
+
 /**
- * The bytes that have to be freed.
+ * The bytes that have to be freed, as far as that can be known before.
  *
  * @param meanBytes of an image, because room for files is freed by deleting images
- * @param fillRate how fast the disk fills up, in bytes a second
  */
 export function missingBytes(
   minFree: Settings["keep"]["min_free"],
   space: Space,
   meanBytes: number,
-  fillRate: number,
 ): number {
   if (!isShort(minFree, space)) return 0;
-  const { freeBytes, sizeBytes, freeFiles, sizeFiles } = space;
-  const wanted = bytesOfDisk(minFree, sizeBytes) ?? 0;
-  const part = Math.min(sizeBytes * SLACK_PART, SLACK_BYTES_MAX);
-  const slack = Math.max(part, fillRate * SLACK_S);
-  const files = ((wanted + slack) / sizeBytes) * sizeFiles - freeFiles;
-  return Math.max(wanted + slack - freeBytes, files * meanBytes, 0);
+  const { bytes, files } = wantedRoom(minFree, space);
+  return Math.max(bytes - space.freeBytes, (files - space.freeFiles) * meanBytes, 0);
 }

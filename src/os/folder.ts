@@ -28,15 +28,19 @@ const UNSUPPORTED: ReadonlySet<number> = new Set([
 
 /**
  * struct statx (256 bytes) as 32-bit numbers: the indexes of the number of links, the mode (lower
- * half), the inode, the size, the time of the last change and the device.
+ * half), the inode, the size, the blocks, the time of the last change and the device.
  */
 const STATX_INTS = 64;
 const LINKS = 4;
 const MODE = 7;
 const INODE = 8;
 const SIZE = 10;
+const BLOCKS = 12;
 const MODIFIED = 28;
 const DEVICE = 34;
+
+/** The unit of its blocks, in bytes. */
+const BLOCK_BYTES = 512;
 
 /** struct linux_dirent64: the positions of its own length and of the name, in bytes. */
 const DIRENT_LENGTH = 16;
@@ -50,6 +54,8 @@ export interface Entry {
   readonly isFile: boolean;
   /** In bytes. */
   readonly size: number;
+  /** What it takes on the disk, in bytes. */
+  readonly allocated: number;
   /** When its content was changed last, in seconds since 1970. */
   readonly modifiedS: number;
   /** How many names the file has. */
@@ -116,6 +122,7 @@ export class Folder implements Disposable {
     return {
       isFile: this.isFile,
       size: this.size,
+      allocated: (status[BLOCKS + 1]! * 2 ** 32 + status[BLOCKS]!) * BLOCK_BYTES,
       modifiedS: Number(BigInt.asIntN(64, seconds)) + status[MODIFIED + 2]! / 1e9,
       links: status[LINKS]!,
       device: `${status[DEVICE]}:${status[DEVICE + 1]}`,

@@ -171,8 +171,8 @@ export interface SeenDays {
 /** To the keeper: one round. */
 export interface KeeperRound extends ThreadStart {
   readonly seen: SeenDays;
-  /** How fast the disk fills up at the moment, in bytes a second. */
-  readonly fillRate: number;
+  /** Whether deleting has just freed nothing, so that `keep.min_free` waits. */
+  readonly isFutile: boolean;
 }
 
 /** What is kept, after a round of the keeper. */
@@ -201,6 +201,8 @@ export interface KeepReport {
   }[];
   /** Whether `keep.min_free` cannot be kept, whatever is deleted. */
   readonly isHelpless: boolean;
+  /** Whether that is because deleting frees nothing. */
+  readonly isFutile: boolean;
   /** Rules that are off or cannot be kept, and why. */
   readonly problems: readonly string[];
 }

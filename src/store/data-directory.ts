@@ -102,12 +102,15 @@ export function dayOfLog(name: string): number | undefined {
 
 /**
  * A date as a number: `2018-12-30` is 20181230. Names of date folders are such dates, and nothing
- * else is. The day need not exist in a calendar.
+ * else is.
  *
- * @returns undefined if it is not a date
+ * @returns undefined if it is not a date, or no calendar has it
  */
 export function dayOf(date: string): number | undefined {
-  return /^\d{4}-\d{2}-\d{2}$/.test(date) ? Number(date.replaceAll("-", "")) : undefined;
+  if (!/^\d{4}-\d{2}-\d{2}$/.test(date)) return undefined;
+  const time = new Date(`${date}T00:00:00Z`);
+  const exists = !Number.isNaN(time.getTime()) && time.toISOString().startsWith(date);
+  return exists ? Number(date.replaceAll("-", "")) : undefined;
 }
 
 /** The reverse of {@link dayOf}: 20181230 is `2018-12-30`. */

@@ -43,7 +43,7 @@ self.onmessage = async ({ data: round }: MessageEvent<KeeperRound>) => {
   post({ type: "idle" });
 };
 
-async function keep({ settings, shared, seen, fillRate }: KeeperRound): Promise<void> {
+async function keep({ settings, shared, seen, isFutile }: KeeperRound): Promise<void> {
   const directory = new DataDirectory(settings.data_directory);
   const guard = new DataGuard(directory, shared);
   guard.check(Part.images);
@@ -59,7 +59,7 @@ async function keep({ settings, shared, seen, fillRate }: KeeperRound): Promise<
     settings,
     check: (part) => guard.check(part),
     seen,
-    fillRate,
+    isFutile,
     until: twoHoursAgo(calendar),
     archive,
     isForced: false,

@@ -27,6 +27,12 @@ const SPACE_MS = 1000;
 /** How long a short disk is let be if the last round could not help, in milliseconds. */
 const HELPLESS_MS = 20_000;
 
+/**
+ * If deleting frees nothing, the next try is ever later, up to this, in milliseconds. Each try
+ * costs some images.
+ */
+const FUTILE_MS_MAX = 3_600_000;
+
 /** From when on a disk that fills is worth a warning, in days. */
 const SOON_DAYS = 14;
 
@@ -46,13 +52,13 @@ export class Keeper {
   private timer: Timer | undefined;
   private spaceTimer: Timer | undefined;
   private isLooking = false;
-  /** The free space at the last look, and how fast it gets less, in bytes a second. */
-  private freeBytes = 0;
-  private fillRate = 0;
   private isClosed = false;
   private isDueAgain = false;
   /** When a round was the last one that could not help. */
   private helplessMs = Number.NEGATIVE_INFINITY;
+  /** When a round was the last one whose deletion freed nothing, and how long no other may try. */
+  private futileMs = Number.NEGATIVE_INFINITY;
+  private futilePauseMs = 0;
   private readonly reminder: Reminder;
 
   constructor(private readonly parts: KeeperParts) {
@@ -89,7 +95,7 @@ export class Keeper {
       if (silence !== undefined) this.reminder.warn(silence);
       return;
     }
-    this.thread.begin({ settings, shared, seen: this.look(), fillRate: this.fillRate });
+    this.thread.begin({ settings, shared, seen: this.look(), isFutile: this.isFutile });
   }
 
   /** Begins no more rounds. One that runs ends by itself. */
@@ -107,12 +113,11 @@ export class Keeper {
     const { settings, overview } = this.parts;
     this.look();
     // A disk that does not respond is asked once.
-    if (this.isLooking || performance.now() - this.helplessMs < HELPLESS_MS) return;
+    if (this.isLooking || this.isFutile || performance.now() - this.helplessMs < HELPLESS_MS)
+      return;
     this.isLooking = true;
     try {
       const space = await spaceSoon(overview.guard.directory);
-      this.fillRate = Math.max(0, this.freeBytes - space.freeBytes) / (SPACE_MS / 1000);
-      this.freeBytes = space.freeBytes;
       if (this.spaceTimer !== undefined && isShort(settings.keep.min_free, space)) this.start();
     } catch {
       // The folder is gone, or the disk is; others say so.
@@ -125,6 +130,11 @@ export class Keeper {
     if (!this.isDueAgain) return;
     this.isDueAgain = false;
     this.start();
+  }
+
+  /** Whether deleting has just freed nothing. */
+  private get isFutile(): boolean {
+    return performance.now() - this.futileMs < this.futilePauseMs;
   }
 
   private look(): KeeperRound["seen"] {
@@ -144,6 +154,11 @@ export class Keeper {
     if (message.type === "log") return log[message.level](message.message);
     overview.kept.add(message);
     this.helplessMs = message.isHelpless ? performance.now() : Number.NEGATIVE_INFINITY;
+    if (!message.isFutile) this.futilePauseMs = 0;
+    else if (!this.isFutile) {
+      this.futileMs = performance.now();
+      this.futilePauseMs = Math.min(FUTILE_MS_MAX, (this.futilePauseMs || HELPLESS_MS) * 2);
+    }
     for (const problem of message.problems) this.reminder.warn(problem);
     const full = overview.kept.fullWithin(SOON_DAYS);
     if (full !== undefined) this.reminder.warn(full);

@@ -64,6 +64,7 @@ describe("readDays", () => {
         images: 3,
         bytes: 35,
         foreign: 0,
+        unreadable: 0,
         cameras: [
           { name: "Barn", images: 2, bytes: 30 },
           { name: "Gate", images: 1, bytes: 5 },
@@ -77,6 +78,7 @@ describe("readDays", () => {
         images: 0,
         bytes: 0,
         foreign: 0,
+        unreadable: 0,
         cameras: [],
         events: 1,
         protected: NONE,
@@ -87,6 +89,7 @@ describe("readDays", () => {
         images: 1,
         bytes: 7,
         foreign: 0,
+        unreadable: 0,
         cameras: [{ name: "Gate", images: 1, bytes: 7 }],
         events: 1,
         protected: NONE,

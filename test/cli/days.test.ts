@@ -74,6 +74,7 @@ describe("imagehub days", () => {
           images: 2,
           bytes: 50_000,
           foreign: 0,
+          unreadable: 0,
           cameras: [
             { name: "Barn-Door", images: 1, bytes: 45_000 },
             { name: "Gate", images: 1, bytes: 5000 },
@@ -87,6 +88,7 @@ describe("imagehub days", () => {
           images: 1,
           bytes: 999,
           foreign: 1,
+          unreadable: 0,
           cameras: [{ name: "Gate", images: 1, bytes: 999 }],
           events: 1,
           protected: { images: 0, bytes: 0 },

@@ -108,6 +108,24 @@ export class LoopDisk implements Disposable {
     this.mount();
   }
 
+  /** Damages the inode of a file or folder: its checksum is wrong. Nobody may use the disk. */
+  damage(path: string): void {
+    this.unmount();
+    const told = (...words: string[]): string => Bun.spawnSync(words).stdout.toString();
+    const place = told("debugfs", "-R", `imap "${path.slice(this.path.length)}"`, this.#image);
+    const [, block, offset] = /block (\d+), offset (0x[\da-f]+)/.exec(place)!;
+    const [, blockBytes] = /Block size: +(\d+)/.exec(told("dumpe2fs", "-h", this.#image))!;
+    const fd = openSync(this.#image, "r+");
+    try {
+      // The lower half of the owner's number.
+      const at = Number(block) * Number(blockBytes) + Number(offset) + 2;
+      writeSync(fd, Buffer.from([0x55]), 0, 1, at);
+    } finally {
+      closeSync(fd);
+    }
+    this.mount();
+  }
+
   /** Makes all writers wait until {@link thaw}. */
   freeze(): void {
     command("fsfreeze", "--freeze", this.path);

@@ -15,6 +15,7 @@ const REPORT: KeepReport = {
   fullInDays: undefined,
   pruned: [],
   isHelpless: false,
+  isFutile: false,
   problems: [],
 };
 

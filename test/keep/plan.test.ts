@@ -35,12 +35,15 @@ function decide(keep: Partial<Keep>, situation: Partial<Situation> = {}): Plan {
   });
 }
 
+/** All that is to go, in order. */
+const goneIn = ({ deletions }: Plan) => deletions.flatMap(({ candidates }) => candidates);
+
 const all = Number.POSITIVE_INFINITY;
 const dates = (...names: string[]) => names.map((date) => ({ date }));
 
 describe("plan", () => {
   test("deletes nothing without a rule", () => {
-    expect(decide({})).toEqual({ deletions: [], bytes: 0, waiting: [], unmet: [] });
+    expect(decide({})).toMatchObject({ deletions: [], bytes: 0, waiting: [], unmet: [] });
   });
 
   test("days: those older than so many days, from the date that counts", () => {
@@ -126,15 +129,15 @@ describe("plan", () => {
       {
         reason: "cameras.days",
         candidates: [
-          { date: "2021-09-01", camera: "Barn" },
-          { date: "2021-09-02", camera: "Barn" },
+          { date: "2021-09-01", cameras: ["Barn"] },
+          { date: "2021-09-02", cameras: ["Barn"] },
         ],
         bytes: all,
       },
     ]);
     const forever = [{ match: "Barn", days: 0, max_bytes: 0 }];
     expect(decide({ cameras: forever, days: 2 }).deletions).toMatchObject([
-      { candidates: [{ date: "2021-09-01", camera: "Gate" }] },
+      { candidates: [{ date: "2021-09-01", cameras: ["Gate"] }] },
     ]);
     const days = held({ "2021-09-01": { Gate: 1 }, "2021-09-02": { Other: 1 } });
     expect(decide({ cameras, days: 1 }, { days }).deletions).toEqual([
@@ -148,8 +151,8 @@ describe("plan", () => {
       {
         reason: "cameras.max_bytes",
         candidates: [
-          { date: "2021-09-01", camera: "Gate" },
-          { date: "2021-09-02", camera: "Gate" },
+          { date: "2021-09-01", cameras: ["Gate"] },
+          { date: "2021-09-02", cameras: ["Gate"] },
         ],
         bytes: 15,
       },
@@ -161,21 +164,79 @@ describe("plan", () => {
     // Gate has 70. Of 100 bytes in all, Barn's own limit leaves nothing for it.
     const found = decide({ cameras, max_bytes: 110 });
     expect(found.deletions).toEqual([
-      { reason: "max_bytes", candidates: [{ date: "2021-09-01", camera: "Gate" }], bytes: 10 },
+      { reason: "max_bytes", candidates: [{ date: "2021-09-01", cameras: ["Gate"] }], bytes: 10 },
     ]);
     const equal = [{ match: "none", max_bytes: 0 }];
     expect(decide({ cameras: equal }, { missingBytes: 30 }).deletions).toEqual([
       {
         reason: "min_free",
         candidates: [
-          { date: "2021-09-01", camera: "Gate" },
-          { date: "2021-09-02", camera: "Gate" },
-          { date: "2021-09-01", camera: "Barn" },
+          { date: "2021-09-01", cameras: ["Gate"] },
+          { date: "2021-09-02", cameras: ["Gate"] },
+          { date: "2021-09-01", cameras: ["Barn"] },
         ],
         bytes: 30,
       },
     ]);
   });
+
+  test("cameras: an own limit takes no more than is held, and never all", () => {
+    const days = held({
+      "2021-09-01": { Barn: 100, Gate: 2 },
+      "2021-09-02": { Barn: 100, Gate: 2 },
+      "2021-09-03": { Barn: 100, Gate: 2 },
+      "2021-09-04": { Yard: 30 },
+    });
+    // Barn's limit is more than there is.
+    const barn = [{ match: "Barn", max_bytes: 10_000 }];
+    expect(goneIn(decide({ cameras: barn }, { days, missingBytes: 50 }))).toEqual([
+      { date: "2021-09-01", cameras: ["Barn"] },
+    ]);
+    // Both limits together are more than max_bytes, but little of them is used.
+    const yards = [
+      { match: "Yard", max_bytes: 1000 },
+      { match: "Gate", max_bytes: 1000 },
+    ];
+    expect(goneIn(decide({ cameras: yards, max_bytes: 300 }, { days }))).toEqual([
+      { date: "2021-09-01", cameras: ["Barn"] },
+    ]);
+  });
+
+  test("goes on where it has ended, if a deletion has brought less than it should", () => {
+    const found = decide({ max_bytes: 95 });
+    const [first] = found.deletions;
+    const second = found.more(first!, 15);
+    expect(second).toEqual({
+      reason: "max_bytes",
+      candidates: dates("2021-09-03"),
+      bytes: 15,
+    });
+    expect(found.more(second!, 15)?.candidates).toEqual(dates("2021-09-04"));
+    expect(found.more(second!, 15)).toBeUndefined();
+    const free = decide({ days: 2 }, { missingBytes: 20 });
+    expect(free.free(5)).toMatchObject({ reason: "min_free", candidates: dates("2021-09-02") });
+  });
+
+  test("reads a day once for all cameras that go one after the other", () => {
+    const days = held({ "2021-09-01": { A: 10, B: 10, C: 10 }, "2021-09-02": { D: 10 } });
+    const cameras = [{ match: "none", max_bytes: 0 }];
+    expect(decide({ cameras }, { days, missingBytes: 30 }).deletions[0]?.candidates).toEqual([
+      { date: "2021-09-01", cameras: ["A", "B", "C"] },
+    ]);
+  });
+
+  test("is quick for a sender with a counter in its name", () => {
+    const names = Array.from({ length: 100_000 }, (_, index) => `Camera-${index}`);
+    const days = held({
+      "2021-09-01": Object.fromEntries(names.map((name, index) => [name, 10 + (index % 7)])),
+      "2021-09-02": { Barn: 10 },
+    });
+    const cameras = [{ match: "Barn", max_bytes: 100 }];
+    const startMs = performance.now();
+    decide({ cameras }, { days, missingBytes: 500_000 });
+    // By far more than it takes. Before, it took 46 s.
+    expect(performance.now() - startMs).toBeLessThan(10_000);
+  }, 60_000);
 
   test("is quick for a thousand days of two hundred cameras", () => {
     const names = Array.from({ length: 200 }, (_, index) => `Camera-${index}`);

@@ -10,6 +10,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { dirname } from "node:path";
+import type { Folder } from "../../src/os/folder.ts";
 import type { Deletion } from "../../src/keep/plan.ts";
 import { type Pruned, Pruner, type PruneParts } from "../../src/keep/prune.ts";
 import { DataDirectoryGone } from "../../src/store/data-guard.ts";
@@ -98,8 +99,8 @@ describe("Pruner", () => {
     addImage(directory, DATE, "10:00", "Barn-Door");
     const gate = addImage(directory, DATE, "10:00", "Gate");
     const candidates = [
-      { date: DATE, camera: "Barn" },
-      { date: DATE, camera: "Barn-Door" },
+      { date: DATE, cameras: ["Barn"] },
+      { date: DATE, cameras: ["Barn-Door"] },
     ];
     expect(await prune({ candidates })).toMatchObject({
       images: 2,
@@ -180,10 +181,14 @@ describe("Pruner", () => {
 
   test("leaves images that the archive does not have with the same size", async () => {
     const names = ["10:00", "11:00", "12:00"].map((time) => addImage(directory, DATE, time));
-    const archived = () => (name: string, size: number) => name !== names[0] && size === 1000;
+    const archived = () => (name: string, folder: Folder) =>
+      name !== names[0] && folder.sizeOf(name) === 1000;
     writeFileSync(`${directory.dateFolder(DATE)}/${names[1]}`, "changed");
     expect(await prune({}, { archived })).toMatchObject({ images: 1 });
     expect(namesOf(directory, DATE)).toEqual(names.slice(0, 2));
+    expect(failures).toEqual([
+      `Cannot delete 2 images of ${DATE}: the archive has this day, but not what is here`,
+    ]);
   });
 
   test("leaves images of the last hour", async () => {
@@ -228,14 +233,47 @@ describe("Pruner", () => {
   });
 
   test("gives a day up if none of its images can be deleted", async () => {
-    for (let minute = 10; minute < 60; minute++) addImage(directory, DATE, `10:${minute}`);
+    for (let minute = 10; minute < 60; minute++)
+      for (const second of [10, 11, 12]) addImage(directory, DATE, `10:${minute}:${second}`);
     Bun.spawnSync(["chattr", "+a", directory.dateFolder(DATE)]);
     try {
       expect(await prune({})).toMatchObject({ images: 0, days: [] });
     } finally {
       Bun.spawnSync(["chattr", "-a", directory.dateFolder(DATE)]);
     }
-    expect(failures).toHaveLength(10);
+    expect(failures).toHaveLength(1);
+    expect(failures[0]).toStartWith(`Cannot delete 100 images of ${DATE}: `);
+  });
+
+  test("goes on with a day in which a handful of images in succession cannot be deleted", async () => {
+    for (let minute = 10; minute < 60; minute++) addImage(directory, DATE, `10:${minute}`);
+    const bad = namesOf(directory, DATE).slice(0, 12);
+    const paths = bad.map((name) => `${directory.dateFolder(DATE)}/${name}`);
+    Bun.spawnSync(["chattr", "+i", ...paths]);
+    try {
+      expect(await prune({})).toMatchObject({ images: 38 });
+      expect(namesOf(directory, DATE)).toEqual(bad);
+    } finally {
+      Bun.spawnSync(["chattr", "-i", ...paths]);
+    }
+    expect(failures).toHaveLength(1);
+    expect(failures[0]).toStartWith(`Cannot delete 12 images of ${DATE}: `);
+  });
+
+  test("deletes nothing if the directory is moved away before it is known what is protected", async () => {
+    addImage(directory, DATE, "10:00");
+    let isMoved = false;
+    const protectedNames = (): Set<string> => {
+      renameSync(directory.path, `${temp.path}/away`);
+      isMoved = true;
+      return new Set();
+    };
+    const check = (): void => {
+      if (isMoved) throw new DataDirectoryGone("moved");
+    };
+    const { images, error } = await prune({}, { protectedNames, check });
+    expect([images, String(error)]).toEqual([0, "DataDirectoryGone: moved"]);
+    expect(readdirSync(`${temp.path}/away/images/${DATE}`)).toHaveLength(1);
   });
 
   test("is not disturbed by a day that is gone", async () => {

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { readdirSync, readFileSync, writeFileSync, mkdirSync, linkSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync, mkdirSync, linkSync, rmSync } from "node:fs";
 import { defaultSettings, type Settings } from "../../src/config/schema.ts";
 import { type Round, type RoundParts, runRound } from "../../src/keep/round.ts";
 import type { SeenDays } from "../../src/shared/messages.ts";
@@ -42,7 +42,7 @@ async function round(
       storedLastDay: [],
       ...seen,
     },
-    fillRate: 0,
+    isFutile: false,
     until: { date: TODAY, micros: 12 * 3600 * 1e6 },
     archive: undefined,
     isForced: false,
@@ -115,7 +115,7 @@ describe("a round", () => {
     expect(pruned).toEqual([]);
     expect(needsForce).toBe(true);
     expect(problems).toEqual([
-      "The rules would delete 80 % of all images at once: nothing is deleted until you run imagehub prune --force, or change the rules",
+      "The rules would delete 80 % of all unprotected images at once: nothing is deleted until you run imagehub prune --force, or change the rules",
     ]);
     // The latest day with images stays whatever the clock says.
     await round({ days: 3 }, { seen, isForced: true });
@@ -195,6 +195,7 @@ describe("a round", () => {
     expect(namesOf(directory, "2021-09-21")).toHaveLength(1);
     expect(problems).toEqual([
       "1 day due to be deleted must be archived first: The archive is not mounted",
+      "Cannot delete 1 image of 2021-09-21: the archive has this day, but not what is here",
     ]);
   });
 
@@ -214,6 +215,78 @@ describe("a round", () => {
     for (let day = 10; day < 18; day++) writeFileSync(`${directory.eventLog}.2021-08-${day}`, "");
     const { needsForce, pruned } = await round({ event_days: 3 });
     expect([needsForce, pruned]).toEqual([true, []]);
+  });
+
+  test("a damaged archive, and a missing folder of logs, end no round", async () => {
+    fill();
+    for (const date of ["2021-09-19", "2021-09-20", "2021-09-24"])
+      writeFileSync(`${directory.eventLog}.${date}`, "x");
+    const archive: RoundParts["archive"] = {
+      problem: undefined,
+      dates: new Set(ALL),
+      has: () => () => true,
+      hasLog: (date) => {
+        if (date === "2021-09-19") throw new Error("The manifest is damaged");
+        return true;
+      },
+    };
+    const { pruned, problems, hasFailed } = await round({ days: 2, event_days: 2 }, { archive });
+    expect(pruned).toMatchObject([{ reason: "days" }, { reason: "event_days", count: 1 }]);
+    expect(hasFailed).toBe(true);
+    expect(problems).toEqual(["Cannot delete imagehub.log.2021-09-19: The manifest is damaged"]);
+    rmSync(directory.logs, { recursive: true });
+    for (const event_days of [995, 2])
+      expect(await round({ event_days })).toMatchObject({ pruned: [], problems: [] });
+  });
+
+  test("asks a person before most of what may be deleted goes, protected images apart", async () => {
+    fill();
+    // Three of five days are protected, so only 9,000 bytes may be deleted at all.
+    for (const date of ["2021-09-22", "2021-09-23", "2021-09-24"]) {
+      mkdirSync(directory.keptFolder(date), { recursive: true });
+      for (const name of namesOf(directory, date))
+        linkSync(`${directory.dateFolder(date)}/${name}`, `${directory.keptFolder(date)}/${name}`);
+    }
+    addImage(directory, "2021-09-21", "11:00");
+    const { pruned, problems } = await round({ max_bytes: 16_000 });
+    expect(pruned).toEqual([]);
+    expect(problems[0]).toStartWith("The rules would delete 55 % of all unprotected images at");
+    expect((await round({ max_bytes: 17_000 })).pruned).toMatchObject([{ count: 4 }]);
+  });
+
+  test("asks a person also if most of what is due is not archived yet", async () => {
+    fill();
+    for (const day of [10, 11, 12, 13])
+      addImage(directory, `2021-09-${day}`, "10:00", "Barn", 4000);
+    const archive: RoundParts["archive"] = {
+      problem: undefined,
+      dates: new Set(["2021-09-10"]),
+      has: () => () => true,
+      hasLog: () => true,
+    };
+    const byAge = await round({ days: 2 }, { archive });
+    expect([byAge.needsForce, byAge.pruned]).toEqual([true, []]);
+    const bySize = await round({ max_bytes: 16_000 }, { archive });
+    expect([bySize.needsForce, bySize.pruned]).toEqual([true, []]);
+    const { pruned } = await round({ days: 2 }, { archive, isForced: true });
+    expect(pruned).toMatchObject([{ ranges: [{ from: "2021-09-10", to: "2021-09-10" }] }]);
+  });
+
+  test("removes empty folders of days that are over, if there are rules", async () => {
+    fill();
+    const empty = ["2021-08-01", "2021-08-02", "2021-08-03"];
+    for (const date of empty) mkdirSync(directory.dateFolder(date));
+    writeFileSync(`${directory.dateFolder("2021-08-02")}/notes.txt`, "not the hub's");
+    const seen = { storedLastDay: ["2021-08-03"] };
+    await round({});
+    await round({ days: 90 }, { seen, isRehearsal: true });
+    expect(datesOf(directory)).toEqual([...empty, ...ALL]);
+    await round({ days: 90 }, { seen });
+    expect(datesOf(directory)).toEqual(["2021-08-02", "2021-08-03", ...ALL]);
+    for (const name of namesOf(directory, "2021-09-24"))
+      rmSync(`${directory.dateFolder("2021-09-24")}/${name}`);
+    await round({ days: 90 });
+    expect(datesOf(directory)).toEqual(["2021-08-02", ...ALL]);
   });
 
   test("tells of a run that was interrupted", async () => {

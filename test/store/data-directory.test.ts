@@ -49,19 +49,28 @@ test.each([
 test.each([
   ["2018-12-30", 20181230],
   ["0001-01-01", 10101],
-  // A day that no calendar has.
-  ["2026-99-99", 20269999],
+  ["2024-02-29", 20240229],
 ])("dayOf and dateOf turn %j into a number and back", (date, day) => {
   expect(dayOf(date)).toBe(day);
   expect(dateOf(day)).toBe(date);
 });
 
-test.each(["", "2026-11", "2026-11-22.old", "x2026-11-22", "2026-11-22\n", "20261122", "zzz"])(
-  "dayOf knows no day when the name is %j",
-  (name) => {
-    expect(dayOf(name)).toBeUndefined();
-  },
-);
+test.each([
+  "",
+  "2026-11",
+  "2026-11-22.old",
+  "x2026-11-22",
+  "2026-11-22\n",
+  "20261122",
+  "zzz",
+  "2026-10-99",
+  "2026-13-01",
+  "2026-02-30",
+  "2025-02-29",
+  "2026-00-10",
+])("dayOf knows no day when the name is %j", (name) => {
+  expect(dayOf(name)).toBeUndefined();
+});
 
 test.each([
   ["imagehub.log.2018-12-30", 20181230],

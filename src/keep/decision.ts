@@ -1,0 +1,134 @@
+/**
+ * What a round is to delete, by what is held: the rules without those that can only be a mistake,
+ * and not more than half of all at once unless a person has said so.
+ *
+ * @module
+ */
+
+import type { Settings } from "../config/schema.ts";
+import { counted, size } from "../log/amounts.ts";
+import type { SeenDays } from "../shared/messages.ts";
+import { referenceDate, youngDays } from "./age.ts";
+import type { ArchiveView } from "./archive-view.ts";
+import type { Holdings } from "./holdings.ts";
+import { type Plan, plan } from "./plan.ts";
+import { Rules } from "./rules.ts";
+import { saneRules } from "./sanity.ts";
+import { missingBytes, type Space } from "./space.ts";
+
+/** What a decision depends on, besides what is held. */
+export interface DecisionParts {
+  readonly settings: Pick<Settings, "keep">;
+  readonly seen: SeenDays;
+  /** Given if only archived images may be deleted. */
+  readonly archive: Pick<ArchiveView, "dates"> | undefined;
+  /** Whether to delete more than half of all images. */
+  readonly isForced: boolean;
+  /** Whether deleting has just freed nothing, so that `min_free` waits. */
+  readonly isFutile: boolean;
+}
+
+/** What was decided. */
+export interface Decision {
+  readonly plan: Plan;
+  /** The settings without the limits that can only be a mistake. */
+  readonly keep: Settings["keep"];
+  readonly problems: readonly string[];
+  readonly needsForce: boolean;
+}
+
+/** Decides. */
+export function decide(parts: DecisionParts, held: Holdings, space: Space): Decision {
+  const { settings, seen, isForced, isFutile } = parts;
+  const { keep: sane, problems } = saneRules(settings.keep, held, space, seen.today);
+  const keep = isFutile ? { ...sane, min_free: 0 } : sane;
+  const found = planWith(parts, keep, held, space);
+  const wanted = found.bytes + found.waitingBytes;
+  if (isForced || wanted * 2 <= held.freeBytes)
+    return { keep: sane, plan: found, needsForce: false, problems };
+  // An emergency on the disk does not wait for a person.
+  const urgent = { ...keep, days: 0, max_bytes: 0, cameras: [] };
+  return {
+    keep: sane,
+    plan: planWith(parts, urgent, held, space),
+    needsForce: true,
+    problems: [...problems, mostMessage(wanted, held.freeBytes)],
+  };
+}
+
+function planWith(
+  { seen, archive }: DecisionParts,
+  keep: Settings["keep"],
+  held: Holdings,
+  space: Space,
+): Plan {
+  const dates = datesWithImages(held);
+  const unarchived = archive === undefined ? [] : dates.filter((date) => !archive.dates.has(date));
+  return plan(new Rules(keep), {
+    days: held.days.map(({ free }) => free),
+    totalBytes: held.bytes,
+    reference: referenceDate(seen, dates),
+    young: youngDays(seen, dates, keep.min_days),
+    spared: new Set(seen.storedLastDay),
+    unarchived: new Set(unarchived),
+    missingBytes: missingBytes(keep.min_free, space, meanBytes(held)),
+  });
+}
+
+/** Of an image. */
+export function meanBytes({ bytes, images }: Holdings): number {
+  return bytes / Math.max(1, images);
+}
+
+/** A folder without images says nothing about the days that there are. */
+export function datesWithImages({ days }: Holdings): string[] {
+  return days.filter(({ images }) => images > 0).map(({ date }) => date);
+}
+
+/** What a person can do about a deletion that is too large. */
+export const FORCE = "nothing is deleted until you run imagehub prune --force, or change the rules";
+
+function mostMessage(bytes: number, all: number): string {
+  const percent = Math.floor((bytes / all) * 100);
+  return `The rules would delete ${percent} % of all unprotected images at once: ${FORCE}`;
+}
+
+/** Why a rule cannot be kept. */
+export interface Unmet {
+  readonly rule: string;
+  readonly minDays: number;
+  /** How many days are not archived, and why the archive cannot be asked. */
+  readonly waiting: number;
+  readonly archiveProblem: string | undefined;
+  /** Images that have other names, so that deleting them frees nothing. */
+  readonly linked: number;
+  readonly hasFailed: boolean;
+  /** What else fills the disk. */
+  readonly others: string;
+}
+
+/** Says it. */
+export function unmetMessage(unmet: Unmet): string {
+  const { rule, minDays, waiting, archiveProblem, linked, hasFailed, others } = unmet;
+  const young = `too young (keep.min_days is ${minDays})`;
+  const why =
+    waiting > 0
+      ? `${counted(waiting, "day")} must be archived first (archive.required)` +
+        (archiveProblem === undefined ? "" : `: ${archiveProblem}`)
+      : linked > 0
+        ? `${counted(linked, "image")} have other hard links, and deleting them frees nothing`
+        : hasFailed
+          ? `the rest is protected, ${young}, or cannot be deleted${others}`
+          : `the rest is protected, or ${young}${others}`;
+  return `${rule} cannot be kept: ${why}`;
+}
+
+/** That deleting does not help. */
+export const FUTILE =
+  "keep.min_free cannot be kept: deleting frees nothing on this disk. The file system keeps snapshots, or a program has the images open";
+
+/** What else fills the disk, if it is most of it: deleting images does not help much then. */
+export function otherFiles({ bytes }: Holdings, { sizeBytes, freeBytes }: Space): string {
+  const others = sizeBytes - freeBytes - bytes;
+  return others * 2 > sizeBytes ? `. Other files take ${size(others)} of this disk` : "";
+}

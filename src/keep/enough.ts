@@ -1,0 +1,138 @@
+/**
+ * When a deletion has removed enough: by the sizes of the images, or by what the disk gets back.
+ *
+ * @module
+ */
+
+import type { Settings } from "../config/schema.ts";
+import type { Entry } from "../os/folder.ts";
+import { close, openDirectory, syncFileSystem } from "../os/files.ts";
+import type { DataDirectory } from "../store/data-directory.ts";
+import { isThere, type Room, type Space, spaceOf, wantedRoom } from "./space.ts";
+
+/** Is told of each image that goes. */
+export interface Enough {
+  /** Whether an image is worth deleting. */
+  isWorth(entry: Entry): boolean;
+  /** An image is gone. */
+  add(entry: Entry): void;
+  /** Whether enough is gone. */
+  isReached(): boolean;
+  /** Whether going on would help nobody. Is asked after some images. */
+  isFutile(): boolean;
+}
+
+/** Enough by the sizes of the images. */
+export class EnoughBytes implements Enough {
+  /** @param missing bytes that have to go; infinite for all */
+  constructor(private missing: number) {}
+
+  isWorth(): boolean {
+    return true;
+  }
+
+  add({ size }: Entry): void {
+    this.missing -= size;
+  }
+
+  isReached(): boolean {
+    return this.missing <= 0;
+  }
+
+  isFutile(): boolean {
+    return false;
+  }
+
+  /** Bytes that still have to go. */
+  get missingBytes(): number {
+    return this.missing;
+  }
+}
+
+/**
+ * After so much was deleted, in bytes, the disk must have got back a part of it. Cameras take some
+ * of it at once.
+ */
+const FUTILE_BYTES = 8e6;
+const FUTILE_PART = 0.1;
+
+/**
+ * Enough by the free space of the disk, whatever the sizes of the images are. In a rehearsal, by
+ * what the images take on the disk.
+ */
+export class EnoughFree implements Enough {
+  private readonly wanted: Room;
+  /** The space before, and what the images took that are gone since. */
+  private before: Space;
+  private gone: Room = NOTHING;
+  /** The same since the disk was asked last to write down what is gone. */
+  private synced: { readonly space: Space; readonly gone: Room };
+  private found = false;
+  /** Images with another name: they take no space of their own. */
+  linked = 0;
+
+  /** @param look looks at the disk; for tests */
+  constructor(
+    private readonly directory: DataDirectory,
+    minFree: Settings["keep"]["min_free"],
+    private readonly isRehearsal: boolean,
+    private readonly look: () => Space = () => spaceOf(directory),
+  ) {
+    this.before = this.look();
+    this.synced = { space: this.before, gone: NOTHING };
+    this.wanted = wantedRoom(minFree, this.before);
+  }
+
+  isWorth({ links }: Entry): boolean {
+    if (links <= 1) return true;
+    this.linked++;
+    return false;
+  }
+
+  add({ allocated }: Entry): void {
+    this.gone = { bytes: this.gone.bytes + allocated, files: this.gone.files + 1 };
+  }
+
+  isReached(): boolean {
+    const { space, gone } = this.synced;
+    const expected: Space = {
+      ...space,
+      freeBytes: space.freeBytes + this.gone.bytes - gone.bytes,
+      freeFiles: space.freeFiles + this.gone.files - gone.files,
+    };
+    if (this.isRehearsal) return isThere(this.wanted, expected);
+    if (isThere(this.wanted, this.look())) return true;
+    return isThere(this.wanted, expected) && isThere(this.wanted, this.sync());
+  }
+
+  /** Whether the disk gets nothing back: a snapshot or a program still has what is deleted. */
+  isFutile(): boolean {
+    if (this.isRehearsal || this.found || this.gone.bytes < FUTILE_BYTES) return this.found;
+    if (this.isGained(this.look())) return false;
+    const space = this.sync();
+    this.found = !this.isGained(space);
+    this.before = space;
+    this.gone = NOTHING;
+    this.synced = { space, gone: NOTHING };
+    return this.found;
+  }
+
+  private isGained({ freeBytes }: Space): boolean {
+    return freeBytes - this.before.freeBytes >= this.gone.bytes * FUTILE_PART;
+  }
+
+  /** Some file systems give space back only when they have written that it is free. */
+  private sync(): Space {
+    const fd = openDirectory(this.directory.images);
+    try {
+      syncFileSystem(fd);
+    } finally {
+      close(fd);
+    }
+    const space = this.look();
+    this.synced = { space, gone: this.gone };
+    return space;
+  }
+}
+
+const NOTHING: Room = { bytes: 0, files: 0 };
