@@ -6,11 +6,15 @@
  * @module
  */
 
-import { unlessMissing } from "../os/missing.ts";
 import type { Settings } from "../config/schema.ts";
+import { SystemError } from "../os/ffi.ts";
+import { close, NotAFile } from "../os/files.ts";
+import type { Folder } from "../os/folder.ts";
+import { unlessMissing } from "../os/missing.ts";
 import type { DataDirectory } from "../store/data-directory.ts";
+import { contentOf, ReadError, sumOf, sumOnDisk } from "./content.ts";
 import { Holdings } from "./holdings.ts";
-import { dateOfManifest, imageMember, logMember, MANIFESTS } from "./layout.ts";
+import { dateOfManifest, imageMember, logMember, MANIFESTS, type Member } from "./layout.ts";
 import { type Manifest, readManifest } from "./manifest.ts";
 import { ArchiveRoot } from "./root.ts";
 
@@ -88,28 +92,58 @@ export class ArchivedDay implements Disposable {
   ) {}
 
   /**
-   * Whether an image is in the manifest, and in the archive with its size at this moment.
+   * Whether nothing is lost if an image is deleted: it is in the manifest, its copy is read now and
+   * has the manifest's sum, and the image itself has not been changed since. An old image that
+   * reads differently is damaged, and the copy is the good one.
    *
+   * @param local the folder of the day, from which it is to be deleted
    * @throws {ArchiveProblem} if the archive's disk has gone
-   * @throws {SystemError} if it cannot be read
+   * @throws {SystemError} if it cannot be looked at
    */
-  has(name: string, size: number): boolean {
-    const member = imageMember(this.date, name);
-    if (!this.manifest.sums.has(member.path)) return false;
-    this.root.check();
-    return this.holdings.find(member)?.size === size;
+  has(name: string, local: Folder): boolean {
+    return this.holds(imageMember(this.date, name), local, false);
   }
 
-  /** The same for the event log of the day. @throws as {@link has} */
-  hasLog(size: number): boolean {
-    const member = logMember(this.date);
-    if (!this.manifest.sums.has(member.path)) return false;
-    this.root.check();
-    return this.holdings.find(member)?.size === size;
+  /** The same for the event log of the day, which is always compared. @throws as {@link has} */
+  hasLog(local: Folder): boolean {
+    return this.holds(logMember(this.date), local, true);
+  }
+
+  private holds(member: Member, local: Folder, isCompared: boolean): boolean {
+    const { manifest, holdings, root } = this;
+    const sum = manifest.sums.get(member.path);
+    const entry = sum === undefined ? undefined : local.entry(member.name);
+    if (entry?.isFile !== true) return false;
+    root.check();
+    if (holdings.find(member)?.size !== entry.size) return false;
+    const isChanged = Math.max(entry.modifiedS, entry.changedS) > manifest.madeS;
+    if ((isCompared || isChanged) && sumIfReadable(() => sumIn(local, member.name)) !== sum)
+      return false;
+    return sumIfReadable(() => holdings.read(member, sumOnDisk)) === sum;
   }
 
   [Symbol.dispose](): void {
     this.holdings[Symbol.dispose]();
     this.root[Symbol.dispose]();
+  }
+}
+
+function sumIn(folder: Folder, name: string): string {
+  const fd = folder.openFile(name);
+  try {
+    return sumOf(contentOf(fd));
+  } finally {
+    close(fd);
+  }
+}
+
+/** One file that cannot be read says nothing about the others. */
+function sumIfReadable(read: () => string | undefined): string | undefined {
+  try {
+    return read();
+  } catch (error) {
+    const isOne = [ReadError, SystemError, NotAFile].some((each) => error instanceof each);
+    if (isOne) return undefined;
+    throw error;
   }
 }

@@ -70,7 +70,7 @@ export async function archive(
 
 /** What was done, for a person. */
 export function formatRound(round: ArchiveRound, path: string, isDryRun: boolean): string {
-  const { days, files, bytes, foreign, problems, isStopped } = round;
+  const { days, files, bytes, mended, foreign, problems, isStopped } = round;
   const lines: string[] = [];
   if (files > 0 || days.length > 0) {
     const range = days.length > 1 ? `${days[0]} to ${days.at(-1)}` : (days[0] ?? "no whole day");
@@ -81,6 +81,7 @@ export function formatRound(round: ArchiveRound, path: string, isDryRun: boolean
   } else if (problems.length === 0 && !isStopped) {
     lines.push(`Nothing to do: ${path} has every file of these days`);
   }
+  if (mended > 0) lines.push(`Of these, damaged in the archive before: ${counted(mended, "file")}`);
   if (foreign > 0) lines.push(`Left out, as they are not the hub's: ${counted(foreign, "file")}`);
   if (isStopped) lines.push("Stopped; the next run continues");
   return lines.map((line) => `${escape(line)}\n`).join("");

@@ -39,7 +39,7 @@ export interface PruneParts {
   /** The protected images of a day, by name. */
   readonly protectedNames: (date: string) => ReadonlySet<string>;
   /** Whether the archive has an image; undefined if that does not matter. */
-  readonly archived: ((date: string) => (name: string, size: number) => boolean) | undefined;
+  readonly archived: ((date: string) => (name: string, folder: Folder) => boolean) | undefined;
   /** Images at or after this time are never deleted. */
   readonly until: { readonly date: string; readonly micros: number };
   /** Whether the disk is so short of space that the cameras have to wait. */
@@ -142,7 +142,7 @@ export class Pruner {
       if (kept.has(name)) continue;
       const size = folder.sizeOf(name) ?? -1;
       // Gone meanwhile, or something else with an image's name.
-      if (size < 0 || isArchived?.(name, size) === false) continue;
+      if (size < 0 || isArchived?.(name, folder) === false) continue;
       if (!this.remove(folder, name)) continue;
       hour = Math.floor(micros / HOUR);
       gone.images++;

@@ -220,7 +220,7 @@ class Runner {
     const all = datedLogsIn(directory);
     const reference = referenceDate(seen, datesWithImages(held));
     const old = oldLogs(all, settings.keep.event_days, reference).filter(
-      (log) => archive === undefined || archive.hasLog(log.date, log.size),
+      (log) => archive === undefined || archive.hasLog(log.date),
     );
     if (old.length === 0) return { problems: [], needsForce: false };
     if (all.length >= LOGS_MIN && old.length * 2 > all.length && !isForced) {

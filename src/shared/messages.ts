@@ -79,6 +79,8 @@ export interface ArchiveRound {
   /** Files that were copied, and their bytes. */
   readonly files: number;
   readonly bytes: number;
+  /** Those of them that replace a damaged copy in the archive. */
+  readonly mended: number;
   /** Files in the folders of those days that are not the hub's, and were left out. */
   readonly foreign: number;
   /** What could not be archived, and why; complete messages. */

@@ -63,7 +63,7 @@ async function doRound(settings: Settings): Promise<ArchiveRound | undefined> {
   } catch (error) {
     const problem = `Cannot archive: ${messageOf(error)}`;
     log.warn(problem);
-    const nothing = { days: [], files: 0, bytes: 0, foreign: 0, isStopped: false };
+    const nothing = { days: [], files: 0, bytes: 0, mended: 0, foreign: 0, isStopped: false };
     return { ...nothing, problems: [problem] };
   }
 }

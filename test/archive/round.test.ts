@@ -11,6 +11,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
+import { restoreDay } from "../../src/archive/restore.ts";
 import { archiveDays, dueDates, type RoundOptions } from "../../src/archive/round.ts";
 import { UnchangedDays } from "../../src/archive/unchanged.ts";
 import { readDays } from "../../src/catalog/catalog.ts";
@@ -51,6 +52,7 @@ describe.each(["tree", "tar"] as const)("archiveDays with format %s", (format) =
       days: [OLD, DAY],
       files: 4,
       bytes: 2 * JPEG.byteLength + 7 + 38,
+      mended: 0,
       foreign: 0,
       problems: [],
       isStopped: false,
@@ -254,6 +256,57 @@ describe.each(["tree", "tar"] as const)("archiveDays with format %s", (format) =
     const told: unknown[] = [];
     await archive({ onProgress: (...words) => told.push(words) });
     expect(told).toEqual([0, 1, 2].map((done) => [DAY, done, 3]));
+  });
+});
+
+/** Overwrites a byte of the copy of an image in the archive. */
+function damage(camera: string): void {
+  const isTree = place.format === "tree";
+  const path = join(place.archive, isTree ? imagePath(DAY, camera) : `${DAY}.tar`);
+  const bytes = readFileSync(path);
+  const at = isTree ? 0 : bytes.indexOf(JPEG, bytes.indexOf(imagePath(DAY, camera)));
+  bytes[at + 1000]! ^= 1;
+  writeFileSync(path, bytes);
+}
+
+describe.each(["tree", "tar"] as const)("archiveDays with a damaged copy in a %s", (format) => {
+  forEachTest(
+    () => ({ [Symbol.dispose]: () => undefined }),
+    () => (place.format = format),
+  );
+
+  test.each(["tree", "tar"] as const)("replaces it as %s when its day is named", async (next) => {
+    place.image(DAY, "Barn");
+    place.image(DAY, "Gate", 1, "another");
+    await archive();
+    damage("Barn");
+    place.format = next;
+    expect(await archive()).toMatchObject({ files: 0, mended: 0 });
+    const would = await archive({ dates: [DAY], isDryRun: true });
+    expect(would).toMatchObject({ files: 1, problems: [] });
+    expect(await archive({ dates: [DAY] })).toMatchObject({ files: 1, mended: 1, problems: [] });
+    expect(await archive({ dates: [DAY] })).toMatchObject({ files: 0, mended: 0, problems: [] });
+    rmSync(place.directory.dateFolder(DAY), { recursive: true });
+    const restored = await restoreDay(place.archive, place.directory, DAY);
+    expect(restored).toMatchObject({ files: 2, problems: [] });
+    // A tar stays as it is.
+    expect(place.names().filter((name) => name.endsWith("-2.tar"))).toHaveLength(
+      format === "tar" && next === "tar" ? 1 : 0,
+    );
+    if (format === "tree") expect(judge(place.archive)).toHaveLength(2);
+  });
+
+  test("leaves it if the image here is another one", async () => {
+    place.image(DAY, "Barn");
+    await archive();
+    damage("Barn");
+    place.image(DAY, "Barn", 0, Buffer.concat([JPEG.subarray(0, -1), Buffer.from("x")]));
+    expect(await archive({ dates: [DAY] })).toMatchObject({
+      files: 0,
+      problems: [
+        `Cannot archive ${DAY}: ${imagePath(DAY, "Barn")} is damaged or missing in the archive, and has another content here`,
+      ],
+    });
   });
 });
 

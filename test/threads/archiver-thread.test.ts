@@ -47,7 +47,15 @@ test("the archiver does a round, and says what it has done", async () => {
     },
     {
       type: "archived",
-      round: { days: [DAY], files: 1, bytes: 5, foreign: 0, problems: [], isStopped: false },
+      round: {
+        days: [DAY],
+        files: 1,
+        bytes: 5,
+        mended: 0,
+        foreign: 0,
+        problems: [],
+        isStopped: false,
+      },
     },
   ]);
   expect(judge(place.archive)).toHaveLength(1);
