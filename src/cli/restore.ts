@@ -6,10 +6,12 @@
 
 import { ArchiveProblem } from "../archive/root.ts";
 import { DamagedDay } from "../archive/content.ts";
-import { type Restored, restoreDay } from "../archive/restore.ts";
+import { MissingDisk, type Restored, restoreDay } from "../archive/restore.ts";
 import { EXIT, type ExitStatus, FatalError } from "../errors.ts";
 import { SystemError } from "../os/ffi.ts";
 import { escape } from "../log/fields.ts";
+import { missingMounts, realPath } from "../service/mount.ts";
+import type { DataDirectory } from "../store/data-directory.ts";
 import {
   alone,
   archiveWorkFor,
@@ -38,6 +40,7 @@ export async function restore(day: string, options: RestoreOptions): Promise<Exi
   const { archive, directory, today } = archiveWorkFor(options);
   const [date] = checkDates([day]) as [string];
   checkOver([date], today);
+  refuseMissingDisk(directory);
   actAsOwner(directory, `restore ${date}`, true);
   using interruption = new Interruption();
   using progress = new Progress(`files of ${date}`);
@@ -52,7 +55,8 @@ export async function restore(day: string, options: RestoreOptions): Promise<Exi
       }),
     );
   } catch (cause) {
-    const isKnown = [ArchiveProblem, DamagedDay, SystemError].some((each) => cause instanceof each);
+    const known = [ArchiveProblem, DamagedDay, MissingDisk, SystemError];
+    const isKnown = known.some((each) => cause instanceof each);
     if (!isKnown) throw cause;
     throw new FatalError(EXIT.failure, `Cannot restore ${date}: ${(cause as Error).message}`, {
       cause,
@@ -61,6 +65,14 @@ export async function restore(day: string, options: RestoreOptions): Promise<Exi
   progress.end();
   const status = report(options, restored, formatRestored(date, restored, isDryRun));
   return restored.isStopped ? EXIT.failure : status;
+}
+
+/** @throws {FatalError} if systemd mounts a disk at the data directory that is not mounted */
+function refuseMissingDisk({ path }: DataDirectory): void {
+  const point = missingMounts(realPath(path), "").at(-1);
+  if (point === undefined) return;
+  const reason = `The disk of the data directory ${path} is missing: mount it with: sudo mount ${point}`;
+  throw new FatalError(EXIT.data, reason);
 }
 
 /** What was restored, for a person. */

@@ -68,7 +68,7 @@ export interface FlusherStart extends ThreadStart {
 /** To the archiver. */
 export type ToArchiver =
   /** Everything it needs for one round. */
-  | { readonly type: "round"; readonly settings: Settings }
+  | ({ readonly type: "round" } & ThreadStart)
   /** It ends after the file in hand. The next round continues. */
   | { readonly type: "stop" };
 

@@ -102,7 +102,8 @@ function isBelow(path: string, point: string): boolean {
   return point === "/" || path === point || path.startsWith(`${point}/`);
 }
 
-function realPathOf(path: string): string {
+/** The path without links, or as it is if nothing is there. */
+export function realPathOf(path: string): string {
   try {
     return realpathSync(path);
   } catch {

@@ -30,6 +30,13 @@ forEachTest(
 const restore = async (options?: RestoreOptions) =>
   await restoreDay(place.archive, place.directory, DAY, options);
 
+/** Why nothing is restored. */
+const refused = async (options?: RestoreOptions): Promise<string> =>
+  await restore(options).then(
+    () => "",
+    (error: Error) => error.message,
+  );
+
 const pathOf = (camera: string): string =>
   join(place.directory.dateFolder(DAY), nameOf(DAY, camera));
 const log = (): string => place.directory.datedLog(20_210_923);
@@ -52,7 +59,7 @@ describe.each(["tree", "tar"] as const)("restoreDay with format %s", (format) =>
   test("brings all of a day back", async () => {
     await fill();
     run(place.path, "cp", "-a", place.directory.path, "before");
-    rmSync(place.directory.images, { recursive: true });
+    rmSync(place.directory.dateFolder(DAY), { recursive: true });
     rmSync(place.directory.logs, { recursive: true });
     expect(await restore()).toEqual({ ...ALL, files: 3, bytes: JPEG.byteLength + 7 + 38 });
     run(place.path, "diff", "-r", "before", place.directory.path);
@@ -98,9 +105,9 @@ describe.each(["tree", "tar"] as const)("restoreDay with format %s", (format) =>
 
   test("says what it would do, and does nothing", async () => {
     await fill();
-    rmSync(place.directory.images, { recursive: true });
+    rmSync(place.directory.dateFolder(DAY), { recursive: true });
     expect(await restore({ isDryRun: true })).toMatchObject({ files: 2, same: 1 });
-    expect(existsSync(place.directory.images)).toBe(false);
+    expect(existsSync(place.directory.dateFolder(DAY))).toBe(false);
   });
 
   test("continues where it was stopped", async () => {
@@ -166,4 +173,17 @@ describe.skipIf(lacksMount())("restoreDay", () => {
     expect([files, problems.length]).toEqual([0, 1]);
     expect(problems[0]).toMatch(/^There is no room for 1 MB: \d+ MB are free, and 64 MiB of them/);
   });
+});
+
+test("restoreDay makes nothing where the disk of the data directory is missing", async () => {
+  await fill();
+  const { path, images } = place.directory;
+  const fstab = join(place.path, "fstab");
+  writeFileSync(fstab, `/dev/sdz1 ${path} ext4 nofail 0 2\n`);
+  const missing = `The disk of the data directory ${path} is missing: mount it with: sudo mount ${path}`;
+  expect(await refused({ fstab })).toBe(missing);
+  expect(await refused({ fstab, isDryRun: true })).toBe(missing);
+  for (const name of readdirSync(path)) rmSync(join(path, name), { recursive: true });
+  expect(await refused()).toContain(`There is no ${images}: mount the disk`);
+  expect(readdirSync(path)).toEqual([]);
 });

@@ -15,9 +15,10 @@ import { restoreDay } from "../../src/archive/restore.ts";
 import { archiveDays, dueDates, type RoundOptions } from "../../src/archive/round.ts";
 import { UnchangedDays } from "../../src/archive/unchanged.ts";
 import { readDays } from "../../src/catalog/catalog.ts";
-import { DataDirectory } from "../../src/store/data-directory.ts";
+import { DataDirectory, Part } from "../../src/store/data-directory.ts";
 import { JPEG, judge, nameOf, Place, run, TODAY } from "../support/archive/days.ts";
 import { forEachTest } from "../support/for-each-test.ts";
+import { guardAt } from "../support/store/data-guard.ts";
 
 let place: Place;
 forEachTest(
@@ -392,4 +393,21 @@ test("dueDates counts from the day", () => {
   expect(dueDates(dates, "2024-03-01", 1)).toEqual(["2024-02-28", "2024-02-29"]);
   expect(dueDates(dates, "2024-03-01", 2)).toEqual(["2024-02-28"]);
   expect(dueDates(dates, "2024-03-31", 30)).toEqual(["2024-02-28", "2024-02-29", "2024-03-01"]);
+});
+
+test("archiveDays stops at the file at which another data directory is in the way", async () => {
+  for (let second = 0; second < 20; second++) place.image(DAY, "Barn", second);
+  const guard = guardAt(place.directory.path);
+  const { path } = place.directory;
+  const onProgress = (_: string, done: number): void => {
+    if (done === 10) renameSync(path, `${path}-away`);
+  };
+  const stopped = await archive({ onProgress, check: () => guard.check(Part.images) });
+  expect(stopped).toMatchObject({
+    days: [],
+    problems: [expect.stringContaining("is not there any more")],
+  });
+  expect(place.names()).toHaveLength(10);
+  renameSync(`${path}-away`, path);
+  expect(await archive()).toMatchObject({ days: [DAY], files: 10 });
 });
