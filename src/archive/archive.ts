@@ -32,7 +32,7 @@ export class Archive {
   problem(): string | undefined {
     try {
       using root = this.root();
-      if (!root.isMarked) root.refuseUnmarked(this.directory);
+      root.requireOwn(this.directory);
       return undefined;
     } catch (error) {
       if (error instanceof Error) return error.message;
@@ -65,7 +65,7 @@ export class Archive {
   open(date: string): ArchivedDay | undefined {
     const root = this.root();
     try {
-      if (!root.isMarked) root.refuseUnmarked(this.directory);
+      root.requireOwn(this.directory);
       const manifest = root.isMarked ? readManifest(root.folder, date) : undefined;
       if (manifest !== undefined)
         return new ArchivedDay(root, date, manifest, new Holdings(root, date));

@@ -140,8 +140,10 @@ class DayWork {
     // A file that was changed after that is newer than the manifest, unless its time was set back.
     const isChanged = (held !== undefined && held.size !== entry.size) || entry.modifiedS > madeS;
     const isGone = isLog && held === undefined;
-    if (isWhole && !isChanged && !isGone) return false;
-    if (this.sumOfSource(member) === known) {
+    if (isWhole && !isChanged && !isGone && !options.isThorough) return false;
+    const sum = this.sumOfSource(member);
+    if (sum === undefined) return false;
+    if (sum === known) {
       if (!isWhole && held !== undefined) damaged.add(member.path);
       return !isWhole || isGone;
     }

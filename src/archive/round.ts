@@ -100,7 +100,7 @@ function openRoot(
   if (!isDryRun) return ArchiveRoot.openToWrite(path, directory);
   const root = ArchiveRoot.open(path, directory);
   try {
-    if (!root.isMarked) root.refuseUnmarked(directory);
+    root.requireOwn(directory);
     return root;
   } catch (error) {
     root[Symbol.dispose]();

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import {
   existsSync,
+  mkdirSync,
   readdirSync,
   readFileSync,
   rmSync,
@@ -13,6 +14,7 @@ import {
 import { join } from "node:path";
 import { type RestoreOptions, restoreDay } from "../../src/archive/restore.ts";
 import { archiveDays } from "../../src/archive/round.ts";
+import { DataDirectory } from "../../src/store/data-directory.ts";
 import { LoopDisk } from "../faults/disk.ts";
 import { JPEG, nameOf, Place, run, TODAY } from "../support/archive/days.ts";
 import { forEachTest } from "../support/for-each-test.ts";
@@ -141,7 +143,7 @@ test("restoreDay refuses a day that is not archived, and a tar that is cut off",
 
 test("restoreDay does not take an empty mount point for an archive without the day", async () => {
   rmSync(join(place.archive, ".imagehub-archive"));
-  expect(restore()).rejects.toThrow("is no archive yet, and is not on a disk of its own");
+  expect(restore()).rejects.toThrow("is no archive yet, and no disk of its own is mounted there");
 });
 
 test("restoreDay needs no mark, so a copy of an archive is enough", async () => {
@@ -173,6 +175,13 @@ describe.skipIf(lacksMount())("restoreDay", () => {
     expect([files, problems.length]).toEqual([0, 1]);
     expect(problems[0]).toMatch(/^There is no room for 1 MB: \d+ MB are free, and 64 MiB of them/);
   });
+});
+
+test("restoreDay reads the archive of any hub", async () => {
+  await fill();
+  const moved = new DataDirectory(join(place.path, "moved"));
+  mkdirSync(moved.images, { recursive: true });
+  expect(await restoreDay(place.archive, moved, DAY)).toMatchObject({ files: 3, problems: [] });
 });
 
 test("restoreDay makes nothing where the disk of the data directory is missing", async () => {

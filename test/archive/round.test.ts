@@ -145,6 +145,24 @@ describe.each(["tree", "tar"] as const)("archiveDays with format %s", (format) =
     expect((await archive({ dates: [DAY] })).problems).toHaveLength(1);
   });
 
+  test("reports an event log that another hub has archived, and leaves both", async () => {
+    place.image(DAY, "Barn");
+    place.log(DAY);
+    await archive();
+    const log = place.directory.datedLog(20_210_923);
+    const problems = [
+      `Cannot archive ${DAY}: logs/imagehub.log.${DAY} is archived with another content, which stays as it is: give each hub an archive of its own`,
+    ];
+    for (const text of ["of another length\n", `${DAY} 08:00:00,001 ~ Gate|Temp|7\n`]) {
+      writeFileSync(log, text);
+      utimesSync(log, 1000, 1000);
+      // One of the same length shows when the day is named.
+      const isSame = text.length === 38;
+      expect(await archive(isSame ? { dates: [DAY] } : {})).toMatchObject({ files: 0, problems });
+    }
+    expect(judge(place.archive)).toHaveLength(2);
+  });
+
   test("leaves out what is not the hub's", async () => {
     const folder = place.directory.dateFolder(DAY);
     place.image(DAY, "Barn");
