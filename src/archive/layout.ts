@@ -60,10 +60,11 @@ export function parseMember(path: string, date: string): Member | undefined {
 
 /**
  * Whether an image of this name is archived. The hub's own names all are. sha256sum writes the
- * characters that are refused here in another way, and they are in no name of the hub.
+ * characters that are refused here in another way, and they are in no name of the hub. U+FFFD may
+ * be: it stands for what a camera has sent and is no character.
  */
 export function isArchivable(name: string, date: string): boolean {
-  return parseImageFileName(name, date) !== undefined && !/[\\/\n\r\0\uFFFD]/.test(name);
+  return parseImageFileName(name, date) !== undefined && !/[\\/\n\r\0]/.test(name);
 }
 
 /** The name of a day's manifest. */

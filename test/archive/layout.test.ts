@@ -14,6 +14,8 @@ const NAME = "Barn-2021-09-23T10.00.00.000000.jpg";
 describe("parseMember", () => {
   test("reads what the hub archives", () => {
     expect(parseMember(`images/${DATE}/${NAME}`, DATE)).toEqual(imageMember(DATE, NAME));
+    const broken = NAME.replace("Barn", "Barn\uFFFD");
+    expect(parseMember(`images/${DATE}/${broken}`, DATE)).toEqual(imageMember(DATE, broken));
     expect(parseMember(`logs/imagehub.log.${DATE}`, DATE)).toEqual(logMember(DATE));
   });
 

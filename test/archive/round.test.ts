@@ -1,5 +1,6 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, spyOn, test } from "bun:test";
 import {
+  linkSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -13,8 +14,14 @@ import {
 import { join } from "node:path";
 import { restoreDay } from "../../src/archive/restore.ts";
 import { archiveDays, dueDates, type RoundOptions } from "../../src/archive/round.ts";
+import { ReadError } from "../../src/archive/content.ts";
+import type { Member } from "../../src/archive/layout.ts";
+import { ArchiveRoot } from "../../src/archive/root.ts";
+import { Source } from "../../src/archive/source.ts";
 import { UnchangedDays } from "../../src/archive/unchanged.ts";
+import { verifyDay } from "../../src/archive/verify.ts";
 import { readDays } from "../../src/catalog/catalog.ts";
+import { imageName } from "../../src/protocol/names.ts";
 import { DataDirectory, Part } from "../../src/store/data-directory.ts";
 import { JPEG, judge, nameOf, Place, run, TODAY } from "../support/archive/days.ts";
 import { forEachTest } from "../support/for-each-test.ts";
@@ -186,11 +193,22 @@ describe.each(["tree", "tar"] as const)("archiveDays with format %s", (format) =
       `日本語-${"é".repeat(60)}`,
       "a_b",
       "'\"$(x)",
+      imageName("no \udce9 character"),
     ];
     for (const camera of cameras) place.image(DAY, camera, 0, camera);
-    expect(await archive()).toMatchObject({ files: 5, problems: [] });
+    expect(await archive()).toMatchObject({ files: 6, foreign: 0, problems: [] });
     expect(judge(place.archive)).toEqual(cameras.map((each) => imagePath(DAY, each)).toSorted());
     expect(await archive({ dates: [DAY] })).toMatchObject({ files: 0, problems: [] });
+  });
+
+  test("a name that is not UTF-8 is not the hub's, also if it looks like one that is", async () => {
+    const folder = place.directory.dateFolder(DAY);
+    place.image(DAY, "Barn\uFFFD");
+    for (const camera of ["Barn", "Gate"])
+      run(folder, "bash", "-c", `echo x > "$(printf '${nameOf(DAY, `${camera}\\xe9`)}')"`);
+    expect(readdirSync(folder)).toHaveLength(3);
+    expect(await archive()).toMatchObject({ days: [DAY], files: 1, foreign: 2, problems: [] });
+    expect(judge(place.archive)).toEqual([imagePath(DAY, "Barn\uFFFD")]);
   });
 
   test("looks again at a day that was whole only if something has changed", async () => {
@@ -329,6 +347,35 @@ describe.each(["tree", "tar"] as const)("archiveDays with a damaged copy in a %s
   });
 });
 
+test("archiveDays leaves one image that cannot be read out of the tar, and writes that once", async () => {
+  place.format = "tar";
+  for (let second = 0; second < 3; second++) place.image(DAY, "Barn", second);
+  const bad = place.image(DAY, "Gate");
+  const opened: string[] = [];
+  const open = Reflect.get(Source.prototype, "open") as (this: Source, member: Member) => number;
+  using _ = spyOn(Source.prototype, "open").mockImplementation(function (this: Source, member) {
+    opened.push(member.name);
+    if (member.name === bad && isBad) throw new ReadError("input/output error");
+    return open.call(this, member);
+  });
+  let isBad = true;
+  const refused = {
+    days: [],
+    problems: [expect.stringContaining(`${imagePath(DAY, "Gate")} cannot be read`)],
+  };
+  expect(await archive()).toMatchObject({ ...refused, files: 3 });
+  expect(place.names()).toEqual([`${DAY}.tar`, `${DAY}.tar.sha256`]);
+  opened.length = 0;
+  expect(await archive()).toMatchObject({ ...refused, files: 0 });
+  // The others are not read again, as the day cannot be whole.
+  expect([place.names().length, opened]).toEqual([2, [bad]]);
+  isBad = false;
+  expect(await archive()).toMatchObject({ days: [DAY], files: 1, problems: [] });
+  expect(judge(place.archive)).toHaveLength(4);
+  const text = run(place.archive, "tar", "xOf", `${DAY}-2.tar`, `manifests/${DAY}.sha256`);
+  expect(text).toBe(readFileSync(join(place.archive, `manifests/${DAY}.sha256`), "utf8"));
+});
+
 test("archiveDays copies a file again that is missing in the archive, when its day is named", async () => {
   place.image(DAY, "Barn");
   await archive();
@@ -343,6 +390,32 @@ test("archiveDays archives nothing of today or later, also if it is named", asyn
   place.image("2021-09-26", "Barn");
   const named = await archive({ dates: [TODAY, "2021-09-26"] });
   expect([named, await archive()]).toMatchObject([{ files: 0 }, { files: 0 }]);
+});
+
+test("archiveDays archives images that are only among the protected ones", async () => {
+  const kept = place.image(DAY, "Kept");
+  const both = place.image(DAY, "Both", 1);
+  const folder = place.directory.keptFolder(DAY);
+  mkdirSync(folder, { recursive: true });
+  for (const name of [kept, both])
+    linkSync(join(place.directory.dateFolder(DAY), name), join(folder, name));
+  writeFileSync(join(folder, "notes.txt"), "x");
+  rmSync(join(place.directory.dateFolder(DAY), kept));
+  const unchanged = new UnchangedDays(place.directory);
+  expect(await archive({ unchanged })).toMatchObject({ files: 2, foreign: 0, problems: [] });
+  expect(judge(place.archive)).toEqual([imagePath(DAY, "Both", 1), imagePath(DAY, "Kept")]);
+  await archive({ unchanged });
+  // Also if the folder of the day is gone.
+  rmSync(place.directory.dateFolder(DAY), { recursive: true });
+  rmSync(join(place.archive, "images"), { recursive: true });
+  expect(await archive({ dates: [DAY] })).toMatchObject({ files: 2, problems: [] });
+  rmSync(place.archive, { recursive: true });
+  ArchiveRoot.init(place.archive, place.directory);
+  expect(await archive({ unchanged })).toMatchObject({ days: [DAY], files: 2 });
+  const found = await verifyDay(place.settings, place.directory, DAY);
+  expect(found).toMatchObject({ files: 2, archived: 2, problems: [] });
+  writeFileSync(join(folder, kept), JPEG.subarray(0, -100));
+  expect((await verifyDay(place.settings, place.directory, DAY)).problems).toHaveLength(2);
 });
 
 test("archiveDays says so if nothing is stored of a day that is named", async () => {
