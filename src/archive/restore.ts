@@ -23,7 +23,7 @@ import { ArchiveProblem, ArchiveRoot } from "./root.ts";
 const UNFINISHED = `${TEMPORARY_PREFIX}restore`;
 
 /** Space that is left to a hub that stores meanwhile, in bytes. */
-const SPARE_BYTES = 64 * 1024 * 1024;
+export const SPARE_BYTES = 64 * 1024 * 1024;
 
 /** Used instead of a number of bytes. */
 const NAME_TAKEN = -1;
@@ -34,6 +34,8 @@ export interface RestoreOptions {
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
   /** Asked before each file whether to stop there. */
   readonly shouldStop?: (() => boolean) | undefined;
+  /** Is told of each file of the day that is there now with the content of the manifest. */
+  readonly onThere?: ((member: Member) => void) | undefined;
   /** Tests have their own. */
   readonly fstab?: string | undefined;
 }
@@ -137,8 +139,10 @@ class Restoring {
     const sum = manifest.sums.get(member.path)!;
     if (target.has(member)) {
       const own = target.sum(member);
-      if (own === sum) this.same++;
-      else problems.push(`${member.path} is stored with another content, which stays as it is`);
+      if (own === sum) {
+        this.same++;
+        options.onThere?.(member);
+      } else problems.push(`${member.path} is stored with another content, which stays as it is`);
       return;
     }
     const modifiedS = holdings.find(member)?.modifiedS ?? 0;
@@ -151,6 +155,7 @@ class Restoring {
     else {
       this.files++;
       this.bytes += bytes;
+      options.onThere?.(member);
     }
   }
 

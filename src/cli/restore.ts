@@ -6,8 +6,11 @@
 
 import { ArchiveProblem } from "../archive/root.ts";
 import { DamagedDay } from "../archive/content.ts";
+import { IMAGES } from "../archive/layout.ts";
 import { MissingDisk, type Restored, restoreDay } from "../archive/restore.ts";
 import { EXIT, type ExitStatus, FatalError } from "../errors.ts";
+import { Protection } from "../keep/protect.ts";
+import type { Selection } from "../keep/selection.ts";
 import { SystemError } from "../os/ffi.ts";
 import { escape } from "../log/fields.ts";
 import { missingMounts, realPath } from "../service/mount.ts";
@@ -28,6 +31,7 @@ import { counted, size } from "../log/amounts.ts";
 /** What `restore` was asked for. */
 export interface RestoreOptions extends ArchiveWorkOptions {
   readonly dryRun?: boolean;
+  readonly protect?: boolean;
 }
 
 /**
@@ -45,15 +49,25 @@ export async function restore(day: string, options: RestoreOptions): Promise<Exi
   using interruption = new Interruption();
   using progress = new Progress(`files of ${date}`);
   const isDryRun = options.dryRun === true;
-  let restored: Restored;
-  try {
-    restored = await alone(directory, "archive", async () =>
+  const protects = options.protect === true && !isDryRun;
+  const names = new Set<string>();
+  const bringBack = async (): Promise<Restored> =>
+    await alone(directory, "archive", async () =>
       restoreDay(archive.directory, directory, date, {
         isDryRun,
         shouldStop: interruption.shouldStop,
         onProgress: (done, total) => progress.show(done, total),
+        onThere: ({ part, name }) => part === IMAGES && names.add(name),
       }),
     );
+  let restored: Outcome;
+  try {
+    restored = protects
+      ? // No rule deletes an image before it is protected.
+        await alone(directory, "prune", async () =>
+          withProtection(directory, { date, isWhole: false, names }, await bringBack()),
+        )
+      : await bringBack();
   } catch (cause) {
     const known = [ArchiveProblem, DamagedDay, MissingDisk, SystemError];
     const isKnown = known.some((each) => cause instanceof each);
@@ -75,14 +89,38 @@ function refuseMissingDisk({ path }: DataDirectory): void {
   throw new FatalError(EXIT.data, reason);
 }
 
+/** A day that was restored. */
+interface Outcome extends Restored {
+  /** How many of its images are protected now; undefined if that was not asked for. */
+  readonly protected?: number;
+}
+
+/** Protects what was restored. */
+async function withProtection(
+  directory: DataDirectory,
+  selection: Selection,
+  restored: Restored,
+): Promise<Outcome> {
+  const { done, already, problems } = await alone(directory, "protect", () =>
+    new Protection(directory).protect([selection]),
+  );
+  return {
+    ...restored,
+    problems: [...restored.problems, ...problems],
+    protected: done.images + already.images,
+  };
+}
+
 /** What was restored, for a person. */
-export function formatRestored(date: string, restored: Restored, isDryRun: boolean): string {
+export function formatRestored(date: string, restored: Outcome, isDryRun: boolean): string {
   const { files, bytes, same, isStopped } = restored;
   const lines = [
     `${isDryRun ? "Would restore" : "Restored"} ${counted(files, "file")} (${size(bytes)}) of ${date}` +
       (same > 0 ? `; there already: ${counted(same, "file")}` : ""),
   ];
-  if (files > 0 && !isDryRun) {
+  if (restored.protected !== undefined)
+    lines.push(`Protected: ${counted(restored.protected, "image")}`);
+  else if (files > 0 && !isDryRun) {
     lines.push(
       "The rules of hub.keep may delete them again; imagehub protect keeps what you choose",
     );
