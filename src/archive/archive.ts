@@ -6,11 +6,15 @@
  * @module
  */
 
-import { unlessMissing } from "../os/missing.ts";
 import type { Settings } from "../config/schema.ts";
+import { SystemError } from "../os/ffi.ts";
+import { close, NotAFile } from "../os/files.ts";
+import type { Folder } from "../os/folder.ts";
+import { unlessMissing } from "../os/missing.ts";
 import type { DataDirectory } from "../store/data-directory.ts";
+import { contentOf, ReadError, sumOf, sumOnDisk } from "./content.ts";
 import { Holdings } from "./holdings.ts";
-import { dateOfManifest, imageMember, logMember, MANIFESTS } from "./layout.ts";
+import { dateOfManifest, imageMember, logMember, MANIFESTS, type Member } from "./layout.ts";
 import { type Manifest, readManifest } from "./manifest.ts";
 import { ArchiveRoot } from "./root.ts";
 
@@ -28,7 +32,7 @@ export class Archive {
   problem(): string | undefined {
     try {
       using root = this.root();
-      if (!root.isMarked) root.refuseUnmarked(this.directory);
+      root.requireOwn(this.directory);
       return undefined;
     } catch (error) {
       if (error instanceof Error) return error.message;
@@ -61,7 +65,7 @@ export class Archive {
   open(date: string): ArchivedDay | undefined {
     const root = this.root();
     try {
-      if (!root.isMarked) root.refuseUnmarked(this.directory);
+      root.requireOwn(this.directory);
       const manifest = root.isMarked ? readManifest(root.folder, date) : undefined;
       if (manifest !== undefined)
         return new ArchivedDay(root, date, manifest, new Holdings(root, date));
@@ -88,28 +92,56 @@ export class ArchivedDay implements Disposable {
   ) {}
 
   /**
-   * Whether an image is in the manifest, and in the archive with its size at this moment.
+   * Whether nothing is lost if an image is deleted: it is in the manifest, and both the image and
+   * its copy are read now and have the manifest's sum. No time of a file says as much: the manifest is
+   * made anew when something comes to its day.
    *
+   * @param local the folder of the day, from which it is to be deleted
    * @throws {ArchiveProblem} if the archive's disk has gone
-   * @throws {SystemError} if it cannot be read
+   * @throws {SystemError} if it cannot be looked at
    */
-  has(name: string, size: number): boolean {
-    const member = imageMember(this.date, name);
-    if (!this.manifest.sums.has(member.path)) return false;
-    this.root.check();
-    return this.holdings.find(member)?.size === size;
+  has(name: string, local: Folder): boolean {
+    return this.holds(imageMember(this.date, name), local);
   }
 
-  /** The same for the event log of the day. @throws as {@link has} */
-  hasLog(size: number): boolean {
-    const member = logMember(this.date);
-    if (!this.manifest.sums.has(member.path)) return false;
-    this.root.check();
-    return this.holdings.find(member)?.size === size;
+  /** The same for the event log of the day. @param local its folder @throws as {@link has} */
+  hasLog(local: Folder): boolean {
+    return this.holds(logMember(this.date), local);
+  }
+
+  private holds(member: Member, local: Folder): boolean {
+    const { manifest, holdings, root } = this;
+    const sum = manifest.sums.get(member.path);
+    const size = sum === undefined ? -1 : (local.sizeOf(member.name) ?? -1);
+    if (size < 0) return false;
+    root.check();
+    if (holdings.find(member)?.size !== size) return false;
+    if (sumIfReadable(() => sumIn(local, member.name)) !== sum) return false;
+    return sumIfReadable(() => holdings.read(member, sumOnDisk)) === sum;
   }
 
   [Symbol.dispose](): void {
     this.holdings[Symbol.dispose]();
     this.root[Symbol.dispose]();
+  }
+}
+
+function sumIn(folder: Folder, name: string): string {
+  const fd = folder.openFile(name);
+  try {
+    return sumOf(contentOf(fd));
+  } finally {
+    close(fd);
+  }
+}
+
+/** One file that cannot be read says nothing about the others. */
+function sumIfReadable(read: () => string | undefined): string | undefined {
+  try {
+    return read();
+  } catch (error) {
+    const isOne = [ReadError, SystemError, NotAFile].some((each) => error instanceof each);
+    if (isOne) return undefined;
+    throw error;
   }
 }

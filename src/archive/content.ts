@@ -100,12 +100,14 @@ export interface Copy {
   readonly name: string;
   /** What its sum must be, if that is known. */
   readonly sum?: string | undefined;
+  /** Whether it replaces a file of its name: one that is known to be damaged. */
+  readonly replaces?: boolean | undefined;
 }
 
 /**
  * Copies a file, flushes it, reads it back from the disk, and only then gives it its name.
  *
- * @returns its sum; undefined if the name is taken
+ * @returns its sum; undefined if the name is taken by a file that it does not replace
  * @throws {ReadError} if the content cannot be read, or is not the one with this sum
  * @throws {WrongCopy}
  * @throws {SystemError} if it cannot be written
@@ -134,6 +136,10 @@ function copyUnnamed(copy: Copy): string | undefined {
       throw new WrongCopy(`What was written to ${folder.path}/${name} reads differently`);
   } finally {
     close(fd);
+  }
+  if (copy.replaces === true) {
+    place.move(unfinished, folder, name);
+    return sum;
   }
   if (place.moveNew(unfinished, folder, name)) return sum;
   place.unlink(unfinished);
@@ -170,6 +176,8 @@ export function replaceFile(
     const fd = place.create(unfinished);
     try {
       writeBytes(fd, Buffer.from(text));
+      // By the clock that gives the images their times: that of a NAS may differ.
+      keepTime(fd, Date.now() / 1000);
       fsync(fd);
     } finally {
       close(fd);

@@ -5,22 +5,23 @@
  * @module
  */
 
-import { unlessMissing } from "../os/missing.ts";
 import { counted } from "../log/amounts.ts";
 import { SystemError } from "../os/ffi.ts";
 import type { DataDirectory } from "../store/data-directory.ts";
-import { contentOf, copyFile, ReadError, sumOf, sumOnDisk } from "./content.ts";
+import { copyFile, ReadError, sumOf, sumOnDisk } from "./content.ts";
+import { completeTars, flushFolders } from "./finish.ts";
 import { Holdings } from "./holdings.ts";
-import { IMAGES, LOGS, type Member, sumName } from "./layout.ts";
+import { IMAGES, LOGS, type Member } from "./layout.ts";
 import { formatManifest, type Manifest, readManifest, writeManifest } from "./manifest.ts";
 import type { ArchiveRoot } from "./root.ts";
+import { isNameRefused, unusualIn } from "./refused.ts";
 import { Source } from "./source.ts";
-import { writeSum, writeTar } from "./tar.ts";
+import { writeTar } from "./tar.ts";
 
 /** How a day is archived. */
 export interface DayOptions {
   readonly format: "tree" | "tar";
-  /** Whether files that are archived already are looked for in the archive, too. */
+  /** Whether the copies of files that are archived already are read, and damaged ones replaced. */
   readonly isThorough: boolean;
   /** Is told before each file how many of the day are done. */
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
@@ -28,6 +29,8 @@ export interface DayOptions {
   readonly shouldStop?: (() => boolean) | undefined;
   /** Whether nothing is to be written. */
   readonly isDryRun?: boolean | undefined;
+  /** Whether the data directory is still the right one. @throws {DataDirectoryGone} if not */
+  readonly check?: (() => void) | undefined;
 }
 
 /** What was done for a day. */
@@ -35,6 +38,8 @@ export interface DayOutcome {
   /** Files that were copied, and their bytes; or that would be. */
   readonly files: number;
   readonly bytes: number;
+  /** Those of them that replace a damaged copy. */
+  readonly mended: number;
   readonly foreign: number;
   /** Whether the day got a manifest, or a new one. */
   readonly isNew: boolean;
@@ -48,21 +53,10 @@ export class Stopped extends Error {
 }
 
 /**
- * Errors that mean: not with this name, but with others. FAT allows some characters in no name.
- * exFAT through FUSE returns ENOENT.
- */
-const NAME_REFUSED: ReadonlySet<string> = new Set([
-  "EINVAL",
-  "EILSEQ",
-  "ENAMETOOLONG",
-  "ENOENT",
-  "EPROTO",
-]);
-
-/**
  * Archives what is not archived of a day.
  *
  * @throws {Stopped}
+ * @throws {DataDirectoryGone}
  * @throws {ArchiveProblem} if the archive has gone
  * @throws {DamagedDay} if what it has of the day is not what it must be
  * @throws {SystemError}, {WrongCopy} and {Error} of node:fs if it cannot be written, or the folder
@@ -75,6 +69,8 @@ export async function archiveDay(
   options: DayOptions,
 ): Promise<DayOutcome> {
   using source = new Source(directory, date);
+  // What was opened before is in the right place.
+  options.check?.();
   using holdings = new Holdings(root, date);
   return await new DayWork(root, source, holdings, date, options).run();
 }
@@ -86,9 +82,12 @@ class DayWork {
   private readonly problems: string[] = [];
   /** Whether a file is missing that the manifest ought to have. */
   private isIncomplete = false;
+  /** The paths of files whose copies in the archive are damaged. */
+  private readonly damaged = new Set<string>();
   private done = 0;
   private files = 0;
   private bytes = 0;
+  private mended = 0;
 
   constructor(
     private readonly root: ArchiveRoot,
@@ -102,50 +101,102 @@ class DayWork {
   }
 
   async run(): Promise<DayOutcome> {
-    const { source, root, date, options, problems } = this;
+    const { source, manifest, root, date, options, problems } = this;
     const missing: Member[] = [];
-    if (options.isThorough && source.members.length === 0 && this.manifest === undefined)
+    /** In the archive, but in no manifest: an earlier run ended before it made that. */
+    const unlisted: Member[] = [];
+    if (options.isThorough && source.members.length === 0 && manifest === undefined)
       problems.push("nothing is stored of it");
-    for (const member of source.members) if (await this.isMissing(member)) missing.push(member);
-    if (options.isDryRun === true) this.count(missing);
-    else if (options.format === "tree") await this.copy(missing);
-    else await this.pack(missing);
-    const isNew = !this.isIncomplete && this.sums.size > (this.manifest?.sums.size ?? 0);
-    if (isNew && options.isDryRun !== true) {
-      this.completeTars();
-      root.check();
-      this.flushFolders();
-      writeManifest(root, date, this.sums);
+    for (const member of source.members) {
+      const known = manifest?.sums.get(member.path);
+      if (known !== undefined) {
+        if (await this.isToCopy(member, known, manifest!.madeS)) missing.push(member);
+      } else if (this.holdings.find(member) === undefined) missing.push(member);
+      else unlisted.push(member);
     }
-    const { files, bytes } = this;
-    return { files, bytes, foreign: source.foreign.length, isNew, problems: firstOf(problems) };
+    await this.store(missing, unlisted);
+    const isNew = !this.isIncomplete && this.sums.size > (manifest?.sums.size ?? 0);
+    if (options.isDryRun !== true && (isNew || this.files > 0)) {
+      if (isNew) completeTars(root, this.holdings);
+      root.check();
+      flushFolders(root, date);
+      if (isNew) writeManifest(root, date, this.sums);
+    }
+    const { files, bytes, mended } = this;
+    const foreign = source.foreign.length;
+    return { files, bytes, mended, foreign, isNew, problems: firstOf(problems) };
   }
 
-  /** Whether a file is to be copied. Remembers the sum of one that is in the archive. */
-  private async isMissing(member: Member): Promise<boolean> {
-    const { manifest, sums, holdings, options } = this;
-    const known = manifest?.sums.get(member.path);
-    const held = known === undefined || options.isThorough ? holdings.find(member) : undefined;
-    if (known === undefined && held === undefined) return true;
+  /** Whether a file of the manifest is to be copied again. */
+  private async isToCopy(member: Member, known: string, madeS: number): Promise<boolean> {
+    const { holdings, options, damaged } = this;
     await this.step();
     const entry = this.source.entry(member);
     // It was removed meanwhile.
     if (entry === undefined) return false;
-    if (known !== undefined) {
-      const isGone = options.isThorough && held === undefined;
-      const isSame = !options.isThorough || held?.size === entry.size;
-      // A file that was changed after that is newer than the manifest.
-      if (isSame && entry.modifiedS <= manifest!.madeS) return false;
-      if (this.sumOfSource(member) === known) return isGone;
-      this.report(member, "is archived with another content, which stays as it is");
-      return false;
-    }
-    // An earlier run ended before it made the manifest.
+    const isLog = member.part === LOGS;
+    const held = options.isThorough || isLog ? holdings.find(member) : undefined;
+    const isWhole = !options.isThorough || (held !== undefined && this.sumOfCopy(member) === known);
+    // A file that was changed after that is newer than the manifest, unless its time was set back.
+    const isChanged = (held !== undefined && held.size !== entry.size) || entry.modifiedS > madeS;
+    const isGone = isLog && held === undefined;
+    if (isWhole && !isChanged && !isGone && !options.isThorough) return false;
     const sum = this.sumOfSource(member);
     if (sum === undefined) return false;
-    if (sum === holdings.read(member, sumOnDisk)) sums.set(member.path, sum);
-    else this.fail(member, "is in the archive with another content; move that away");
+    if (sum === known) {
+      if (!isWhole && held !== undefined) damaged.add(member.path);
+      return !isWhole || isGone;
+    }
+    const others = isLog ? ": give each hub an archive of its own" : "";
+    if (isWhole)
+      this.report(member, `is archived with another content, which stays as it is${others}`);
+    else this.report(member, "is damaged or missing in the archive, and has another content here");
     return false;
+  }
+
+  private async store(missing: readonly Member[], unlisted: readonly Member[]): Promise<void> {
+    const { damaged, holdings, options } = this;
+    const isTree = options.format === "tree";
+    const isFile = (member: Member): boolean =>
+      isTree || (damaged.has(member.path) && holdings.isFile(member));
+    const { files = [], packed = [] } = Object.groupBy(missing, (member) =>
+      isFile(member) ? "files" : "packed",
+    );
+    if (options.isDryRun === true) this.count(missing);
+    else await this.copy(files);
+    // What cannot be read would not be in the tar. Then there is no manifest, and what there is for
+    // one need not be read.
+    const readable = unlisted.length > 0 ? await this.readable(packed) : packed;
+    if (!this.isIncomplete) for (const member of unlisted) await this.takeOver(member);
+    if (options.isDryRun !== true) await this.pack(readable);
+  }
+
+  private async readable(members: readonly Member[]): Promise<Member[]> {
+    const found: Member[] = [];
+    for (const member of members) {
+      await this.pause();
+      if (this.sumOfSource(member) !== undefined) found.push(member);
+    }
+    return found;
+  }
+
+  /** Remembers the sum of a file that is in the archive. */
+  private async takeOver(member: Member): Promise<void> {
+    await this.step();
+    const sum = this.sumOfSource(member);
+    if (sum === undefined) return;
+    if (sum === this.sumOfCopy(member)) this.sums.set(member.path, sum);
+    else this.fail(member, "is in the archive with another content; move that away");
+  }
+
+  /** @returns undefined if it cannot be read */
+  private sumOfCopy(member: Member): string | undefined {
+    try {
+      return this.holdings.read(member, sumOnDisk);
+    } catch (error) {
+      if (!(error instanceof ReadError) && !(error instanceof SystemError)) throw error;
+      return undefined;
+    }
   }
 
   private sumOfSource(member: Member): string | undefined {
@@ -189,6 +240,7 @@ class DayWork {
             folder: into,
             name: member.name,
             sum: this.manifest?.sums.get(member.path),
+            replaces: this.damaged.has(member.path) && this.holdings.isFile(member),
           });
           if (sum === undefined) this.fail(member, "came into the archive from elsewhere");
           else this.add(member, sum, content.size);
@@ -216,9 +268,13 @@ class DayWork {
         date,
         name: this.holdings.nextTar(date),
         onMember: async () => await this.step(),
+        onUnreadable: (member, reason) => this.fail(member, `cannot be read: ${reason}`),
         manifest: (added) => formatManifest(new Map([...sums, ...added])),
       });
-      for (const [path, sum] of written.sums) sums.set(path, sum);
+      for (const [path, sum] of written.sums) {
+        sums.set(path, sum);
+        if (this.damaged.has(path)) this.mended++;
+      }
       this.files += written.sums.size;
       this.bytes += written.bytes;
     } catch (error) {
@@ -228,46 +284,24 @@ class DayWork {
     }
   }
 
-  /**
-   * Makes the names durable before the manifest is, also those that an earlier run has made.
-   */
-  private flushFolders(): void {
-    const { folder } = this.root;
-    for (const part of [IMAGES, LOGS]) {
-      unlessMissing(() => {
-        using all = folder.folder(part);
-        if (part === IMAGES) {
-          unlessMissing(() => {
-            using day = all.folder(this.date);
-            day.flush();
-          });
-        }
-        all.flush();
-      });
-    }
-    folder.flush();
-  }
-
-  /** Writes the checksums of tars that an earlier run had no time for. */
-  private completeTars(): void {
-    for (const { name, fd } of this.holdings.tars) {
-      if (this.root.folder.entry(sumName(name)) !== undefined) continue;
-      writeSum(this.root, name, sumOnDisk(contentOf(fd)));
-    }
-  }
-
   private add(member: Member, sum: string, bytes: number): void {
     this.sums.set(member.path, sum);
     this.files++;
     this.bytes += bytes;
+    if (this.damaged.has(member.path)) this.mended++;
   }
 
-  /** Lets other work of this thread have its turn, and checks that the archive is still there. */
   private async step(): Promise<void> {
     this.options.onProgress?.(this.done++, this.source.members.length);
+    await this.pause();
+  }
+
+  /** Lets other work of this thread have its turn, and checks that both disks are still there. */
+  private async pause(): Promise<void> {
     await new Promise((resolve) => setImmediate(resolve));
     if (this.options.shouldStop?.() === true) throw new Stopped("Stopped");
     this.root.check();
+    this.options.check?.();
   }
 
   private report({ path }: Member, what: string): void {
@@ -288,23 +322,4 @@ function firstOf(problems: readonly string[]): string[] {
   const more = problems.length - PROBLEMS_MAX;
   const first = problems.slice(0, PROBLEMS_MAX);
   return more > 0 ? [...first, `and ${counted(more, "more file")} like these`] : first;
-}
-
-/** How many of them are tried: they may have four bytes each. */
-const UNUSUAL_MAX = 40;
-
-/**
- * The characters of a name that some file system refuses, such as FAT `:`. With them in the name of
- * the unfinished file, a name is refused before its file is copied.
- */
-function unusualIn(name: string): string {
-  return [...new Set(name.replaceAll(/[\w.-]/g, ""))].slice(0, UNUSUAL_MAX).join("");
-}
-
-function isNameRefused(error: unknown): error is SystemError {
-  return (
-    error instanceof SystemError &&
-    ["open", "rename"].includes(error.syscall) &&
-    NAME_REFUSED.has(error.code)
-  );
 }

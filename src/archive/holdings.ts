@@ -6,6 +6,7 @@
  * @module
  */
 
+import { fstatSync } from "node:fs";
 import { unlessMissing } from "../os/missing.ts";
 import { close } from "../os/files.ts";
 import type { Folder } from "../os/folder.ts";
@@ -20,6 +21,7 @@ interface Tar {
   readonly number: number;
   readonly fd: number;
   readonly size: number;
+  readonly inode: bigint;
   readonly places: ReadonlyMap<string, Place>;
 }
 
@@ -70,7 +72,7 @@ export class Holdings implements Disposable {
     const tar = this.tarOf(member);
     if (tar === undefined) return undefined;
     const now = this.root.folder.entry(tar.name);
-    if (now?.isFile !== true || now.size < tar.size) return undefined;
+    if (now?.inode !== tar.inode || now.size < tar.size) return undefined;
     return tar.places.get(member.path);
   }
 
@@ -94,13 +96,19 @@ export class Holdings implements Disposable {
     return tar && use({ fd: tar.fd, ...tar.places.get(member.path)! });
   }
 
+  /** Whether a member is a file of its own, and not in a tar. @throws {SystemError} */
+  isFile({ part, name }: Member): boolean {
+    return this.folders[part]?.entry(name)?.isFile === true;
+  }
+
   /** The name for a further tar. */
   nextTar(date: string): string {
     return tarName(date, (this.tars.at(-1)?.number ?? 0) + 1);
   }
 
+  /** A further tar also has what replaces damaged members of earlier ones. */
   private tarOf({ path }: Member): Tar | undefined {
-    return this.tars.find(({ places }) => places.has(path));
+    return this.tars.findLast(({ places }) => places.has(path));
   }
 
   [Symbol.dispose](): void {
@@ -112,8 +120,15 @@ export class Holdings implements Disposable {
 function openTar(folder: Folder, name: string, number: number): Tar {
   const fd = folder.openFile(name);
   try {
-    const { size } = contentOf(fd);
-    return { name, number, fd, size, places: indexOf(fd, `${folder.path}/${name}`) };
+    const { size, ino: inode } = fstatSync(fd, { bigint: true });
+    return {
+      name,
+      number,
+      fd,
+      size: Number(size),
+      inode,
+      places: indexOf(fd, `${folder.path}/${name}`),
+    };
   } catch (error) {
     close(fd);
     throw error;

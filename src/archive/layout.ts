@@ -1,9 +1,9 @@
 /**
- * Where everything stands in an archive. It has the form of a data directory, so that whatever
- * reads one reads the other:
+ * Where everything stands in an archive, which is that of one data directory. It has the same form,
+ * so that whatever reads one reads the other:
  *
  * ```
- * .imagehub-archive                                           says that this is an archive
+ * .imagehub-archive                                           says whose archive this is
  * .incoming-…                                                 a file that is not finished
  * images/2018-12-30/Barn-Door-2018-12-30T23.13.31.620992.jpg  an image
  * logs/imagehub.log.2018-12-30                                the event log of a day
@@ -18,8 +18,7 @@
  * @module
  */
 
-import { hostname } from "node:os";
-import { dayOf, dayOfLog, TEMPORARY_PREFIX } from "../store/data-directory.ts";
+import { dayOf, dayOfLog } from "../store/data-directory.ts";
 import { parseImageFileName } from "../protocol/names.ts";
 
 /** The file that marks an archive. */
@@ -28,15 +27,6 @@ export const MARK = ".imagehub-archive";
 export const IMAGES = "images";
 export const LOGS = "logs";
 export const MANIFESTS = "manifests";
-
-/**
- * How the names of files that are not finished begin, for the hub with this data directory. Two
- * hubs may use one archive, and each removes only its own.
- */
-export function unfinishedPrefix(dataPath: string): string {
-  const who = new Bun.CryptoHasher("sha256").update(`${hostname()}\n${dataPath}`).digest("hex");
-  return `${TEMPORARY_PREFIX}${who.slice(0, 12)}-`;
-}
 
 /** What is in a day. */
 export interface Member {
@@ -70,10 +60,11 @@ export function parseMember(path: string, date: string): Member | undefined {
 
 /**
  * Whether an image of this name is archived. The hub's own names all are. sha256sum writes the
- * characters that are refused here in another way, and they are in no name of the hub.
+ * characters that are refused here in another way, and they are in no name of the hub. U+FFFD may
+ * be: it stands for what a camera has sent and is no character.
  */
 export function isArchivable(name: string, date: string): boolean {
-  return parseImageFileName(name, date) !== undefined && !/[\\/\n\r\0\uFFFD]/.test(name);
+  return parseImageFileName(name, date) !== undefined && !/[\\/\n\r\0]/.test(name);
 }
 
 /** The name of a day's manifest. */

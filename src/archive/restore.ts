@@ -1,6 +1,6 @@
 /**
  * Brings a day back from the archive. Every file is compared with the manifest before it gets its
- * name. No file is overwritten.
+ * name. No file is overwritten, and nothing is written into the empty mount point of a disk.
  *
  * @module
  */
@@ -11,9 +11,11 @@ import { messageOf } from "../errors.ts";
 import { close } from "../os/files.ts";
 import { Folder } from "../os/folder.ts";
 import { type DataDirectory, TEMPORARY_PREFIX } from "../store/data-directory.ts";
+import { missingMountOf, realPathOf } from "../store/file-system.ts";
+import { requireImages } from "../store/own-folder.ts";
 import { type Content, contentOf, copyFile, ReadError, sumOf } from "./content.ts";
 import { Holdings } from "./holdings.ts";
-import { IMAGES, LOGS, type Member, parseMember } from "./layout.ts";
+import { LOGS, type Member, parseMember } from "./layout.ts";
 import { type Manifest, readManifest } from "./manifest.ts";
 import { ArchiveProblem, ArchiveRoot } from "./root.ts";
 
@@ -21,7 +23,7 @@ import { ArchiveProblem, ArchiveRoot } from "./root.ts";
 const UNFINISHED = `${TEMPORARY_PREFIX}restore`;
 
 /** Space that is left to a hub that stores meanwhile, in bytes. */
-const SPARE_BYTES = 64 * 1024 * 1024;
+export const SPARE_BYTES = 64 * 1024 * 1024;
 
 /** Used instead of a number of bytes. */
 const NAME_TAKEN = -1;
@@ -32,6 +34,10 @@ export interface RestoreOptions {
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
   /** Asked before each file whether to stop there. */
   readonly shouldStop?: (() => boolean) | undefined;
+  /** Is told of each file of the day that is there now with the content of the manifest. */
+  readonly onThere?: ((member: Member) => void) | undefined;
+  /** Tests have their own. */
+  readonly fstab?: string | undefined;
 }
 
 /** What was restored. */
@@ -51,6 +57,7 @@ export interface Restored {
  *
  * @param path the archive
  * @throws {ArchiveProblem} if the day is not in the archive, or the archive is not there
+ * @throws {MissingDisk} if the data directory is not there, or its disk is missing
  * @throws {DamagedDay}, {SystemError} and {Error} of node:fs
  */
 export async function restoreDay(
@@ -59,6 +66,7 @@ export async function restoreDay(
   date: string,
   options: RestoreOptions = {},
 ): Promise<Restored> {
+  expectDisk(directory, options.fstab);
   using root = ArchiveRoot.open(path, directory);
   const manifest = readManifest(root.folder, date);
   if (manifest === undefined) {
@@ -69,6 +77,25 @@ export async function restoreDay(
   using holdings = new Holdings(root, date);
   using target = new Target(directory, date, options.isDryRun === true);
   return await new Restoring(manifest, holdings, target, options).run(date);
+}
+
+/** There is no data directory to restore to. */
+export class MissingDisk extends Error {
+  override readonly name = "MissingDisk";
+}
+
+function expectDisk(directory: DataDirectory, fstab?: string): void {
+  const missing = missingMountOf(realPathOf(directory.path), fstab);
+  if (missing !== undefined) {
+    throw new MissingDisk(
+      `The disk of the data directory ${directory.path} is missing: mount it with: sudo mount ${missing}`,
+    );
+  }
+  try {
+    requireImages(directory);
+  } catch (error) {
+    throw new MissingDisk(messageOf(error), { cause: error });
+  }
 }
 
 class Restoring {
@@ -112,8 +139,10 @@ class Restoring {
     const sum = manifest.sums.get(member.path)!;
     if (target.has(member)) {
       const own = target.sum(member);
-      if (own === sum) this.same++;
-      else problems.push(`${member.path} is stored with another content, which stays as it is`);
+      if (own === sum) {
+        this.same++;
+        options.onThere?.(member);
+      } else problems.push(`${member.path} is stored with another content, which stays as it is`);
       return;
     }
     const modifiedS = holdings.find(member)?.modifiedS ?? 0;
@@ -126,6 +155,7 @@ class Restoring {
     else {
       this.files++;
       this.bytes += bytes;
+      options.onThere?.(member);
     }
   }
 
@@ -197,16 +227,14 @@ class Target implements Disposable {
   }
 
   private makeAll(): void {
-    using images = this.openPart(IMAGES, this.directory.images);
-    this.parts.images = images.makeFolder(this.date);
-    this.parts.logs = this.openPart(LOGS, this.directory.logs);
-  }
-
-  /** `images` and `logs` may be links to another disk. */
-  private openPart(name: string, path: string): Folder {
-    return this.top.entry(name) === undefined
-      ? this.top.makeFolder(name)
-      : Folder.open(realpathSync(path));
+    const { images, logs } = this.directory;
+    // Both may be links to another disk.
+    using all = Folder.open(realpathSync(images));
+    this.parts.images = all.makeFolder(this.date);
+    this.parts.logs =
+      this.top.entry(LOGS) === undefined
+        ? this.top.makeFolder(LOGS)
+        : Folder.open(realpathSync(logs));
   }
 
   private openExisting(): void {

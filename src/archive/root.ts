@@ -1,7 +1,7 @@
 /**
  * The directory of the archive, held open. The disk that belongs there may be missing: then nothing
  * may be written into the empty mount point. So an archive has a mark, and the hub makes the mark
- * by itself only on a disk of its own.
+ * by itself only where a disk is mounted.
  *
  * @module
  */
@@ -11,11 +11,12 @@ import { existsSync, mkdirSync, realpathSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { messageOf } from "../errors.ts";
 import { SystemError } from "../os/ffi.ts";
-import { close, fsync, PathLook, writeBytes } from "../os/files.ts";
+import { PathLook } from "../os/files.ts";
 import { Folder } from "../os/folder.ts";
-import type { DataDirectory } from "../store/data-directory.ts";
-import { diskOf, missingMountOf } from "../store/file-system.ts";
-import { MARK, unfinishedPrefix } from "./layout.ts";
+import { type DataDirectory, TEMPORARY_PREFIX } from "../store/data-directory.ts";
+import { diskOf, isMountPoint, missingMountOf } from "../store/file-system.ts";
+import { MARK } from "./layout.ts";
+import { ownerOf, readMark, writeMark } from "./mark.ts";
 
 /** The archive cannot be used. The message says why, and what to do. */
 export class ArchiveProblem extends Error {
@@ -25,9 +26,8 @@ export class ArchiveProblem extends Error {
 /** How an archive is marked on purpose. */
 const INIT = "imagehub archive --init";
 
-const MARK_TEXT = `This directory is an archive of imagehub. The hub copies the images and event logs of days that
-are over into it. It writes only where it finds this file, so do not remove it.
-`;
+/** How the names of unfinished files begin: unlike those of a hub that stores there by mistake. */
+const UNFINISHED = `${TEMPORARY_PREFIX}archive-`;
 
 /** An open archive. */
 export class ArchiveRoot implements Disposable {
@@ -40,12 +40,11 @@ export class ArchiveRoot implements Disposable {
   private constructor(
     readonly path: string,
     readonly folder: Folder,
-    private readonly prefix: string,
     private readonly look: PathLook,
     /** The same for the same directory of the same disk. */
     readonly identity: string,
   ) {
-    this.unfinished = `${prefix}${randomUUID()}`;
+    this.unfinished = `${UNFINISHED}${randomUUID()}`;
   }
 
   /**
@@ -66,8 +65,7 @@ export class ArchiveRoot implements Disposable {
       look.look();
       ArchiveRoot.refuseMissing(folder.path, fstab);
       const { device, inode } = folder.entry(".")!;
-      const prefix = unfinishedPrefix(directory.path);
-      const root = new ArchiveRoot(path, folder, prefix, look, `${device}/${inode}`);
+      const root = new ArchiveRoot(path, folder, look, `${device}/${inode}`);
       root.check();
       root.keepApart(directory);
       return root;
@@ -78,18 +76,17 @@ export class ArchiveRoot implements Disposable {
   }
 
   /**
-   * Opens an archive that files may be written to. Marks it if it is on a disk of its own.
+   * Opens an archive that files may be written to. Marks it if it is a disk of its own.
    *
    * @throws {ArchiveProblem} if it may not be, or its disk is missing
    */
   static openToWrite(path: string, directory: DataDirectory, fstab?: string): ArchiveRoot {
     const root = ArchiveRoot.open(path, directory, fstab);
     try {
-      if (!root.isMarked) {
-        root.refuseUnmarked(directory);
-        root.mark();
-      }
+      root.requireOwn(directory);
       root.clear();
+      if (readMark(root.folder)?.owner === undefined)
+        writeMark(root.folder, root.unfinished, directory);
       return root;
     } catch (error) {
       root[Symbol.dispose]();
@@ -98,8 +95,8 @@ export class ArchiveRoot implements Disposable {
   }
 
   /**
-   * Makes a directory an archive because a person wishes it. Makes the directory, but not the one
-   * above it.
+   * Makes a directory the archive of a data directory because a person wishes it, also if it was
+   * that of another one. Makes the directory, but not the one above it.
    *
    * @returns false if it is one already
    * @throws {ArchiveProblem} if that fails
@@ -116,10 +113,10 @@ export class ArchiveRoot implements Disposable {
       }
     }
     using root = ArchiveRoot.open(path, directory, fstab);
-    if (root.isMarked) return false;
     try {
+      if (readMark(root.folder)?.owner === ownerOf(directory)) return false;
       root.clear();
-      root.mark();
+      writeMark(root.folder, root.unfinished, directory);
     } catch (error) {
       throw asProblem(path, error);
     }
@@ -159,33 +156,36 @@ export class ArchiveRoot implements Disposable {
     );
   }
 
-  /** @throws {ArchiveProblem} unless the hub may mark this directory by itself */
+  /**
+   * @throws {ArchiveProblem} unless this is the archive of the data directory, or the hub may make
+   * it one by itself
+   */
+  requireOwn(directory: DataDirectory): void {
+    const mark = readMark(this.folder);
+    if (mark === undefined) return this.refuseUnmarked(directory);
+    if (mark.owner === undefined || mark.owner === ownerOf(directory)) return;
+    throw new ArchiveProblem(
+      `${this.path} is the archive of ${mark.owner}, and this is ${ownerOf(directory)}: give each ` +
+        `hub an archive of its own; if only the name or the path is new, take it over with: ${INIT}`,
+    );
+  }
+
+  /** @throws {ArchiveProblem} unless a disk of its own is mounted at this very directory */
   refuseUnmarked({ path }: DataDirectory): void {
     const disk = diskOf(this.path);
-    if (disk !== undefined && disk !== diskOf("/") && disk !== diskOf(path)) return;
+    const isOwn = disk !== undefined && disk !== diskOf("/") && disk !== diskOf(path);
+    // The empty mount point of a disk may lie on a third one.
+    if (isOwn && isMountPoint(this.path)) return;
     throw new ArchiveProblem(
-      `${this.path} is no archive yet, and is not on a disk of its own: mount the disk that ` +
+      `${this.path} is no archive yet, and no disk of its own is mounted there: mount the disk that ` +
         `belongs there, or make it an archive with: ${INIT}`,
     );
   }
 
   /** Removes what an earlier run has not finished. */
   private clear(): void {
-    const { folder, prefix } = this;
-    for (const name of folder.names()) if (name.startsWith(prefix)) folder.unlink(name);
-  }
-
-  private mark(): void {
-    const { folder, unfinished } = this;
-    const fd = folder.create(unfinished);
-    try {
-      writeBytes(fd, Buffer.from(`${MARK_TEXT}${randomUUID()}\n`));
-      fsync(fd);
-    } finally {
-      close(fd);
-    }
-    folder.moveNew(unfinished, folder, MARK);
-    folder.flush();
+    const { folder } = this;
+    for (const name of folder.names()) if (name.startsWith(UNFINISHED)) folder.unlink(name);
   }
 
   private keepApart({ path }: DataDirectory): void {

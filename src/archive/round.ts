@@ -11,6 +11,7 @@ import { SystemError } from "../os/ffi.ts";
 import { daysAfter } from "../protocol/calendar.ts";
 import type { ArchiveRound } from "../shared/messages.ts";
 import type { DataDirectory } from "../store/data-directory.ts";
+import { DataDirectoryGone } from "../store/data-guard.ts";
 import { DamagedDay } from "./content.ts";
 import { archiveDay, type DayOutcome, Stopped } from "./day.ts";
 import { ArchiveProblem, ArchiveRoot } from "./root.ts";
@@ -22,8 +23,8 @@ export interface RoundOptions {
   /** The local date of now, such as `2018-12-30`. */
   readonly today: string;
   /**
-   * These days, whatever their age, and files that are archived already are looked for in the
-   * archive, too. Undefined: the days that are due.
+   * These days, whatever their age. What is archived of them already is read in the archive, and
+   * damaged copies are replaced. Undefined: the days that are due.
    */
   readonly dates?: readonly string[] | undefined;
   /** Whether nothing is to be written, and the outcome says what would be. */
@@ -35,6 +36,8 @@ export interface RoundOptions {
   readonly unchanged?: UnchangedDays | undefined;
   /** Asked before each file whether to stop there. */
   readonly shouldStop?: (() => boolean) | undefined;
+  /** Whether the data directory is still the right one. @throws {DataDirectoryGone} if not */
+  readonly check?: (() => void) | undefined;
 }
 
 /** Errors of a disk that takes nothing more, whichever day it is. */
@@ -56,6 +59,7 @@ export async function archiveDays(
 ): Promise<ArchiveRound> {
   const round = new Round(options);
   try {
+    options.check?.();
     using root = openRoot(settings, directory, options.isDryRun === true);
     const dates = options.dates ?? dueDates(datesOf(directory), options.today, settings.after_days);
     for (const date of dates.filter((each) => each < options.today)) {
@@ -67,6 +71,7 @@ export async function archiveDays(
           isThorough: options.dates !== undefined,
           isDryRun: options.isDryRun,
           shouldStop: options.shouldStop,
+          check: options.check,
           onProgress: (done, total) => options.onProgress?.(date, done, total),
         }),
       );
@@ -95,7 +100,7 @@ function openRoot(
   if (!isDryRun) return ArchiveRoot.openToWrite(path, directory);
   const root = ArchiveRoot.open(path, directory);
   try {
-    if (!root.isMarked) root.refuseUnmarked(directory);
+    root.requireOwn(directory);
     return root;
   } catch (error) {
     root[Symbol.dispose]();
@@ -112,6 +117,7 @@ class Round {
   private readonly problems: string[] = [];
   private files = 0;
   private bytes = 0;
+  private mended = 0;
   private foreign = 0;
   private failures = 0;
 
@@ -132,14 +138,15 @@ class Round {
       // What is damaged says nothing about the disk.
       if (!(error instanceof DamagedDay)) this.failures++;
       const code = error instanceof SystemError ? error.code : "";
-      const isGone = error instanceof ArchiveProblem;
+      const isGone = error instanceof ArchiveProblem || error instanceof DataDirectoryGone;
       if (isGone || DISK_ERRORS.has(code) || this.failures >= FAILURES_MAX) throw new RoundOver();
       return false;
     }
     this.failures = 0;
-    const { files, bytes, foreign, isNew, problems } = outcome;
+    const { files, bytes, mended, foreign, isNew, problems } = outcome;
     this.files += files;
     this.bytes += bytes;
+    this.mended += mended;
     if (isNew) {
       this.days.push(date);
       this.foreign += foreign;
@@ -156,7 +163,7 @@ class Round {
   }
 
   result(isStopped: boolean): ArchiveRound {
-    const { days, files, bytes, foreign, problems } = this;
-    return { days, files, bytes, foreign, problems, isStopped };
+    const { days, files, bytes, mended, foreign, problems } = this;
+    return { days, files, bytes, mended, foreign, problems, isStopped };
   }
 }

@@ -1,32 +1,40 @@
 /**
- * The files of one day that are to be archived, from the data directory.
+ * The files of one day that are to be archived, from the data directory. An image that is only
+ * among the protected ones is archived as the image that it was.
  *
  * @module
  */
 
 import { unlessMissing } from "../os/missing.ts";
 import { readdirSync, realpathSync } from "node:fs";
+import { keptDates, openKept } from "../catalog/kept.ts";
 import { messageOf } from "../errors.ts";
 import { close } from "../os/files.ts";
 import { type Entry, Folder } from "../os/folder.ts";
 import { type DataDirectory, dayOf, isTemporary } from "../store/data-directory.ts";
 import { type Content, contentOf, ReadError } from "./content.ts";
-import { dateOfLog, imageMember, isArchivable, logMember, type Member } from "./layout.ts";
+import { dateOfLog, IMAGES, imageMember, isArchivable, logMember, type Member } from "./layout.ts";
 
-/** The dates that have images or a dated log, the earliest first. @throws {Error} of node:fs */
-export function datesOf({ images, logs }: DataDirectory): string[] {
+/**
+ * The dates that have images, protected ones or a dated log, the earliest first. @throws
+ * {SystemError} and {Error} of node:fs
+ */
+export function datesOf(directory: DataDirectory): string[] {
+  const { images, logs } = directory;
   const folders = readdirSync(images, { withFileTypes: true })
     .filter((entry) => entry.isDirectory() && dayOf(entry.name) !== undefined)
     .map(({ name }) => name);
   const dated = namesIn(logs)
     .map((name) => dateOfLog(name))
     .filter((date) => date !== undefined);
-  return [...new Set([...folders, ...dated])].toSorted();
+  const kept = unlessMissing(() => keptDates(directory)) ?? [];
+  return [...new Set([...folders, ...kept, ...dated])].toSorted();
 }
 
 /** The files of a day. */
 export class Source implements Disposable {
   private readonly folders: Readonly<Partial<Record<Member["part"], Folder>>>;
+  private readonly kept: Folder | undefined;
   /** In the order of their paths. */
   readonly members: readonly Member[];
   /** Names in the folder of the day that are not those of the hub's images, or not of files. */
@@ -45,12 +53,17 @@ export class Source implements Disposable {
     });
     const logs = unlessMissing(() => Folder.open(realpathSync(directory.logs)));
     this.folders = { ...(images && { images }), ...(logs && { logs }) };
+    this.kept = unlessMissing(() => openKept(directory, date));
     const names = (images?.names() ?? []).filter((name) => !isTemporary(name));
+    const known = new Set(names);
+    const onlyKept = (this.kept?.names() ?? []).filter((name) => !known.has(name));
     const [files, foreign]: [Member[], string[]] = [[], []];
-    for (const name of names.toSorted()) {
+    for (const name of [...names, ...onlyKept].toSorted()) {
       const member = imageMember(date, name);
-      if (isArchivable(name, date) && this.isFile(member)) files.push(member);
-      else foreign.push(name);
+      // A name that is not UTF-8 is read as another one, and then not found, or found twice.
+      const isTwice = files.at(-1)?.name === name;
+      if (!isTwice && isArchivable(name, date) && this.isFile(member)) files.push(member);
+      else if (known.has(name)) foreign.push(name);
     }
     this.foreign = foreign;
     const log = logMember(date);
@@ -59,7 +72,8 @@ export class Source implements Disposable {
 
   /** Looks at a file. @returns undefined if it is gone @throws {SystemError} */
   entry({ part, name }: Member): Entry | undefined {
-    return this.folders[part]?.entry(name);
+    const found = this.folders[part]?.entry(name);
+    return found ?? (part === IMAGES ? this.kept?.entry(name) : undefined);
   }
 
   /**
@@ -81,7 +95,9 @@ export class Source implements Disposable {
   /** Opens a file. Close it. @returns undefined if it is gone @throws {ReadError} */
   open({ part, name }: Member): number | undefined {
     try {
-      return unlessMissing(() => this.folders[part]?.openFile(name));
+      const fd = unlessMissing(() => this.folders[part]?.openFile(name));
+      if (fd !== undefined || part !== IMAGES) return fd;
+      return unlessMissing(() => this.kept?.openFile(name));
     } catch (error) {
       throw new ReadError(messageOf(error), { cause: error });
     }
@@ -93,6 +109,7 @@ export class Source implements Disposable {
 
   [Symbol.dispose](): void {
     for (const folder of Object.values(this.folders)) folder[Symbol.dispose]();
+    this.kept?.[Symbol.dispose]();
   }
 }
 

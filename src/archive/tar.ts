@@ -14,6 +14,7 @@ import {
   ReadError,
   removeQuietly,
   replaceFile,
+  sumOf,
   sumOnDisk,
   WrongCopy,
 } from "./content.ts";
@@ -34,6 +35,8 @@ export interface TarOptions {
   readonly name: string;
   /** Is called before each member; throws to give up. */
   readonly onMember: (member: Member) => Promise<void>;
+  /** Is told of a member that is left out because it cannot be read. */
+  readonly onUnreadable: (member: Member, reason: string) => void;
   /** The manifest as text, when these members have these sums. */
   readonly manifest: (sums: ReadonlyMap<string, string>) => string;
 }
@@ -48,6 +51,7 @@ export interface WrittenTar {
 
 /**
  * Writes a tar, reads it back from the disk, gives it its name, and writes its checksum beside it.
+ * If no member can be read, there is no tar.
  *
  * @throws {ReadError}, {WrongCopy} and {SystemError}; then there is no tar of this name
  */
@@ -64,6 +68,10 @@ export async function writeTar(options: TarOptions): Promise<WrittenTar> {
         throw new WrongCopy(`What was written to ${folder.path}/${name} reads differently`);
     } finally {
       close(fd);
+    }
+    if (written.sums.size === 0) {
+      folder.unlink(unfinished);
+      return written;
     }
     root.check();
     if (!folder.moveNew(unfinished, folder, name))
@@ -111,9 +119,10 @@ async function pack(controller: TarPackController, options: TarOptions): Promise
     for (const member of members) {
       await onMember(member);
       const entry = source.entry(member);
-      const fd = source.open(member);
       // It was removed meanwhile.
-      if (fd === undefined || entry === undefined) continue;
+      if (entry === undefined || !isReadable(member, options)) continue;
+      const fd = source.open(member);
+      if (fd === undefined) continue;
       try {
         const content = contentOf(fd);
         sums.set(member.path, await add(controller, member.path, content, entry.modifiedS));
@@ -136,6 +145,17 @@ async function pack(controller: TarPackController, options: TarOptions): Promise
   } catch (error) {
     controller.error(error);
     throw error;
+  }
+}
+
+/** A member cannot be taken back out of a tar, so it is read before it is begun. */
+function isReadable(member: Member, { source, onUnreadable }: TarOptions): boolean {
+  try {
+    return source.read(member, (content) => sumOf(content)) !== undefined;
+  } catch (error) {
+    if (!(error instanceof ReadError)) throw error;
+    onUnreadable(member, error.message);
+    return false;
   }
 }
 

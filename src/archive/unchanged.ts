@@ -17,14 +17,15 @@ export class UnchangedDays {
   constructor(private readonly directory: DataDirectory) {}
 
   /**
-   * What changes when a name in the folder of a day does, when its event log does, when its
+   * What changes when a name in the folders of a day does, when its event log does, when its
    * manifest does, or when it is another archive.
    */
   stampOf(root: ArchiveRoot, date: string): string {
     const { directory } = this;
     const log = `${directory.path}/${logMember(date).path}`;
     const manifest = `${root.path}/${MANIFESTS}/${manifestName(date)}`;
-    return [root.identity, ...[directory.dateFolder(date), log, manifest].map(stampOf)].join("; ");
+    const folders = [directory.dateFolder(date), directory.keptFolder(date)];
+    return [root.identity, ...[...folders, log, manifest].map(stampOf)].join("; ");
   }
 
   /** Whether a day is as it was when it was whole. */

@@ -6,11 +6,12 @@
  * @module
  */
 
-import { mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { z } from "zod";
 import { Folder } from "../os/folder.ts";
 import { parseImageFileName } from "../protocol/names.ts";
 import type { DataDirectory } from "../store/data-directory.ts";
+import { writeOwn } from "../store/own-folder.ts";
 
 const summarySchema = z.strictObject({
   date: z.string(),
@@ -43,12 +44,14 @@ const keptSchema = z.strictObject({
 
 type KeptDay = z.infer<typeof keptSchema>["days"][number];
 
+/** Where they are kept, in the folder for what only saves time. */
+const FILE = "days.json";
+
 /** How often they are written while many days are counted, in milliseconds. */
 const SAVE_MS = 10_000;
 
 /** Summaries of the days of one data directory. */
 export class Summaries implements Disposable {
-  private readonly file: string;
   private readonly kept: ReadonlyMap<string, KeptDay>;
   private readonly now = new Map<string, KeptDay>();
   private hasNew = false;
@@ -59,8 +62,8 @@ export class Summaries implements Disposable {
     private readonly directory: DataDirectory,
     private readonly keeps: boolean,
   ) {
-    this.file = `${directory.own}/days.json`;
-    this.kept = new Map(read(this.file).map((day) => [day.summary.date, day]));
+    const days = read(`${directory.own}/${FILE}`);
+    this.kept = new Map(days.map((day) => [day.summary.date, day]));
   }
 
   /**
@@ -98,9 +101,7 @@ export class Summaries implements Disposable {
     if (!this.keeps) return;
     const days = [...new Map([...others, ...this.now]).values()];
     try {
-      mkdirSync(this.directory.own, { recursive: true });
-      writeFileSync(`${this.file}.new`, JSON.stringify({ version: VERSION, days }));
-      renameSync(`${this.file}.new`, this.file);
+      writeOwn(this.directory, FILE, JSON.stringify({ version: VERSION, days }), false);
     } catch {
       // On a full or read-only disk they are counted again the next time.
     }

@@ -53,7 +53,7 @@ const BUSY = {
 export async function alone<T>(
   directory: DataDirectory,
   kind: Work,
-  work: () => Promise<T>,
+  work: () => Promise<T> | T,
 ): Promise<T> {
   using lock = takeLock(directory, kind);
   if (lock !== undefined) return await work();

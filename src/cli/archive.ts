@@ -10,6 +10,9 @@ import { archiveDays } from "../archive/round.ts";
 import { EXIT, type ExitStatus, FatalError, messageOf } from "../errors.ts";
 import { escape } from "../log/fields.ts";
 import type { ArchiveRound } from "../shared/messages.ts";
+import { createShared } from "../shared/memory.ts";
+import { Part } from "../store/data-directory.ts";
+import { DataGuard } from "../store/data-guard.ts";
 import {
   alone,
   type ArchiveWork,
@@ -54,15 +57,18 @@ export async function archive(
   using interruption = new Interruption();
   using progress = new Progress("files");
   const isDryRun = options.dryRun === true;
-  const round = await alone(work.directory, "archive", async () =>
-    archiveDays(work.archive, work.directory, {
+  const round = await alone(work.directory, "archive", async () => {
+    const guard = new DataGuard(work.directory, createShared(1));
+    guard.adopt();
+    return await archiveDays(work.archive, work.directory, {
       today: work.today,
       dates: dates.length > 0 ? dates : undefined,
       isDryRun,
       shouldStop: interruption.shouldStop,
       onProgress: (date, done, total) => progress.show(done, total, `files of ${date}`),
-    }),
-  );
+      check: () => guard.check(Part.images),
+    });
+  });
   progress.end();
   const status = report(options, round, formatRound(round, work.archive.directory, isDryRun));
   return round.isStopped ? EXIT.failure : status;
@@ -70,7 +76,7 @@ export async function archive(
 
 /** What was done, for a person. */
 export function formatRound(round: ArchiveRound, path: string, isDryRun: boolean): string {
-  const { days, files, bytes, foreign, problems, isStopped } = round;
+  const { days, files, bytes, mended, foreign, problems, isStopped } = round;
   const lines: string[] = [];
   if (files > 0 || days.length > 0) {
     const range = days.length > 1 ? `${days[0]} to ${days.at(-1)}` : (days[0] ?? "no whole day");
@@ -81,6 +87,7 @@ export function formatRound(round: ArchiveRound, path: string, isDryRun: boolean
   } else if (problems.length === 0 && !isStopped) {
     lines.push(`Nothing to do: ${path} has every file of these days`);
   }
+  if (mended > 0) lines.push(`Of these, damaged in the archive before: ${counted(mended, "file")}`);
   if (foreign > 0) lines.push(`Left out, as they are not the hub's: ${counted(foreign, "file")}`);
   if (isStopped) lines.push("Stopped; the next run continues");
   return lines.map((line) => `${escape(line)}\n`).join("");

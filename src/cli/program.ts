@@ -133,6 +133,7 @@ export async function main(args: readonly string[]): Promise<ExitStatus> {
       .description("bring a day back from the archive; no file is overwritten")
       .argument("<day>", "such as 2018-12-30"),
   )
+    .option("--protect", "protect its images, so that no rule deletes them again")
     .option("--dry-run", "print what would be restored, and restore nothing")
     .option("--json", "print the result as JSON")
     .action(async (day: string, options: RestoreOptions) => {

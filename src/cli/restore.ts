@@ -6,10 +6,15 @@
 
 import { ArchiveProblem } from "../archive/root.ts";
 import { DamagedDay } from "../archive/content.ts";
-import { type Restored, restoreDay } from "../archive/restore.ts";
+import { IMAGES } from "../archive/layout.ts";
+import { MissingDisk, type Restored, restoreDay } from "../archive/restore.ts";
 import { EXIT, type ExitStatus, FatalError } from "../errors.ts";
+import { Protection } from "../keep/protect.ts";
+import type { Selection } from "../keep/selection.ts";
 import { SystemError } from "../os/ffi.ts";
 import { escape } from "../log/fields.ts";
+import { missingMounts, realPath } from "../service/mount.ts";
+import type { DataDirectory } from "../store/data-directory.ts";
 import {
   alone,
   archiveWorkFor,
@@ -26,6 +31,7 @@ import { counted, size } from "../log/amounts.ts";
 /** What `restore` was asked for. */
 export interface RestoreOptions extends ArchiveWorkOptions {
   readonly dryRun?: boolean;
+  readonly protect?: boolean;
 }
 
 /**
@@ -38,21 +44,33 @@ export async function restore(day: string, options: RestoreOptions): Promise<Exi
   const { archive, directory, today } = archiveWorkFor(options);
   const [date] = checkDates([day]) as [string];
   checkOver([date], today);
+  refuseMissingDisk(directory);
   actAsOwner(directory, `restore ${date}`, true);
   using interruption = new Interruption();
   using progress = new Progress(`files of ${date}`);
   const isDryRun = options.dryRun === true;
-  let restored: Restored;
-  try {
-    restored = await alone(directory, "archive", async () =>
+  const protects = options.protect === true && !isDryRun;
+  const names = new Set<string>();
+  const bringBack = async (): Promise<Restored> =>
+    await alone(directory, "archive", async () =>
       restoreDay(archive.directory, directory, date, {
         isDryRun,
         shouldStop: interruption.shouldStop,
         onProgress: (done, total) => progress.show(done, total),
+        onThere: ({ part, name }) => part === IMAGES && names.add(name),
       }),
     );
+  let restored: Outcome;
+  try {
+    restored = protects
+      ? // No rule deletes an image before it is protected.
+        await alone(directory, "prune", async () =>
+          withProtection(directory, { date, isWhole: false, names }, await bringBack()),
+        )
+      : await bringBack();
   } catch (cause) {
-    const isKnown = [ArchiveProblem, DamagedDay, SystemError].some((each) => cause instanceof each);
+    const known = [ArchiveProblem, DamagedDay, MissingDisk, SystemError];
+    const isKnown = known.some((each) => cause instanceof each);
     if (!isKnown) throw cause;
     throw new FatalError(EXIT.failure, `Cannot restore ${date}: ${(cause as Error).message}`, {
       cause,
@@ -63,14 +81,46 @@ export async function restore(day: string, options: RestoreOptions): Promise<Exi
   return restored.isStopped ? EXIT.failure : status;
 }
 
+/** @throws {FatalError} if systemd mounts a disk at the data directory that is not mounted */
+function refuseMissingDisk({ path }: DataDirectory): void {
+  const point = missingMounts(realPath(path), "").at(-1);
+  if (point === undefined) return;
+  const reason = `The disk of the data directory ${path} is missing: mount it with: sudo mount ${point}`;
+  throw new FatalError(EXIT.data, reason);
+}
+
+/** A day that was restored. */
+interface Outcome extends Restored {
+  /** How many of its images are protected now; undefined if that was not asked for. */
+  readonly protected?: number;
+}
+
+/** Protects what was restored. */
+async function withProtection(
+  directory: DataDirectory,
+  selection: Selection,
+  restored: Restored,
+): Promise<Outcome> {
+  const { done, already, problems } = await alone(directory, "protect", () =>
+    new Protection(directory).protect([selection]),
+  );
+  return {
+    ...restored,
+    problems: [...restored.problems, ...problems],
+    protected: done.images + already.images,
+  };
+}
+
 /** What was restored, for a person. */
-export function formatRestored(date: string, restored: Restored, isDryRun: boolean): string {
+export function formatRestored(date: string, restored: Outcome, isDryRun: boolean): string {
   const { files, bytes, same, isStopped } = restored;
   const lines = [
     `${isDryRun ? "Would restore" : "Restored"} ${counted(files, "file")} (${size(bytes)}) of ${date}` +
       (same > 0 ? `; there already: ${counted(same, "file")}` : ""),
   ];
-  if (files > 0 && !isDryRun) {
+  if (restored.protected !== undefined)
+    lines.push(`Protected: ${counted(restored.protected, "image")}`);
+  else if (files > 0 && !isDryRun) {
     lines.push(
       "The rules of hub.keep may delete them again; imagehub protect keeps what you choose",
     );

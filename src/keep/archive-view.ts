@@ -6,7 +6,7 @@
 
 import { Archive, type ArchivedDay } from "../archive/archive.ts";
 import type { Settings } from "../config/schema.ts";
-import type { Folder } from "../os/folder.ts";
+import { Folder } from "../os/folder.ts";
 import type { DataDirectory } from "../store/data-directory.ts";
 
 /** The archive. It is asked each time: nothing remembers its answers. */
@@ -19,7 +19,10 @@ export class ArchiveView implements Disposable {
   /** The day that was asked for last, held open. */
   private day: ArchivedDay | undefined;
 
-  private constructor(settings: Settings["archive"], directory: DataDirectory) {
+  private constructor(
+    settings: Settings["archive"],
+    private readonly directory: DataDirectory,
+  ) {
     this.archive = new Archive(settings, directory);
     this.problem = this.archive.problem();
     this.dates = new Set(this.problem === undefined ? this.archive.days() : []);
@@ -35,19 +38,23 @@ export class ArchiveView implements Disposable {
   }
 
   /**
-   * Whether it has an image of a day, as it is in the folder of that day. The answers hold until
-   * the next day is asked for.
+   * Whether it has an image of a day: both are compared with the manifest, so each answer may cost
+   * the reading of both. The answers hold until the next day is asked for.
    *
+   * @returns is given the name of an image, and the open folder of the day that it is in
    * @throws {ArchiveProblem}, {DamagedDay}, {SystemError} and {Error} of node:fs
    */
   has(date: string): (name: string, folder: Folder) => boolean {
     const day = this.open(date);
-    return (name, folder) => day?.has(name, folder.sizeOf(name) ?? -1) ?? false;
+    return (name, folder) => day?.has(name, folder) ?? false;
   }
 
-  /** Whether it has the event log of a day, with this size in bytes. @throws as {@link has} */
-  hasLog(date: string, size: number): boolean {
-    return this.dates.has(date) && (this.open(date)?.hasLog(size) ?? false);
+  /** Whether it has the event log of a day as it is here now. @throws as {@link has} */
+  hasLog(date: string): boolean {
+    if (!this.dates.has(date)) return false;
+    // `logs` itself may be a link to another disk.
+    using logs = Folder.open(`${this.directory.logs}/.`);
+    return this.open(date)?.hasLog(logs) ?? false;
   }
 
   private open(date: string): ArchivedDay | undefined {

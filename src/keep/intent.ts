@@ -5,11 +5,13 @@
  * @module
  */
 
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
 import { z } from "zod";
-import { fsyncDirectory } from "../os/files.ts";
 import type { DataDirectory } from "../store/data-directory.ts";
+import { writeOwn } from "../store/own-folder.ts";
 import { REASONS } from "../catalog/record.ts";
+
+const FILE = "pruning.json";
 
 const intentSchema = z.object({
   reason: z.enum(REASONS),
@@ -25,7 +27,7 @@ export class IntentNote {
   private readonly path: string;
 
   constructor(private readonly directory: DataDirectory) {
-    this.path = `${directory.own}/pruning.json`;
+    this.path = `${directory.own}/${FILE}`;
   }
 
   /** The deletions that were interrupted, or could not be told. */
@@ -45,11 +47,7 @@ export class IntentNote {
   write(intents: readonly Intent[]): void {
     try {
       if (intents.length === 0) return rmSync(this.path, { force: true });
-      mkdirSync(this.directory.own, { recursive: true });
-      const temporary = `${this.path}.new`;
-      writeFileSync(temporary, JSON.stringify(intents), { flush: true });
-      renameSync(temporary, this.path);
-      fsyncDirectory(this.directory.own);
+      writeOwn(this.directory, FILE, JSON.stringify(intents), true);
     } catch {
       // See above.
     }

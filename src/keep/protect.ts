@@ -10,7 +10,6 @@
  */
 
 import { mkdirSync, rmdirSync } from "node:fs";
-import { constants as os } from "node:os";
 import type { Amount } from "../catalog/kept.ts";
 import { SystemError } from "../os/ffi.ts";
 import { close, fsyncDirectory, openDirectory, syncFileSystem } from "../os/files.ts";
@@ -20,7 +19,7 @@ import { createShared } from "../shared/memory.ts";
 import { type DataDirectory, Part } from "../store/data-directory.ts";
 import { DataGuard } from "../store/data-guard.ts";
 import { UNSUPPORTED } from "../store/naming.ts";
-import { WholeFileWriter } from "../store/whole-file.ts";
+import { copyInstead } from "./copy-instead.ts";
 import { OpenDay, type Pair } from "./open-day.ts";
 import type { Selection } from "./selection.ts";
 
@@ -61,8 +60,6 @@ export class Protection {
     problems: [],
   };
   private readonly guard: DataGuard;
-  /** A copy has reached the disk before it gets its name. */
-  private readonly writer: WholeFileWriter;
   private seen = 0;
   private total = 0;
 
@@ -73,7 +70,6 @@ export class Protection {
   ) {
     this.guard = new DataGuard(directory, createShared(1));
     this.guard.adopt();
-    this.writer = new WholeFileWriter(this.guard, true);
   }
 
   /** Gives images their second names. @throws {SystemError} and {Error} of node:fs */
@@ -99,10 +95,10 @@ export class Protection {
       const all = this.namesOf(day, selection, [day.kept]);
       const names = all.filter((name) => this.shouldUnprotect(day, name));
       const gone = names.filter((name) => day.look(name).image === undefined);
-      for (const name of gone) this.restore(day, name);
+      const lost = new Set(gone.filter((name) => !this.restore(day, name)));
       if (gone.length > 0 && day.images !== undefined)
         this.flush(day.images, this.directory.images);
-      for (const name of names) this.unprotectOne(day, name);
+      for (const name of names) if (!lost.has(name)) this.unprotectOne(day, name);
       if (names.length > 0) this.finish(day);
     }
     return this.result;
@@ -148,8 +144,7 @@ export class Protection {
   private giveSecond(day: OpenDay, name: string, image: Entry): boolean {
     day.kept ??= this.makeKept(day);
     try {
-      this.give(day.images!, day.kept, name, image);
-      return true;
+      return this.give(day.images!, day.kept, name, image);
     } catch (error) {
       // Somebody may be removing images meanwhile.
       if (day.look(name).image !== undefined) throw error;
@@ -169,14 +164,16 @@ export class Protection {
     return false;
   }
 
-  private restore(day: OpenDay, name: string): void {
+  /** @returns false if it cannot have its name back, and so stays protected */
+  private restore(day: OpenDay, name: string): boolean {
     const { kept } = day.look(name);
-    if (kept === undefined) return;
+    if (kept === undefined) return true;
     if (!this.isRehearsal) {
       day.images ??= this.makeImages(day);
-      this.give(day.kept!, day.images, name, kept);
+      if (!this.give(day.kept!, day.images, name, kept)) return false;
     }
     add(this.result.restored, kept);
+    return true;
   }
 
   private unprotectOne(day: OpenDay, name: string): void {
@@ -192,24 +189,22 @@ export class Protection {
     add(this.result.done, kept);
   }
 
-  /** Gives a file the same name in another folder: by a link, or as a copy where there are none. */
-  private give(from: Folder, to: Folder, name: string, entry: Entry): void {
+  /**
+   * Gives a file the same name in another folder: by a link, or as a copy where there are none.
+   *
+   * @returns false if it cannot have it there, which is a problem
+   */
+  private give(from: Folder, to: Folder, name: string, entry: Entry): boolean {
     try {
       from.link(name, to);
-      return;
+      return true;
     } catch (error) {
       if (!(error instanceof SystemError) || !UNSUPPORTED.has(error.code)) throw error;
     }
-    const path = `${to.path}/${name}`;
-    try {
-      this.writer.begin(to.path);
-      this.writer.write(from.read(name));
-      if (!this.writer.publish(path)) throw new SystemError("link", os.errno.EEXIST, path);
-    } catch (error) {
-      this.writer.abandon();
-      throw error;
-    }
-    add(this.result.copied, entry);
+    const problem = copyInstead(this.directory, from, to, name, entry);
+    if (problem === undefined) add(this.result.copied, entry);
+    else this.problem(problem);
+    return problem === undefined;
   }
 
   private makeKept({ keptPath }: OpenDay): Folder {

@@ -268,10 +268,10 @@ class Runner {
   }
 
   /** Whether the archive has a log, or need not have it. */
-  private mayGo({ date, name, size }: OldLog): boolean {
+  private mayGo({ date, name }: OldLog): boolean {
     const { archive } = this.parts;
     if (archive === undefined) return true;
-    return this.attempt(name, () => archive.hasLog(date, size)) ?? false;
+    return this.attempt(name, () => archive.hasLog(date)) ?? false;
   }
 
   /** Goes on with the rest if something cannot be deleted. @throws {DataDirectoryGone} */

@@ -114,6 +114,11 @@ export class Folder implements Disposable {
     }
   }
 
+  /** Hands over its descriptor. */
+  use(action: (fd: number) => void): void {
+    action(this.fd);
+  }
+
   /** Looks at an entry. @returns undefined if there is none @throws {SystemError} */
   entry(name: string): Entry | undefined {
     if (!this.look(name)) return undefined;
@@ -201,6 +206,11 @@ export class Folder implements Disposable {
   /** Makes a file, for writing and reading. @throws {SystemError} EEXIST if the name is taken */
   create(name: string): number {
     return this.openAt(name, fs.O_CREAT | fs.O_EXCL | fs.O_RDWR | fs.O_NOFOLLOW, FILE_MODE);
+  }
+
+  /** Opens a file for reading, and makes an empty one if it is missing. @throws {SystemError} */
+  openCreate(name: string, mode: number): number {
+    return this.openAt(name, fs.O_CREAT | fs.O_RDONLY | fs.O_NOFOLLOW | fs.O_NONBLOCK, mode);
   }
 
   /** Moves a file to a folder, where it replaces one of that name. @throws {SystemError} */

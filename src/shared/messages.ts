@@ -68,7 +68,7 @@ export interface FlusherStart extends ThreadStart {
 /** To the archiver. */
 export type ToArchiver =
   /** Everything it needs for one round. */
-  | { readonly type: "round"; readonly settings: Settings }
+  | ({ readonly type: "round" } & ThreadStart)
   /** It ends after the file in hand. The next round continues. */
   | { readonly type: "stop" };
 
@@ -79,6 +79,8 @@ export interface ArchiveRound {
   /** Files that were copied, and their bytes. */
   readonly files: number;
   readonly bytes: number;
+  /** Those of them that replace a damaged copy in the archive. */
+  readonly mended: number;
   /** Files in the folders of those days that are not the hub's, and were left out. */
   readonly foreign: number;
   /** What could not be archived, and why; complete messages. */

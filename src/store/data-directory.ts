@@ -27,7 +27,8 @@ export type Part = (typeof Part)[keyof typeof Part];
 
 const EVENT_LOG = "imagehub.log";
 const LOCK = ".imagehub.lock";
-const OWN = ".imagehub";
+/** The name of the folder for what only saves time. */
+export const OWN = ".imagehub";
 
 /**
  * The start of names of unfinished files. They must not contain `log`: readers would take such a

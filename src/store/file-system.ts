@@ -4,7 +4,8 @@
  * @module
  */
 
-import { readFileSync, realpathSync } from "node:fs";
+import { readFileSync, realpathSync, statSync } from "node:fs";
+import { dirname } from "node:path";
 
 /** A line of /proc/self/mountinfo. */
 interface Mount {
@@ -39,6 +40,12 @@ export function fileSystemOf(path: string): string | undefined {
 export function diskOf(path: string): string | undefined {
   const mount = mountOf(path);
   return mount?.type === "autofs" ? undefined : mount?.disk;
+}
+
+/** Whether a disk is mounted at this very path, and not only a folder of the disk above it. */
+export function isMountPoint(path: string): boolean {
+  const real = realPathOf(path);
+  return mountOf(real)?.point === real && statSync(real).dev !== statSync(dirname(real)).dev;
 }
 
 function mountOf(path: string): Mount | undefined {
@@ -102,7 +109,8 @@ function isBelow(path: string, point: string): boolean {
   return point === "/" || path === point || path.startsWith(`${point}/`);
 }
 
-function realPathOf(path: string): string {
+/** The path without links, or as it is if nothing is there. */
+export function realPathOf(path: string): string {
   try {
     return realpathSync(path);
   } catch {

@@ -6,9 +6,9 @@
  * @module
  */
 
-import { mkdirSync } from "node:fs";
-import { close, lockExclusive, openCreate } from "../os/files.ts";
+import { close, lockExclusive } from "../os/files.ts";
 import type { DataDirectory } from "./data-directory.ts";
+import { giveToOwner, openOwn } from "./own-folder.ts";
 
 /** What only one process does at a time. */
 export type Work = "archive" | "protect" | "prune";
@@ -25,13 +25,15 @@ export class WorkLock implements Disposable {
    * there is none. Two that delete at once do no harm, but may delete more than one would.
    *
    * @returns undefined if another process holds it
+   * @throws {Error} if no data directory is there
    * @throws {SystemError} and {Error} of node:fs
    */
-  static tryToTake({ own }: DataDirectory, work: Work): WorkLock | undefined {
+  static tryToTake(directory: DataDirectory, work: Work): WorkLock | undefined {
     let fd: number;
     try {
-      mkdirSync(own, { recursive: true });
-      fd = openCreate(`${own}/${work}.lock`, MODE);
+      using own = openOwn(directory);
+      fd = own.openCreate(`${work}.lock`, MODE);
+      giveToOwner(fd, directory);
     } catch (error) {
       const { code = "" } = error as NodeJS.ErrnoException;
       if (["ENOSPC", "EDQUOT"].includes(code)) return new WorkLock(undefined);

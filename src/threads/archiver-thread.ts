@@ -10,9 +10,9 @@ import { UnchangedDays } from "../archive/unchanged.ts";
 import { messageOf } from "../errors.ts";
 import type { Log } from "../log/log.ts";
 import { Calendar, systemClock } from "../protocol/calendar.ts";
-import type { ArchiverMessage, ArchiveRound, ToArchiver } from "../shared/messages.ts";
-import type { Settings } from "../config/schema.ts";
-import { DataDirectory } from "../store/data-directory.ts";
+import type { ArchiverMessage, ArchiveRound, ThreadStart, ToArchiver } from "../shared/messages.ts";
+import { DataDirectory, Part } from "../store/data-directory.ts";
+import { DataGuard } from "../store/data-guard.ts";
 import { WorkLock } from "../store/work-lock.ts";
 
 declare const self: Worker;
@@ -42,15 +42,18 @@ self.onmessage = async ({ data: message }: MessageEvent<ToArchiver>) => {
     isAskedToStop = true;
     return;
   }
-  const round = await doRound(message.settings);
+  const round = await doRound(message);
   post(round === undefined ? { type: "busy" } : { type: "archived", round });
 };
 
 /** @returns undefined if another process archives */
-async function doRound(settings: Settings): Promise<ArchiveRound | undefined> {
+async function doRound({ settings, shared }: ThreadStart): Promise<ArchiveRound | undefined> {
   const calendar = new Calendar(systemClock);
   const directory = new DataDirectory(settings.data_directory);
+  const guard = new DataGuard(directory, shared);
+  const check = (): void => guard.check(Part.images);
   try {
+    check();
     using lock = WorkLock.tryToTake(directory, "archive");
     if (lock === undefined) return undefined;
     return await archiveDays(settings.archive, directory, {
@@ -58,12 +61,13 @@ async function doRound(settings: Settings): Promise<ArchiveRound | undefined> {
       log,
       unchanged: (unchanged ??= new UnchangedDays(directory)),
       shouldStop: () => isAskedToStop,
+      check,
       onProgress: () => tellOfLife(),
     });
   } catch (error) {
     const problem = `Cannot archive: ${messageOf(error)}`;
     log.warn(problem);
-    const nothing = { days: [], files: 0, bytes: 0, foreign: 0, isStopped: false };
+    const nothing = { days: [], files: 0, bytes: 0, mended: 0, foreign: 0, isStopped: false };
     return { ...nothing, problems: [problem] };
   }
 }

@@ -8,6 +8,7 @@ import type { Settings } from "../config/schema.ts";
 import type { Overview } from "../http/overview.ts";
 import type { Log } from "../log/log.ts";
 import { Reminder } from "../log/reminder.ts";
+import type { Shared } from "../shared/memory.ts";
 import type { ArchiverMessage, ToArchiver } from "../shared/messages.ts";
 import { RoundThread } from "./round-thread.ts";
 
@@ -18,6 +19,7 @@ const ROUND_MS = 5 * 60_000;
 /** What the archiver needs. */
 export interface ArchiverParts {
   readonly settings: Settings;
+  readonly shared: Shared;
   readonly overview: Pick<Overview, "archive">;
   readonly log: Log;
   readonly entries: { readonly archiver: URL };
@@ -63,9 +65,9 @@ export class Archiver {
   }
 
   private start(): void {
-    const { settings, overview } = this.parts;
+    const { settings, shared, overview } = this.parts;
     const { watch, problem } = overview.archive;
-    if (!watch.isBusy) return this.thread.begin({ type: "round", settings });
+    if (!watch.isBusy) return this.thread.begin({ type: "round", settings, shared });
     if (watch.isSilent && problem !== undefined) this.reminder.warn(problem);
   }
 

@@ -80,7 +80,9 @@ describe.skipIf(lacksMount()).each(["tree", "tar"] as const)("an archive of form
     await on.archive({ dates: ["2021-09-22"] });
     on.disk.unmount();
     const refused = await on.archive();
-    expect(refused.problems).toEqual([expect.stringContaining("is not on a disk of its own")]);
+    expect(refused.problems).toEqual([
+      expect.stringContaining("no disk of its own is mounted there"),
+    ]);
     expect(readdirSync(on.disk.path)).toEqual([]);
     on.disk.mount();
     expect(await on.archive()).toMatchObject({ days: [DAY], files: COUNT, problems: [] });

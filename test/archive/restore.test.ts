@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import {
   existsSync,
+  mkdirSync,
   readdirSync,
   readFileSync,
   rmSync,
@@ -13,6 +14,7 @@ import {
 import { join } from "node:path";
 import { type RestoreOptions, restoreDay } from "../../src/archive/restore.ts";
 import { archiveDays } from "../../src/archive/round.ts";
+import { DataDirectory } from "../../src/store/data-directory.ts";
 import { LoopDisk } from "../faults/disk.ts";
 import { JPEG, nameOf, Place, run, TODAY } from "../support/archive/days.ts";
 import { forEachTest } from "../support/for-each-test.ts";
@@ -29,6 +31,13 @@ forEachTest(
 
 const restore = async (options?: RestoreOptions) =>
   await restoreDay(place.archive, place.directory, DAY, options);
+
+/** Why nothing is restored. */
+const refused = async (options?: RestoreOptions): Promise<string> =>
+  await restore(options).then(
+    () => "",
+    (error: Error) => error.message,
+  );
 
 const pathOf = (camera: string): string =>
   join(place.directory.dateFolder(DAY), nameOf(DAY, camera));
@@ -52,7 +61,7 @@ describe.each(["tree", "tar"] as const)("restoreDay with format %s", (format) =>
   test("brings all of a day back", async () => {
     await fill();
     run(place.path, "cp", "-a", place.directory.path, "before");
-    rmSync(place.directory.images, { recursive: true });
+    rmSync(place.directory.dateFolder(DAY), { recursive: true });
     rmSync(place.directory.logs, { recursive: true });
     expect(await restore()).toEqual({ ...ALL, files: 3, bytes: JPEG.byteLength + 7 + 38 });
     run(place.path, "diff", "-r", "before", place.directory.path);
@@ -98,9 +107,9 @@ describe.each(["tree", "tar"] as const)("restoreDay with format %s", (format) =>
 
   test("says what it would do, and does nothing", async () => {
     await fill();
-    rmSync(place.directory.images, { recursive: true });
+    rmSync(place.directory.dateFolder(DAY), { recursive: true });
     expect(await restore({ isDryRun: true })).toMatchObject({ files: 2, same: 1 });
-    expect(existsSync(place.directory.images)).toBe(false);
+    expect(existsSync(place.directory.dateFolder(DAY))).toBe(false);
   });
 
   test("continues where it was stopped", async () => {
@@ -134,7 +143,7 @@ test("restoreDay refuses a day that is not archived, and a tar that is cut off",
 
 test("restoreDay does not take an empty mount point for an archive without the day", async () => {
   rmSync(join(place.archive, ".imagehub-archive"));
-  expect(restore()).rejects.toThrow("is no archive yet, and is not on a disk of its own");
+  expect(restore()).rejects.toThrow("is no archive yet, and no disk of its own is mounted there");
 });
 
 test("restoreDay needs no mark, so a copy of an archive is enough", async () => {
@@ -166,4 +175,24 @@ describe.skipIf(lacksMount())("restoreDay", () => {
     expect([files, problems.length]).toEqual([0, 1]);
     expect(problems[0]).toMatch(/^There is no room for 1 MB: \d+ MB are free, and 64 MiB of them/);
   });
+});
+
+test("restoreDay reads the archive of any hub", async () => {
+  await fill();
+  const moved = new DataDirectory(join(place.path, "moved"));
+  mkdirSync(moved.images, { recursive: true });
+  expect(await restoreDay(place.archive, moved, DAY)).toMatchObject({ files: 3, problems: [] });
+});
+
+test("restoreDay makes nothing where the disk of the data directory is missing", async () => {
+  await fill();
+  const { path, images } = place.directory;
+  const fstab = join(place.path, "fstab");
+  writeFileSync(fstab, `/dev/sdz1 ${path} ext4 nofail 0 2\n`);
+  const missing = `The disk of the data directory ${path} is missing: mount it with: sudo mount ${path}`;
+  expect(await refused({ fstab })).toBe(missing);
+  expect(await refused({ fstab, isDryRun: true })).toBe(missing);
+  for (const name of readdirSync(path)) rmSync(join(path, name), { recursive: true });
+  expect(await refused()).toContain(`There is no ${images}: mount the disk`);
+  expect(readdirSync(path)).toEqual([]);
 });

@@ -1,6 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import { hostname } from "node:os";
 import { join } from "node:path";
+import { Archive } from "../../src/archive/archive.ts";
 import { ArchiveRoot } from "../../src/archive/root.ts";
 import { DataDirectory } from "../../src/store/data-directory.ts";
 import { LoopDisk } from "../faults/disk.ts";
@@ -17,24 +19,25 @@ forEachTest(
 );
 
 const MARK = ".imagehub-archive";
+const another = () => new DataDirectory(join(place.path, "other"));
 const open = (fstab?: string) => ArchiveRoot.openToWrite(place.archive, place.directory, fstab);
 
 describe("ArchiveRoot", () => {
   test("opens a marked directory, and removes the unfinished file of an earlier run", () => {
     using root = open();
     place.put(join(place.archive, root.unfinished), "x");
-    // That of another hub, which may be at work.
-    place.put(join(place.archive, ".incoming-another"), "x");
+    // That of a hub whose data directory this is by mistake.
+    place.put(join(place.archive, ".incoming-1-2-3"), "x");
     using again = open();
     expect(root.isMarked && again.isMarked).toBe(true);
-    expect(readdirSync(place.archive).toSorted()).toEqual([MARK, ".incoming-another"]);
+    expect(readdirSync(place.archive).toSorted()).toEqual([MARK, ".incoming-1-2-3"]);
     expect(again.unfinished).not.toBe(root.unfinished);
   });
 
   test("refuses an unmarked directory on the disk of the data or of the system", () => {
     rmSync(join(place.archive, MARK));
     expect(open).toThrow(
-      `${place.archive} is no archive yet, and is not on a disk of its own: mount the disk that belongs there, or make it an archive with: imagehub archive --init`,
+      `${place.archive} is no archive yet, and no disk of its own is mounted there: mount the disk that belongs there, or make it an archive with: imagehub archive --init`,
     );
     expect(readdirSync(place.archive)).toEqual([]);
   });
@@ -85,14 +88,38 @@ describe("ArchiveRoot", () => {
   });
 });
 
+describe("An archive of another data directory", () => {
+  test("is refused, and can be taken over", () => {
+    // A mark that names none becomes that of the first.
+    open()[Symbol.dispose]();
+    const openOther = () => ArchiveRoot.openToWrite(place.archive, another());
+    expect(openOther).toThrow(
+      `${place.archive} is the archive of ${hostname()}:${place.directory.path}, and this is ${hostname()}:${place.path}/other: give each hub an archive of its own; if only the name or the path is new, take it over with: imagehub archive --init`,
+    );
+    // No answer of it lets an image be deleted.
+    const archive = new Archive(place.settings, another());
+    expect(archive.problem()).toContain("is the archive of");
+    expect(() => archive.open("2021-09-23")).toThrow("is the archive of");
+    expect(ArchiveRoot.init(place.archive, another())).toBe(true);
+    openOther()[Symbol.dispose]();
+    expect(open).toThrow("is the archive of");
+  });
+
+  test("is the same under another path to the same directory", () => {
+    open()[Symbol.dispose]();
+    const link = join(place.path, "link");
+    symlinkSync(place.directory.path, link);
+    ArchiveRoot.openToWrite(place.archive, new DataDirectory(link))[Symbol.dispose]();
+  });
+});
+
 describe("ArchiveRoot.init", () => {
   test("marks a directory, and makes it, but not the one above", () => {
     const init = () => ArchiveRoot.init(place.archive, place.directory);
-    expect(init()).toBe(false);
     rmSync(place.archive, { recursive: true });
     expect(init()).toBe(true);
     expect(readFileSync(join(place.archive, MARK), "utf8")).toMatch(
-      /^This directory is an archive of imagehub[^]*\n[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}\n$/,
+      /^This directory is an archive of imagehub[^]*\nData directory: .+\n[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}\n$/,
     );
     expect(init()).toBe(false);
     place.archive = join(place.path, "none/archive");
@@ -118,10 +145,27 @@ describe.skipIf(lacksMount())("ArchiveRoot on a disk of its own", () => {
       expect(root.isMarked).toBe(true);
     }
     disk.unmount();
-    expect(open).toThrow("is not on a disk of its own");
+    expect(open).toThrow("no disk of its own is mounted there");
     expect(readdirSync(disk.path)).toEqual([]);
     disk.mount();
     expect(existsSync(join(disk.path, MARK))).toBe(true);
+  });
+
+  test("does not mark an empty mount point that lies on a third disk", () => {
+    using disk = new LoopDisk(SMALL);
+    place.archive = join(disk.path, "nas");
+    mkdirSync(place.archive);
+    expect(open).toThrow("no disk of its own is mounted there");
+    // As systemd does with ReadWritePaths=.
+    run("/", "mount", "--bind", place.archive, place.archive);
+    try {
+      expect(open).toThrow("no disk of its own is mounted there");
+    } finally {
+      run("/", "umount", place.archive);
+    }
+    expect(readdirSync(place.archive)).toEqual([]);
+    expect(ArchiveRoot.init(place.archive, place.directory)).toBe(true);
+    open()[Symbol.dispose]();
   });
 
   test("does not mark a directory that is only bound to its place", () => {
@@ -129,7 +173,7 @@ describe.skipIf(lacksMount())("ArchiveRoot on a disk of its own", () => {
     // As systemd does with ReadWritePaths=.
     run("/", "mount", "--bind", place.archive, place.archive);
     try {
-      expect(open).toThrow("is not on a disk of its own");
+      expect(open).toThrow("no disk of its own is mounted there");
       expect(readdirSync(place.archive)).toEqual([]);
     } finally {
       run("/", "umount", place.archive);

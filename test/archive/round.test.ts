@@ -1,5 +1,6 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, spyOn, test } from "bun:test";
 import {
+  linkSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -11,12 +12,20 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
+import { restoreDay } from "../../src/archive/restore.ts";
 import { archiveDays, dueDates, type RoundOptions } from "../../src/archive/round.ts";
+import { ReadError } from "../../src/archive/content.ts";
+import type { Member } from "../../src/archive/layout.ts";
+import { ArchiveRoot } from "../../src/archive/root.ts";
+import { Source } from "../../src/archive/source.ts";
 import { UnchangedDays } from "../../src/archive/unchanged.ts";
+import { verifyDay } from "../../src/archive/verify.ts";
 import { readDays } from "../../src/catalog/catalog.ts";
-import { DataDirectory } from "../../src/store/data-directory.ts";
+import { imageName } from "../../src/protocol/names.ts";
+import { DataDirectory, Part } from "../../src/store/data-directory.ts";
 import { JPEG, judge, nameOf, Place, run, TODAY } from "../support/archive/days.ts";
 import { forEachTest } from "../support/for-each-test.ts";
+import { guardAt } from "../support/store/data-guard.ts";
 
 let place: Place;
 forEachTest(
@@ -51,6 +60,7 @@ describe.each(["tree", "tar"] as const)("archiveDays with format %s", (format) =
       days: [OLD, DAY],
       files: 4,
       bytes: 2 * JPEG.byteLength + 7 + 38,
+      mended: 0,
       foreign: 0,
       problems: [],
       isStopped: false,
@@ -142,6 +152,24 @@ describe.each(["tree", "tar"] as const)("archiveDays with format %s", (format) =
     expect((await archive({ dates: [DAY] })).problems).toHaveLength(1);
   });
 
+  test("reports an event log that another hub has archived, and leaves both", async () => {
+    place.image(DAY, "Barn");
+    place.log(DAY);
+    await archive();
+    const log = place.directory.datedLog(20_210_923);
+    const problems = [
+      `Cannot archive ${DAY}: logs/imagehub.log.${DAY} is archived with another content, which stays as it is: give each hub an archive of its own`,
+    ];
+    for (const text of ["of another length\n", `${DAY} 08:00:00,001 ~ Gate|Temp|7\n`]) {
+      writeFileSync(log, text);
+      utimesSync(log, 1000, 1000);
+      // One of the same length shows when the day is named.
+      const isSame = text.length === 38;
+      expect(await archive(isSame ? { dates: [DAY] } : {})).toMatchObject({ files: 0, problems });
+    }
+    expect(judge(place.archive)).toHaveLength(2);
+  });
+
   test("leaves out what is not the hub's", async () => {
     const folder = place.directory.dateFolder(DAY);
     place.image(DAY, "Barn");
@@ -165,11 +193,22 @@ describe.each(["tree", "tar"] as const)("archiveDays with format %s", (format) =
       `日本語-${"é".repeat(60)}`,
       "a_b",
       "'\"$(x)",
+      imageName("no \udce9 character"),
     ];
     for (const camera of cameras) place.image(DAY, camera, 0, camera);
-    expect(await archive()).toMatchObject({ files: 5, problems: [] });
+    expect(await archive()).toMatchObject({ files: 6, foreign: 0, problems: [] });
     expect(judge(place.archive)).toEqual(cameras.map((each) => imagePath(DAY, each)).toSorted());
     expect(await archive({ dates: [DAY] })).toMatchObject({ files: 0, problems: [] });
+  });
+
+  test("a name that is not UTF-8 is not the hub's, also if it looks like one that is", async () => {
+    const folder = place.directory.dateFolder(DAY);
+    place.image(DAY, "Barn\uFFFD");
+    for (const camera of ["Barn", "Gate"])
+      run(folder, "bash", "-c", `echo x > "$(printf '${nameOf(DAY, `${camera}\\xe9`)}')"`);
+    expect(readdirSync(folder)).toHaveLength(3);
+    expect(await archive()).toMatchObject({ days: [DAY], files: 1, foreign: 2, problems: [] });
+    expect(judge(place.archive)).toEqual([imagePath(DAY, "Barn\uFFFD")]);
   });
 
   test("looks again at a day that was whole only if something has changed", async () => {
@@ -257,6 +296,86 @@ describe.each(["tree", "tar"] as const)("archiveDays with format %s", (format) =
   });
 });
 
+/** Overwrites a byte of the copy of an image in the archive. */
+function damage(camera: string): void {
+  const isTree = place.format === "tree";
+  const path = join(place.archive, isTree ? imagePath(DAY, camera) : `${DAY}.tar`);
+  const bytes = readFileSync(path);
+  const at = isTree ? 0 : bytes.indexOf(JPEG, bytes.indexOf(imagePath(DAY, camera)));
+  bytes[at + 1000]! ^= 1;
+  writeFileSync(path, bytes);
+}
+
+describe.each(["tree", "tar"] as const)("archiveDays with a damaged copy in a %s", (format) => {
+  forEachTest(
+    () => ({ [Symbol.dispose]: () => undefined }),
+    () => (place.format = format),
+  );
+
+  test.each(["tree", "tar"] as const)("replaces it as %s when its day is named", async (next) => {
+    place.image(DAY, "Barn");
+    place.image(DAY, "Gate", 1, "another");
+    await archive();
+    damage("Barn");
+    place.format = next;
+    expect(await archive()).toMatchObject({ files: 0, mended: 0 });
+    const would = await archive({ dates: [DAY], isDryRun: true });
+    expect(would).toMatchObject({ files: 1, problems: [] });
+    expect(await archive({ dates: [DAY] })).toMatchObject({ files: 1, mended: 1, problems: [] });
+    expect(await archive({ dates: [DAY] })).toMatchObject({ files: 0, mended: 0, problems: [] });
+    rmSync(place.directory.dateFolder(DAY), { recursive: true });
+    const restored = await restoreDay(place.archive, place.directory, DAY);
+    expect(restored).toMatchObject({ files: 2, problems: [] });
+    // A tar stays as it is.
+    expect(place.names().filter((name) => name.endsWith("-2.tar"))).toHaveLength(
+      format === "tar" && next === "tar" ? 1 : 0,
+    );
+    if (format === "tree") expect(judge(place.archive)).toHaveLength(2);
+  });
+
+  test("leaves it if the image here is another one", async () => {
+    place.image(DAY, "Barn");
+    await archive();
+    damage("Barn");
+    place.image(DAY, "Barn", 0, Buffer.concat([JPEG.subarray(0, -1), Buffer.from("x")]));
+    expect(await archive({ dates: [DAY] })).toMatchObject({
+      files: 0,
+      problems: [
+        `Cannot archive ${DAY}: ${imagePath(DAY, "Barn")} is damaged or missing in the archive, and has another content here`,
+      ],
+    });
+  });
+});
+
+test("archiveDays leaves one image that cannot be read out of the tar, and writes that once", async () => {
+  place.format = "tar";
+  for (let second = 0; second < 3; second++) place.image(DAY, "Barn", second);
+  const bad = place.image(DAY, "Gate");
+  const opened: string[] = [];
+  const open = Reflect.get(Source.prototype, "open") as (this: Source, member: Member) => number;
+  using _ = spyOn(Source.prototype, "open").mockImplementation(function (this: Source, member) {
+    opened.push(member.name);
+    if (member.name === bad && isBad) throw new ReadError("input/output error");
+    return open.call(this, member);
+  });
+  let isBad = true;
+  const refused = {
+    days: [],
+    problems: [expect.stringContaining(`${imagePath(DAY, "Gate")} cannot be read`)],
+  };
+  expect(await archive()).toMatchObject({ ...refused, files: 3 });
+  expect(place.names()).toEqual([`${DAY}.tar`, `${DAY}.tar.sha256`]);
+  opened.length = 0;
+  expect(await archive()).toMatchObject({ ...refused, files: 0 });
+  // The others are not read again, as the day cannot be whole.
+  expect([place.names().length, opened]).toEqual([2, [bad]]);
+  isBad = false;
+  expect(await archive()).toMatchObject({ days: [DAY], files: 1, problems: [] });
+  expect(judge(place.archive)).toHaveLength(4);
+  const text = run(place.archive, "tar", "xOf", `${DAY}-2.tar`, `manifests/${DAY}.sha256`);
+  expect(text).toBe(readFileSync(join(place.archive, `manifests/${DAY}.sha256`), "utf8"));
+});
+
 test("archiveDays copies a file again that is missing in the archive, when its day is named", async () => {
   place.image(DAY, "Barn");
   await archive();
@@ -271,6 +390,32 @@ test("archiveDays archives nothing of today or later, also if it is named", asyn
   place.image("2021-09-26", "Barn");
   const named = await archive({ dates: [TODAY, "2021-09-26"] });
   expect([named, await archive()]).toMatchObject([{ files: 0 }, { files: 0 }]);
+});
+
+test("archiveDays archives images that are only among the protected ones", async () => {
+  const kept = place.image(DAY, "Kept");
+  const both = place.image(DAY, "Both", 1);
+  const folder = place.directory.keptFolder(DAY);
+  mkdirSync(folder, { recursive: true });
+  for (const name of [kept, both])
+    linkSync(join(place.directory.dateFolder(DAY), name), join(folder, name));
+  writeFileSync(join(folder, "notes.txt"), "x");
+  rmSync(join(place.directory.dateFolder(DAY), kept));
+  const unchanged = new UnchangedDays(place.directory);
+  expect(await archive({ unchanged })).toMatchObject({ files: 2, foreign: 0, problems: [] });
+  expect(judge(place.archive)).toEqual([imagePath(DAY, "Both", 1), imagePath(DAY, "Kept")]);
+  await archive({ unchanged });
+  // Also if the folder of the day is gone.
+  rmSync(place.directory.dateFolder(DAY), { recursive: true });
+  rmSync(join(place.archive, "images"), { recursive: true });
+  expect(await archive({ dates: [DAY] })).toMatchObject({ files: 2, problems: [] });
+  rmSync(place.archive, { recursive: true });
+  ArchiveRoot.init(place.archive, place.directory);
+  expect(await archive({ unchanged })).toMatchObject({ days: [DAY], files: 2 });
+  const found = await verifyDay(place.settings, place.directory, DAY);
+  expect(found).toMatchObject({ files: 2, archived: 2, problems: [] });
+  writeFileSync(join(folder, kept), JPEG.subarray(0, -100));
+  expect((await verifyDay(place.settings, place.directory, DAY)).problems).toHaveLength(2);
 });
 
 test("archiveDays says so if nothing is stored of a day that is named", async () => {
@@ -339,4 +484,21 @@ test("dueDates counts from the day", () => {
   expect(dueDates(dates, "2024-03-01", 1)).toEqual(["2024-02-28", "2024-02-29"]);
   expect(dueDates(dates, "2024-03-01", 2)).toEqual(["2024-02-28"]);
   expect(dueDates(dates, "2024-03-31", 30)).toEqual(["2024-02-28", "2024-02-29", "2024-03-01"]);
+});
+
+test("archiveDays stops at the file at which another data directory is in the way", async () => {
+  for (let second = 0; second < 20; second++) place.image(DAY, "Barn", second);
+  const guard = guardAt(place.directory.path);
+  const { path } = place.directory;
+  const onProgress = (_: string, done: number): void => {
+    if (done === 10) renameSync(path, `${path}-away`);
+  };
+  const stopped = await archive({ onProgress, check: () => guard.check(Part.images) });
+  expect(stopped).toMatchObject({
+    days: [],
+    problems: [expect.stringContaining("is not there any more")],
+  });
+  expect(place.names()).toHaveLength(10);
+  renameSync(`${path}-away`, path);
+  expect(await archive()).toMatchObject({ days: [DAY], files: 10 });
 });

@@ -47,6 +47,7 @@ describe("imagehub archive", () => {
       days: [DAY],
       files: 1,
       bytes: JPEG.byteLength,
+      mended: 0,
       foreign: 0,
       problems: [],
       isStopped: false,
@@ -119,6 +120,14 @@ describe("imagehub archive", () => {
 });
 
 test("formatRound says that it was stopped, and not that there is nothing to do", () => {
-  const round = { days: [], files: 0, bytes: 0, foreign: 0, problems: [], isStopped: true };
+  const round = {
+    days: [],
+    files: 0,
+    bytes: 0,
+    mended: 0,
+    foreign: 0,
+    problems: [],
+    isStopped: true,
+  };
   expect(formatRound(round, "/archive", false)).toBe("Stopped; the next run continues\n");
 });

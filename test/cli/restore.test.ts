@@ -1,7 +1,8 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
-import { readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { EXIT } from "../../src/errors.ts";
+import { WorkLock } from "../../src/store/work-lock.ts";
 import { nameOf } from "../support/archive/days.ts";
 import { Home } from "../support/archive/home.ts";
 import { forEachTest } from "../support/for-each-test.ts";
@@ -39,6 +40,34 @@ describe("imagehub restore", () => {
     expect((await home.cli("restore", DAY)).stdout).toBe(
       `Restored 0 files (0 bytes) of ${DAY}; there already: 2 files\n`,
     );
+  });
+
+  test("protects the day with --protect, and no rule deletes meanwhile", async () => {
+    home.image(DAY, "Barn");
+    const gate = home.image(DAY, "Gate");
+    home.log(DAY);
+    await home.cli("archive");
+    rmSync(join(folder(), nameOf(DAY, "Barn")));
+    {
+      using lock = WorkLock.tryToTake(home.directory, "prune");
+      expect(lock).toBeDefined();
+      const busy = await home.cli("restore", DAY, "--protect");
+      expect(busy).toMatchObject({ status: EXIT.failure });
+      expect(busy.stderr).toContain("is deleting images right now");
+    }
+    expect(await home.cli("restore", DAY, "--protect", "--dry-run")).toMatchObject({
+      stdout: `Would restore 1 file (65.3 kB) of ${DAY}; there already: 2 files\n`,
+    });
+    expect(existsSync(home.directory.kept)).toBe(false);
+    // One that was changed here is not what was restored.
+    writeFileSync(join(folder(), gate), "changed");
+    const { status, stdout, stderr } = await home.cli("restore", DAY, "--protect");
+    expect([status, stdout]).toEqual([
+      EXIT.failure,
+      `Restored 1 file (65.3 kB) of ${DAY}; there already: 1 file\nProtected: 1 image\n`,
+    ]);
+    expect(stderr).toContain("is stored with another content");
+    expect(readdirSync(home.directory.keptFolder(DAY))).toEqual([nameOf(DAY, "Barn")]);
   });
 
   test("brings a day back under a running hub, which goes on storing", async () => {

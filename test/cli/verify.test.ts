@@ -79,7 +79,7 @@ describe("imagehub verify", () => {
     const { status, stderr } = await home.cli("verify");
     expect([status, stderr]).toEqual([
       EXIT.failure,
-      expect.stringContaining("is no archive yet, and is not on a disk of its own"),
+      expect.stringContaining("is no archive yet, and no disk of its own is mounted there"),
     ]);
   });
 

@@ -38,6 +38,11 @@ export interface DiskOptions {
   readonly inodes?: number;
 }
 
+/** What a command prints. */
+function told(...words: readonly string[]): string {
+  return Bun.spawnSync([...words]).stdout.toString();
+}
+
 /** A disk, mounted until it is disposed of. */
 export class LoopDisk implements Disposable {
   readonly path: string;
@@ -111,7 +116,6 @@ export class LoopDisk implements Disposable {
   /** Damages the inode of a file or folder: its checksum is wrong. Nobody may use the disk. */
   damage(path: string): void {
     this.unmount();
-    const told = (...words: string[]): string => Bun.spawnSync(words).stdout.toString();
     const place = told("debugfs", "-R", `imap "${path.slice(this.path.length)}"`, this.#image);
     const [, block, offset] = /block (\d+), offset (0x[\da-f]+)/.exec(place)!;
     const [, blockBytes] = /Block size: +(\d+)/.exec(told("dumpe2fs", "-h", this.#image))!;

@@ -71,7 +71,15 @@ describe("Kept", () => {
 test("ArchiveState says what is wrong with the archive, until a round ends well", () => {
   const state = new ArchiveState();
   expect(state.problem).toBeUndefined();
-  const round = { days: [], files: 1, bytes: 10, foreign: 0, problems: [], isStopped: false };
+  const round = {
+    days: [],
+    files: 1,
+    bytes: 10,
+    mended: 0,
+    foreign: 0,
+    problems: [],
+    isStopped: false,
+  };
   state.add({ ...round, problems: ["It is not mounted", "x"] });
   expect(state.problem).toBe(
     "The archive has not been up to date for 0 minutes: It is not mounted, and 1 more",

@@ -175,7 +175,7 @@ describe.skipIf(lacksMount())("what cannot be deleted", () => {
     lock(DATES[0]!, "+i");
     try {
       const { pruned, problems, hasFailed } = await round({ min_free: 4.5 * MB });
-      expect(pruned.map(({ ranges: [range] }) => range?.from)).toContain(DATES[1]!);
+      expect(pruned.map(({ ranges: [range] }) => range?.from)).toContain(DATES[1]);
       expect(hasFailed).toBe(true);
       expect(problems).toEqual([
         expect.stringContaining(`Cannot delete 24 images of ${DATES[0]}: `),

@@ -265,7 +265,7 @@ describe.skipIf(lacksMount())("on disks", () => {
     passThroughCopies();
   });
 
-  test("a full disk loses nothing", () => {
+  test("a disk without room for copies keeps what is left for the hub", () => {
     using disk = new SmallDisk("size=1m");
     directory = new DataDirectory(disk.path);
     const folder = directory.dateFolder(DAY);
@@ -274,11 +274,45 @@ describe.skipIf(lacksMount())("on disks", () => {
     mkdirSync(folder, { recursive: true });
     mkdirSync(directory.keptFolder(DAY), { recursive: true });
     writeFileSync(join(folder, BARN), new Uint8Array(100_000));
-    disk.fill(8192);
-    expect(() => run("protect", [DAY])).toThrow("ENOSPC");
+    disk.fill(120_000);
+    expect(run("protect", [DAY])).toEqual({
+      problems: [
+        `${image(BARN)} cannot be copied to ${directory.keptFolder(DAY)}: there is no room`,
+      ],
+    });
     expect(readdirSync(directory.keptFolder(DAY))).toEqual([]);
     disk.makeRoom();
     expect(run("protect", [DAY])).toEqual({ done: 1, copied: 1, problems: [] });
+    // Nor is one given back where there is no room.
+    rmSync(image(BARN));
+    using full = new SmallDisk("size=100k");
+    rmSync(directory.images);
+    symlinkSync(full.path, directory.images);
+    expect(run("unprotect", [DAY]).problems).toEqual([
+      `${kept(BARN)} cannot be copied to ${directory.dateFolder(DAY)}: there is no room`,
+    ]);
+    expect(readdirSync(directory.keptFolder(DAY))).toEqual([BARN]);
+  });
+
+  test.skipIf(lacks("exfat"))("an image that cannot have its name there is not protected", () => {
+    using disk = new ExfatDisk();
+    using other = tempDir();
+    directory = new DataDirectory(join(disk.path, "data"));
+    mkdirSync(directory.path);
+    mkdirSync(directory.logs);
+    const elsewhere = fill(other.path);
+    const why = `Why?-${DAY}T16.58.47.490303.jpg`;
+    writeFileSync(join(elsewhere.dateFolder(DAY), why), "why");
+    // exFAT has no links.
+    directory = Object.assign(new DataDirectory(directory.path), { images: elsewhere.images });
+    const { done, copied, problems } = run("protect", [DAY]);
+    expect([done, copied, problems]).toEqual([
+      2,
+      2,
+      [`${image(why)} cannot have this name in ${directory.keptFolder(DAY)} (ENOENT)`],
+    ]);
+    expect(readdirSync(directory.keptFolder(DAY)).toSorted()).toEqual([BARN, GATE]);
+    expect(readdirSync(directory.path).filter((name) => name.startsWith("."))).toEqual([]);
   });
 
   test("what it has done survives a power cut, and image and protection are never both gone", () => {

@@ -1,0 +1,53 @@
+/**
+ * A copy under the same name in another folder, where a hard link is not possible. It has exactly
+ * this name: under another one, it would protect nothing.
+ *
+ * @module
+ */
+
+import { realpathSync, statfsSync } from "node:fs";
+import { contentOf, copyFile } from "../archive/content.ts";
+import { isNameRefused, unusualIn } from "../archive/refused.ts";
+import { SPARE_BYTES } from "../archive/restore.ts";
+import { close } from "../os/files.ts";
+import { type Entry, Folder } from "../os/folder.ts";
+import { type DataDirectory, TEMPORARY_PREFIX } from "../store/data-directory.ts";
+
+/** Of a small disk, this part is left to a hub that stores meanwhile. */
+const SPARE_PART = 0.05;
+
+/**
+ * Copies a file. The copy is on the disk before it has its name.
+ *
+ * @returns why it cannot be there, as a message
+ * @throws {SystemError} and {Error} of node:fs
+ */
+export function copyInstead(
+  { path }: DataDirectory,
+  from: Folder,
+  to: Folder,
+  name: string,
+  { size, modifiedS }: Entry,
+): string | undefined {
+  const what = `${from.path}/${name} cannot`;
+  const { bavail, blocks, bsize } = statfsSync(to.path);
+  if (bavail * bsize < size + Math.min(SPARE_BYTES, SPARE_PART * blocks * bsize))
+    return `${what} be copied to ${to.path}: there is no room`;
+  using top = Folder.open(realpathSync(path));
+  // Programs that watch a folder see only final names, unless it is on a disk of its own.
+  const place = to.entry(".")!.device === top.entry(".")!.device ? top : to;
+  const unfinished = `${TEMPORARY_PREFIX}protect${unusualIn(name)}`;
+  const fd = from.openFile(name);
+  try {
+    // That of an earlier run, which was ended.
+    place.unlink(unfinished);
+    const copy = { content: contentOf(fd), modifiedS, place, unfinished, folder: to, name };
+    if (copyFile(copy) === undefined) return `${what} be copied to ${to.path}: the name is taken`;
+    return undefined;
+  } catch (error) {
+    if (!isNameRefused(error)) throw error;
+    return `${what} have this name in ${to.path} (${error.code})`;
+  } finally {
+    close(fd);
+  }
+}
