@@ -93,8 +93,8 @@ export class ArchivedDay implements Disposable {
 
   /**
    * Whether nothing is lost if an image is deleted: it is in the manifest, and both the image and
-   * its copy are read now and have the manifest's sum. No time of a file says as much: the manifest is
-   * made anew when something comes to its day.
+   * its copy are read now and have the manifest's sum. No time of a file says as much: the manifest
+   * is made anew when something comes to its day.
    *
    * @param local the folder of the day, from which it is to be deleted
    * @throws {ArchiveProblem} if the archive's disk has gone

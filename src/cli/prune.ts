@@ -55,6 +55,7 @@ export async function prune(options: PruneOptions): Promise<ExitStatus> {
         storedLastDay: [],
       },
       isFutile: false,
+      storedImages: () => 0,
       until: twoHoursAgo(calendar),
       archive,
       isForced: options.force === true,

@@ -50,8 +50,8 @@ export class EnoughBytes implements Enough {
 }
 
 /**
- * After so much was deleted, in bytes, the disk must have got back a part of it. Cameras take some
- * of it at once.
+ * After so much was deleted, in bytes, the disk must have got back a part of it, together with what
+ * cameras have stored meanwhile: a full disk has them take at once what is freed.
  */
 const FUTILE_BYTES = 8e6;
 const FUTILE_PART = 0.1;
@@ -62,8 +62,9 @@ const FUTILE_PART = 0.1;
  */
 export class EnoughFree implements Enough {
   private readonly wanted: Room;
-  /** The space before, and what the images took that are gone since. */
+  /** The space before, what was stored until then, and what the images took that are gone since. */
   private before: Space;
+  private storedBefore: number;
   private gone: Room = NOTHING;
   /** The same since the disk was asked last to write down what is gone. */
   private synced: { readonly space: Space; readonly gone: Room };
@@ -71,14 +72,19 @@ export class EnoughFree implements Enough {
   /** Images with another name: they take no space of their own. */
   linked = 0;
 
-  /** @param look looks at the disk; for tests */
+  /**
+   * @param storedBytes what cameras have stored, from any beginning
+   * @param look looks at the disk; for tests
+   */
   constructor(
     private readonly directory: DataDirectory,
     minFree: Settings["keep"]["min_free"],
     private readonly isRehearsal: boolean,
+    private readonly storedBytes: () => number,
     private readonly look: () => Space = () => spaceOf(directory),
   ) {
     this.before = this.look();
+    this.storedBefore = storedBytes();
     this.synced = { space: this.before, gone: NOTHING };
     this.wanted = wantedRoom(minFree, this.before);
   }
@@ -112,13 +118,15 @@ export class EnoughFree implements Enough {
     const space = this.sync();
     this.found = !this.isGained(space);
     this.before = space;
+    this.storedBefore = this.storedBytes();
     this.gone = NOTHING;
     this.synced = { space, gone: NOTHING };
     return this.found;
   }
 
   private isGained({ freeBytes }: Space): boolean {
-    return freeBytes - this.before.freeBytes >= this.gone.bytes * FUTILE_PART;
+    const stored = Math.max(0, this.storedBytes() - this.storedBefore);
+    return freeBytes - this.before.freeBytes + stored >= this.gone.bytes * FUTILE_PART;
   }
 
   /** Some file systems give space back only when they have written that it is free. */

@@ -12,6 +12,7 @@ import { daysAfter } from "../protocol/calendar.ts";
 import { isUndated } from "./age.ts";
 import type { Rules } from "./rules.ts";
 import { sharesOf } from "./shares.ts";
+import { bytesOf, type HeldDay, type Step, type Steps, Stock } from "./stock.ts";
 
 /** Images of one day, or of some cameras of that day. */
 export interface Candidate {
@@ -27,18 +28,6 @@ export interface Deletion {
   readonly candidates: readonly Candidate[];
   /** How much of them has to go, in bytes; infinite for all. */
   readonly bytes: number;
-}
-
-/** What may be deleted of a day: all but protected images. */
-interface HeldDay {
-  readonly date: string;
-  readonly cameras: readonly { readonly name: string; readonly bytes: number }[];
-}
-
-/** A day, or one camera of it: a step of a decision. */
-interface Step {
-  readonly date: string;
-  readonly camera?: string;
 }
 
 /** What the decision depends on. */
@@ -88,18 +77,14 @@ export function plan(rules: Rules, situation: Situation): Plan {
 }
 
 class Planner {
-  /** What is left after the decisions so far: bytes by camera of each day, in the order they go. */
-  private readonly left: Map<string, Map<string, number>>;
+  /** What is left after the decisions so far. */
+  private readonly stock: Stock;
   private leftBytes: number;
+  private readonly protectedBytes: number;
   /** What has to go by the decisions so far. */
   private bytes = 0;
-  /** The same by camera, over all days. */
-  private readonly held = new Map<string, number>();
-  /** What may go, the oldest first: whole days, and days of each camera. */
-  private readonly days = this.oldest();
-  private readonly daysOf = new Map<string, Generator<Step>>();
   /** How each deletion goes on. */
-  private readonly deletions = new Map<Deletion, () => Step | undefined>();
+  private readonly deletions = new Map<Deletion, Steps>();
   private readonly waiting = new Set<string>();
   private waitingBytes = 0;
   private readonly unmet: Reason[] = [];
@@ -108,26 +93,10 @@ class Planner {
     private readonly rules: Rules,
     private readonly situation: Situation,
   ) {
-    // What a wrong clock has dated is the last to go: it may be of last night.
-    const days = Map.groupBy(situation.days, ({ date }) => isUndated(date));
-    this.left = new Map(
-      [...(days.get(false) ?? []), ...(days.get(true) ?? [])].map(({ date, cameras }) => [
-        date,
-        new Map(cameras.map(({ name, bytes }) => [name, bytes])),
-      ]),
-    );
+    this.stock = new Stock(situation.days, rules, (date) => this.mayGo(date));
     this.leftBytes = situation.totalBytes;
-    const dates = new Map<string, string[]>();
-    for (const [date, cameras] of this.left) {
-      for (const [camera, bytes] of cameras) {
-        this.held.set(camera, (this.held.get(camera) ?? 0) + bytes);
-        if (!rules.hasCameras) continue;
-        const own = dates.get(camera);
-        if (own === undefined) dates.set(camera, [date]);
-        else own.push(date);
-      }
-    }
-    for (const [camera, own] of dates) this.daysOf.set(camera, this.oldestOf(camera, own));
+    const held = this.stock.cameras.reduce((sum, { bytes }) => sum + bytes, 0);
+    this.protectedBytes = situation.totalBytes - held;
   }
 
   plan(): Plan {
@@ -159,25 +128,22 @@ class Planner {
     const { rules, situation } = this;
     const isOld = this.ageTest();
     const whole: Candidate[] = [];
-    const parts: Candidate[] = [];
-    for (const [date, cameras] of this.left) {
+    const some: Candidate[] = [];
+    for (const { date, parts } of this.stock.days) {
       if (situation.spared.has(date) || isUndated(date)) continue;
-      const due = [...cameras.keys()].filter((camera) =>
-        isOld(date, rules.limitsOf(camera).days ?? rules.days),
-      );
+      const due = parts.filter(({ camera }) => isOld(date, camera.limits.days ?? rules.days));
       if (due.length === 0) continue;
-      if (!this.isFree(date)) {
-        if (this.waiting.has(date))
-          this.waitingBytes += due.reduce((sum, camera) => sum + cameras.get(camera)!, 0);
+      if (!this.mayGo(date)) {
+        if (this.waiting.has(date)) this.waitingBytes += bytesOf(due);
         continue;
       }
-      const areAll = due.length === cameras.size && isOld(date, rules.days);
+      const areAll = due.length === parts.length && isOld(date, rules.days);
       if (areAll) whole.push({ date });
-      else parts.push({ date, cameras: due });
-      for (const camera of due) this.bytes += this.remove({ date, camera });
+      else some.push({ date, cameras: due.map(({ camera }) => camera.name) });
+      this.bytes += this.remove(due);
     }
     this.add("days", whole, Number.POSITIVE_INFINITY);
-    this.add("cameras.days", parts, Number.POSITIVE_INFINITY);
+    this.add("cameras.days", some, Number.POSITIVE_INFINITY);
   }
 
   /** Tells whether a date is older than so many days. Each limit is reckoned once. */
@@ -192,23 +158,24 @@ class Planner {
   }
 
   private byCamera(): void {
-    for (const [camera, bytes] of this.held) {
-      const { maxBytes } = this.rules.limitsOf(camera);
-      if (maxBytes === 0 || bytes <= maxBytes) continue;
-      this.take("cameras.max_bytes", bytes - maxBytes, () => nextOf(this.daysOf.get(camera)));
+    for (const camera of this.stock.cameras) {
+      const { bytes, limits } = camera;
+      if (limits.maxBytes > 0 && bytes > limits.maxBytes)
+        this.take("cameras.max_bytes", bytes - limits.maxBytes, this.stock.stepsOf(camera));
     }
   }
 
   /** What goes, one after the other, until this is left for all cameras together, in bytes. */
-  private stepsTo(all: number): () => Step | undefined {
-    const oldest = (): Step | undefined => nextOf(this.days);
-    if (!this.rules.hasCameras) return oldest;
-    const overShare = this.overShare(sharesOf(this.rules, this.held, all));
-    return () => nextOf(overShare) ?? oldest();
+  private stepsTo(all: number): Steps {
+    const { stock } = this;
+    if (!this.rules.hasCameras) return stock.wholeDays;
+    const shares = sharesOf(stock.cameras, Math.max(0, all - this.protectedBytes));
+    const overShare = stock.stepsOverShare(shares);
+    return () => overShare() ?? stock.wholeDays();
   }
 
   /** Takes one step after the other until enough is gone. @returns undefined if there is none */
-  private take(reason: Reason, bytes: number, next: () => Step | undefined): Deletion | undefined {
+  private take(reason: Reason, bytes: number, next: Steps): Deletion | undefined {
     const candidates: { date: string; cameras?: string[] }[] = [];
     let rest = bytes;
     while (rest > 0) {
@@ -218,8 +185,8 @@ class Planner {
         if (this.waiting.size > 0) this.waitingBytes += rest;
         break;
       }
-      rest -= this.remove(step);
-      const { date, camera } = step;
+      const { date, camera, parts } = step;
+      rest -= this.remove(parts);
       const last = candidates.at(-1);
       // The folder of a day is read once for all its cameras that follow each other.
       if (last?.date === date && camera !== undefined) last.cameras?.push(camera);
@@ -229,44 +196,8 @@ class Planner {
     return this.add(reason, candidates, bytes, next);
   }
 
-  private *oldest(): Generator<Step> {
-    for (const [date, cameras] of this.left)
-      if (cameras.size > 0 && this.isFree(date)) yield { date };
-  }
-
-  private *oldestOf(camera: string, dates: readonly string[]): Generator<Step> {
-    for (const date of dates)
-      if (this.left.get(date)!.has(camera) && this.isFree(date)) yield { date, camera };
-  }
-
-  /** The oldest day of the camera that is furthest over its share, as long as one is. */
-  private *overShare(shares: ReadonlyMap<string, number>): Generator<Step> {
-    const partOf = (camera: string): number => this.held.get(camera)! / shares.get(camera)!;
-    // The last one is the next; of equals, that with the first name.
-    const over = [...this.held.keys()]
-      .map((camera, place) => ({ camera, place, part: partOf(camera) }))
-      .filter(({ part }) => part > 1)
-      .toSorted((a, b) => a.part - b.part || b.place - a.place);
-    for (let top = over.pop(); top !== undefined; top = over.pop()) {
-      const step = nextOf(this.daysOf.get(top.camera));
-      if (step === undefined) continue;
-      yield step;
-      // By now the step is taken, so its camera has less.
-      top.part = partOf(top.camera);
-      if (top.part <= 1) continue;
-      let [low, high] = [0, over.length];
-      while (low < high) {
-        const middle = (low + high) >>> 1;
-        const { part, place } = over[middle]!;
-        if (part < top.part || (part === top.part && place > top.place)) low = middle + 1;
-        else high = middle;
-      }
-      over.splice(low, 0, top);
-    }
-  }
-
   /** Whether a day may go. Notes it if only its copy is missing. */
-  private isFree(date: string): boolean {
+  private mayGo(date: string): boolean {
     if (this.situation.young.has(date)) return false;
     if (!this.situation.unarchived.has(date)) return true;
     this.waiting.add(date);
@@ -275,24 +206,13 @@ class Planner {
 
   private unarchivedBytes(): number {
     const { young, unarchived } = this.situation;
-    let bytes = 0;
-    for (const [date, cameras] of this.left)
-      if (unarchived.has(date) && !young.has(date))
-        for (const own of cameras.values()) bytes += own;
-    return bytes;
+    return this.stock.days
+      .filter(({ date }) => unarchived.has(date) && !young.has(date))
+      .reduce((sum, { parts }) => sum + bytesOf(parts), 0);
   }
 
-  /** Takes a day, or a camera of it, as deleted. @returns its bytes */
-  private remove({ date, camera }: Step): number {
-    const cameras = this.left.get(date)!;
-    const gone = camera === undefined ? [...cameras.keys()] : [camera];
-    let bytes = 0;
-    for (const name of gone) {
-      const own = cameras.get(name) ?? 0;
-      bytes += own;
-      this.held.set(name, this.held.get(name)! - own);
-      cameras.delete(name);
-    }
+  private remove(parts: Step["parts"]): number {
+    const bytes = this.stock.take(parts);
     this.leftBytes -= bytes;
     return bytes;
   }
@@ -301,16 +221,11 @@ class Planner {
     reason: Reason,
     candidates: readonly Candidate[],
     bytes: number,
-    next: () => Step | undefined = () => undefined,
+    next: Steps = () => undefined,
   ): Deletion | undefined {
     if (candidates.length === 0) return undefined;
     const deletion = { reason, candidates, bytes };
     this.deletions.set(deletion, next);
     return deletion;
   }
-}
-
-function nextOf(steps: Generator<Step> | undefined): Step | undefined {
-  const result = steps?.next();
-  return result === undefined || result.done === true ? undefined : result.value;
 }

@@ -46,6 +46,8 @@ export interface RoundParts {
   readonly seen: SeenDays;
   /** Whether deleting has just freed nothing, so that `min_free` waits. */
   readonly isFutile: boolean;
+  /** How many images cameras have stored, from any beginning; 0 if that is not known. */
+  readonly storedImages: () => number;
   /** Images at or after this time are never deleted. */
   readonly until: { readonly date: string; readonly micros: number };
   /** Given if only archived images may be deleted. */
@@ -171,14 +173,15 @@ class Runner {
     plan: Plan,
     held: Holdings,
   ): Promise<void> {
-    const { directory, isRehearsal, shouldStop } = this.parts;
+    const { directory, isRehearsal, shouldStop, storedImages } = this.parts;
     const isMet = (): boolean => !isShort(minFree, spaceOf(directory));
     const missing = (): number => missingBytes(minFree, spaceOf(directory), meanBytes(held));
     if (isMet()) {
       this.isFutile = false;
       return;
     }
-    const enough = new EnoughFree(directory, minFree, isRehearsal);
+    const mean = meanBytes(held);
+    const enough = new EnoughFree(directory, minFree, isRehearsal, () => storedImages() * mean);
     let next = plan.deletions.find(({ reason }) => reason === "min_free");
     // The plan counts on what the other rules delete. That may have been less.
     if (!this.isFutile && !isRehearsal) next ??= plan.free(missing());

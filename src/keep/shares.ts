@@ -4,35 +4,30 @@
  * @module
  */
 
-import type { Rules } from "./rules.ts";
+import type { HeldCamera } from "./stock.ts";
 
 /**
  * The share of each camera: its own limit, as far as it holds as much, else an equal part of what
  * those leave. No camera is pushed below an equal part of all: for that, the own limits give way.
  *
- * @param held bytes by camera
  * @param all bytes for all cameras together
- * @returns bytes by camera, at least 1
+ * @returns bytes, at least 1
  */
-export function sharesOf(
-  rules: Rules,
-  held: ReadonlyMap<string, number>,
-  all: number,
-): Map<string, number> {
-  const claims = new Map<string, number>();
+export function sharesOf(cameras: readonly HeldCamera[], all: number): Map<HeldCamera, number> {
+  const claims = new Map<HeldCamera, number>();
   const others: number[] = [];
-  for (const [camera, bytes] of held) {
-    const { maxBytes } = rules.limitsOf(camera);
-    if (maxBytes > 0) claims.set(camera, Math.min(maxBytes, bytes));
+  for (const camera of cameras) {
+    const { limits, bytes } = camera;
+    if (limits.maxBytes > 0) claims.set(camera, Math.min(limits.maxBytes, bytes));
     else others.push(bytes);
   }
-  const equal = all / Math.max(1, held.size);
+  const equal = all / Math.max(1, cameras.length);
   const claimed = sum([...claims.values()]);
   const promised = sum(others.map((bytes) => Math.min(bytes, equal)));
   const part = Math.min(1, Math.max(0, all - promised) / Math.max(1, claimed));
   const level = levelOf(others, all - claimed * part);
   return new Map(
-    [...held.keys()].map((camera) => {
+    cameras.map((camera) => {
       const claim = claims.get(camera);
       return [camera, Math.max(1, claim === undefined ? level : claim * part)];
     }),

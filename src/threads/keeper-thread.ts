@@ -12,6 +12,7 @@ import { Calendar, systemClock } from "../protocol/calendar.ts";
 import { Integer } from "../shared/memory.ts";
 import type { KeeperMessage, KeeperRound } from "../shared/messages.ts";
 import { DataDirectory, Part } from "../store/data-directory.ts";
+import { imagesByDate } from "../store/date-folders.ts";
 import { DataDirectoryGone, DataGuard } from "../store/data-guard.ts";
 import { datedLogsMax, EventLog } from "../store/event-log.ts";
 import { WorkLock } from "../store/work-lock.ts";
@@ -60,6 +61,10 @@ async function keep({ settings, shared, seen, isFutile }: KeeperRound): Promise<
     check: (part) => guard.check(part),
     seen,
     isFutile,
+    storedImages: () =>
+      imagesByDate(shared)
+        .values()
+        .reduce((sum, images) => sum + images, 0),
     until: twoHoursAgo(calendar),
     archive,
     isForced: false,

@@ -5,7 +5,7 @@
  */
 
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
-import { mkdirSync, readdirSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, readdirSync, statfsSync } from "node:fs";
 import { daysAfter } from "../../src/protocol/calendar.ts";
 import { parseRecord } from "../../src/catalog/record.ts";
 import { LoopDisk } from "../faults/disk.ts";
@@ -79,6 +79,65 @@ describe.skipIf(lacksMount())("a disk that is filled by cameras", () => {
     expect(new Set(records.map(({ reason }) => reason))).toEqual(new Set(["min_free"]));
     const left = dates.reduce((sum, date) => sum + namesOf(directory, date).length, 0);
     expect(records.reduce((sum, { count }) => sum + count, 0)).toBe(4 * 300 - left);
+  });
+});
+
+describe.skipIf(lacksMount())("a disk that something else fills", () => {
+  const settings = { hub: { keep: { min_free: "10 %" } } };
+
+  test("costs as many images as are needed, however fast it fills", async () => {
+    using disk = new LoopDisk({ bytes: 256 * 2 ** 20 });
+    const directory = dataDirectory(`${disk.path}/imagehub_data`);
+    const dates = fillDays(directory, today(), 20, 120, 50_000);
+    await using hub = await startHub({ dir: disk.path, env: WITH_HTTP, timezone: "UTC", settings });
+    await answered(
+      async () => await statusOf(hub),
+      ({ kept }) => kept !== null,
+    );
+    const { bavail, bsize } = statfsSync(disk.path);
+    // Ten megabytes less than the rule asks for, in a moment.
+    const bytes = bavail * bsize - 0.1 * 256 * 2 ** 20 + 10e6;
+    Bun.spawnSync(["fallocate", "-l", String(Math.floor(bytes)), `${disk.path}/other.bin`]);
+    await answered(
+      async () => await statusOf(hub),
+      ({ kept }) => (kept?.pruned["min_free"]?.count ?? 0) > 0,
+    );
+    await Bun.sleep(3000);
+    const left = dates.filter((date) => namesOf(directory, date).length > 0).length;
+    // Two days are 12 MB; four of them would be far too many.
+    expect(left).toBeGreaterThanOrEqual(16);
+    expect((await statusOf(hub)).notices.join()).not.toContain("cannot be kept");
+  });
+
+  test("does not delete image after image if that frees nothing", async () => {
+    using disk = new LoopDisk({ bytes: 256 * 2 ** 20 });
+    const directory = dataDirectory(`${disk.path}/imagehub_data`);
+    const dates = fillDays(directory, today(), 20, 120, 50_000);
+    const held = dates.flatMap((date) =>
+      namesOf(directory, date).map((name) =>
+        openSync(`${directory.dateFolder(date)}/${name}`, "r"),
+      ),
+    );
+    try {
+      const { bavail, bsize } = statfsSync(disk.path);
+      const bytes = Math.floor(bavail * bsize - 20e6);
+      Bun.spawnSync(["fallocate", "-l", String(bytes), `${disk.path}/other.bin`]);
+      await using hub = await startHub({
+        dir: disk.path,
+        env: WITH_HTTP,
+        timezone: "UTC",
+        settings,
+      });
+      await answered(
+        async () => (await statusOf(hub)).notices.join(),
+        (notices) => notices.includes("deleting frees nothing"),
+      );
+      await Bun.sleep(8000);
+      const left = dates.reduce((sum, date) => sum + namesOf(directory, date).length, 0);
+      expect(left).toBeGreaterThan(held.length - 300);
+    } finally {
+      for (const fd of held) closeSync(fd);
+    }
   });
 });
 

@@ -38,11 +38,6 @@ export interface DiskOptions {
   readonly inodes?: number;
 }
 
-/** What a command prints. */
-function told(...words: readonly string[]): string {
-  return Bun.spawnSync([...words]).stdout.toString();
-}
-
 /** A disk, mounted until it is disposed of. */
 export class LoopDisk implements Disposable {
   readonly path: string;
@@ -116,9 +111,9 @@ export class LoopDisk implements Disposable {
   /** Damages the inode of a file or folder: its checksum is wrong. Nobody may use the disk. */
   damage(path: string): void {
     this.unmount();
-    const place = told("debugfs", "-R", `imap "${path.slice(this.path.length)}"`, this.#image);
+    const place = outputOf("debugfs", "-R", `imap "${path.slice(this.path.length)}"`, this.#image);
     const [, block, offset] = /block (\d+), offset (0x[\da-f]+)/.exec(place)!;
-    const [, blockBytes] = /Block size: +(\d+)/.exec(told("dumpe2fs", "-h", this.#image))!;
+    const [, blockBytes] = /Block size: +(\d+)/.exec(outputOf("dumpe2fs", "-h", this.#image))!;
     const fd = openSync(this.#image, "r+");
     try {
       // The lower half of the owner's number.
@@ -195,4 +190,8 @@ export class LoopDisk implements Disposable {
   [Symbol.dispose](): void {
     this.#undo();
   }
+}
+
+function outputOf(...words: string[]): string {
+  return Bun.spawnSync(words).stdout.toString();
 }

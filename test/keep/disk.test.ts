@@ -54,6 +54,7 @@ async function round(
     check: () => undefined,
     seen: { today: TODAY, confirmed: undefined, storedLastHour: [], storedLastDay: [] },
     isFutile: false,
+    storedImages: () => 0,
     until: { date: TODAY, micros: 0 },
     archive: undefined,
     isForced: false,
@@ -153,6 +154,23 @@ describe.skipIf(lacksMount())("min_free", () => {
     }
     const { isFutile } = await round({ min_free: 12 * MB }, { isFutile: true });
     expect(isFutile).toBe(false);
+  });
+
+  test("does not give up while cameras take at once what is freed", async () => {
+    fill(96, 40_000);
+    leave(4 * MB);
+    let stored = 0;
+    // As many bytes as are deleted: the free space stays the same.
+    const check = (): void => {
+      const { bavail, bsize } = statfsSync(disk.path);
+      const bytes = Math.max(0, bavail * bsize - 3 * MB);
+      Bun.spawnSync(["fallocate", "-l", String(bytes + 1), `${disk.path}/camera-${stored}`]);
+      stored += Math.ceil(bytes / 40_000);
+    };
+    const { isFutile } = await round({ min_free: 12 * MB }, { check, storedImages: () => stored });
+    expect(isFutile).toBe(false);
+    // It has gone on as long as there was something.
+    expect(paths().length).toBe(96);
   });
 
   test("a rehearsal tells the same, and changes nothing", async () => {

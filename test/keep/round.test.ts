@@ -43,6 +43,7 @@ async function round(
       ...seen,
     },
     isFutile: false,
+    storedImages: () => 0,
     until: { date: TODAY, micros: 12 * 3600 * 1e6 },
     archive: undefined,
     isForced: false,
