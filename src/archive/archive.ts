@@ -92,33 +92,31 @@ export class ArchivedDay implements Disposable {
   ) {}
 
   /**
-   * Whether nothing is lost if an image is deleted: it is in the manifest, its copy is read now and
-   * has the manifest's sum, and the image itself has not been changed since. An old image that
-   * reads differently is damaged, and the copy is the good one.
+   * Whether nothing is lost if an image is deleted: it is in the manifest, and both the image and
+   * its copy are read now and have the manifest's sum. No time of a file says as much: the manifest
+   * is made anew when something comes to its day.
    *
    * @param local the folder of the day, from which it is to be deleted
    * @throws {ArchiveProblem} if the archive's disk has gone
    * @throws {SystemError} if it cannot be looked at
    */
   has(name: string, local: Folder): boolean {
-    return this.holds(imageMember(this.date, name), local, false);
+    return this.holds(imageMember(this.date, name), local);
   }
 
-  /** The same for the event log of the day, which is always compared. @throws as {@link has} */
+  /** The same for the event log of the day. @param local its folder @throws as {@link has} */
   hasLog(local: Folder): boolean {
-    return this.holds(logMember(this.date), local, true);
+    return this.holds(logMember(this.date), local);
   }
 
-  private holds(member: Member, local: Folder, isCompared: boolean): boolean {
+  private holds(member: Member, local: Folder): boolean {
     const { manifest, holdings, root } = this;
     const sum = manifest.sums.get(member.path);
-    const entry = sum === undefined ? undefined : local.entry(member.name);
-    if (entry?.isFile !== true) return false;
+    const size = sum === undefined ? -1 : (local.sizeOf(member.name) ?? -1);
+    if (size < 0) return false;
     root.check();
-    if (holdings.find(member)?.size !== entry.size) return false;
-    const isChanged = Math.max(entry.modifiedS, entry.changedS) > manifest.madeS;
-    if ((isCompared || isChanged) && sumIfReadable(() => sumIn(local, member.name)) !== sum)
-      return false;
+    if (holdings.find(member)?.size !== size) return false;
+    if (sumIfReadable(() => sumIn(local, member.name)) !== sum) return false;
     return sumIfReadable(() => holdings.read(member, sumOnDisk)) === sum;
   }
 

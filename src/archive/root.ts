@@ -13,7 +13,7 @@ import { messageOf } from "../errors.ts";
 import { SystemError } from "../os/ffi.ts";
 import { PathLook } from "../os/files.ts";
 import { Folder } from "../os/folder.ts";
-import { type DataDirectory, isTemporary, TEMPORARY_PREFIX } from "../store/data-directory.ts";
+import { type DataDirectory, TEMPORARY_PREFIX } from "../store/data-directory.ts";
 import { diskOf, isMountPoint, missingMountOf } from "../store/file-system.ts";
 import { MARK } from "./layout.ts";
 import { ownerOf, readMark, writeMark } from "./mark.ts";
@@ -25,6 +25,9 @@ export class ArchiveProblem extends Error {
 
 /** How an archive is marked on purpose. */
 const INIT = "imagehub archive --init";
+
+/** How the names of unfinished files begin: unlike those of a hub that stores there by mistake. */
+const UNFINISHED = `${TEMPORARY_PREFIX}archive-`;
 
 /** An open archive. */
 export class ArchiveRoot implements Disposable {
@@ -41,7 +44,7 @@ export class ArchiveRoot implements Disposable {
     /** The same for the same directory of the same disk. */
     readonly identity: string,
   ) {
-    this.unfinished = `${TEMPORARY_PREFIX}${randomUUID()}`;
+    this.unfinished = `${UNFINISHED}${randomUUID()}`;
   }
 
   /**
@@ -182,7 +185,7 @@ export class ArchiveRoot implements Disposable {
   /** Removes what an earlier run has not finished. */
   private clear(): void {
     const { folder } = this;
-    for (const name of folder.names()) if (isTemporary(name)) folder.unlink(name);
+    for (const name of folder.names()) if (name.startsWith(UNFINISHED)) folder.unlink(name);
   }
 
   private keepApart({ path }: DataDirectory): void {

@@ -28,15 +28,13 @@ const UNSUPPORTED: ReadonlySet<number> = new Set([
 
 /**
  * struct statx (256 bytes) as 32-bit numbers: the indexes of the number of links, the mode (lower
- * half), the inode, the size, the times of the last change (of anything, of the content) and the
- * device.
+ * half), the inode, the size, the time of the last change and the device.
  */
 const STATX_INTS = 64;
 const LINKS = 4;
 const MODE = 7;
 const INODE = 8;
 const SIZE = 10;
-const CHANGED = 24;
 const MODIFIED = 28;
 const DEVICE = 34;
 
@@ -54,8 +52,6 @@ export interface Entry {
   readonly size: number;
   /** When its content was changed last, in seconds since 1970. */
   readonly modifiedS: number;
-  /** When anything of it was changed last, such as its time, in seconds since 1970. */
-  readonly changedS: number;
   /** How many names the file has. */
   readonly links: number;
   /** Files with the same numbers are the same file. */
@@ -121,11 +117,11 @@ export class Folder implements Disposable {
   entry(name: string): Entry | undefined {
     if (!this.look(name)) return undefined;
     const { status } = this;
+    const seconds = (BigInt(status[MODIFIED + 1]!) << 32n) | BigInt(status[MODIFIED]!);
     return {
       isFile: this.isFile,
       size: this.size,
-      modifiedS: this.timeS(MODIFIED),
-      changedS: this.timeS(CHANGED),
+      modifiedS: Number(BigInt.asIntN(64, seconds)) + status[MODIFIED + 2]! / 1e9,
       links: status[LINKS]!,
       device: `${status[DEVICE]}:${status[DEVICE + 1]}`,
       inode: (BigInt(status[INODE + 1]!) << 32n) | BigInt(status[INODE]!),
@@ -148,12 +144,6 @@ export class Folder implements Disposable {
     if (c.statx(fd, pathA.set(name), AT_SYMLINK_NOFOLLOW, STATX_BASIC, status) >= 0) return true;
     if (lastErrno() === os.errno.ENOENT) return false;
     throw new SystemError("statx", lastErrno(), `${this.path}/${name}`);
-  }
-
-  private timeS(at: number): number {
-    const { status } = this;
-    const seconds = (BigInt(status[at + 1]!) << 32n) | BigInt(status[at]!);
-    return Number(BigInt.asIntN(64, seconds)) + status[at + 2]! / 1e9;
   }
 
   private get isFile(): boolean {

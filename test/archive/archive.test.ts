@@ -109,6 +109,11 @@ describe.each(["tree", "tar"] as const)("Archive with format %s", (format) => {
     utimesSync(path, 1000, 1000);
     using day = archive().open(DAY);
     expect(day?.has(name, folder)).toBe(false);
+    // Something came to the day after that.
+    place.image(DAY, "Late", 5);
+    await fill();
+    using later = archive().open(DAY);
+    expect(later?.has(name, folder)).toBe(false);
     // Its time alone means nothing.
     writeFileSync(path, JPEG);
     expect(day?.has(name, folder)).toBe(true);

@@ -26,9 +26,11 @@ describe("ArchiveRoot", () => {
   test("opens a marked directory, and removes the unfinished file of an earlier run", () => {
     using root = open();
     place.put(join(place.archive, root.unfinished), "x");
+    // That of a hub whose data directory this is by mistake.
+    place.put(join(place.archive, ".incoming-1-2-3"), "x");
     using again = open();
     expect(root.isMarked && again.isMarked).toBe(true);
-    expect(readdirSync(place.archive).toSorted()).toEqual([MARK]);
+    expect(readdirSync(place.archive).toSorted()).toEqual([MARK, ".incoming-1-2-3"]);
     expect(again.unfinished).not.toBe(root.unfinished);
   });
 
