@@ -1,4 +1,4 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { archiveDays, type RoundOptions } from "../../src/archive/round.ts";
@@ -7,6 +7,8 @@ import { lacks } from "../../scripts/lib/available.ts";
 import { LoopDisk } from "../faults/disk.ts";
 import { judge, nameOf, Place, run, TODAY } from "../support/archive/days.ts";
 import { ExfatDisk, lacksMount } from "../support/machine/file-system.ts";
+
+setDefaultTimeout(60_000);
 
 const DAY = "2021-09-23";
 const MARK = ".imagehub-archive";

@@ -1,4 +1,4 @@
-import { expect, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, mkdirSync, readdirSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import { defaultSettings } from "../../src/config/schema.ts";
@@ -11,6 +11,8 @@ import { judge, nameOf, Place, run } from "../support/archive/days.ts";
 import { forEachTest } from "../support/for-each-test.ts";
 import { lacksMount } from "../support/machine/file-system.ts";
 import { guardAt } from "../support/store/data-guard.ts";
+
+setDefaultTimeout(60_000);
 
 const DAY = "2021-09-23";
 
