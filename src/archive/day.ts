@@ -7,6 +7,7 @@
 
 import { counted } from "../log/amounts.ts";
 import { SystemError } from "../os/ffi.ts";
+import type { Entry } from "../os/folder.ts";
 import type { DataDirectory } from "../store/data-directory.ts";
 import { copyFile, ReadError, sumOf, sumOnDisk } from "./content.ts";
 import { completeTars, flushFolders } from "./finish.ts";
@@ -131,7 +132,7 @@ class DayWork {
   private async isToCopy(member: Member, known: string, madeS: number): Promise<boolean> {
     const { holdings, options, damaged } = this;
     await this.step();
-    const entry = this.source.entry(member);
+    const entry = this.look(member);
     // It was removed meanwhile.
     if (entry === undefined) return false;
     const isLog = member.part === LOGS;
@@ -199,6 +200,17 @@ class DayWork {
     }
   }
 
+  /** Looks at a file. @returns undefined if it is gone, or cannot be looked at, which is told */
+  private look(member: Member): Entry | undefined {
+    try {
+      return this.source.entry(member);
+    } catch (error) {
+      if (!(error instanceof ReadError)) throw error;
+      this.fail(member, `cannot be read: ${error.message}`);
+      return undefined;
+    }
+  }
+
   private sumOfSource(member: Member): string | undefined {
     try {
       return this.source.read(member, (content) => sumOf(content));
@@ -212,7 +224,7 @@ class DayWork {
   private count(missing: readonly Member[]): void {
     for (const member of missing) {
       this.files++;
-      this.bytes += this.source.entry(member)?.size ?? 0;
+      this.bytes += this.look(member)?.size ?? 0;
       this.sums.set(member.path, "");
     }
   }

@@ -80,6 +80,7 @@ export async function archiveDays(
     }
   } catch (error) {
     if (error instanceof Stopped) return round.result(true);
+    if (error instanceof ArchiveProblem) round.isAway = true;
     if (!(error instanceof RoundOver)) round.problem(messageOf(error));
   }
   return round.result(false);
@@ -120,6 +121,8 @@ class Round {
   private mended = 0;
   private foreign = 0;
   private failures = 0;
+  /** See {@link ArchiveRound}. */
+  isAway = false;
 
   constructor(private readonly options: RoundOptions) {}
 
@@ -138,7 +141,8 @@ class Round {
       // What is damaged says nothing about the disk.
       if (!(error instanceof DamagedDay)) this.failures++;
       const code = error instanceof SystemError ? error.code : "";
-      const isGone = error instanceof ArchiveProblem || error instanceof DataDirectoryGone;
+      if (error instanceof ArchiveProblem) this.isAway = true;
+      const isGone = this.isAway || error instanceof DataDirectoryGone;
       if (isGone || DISK_ERRORS.has(code) || this.failures >= FAILURES_MAX) throw new RoundOver();
       return false;
     }
@@ -163,7 +167,7 @@ class Round {
   }
 
   result(isStopped: boolean): ArchiveRound {
-    const { days, files, bytes, mended, foreign, problems } = this;
-    return { days, files, bytes, mended, foreign, problems, isStopped };
+    const { days, files, bytes, mended, foreign, problems, isAway } = this;
+    return { days, files, bytes, mended, foreign, problems, isStopped, isAway };
   }
 }

@@ -70,10 +70,14 @@ export class Source implements Disposable {
     this.members = this.isFile(log) ? [...files, log] : files;
   }
 
-  /** Looks at a file. @returns undefined if it is gone @throws {SystemError} */
+  /** Looks at a file. @returns undefined if it is gone @throws {ReadError} */
   entry({ part, name }: Member): Entry | undefined {
-    const found = this.folders[part]?.entry(name);
-    return found ?? (part === IMAGES ? this.kept?.entry(name) : undefined);
+    try {
+      const found = this.folders[part]?.entry(name);
+      return found ?? (part === IMAGES ? this.kept?.entry(name) : undefined);
+    } catch (error) {
+      throw new ReadError(messageOf(error), { cause: error });
+    }
   }
 
   /**
@@ -103,8 +107,14 @@ export class Source implements Disposable {
     }
   }
 
+  /** A damaged file counts: whoever reads it says so. */
   private isFile(member: Member): boolean {
-    return this.entry(member)?.isFile === true;
+    try {
+      return this.entry(member)?.isFile === true;
+    } catch (error) {
+      if (error instanceof ReadError) return true;
+      throw error;
+    }
   }
 
   [Symbol.dispose](): void {

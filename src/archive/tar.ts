@@ -118,9 +118,10 @@ async function pack(controller: TarPackController, options: TarOptions): Promise
   try {
     for (const member of members) {
       await onMember(member);
+      if (!isReadable(member, options)) continue;
       const entry = source.entry(member);
       // It was removed meanwhile.
-      if (entry === undefined || !isReadable(member, options)) continue;
+      if (entry === undefined) continue;
       const fd = source.open(member);
       if (fd === undefined) continue;
       try {

@@ -4,7 +4,9 @@
  * @module
  */
 
-import { chownSync, mkdirSync, statSync } from "node:fs";
+import { chownSync, existsSync, mkdirSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { MARK } from "../archive/layout.ts";
 import { ArchiveProblem, ArchiveRoot } from "../archive/root.ts";
 import { archiveDays } from "../archive/round.ts";
 import { EXIT, type ExitStatus, FatalError, messageOf } from "../errors.ts";
@@ -50,7 +52,7 @@ export async function archive(
       "There is no archive: set hub.archive.directory in imagehub.yaml",
     );
   }
-  if (options.init === true) return init(work, days);
+  if (options.init === true) return init(work, days, options.dryRun === true);
   const dates = checkDates(days);
   checkOver(dates, work.today);
   actAsOwner(work.directory, "archive", true);
@@ -74,15 +76,19 @@ export async function archive(
   return round.isStopped ? EXIT.failure : status;
 }
 
+/** How many days are named. */
+const DATES_MAX = 5;
+
 /** What was done, for a person. */
 export function formatRound(round: ArchiveRound, path: string, isDryRun: boolean): string {
   const { days, files, bytes, mended, foreign, problems, isStopped } = round;
   const lines: string[] = [];
   if (files > 0 || days.length > 0) {
-    const range = days.length > 1 ? `${days[0]} to ${days.at(-1)}` : (days[0] ?? "no whole day");
+    const dates = days.length > DATES_MAX ? `${days[0]} to ${days.at(-1)}` : days.join(", ");
+    const whole = `${counted(days.length, "day")}${isDryRun ? "" : " archived"} (${dates})`;
     lines.push(
       `${isDryRun ? "Would copy" : "Copied"} ${counted(files, "file")} (${size(bytes)}) to ` +
-        `${path}: ${counted(days.length, "day")} archived (${range})`,
+        `${path}: ${days.length === 0 ? "no further day is whole" : whole}`,
     );
   } else if (problems.length === 0 && !isStopped) {
     lines.push(`Nothing to do: ${path} has every file of these days`);
@@ -93,8 +99,19 @@ export function formatRound(round: ArchiveRound, path: string, isDryRun: boolean
   return lines.map((line) => `${escape(line)}\n`).join("");
 }
 
-function init({ archive: { directory: path }, directory }: ArchiveWork, days: readonly string[]) {
+function init(
+  { archive: { directory: path }, directory }: ArchiveWork,
+  days: readonly string[],
+  isDryRun: boolean,
+): ExitStatus {
   if (days.length > 0) throw new FatalError(EXIT.usage, "--init takes no days");
+  if (isDryRun) {
+    const isOne = existsSync(join(path, MARK));
+    process.stdout.write(
+      escape(`${path} ${isOne ? "is already" : "would become"} an archive`) + "\n",
+    );
+    return EXIT.ok;
+  }
   makeForOwner(path, directory.path);
   actAsOwner(directory, "archive --init", true);
   try {

@@ -178,7 +178,7 @@ export function formatDays(
     ),
     ...(archiveProblem === undefined
       ? []
-      : [escape(`The archive cannot be asked: ${archiveProblem}`)]),
+      : [escape(`The archive cannot be read: ${archiveProblem}`)]),
     "",
   ].join("\n");
 }

@@ -36,6 +36,7 @@ export async function prune(options: PruneOptions): Promise<ExitStatus> {
   const isRehearsal = options.dryRun === true;
   actAsOwner(directory, "prune", !isRehearsal);
   let round: Round;
+  let isStopped = false;
   try {
     const guard = new DataGuard(directory, createShared(1));
     guard.adopt();
@@ -68,6 +69,7 @@ export async function prune(options: PruneOptions): Promise<ExitStatus> {
     round = isRehearsal
       ? await runRound(parts)
       : await alone(directory, "prune", async () => runRound(parts));
+    isStopped = interruption.shouldStop();
   } catch (cause) {
     if (cause instanceof FatalError) throw cause;
     throw new FatalError(EXIT.data, `Cannot prune ${directory.path}: ${messageOf(cause)}`, {
@@ -79,8 +81,10 @@ export async function prune(options: PruneOptions): Promise<ExitStatus> {
   );
   if (options.json !== true) {
     for (const line of round.problems) process.stderr.write(`${escape(line)}\n`);
+    if (isStopped) process.stderr.write("Stopped; the next run continues\n");
   }
-  return round.needsForce || round.hasFailed ? EXIT.failure : EXIT.ok;
+  const isWhole = round.problems.length === 0 && !round.needsForce && !round.hasFailed;
+  return isWhole && !isStopped ? EXIT.ok : EXIT.failure;
 }
 
 /** For a person: a line for each reason. */

@@ -76,6 +76,7 @@ export class Kept {
 export function inWords(days: number): string {
   if (days >= 2) return counted(Math.floor(days), "day");
   const hours = days * 24;
+  if (hours * 60 < 1) return "less than a minute";
   return hours >= 2
     ? counted(Math.floor(hours), "hour")
     : counted(Math.floor(hours * 60), "minute");

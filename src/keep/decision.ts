@@ -110,7 +110,8 @@ export interface Unmet {
 /** Says it. */
 export function unmetMessage(unmet: Unmet): string {
   const { rule, minDays, waiting, archiveProblem, linked, hasFailed, others } = unmet;
-  const young = `too young (keep.min_days is ${minDays})`;
+  const young =
+    minDays > 0 ? `too young (keep.min_days is ${minDays})` : "too young (less than two hours)";
   const why =
     waiting > 0
       ? `${counted(waiting, "day")} must be archived first (archive.required)` +

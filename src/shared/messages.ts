@@ -74,6 +74,8 @@ export type ToArchiver =
 
 /** What one round of the archiver has done. */
 export interface ArchiveRound {
+  /** Whether the archive itself is not there, or not the right one. */
+  readonly isAway: boolean;
   /** The days that got a manifest, or a new one. */
   readonly days: readonly string[];
   /** Files that were copied, and their bytes. */

@@ -67,7 +67,15 @@ async function doRound({ settings, shared }: ThreadStart): Promise<ArchiveRound 
   } catch (error) {
     const problem = `Cannot archive: ${messageOf(error)}`;
     log.warn(problem);
-    const nothing = { days: [], files: 0, bytes: 0, mended: 0, foreign: 0, isStopped: false };
+    const nothing = {
+      days: [],
+      files: 0,
+      bytes: 0,
+      mended: 0,
+      foreign: 0,
+      isStopped: false,
+      isAway: false,
+    };
     return { ...nothing, problems: [problem] };
   }
 }

@@ -16,6 +16,9 @@ import { RoundThread } from "./round-thread.ts";
 const FIRST_MS = 10_000;
 const ROUND_MS = 5 * 60_000;
 
+/** How often an archive that was not there is looked for, in milliseconds. */
+const AWAY_MS = 30_000;
+
 /** What the archiver needs. */
 export interface ArchiverParts {
   readonly settings: Settings;
@@ -29,6 +32,8 @@ export interface ArchiverParts {
 export class Archiver {
   private readonly thread: RoundThread<ToArchiver, ArchiverMessage>;
   private timer: Timer | undefined;
+  private startedMs = 0;
+  private isAway = false;
   private readonly reminder: Reminder;
 
   /** @param onArchived is told that days are archived, so that they may be deleted now */
@@ -53,7 +58,7 @@ export class Archiver {
     if (this.parts.settings.archive.directory === "") return;
     this.timer = setTimeout(() => {
       this.start();
-      this.timer = setInterval(() => this.start(), ROUND_MS);
+      this.timer = setInterval(() => this.startIfDue(), AWAY_MS);
     }, FIRST_MS);
   }
 
@@ -64,7 +69,12 @@ export class Archiver {
     this.thread.tell({ type: "stop" });
   }
 
+  private startIfDue(): void {
+    if (this.isAway || performance.now() - this.startedMs >= ROUND_MS) this.start();
+  }
+
   private start(): void {
+    this.startedMs = performance.now();
     const { settings, shared, overview } = this.parts;
     const { watch, problem } = overview.archive;
     if (!watch.isBusy) return this.thread.begin({ type: "round", settings, shared });
@@ -80,6 +90,7 @@ export class Archiver {
         break;
       case "archived":
         overview.archive.add(message.round);
+        this.isAway = message.round.isAway;
         if (message.round.problems.length === 0) this.reminder.clear();
         if (message.round.days.length > 0) this.onArchived();
         this.thread.end();

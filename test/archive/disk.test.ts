@@ -1,11 +1,13 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
-import { existsSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { archiveDays, type RoundOptions } from "../../src/archive/round.ts";
+import { verifyDay } from "../../src/archive/verify.ts";
+import { DataDirectory } from "../../src/store/data-directory.ts";
 import { restoreDay } from "../../src/archive/restore.ts";
 import { lacks } from "../../scripts/lib/available.ts";
 import { LoopDisk } from "../faults/disk.ts";
-import { judge, nameOf, Place, run, TODAY } from "../support/archive/days.ts";
+import { JPEG, judge, nameOf, Place, run, TODAY } from "../support/archive/days.ts";
 import { ExfatDisk, lacksMount } from "../support/machine/file-system.ts";
 
 setDefaultTimeout(60_000);
@@ -37,6 +39,32 @@ class PlaceWithDisk implements Disposable {
 
 const hidden = (path: string): string[] =>
   readdirSync(path).filter((name) => name.startsWith(".") && name !== MARK);
+
+describe.skipIf(lacksMount()).each(["tree", "tar"] as const)(
+  "a damaged file in the data directory, archived as %s",
+  (format) => {
+    test("is told, and the rest of its day is archived and verified", async () => {
+      using disk = new LoopDisk({ bytes: 16 * 2 ** 20 });
+      using place = new Place();
+      place.format = format;
+      const directory = new DataDirectory(join(disk.path, "data"));
+      for (const folder of directory.folders) mkdirSync(folder, { recursive: true });
+      mkdirSync(directory.dateFolder(DAY));
+      const names = Array.from({ length: COUNT }, (_, index) => nameOf(DAY, `Camera-${index}`));
+      for (const name of names) writeFileSync(join(directory.dateFolder(DAY), name), JPEG);
+      const damaged = join(directory.dateFolder(DAY), names[5]!);
+      disk.damage(damaged);
+      const archived = await archiveDays(place.settings, directory, { today: TODAY });
+      expect(archived.problems).toEqual([
+        expect.stringContaining(`images/${DAY}/${names[5]} cannot be read: `),
+      ]);
+      expect(archived.files).toBe(COUNT - 1);
+      const checked = await verifyDay({ directory: "" }, directory, DAY);
+      expect(checked.problems).toEqual([expect.stringContaining(names[5]!)]);
+      expect(checked.files).toBe(COUNT - 1);
+    });
+  },
+);
 
 describe.skipIf(lacksMount()).each(["tree", "tar"] as const)("an archive of form %s", (format) => {
   test("on a disk that is full: the day is finished when there is room", async () => {

@@ -64,6 +64,7 @@ describe.each(["tree", "tar"] as const)("archiveDays with format %s", (format) =
       foreign: 0,
       problems: [],
       isStopped: false,
+      isAway: false,
     });
     expect(lines).toEqual([`Archived ${OLD}`, `Archived ${DAY}`]);
     expect(judge(place.archive)).toEqual([

@@ -51,6 +51,7 @@ describe("imagehub archive", () => {
       foreign: 0,
       problems: [],
       isStopped: false,
+      isAway: false,
     });
     expect(home.names()).toContain(`${DAY}.tar`);
     expect(judge(home.archive)).toHaveLength(1);
@@ -59,9 +60,7 @@ describe("imagehub archive", () => {
   test("says what it would do", async () => {
     home.image(DAY, "Barn");
     const { stdout } = await home.cli("archive", "--dry-run");
-    expect(stdout).toBe(
-      `Would copy 1 file (65.3 kB) to ${home.archive}: 1 day archived (${DAY})\n`,
-    );
+    expect(stdout).toBe(`Would copy 1 file (65.3 kB) to ${home.archive}: 1 day (${DAY})\n`);
     expect(home.names()).toEqual([]);
   });
 
@@ -71,6 +70,9 @@ describe("imagehub archive", () => {
     const refused = await home.cli("archive");
     expect(refused).toMatchObject({ status: EXIT.failure, stdout: "" });
     expect(refused.stderr).toContain("or make it with: imagehub archive --init");
+    expect(existsSync(home.archive)).toBe(false);
+    const rehearsed = await home.cli("archive", "--init", "--dry-run");
+    expect(rehearsed.stdout).toBe(`${home.archive} would become an archive\n`);
     expect(existsSync(home.archive)).toBe(false);
     const made = await home.cli("archive", "--init");
     expect(made).toEqual({
@@ -128,6 +130,7 @@ test("formatRound says that it was stopped, and not that there is nothing to do"
     foreign: 0,
     problems: [],
     isStopped: true,
+    isAway: false,
   };
   expect(formatRound(round, "/archive", false)).toBe("Stopped; the next run continues\n");
 });

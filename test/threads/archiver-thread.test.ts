@@ -74,6 +74,7 @@ test("the archiver does a round, and says what it has done", async () => {
         foreign: 0,
         problems: [],
         isStopped: false,
+        isAway: false,
       },
     },
   ]);
