@@ -70,9 +70,9 @@ const routes: Readonly<Record<string, Route>> = {
       })(),
     ),
 };
-const server = new HttpServer(routes, PLACES, (error) => errors.push(error));
+const server = new HttpServer({ routes }, PLACES, (error) => errors.push(error));
 /** With so few places that the limit on waiting data is not reached when all are taken. */
-const small = new HttpServer(routes, PLACES_FEW, (error) => errors.push(error));
+const small = new HttpServer({ routes }, PLACES_FEW, (error) => errors.push(error));
 let port: number;
 let smallPort: number;
 let url: string;
