@@ -100,8 +100,8 @@ function isOfAnotherSite(headers: HttpRequest["headers"]): boolean {
   if (site !== undefined) return site !== "same-origin" && site !== "none";
   const origin = headers.get("origin");
   if (origin === undefined) return false;
-  const host = URL.canParse(origin) ? new URL(origin).host : undefined;
-  return ![headers.get("host"), headers.get("x-forwarded-host")].includes(host);
+  const host = URL.canParse(origin) ? new URL(origin).host : "";
+  return host === "" || ![headers.get("host"), headers.get("x-forwarded-host")].includes(host);
 }
 
 /** The token in an `Authorization` header: a bearer token, or the password of Basic. */

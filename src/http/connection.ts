@@ -315,6 +315,7 @@ function headOf(
     "Content-Type": type,
     "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Resource-Policy": "same-origin",
     ...headers,
     ...(body instanceof Uint8Array || knowsChunks ? framing : {}),
     Connection: ends ? "close" : "keep-alive",

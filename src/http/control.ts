@@ -61,7 +61,7 @@ export class Control {
       server.access.token = this.readToken();
       const port = server.listen(address);
       this.server = server;
-      this.log.info(`To look at the images: ${urlOf({ ...address, port })}`);
+      this.log.info(`Images, health and metrics at ${urlOf({ ...address, port })}`);
     } catch (error) {
       server.close();
       this.complain(reasonOf(error, address));

@@ -41,9 +41,11 @@ export class Guesses {
   }
 }
 
-/** Whoever has an address of IPv6 has 2⁶⁴ of them. */
+/** Whoever has an address of IPv6 has 2⁶⁴ of them, which differ in their second half. */
 function networkOf(address: string): string {
-  return address.includes(":") && !address.includes(".")
-    ? address.split(":").slice(0, 4).join(":")
-    : address;
+  if (!address.includes(":") || address.includes(".")) return address;
+  const [start = "", end = ""] = address.split("::");
+  const [head, tail] = [start.split(":"), end.split(":")];
+  const zeros = address.includes("::") ? Array<string>(8 - head.length - tail.length).fill("0") : [];
+  return [...head, ...zeros, ...tail].slice(0, 4).join(":");
 }

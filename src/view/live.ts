@@ -41,7 +41,7 @@ export class Live {
   private epoch = newEpoch();
   private readonly remembered: Message[] = [];
   private readonly lookers = new Set<Looker>();
-  private id = 0;
+  private id = 1;
   private hub: Message | undefined;
 
   /** How many look. */

@@ -58,7 +58,8 @@ export async function pageAnswer(name: string, encodings: string): Promise<Answe
   return {
     status: 200,
     type: asset.type,
-    body: isZipped ? asset.zipped : asset.plain,
+    // It moves to another thread with the answer.
+    body: (isZipped ? asset.zipped : asset.plain).slice(),
     headers: {
       ...(name === DOCUMENT ? PAGE_HEADERS : ASSET_HEADERS),
       Vary: "Accept-Encoding",

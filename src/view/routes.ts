@@ -226,10 +226,12 @@ function datesIn(query: URLSearchParams): string[] {
   return dates;
 }
 
+function setOf(values: readonly string[]): Set<string> | undefined {
+  return values.length === 0 ? undefined : new Set(values);
+}
+
 function live(site: Site, { query, headers, gone }: Question): Answer {
   if (!site.live.hasRoom) return plain(503, "Too many look live at once");
-  const setOf = (values: readonly string[]): Set<string> | undefined =>
-    values.length === 0 ? undefined : new Set(values);
   const body = site.live.stream(
     {
       cameras: setOf(query.getAll("camera")),
