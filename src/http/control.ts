@@ -115,11 +115,12 @@ export class Control {
 
   /** Somebody looks. While they do, they are told about the hub's health. */
   private async look(request: HttpRequest): Promise<Answer> {
+    const answer = this.viewer.answer(request);
     if (this.telling === undefined) {
       this.telling = setInterval(() => void this.tell(), TELL_MS);
       void this.tell();
     }
-    return await this.viewer.answer(request);
+    return await answer;
   }
 
   private async tell(): Promise<void> {

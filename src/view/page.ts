@@ -6,7 +6,7 @@
  */
 
 import { readFileSync } from "node:fs";
-import { basename } from "node:path";
+import { basename, extname } from "node:path";
 import { fileURLToPath } from "node:url";
 import bundle from "../page/index.html";
 import type { Answer } from "../http/answer.ts";
@@ -14,7 +14,6 @@ import type { Answer } from "../http/answer.ts";
 /** A file that the bundler has made. */
 interface BundledFile {
   readonly path: string;
-  readonly loader: string;
   readonly headers: { readonly "content-type": string };
 }
 
@@ -72,26 +71,25 @@ async function load(): Promise<Map<string, Asset>> {
   const { files } = bundle as unknown as { readonly files?: readonly BundledFile[] };
   const all = files === undefined ? await build() : files.map(read);
   return new Map(
-    all.map(({ name, loader, type, bytes }) => {
-      const plain = TEXTS.has(loader) ? Buffer.from(relative(bytes.toString(), loader)) : bytes;
-      return [loader === "html" ? DOCUMENT : name, { type, plain, zipped: Bun.gzipSync(plain) }];
+    all.map(({ name, type, bytes }) => {
+      const kind = extname(name);
+      const plain = TEXTS.has(kind) ? Buffer.from(relative(bytes.toString(), kind)) : bytes;
+      return [kind === ".html" ? DOCUMENT : name, { type, plain, zipped: Bun.gzipSync(plain) }];
     }),
   );
 }
 
-const TEXTS: ReadonlySet<string> = new Set(["html", "js", "css"]);
+const TEXTS: ReadonlySet<string> = new Set([".html", ".js", ".css"]);
 
 interface Made {
   readonly name: string;
-  readonly loader: string;
   readonly type: string;
   readonly bytes: Buffer<ArrayBuffer>;
 }
 
-function read({ path, loader, headers }: BundledFile): Made {
+function read({ path, headers }: BundledFile): Made {
   return {
     name: basename(path),
-    loader,
     type: headers["content-type"],
     bytes: Buffer.from(readFileSync(path)),
   };
@@ -108,7 +106,6 @@ async function build(): Promise<Made[]> {
   return await Promise.all(
     outputs.map(async (output) => ({
       name: basename(output.path),
-      loader: output.loader,
       type: output.type,
       bytes: Buffer.from(await output.arrayBuffer()),
     })),
@@ -119,7 +116,7 @@ async function build(): Promise<Made[]> {
  * The bundler's addresses begin with a slash or a dot. Below the path of a proxy they must be
  * relative: the page's assets are in `assets`, and each other's neighbours.
  */
-function relative(text: string, loader: string): string {
-  const place = loader === "html" ? "./assets/" : "./";
+function relative(text: string, kind: string): string {
+  const place = kind === ".html" ? "./assets/" : "./";
   return text.replaceAll(/(["'(])(?:\.?\/)([\w.-]+-[0-9a-z]{8}\.\w+)(["')])/g, `$1${place}$2$3`);
 }

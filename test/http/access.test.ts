@@ -78,10 +78,10 @@ const login = (token: string, headers: Readonly<Record<string, string>> = {}) =>
     }),
   );
 
-describe("a login", () => {
-  const cookieOf = (headers: Readonly<Record<string, string>> = {}): string =>
-    login(TOKEN, headers).headers!["Set-Cookie"]!;
+const cookieOf = (headers: Readonly<Record<string, string>> = {}): string =>
+  login(TOKEN, headers).headers!["Set-Cookie"]!;
 
+describe("a login", () => {
   test("sets a cookie that is enough until it ends", () => {
     const cookie = cookieOf();
     expect(cookie).toMatch(

@@ -182,12 +182,12 @@ describe("a day", () => {
     ["?offset=100", [], 6, 100],
     ["?camera=Nobody", [], 0, 0],
     ["?from=12:00&to=10:00", [], 0, 0],
-  ])("lists images with %s", async (query, times, total, offset) => {
+  ])("lists images with %s", async (query, expected, total, offset) => {
     fill();
     const { json } = await ask(api(`days/${DAY}/images${query}`));
     expect(json).toMatchObject({ date: DAY, total, offset });
     const { images } = json as { images: { time: string }[] };
-    expect(images.map(({ time }) => time)).toEqual(times.map((time) => `${time}.000000`));
+    expect(images.map(({ time }) => time)).toEqual(expected.map((time) => `${time}.000000`));
   });
 
   test("knows how many images come before a time", async () => {
