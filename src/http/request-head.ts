@@ -15,7 +15,7 @@ export const HEAD_BYTES_MAX = 8192;
 const TARGET_CHARS_MAX = 4096;
 
 /** Longest body of a POST, in bytes: the names of some 1,000 images. */
-export const BODY_BYTES_MAX = 65_536;
+const BODY_BYTES_MAX = 65_536;
 
 const REQUEST_LINE = /^([!#$%&'*+.^_`|~\w-]+) (\S+) HTTP\/1\.([01])$/;
 const HEADER = /^([!#$%&'*+.^_`|~\w-]+):[ \t]*([\t\x20-\x7e\x80-\xff]*)$/;

@@ -72,8 +72,8 @@ function choiceIn(query: URLSearchParams): Choice {
 }
 
 /**
- * The lines of one day, in their order. They are in the log of that day, or still in the one that is
- * written to.
+ * The lines of one day, in their order. They are in the log of that day, or still in the one that
+ * is written to.
  *
  * @throws {Error} of node:fs, {SystemError} and {NotAFile}
  */

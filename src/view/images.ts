@@ -22,7 +22,7 @@ const LIST_DEFAULT = 200;
 const PLACE_MAX = 999_999_999;
 
 /** An image in a list. */
-export interface ListedImage {
+interface ListedImage {
   readonly name: string;
   readonly camera: string;
   readonly time: string;

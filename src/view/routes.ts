@@ -267,7 +267,7 @@ function zipAnswer(
   };
 }
 
-/** The body of a POST: JSON, or the field `json` of a form, with which a browser saves the answer. */
+/** The body of a POST: JSON, or the field `json` of a form, whose answer a browser saves. */
 function bodyOf(
   body: Uint8Array,
   headers: Question["headers"],

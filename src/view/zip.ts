@@ -9,7 +9,11 @@ import type { DataDirectory } from "../store/data-directory.ts";
 import { OpenImage } from "./images.ts";
 import { Refused } from "./query.ts";
 
-/** The images as a ZIP. What is gone meanwhile is left out. @param names pairs of a date and a name */
+/**
+ * The images as a ZIP. What is gone meanwhile is left out.
+ *
+ * @param names pairs of a date and a name
+ */
 export async function* zipOf(
   directory: DataDirectory,
   names: Iterable<readonly [date: string, name: string]>,
