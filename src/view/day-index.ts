@@ -94,10 +94,19 @@ export class DayIndex {
   }
 
   /** The places of the images that a filter leaves, in order. */
-  *places({ cameras, from, to }: Filter): Generator<number> {
-    const end = this.find(to);
-    for (let index = this.find(from); index < end; index++)
-      if (cameras === undefined || cameras.has(this.cameraAt(index))) yield index;
+  places({ cameras, from, to }: Filter): Uint32Array {
+    const { base } = this;
+    const [first, end] = [this.find(from), this.find(to)];
+    const places = new Uint32Array(Math.max(0, end - first));
+    const isMeant = base.cameras.map((camera) => cameras?.has(camera) ?? true);
+    let length = 0;
+    for (let place = first; place < end; place++) {
+      const added = this.added[place - base.count];
+      const isOne =
+        added === undefined ? isMeant[base.cameraAt(place)]! : (cameras?.has(added.camera) ?? true);
+      if (isOne) places[length++] = place;
+    }
+    return places.subarray(0, length);
   }
 }
 

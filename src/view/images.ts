@@ -46,7 +46,7 @@ export function listImages(
   const filter = filterIn(query);
   const asked = numberIn(query, "offset", { from: -PLACE_MAX, to: PLACE_MAX, default: 0 });
   const limit = numberIn(query, "limit", { from: 0, to: LIST_MAX, default: LIST_DEFAULT });
-  const places = Uint32Array.from(day.places(filter));
+  const places = day.places(filter);
   const offset = asked < 0 ? Math.max(0, places.length + asked) : asked;
   const images = Array.from(places.subarray(offset, offset + limit), (place) => {
     const { name, camera, micros } = day.at(place);
@@ -61,12 +61,9 @@ export function placeOf(
   query: URLSearchParams,
 ): { readonly offset: number; readonly total: number } {
   const before = day.find(timeIn(query.get("time") ?? ""));
-  let [offset, total] = [0, 0];
-  for (const place of day.places(filterIn(query))) {
-    total++;
-    if (place < before) offset++;
-  }
-  return { offset, total };
+  const places = day.places(filterIn(query));
+  const later = places.findIndex((place) => place >= before);
+  return { offset: later < 0 ? places.length : later, total: places.length };
 }
 
 /** An image's neighbours of the same camera. */

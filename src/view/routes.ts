@@ -6,6 +6,7 @@
 
 import { type Answer, json, plain } from "../http/answer.ts";
 import type { DayIndex } from "./day-index.ts";
+import { camerasOf } from "./minutes.ts";
 import { eventsOf, listEvents, searchEvents, seriesOf } from "./events.ts";
 import { listImages, neighboursOf, OpenImage, placeOf, protectedOf } from "./images.ts";
 import { fileAnswer } from "./file-answer.ts";
@@ -24,8 +25,6 @@ const ZIP_LIST_MAX = 2000;
 
 /** Most days of a curve. */
 const SERIES_DAYS_MAX = 62;
-
-const MINUTE = 60_000_000;
 
 /** One address. */
 export interface ViewRoute {
@@ -130,29 +129,6 @@ function summaryOf(site: Site, date: string): unknown {
   return { date, images: day?.count ?? 0, cameras, events, eventMinutes: [...eventMinutes] };
 }
 
-/** The cameras of a day, with the images of each minute. */
-function camerasOf(day: DayIndex): unknown[] {
-  const cameras = new Map<
-    string,
-    { images: number; first: number; last: number; minutes: Map<number, number> }
-  >();
-  for (let place = 0; place < day.count; place++) {
-    const [camera, micros] = [day.cameraAt(place), day.microsAt(place)];
-    let of = cameras.get(camera);
-    if (of === undefined)
-      cameras.set(camera, (of = { images: 0, first: micros, last: micros, minutes: new Map() }));
-    const minute = Math.floor(micros / MINUTE);
-    of.images++;
-    of.last = micros;
-    of.minutes.set(minute, (of.minutes.get(minute) ?? 0) + 1);
-  }
-  return [...cameras]
-    .toSorted(([a], [b]) => (a < b ? -1 : 1))
-    .map(([name, { images, first, last, minutes }]) => {
-      return { name, images, first: timeText(first), last: timeText(last), minutes: [...minutes] };
-    });
-}
-
 async function infoOf(site: Site, date: string, name: string): Promise<unknown> {
   using image = OpenImage.open(site.directory, date, name);
   const { camera, micros } = parseImageFileName(name, date)!;
@@ -247,10 +223,10 @@ function live(site: Site, { query, headers, gone }: Question): Answer {
 
 function zipOfTime(site: Site, query: URLSearchParams): Answer {
   const day = dayOf(site, dateIn(query.get("date") ?? ""));
-  const places = [...day.places(filterIn(query))];
+  const places = day.places(filterIn(query));
   if (places.length > ZIP_MAX)
     throw new Refused(400, `These are ${places.length} images; a ZIP has at most ${ZIP_MAX}`);
-  const names = places.map((place) => [day.date, day.at(place).name] as const);
+  const names = Array.from(places, (place) => [day.date, day.at(place).name] as const);
   return zipAnswer(site, names, `${day.date}.zip`);
 }
 
