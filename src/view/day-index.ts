@@ -156,7 +156,12 @@ export class DayIndexes {
   }
 }
 
+/** How long the time of a folder may stay the same while its names change, in milliseconds. */
+const TICK_MS = 50;
+
+/** What changes when the names in a folder do. Just after a change, it is another one each time. */
 function stampOf(path: string): string {
-  const { dev, ino, mtimeNs, ctimeNs } = statSync(path, { bigint: true });
-  return [dev, ino, mtimeNs, ctimeNs].join(" ");
+  const { dev, ino, mtimeNs, ctimeNs, mtimeMs } = statSync(path, { bigint: true });
+  const isRecent = Math.abs(Date.now() - Number(mtimeMs)) < TICK_MS;
+  return [dev, ino, mtimeNs, ctimeNs, isRecent ? performance.now() : ""].join(" ");
 }
