@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import {
   linkSync,
   mkdirSync,
@@ -17,6 +17,9 @@ import type { DataDirectory } from "../../src/store/data-directory.ts";
 import { Site } from "../../src/view/site.ts";
 import { tempDir, type TempDir } from "../support/machine/temp.ts";
 import { addImage, dataDirectory } from "../support/store/days.ts";
+
+// Only so that nothing hangs for ever: a Python takes seconds to start on a busy machine.
+setDefaultTimeout(60_000);
 
 const DAY = "2021-09-24";
 const PICTURE = readFileSync(join(CHECKOUT, "test/fixtures/Barn-2021-04-19T23.43.20.867255.jpg"));
