@@ -1,4 +1,4 @@
-/** What people look at, through a proxy and below a path of it: the settings that docs/PROXY.md shows. */
+/** The page and its API through a proxy, below a path of it, with the settings of docs/PROXY.md. */
 
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
