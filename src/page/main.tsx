@@ -1,6 +1,12 @@
+/**
+ * The page: what the hub has stored, live and back in time.
+ *
+ * @module
+ */
+
 import { render } from "preact";
-import { signal } from "@preact/signals";
-const n = signal(0);
-function App() { return <button onClick={() => n.value++}>{n}</button>; }
+import { App } from "./app.tsx";
+import { startLive } from "./live.ts";
+
+startLive();
 render(<App />, document.body);
-if (location.hash === "#x") void import("./lazy.ts").then((m) => m.default());
