@@ -56,6 +56,7 @@ export async function buildExecutable(options: ExecutableOptions): Promise<void>
     define: { IMAGEHUB_COMMIT: JSON.stringify(commit), IMAGEHUB_COMMITTED_S: String(committedS) },
     minify: true,
     bytecode: true,
+    splitting: true,
     format: "esm",
     compile: {
       target: `bun-linux-${architecture}` as Bun.Build.CompileTarget,

@@ -32,6 +32,7 @@ const checks: readonly Step[] = [
     command: [tool("oxlint"), "--type-aware", "--deny-warnings", "src", "test", "scripts"],
   },
   { name: "types", command: [tool("tsc")] },
+  { name: "types of the page", command: [tool("tsc"), "--noEmit", "-p", "src/page"] },
   { name: "unused", command: [tool("knip")] },
   { name: "build", command: [bun, "scripts/build.ts"] },
 ];

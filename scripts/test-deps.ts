@@ -2,7 +2,7 @@
  * Installs what the tests need from Debian: a Python with pyzmq, numpy and a Prometheus parser; on
  * machines other than arm64, an emulator and arm64 libraries (for the Raspberry Pi's executable); a
  * C compiler with libzmq's header (for the benchmark); exFAT through FUSE; and programs that watch
- * files.
+ * files; a browser, and a proxy for what people look at.
  *
  * It uses apt-get if that works without asking: as root, or with a `sudo` that needs no password.
  * The arm64 libraries are only unpacked into `.cache/arm64-sysroot`. For these, apt works in its
@@ -37,6 +37,8 @@ const PACKAGES: Partial<Record<Part, readonly string[]>> = {
   bench: ["gcc", "libc6-dev", "libzmq3-dev"],
   exfat: ["exfat-fuse", "exfatprogs"],
   watchers: ["inotify-tools", "python3-watchdog"],
+  browser: ["chromium"],
+  proxy: ["nginx-light"],
 };
 
 /** Libraries that the executable loads: the C library, and the C++ libraries for Bun and libzmq. */
@@ -152,6 +154,8 @@ const wanted: readonly Part[] =
         "exfat",
         "watchers",
         "network",
+        "browser",
+        "proxy",
       ];
 const missingAtFirst = wanted.filter((part) => !has(part));
 await installPackages(missingAtFirst).catch(tell);

@@ -21,6 +21,7 @@ import { Liveness } from "./shared/liveness.ts";
 import { RequestQueue } from "./shared/queue.ts";
 import { createShared, Integer, type Shared, slotsFor } from "./shared/memory.ts";
 import { Supervisor } from "./threads/supervisor.ts";
+import { Viewer } from "./threads/viewer.ts";
 
 /**
  * The entry file of each kind of thread. The paths are here because in an executable all files are
@@ -33,6 +34,7 @@ const ENTRIES = {
   fastPath: new URL("./threads/fast-path-thread.ts", import.meta.url),
   keeper: new URL("./threads/keeper-thread.ts", import.meta.url),
   archiver: new URL("./threads/archiver-thread.ts", import.meta.url),
+  viewer: new URL("./threads/viewer-thread.ts", import.meta.url),
 } as const;
 
 /** What is known once the hub listens. */
@@ -67,7 +69,8 @@ export class Hub {
     this.showDebug(settings.log_level === "debug");
     this.overview = new Overview(settings, shared, this.liveness);
     this.lock = new DataLock(this.overview.guard.directory, shared);
-    this.control = new Control(this.overview, log);
+    const viewer = new Viewer({ settings, shared, log, entry: ENTRIES.viewer });
+    this.control = new Control(this.overview, viewer, log);
     this.supervisor = new Supervisor({
       settings,
       shared,

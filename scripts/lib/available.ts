@@ -34,6 +34,8 @@ export type Part =
   | "bench"
   | "exfat"
   | "watchers"
+  | "browser"
+  | "proxy"
   | "network";
 
 /** The forms of the hub that tests can start: the sources under Bun, or an executable in `dist`. */
@@ -89,6 +91,8 @@ const LOOK: Record<Part, () => boolean> = {
   arm64: () => existsSync(executable("arm64")),
   exfat: () => areThere("mkfs.exfat", "mount.exfat-fuse", "losetup") && existsSync("/dev/fuse"),
   network: () => areThere("ip"),
+  browser: () => areThere("chromium"),
+  proxy: () => areThere("nginx"),
   watchers: () =>
     areThere("inotifywait") &&
     existsSync(PYTHON) &&
@@ -128,6 +132,8 @@ const REMEDY: Record<Part, string> = {
   arm64: "dist/imagehub-linux-arm64 (npm run build)",
   exfat: "exFAT through FUSE, and /dev/fuse (Debian: exfat-fuse exfatprogs)",
   network: "ip (Debian: iproute2)",
+  browser: "Chromium (Debian: chromium)",
+  proxy: "nginx (Debian: nginx-light)",
   watchers: `inotifywait, and ${PYTHON} with watchdog (Debian: inotify-tools python3-watchdog)`,
   bench: "a C compiler and zmq.h (Debian: apt-get install gcc libc6-dev libzmq3-dev)",
 };

@@ -91,6 +91,11 @@ export class Day {
     return this.cameraOf[index]!;
   }
 
+  /** The time of an image, in microseconds since midnight. */
+  microsAt(index: number): number {
+    return this.micros[index]!;
+  }
+
   /** One image. @param index from 0, the earliest first */
   at(index: number): DayImage {
     const camera = this.cameras[this.cameraOf[index]!]!;

@@ -24,6 +24,11 @@ export interface HttpRequest {
   readonly method: string;
   /** Without the query, otherwise as sent. */
   readonly path: string;
+  readonly query: URLSearchParams;
+  /** Empty unless it is a POST. */
+  readonly body: Uint8Array;
+  /** The address of the peer, which may be a proxy. */
+  readonly peer: string;
   /** By name, in lower case. */
   readonly headers: ReadonlyMap<string, string>;
   /** Whether the peer wants the connection closed after the answer. */
@@ -36,6 +41,11 @@ export interface HttpRequest {
 
 /** Makes the answer to a request. */
 export type Route = (request: HttpRequest) => Answer | Promise<Answer>;
+
+/** An answer in JSON. */
+export function json(value: unknown, status = 200): Answer {
+  return { status, type: "application/json", body: Buffer.from(`${JSON.stringify(value)}\n`) };
+}
 
 /** A text answer. Adds a line break. */
 export function plain(status: number, text: string, headers: Answer["headers"] = {}): Answer {

@@ -11,7 +11,7 @@
 import { STATUS_CODES } from "node:http";
 import type { Socket } from "bun";
 import { type Answer, type HttpRequest, plain } from "./answer.ts";
-import { HEAD_BYTES_MAX, readHead } from "./request-head.ts";
+import { HEAD_BYTES_MAX, readHead, type RequestHead } from "./request-head.ts";
 
 /** How long a request may take to arrive, in milliseconds. */
 const REQUEST_MS_MAX = 5000;
@@ -64,6 +64,8 @@ export class Connection {
   private received = EMPTY;
   /** Bytes that were discarded. Once there are any, there is no next request. */
   private ignored = 0;
+  /** A request whose body is still arriving. */
+  private head: RequestHead | undefined;
   private hasPeerEnded = false;
   /** What the kernel has not yet taken. */
   private unsent: Uint8Array = EMPTY;
@@ -74,7 +76,7 @@ export class Connection {
   constructor(
     private readonly socket: Pick<
       Socket,
-      "write" | "shutdown" | "end" | "terminate" | "setNoDelay"
+      "write" | "shutdown" | "end" | "terminate" | "setNoDelay" | "remoteAddress"
     >,
     private readonly office: Office,
   ) {
@@ -169,6 +171,7 @@ export class Connection {
 
   /** @returns the next request, or an answer to bad input; undefined if more data must come */
   private next(): HttpRequest | Answer | undefined {
+    if (this.head !== undefined) return this.nextWithBody(this.head);
     const end = this.received.indexOf(HEAD_END);
     if (end < 0 && this.received.length <= HEAD_BYTES_MAX) return undefined;
     if (end < 0 || end > HEAD_BYTES_MAX) {
@@ -177,8 +180,25 @@ export class Connection {
     }
     const head = this.received.toString("latin1", 0, end);
     this.received = this.received.subarray(end + HEAD_END.length);
+    const read = readHead(head);
+    if ("status" in read) {
+      this.boundReceived();
+      return read;
+    }
+    this.head = read;
+    return this.nextWithBody(read);
+  }
+
+  /** @returns undefined if more of the body must come */
+  private nextWithBody({ request, bodyLength }: RequestHead): HttpRequest | undefined {
+    if (this.received.length < bodyLength) return undefined;
+    this.head = undefined;
+    // The buffer of what was received goes on to grow.
+    const body = Buffer.from(this.received.subarray(0, bodyLength));
+    this.received = this.received.subarray(bodyLength);
     this.boundReceived();
-    return readHead(head, this.gone.signal);
+    const peer = this.socket.remoteAddress;
+    return { ...request, body, peer, gone: this.gone.signal };
   }
 
   private async respond(next: HttpRequest | Answer): Promise<void> {
@@ -295,6 +315,7 @@ function headOf(
     "Content-Type": type,
     "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Resource-Policy": "same-origin",
     ...headers,
     ...(body instanceof Uint8Array || knowsChunks ? framing : {}),
     Connection: ends ? "close" : "keep-alive",

@@ -9,7 +9,8 @@ import { messageOf } from "../errors.ts";
 import type { Log } from "../log/log.ts";
 import { httpConnectionsThatFit } from "../os/open-files.ts";
 import { findPortHolder } from "../os/port-holder.ts";
-import { type Answer, plain, type Route } from "./answer.ts";
+import type { HubHealth } from "../shared/messages.ts";
+import { type Answer, type HttpRequest, plain, type Route } from "./answer.ts";
 import { reasonsAgainst } from "./health.ts";
 import { type ListenAddress, OFF, parseListen, urlOf } from "../net/listen-address.ts";
 import type { Metrics } from "./metrics.ts";
@@ -21,14 +22,32 @@ import { readToken } from "./token.ts";
 /** How long it waits before it tries to listen again, in milliseconds. */
 const RETRY_MS = 30_000;
 
+/** How often the hub's health is looked at while somebody looks, in milliseconds. */
+const TELL_MS = 5000;
+
+/** The page shows a form for the token, and so do its parts. */
+function isOpen(path: string): boolean {
+  return path === "/" || path === "/login" || path.startsWith("/assets/");
+}
+
+/** Answers what the main thread does not answer itself. */
+export interface Viewer {
+  /** Whether somebody looks at the moment. */
+  readonly isBusy: boolean;
+  answer(request: HttpRequest): Promise<Answer>;
+  tell(health: HubHealth): void;
+}
+
 /** The listener of one hub. It lives in the main thread. */
 export class Control {
   private server: HttpServer | undefined;
   private retry: Timer | undefined;
   private said = "";
+  private telling: Timer | undefined;
 
   constructor(
     private readonly overview: Overview,
+    private readonly viewer: Viewer,
     private readonly log: Log,
   ) {}
 
@@ -39,10 +58,10 @@ export class Control {
     if (address === undefined) return;
     const server = this.makeServer();
     try {
-      server.token = this.readToken();
+      server.access.token = this.readToken();
       const port = server.listen(address);
       this.server = server;
-      this.log.info(`Health and metrics at ${urlOf({ ...address, port })}`);
+      this.log.info(`Images, health and metrics at ${urlOf({ ...address, port })}`);
     } catch (error) {
       server.close();
       this.complain(reasonOf(error, address));
@@ -54,7 +73,7 @@ export class Control {
   reload(): void {
     if (this.server === undefined) return;
     try {
-      this.server.token = this.readToken();
+      this.server.access.token = this.readToken();
     } catch (error) {
       this.log.error(
         `Cannot read hub.http.token_file again, so the old token stays in force: ${messageOf(error)}`,
@@ -64,6 +83,7 @@ export class Control {
 
   close(): void {
     clearTimeout(this.retry);
+    clearInterval(this.telling);
     this.server?.close();
   }
 
@@ -72,21 +92,46 @@ export class Control {
     let metrics: Metrics | undefined;
     return new HttpServer(
       {
-        "/healthz": shared(async () => await healthAnswer(overview)),
-        "/metrics": shared(async () => {
-          // Load the library only if somebody asks for metrics.
-          metrics ??= new (await import("./metrics.ts")).Metrics(overview);
-          return { status: 200, type: metrics.type, body: Buffer.from(await metrics.text()) };
-        }),
-        "/api/status": shared(async () => ({
-          status: 200,
-          type: "application/json",
-          body: Buffer.from(`${JSON.stringify(await statusOf(overview), null, 2)}\n`),
-        })),
+        routes: {
+          "/healthz": shared(async () => await healthAnswer(overview)),
+          "/metrics": shared(async () => {
+            // Load the library only if somebody asks for metrics.
+            metrics ??= new (await import("./metrics.ts")).Metrics(overview);
+            return { status: 200, type: metrics.type, body: Buffer.from(await metrics.text()) };
+          }),
+          "/api/status": shared(async () => ({
+            status: 200,
+            type: "application/json",
+            body: Buffer.from(`${JSON.stringify(await statusOf(overview), null, 2)}\n`),
+          })),
+        },
+        rest: async (request) => await this.look(request),
+        isOpen,
       },
       httpConnectionsThatFit(),
       (error) => log.error(`HTTP: ${messageOf(error)}`),
     );
+  }
+
+  /** Somebody looks. While they do, they are told about the hub's health. */
+  private async look(request: HttpRequest): Promise<Answer> {
+    const answer = this.viewer.answer(request);
+    if (this.telling === undefined) {
+      this.telling = setInterval(() => void this.tell(), TELL_MS);
+      void this.tell();
+    }
+    return await answer;
+  }
+
+  private async tell(): Promise<void> {
+    const { overview, viewer } = this;
+    if (!viewer.isBusy) {
+      clearInterval(this.telling);
+      this.telling = undefined;
+      return;
+    }
+    const reasons = await reasonsAgainst(overview);
+    viewer.tell({ healthy: reasons.length === 0, reasons, notices: overview.notices });
   }
 
   private readToken(): string | undefined {

@@ -1,6 +1,5 @@
 /**
- * A small HTTP server for a few fixed, read-only paths: GET and HEAD, no bodies, short addresses, a
- * limited number of connections.
+ * A small HTTP server: GET and HEAD, POST with short bodies, a limited number of connections.
  *
  * It uses `Bun.listen`. `Bun.serve` does not limit connections, so a stranger could take every file
  * descriptor of the process, which the writers and the senders need. `node:http` answers request
@@ -11,11 +10,10 @@
 
 import type { Socket, TCPSocketListener } from "bun";
 import { boundListener } from "../os/sockets.ts";
+import { Access } from "./access.ts";
 import { type Answer, type HttpRequest, plain, type Route } from "./answer.ts";
 import { Connection } from "./connection.ts";
-import { isForLoopback } from "./host.ts";
 import type { ListenAddress } from "../net/listen-address.ts";
-import { showsToken } from "./token.ts";
 
 /** Bytes that may wait in this process for peers to take them, for all connections together. */
 const WAITING_BYTES_MAX = 16 * 2 ** 20;
@@ -36,13 +34,19 @@ const AT_ONCE_PART = 1 / 3;
 /** How often to check for connections that take too long, in milliseconds. */
 const LOOK_MS = 1000;
 
-/** Serves routes until it is closed. */
+/** What a server serves. */
+export interface Served {
+  /** By path; for GET and HEAD. */
+  readonly routes: Readonly<Record<string, Route>>;
+  /** Answers all other requests. Without it, there is nothing else. */
+  readonly rest?: Route;
+  /** Whether anybody may ask for a path, without a token. */
+  readonly isOpen?: (path: string) => boolean;
+}
+
+/** Serves it until it is closed. */
 export class HttpServer {
-  /**
-   * The token that requests must show. If undefined, only requests that name this machine as
-   * localhost or a loopback address are answered.
-   */
-  token: string | undefined;
+  readonly access = new Access();
   private listener: TCPSocketListener<Connection | undefined> | undefined;
   /** Open connections, oldest first. */
   private readonly connections = new Set<Connection>();
@@ -51,12 +55,12 @@ export class HttpServer {
   private timer: Timer | undefined;
 
   /**
-   * @param routes by path
+   * @param served what it serves
    * @param connectionsMax maximum open connections. Half of them may have answers in parts
    * @param onError called when a route has failed, which is a bug
    */
   constructor(
-    private readonly routes: Readonly<Record<string, Route>>,
+    private readonly served: Served,
     private readonly connectionsMax: number,
     private readonly onError: (error: unknown) => void,
   ) {}
@@ -163,40 +167,22 @@ export class HttpServer {
   }
 
   private async answer(request: HttpRequest): Promise<Answer> {
-    const { method, path, headers } = request;
-    if (method !== "GET" && method !== "HEAD")
-      return plain(405, "Only GET and HEAD are supported", { Allow: "GET, HEAD" });
-    const refusal = this.refusal(headers);
+    const { method, path } = request;
+    const { routes, rest, isOpen } = this.served;
+    const refusal = this.access.refusal(request, isOpen?.(path) ?? false);
     if (refusal !== undefined) return refusal;
-    const route = Object.hasOwn(this.routes, path) ? this.routes[path] : undefined;
-    if (route === undefined)
-      return plain(404, `Not found. Available: ${Object.keys(this.routes).join(", ")}`);
+    const route = Object.hasOwn(routes, path) ? routes[path] : undefined;
+    if (method !== "GET" && method !== "HEAD" && (method !== "POST" || route !== undefined))
+      return plain(405, "Only GET and HEAD are supported", { Allow: "GET, HEAD" });
     try {
+      if (path === "/login" && method === "POST") return this.access.login(request);
+      if (route === undefined && rest !== undefined) return await rest(request);
+      if (route === undefined)
+        return plain(404, `Not found. Available: ${Object.keys(routes).join(", ")}`);
       return await route(request);
     } catch (error) {
       this.onError(error);
       return plain(500, "This failed; see the hub's log for the reason");
     }
-  }
-
-  /**
-   * Why a request is refused. A web page elsewhere has no token; another machine needs one to ask.
-   */
-  private refusal(headers: HttpRequest["headers"]): Answer | undefined {
-    if (this.token !== undefined)
-      return showsToken(headers.get("authorization"), this.token)
-        ? undefined
-        : plain(
-            401,
-            "The header Authorization: Bearer TOKEN is missing or wrong; see the setting http.token_file",
-            { "WWW-Authenticate": 'Bearer realm="imagehub"' },
-          );
-    return isForLoopback(headers.get("host"))
-      ? undefined
-      : plain(
-          421,
-          "Without a token, the hub answers only if the Host header is localhost, 127.0.0.1 or [::1]: " +
-            "use one of these, have the proxy send it, or set a token (http.token_file)",
-        );
   }
 }

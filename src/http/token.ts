@@ -5,7 +5,6 @@
  * @module
  */
 
-import { createHash, timingSafeEqual } from "node:crypto";
 import { readFileSync, statSync } from "node:fs";
 
 /** Shortest token, in characters. Generated ones are longer; shorter ones can be guessed. */
@@ -40,17 +39,4 @@ export function readToken(path: string): TokenFile {
     );
   }
   return { token, isExposed };
-}
-
-/**
- * Whether the `Authorization` header shows this token. The time this takes does not reveal how much
- * of it is right.
- */
-export function showsToken(authorization: string | undefined, token: string): boolean {
-  const shown = /^bearer +(\S+) *$/i.exec(authorization ?? "")?.[1] ?? "";
-  return timingSafeEqual(digest(shown), digest(token));
-}
-
-function digest(text: string): Buffer {
-  return createHash("sha256").update(text).digest();
 }

@@ -234,3 +234,51 @@ export type ReceiverMessage =
   | { readonly type: "stopped"; readonly unanswered: number }
   | ActivityMessage
   | LogMessage;
+
+/** What a thread that answers must know of an HTTP request. */
+export interface ViewRequest {
+  readonly method: string;
+  readonly path: string;
+  /** As in the address, without its `?`. */
+  readonly query: string;
+  /** By name, in lower case. */
+  readonly headers: ReadonlyMap<string, string>;
+  readonly body: Uint8Array;
+}
+
+/** To the viewer. */
+export type ToViewer =
+  | { readonly type: "start"; readonly settings: Settings; readonly shared: Shared }
+  /** Make the answer to a request. */
+  | { readonly type: "ask"; readonly id: number; readonly request: ViewRequest }
+  /** Make the next part of an answer. */
+  | { readonly type: "next"; readonly id: number }
+  /** Nobody waits for this answer any more. */
+  | { readonly type: "gone"; readonly id: number }
+  /** The health of the hub, whenever it changes. */
+  | { readonly type: "health"; readonly health: HubHealth };
+
+/** What a person should know of the hub. */
+export interface HubHealth {
+  readonly healthy: boolean;
+  readonly reasons: readonly string[];
+  readonly notices: readonly string[];
+}
+
+/** From the viewer. */
+export type ViewerMessage =
+  /** The beginning of an answer. */
+  | {
+      readonly type: "answer";
+      readonly id: number;
+      readonly status: number;
+      readonly contentType: string;
+      readonly headers: Readonly<Record<string, string>>;
+      /** undefined: it comes in parts. */
+      readonly body: Uint8Array | undefined;
+    }
+  /** A part of an answer; undefined at its end. */
+  | { readonly type: "part"; readonly id: number; readonly bytes: Uint8Array | undefined }
+  /** An answer breaks off. */
+  | { readonly type: "broken"; readonly id: number; readonly reason: string }
+  | LogMessage;

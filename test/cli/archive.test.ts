@@ -26,7 +26,7 @@ describe("imagehub archive", () => {
     expect(await home.cli("archive")).toEqual({
       status: EXIT.ok,
       stdout:
-        `Copied 2 files (130.5 kB) to ${home.archive}: 2 days archived (${DAY} to 2021-09-24)\n` +
+        `Copied 2 files (130.5 kB) to ${home.archive}: 2 days archived (${DAY}, 2021-09-24)\n` +
         "Left out, as they are not the hub's: 1 file\n",
       stderr: "",
     });

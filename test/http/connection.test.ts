@@ -70,9 +70,12 @@ const routes: Readonly<Record<string, Route>> = {
       })(),
     ),
 };
-const server = new HttpServer(routes, PLACES, (error) => errors.push(error));
+/** Answers a POST with its path and its body. */
+const rest: Route = ({ method, path, body }) =>
+  plain(200, `${method} ${path} ${Buffer.from(body).toString()}.`);
+const server = new HttpServer({ routes, rest }, PLACES, (error) => errors.push(error));
 /** With so few places that the limit on waiting data is not reached when all are taken. */
-const small = new HttpServer(routes, PLACES_FEW, (error) => errors.push(error));
+const small = new HttpServer({ routes }, PLACES_FEW, (error) => errors.push(error));
 let port: number;
 let smallPort: number;
 let url: string;
@@ -121,6 +124,9 @@ async function oneByOne(count: number, make: () => RawHttp): Promise<RawHttp[]> 
   return clients;
 }
 
+const post = (path: string, body: string): string =>
+  `POST ${path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+
 describe("an HTTP connection", () => {
   test("is not answered further while its peer reads nothing", async () => {
     asked = 0;
@@ -132,6 +138,33 @@ describe("an HTTP connection", () => {
     expect(asked).toBeLessThan(90);
     client.socket.resume();
     expect(await client.until(() => client.answers === 100)).toBe(true);
+  });
+
+  test("takes the body of a POST, however it comes", async () => {
+    using client = new RawHttp(port);
+    for (const byte of post("/slowly", "abc")) {
+      client.send(byte);
+      await Bun.sleep(1);
+    }
+    expect(await client.until(() => client.text.includes("POST /slowly abc."))).toBe(true);
+    // One after the other, sent at once, and the longest there may be.
+    client.send(post("/one", "1") + post("/none", "") + ask("/here"));
+    expect(await client.until(() => client.text.endsWith("here\n"))).toBe(true);
+    expect(client.text).toMatch(/POST \/one 1\.[^]*POST \/none \.[^]*here\n$/);
+    client.send(post("/long", "x".repeat(65_536)));
+    expect(await client.until(() => client.text.includes(`${"x".repeat(65_536)}.`))).toBe(true);
+    expect(client.isClosed).toBe(false);
+  });
+
+  test("ends when a body is too long, or does not come", async () => {
+    using long = new RawHttp(port);
+    long.send("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 65537\r\n\r\n");
+    expect(await long.untilClosed()).toBe(true);
+    expect(long.text).toStartWith("HTTP/1.1 413 ");
+    using missing = new RawHttp(port);
+    missing.send("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nabc");
+    expect(await missing.untilClosed()).toBe(true);
+    expect(missing.text).toBe("");
   });
 
   test("ends with the answer when its peer sends far ahead, and that answer arrives", async () => {

@@ -75,7 +75,7 @@ test.each([
   async (_, path, reason) => {
     await using hub = await hubWith("127.0.0.1:0", path);
     expect(linesWith(hub, "health and metrics are not available")[0]).toContain(reason);
-    expect(hub.output()).not.toContain("Health and metrics at");
+    expect(hub.output()).not.toContain("Images, health and metrics at");
     await expectServed(hub);
   },
 );

@@ -1,12 +1,10 @@
 import { expect, test } from "bun:test";
 import { readHead } from "../../src/http/request-head.ts";
 
-const { signal: gone } = new AbortController();
-
 /** The status of the answer to a head, or the request. */
 function read(...lines: string[]): unknown {
-  const head = readHead(lines.join("\r\n"), gone);
-  return "method" in head ? head : head.status;
+  const head = readHead(lines.join("\r\n"));
+  return "status" in head ? head.status : Object.assign(head.request, { body: head.bodyLength });
 }
 
 test("readHead reads a request", () => {
@@ -15,6 +13,7 @@ test("readHead reads a request", () => {
   ).toEqual({
     method: "GET",
     path: "/a/b",
+    query: new URLSearchParams({ c: "d" }),
     headers: new Map([
       ["host", "localhost"],
       ["x-one", "1, 2"],
@@ -22,7 +21,7 @@ test("readHead reads a request", () => {
     ]),
     isLast: false,
     knowsChunks: true,
-    gone,
+    body: 0,
   });
 });
 
@@ -57,7 +56,11 @@ test.each([
   [400, ["GET / HTTP/1.1", "Host: a", "Content-Length: 0", "Content-Length: 5"]],
   [413, ["GET / HTTP/1.1", "Host: a", "Content-Length: 5"]],
   [413, ["GET / HTTP/1.1", "Host: a", "Transfer-Encoding: chunked"]],
-  [414, [`GET /${"a".repeat(256)} HTTP/1.1`, "Host: a"]],
+  [413, ["POST / HTTP/1.1", "Host: a", "Content-Length: 65537"]],
+  [413, ["POST / HTTP/1.1", "Host: a", "Content-Length: -1"]],
+  [413, ["POST / HTTP/1.1", "Host: a", "Content-Length: 5, 5"]],
+  [413, ["POST / HTTP/1.1", "Host: a", "Transfer-Encoding: chunked"]],
+  [414, [`GET /${"a".repeat(4096)} HTTP/1.1`, "Host: a"]],
 ])("readHead refuses with %d: %j", (status, lines) => {
   expect(read(...lines)).toBe(status);
 });

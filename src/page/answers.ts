@@ -1,0 +1,102 @@
+/**
+ * The answers of the hub's HTTP API, as docs/API.md describes them; what the page uses of them.
+ *
+ * @module
+ */
+
+/** An image in a list. `time` is a local time of day, such as `23:13:31.620992`. */
+export interface Image {
+  readonly name: string;
+  readonly camera: string;
+  readonly time: string;
+  readonly protected: boolean;
+}
+
+/** What is known of one image. */
+export interface ImageInfo extends Image {
+  readonly date: string;
+  readonly bytes: number;
+  readonly width?: number | null;
+  readonly height?: number | null;
+}
+
+/** A line of the event log. `node` is null for the hub's own lines. */
+export interface HubEvent {
+  readonly date: string;
+  /** Such as `23:13:31,620`. */
+  readonly time: string;
+  readonly text: string;
+  readonly node: string | null;
+  readonly type?: string | null;
+  readonly value?: string | null;
+  readonly number?: number;
+  readonly unit?: string;
+}
+
+/** A day in the list of days. */
+export interface DaySummary {
+  readonly date: string;
+  readonly images: number;
+  readonly bytes: number;
+  readonly events: number;
+  readonly protected: number;
+  /** null if there is no archive, or it cannot be asked. */
+  readonly archived: boolean | null;
+  readonly cameras: readonly { name: string }[];
+  readonly pruned: readonly { at: string; reason: string; images: number; until?: string }[];
+}
+
+/** All days, the earliest first, and the hub's clock. */
+export interface Days {
+  readonly zone: string;
+  /** Such as `2018-12-30T23:13:31.620992`, in that zone. */
+  readonly now: string;
+  readonly today: string;
+  readonly days: readonly DaySummary[];
+}
+
+/** A minute of the day, from 0 to 1439, and how many there are in it. */
+export type MinuteCount = readonly [minute: number, count: number];
+
+/** One day by minutes. */
+export interface DayOverview {
+  readonly date: string;
+  readonly images: number;
+  readonly cameras: readonly DayCamera[];
+  readonly events: number;
+  readonly eventMinutes: readonly MinuteCount[];
+}
+
+export interface DayCamera {
+  readonly name: string;
+  readonly images: number;
+  readonly minutes: readonly MinuteCount[];
+}
+
+/** A camera with its latest image. */
+export interface Camera {
+  readonly name: string;
+  readonly latest: { readonly date: string; readonly name: string; readonly time: string };
+  readonly imagesToday: number;
+}
+
+/** What the page uses of `api/status`. */
+export interface Status {
+  readonly version: string;
+  /** An instant in UTC, as the others here. */
+  readonly time: string;
+  readonly settings: { readonly port?: number; readonly patience: number };
+  readonly disk: {
+    readonly free_bytes: number;
+    readonly size_bytes: number;
+    readonly full_in_days: number | null;
+  };
+  readonly kept: { readonly images: number; readonly bytes: number; readonly days: number } | null;
+  readonly notices: readonly string[];
+  readonly nodes: readonly {
+    readonly node: string;
+    readonly view: string;
+    readonly last_seen: string;
+    readonly last_heartbeat: string | null;
+  }[];
+}

@@ -1,0 +1,130 @@
+/**
+ * What keeps the view of a day up to date: with the hub, and with its own address.
+ *
+ * @module
+ */
+
+import { type Signal, useSignal, useSignalEffect } from "@preact/signals";
+import { useEffect, useRef } from "preact/hooks";
+import { address, replace, replaceQuery, href } from "./address.ts";
+import type { DayOverview, MinuteCount } from "./answers.ts";
+import { dayPath, withQuery } from "./api.ts";
+import type { DayImages } from "./day-images.ts";
+import type { Target } from "./grid.tsx";
+import { ask, generation, today, useAnswer } from "./hub.ts";
+import { type LiveImage, useArrivals } from "./live.ts";
+import { clockTime, minutesOf } from "./time.ts";
+
+/** After so long without a further step, the address says what is seen. */
+const ADDRESS_MS = 300;
+
+/** The day by minutes; what arrives is counted in. */
+export function useOverview(date: string) {
+  const { data, error } = useAnswer<DayOverview>(dayPath(date));
+  const counted = useSignal<DayOverview | undefined>(undefined);
+  useEffect(() => {
+    counted.value = data;
+  }, [data]);
+  useArrivals(({ images }) => {
+    const added = images.filter((image) => image.date === date);
+    if (added.length === 0) return;
+    // The first image of a day that was asked for before there was one.
+    if (counted.value === undefined) {
+      if (error !== undefined) generation.value++;
+    } else counted.value = added.reduce(withImage, counted.value);
+  });
+  return { overview: counted.value, error };
+}
+
+function withImage(overview: DayOverview, { camera, time }: LiveImage): DayOverview {
+  const minute = Math.floor(minutesOf(time));
+  const known = overview.cameras.find(({ name }) => name === camera);
+  const { images, minutes } = known ?? { images: 0, minutes: [] };
+  const grown = { name: camera, images: images + 1, minutes: withOneMore(minutes, minute) };
+  const others = overview.cameras.filter((each) => each !== known);
+  const cameras = [...others, grown].toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  return Object.assign({}, overview, { images: overview.images + 1, cameras });
+}
+
+function withOneMore(minutes: readonly MinuteCount[], minute: number): MinuteCount[] {
+  const index = minutes.findLastIndex(([each]) => each <= minute);
+  const [at, count] = minutes[index] ?? [-1, 0];
+  return at === minute
+    ? minutes.with(index, [minute, count + 1])
+    : minutes.toSpliced(index + 1, 0, [minute, 1]);
+}
+
+/** Fetches what arrives, and stays at the end if this is wanted. */
+export function useFollow(
+  images: DayImages,
+  isLive: boolean,
+  target: Signal<Target | undefined>,
+  position: Signal<number>,
+): void {
+  const { date, cameras } = images;
+  useArrivals((arrivals) => {
+    const isNew = arrivals.images.some(
+      (image) => image.date === date && (cameras.length === 0 || cameras.includes(image.camera)),
+    );
+    if (isNew) images.refresh();
+  });
+  const round = generation.value;
+  useEffect(() => images.refresh(true), [images, round]);
+  useEffect(() => {
+    if (isLive) target.value = { index: Infinity };
+  }, [images, isLive]);
+  const total = images.total.value;
+  const version = images.version.value;
+  useEffect(() => {
+    const time = images.at((total ?? 0) - 1)?.time;
+    if (isLive && time !== undefined) position.value = minutesOf(time);
+  }, [isLive, images, total, version]);
+  // A day that was followed has ended: the next one is.
+  const wasLive = address.value.query.get("live") === "1" && date < today.value;
+  useEffect(() => {
+    if (wasLive) replace(href("day", today.value, { live: "1", camera: cameras }));
+  }, [wasLive]);
+}
+
+/** Where a time is in the list; undefined if the hub does not say: that is told elsewhere. */
+async function placeOf({ date, cameras }: DayImages, time: string): Promise<number | undefined> {
+  const path = withQuery(dayPath(date, "place"), { time, camera: cameras });
+  const answer = await ask<{ offset: number }>(path).catch(() => undefined);
+  return answer?.offset;
+}
+
+/**
+ * Goes to the time in the address, also if it is changed by Back or by hand; and keeps the time
+ * that is seen there, so that it can be sent to somebody.
+ */
+export function useTime(
+  images: DayImages,
+  isLive: boolean,
+  target: Signal<Target | undefined>,
+  position: Signal<number>,
+): void {
+  const at = address.value.query.get("at") ?? "";
+  /** What is in the address and on the page. */
+  const agreed = useRef<{ images?: DayImages; at: string }>({ at: "" });
+  useEffect(() => {
+    if (isLive || Number.isNaN(minutesOf(at))) return;
+    if (agreed.current.images === images && agreed.current.at === at) return;
+    agreed.current = { images, at };
+    position.value = minutesOf(at);
+    const before = target.peek();
+    void placeOf(images, at).then((index) => {
+      // Unless a person has scrolled away meanwhile.
+      if (index !== undefined && target.peek() === before) target.value = { index, isMarked: true };
+      return index;
+    });
+  }, [images, isLive, at]);
+  useSignalEffect(() => {
+    const seen = clockTime(position.value, true);
+    const timer = setTimeout(() => {
+      if (isLive || position.peek() === 0) return;
+      if (target.peek()?.isGuess !== true) agreed.current = { images, at: seen };
+      replaceQuery({ at: seen });
+    }, ADDRESS_MS);
+    return () => clearTimeout(timer);
+  });
+}

@@ -1,0 +1,120 @@
+/**
+ * What the hub tells by itself: images and events as they arrive, and its health.
+ *
+ * @module
+ */
+
+import { signal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
+import type { HubEvent } from "./answers.ts";
+import { askDays, generation, trouble } from "./hub.ts";
+
+/** An image that was stored. */
+export interface LiveImage {
+  readonly date: string;
+  readonly name: string;
+  readonly camera: string;
+  readonly time: string;
+}
+
+/** What has arrived since the last one, in order. */
+export interface Arrivals {
+  images: LiveImage[];
+  events: HubEvent[];
+}
+
+/** The hub's health, as it tells it; undefined until it has. */
+export const health = signal<
+  { readonly healthy: boolean; readonly reasons: string[]; readonly notices: string[] } | undefined
+>();
+
+/** Listeners are called at most this often: however much arrives, the page stays calm. */
+const CALM_MS = 1000;
+
+/** A page that nobody has looked at for so long takes up no connection. */
+const HIDDEN_MS = 60_000;
+
+const REOPEN_MS = 2000;
+
+/** A stream that takes longer to begin may have missed what came since the first answers. */
+const PROMPT_MS = 2000;
+
+const listeners = new Set<(arrivals: Arrivals) => void>();
+let waiting: Arrivals = { images: [], events: [] };
+let timer: ReturnType<typeof setTimeout> | undefined;
+let calmUntil = 0;
+let source: EventSource | undefined;
+/** Where the stream goes on. */
+let lastId = "";
+
+/** Calls a function with what arrives while the component is there. */
+export function useArrivals(listener: (arrivals: Arrivals) => void): void {
+  useEffect(() => {
+    listeners.add(listener);
+    return () => listeners.delete(listener);
+  });
+}
+
+function deliver(): void {
+  timer = undefined;
+  calmUntil = performance.now() + CALM_MS;
+  const arrivals = waiting;
+  waiting = { images: [], events: [] };
+  for (const listener of listeners) listener(arrivals);
+}
+
+function receive({ type, data, lastEventId }: MessageEvent<string>): void {
+  if (lastEventId !== "") lastId = lastEventId;
+  if (type === "start") return; // It only tells from where to go on.
+  const value: unknown = JSON.parse(data);
+  if (type === "hub") health.value = value as NonNullable<typeof health.value>;
+  else if (type === "lost") generation.value++;
+  else {
+    if (type === "image") waiting.images.push(value as LiveImage);
+    else waiting.events.push(value as HubEvent);
+    timer ??= setTimeout(deliver, Math.max(0, calmUntil - performance.now()));
+  }
+}
+
+function open(): void {
+  if (source !== undefined) return;
+  const after = lastId === "" ? "" : `?after=${encodeURIComponent(lastId)}`;
+  const openedMs = performance.now();
+  source = new EventSource(new URL(`api/v1/live${after}`, document.baseURI));
+  for (const type of ["start", "image", "event", "hub", "lost"])
+    source.addEventListener(type, receive);
+  source.addEventListener("open", () => {
+    if (after === "" && performance.now() - openedMs > PROMPT_MS) generation.value++;
+  });
+  source.addEventListener("error", () => {
+    // The stream does not say why it ended: a question does.
+    void askDays();
+    // Browsers reconnect after a lost connection, but not after an answer such as 503.
+    if (source?.readyState === EventSource.CLOSED) {
+      close();
+      setTimeout(reopen, REOPEN_MS);
+    }
+  });
+}
+
+function reopen(): void {
+  // Who must log in first is refused here, too.
+  if (trouble.value === undefined) open();
+  else setTimeout(reopen, REOPEN_MS);
+}
+
+function close(): void {
+  source?.close();
+  source = undefined;
+}
+
+/** Begins to listen, whenever somebody looks at the page. */
+export function startLive(): void {
+  let hidden: ReturnType<typeof setTimeout> | undefined;
+  document.addEventListener("visibilitychange", () => {
+    clearTimeout(hidden);
+    if (document.hidden) hidden = setTimeout(close, HIDDEN_MS);
+    else open();
+  });
+  open();
+}

@@ -1,0 +1,73 @@
+/**
+ * The form that asks for the token.
+ *
+ * @module
+ */
+
+import { useSignal } from "@preact/signals";
+import { ApiError, request } from "./api.ts";
+import { askDays, noteFailure } from "./hub.ts";
+
+/** Asks for the token, and goes on where the page was. */
+export function Login() {
+  const problem = useSignal("");
+  const busy = useSignal(false);
+  async function submit(event: SubmitEvent): Promise<void> {
+    event.preventDefault();
+    const form = event.currentTarget as HTMLFormElement;
+    const token = new FormData(form).get("token") as string;
+    busy.value = true;
+    try {
+      await request("login", { method: "POST", body: new URLSearchParams({ token }) });
+      await askDays();
+    } catch (error) {
+      problem.value = explained(error);
+      form.querySelector("input")?.select();
+    } finally {
+      busy.value = false;
+    }
+  }
+  return (
+    <main class="login">
+      <form onSubmit={(event) => void submit(event)} method="post" action="login">
+        <h1>imagehub</h1>
+        <p>This hub shows its images to those who know its token.</p>
+        <label for="token">Token</label>
+        <input
+          id="token"
+          name="token"
+          type="password"
+          autocomplete="current-password"
+          required
+          ref={focusOnce}
+          aria-describedby="login-problem"
+        />
+        <p id="login-problem" class="problem" role="alert">
+          {problem}
+        </p>
+        <button class="primary" disabled={busy}>
+          Show the images
+        </button>
+        <p class="hint">
+          It is in the file that <code>http.token_file</code> in the hub's settings names.
+        </p>
+      </form>
+    </main>
+  );
+}
+
+function focusOnce(input: HTMLInputElement | null): void {
+  if (input !== null && document.activeElement === document.body) input.focus();
+}
+
+function explained(error: unknown): string {
+  if (!(error instanceof ApiError)) {
+    noteFailure(error);
+    return "The hub does not answer. Try again in a moment.";
+  }
+  if (error.status === 401) return "This is not the token.";
+  if (error.status !== 429) return error.message;
+  return error.retryAfter > 0
+    ? `Too many wrong tokens. Try again in ${error.retryAfter} s.`
+    : "Too many wrong tokens. Try again later.";
+}

@@ -1,0 +1,151 @@
+/**
+ * Draws the timeline: a lane for each camera, with a bar for each minute that has images; marks for
+ * events below them; and the hours.
+ *
+ * @module
+ */
+
+import type { DayCamera } from "./answers.ts";
+import { clockTime } from "./time.ts";
+
+/** What part of the day is shown, in minutes. */
+export interface Span {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** What is drawn. */
+export interface Picture {
+  readonly span: Span;
+  readonly lanes: readonly DayCamera[];
+  /** Times of events, in minutes. */
+  readonly marks: readonly number[];
+}
+
+/** Where it is drawn. */
+interface Surface {
+  readonly context: CanvasRenderingContext2D;
+  /** In CSS pixels. */
+  readonly width: number;
+  readonly height: number;
+  readonly colours: Colours;
+}
+
+interface Colours {
+  readonly ink: string;
+  readonly muted: string;
+  readonly line: string;
+  readonly paper: string;
+  readonly accent: string;
+}
+
+/** Heights, in CSS pixels. */
+const MARKS = 14;
+const AXIS = 20;
+
+/** The height of a lane: fewer cameras have more room. */
+function laneHeight(count: number): number {
+  if (count <= 3) return 28;
+  return count <= 8 ? 20 : 14;
+}
+
+/** The height of the whole timeline, in CSS pixels. */
+export function timelineHeight(lanes: number): number {
+  return Math.max(1, lanes) * laneHeight(lanes) + MARKS + AXIS;
+}
+
+function coloursOf(element: Element): Colours {
+  const style = getComputedStyle(element);
+  const colour = (name: string): string => style.getPropertyValue(`--${name}`);
+  const [ink, muted, line] = [colour("ink"), colour("muted"), colour("line")];
+  return { ink, muted, line, paper: colour("paper"), accent: colour("accent") };
+}
+
+/** Steps between the labels of the axis, in minutes. */
+const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 180, 360];
+
+/** Draws all of it. The canvas gets the size of its element. */
+export function draw(canvas: HTMLCanvasElement, { span, lanes, marks }: Picture): void {
+  const context = canvas.getContext("2d")!;
+  const [width, height] = [canvas.clientWidth, canvas.clientHeight];
+  const ratio = devicePixelRatio;
+  [canvas.width, canvas.height] = [width * ratio, height * ratio];
+  context.scale(ratio, ratio);
+  context.font = `11px ${getComputedStyle(canvas).fontFamily}`;
+  const surface = { context, width, height, colours: coloursOf(canvas) };
+  const xOf = placing(span, width);
+  drawAxis(surface, span, xOf);
+  const lane = laneHeight(lanes.length);
+  const most = Math.max(1, ...lanes.flatMap(({ minutes }) => minutes.map(([, count]) => count)));
+  for (const [index, camera] of lanes.entries())
+    drawLane(surface, camera, { top: index * lane, height: lane, most }, xOf);
+  drawMarks(surface, marks, height - AXIS - MARKS, xOf);
+}
+
+type Placing = (minute: number) => number;
+
+function placing({ from, to }: Span, width: number): Placing {
+  return (minute) => ((minute - from) / (to - from)) * width;
+}
+
+function drawAxis(surface: Surface, { from, to }: Span, xOf: Placing): void {
+  const { context, width, height, colours } = surface;
+  const { line, muted } = colours;
+  const step = STEPS.find((each) => (each / (to - from)) * width >= 52) ?? 360;
+  context.textAlign = "center";
+  context.textBaseline = "alphabetic";
+  for (let minute = Math.ceil(from / step) * step; minute <= to; minute += step) {
+    const x = xOf(minute);
+    context.fillStyle = line;
+    context.fillRect(Math.round(x), 0, 1, height - AXIS);
+    context.fillStyle = muted;
+    if (x > 16 && x < width - 16) context.fillText(clockTime(minute % 1440), x, height - 6);
+  }
+}
+
+function drawLane(
+  { context, width, colours }: Surface,
+  { name, minutes }: DayCamera,
+  { top, height, most }: { top: number; height: number; most: number },
+  xOf: Placing,
+): void {
+  const { accent, line, muted, paper } = colours;
+  const room = height - 3;
+  const bar = Math.max(1, xOf(1) - xOf(0) - 0.5);
+  context.fillStyle = accent;
+  for (const [minute, count] of minutes) {
+    const x = xOf(minute);
+    if (x < -bar || x > width) continue;
+    // The root shows a single image beside a minute with hundreds.
+    const tall = Math.max(2, Math.sqrt(count / most) * room);
+    context.fillRect(x, top + height - tall - 1, bar, tall);
+  }
+  context.fillStyle = line;
+  context.fillRect(0, top + height - 1, width, 1);
+  context.textAlign = "left";
+  context.textBaseline = "top";
+  // So that it can be read over bars.
+  context.globalAlpha = 0.85;
+  context.fillStyle = paper;
+  context.fillRect(0, top, context.measureText(name).width + 8, 14);
+  context.globalAlpha = 1;
+  context.fillStyle = muted;
+  context.fillText(name, 4, top + 2);
+}
+
+function drawMarks(
+  { context, colours }: Surface,
+  marks: readonly number[],
+  top: number,
+  xOf: Placing,
+): void {
+  context.fillStyle = colours.ink;
+  let before = -Infinity;
+  for (const minute of marks) {
+    const x = Math.round(xOf(minute));
+    // Marks that would touch are one.
+    if (x < 0 || x - before < 4) continue;
+    before = x;
+    context.fillRect(x - 1, top + 3, 2, 8);
+  }
+}

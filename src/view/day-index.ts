@@ -1,0 +1,167 @@
+/**
+ * The images of the days that people look at. A day that is over is read again when its folder has
+ * changed. Today grows by what the follower tells, and is read again now and then.
+ *
+ * @module
+ */
+
+import { statSync } from "node:fs";
+import { Day, type DayImage } from "../catalog/day.ts";
+import type { StoredImage } from "../catalog/day-follower.ts";
+import { Folder } from "../os/folder.ts";
+import { unlessMissing } from "../os/missing.ts";
+import { parseImageFileName } from "../protocol/names.ts";
+import type { DataDirectory } from "../store/data-directory.ts";
+import type { Filter } from "./query.ts";
+
+/** How many days are held at once. One with 200,000 images has 4 MB. */
+const DAYS_MAX = 4;
+
+/** How often a day that changes is read again, in milliseconds. */
+const READ_MS_MIN = 60_000;
+
+/** One day: what was in its folder when it was read, and what came since. */
+export class DayIndex {
+  private readonly added: DayImage[] = [];
+  readonly readMs = performance.now();
+
+  constructor(
+    private readonly base: Day,
+    readonly stamp: string,
+  ) {}
+
+  get date(): string {
+    return this.base.date;
+  }
+
+  get count(): number {
+    return this.base.count + this.added.length;
+  }
+
+  /** The cameras, in alphabetical order. */
+  get cameras(): string[] {
+    return [
+      ...new Set([...this.base.cameras, ...this.added.map(({ camera }) => camera)]),
+    ].toSorted();
+  }
+
+  /** One image. @param index from 0, the earliest first */
+  at(index: number): DayImage {
+    return this.added[index - this.base.count] ?? this.base.at(index);
+  }
+
+  /** The time of an image, in microseconds since midnight. */
+  microsAt(index: number): number {
+    return this.added[index - this.base.count]?.micros ?? this.base.microsAt(index);
+  }
+
+  /** The camera of an image. */
+  cameraAt(index: number): string {
+    const added = this.added[index - this.base.count];
+    return added?.camera ?? this.base.cameras[this.base.cameraAt(index)]!;
+  }
+
+  /** The first image at or after a time of day. @returns {@link count} if there is none */
+  find(micros: number): number {
+    const index = this.base.find(micros);
+    if (index < this.base.count) return index;
+    const later = this.added.findIndex((image) => image.micros >= micros);
+    return later < 0 ? this.count : this.base.count + later;
+  }
+
+  /** The place of an image by its name; -1 if it is not there. */
+  indexOf(name: string): number {
+    const parsed = parseImageFileName(name, this.date);
+    if (parsed === undefined) return -1;
+    for (let index = this.find(parsed.micros); index < this.count; index++) {
+      const image = this.at(index);
+      if (image.micros !== parsed.micros) return -1;
+      if (image.name === name) return index;
+    }
+    return -1;
+  }
+
+  /**
+   * Adds an image that was just stored.
+   *
+   * @returns false if it is not the latest one, so that the day must be read again
+   */
+  add(image: DayImage): boolean {
+    const last = this.count === 0 ? undefined : this.at(this.count - 1);
+    if (last !== undefined && image.micros <= last.micros) return this.indexOf(image.name) >= 0;
+    this.added.push(image);
+    return true;
+  }
+
+  /** The places of the images that a filter leaves, in order. */
+  places({ cameras, from, to }: Filter): Uint32Array {
+    const { base } = this;
+    const [first, end] = [this.find(from), this.find(to)];
+    const places = new Uint32Array(Math.max(0, end - first));
+    const isMeant = base.cameras.map((camera) => cameras?.has(camera) ?? true);
+    let length = 0;
+    for (let place = first; place < end; place++) {
+      const added = this.added[place - base.count];
+      const isOne =
+        added === undefined ? isMeant[base.cameraAt(place)]! : (cameras?.has(added.camera) ?? true);
+      if (isOne) places[length++] = place;
+    }
+    return places.subarray(0, length);
+  }
+}
+
+/** The days that are held. */
+export class DayIndexes {
+  /** The one that was asked for last comes last. */
+  private readonly days = new Map<string, DayIndex>();
+
+  constructor(private readonly directory: DataDirectory) {}
+
+  /** Takes in an image that was just stored. */
+  add({ date, camera, micros, name }: StoredImage): void {
+    if (this.days.get(date)?.add({ camera, micros, name }) === false) this.days.delete(date);
+  }
+
+  /**
+   * @param date such as `2018-12-30`
+   * @param isFollowed whether what is stored on it is told by {@link add}
+   * @returns undefined if there is no such day
+   * @throws {Error} of node:fs and {SystemError}
+   */
+  of(date: string, isFollowed: boolean): DayIndex | undefined {
+    const path = this.directory.dateFolder(date);
+    const stamp = unlessMissing(() => stampOf(path));
+    const known = this.days.get(date);
+    this.days.delete(date);
+    if (stamp === undefined) return undefined;
+    const isFresh =
+      known?.stamp === stamp ||
+      (isFollowed && known !== undefined && performance.now() - known.readMs < READ_MS_MIN);
+    const day = isFresh ? known : unlessMissing(() => this.read(date, path, stamp));
+    if (day === undefined) return undefined;
+    this.days.set(date, day);
+    const [oldest] = this.days.keys();
+    if (this.days.size > DAYS_MAX) this.days.delete(oldest!);
+    return day;
+  }
+
+  /** Forgets all days. */
+  clear(): void {
+    this.days.clear();
+  }
+
+  private read(date: string, path: string, stamp: string): DayIndex {
+    using folder = Folder.open(path);
+    return new DayIndex(new Day(date, folder.eachName()), stamp);
+  }
+}
+
+/** How long the time of a folder may stay the same while its names change, in milliseconds. */
+const TICK_MS = 50;
+
+/** What changes when the names in a folder do. Just after a change, it is another one each time. */
+function stampOf(path: string): string {
+  const { dev, ino, mtimeNs, ctimeNs, mtimeMs } = statSync(path, { bigint: true });
+  const isRecent = Math.abs(Date.now() - Number(mtimeMs)) < TICK_MS;
+  return [dev, ino, mtimeNs, ctimeNs, isRecent ? performance.now() : ""].join(" ");
+}

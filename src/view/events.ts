@@ -1,0 +1,190 @@
+/**
+ * The lines of the event logs, for reading and searching.
+ *
+ * @module
+ */
+
+import { statSync } from "node:fs";
+import { unlessMissing } from "../os/missing.ts";
+import type { DataDirectory } from "../store/data-directory.ts";
+import { datedLogs, linesOf } from "../store/log-files.ts";
+import { filterIn, numberIn, Refused, timeIn } from "./query.ts";
+
+/** Most lines in one list. */
+const LIST_MAX = 1000;
+const LIST_DEFAULT = 200;
+
+/** How much one search reads: logs, and bytes of them. */
+const LOGS_MAX = 30;
+const BYTES_MAX = 50e6;
+
+/** Most points of a curve. */
+const POINTS_MAX = 2000;
+
+/** A line of the event log. */
+export interface EventLine {
+  readonly date: string;
+  readonly time: string;
+  readonly text: string;
+  /** Null for the hub's own lines. */
+  readonly node: string | null;
+  readonly type?: string;
+  readonly value?: string;
+  /** If the value begins with a number. */
+  readonly number?: number;
+  readonly unit?: string;
+}
+
+const LINE = /^(\d{4}-\d{2}-\d{2}) (\d{2}:\d{2}:\d{2},\d{3}) ~ (.*)$/s;
+const NUMBER = /^\s*(-?\d+(?:\.\d+)?)\s*(\D.{0,15})?$/;
+
+/** Reads a line of the log; undefined if it is no record. */
+export function readLine(line: string): EventLine | undefined {
+  const [, date, time, text] = LINE.exec(line) ?? [];
+  if (date === undefined || time === undefined || text === undefined) return undefined;
+  if (!text.includes("|")) return { date, time, text, node: null };
+  const [node = "", type = "", ...rest] = text.split("|");
+  const value = rest.join("|");
+  const [, number, unit = ""] = NUMBER.exec(value) ?? [];
+  const measured = number === undefined ? {} : { number: Number(number), unit: unit.trim() };
+  return {
+    date,
+    time,
+    text,
+    node: node.trim(),
+    type: type.trim(),
+    value: value.trim(),
+    ...measured,
+  };
+}
+
+/** Chooses lines. */
+type Choice = (event: EventLine) => boolean;
+
+function choiceIn(query: URLSearchParams): Choice {
+  const [text, node, type] = ["text", "node", "type"].map((name) => query.get(name)?.toLowerCase());
+  const hasHub = query.get("hub") !== "no";
+  return (event) =>
+    (hasHub || event.node !== null) &&
+    (text === undefined || event.text.toLowerCase().includes(text)) &&
+    (node === undefined || event.node?.toLowerCase() === node) &&
+    (type === undefined || event.type?.toLowerCase() === type);
+}
+
+/**
+ * The lines of one day, in their order. They are in the log of that day, or still in the one that
+ * is written to.
+ *
+ * @throws {Error} of node:fs, {SystemError} and {NotAFile}
+ */
+export function* eventsOf(directory: DataDirectory, date: string): Generator<EventLine> {
+  const dated = `${directory.logs}/imagehub.log.${date}`;
+  for (const path of [dated, directory.eventLog]) {
+    for (const line of linesIfThere(path)) {
+      if (!line.startsWith(date)) continue;
+      const event = readLine(line);
+      if (event !== undefined) yield event;
+    }
+  }
+}
+
+function linesIfThere(path: string): Iterable<string> {
+  return unlessMissing(() => statSync(path)) === undefined ? [] : linesOf(path);
+}
+
+/** Lists the events of a day. @throws {Refused} */
+export function listEvents(
+  directory: DataDirectory,
+  date: string,
+  query: URLSearchParams,
+): unknown {
+  const offset = numberIn(query, "offset", { from: 0, to: 1e9, default: 0 });
+  const limit = numberIn(query, "limit", { from: 0, to: LIST_MAX, default: LIST_DEFAULT });
+  const isChosen = choiceIn(query);
+  const { from, to } = filterIn(query);
+  const events: EventLine[] = [];
+  let total = 0;
+  for (const event of eventsOf(directory, date)) {
+    const micros = timeIn(event.time.replace(",", "."));
+    if (micros < from || micros >= to || !isChosen(event)) continue;
+    if (total >= offset && events.length < limit) events.push(event);
+    total++;
+  }
+  return { total, offset, events };
+}
+
+/** Searches all logs, the latest line first. @throws {Refused} */
+export function searchEvents(directory: DataDirectory, query: URLSearchParams): unknown {
+  const limit = numberIn(query, "limit", { from: 1, to: LIST_MAX, default: LIST_DEFAULT });
+  const isChosen = choiceIn(query);
+  const [first, last] = [query.get("from") ?? "", query.get("to") ?? "9999"];
+  const start = query.get("before") ?? "";
+  const [, startFile = "", startLine = ""] =
+    /^(current|\d{4}-\d{2}-\d{2})\.(\d{1,9})$/.exec(start) ?? [];
+  if (start !== "" && startFile === "")
+    throw new Refused(400, "before must be as more of an answer");
+  const files = logsLatestFirst(directory);
+  const begin = startFile === "" ? 0 : files.findIndex(({ name }) => name <= startFile);
+  const events: EventLine[] = [];
+  let bytes = 0;
+  let logs = 0;
+  for (const { name, path } of begin < 0 ? [] : files.slice(begin)) {
+    if (name < first && name !== "current") break;
+    bytes += unlessMissing(() => statSync(path).size) ?? 0;
+    if (logs++ >= LOGS_MAX || (logs > 1 && bytes > BYTES_MAX))
+      return { events, more: `${name}.${1e9 - 1}` };
+    const lines = [...linesIfThere(path)];
+    const end = name === startFile ? Math.min(lines.length, Number(startLine)) : lines.length;
+    for (let index = end - 1; index >= 0; index--) {
+      const event = readLine(lines[index]!);
+      if (event === undefined || event.date < first || event.date > last || !isChosen(event))
+        continue;
+      events.push(event);
+      if (events.length >= limit) return { events, more: `${name}.${index}` };
+    }
+  }
+  return { events, more: null };
+}
+
+/** `current` sorts behind all dates. */
+function logsLatestFirst(
+  directory: DataDirectory,
+): { readonly name: string; readonly path: string }[] {
+  const dated = datedLogs(directory.logs).map((day) => {
+    const path = directory.datedLog(day);
+    return { name: path.slice(-"2018-12-30".length), path };
+  });
+  return [{ name: "current", path: directory.eventLog }, ...dated.toReversed()];
+}
+
+/** The values of a node over some days. @throws {Refused} */
+export function seriesOf(
+  directory: DataDirectory,
+  dates: readonly string[],
+  query: URLSearchParams,
+): { readonly unit: string; readonly points: readonly [time: string, value: number][] } {
+  const isChosen = choiceIn(query);
+  const points: [time: string, value: number][] = [];
+  let unit = "";
+  for (const date of dates) {
+    for (const event of eventsOf(directory, date)) {
+      if (event.number === undefined || !isChosen(event)) continue;
+      unit = event.unit ?? unit;
+      points.push([`${event.date}T${event.time.replace(",", ".")}`, event.number]);
+    }
+  }
+  return { unit, points: thinned(points) };
+}
+
+/** Each point is the mean of some. */
+function thinned(
+  points: readonly [time: string, value: number][],
+): [time: string, value: number][] {
+  const each = Math.ceil(points.length / POINTS_MAX);
+  if (each <= 1) return [...points];
+  return Array.from({ length: Math.ceil(points.length / each) }, (_, index) => {
+    const some = points.slice(index * each, (index + 1) * each);
+    const mean = some.reduce((sum, [, value]) => sum + value, 0) / some.length;
+    return [some[0]![0], mean];
+  });
+}

@@ -1,0 +1,153 @@
+/**
+ * Images of a day: lists of them, and the files themselves.
+ *
+ * @module
+ */
+
+import { closeSync, fstatSync, readSync } from "node:fs";
+import { protectedNames } from "../catalog/kept.ts";
+import { SystemError } from "../os/ffi.ts";
+import { NotAFile } from "../os/files.ts";
+import { Folder } from "../os/folder.ts";
+import { parseImageFileName } from "../protocol/names.ts";
+import type { DataDirectory } from "../store/data-directory.ts";
+import type { DayIndex } from "./day-index.ts";
+import { filterIn, numberIn, Refused, timeIn, timeText } from "./query.ts";
+
+/** Most images in one list. */
+const LIST_MAX = 1000;
+const LIST_DEFAULT = 200;
+
+/** Farther than any list goes. */
+const PLACE_MAX = 999_999_999;
+
+/** An image in a list. */
+interface ListedImage {
+  readonly name: string;
+  readonly camera: string;
+  readonly time: string;
+  readonly protected: boolean;
+}
+
+/** A list of images of a day. */
+export interface ImageList {
+  readonly date: string;
+  readonly total: number;
+  readonly offset: number;
+  readonly images: readonly ListedImage[];
+}
+
+/** Lists images. @throws {Refused} */
+export function listImages(
+  day: DayIndex,
+  query: URLSearchParams,
+  isProtected: ReadonlySet<string>,
+): ImageList {
+  const filter = filterIn(query);
+  const asked = numberIn(query, "offset", { from: -PLACE_MAX, to: PLACE_MAX, default: 0 });
+  const limit = numberIn(query, "limit", { from: 0, to: LIST_MAX, default: LIST_DEFAULT });
+  const places = day.places(filter);
+  const offset = asked < 0 ? Math.max(0, places.length + asked) : asked;
+  const images = Array.from(places.subarray(offset, offset + limit), (place) => {
+    const { name, camera, micros } = day.at(place);
+    return { name, camera, time: timeText(micros), protected: isProtected.has(name) };
+  });
+  return { date: day.date, total: places.length, offset, images };
+}
+
+/** How many images come before a time. @throws {Refused} */
+export function placeOf(
+  day: DayIndex,
+  query: URLSearchParams,
+): { readonly offset: number; readonly total: number } {
+  const before = day.find(timeIn(query.get("time") ?? ""));
+  const places = day.places(filterIn(query));
+  const later = places.findIndex((place) => place >= before);
+  return { offset: later < 0 ? places.length : later, total: places.length };
+}
+
+/** An image's neighbours of the same camera. */
+export function neighboursOf(
+  day: DayIndex,
+  name: string,
+): { readonly previous: string | null; readonly next: string | null } {
+  const place = day.indexOf(name);
+  if (place < 0) return { previous: null, next: null };
+  const { camera } = day.at(place);
+  const nearest = (step: number): string | null => {
+    for (let index = place + step; index >= 0 && index < day.count; index += step)
+      if (day.cameraAt(index) === camera) return day.at(index).name;
+    return null;
+  };
+  return { previous: nearest(-1), next: nearest(1) };
+}
+
+/** An open image, until it is disposed of. */
+export class OpenImage implements Disposable {
+  readonly bytes: number;
+  /** In milliseconds since 1970. */
+  readonly modifiedMs: number;
+  /** For an ETag: an image never changes, but a file of its name may be put in its place. */
+  readonly tag: string;
+
+  private constructor(
+    readonly name: string,
+    private readonly fd: number,
+  ) {
+    const { size, mtimeMs, ino } = fstatSync(fd);
+    this.bytes = size;
+    this.modifiedMs = mtimeMs;
+    this.tag = `"${size.toString(36)}-${ino.toString(36)}-${Math.floor(mtimeMs).toString(36)}"`;
+  }
+
+  /**
+   * Opens an image of a day, which may be in `images` or only in `kept`. Never through a symbolic
+   * link.
+   *
+   * @throws {Refused} 404 if it is not there
+   * @throws {SystemError}
+   */
+  static open(directory: DataDirectory, date: string, name: string): OpenImage {
+    if (parseImageFileName(name, date) !== undefined) {
+      for (const path of [directory.dateFolder(date), directory.keptFolder(date)]) {
+        try {
+          using folder = Folder.open(path);
+          return new OpenImage(name, folder.openFile(name));
+        } catch (error) {
+          const code = error instanceof SystemError ? error.code : "";
+          if (!(error instanceof NotAFile) && !GONE.has(code)) throw error;
+        }
+      }
+    }
+    throw new Refused(404, "There is no such image; it may have been deleted");
+  }
+
+  /** Reads a piece. @throws {Error} of node:fs */
+  read(from = 0, length = this.bytes - from): Uint8Array {
+    const piece = new Uint8Array(length);
+    let done = 0;
+    while (done < length) {
+      const count = readSync(this.fd, piece, done, length - done, from + done);
+      if (count === 0) break;
+      done += count;
+    }
+    return piece.subarray(0, done);
+  }
+
+  [Symbol.dispose](): void {
+    closeSync(this.fd);
+  }
+}
+
+/** Errors of an open that mean: there is no such image. */
+const GONE: ReadonlySet<string> = new Set(["ENOENT", "ENOTDIR", "ELOOP", "ENAMETOOLONG"]);
+
+/** The protected images of a day; none if that cannot be read. */
+export function protectedOf(directory: DataDirectory, date: string): ReadonlySet<string> {
+  try {
+    return protectedNames(directory, date);
+  } catch (error) {
+    if (error instanceof SystemError) return new Set();
+    throw error;
+  }
+}

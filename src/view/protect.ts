@@ -1,0 +1,45 @@
+/**
+ * Protects images from the page, as `imagehub protect` does.
+ *
+ * @module
+ */
+
+import { Protection } from "../keep/protect.ts";
+import type { Selection } from "../keep/selection.ts";
+import { parseImageFileName } from "../protocol/names.ts";
+import type { DataDirectory } from "../store/data-directory.ts";
+import { WorkLock } from "../store/work-lock.ts";
+import { Refused } from "./query.ts";
+
+/** What became of it. */
+export interface Protected {
+  readonly changed: number;
+  readonly problems: readonly string[];
+}
+
+/**
+ * Protects images, or does so no more.
+ *
+ * @throws {Refused}
+ * @throws {SystemError} and {Error} of node:fs
+ */
+export function protect(
+  directory: DataDirectory,
+  images: readonly (readonly [date: string, name: string])[],
+  isProtect: boolean,
+): Protected {
+  const days = new Map<string, Selection>();
+  for (const [date, name] of images) {
+    if (parseImageFileName(name, date) === undefined)
+      throw new Refused(400, `${name} is not the name of an image of ${date}`);
+    const day = days.get(date) ?? { date, isWhole: false, names: new Set<string>() };
+    day.names.add(name);
+    days.set(date, day);
+  }
+  using lock = WorkLock.tryToTake(directory, "protect");
+  if (lock === undefined) throw new Refused(503, "Somebody else protects images at the moment");
+  const protection = new Protection(directory);
+  const selections = [...days.values()];
+  const result = isProtect ? protection.protect(selections) : protection.unprotect(selections);
+  return { changed: result.done.images, problems: result.problems };
+}

@@ -1,0 +1,268 @@
+/**
+ * The addresses of the page and of the API, and what answers them.
+ *
+ * @module
+ */
+
+import { type Answer, json, plain } from "../http/answer.ts";
+import { Day } from "../catalog/day.ts";
+import { DayIndex } from "./day-index.ts";
+import { camerasOf } from "./minutes.ts";
+import { eventsOf, listEvents, searchEvents, seriesOf } from "./events.ts";
+import { listImages, neighboursOf, OpenImage, placeOf, protectedOf } from "./images.ts";
+import { fileAnswer } from "./file-answer.ts";
+import { pageAnswer } from "./page.ts";
+import { protect } from "./protect.ts";
+import { dateIn, filterIn, imagesIn, Refused, timeText } from "./query.ts";
+import type { Question, Site } from "./site.ts";
+import { sizeOf, WIDTHS } from "./thumbnails.ts";
+import { zipOf } from "./zip.ts";
+import { parseImageFileName } from "../protocol/names.ts";
+import { daysAfter } from "../protocol/calendar.ts";
+
+/** Most images in one ZIP of a time of day, and in one of a list. */
+const ZIP_MAX = 20_000;
+const LIST_MAX = 1000;
+
+/** Most days of a curve. */
+const SERIES_DAYS_MAX = 62;
+
+/** One address. */
+export interface ViewRoute {
+  readonly method: "GET" | "POST";
+  readonly pattern: RegExp;
+  /** @param parts what the groups of the pattern have found */
+  answer(site: Site, question: Question, parts: string[]): Answer | Promise<Answer>;
+}
+
+const get = (pattern: RegExp, answer: ViewRoute["answer"]): ViewRoute => ({
+  method: "GET",
+  pattern,
+  answer,
+});
+const post = (pattern: RegExp, answer: ViewRoute["answer"]): ViewRoute => ({
+  method: "POST",
+  pattern,
+  answer,
+});
+
+/** The first one that matches answers. */
+export const ROUTES: readonly ViewRoute[] = [
+  get(/^\/$/, async (_, { headers }) => (await pageAnswer("", encodingsOf(headers)))!),
+  get(/^\/assets\/([^/]+)$/, async (_, { headers }, [name]) => {
+    return (
+      (await pageAnswer(name!, encodingsOf(headers))) ??
+      plain(404, "The page has no such part; reload it")
+    );
+  }),
+  get(/^\/api\/v1\/days$/, async (site) => {
+    const { timeZone: zone } = new Intl.DateTimeFormat().resolvedOptions();
+    const { now, today } = site;
+    return json({ zone, now, today, days: await site.days.all(today) });
+  }),
+  get(/^\/api\/v1\/days\/([^/]+)$/, (site, _, [date]) => json(summaryOf(site, dateIn(date!)))),
+  get(/^\/api\/v1\/days\/([^/]+)\/images$/, (site, { query }, [date]) => {
+    const day = dayOrNone(site, dateIn(date!));
+    return json(listImages(day, query, protectedOf(site.directory, day.date)));
+  }),
+  get(/^\/api\/v1\/days\/([^/]+)\/place$/, (site, { query }, [date]) =>
+    json(placeOf(dayOrNone(site, dateIn(date!)), query)),
+  ),
+  get(/^\/api\/v1\/days\/([^/]+)\/images\/([^/]+)$/, (site, { headers, query }, [date, name]) => {
+    const image = OpenImage.open(site.directory, dateIn(date!), name!);
+    return fileAnswer(image, headers, query.has("download"));
+  }),
+  get(/^\/api\/v1\/days\/([^/]+)\/images\/([^/]+)\/info$/, async (site, _, [date, name]) =>
+    json(await infoOf(site, dateIn(date!), name!)),
+  ),
+  get(/^\/api\/v1\/days\/([^/]+)\/thumbnails\/([^/]+)$/, async (site, question, [date, name]) =>
+    thumbnail(site, question, dateIn(date!), name!),
+  ),
+  get(/^\/api\/v1\/cameras$/, (site) => json({ cameras: site.days.cameras(site.today) })),
+  get(/^\/api\/v1\/latest\/([^/]+)\.jpg$/, async (site, question, [camera]) =>
+    latest(site, question, camera!),
+  ),
+  get(/^\/api\/v1\/days\/([^/]+)\/events$/, (site, { query }, [date]) =>
+    json(listEvents(site.directory, dateIn(date!), query)),
+  ),
+  get(/^\/api\/v1\/events$/, (site, { query }) => json(searchEvents(site.directory, query))),
+  get(/^\/api\/v1\/series$/, (site, { query }) =>
+    json(seriesOf(site.directory, datesIn(query), query)),
+  ),
+  get(/^\/api\/v1\/live$/, (site, question) => live(site, question)),
+  get(/^\/api\/v1\/zip$/, (site, { query }) => zipOfTime(site, query)),
+  post(/^\/api\/v1\/zip$/, (site, { body, headers }) =>
+    zipAnswer(site, imagesIn(bodyOf(body, headers).images, LIST_MAX), "images.zip"),
+  ),
+  post(/^\/api\/v1\/protect$/, (site, { body, headers }) => {
+    const wish = bodyOf(body, headers);
+    if (typeof wish.protect !== "boolean")
+      throw new Refused(400, "protect must be either true or false");
+    site.days.clear();
+    return json(protect(site.directory, imagesIn(wish.images, LIST_MAX), wish.protect));
+  }),
+];
+
+function encodingsOf(headers: Question["headers"]): string {
+  return headers.get("accept-encoding") ?? "";
+}
+
+/** @throws {Refused} */
+function dayOf(site: Site, date: string): DayIndex {
+  const day = site.indexes.of(date, date === site.today);
+  if (day === undefined) throw new Refused(404, `There are no images of ${date}`);
+  return day;
+}
+
+/** A day without images has an empty list: today is one for a while. */
+function dayOrNone(site: Site, date: string): DayIndex {
+  return site.indexes.of(date, date === site.today) ?? new DayIndex(new Day(date, []), "");
+}
+
+function summaryOf(site: Site, date: string): unknown {
+  const day = site.indexes.of(date, date === site.today);
+  const eventMinutes = new Map<number, number>();
+  let events = 0;
+  for (const { time, node } of eventsOf(site.directory, date)) {
+    if (node === null) continue;
+    events++;
+    const minute = Number(time.slice(0, 2)) * 60 + Number(time.slice(3, 5));
+    eventMinutes.set(minute, (eventMinutes.get(minute) ?? 0) + 1);
+  }
+  if (day === undefined && events === 0)
+    throw new Refused(404, `There are no images and no events of ${date}`);
+  const cameras = day === undefined ? [] : camerasOf(day);
+  return { date, images: day?.count ?? 0, cameras, events, eventMinutes: [...eventMinutes] };
+}
+
+async function infoOf(site: Site, date: string, name: string): Promise<unknown> {
+  using image = OpenImage.open(site.directory, date, name);
+  const { camera, micros } = parseImageFileName(name, date)!;
+  const size = await sizeOf(image.read());
+  const day = site.indexes.of(date, date === site.today);
+  return {
+    name,
+    camera,
+    date,
+    time: timeText(micros),
+    bytes: image.bytes,
+    width: size?.width ?? null,
+    height: size?.height ?? null,
+    protected: protectedOf(site.directory, date).has(name),
+    ...(day === undefined ? { previous: null, next: null } : neighboursOf(day, name)),
+  };
+}
+
+async function thumbnail(
+  site: Site,
+  { query, gone }: Pick<Question, "query" | "gone">,
+  date: string,
+  name: string,
+): Promise<Answer> {
+  const width = widthIn(query) ?? 320;
+  const read = (): Uint8Array => {
+    using image = OpenImage.open(site.directory, date, name);
+    return image.read();
+  };
+  const body = await site.thumbnails.of(`${width} ${date} ${name}`, width, read, gone);
+  // What is kept must not move to another thread with the answer.
+  return { status: 200, type: "image/jpeg", body: body.slice(), headers: IMMUTABLE };
+}
+
+const IMMUTABLE = { "Cache-Control": "private, max-age=31536000, immutable" };
+
+function widthIn(query: URLSearchParams): number | undefined {
+  const width = query.get("width");
+  if (width === null) return undefined;
+  if (!WIDTHS.some((each) => String(each) === width))
+    throw new Refused(400, `width must be one of ${WIDTHS.join(", ")}`);
+  return Number(width);
+}
+
+async function latest(site: Site, question: Question, camera: string): Promise<Answer> {
+  const found = site.days.cameras(site.today).find(({ name }) => name === camera);
+  if (found === undefined)
+    throw new Refused(404, `There is no image of ${camera} in the last days`);
+  const { date, name } = found.latest;
+  const image = OpenImage.open(site.directory, date, name);
+  const headers = {
+    "Cache-Control": "no-cache",
+    "X-Image-Name": encodeURIComponent(name),
+    "Last-Modified": new Date(image.modifiedMs).toUTCString(),
+  };
+  const answer = question.query.has("width")
+    ? await thumbnail(site, question, date, name).finally(() => image[Symbol.dispose]())
+    : fileAnswer(image, question.headers, false);
+  return { ...answer, headers: { ...answer.headers, ...headers } };
+}
+
+/** @throws {Refused} */
+function datesIn(query: URLSearchParams): string[] {
+  const [first, last] = [dateIn(query.get("from") ?? ""), dateIn(query.get("to") ?? "")];
+  const dates: string[] = [];
+  for (let date = first; date <= last; date = daysAfter(date, 1)) {
+    if (dates.length >= SERIES_DAYS_MAX)
+      throw new Refused(400, `from and to may be ${SERIES_DAYS_MAX} days apart`);
+    dates.push(date);
+  }
+  return dates;
+}
+
+function setOf(values: readonly string[]): Set<string> | undefined {
+  return values.length === 0 ? undefined : new Set(values);
+}
+
+function live(site: Site, { query, headers, gone }: Question): Answer {
+  if (!site.live.hasRoom) return plain(503, "Too many look live at once");
+  const body = site.live.stream(
+    {
+      cameras: setOf(query.getAll("camera")),
+      only: setOf((query.get("only") ?? "").split(",").filter((word) => word !== "")),
+      after: headers.get("last-event-id") ?? query.get("after") ?? undefined,
+    },
+    gone,
+  );
+  // A proxy must not hold back what comes.
+  const streaming = { "Cache-Control": "no-store", "X-Accel-Buffering": "no" };
+  return { status: 200, type: "text/event-stream", body, headers: streaming };
+}
+
+function zipOfTime(site: Site, query: URLSearchParams): Answer {
+  const day = dayOf(site, dateIn(query.get("date") ?? ""));
+  const places = day.places(filterIn(query));
+  if (places.length > ZIP_MAX)
+    throw new Refused(400, `These are ${places.length} images; a ZIP has at most ${ZIP_MAX}`);
+  const names = Array.from(places, (place) => [day.date, day.at(place).name] as const);
+  return zipAnswer(site, names, `${day.date}.zip`);
+}
+
+function zipAnswer(
+  site: Site,
+  names: readonly (readonly [date: string, name: string])[],
+  file: string,
+): Answer {
+  return {
+    status: 200,
+    type: "application/zip",
+    body: zipOf(site.directory, names),
+    headers: { "Content-Disposition": `attachment; filename="${file}"` },
+  };
+}
+
+/** The body of a POST: JSON, or the field `json` of a form, whose answer a browser saves. */
+function bodyOf(
+  body: Uint8Array,
+  headers: Question["headers"],
+): { readonly images?: unknown; readonly protect?: unknown } {
+  const text = Buffer.from(body).toString();
+  const isForm = headers.get("content-type")?.startsWith("application/x-www-form-urlencoded");
+  try {
+    const value: unknown = JSON.parse(
+      isForm === true ? (new URLSearchParams(text).get("json") ?? "") : text,
+    );
+    if (typeof value === "object" && value !== null) return value;
+  } catch {
+    // As below.
+  }
+  throw new Refused(400, "The body must be JSON");
+}

@@ -1,0 +1,149 @@
+/**
+ * Answers what people look at: the page, and the API that `docs/API.md` describes. It reads the
+ * tree of files, and follows it while somebody looks.
+ *
+ * @module
+ */
+
+import type { StoredImage } from "../catalog/day-follower.ts";
+import { Follower, type StoredEvent } from "../catalog/follower.ts";
+import type { Settings } from "../config/schema.ts";
+import { type Answer, plain } from "../http/answer.ts";
+import type { Log } from "../log/log.ts";
+import { Calendar, systemClock } from "../protocol/calendar.ts";
+import type { Shared } from "../shared/memory.ts";
+import type { HubHealth, ViewRequest } from "../shared/messages.ts";
+import { DataDirectory } from "../store/data-directory.ts";
+import { DayIndexes } from "./day-index.ts";
+import { Days } from "./days.ts";
+import { readLine } from "./events.ts";
+import { Live } from "./live.ts";
+import { Refused, timeText } from "./query.ts";
+import { ROUTES } from "./routes.ts";
+import { Thumbnails } from "./thumbnails.ts";
+
+/** How long what was read stays in memory when nobody looks, in milliseconds. */
+const IDLE_MS = 5 * 60_000;
+
+/** A request with what the answer needs of it. */
+export interface Question extends Omit<ViewRequest, "query"> {
+  readonly query: URLSearchParams;
+  /** Aborted when nobody waits for the answer any more. */
+  readonly gone: AbortSignal;
+}
+
+/** All that people can look at. */
+export class Site {
+  readonly directory: DataDirectory;
+  readonly indexes: DayIndexes;
+  readonly days: Days;
+  readonly thumbnails: Thumbnails;
+  readonly live = new Live();
+  private readonly calendar = new Calendar(systemClock);
+  private follower: Follower | undefined;
+  private underWay = 0;
+  private idle: Timer | undefined;
+
+  constructor(
+    readonly settings: Settings,
+    shared: Shared,
+    private readonly log: Pick<Log, "warn">,
+  ) {
+    this.directory = new DataDirectory(settings.data_directory);
+    this.indexes = new DayIndexes(this.directory);
+    this.days = new Days(this.directory, settings, this.indexes);
+    this.thumbnails = new Thumbnails(shared);
+  }
+
+  /** The local date. */
+  get today(): string {
+    return this.calendar.local(this.calendar.now()).date;
+  }
+
+  /** The local date and time, such as `2018-12-30T23:13:31.620992`. */
+  get now(): string {
+    const micros = this.calendar.now();
+    const { date, hour, minute, second } = this.calendar.local(micros);
+    const ofDay = (Number(hour) * 60 + Number(minute)) * 60 + Number(second);
+    return `${date}T${timeText(ofDay * 1e6 + (micros % 1e6))}`;
+  }
+
+  /** Somebody looks. */
+  begin(): void {
+    this.underWay++;
+    clearTimeout(this.idle);
+    if (this.follower !== undefined) return;
+    this.follower = new Follower(this.directory, {
+      today: () => this.today,
+      onImage: (image) => this.hearImage(image),
+      onEvent: (event) => this.hearEvent(event),
+      onProblem: (problem) => this.log.warn(`What is stored cannot be followed: ${problem}`),
+    });
+    this.follower.start();
+  }
+
+  /** They have what they asked for. */
+  end(): void {
+    if (--this.underWay === 0) this.idle = setTimeout(() => this.forget(), IDLE_MS);
+  }
+
+  /** Takes in the health of the hub. */
+  setHealth(health: HubHealth): void {
+    this.live.tell("hub", health);
+  }
+
+  /** Answers a request. Never rejects. */
+  async answer(question: Question): Promise<Answer> {
+    try {
+      const method = question.method === "HEAD" ? "GET" : question.method;
+      const found = ROUTES.filter(({ pattern }) => pattern.test(question.path));
+      const route = found.find((each) => each.method === method);
+      if (route !== undefined)
+        // Each part by itself: a slash that is encoded separates nothing.
+        return await route.answer(
+          this,
+          question,
+          route.pattern.exec(question.path)!.slice(1).map(decoded),
+        );
+      if (found.length > 0) {
+        const methods = found.map((each) => each.method).join(", ");
+        return plain(405, `This address takes ${methods} only`, { Allow: methods });
+      }
+      return plain(404, "There is nothing at this address; docs/API.md lists all addresses");
+    } catch (error) {
+      if (error instanceof Refused) return plain(error.status, error.message);
+      const reason = error instanceof Error ? error.message : String(error);
+      return plain(503, `The data directory cannot be read: ${reason}`);
+    }
+  }
+
+  private hearImage(image: StoredImage): void {
+    this.indexes.add(image);
+    const { date, name, camera, micros } = image;
+    this.live.tell("image", { date, name, camera, time: timeText(micros) }, camera);
+  }
+
+  private hearEvent({ at, text }: StoredEvent): void {
+    const event = readLine(`${at} ~ ${text}`);
+    if (event !== undefined) this.live.tell("event", event);
+  }
+
+  /** Nobody has looked for a while. */
+  private forget(): void {
+    this.follower?.[Symbol.dispose]();
+    this.follower = undefined;
+    this.indexes.clear();
+    this.days.clear();
+    this.thumbnails.clear();
+    this.live.clear();
+    Bun.gc(true);
+  }
+}
+
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    throw new Refused(400, "The address has a % that is no code of a byte");
+  }
+}

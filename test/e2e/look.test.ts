@@ -1,0 +1,155 @@
+/** What people look at, end to end: the page, its API and what comes live, of a whole hub. */
+
+import { expect, setDefaultTimeout, test } from "bun:test";
+import { readFileSync, renameSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Program } from "../../scripts/lib/available.ts";
+import { type Hub, startHub } from "../support/hub/hub.ts";
+import { answered, get, httpOf, WITH_HTTP } from "../support/hub/http.ts";
+import { tempDir } from "../support/machine/temp.ts";
+import { Sender } from "../support/peers/sender.ts";
+import { BARN, describeEachProgram } from "./stored.ts";
+
+setDefaultTimeout(120_000);
+
+const TOKEN = "0123456789abcdef0123456789abcdef";
+
+/** A hub with one image of Barn. */
+async function hubWithImage(program: Program): Promise<{ hub: Hub; url: string }> {
+  const hub = await startHub({ program, env: WITH_HTTP });
+  await using sender = new Sender(hub.port);
+  await sender.jpg("Barn|jpg|moving", { file: BARN });
+  return { hub, url: httpOf(hub) };
+}
+
+/** Reads server-sent events as they come. */
+class Stream implements AsyncDisposable {
+  text = "";
+  private readonly abort = new AbortController();
+  private reading: Promise<void> | undefined;
+
+  async open(url: string, headers: Readonly<Record<string, string>> = {}): Promise<void> {
+    const { body } = await fetch(url, { headers, signal: this.abort.signal });
+    this.reading = this.read(body!).catch(() => undefined);
+    await this.has("retry:");
+  }
+
+  async has(text: string): Promise<void> {
+    await answered(
+      () => Promise.resolve(this.text),
+      (all) => all.includes(text),
+    );
+  }
+
+  get lastId(): string {
+    return [...this.text.matchAll(/^id: (.+)$/gm)].at(-1)![1]!;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.abort.abort();
+    await this.reading;
+  }
+
+  private async read(body: ReadableStream<Uint8Array>): Promise<void> {
+    for await (const bytes of body) this.text += Buffer.from(bytes).toString();
+  }
+}
+
+describeEachProgram((program) => {
+  test("shows a page with all its parts, below any path", async () => {
+    await using shown = await startHub({ program, env: WITH_HTTP });
+    const url = httpOf(shown);
+    const page = await fetch(`${url}/`);
+    expect(page.status).toBe(200);
+    expect(page.headers.get("content-security-policy")).toContain("default-src 'none'");
+    expect(page.headers.get("cache-control")).toBe("no-cache");
+    const text = await page.text();
+    const parts = Array.from(text.matchAll(/(?:src|href)="([^"]+)"/g), ([, part]) => part!);
+    expect(parts.length).toBeGreaterThan(1);
+    for (const part of parts) {
+      expect(part).toStartWith("./assets/");
+      const asset = await fetch(new URL(part, `${url}/`));
+      expect(asset.status).toBe(200);
+      expect(asset.headers.get("cache-control")).toBe("public, max-age=31536000, immutable");
+    }
+    expect((await fetch(`${url}/assets/none.js`)).status).toBe(404);
+  });
+
+  test("lists and sends what was stored", async () => {
+    const { hub, url } = await hubWithImage(program);
+    await using _ = hub;
+    const { cameras } = (await (await fetch(`${url}/api/v1/cameras`)).json()) as {
+      cameras: { name: string; latest: { date: string; name: string } }[];
+    };
+    expect(cameras).toMatchObject([{ name: "Barn", imagesToday: 1 }]);
+    const { date, name } = cameras[0]!.latest;
+    const image = await fetch(`${url}/api/v1/days/${date}/images/${name}`);
+    expect(Buffer.from(await image.arrayBuffer()).equals(readFileSync(BARN))).toBe(true);
+    const head = await fetch(`${url}/api/v1/zip?date=${date}`, { method: "HEAD" });
+    expect([head.status, head.headers.get("content-type")]).toEqual([200, "application/zip"]);
+    const small = await fetch(`${url}/api/v1/days/${date}/thumbnails/${name}?width=160`);
+    expect(await new Bun.Image(await small.arrayBuffer()).metadata()).toMatchObject({ width: 160 });
+    const body = JSON.stringify({ images: [[date, name]], protect: true });
+    const answer = await get(`${url}/api/v1/protect`, { method: "POST", body });
+    expect(answer).toEqual([200, '{"changed":1,"problems":[]}\n']);
+  });
+
+  test("tells live what is stored, and goes on where one who was away has stopped", async () => {
+    const { hub, url } = await hubWithImage(program);
+    await using _ = hub;
+    await using sender = new Sender(hub.port);
+    await using stream = new Stream();
+    await stream.open(`${url}/api/v1/live`);
+    await sender.jpg("Gate|jpg|moving", { file: BARN });
+    await stream.has('"camera":"Gate"');
+    await stream.has('event: hub\ndata: {"healthy":true');
+    await sender.event("Garage|Temp|76 F");
+    await stream.has('"text":"Garage|Temp|76 F"');
+    expect(stream.text).not.toContain('"camera":"Barn"');
+    const { lastId } = stream;
+    await stream[Symbol.asyncDispose]();
+    await sender.jpg("Later|jpg|moving", { file: BARN });
+    await using again = new Stream();
+    await again.open(`${url}/api/v1/live`, { "Last-Event-ID": lastId });
+    await again.has('"camera":"Later"');
+    expect(again.text).not.toContain("Garage");
+    expect(again.text).not.toContain("event: lost");
+    await using stranger = new Stream();
+    await stranger.open(`${url}/api/v1/live?only=image`, { "Last-Event-ID": "0a0b0c0d-7" });
+    await stranger.has("event: lost");
+  });
+});
+
+test("a hub with a token shows the page to all, and the images to those who log in", async () => {
+  using temp = tempDir();
+  const file = join(temp.path, "token");
+  writeFileSync(file, `${TOKEN}\n`, { mode: 0o600 });
+  await using hub = await startHub({
+    env: { ...WITH_HTTP, IMAGEHUB_HTTP_TOKEN_FILE: file },
+  });
+  const url = httpOf(hub);
+  expect((await fetch(`${url}/`)).status).toBe(200);
+  expect((await fetch(`${url}/api/v1/days`)).status).toBe(401);
+  const login = async (token: string): Promise<Response> =>
+    await fetch(`${url}/login`, { method: "POST", body: new URLSearchParams({ token }) });
+  expect((await login("nonsense")).status).toBe(401);
+  const { headers, status } = await login(TOKEN);
+  expect(status).toBe(200);
+  const [cookie = ""] = headers.get("set-cookie")!.split(";");
+  expect((await fetch(`${url}/api/v1/days`, { headers: { Cookie: cookie } })).status).toBe(200);
+  const basic = `Basic ${Buffer.from(`any:${TOKEN}`).toString("base64")}`;
+  expect((await fetch(`${url}/api/v1/days`, { headers: { Authorization: basic } })).status).toBe(
+    200,
+  );
+});
+
+test("a hub whose data directory goes while somebody looks says so, and shows it again", async () => {
+  const { hub, url } = await hubWithImage("source");
+  await using _ = hub;
+  expect((await fetch(`${url}/api/v1/cameras`)).status).toBe(200);
+  renameSync(hub.dataDir, `${hub.dataDir}.away`);
+  const [status, text] = await get(`${url}/api/v1/cameras`);
+  expect([status, text.slice(0, 33)]).toEqual([503, "The data directory cannot be read"]);
+  renameSync(`${hub.dataDir}.away`, hub.dataDir);
+  expect((await fetch(`${url}/api/v1/cameras`)).status).toBe(200);
+});

@@ -1,0 +1,199 @@
+/** The page of a whole hub in a real browser, as a person uses it. */
+
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { freePort } from "../../scripts/lib/free-port.ts";
+import { BARN, FIXTURES } from "../e2e/stored.ts";
+import { type Hub, startHub } from "../support/hub/hub.ts";
+import { httpOf, WITH_HTTP } from "../support/hub/http.ts";
+import { tempDir } from "../support/machine/temp.ts";
+import { Sender } from "../support/peers/sender.ts";
+import { lacks } from "../../scripts/lib/available.ts";
+import { fillHour, type Look, Viewer } from "./browser.ts";
+
+setDefaultTimeout(120_000);
+
+const GATE = join(FIXTURES, "Driveway-Mailbox-2021-09-23T16.58.47.490303.jpg");
+const TOKEN = "0123456789abcdef0123456789abcdef";
+
+function yesterdayOf(hub: Hub): string {
+  return new Date(Date.parse(hub.today()) - 86_400_000).toISOString().slice(0, 10);
+}
+
+/** A hub with an hour of two cameras, and events of them, yesterday. */
+async function hubOfYesterday(): Promise<{ hub: Hub; url: string; date: string }> {
+  const hub = await startHub({ env: WITH_HTTP });
+  const date = yesterdayOf(hub);
+  fillHour(hub, GATE, "Gate", date, 14);
+  fillHour(hub, BARN, "Barn", date, 14);
+  const lines = ["14:03:20,000 ~ Gate|motion|moving", "14:30:00,000 ~ Barn|Temp|76 F"];
+  const log = lines.map((line) => `${date} ${line}\n`).join("");
+  writeFileSync(join(hub.dataDir, "logs", `imagehub.log.${date}`), log);
+  return { hub, url: httpOf(hub), date };
+}
+
+describe.skipIf(lacks("browser", "python"))("the page", () => {
+  test("says how to send a first image, and shows it when it comes", async () => {
+    await using hub = await startHub({ env: WITH_HTTP });
+    await using viewer = await Viewer.open(httpOf(hub));
+    const { page, problems } = viewer;
+    const line = `imagehub send photo.jpg --node Barn --to tcp://127.0.0.1:${hub.port}`;
+    await page.getByText(line).waitFor();
+    await using sender = new Sender(hub.port);
+    await sender.jpg("Barn|jpg|moving", { file: BARN });
+    await page.locator(".tile", { hasText: "1 image today" }).waitFor();
+    await sender.event("Barn|motion|still");
+    await page.locator(".tile", { hasText: "motion still" }).waitFor();
+    expect(problems).toEqual([]);
+  });
+
+  test("finds an image of yesterday 14:05 at the gate in three clicks", async () => {
+    const { hub, url, date } = await hubOfYesterday();
+    await using _ = hub;
+    await using viewer = await Viewer.open(url);
+    const { page, problems } = viewer;
+    await page.getByRole("button", { name: "Go to" }).click();
+    await page.getByRole("region", { name: date }).getByText("14", { exact: true }).click();
+    await page.getByRole("link", { name: "14:05:00 Gate" }).click();
+    await page.getByText("14:05:00.000001", { exact: true }).waitFor();
+    expect(page.url()).toContain(`#/day/${date}/Gate-${date}T14.05.00.000001.jpg`);
+    expect(problems).toEqual([]);
+  });
+
+  test("goes to a time that is clicked or typed, and filters", async () => {
+    const { hub, url, date } = await hubOfYesterday();
+    await using _ = hub;
+    await using viewer = await Viewer.open(url, `#/day/${date}`);
+    const { page, problems } = viewer;
+    const marked = page.locator(".cell.marked");
+    const timeline = page.getByRole("slider", { name: "Time of day" });
+    const { width = 0 } = (await timeline.boundingBox()) ?? {};
+    await timeline.click({ position: { x: (width * (14 * 60 + 30)) / 1440, y: 10 } });
+    await marked.getByText(/14:(?:29|30|31):00/).waitFor();
+    await page.getByLabel("Time: type one").fill("1442");
+    await page.keyboard.press("Enter");
+    await marked.getByText("14:42:00").waitFor();
+    await page.getByRole("button", { name: "Gate", exact: true }).click();
+    await page.waitForURL(/camera=Gate/);
+    await marked.getByText("Gate").waitFor();
+    await page.getByRole("button", { name: "Event before" }).click();
+    await page.getByText("Gate motion moving").waitFor();
+    await page.getByText("14:42").first().waitFor({ state: "hidden" });
+    // The address has all of it.
+    await page.waitForURL(/at=14:03:20/);
+    await page.reload();
+    await page.getByText("Gate motion moving").waitFor();
+    expect(await page.getByText("Barn").count()).toBe(1);
+    expect(problems).toEqual([]);
+  });
+
+  test("shows one image after the other, and saves and protects them", async () => {
+    const { hub, url, date } = await hubOfYesterday();
+    await using _ = hub;
+    const name = `Gate-${date}T14.05.00.000001.jpg`;
+    await using viewer = await Viewer.open(url, `#/day/${date}/${name}?camera=Gate`);
+    const { page, problems } = viewer;
+    await page.getByText("6 of 60").waitFor();
+    await page.keyboard.press("ArrowRight");
+    await page.getByText("7 of 60").waitFor();
+    await page.keyboard.press("ArrowLeft");
+    await page.keyboard.press(" ");
+    await page.getByText(/^(?:9|[1-5]\d) of 60$/).waitFor();
+    await page.getByRole("button", { name: "Pause" }).click();
+    await page.keyboard.press("Home");
+    await page.getByText("1 of 60", { exact: true }).waitFor();
+    await page.waitForURL(/14\.00\.00\.000001/);
+    const downloading = page.waitForEvent("download");
+    await page.getByRole("link", { name: "Download" }).click();
+    const saved = await downloading;
+    expect(saved.suggestedFilename()).toBe(`Gate-${date}T14.00.00.000001.jpg`);
+    expect(readFileSync(await saved.path()).equals(readFileSync(GATE))).toBe(true);
+    await page.getByRole("button", { name: "Protect" }).click();
+    await page.getByRole("button", { name: "Protected" }).waitFor();
+    await page.keyboard.press("Escape");
+    await page.locator(".cell.marked .caption svg").waitFor();
+    expect(problems).toEqual([]);
+  });
+
+  test("saves and protects several images", async () => {
+    const { hub, url, date } = await hubOfYesterday();
+    await using _ = hub;
+    await using viewer = await Viewer.open(url, `#/day/${date}?camera=Gate`);
+    const { page, problems } = viewer;
+    await page.getByRole("button", { name: "Select" }).click();
+    await page.getByRole("checkbox", { name: "14:02:00" }).click();
+    await page.getByRole("checkbox", { name: "14:05:00" }).click({ modifiers: ["Shift"] });
+    await page.getByText("4 images chosen").waitFor();
+    const downloading = page.waitForEvent("download");
+    await page.getByRole("button", { name: "ZIP", exact: true }).click();
+    const bytes = readFileSync(await (await downloading).path());
+    const names = bytes.toString("latin1").match(/Gate-[\w.-]+\.jpg/g);
+    expect(new Set(names).size).toBe(4);
+    await page.getByRole("button", { name: "Protect", exact: true }).click();
+    await page.getByText("4 images protected: no rule deletes them.").waitFor();
+    expect(readdirSync(join(hub.dataDir, "kept", date))).toHaveLength(4);
+    expect(problems).toEqual([]);
+  });
+
+  test("goes on by itself after the hub was away, and misses nothing", async () => {
+    using temp = tempDir();
+    const dir = join(temp.path, "home");
+    const env = { IMAGEHUB_HTTP_LISTEN: `127.0.0.1:${freePort()}` };
+    const first = await startHub({ dir, env });
+    await using viewer = await Viewer.open(httpOf(first));
+    const { page } = viewer;
+    await page.getByText("No images yet").waitFor();
+    await first[Symbol.asyncDispose]();
+    await page.getByText("The hub does not answer. Trying again …").waitFor();
+    await using second = await startHub({ dir, env });
+    await using sender = new Sender(second.port);
+    await sender.jpg("Barn|jpg|moving", { file: BARN });
+    await page.locator(".tile", { hasText: "1 image today" }).waitFor();
+    await page.getByText("The hub does not answer").waitFor({ state: "hidden" });
+  });
+
+  test("asks for the token, and goes on where the link leads", async () => {
+    using temp = tempDir();
+    const file = join(temp.path, "token");
+    writeFileSync(file, `${TOKEN}\n`, { mode: 0o600 });
+    await using hub = await startHub({ env: { ...WITH_HTTP, IMAGEHUB_HTTP_TOKEN_FILE: file } });
+    await using viewer = await Viewer.open(httpOf(hub), "#/calendar");
+    const { page } = viewer;
+    await page.getByLabel("Token").fill("nonsense");
+    await page.getByRole("button", { name: "Show the images" }).click();
+    await page.getByText("This is not the token.").waitFor();
+    expect(await viewer.axe()).toEqual([]);
+    await page.getByLabel("Token").fill(TOKEN);
+    await page.keyboard.press("Enter");
+    await page.getByText("No images yet").waitFor();
+    expect(page.url()).toEndWith("#/calendar");
+  });
+
+  const looks: Look[] = [{}, { isDark: true }, { isPhone: true }, { isPhone: true, isDark: true }];
+  test.each(looks)("has nothing that axe-core finds, in any view: %j", async (look) => {
+    const { hub, url, date } = await hubOfYesterday();
+    await using _ = hub;
+    await using viewer = await Viewer.open(url, "", look);
+    const { page, problems } = viewer;
+    const image = `Gate-${date}T14.05.00.000001.jpg`;
+    const views: [hash: string, shows: string][] = [
+      ["#/now", ".tile img"],
+      [`#/day/${date}?at=14:05`, ".cell.marked .loaded"],
+      [`#/day/${date}/${image}`, ".facts dd >> text=kB"],
+      ["#/calendar", ".date.has"],
+      ["#/events", "tbody td"],
+      ["#/events?node=Barn&type=Temp&curve=month", ".uplot canvas"],
+    ];
+    for (const [hash, shows] of views) {
+      await page.goto(`${url}/${hash}`);
+      await page.locator(shows).first().waitFor();
+      expect(await viewer.axe()).toEqual([]);
+      const over = "document.documentElement.scrollWidth - innerWidth";
+      expect([hash, await page.evaluate(over)]).toEqual([hash, 0]);
+    }
+    await page.getByRole("button", { name: "Go to" }).click();
+    expect(await viewer.axe()).toEqual([]);
+    expect(problems).toEqual([]);
+  });
+});
