@@ -56,8 +56,9 @@ function parseManifest(text: string, archive: Folder, date: string): Map<string,
   }
   if (!isCut && sums.size > 0 && sums.size === lines.length) return sums;
   throw new DamagedDay(
-    `${archive.path}/${MANIFESTS}/${manifestName(date)} is damaged: remove it, and the day is ` +
-      "checked and archived again",
+    `${archive.path}/${MANIFESTS}/${manifestName(date)} is damaged. If the images of ` +
+      "the day are still in the data directory, remove it, and the day is checked and archived " +
+      'again; if not, see "A damaged archive" in docs/OPERATION.md',
   );
 }
 

@@ -38,7 +38,10 @@ export function indexOf(fd: number, path: string): Map<string, Place> {
   const places = new Map<string, Place>();
   const end = fstatSync(fd).size;
   const fail = (what: string): never => {
-    throw new DamagedDay(`${path} ${what}: move it away, and the day is archived again`);
+    throw new DamagedDay(
+      `${path} ${what}. If the images of the day are still in the data directory, move it away, and ` +
+        'the day is archived again; if not, see "A damaged archive" in docs/OPERATION.md',
+    );
   };
   let next: { path?: string; size?: number } = {};
   for (let at = 0; ;) {

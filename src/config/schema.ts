@@ -250,7 +250,7 @@ const listenAddress = z.preprocess(
 const controlShape = {
   http: section({
     listen: setting(listenAddress, {
-      description: "Address of the HTTP listener for health, metrics and status",
+      description: "Address of the HTTP listener: the page, the API, health and metrics",
       rule: '"off", or an IP address and a port, such as 127.0.0.1:8550, "[::1]:8550" or, with a token_file, 0.0.0.0:8550',
     }),
     token_file: setting(optionalPath(), {

@@ -34,7 +34,10 @@ export class ArchiveState {
     const [first, ...others] = this.watch.isSilent ? ["Its disk does not respond"] : this.problems;
     if (first === undefined) return undefined;
     const age = inWords((Date.now() - (this.lastGoodMs ?? this.startedMs)) / DAY_MS);
+    // What was before the start is not known: the archive itself cannot be asked now.
+    const since =
+      this.lastGoodMs === undefined ? `since the hub started, ${age} ago` : `for ${age}`;
     const more = others.length === 0 ? "" : `, and ${others.length} more`;
-    return `The archive has not been up to date for ${age}: ${first}${more}`;
+    return `The archive has not been up to date ${since}: ${first}${more}`;
   }
 }

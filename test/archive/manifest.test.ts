@@ -64,6 +64,6 @@ test.each([
 ])("a manifest that is damaged is refused: %j", (text) => {
   put(text);
   expect(() => readManifest(archive, DATE)).toThrow(
-    `${temp.path}/manifests/${DATE}.sha256 is damaged: remove it`,
+    `${temp.path}/manifests/${DATE}.sha256 is damaged. If the images`,
   );
 });

@@ -83,7 +83,7 @@ test("ArchiveState says what is wrong with the archive, until a round ends well"
   };
   state.add({ ...round, problems: ["It is not mounted", "x"] });
   expect(state.problem).toBe(
-    "The archive has not been up to date for less than a minute: It is not mounted, and 1 more",
+    "The archive has not been up to date since the hub started, less than a minute ago: It is not mounted, and 1 more",
   );
   expect(state.lastGoodMs).toBeUndefined();
   state.add({ ...round, isStopped: true });
