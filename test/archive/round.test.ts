@@ -276,7 +276,7 @@ describe.each(["tree", "tar"] as const)("archiveDays with format %s", (format) =
     const { days, problems } = await archive();
     expect(days).toEqual([DAY]);
     expect(problems).toEqual([
-      `Cannot archive ${OLD}: ${manifest} is damaged. If the images, and the day is checked and archived again`,
+      expect.stringContaining(`Cannot archive ${OLD}: ${manifest} is damaged. If the images`),
     ]);
     rmSync(manifest);
     expect(await archive()).toMatchObject({ days: [OLD], files: 0, problems: [] });
