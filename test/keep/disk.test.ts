@@ -275,10 +275,10 @@ describe.skipIf(lacksMount())("imagehub verify and days", () => {
     disk.damage(directory.dateFolder(DATES[1]!));
     const verified = await runCli(["verify"], { home: disk.path });
     expect(verified.status).toBe(EXIT.failure);
-    expect(verified.stderr).toContain(`${DATES[0]} cannot be verified: `);
+    expect(verified.stderr).toContain(`images/${DATES[0]}/${name} cannot be read: `);
     expect(verified.stderr).toContain(`${name}: EBADMSG`);
     expect(verified.stderr).toContain(`${DATES[1]} cannot be verified: `);
-    expect(verified.stdout).toContain("4 days, 8 files");
+    expect(verified.stdout).toContain("5 days, 9 files");
     const listed = await runCli(["days"], { home: disk.path });
     expect(listed.status).toBe(EXIT.ok);
     expect(listed.stdout).toContain("6 days, 9 images");
