@@ -48,6 +48,20 @@ export function datesIn({ images }: DataDirectory): string[] {
 }
 
 /**
+ * What is in the folder of the images and is none of a day: nothing of it is counted or deleted.
+ *
+ * @returns names in alphabetical order
+ * @throws {Error} of node:fs
+ */
+export function strangersIn({ images }: DataDirectory): string[] {
+  return readdirSync(images, { withFileTypes: true })
+    .filter(({ name }) => !name.startsWith("."))
+    .filter((entry) => !entry.isDirectory() || dayOf(entry.name) === undefined)
+    .map(({ name }) => name)
+    .toSorted();
+}
+
+/**
  * All days that have images, protected images or events, or had images, the earliest first. A day
  * that cannot be read counts nothing, and says why.
  *

@@ -6,7 +6,7 @@
 
 import { statSync } from "node:fs";
 import { Archive } from "../archive/archive.ts";
-import { type CatalogDay, readDays } from "../catalog/catalog.ts";
+import { type CatalogDay, readDays, strangersIn } from "../catalog/catalog.ts";
 import type { Settings } from "../config/schema.ts";
 import { EXIT, type ExitStatus, FatalError, messageOf } from "../errors.ts";
 import { escape } from "../log/fields.ts";
@@ -32,6 +32,8 @@ export interface ListedDay extends CatalogDay {
 /** What there is to list. */
 export interface Listing {
   readonly days: readonly ListedDay[];
+  /** What is beside the folders of the days. */
+  readonly strangers: readonly string[];
   /** Whether there is an archive. */
   readonly hasArchive: boolean;
   /** Why the archive cannot be asked. */
@@ -79,6 +81,7 @@ function list({ archive }: Settings, directory: DataDirectory, progress: Progres
     days: found.map((day) =>
       Object.assign({ isArchived: problem === undefined ? dates.has(day.date) : undefined }, day),
     ),
+    strangers: strangersIn(directory),
     hasArchive,
     archiveProblem: problem,
   };
@@ -93,9 +96,13 @@ function archivedDates(archive: Archive): { dates: Set<string>; problem: string 
   }
 }
 
-function asJson({ path }: DataDirectory, { days: found, hasArchive, archiveProblem }: Listing) {
+function asJson(
+  { path }: DataDirectory,
+  { days: found, strangers, hasArchive, archiveProblem }: Listing,
+) {
   return {
     data_directory: path,
+    foreign: strangers,
     ...(hasArchive && { archive_problem: archiveProblem ?? null }),
     days: found.map(({ isArchived, ...day }) =>
       hasArchive ? Object.assign(day, { archived: isArchived ?? null }) : day,
@@ -136,10 +143,19 @@ function deletedIn(pruned: CatalogDay["pruned"]): string {
   return texts.join(", ") || "-";
 }
 
+/** How many names are listed. */
+const NAMES_MAX = 5;
+
+function someOf(names: readonly string[]): string {
+  const more = names.length - NAMES_MAX;
+  const some = names.slice(0, NAMES_MAX).join(", ");
+  return more > 0 ? `${some} and ${grouped(more)} more` : some;
+}
+
 /** The days as a table for a person, the latest last. */
 export function formatDays(
   directory: string,
-  { days: found, hasArchive, archiveProblem }: Listing,
+  { days: found, strangers, hasArchive, archiveProblem }: Listing,
 ): string {
   const columns = [
     ...COLUMNS,
@@ -169,6 +185,9 @@ export function formatDays(
       : []),
     ...(foreign > 0
       ? [`Not the hub's images, in the folders of the days: ${grouped(foreign)}`]
+      : []),
+    ...(strangers.length > 0
+      ? [escape(`Not the hub's, beside the folders of the days: ${someOf(strangers)}`)]
       : []),
     ...(unreadable > 0
       ? [`Images that cannot be looked at; imagehub verify names them: ${grouped(unreadable)}`]

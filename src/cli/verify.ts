@@ -4,6 +4,7 @@
  * @module
  */
 
+import { strangersIn } from "../catalog/catalog.ts";
 import { Archive } from "../archive/archive.ts";
 import { datesOf } from "../archive/source.ts";
 import { type DayFindings, verifyDay } from "../archive/verify.ts";
@@ -64,7 +65,10 @@ async function find(
   { shouldStop }: Interruption,
   progress: Progress,
 ): Promise<Findings> {
-  const problems: string[] = [];
+  const problems =
+    wanted.length > 0
+      ? []
+      : strangersIn(directory).map((name) => `images/${name} is not the hub's`);
   const archived = archive.directory === "" ? [] : archivedDates();
   // Without the archive, the rest is still looked at.
   const usable = { directory: archived === undefined ? "" : archive.directory };
@@ -115,6 +119,6 @@ export function formatFindings({ days, isStopped }: Findings, problems: number):
       sum((day) => day.archived ?? 0),
       "file",
     )}) in the archive: ` +
-    `${problems === 0 ? "all is well" : counted(problems, "problem")}\n`;
+    `${problems > 0 ? counted(problems, "problem") : isStopped ? "no problem so far" : "all is well"}\n`;
   return isStopped ? `${text}Stopped before the end\n` : text;
 }

@@ -62,12 +62,17 @@ describe("imagehub days", () => {
     const data = join(home.path, "another");
     fill(data);
     writeFileSync(join(data, "images/2021-09-24/notes.txt"), "x");
+    for (const name of ["holiday", "2021-09-99", ".hidden"]) mkdirSync(join(data, "images", name));
+    expect((await runCli(["days", "--data", data], { home: home.path })).stdout).toContain(
+      "Not the hub's, beside the folders of the days: 2021-09-99, holiday\n",
+    );
     const { status, stdout } = await runCli(["days", "--json", "--data", data], {
       home: home.path,
     });
     expect(status).toBe(EXIT.ok);
     expect(JSON.parse(stdout)).toEqual({
       data_directory: data,
+      foreign: ["2021-09-99", "holiday"],
       days: [
         {
           date: "2021-09-23",

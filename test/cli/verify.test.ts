@@ -1,5 +1,5 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
-import { mkdirSync, renameSync, truncateSync } from "node:fs";
+import { mkdirSync, renameSync, rmSync, truncateSync } from "node:fs";
 import { join } from "node:path";
 import { EXIT } from "../../src/errors.ts";
 import { JPEG, nameOf } from "../support/archive/days.ts";
@@ -35,6 +35,12 @@ describe("imagehub verify", () => {
     home.image(DAY, "Barn");
     home.image(DAY, "Gate", 0, "");
     await home.cli("archive");
+    home.put(join(home.directory.images, "holiday/beach.jpg"), "x");
+    const strangers = await home.cli("verify");
+    expect(strangers.stderr).toBe(
+      `images/holiday is not the hub's\nimages/${DAY}/${nameOf(DAY, "Gate")} is empty\n`,
+    );
+    rmSync(join(home.directory.images, "holiday"), { recursive: true });
     const path = `images/${DAY}/${nameOf(DAY, "Barn")}`;
     truncateSync(join(home.archive, path), 100);
     const { status, stdout, stderr } = await home.cli("verify");
