@@ -47,17 +47,23 @@ export class DayIndex {
 
   /** One image. @param index from 0, the earliest first */
   at(index: number): DayImage {
-    return this.added[index - this.base.count] ?? this.base.at(index);
+    return this.addedAt(index) ?? this.base.at(index);
+  }
+
+  /** An image that has come since; undefined if it was there. Looking below 0 would be slow. */
+  private addedAt(index: number): DayImage | undefined {
+    const { count } = this.base;
+    return index < count ? undefined : this.added[index - count];
   }
 
   /** The time of an image, in microseconds since midnight. */
   microsAt(index: number): number {
-    return this.added[index - this.base.count]?.micros ?? this.base.microsAt(index);
+    return this.addedAt(index)?.micros ?? this.base.microsAt(index);
   }
 
   /** The camera of an image. */
   cameraAt(index: number): string {
-    const added = this.added[index - this.base.count];
+    const added = this.addedAt(index);
     return added?.camera ?? this.base.cameras[this.base.cameraAt(index)]!;
   }
 
@@ -101,7 +107,7 @@ export class DayIndex {
     const isMeant = base.cameras.map((camera) => cameras?.has(camera) ?? true);
     let length = 0;
     for (let place = first; place < end; place++) {
-      const added = this.added[place - base.count];
+      const added = this.addedAt(place);
       const isOne =
         added === undefined ? isMeant[base.cameraAt(place)]! : (cameras?.has(added.camera) ?? true);
       if (isOne) places[length++] = place;
