@@ -13,7 +13,7 @@ import { type Round, type RoundParts, runRound } from "../keep/round.ts";
 import { escape } from "../log/fields.ts";
 import { Calendar, systemClock } from "../protocol/calendar.ts";
 import { createShared } from "../shared/memory.ts";
-import { DataDirectory } from "../store/data-directory.ts";
+import { DataDirectory, Part } from "../store/data-directory.ts";
 import { DataGuard } from "../store/data-guard.ts";
 import { appendOutside } from "../store/outside-line.ts";
 import { alone, Interruption } from "./archive-work.ts";
@@ -56,13 +56,17 @@ export async function prune(options: PruneOptions): Promise<ExitStatus> {
         storedLastDay: [],
       },
       isFutile: false,
-      storedImages: () => 0,
+      storedBytes: () => 0,
       until: twoHoursAgo(calendar),
       archive,
       isForced: options.force === true,
       isRehearsal,
       shouldStop: interruption.shouldStop,
-      appendEvent: (text) => appendOutside(directory, calendar, text),
+      appendEvent: (text) => {
+        // Another directory at this path has not lost anything.
+        guard.check(Part.logs);
+        appendOutside(directory, calendar, text);
+      },
       onCounted: (done, total) => counting.show(done, total),
       onPruned: (images) => deleting.show(images),
     };

@@ -53,8 +53,12 @@ export class EnoughBytes implements Enough {
  * After so much was deleted, in bytes, the disk must have got back a part of it, together with what
  * cameras have stored meanwhile: a full disk has them take at once what is freed.
  */
-const FUTILE_BYTES = 8e6;
+const FUTILE_BYTES = 4e6;
 const FUTILE_PART = 0.1;
+
+/** How often in succession it must not have, and how long another writer is looked for. */
+const FUTILE_TIMES = 2;
+const WRITER_MS = 200;
 
 /**
  * Enough by the free space of the disk, whatever the sizes of the images are. In a rehearsal, by
@@ -68,7 +72,7 @@ export class EnoughFree implements Enough {
   private gone: Room = NOTHING;
   /** The same since the disk was asked last to write down what is gone. */
   private synced: { readonly space: Space; readonly gone: Room };
-  private found = false;
+  private futileTimes = 0;
   /** Images with another name: they take no space of their own. */
   linked = 0;
 
@@ -113,15 +117,27 @@ export class EnoughFree implements Enough {
 
   /** Whether the disk gets nothing back: a snapshot or a program still has what is deleted. */
   isFutile(): boolean {
-    if (this.isRehearsal || this.found || this.gone.bytes < FUTILE_BYTES) return this.found;
-    if (this.isGained(this.look())) return false;
+    const isFound = this.futileTimes >= FUTILE_TIMES;
+    if (this.isRehearsal || isFound || this.gone.bytes < FUTILE_BYTES) return isFound;
+    if (this.isGained(this.look())) {
+      this.futileTimes = 0;
+      return false;
+    }
     const space = this.sync();
-    this.found = !this.isGained(space);
+    const isGained = this.isGained(space) || this.isTakenByOthers();
+    this.futileTimes = isGained ? 0 : this.futileTimes + 1;
     this.before = space;
     this.storedBefore = this.storedBytes();
     this.gone = NOTHING;
     this.synced = { space, gone: NOTHING };
-    return this.found;
+    return this.futileTimes >= FUTILE_TIMES;
+  }
+
+  /** Whether the free space gets less while nothing is deleted, and not for what cameras store. */
+  private isTakenByOthers(): boolean {
+    const [free, stored] = [this.look().freeBytes, this.storedBytes()];
+    Bun.sleepSync(WRITER_MS);
+    return this.look().freeBytes + (this.storedBytes() - stored) < free;
   }
 
   private isGained({ freeBytes }: Space): boolean {

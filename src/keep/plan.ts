@@ -182,7 +182,7 @@ class Planner {
       const step = next();
       if (step === undefined) {
         if (!this.unmet.includes(reason)) this.unmet.push(reason);
-        if (this.waiting.size > 0) this.waitingBytes += rest;
+        if (this.waiting.size > 0) this.noteWaiting(reason, rest);
         break;
       }
       const { date, camera, parts } = step;
@@ -194,6 +194,12 @@ class Planner {
     }
     this.bytes += bytes - Math.max(0, rest);
     return this.add(reason, candidates, bytes, next);
+  }
+
+  /** Bytes over the limit of all are also over those of cameras, so they count once. */
+  private noteWaiting(reason: Reason, bytes: number): void {
+    this.waitingBytes =
+      reason === "max_bytes" ? Math.max(this.waitingBytes, bytes) : this.waitingBytes + bytes;
   }
 
   /** Whether a day may go. Notes it if only its copy is missing. */

@@ -27,6 +27,9 @@ import type { Reason } from "../catalog/record.ts";
 const BATCH = 50;
 const PAUSE_MS = 25;
 
+/** How long others wait for their turn, in milliseconds. */
+const TURN_MS = 50;
+
 /** An hour, in microseconds: images are deleted by whole hours of a day. */
 const HOUR = 3_600_000_000;
 
@@ -101,6 +104,7 @@ interface Asked {
 /** Deletes what was decided. */
 export class Pruner {
   private done = 0;
+  private turnedMs = performance.now();
 
   constructor(private readonly parts: PruneParts) {}
 
@@ -176,7 +180,10 @@ export class Pruner {
       }
       if (kept.has(name)) continue;
       const entry = this.remove(folder, name, { enough, isArchived, gone });
-      if (entry === undefined) continue;
+      if (entry === undefined) {
+        await this.turn();
+        continue;
+      }
       hour = Math.floor(micros / HOUR);
       gone.images++;
       gone.bytes += entry.size;
@@ -222,11 +229,24 @@ export class Pruner {
       if (count > 0) onFailure(`Cannot delete ${counted(count, "image")} of ${date}: ${why}`);
     };
     tell(failed, failure);
-    tell(unarchived, "the archive has this day, but not what is here");
+    tell(
+      unarchived,
+      `the archive has this day, but not what is here; see imagehub archive ${date}`,
+    );
+  }
+
+  /** Lets others have a turn while nothing is deleted: comparing with the archive takes long. */
+  private async turn(): Promise<void> {
+    if (performance.now() - this.turnedMs < TURN_MS) return;
+    await new Promise((resolve) => setImmediate(resolve));
+    this.parts.onProgress?.(this.done);
+    this.parts.check(Part.images);
+    this.turnedMs = performance.now();
   }
 
   private async pause(): Promise<void> {
     const { parts } = this;
+    this.turnedMs = performance.now();
     parts.onProgress?.(this.done);
     if (parts.isRehearsal) return;
     if (!parts.isUrgent()) await Bun.sleep(PAUSE_MS);

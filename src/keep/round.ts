@@ -46,8 +46,8 @@ export interface RoundParts {
   readonly seen: SeenDays;
   /** Whether deleting has just freed nothing, so that `min_free` waits. */
   readonly isFutile: boolean;
-  /** How many images cameras have stored, from any beginning; 0 if that is not known. */
-  readonly storedImages: () => number;
+  /** How many bytes cameras have stored, from any beginning; 0 if that is not known. */
+  readonly storedBytes: () => number;
   /** Images at or after this time are never deleted. */
   readonly until: { readonly date: string; readonly micros: number };
   /** Given if only archived images may be deleted. */
@@ -173,15 +173,14 @@ class Runner {
     plan: Plan,
     held: Holdings,
   ): Promise<void> {
-    const { directory, isRehearsal, shouldStop, storedImages } = this.parts;
+    const { directory, isRehearsal, shouldStop, storedBytes } = this.parts;
     const isMet = (): boolean => !isShort(minFree, spaceOf(directory));
     const missing = (): number => missingBytes(minFree, spaceOf(directory), meanBytes(held));
     if (isMet()) {
       this.isFutile = false;
       return;
     }
-    const mean = meanBytes(held);
-    const enough = new EnoughFree(directory, minFree, isRehearsal, () => storedImages() * mean);
+    const enough = new EnoughFree(directory, minFree, isRehearsal, storedBytes);
     let next = plan.deletions.find(({ reason }) => reason === "min_free");
     // The plan counts on what the other rules delete. That may have been less.
     if (!this.isFutile && !isRehearsal) next ??= plan.free(missing());

@@ -46,9 +46,10 @@ export class Archiver {
     this.thread = new RoundThread({
       name: "archiver",
       entry: entries.archiver,
-      log,
+      log: this.reminder,
       watch: overview.archive.watch,
       onMessage: (message) => this.hear(message),
+      onDeath: () => {},
       onEnd: () => {},
     });
   }

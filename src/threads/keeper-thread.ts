@@ -9,10 +9,9 @@ import { ArchiveView } from "../keep/archive-view.ts";
 import { reportOf } from "../keep/report.ts";
 import { runRound } from "../keep/round.ts";
 import { Calendar, systemClock } from "../protocol/calendar.ts";
-import { Integer } from "../shared/memory.ts";
+import { Counter, Integer } from "../shared/memory.ts";
 import type { KeeperMessage, KeeperRound } from "../shared/messages.ts";
 import { DataDirectory, Part } from "../store/data-directory.ts";
-import { imagesByDate } from "../store/date-folders.ts";
 import { DataDirectoryGone, DataGuard } from "../store/data-guard.ts";
 import { datedLogsMax, EventLog } from "../store/event-log.ts";
 import { WorkLock } from "../store/work-lock.ts";
@@ -61,10 +60,7 @@ async function keep({ settings, shared, seen, isFutile }: KeeperRound): Promise<
     check: (part) => guard.check(part),
     seen,
     isFutile,
-    storedImages: () =>
-      imagesByDate(shared)
-        .values()
-        .reduce((sum, images) => sum + images, 0),
+    storedBytes: () => shared.counters[Counter.imageBytes]!,
     until: twoHoursAgo(calendar),
     archive,
     isForced: false,

@@ -31,7 +31,7 @@ const HELPLESS_MS = 20_000;
  * If deleting frees nothing, the next try is ever later, up to this, in milliseconds. Each try
  * costs some images.
  */
-const FUTILE_MS_MAX = 3_600_000;
+const FUTILE_MS_MAX = 600_000;
 
 /** From when on a disk that fills is worth a warning, in days. */
 const SOON_DAYS = 14;
@@ -59,6 +59,8 @@ export class Keeper {
   /** When a round was the last one whose deletion freed nothing, and how long no other may try. */
   private futileMs = Number.NEGATIVE_INFINITY;
   private futilePauseMs = 0;
+  /** Whether the round that runs was told to wait with `min_free`. */
+  private isWaiting = false;
   private readonly reminder: Reminder;
 
   constructor(private readonly parts: KeeperParts) {
@@ -67,9 +69,10 @@ export class Keeper {
     this.thread = new RoundThread({
       name: "keeper",
       entry: entries.keeper,
-      log,
+      log: this.reminder,
       watch: overview.kept.watch,
       onMessage: (message) => this.hear(message),
+      onDeath: () => (this.helplessMs = performance.now()),
       onEnd: () => this.startAgain(),
     });
   }
@@ -95,7 +98,8 @@ export class Keeper {
       if (silence !== undefined) this.reminder.warn(silence);
       return;
     }
-    this.thread.begin({ settings, shared, seen: this.look(), isFutile: this.isFutile });
+    this.isWaiting = this.isFutile;
+    this.thread.begin({ settings, shared, seen: this.look(), isFutile: this.isWaiting });
   }
 
   /** Begins no more rounds. One that runs ends by itself. */
@@ -155,9 +159,9 @@ export class Keeper {
     overview.kept.add(message);
     this.helplessMs = message.isHelpless ? performance.now() : Number.NEGATIVE_INFINITY;
     if (!message.isFutile) this.futilePauseMs = 0;
-    else if (!this.isFutile) {
+    else if (!this.isWaiting) {
       this.futileMs = performance.now();
-      this.futilePauseMs = Math.min(FUTILE_MS_MAX, (this.futilePauseMs || HELPLESS_MS) * 2);
+      this.futilePauseMs = Math.min(FUTILE_MS_MAX, this.futilePauseMs * 2 || HELPLESS_MS);
     }
     for (const problem of message.problems) this.reminder.warn(problem);
     const full = overview.kept.fullWithin(SOON_DAYS);

@@ -5,16 +5,18 @@
  */
 
 import type { RoundWatch } from "../http/round-watch.ts";
-import type { Log } from "../log/log.ts";
+import type { Reminder } from "../log/reminder.ts";
 
 /** What such a thread needs. */
 export interface RoundThreadParts<Answer> {
   readonly name: string;
   readonly entry: URL;
-  readonly log: Pick<Log, "error">;
+  readonly log: Pick<Reminder, "warn">;
   /** Is told of each round. */
   readonly watch: RoundWatch;
   readonly onMessage: (message: Answer) => void;
+  /** The thread has ended. The next round starts another one. */
+  readonly onDeath: () => void;
   /** A round is over, or its thread is. */
   readonly onEnd: () => void;
 }
@@ -54,9 +56,10 @@ export class RoundThread<Order, Answer> {
       watch.heard();
       onMessage(message);
     };
-    worker.onerror = ({ message }) => log.error(`The ${name} has failed: ${message.trim()}`);
+    worker.onerror = ({ message }) => log.warn(`The ${name} has failed: ${message.trim()}`);
     worker.addEventListener("close", () => {
       this.worker = undefined;
+      this.parts.onDeath();
       this.end();
     });
     return worker;

@@ -54,7 +54,7 @@ async function round(
     check: () => undefined,
     seen: { today: TODAY, confirmed: undefined, storedLastHour: [], storedLastDay: [] },
     isFutile: false,
-    storedImages: () => 0,
+    storedBytes: () => 0,
     until: { date: TODAY, micros: 0 },
     archive: undefined,
     isForced: false,
@@ -165,9 +165,9 @@ describe.skipIf(lacksMount())("min_free", () => {
       const { bavail, bsize } = statfsSync(disk.path);
       const bytes = Math.max(0, bavail * bsize - 3 * MB);
       Bun.spawnSync(["fallocate", "-l", String(bytes + 1), `${disk.path}/camera-${stored}`]);
-      stored += Math.ceil(bytes / 40_000);
+      stored += bytes + 1;
     };
-    const { isFutile } = await round({ min_free: 12 * MB }, { check, storedImages: () => stored });
+    const { isFutile } = await round({ min_free: 12 * MB }, { check, storedBytes: () => stored });
     expect(isFutile).toBe(false);
     // It has gone on as long as there was something.
     expect(paths().length).toBe(96);

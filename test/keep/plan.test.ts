@@ -238,6 +238,17 @@ describe("plan", () => {
     expect(performance.now() - startMs).toBeLessThan(10_000);
   }, 60_000);
 
+  test("what waits for the archive counts once, also if two limits ask for it", () => {
+    const days = held({
+      "2021-09-01": { Barn: 50, Gate: 50 },
+      "2021-09-02": { Barn: 50, Gate: 50 },
+      "2021-09-03": { Barn: 50, Gate: 50 },
+    });
+    const unarchived = new Set(days.map(({ date }) => date));
+    const keep = { max_bytes: 200, cameras: [{ match: "*", max_bytes: 100 }] };
+    expect(decide(keep, { days, unarchived }).waitingBytes).toBe(100);
+  });
+
   test("is quick for a thousand days of two hundred cameras", () => {
     const names = Array.from({ length: 200 }, (_, index) => `Camera-${index}`);
     const days = Array.from({ length: 1000 }, (_, index) => ({

@@ -187,7 +187,7 @@ describe("Pruner", () => {
     expect(await prune({}, { archived })).toMatchObject({ images: 1 });
     expect(namesOf(directory, DATE)).toEqual(names.slice(0, 2));
     expect(failures).toEqual([
-      `Cannot delete 2 images of ${DATE}: the archive has this day, but not what is here`,
+      `Cannot delete 2 images of ${DATE}: the archive has this day, but not what is here; see imagehub archive ${DATE}`,
     ]);
   });
 

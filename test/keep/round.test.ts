@@ -43,7 +43,7 @@ async function round(
       ...seen,
     },
     isFutile: false,
-    storedImages: () => 0,
+    storedBytes: () => 0,
     until: { date: TODAY, micros: 12 * 3600 * 1e6 },
     archive: undefined,
     isForced: false,
@@ -196,7 +196,7 @@ describe("a round", () => {
     expect(namesOf(directory, "2021-09-21")).toHaveLength(1);
     expect(problems).toEqual([
       "1 day due to be deleted must be archived first: The archive is not mounted",
-      "Cannot delete 1 image of 2021-09-21: the archive has this day, but not what is here",
+      "Cannot delete 1 image of 2021-09-21: the archive has this day, but not what is here; see imagehub archive 2021-09-21",
     ]);
   });
 
