@@ -224,7 +224,9 @@ describe.skipIf(lacksMount())("a hub with an archive", () => {
       ({ archive, kept }) => kept !== null && archive?.problem !== null,
     );
     expect(withoutDisk.notices.join("\n")).toContain("must be archived first");
-    expect(withoutDisk.notices.join("\n")).toContain("The archive has not been up to date since the hub started");
+    expect(withoutDisk.notices.join("\n")).toContain(
+      "The archive has not been up to date since the hub started",
+    );
     expect(readdirSync(disk.path)).toEqual([]);
     expect(datesOf(directory)).toEqual(dates);
     disk.mount();
