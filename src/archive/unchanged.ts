@@ -5,7 +5,8 @@
  * @module
  */
 
-import { statSync } from "node:fs";
+import { unlessMissing } from "../os/missing.ts";
+import { stampOf } from "../os/stamp.ts";
 import type { DataDirectory } from "../store/data-directory.ts";
 import { logMember, MANIFESTS, manifestName } from "./layout.ts";
 import type { ArchiveRoot } from "./root.ts";
@@ -25,7 +26,8 @@ export class UnchangedDays {
     const log = `${directory.path}/${logMember(date).path}`;
     const manifest = `${root.path}/${MANIFESTS}/${manifestName(date)}`;
     const folders = [directory.dateFolder(date), directory.keptFolder(date)];
-    return [root.identity, ...[...folders, log, manifest].map(stampOf)].join("; ");
+    const stamps = [...folders, log, manifest].map((path) => unlessMissing(() => stampOf(path)));
+    return [root.identity, ...stamps.map((stamp) => stamp ?? "none")].join("; ");
   }
 
   /** Whether a day is as it was when it was whole. */
@@ -37,11 +39,4 @@ export class UnchangedDays {
   add(date: string, found: string): void {
     this.stamps.set(date, found);
   }
-}
-
-function stampOf(path: string): string {
-  const found = statSync(path, { bigint: true, throwIfNoEntry: false });
-  if (found === undefined) return "none";
-  const { dev, ino, size, mtimeNs, ctimeNs } = found;
-  return [dev, ino, size, mtimeNs, ctimeNs].join(" ");
 }

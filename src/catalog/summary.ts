@@ -6,9 +6,10 @@
  * @module
  */
 
-import { readFileSync, statSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { z } from "zod";
 import { Folder } from "../os/folder.ts";
+import { stampOf } from "../os/stamp.ts";
 import { parseImageFileName } from "../protocol/names.ts";
 import type { DataDirectory } from "../store/data-directory.ts";
 import { writeOwn } from "../store/own-folder.ts";
@@ -76,7 +77,7 @@ export class Summaries implements Disposable {
   of(date: string, isOver: boolean): DaySummary {
     const folder = this.directory.dateFolder(date);
     const stamp = stampOf(folder);
-    const kept = isOver ? this.kept.get(date) : undefined;
+    const kept = isOver ? (this.now.get(date) ?? this.kept.get(date)) : undefined;
     if (kept?.stamp === stamp) {
       this.now.set(date, kept);
       return kept.summary;
@@ -119,12 +120,6 @@ function read(file: string): readonly KeptDay[] {
 /** What there is of a day without images. */
 export function noImages(date: string): DaySummary {
   return { date, images: 0, bytes: 0, foreign: 0, unreadable: 0, cameras: [] };
-}
-
-/** What changes when a name in a folder does, or when it is another folder. */
-function stampOf(folder: string): string {
-  const { dev, ino, mtimeNs, ctimeNs } = statSync(folder, { bigint: true });
-  return [dev, ino, mtimeNs, ctimeNs].join(" ");
 }
 
 /**

@@ -1,5 +1,6 @@
 /**
- * The answers of the hub's HTTP API, as docs/API.md describes them; what the page uses of them.
+ * The answers of the hub's HTTP API, as docs/API.md describes them. The hub makes them, and the
+ * page reads them.
  *
  * @module
  */
@@ -27,8 +28,9 @@ export interface HubEvent {
   readonly time: string;
   readonly text: string;
   readonly node: string | null;
-  readonly type?: string | null;
-  readonly value?: string | null;
+  readonly type?: string;
+  readonly value?: string;
+  /** If the value begins with a number. */
   readonly number?: number;
   readonly unit?: string;
 }
@@ -42,8 +44,17 @@ export interface DaySummary {
   readonly protected: number;
   /** null if there is no archive, or it cannot be asked. */
   readonly archived: boolean | null;
-  readonly cameras: readonly { name: string }[];
-  readonly pruned: readonly { at: string; reason: string; images: number; until?: string }[];
+  readonly cameras: readonly {
+    readonly name: string;
+    readonly images: number;
+    readonly bytes: number;
+  }[];
+  readonly pruned: readonly {
+    readonly at: string;
+    readonly reason: string;
+    readonly images: number;
+    readonly until: string | null;
+  }[];
 }
 
 /** All days, the earliest first, and the hub's clock. */
@@ -67,9 +78,14 @@ export interface DayOverview {
   readonly eventMinutes: readonly MinuteCount[];
 }
 
+/** A camera of a day. */
 export interface DayCamera {
   readonly name: string;
   readonly images: number;
+  /** The times of its first and its last image. */
+  readonly first: string;
+  readonly last: string;
+  /** Minutes without images are left out. */
   readonly minutes: readonly MinuteCount[];
 }
 

@@ -13,7 +13,7 @@ export class Histogram {
   /** How many images come before each minute, and at the end the count of all. */
   private readonly before = new Uint32Array(DAY_MINUTES + 1);
 
-  constructor(cameras: readonly DayCamera[]) {
+  constructor(cameras: readonly Omit<DayCamera, "first" | "last">[]) {
     for (const { minutes } of cameras)
       for (const [minute, count] of minutes) this.before[minute + 1]! += count;
     for (let minute = 0; minute < DAY_MINUTES; minute++)

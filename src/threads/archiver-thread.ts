@@ -14,6 +14,7 @@ import type { ArchiverMessage, ArchiveRound, ThreadStart, ToArchiver } from "../
 import { DataDirectory, Part } from "../store/data-directory.ts";
 import { DataGuard } from "../store/data-guard.ts";
 import { WorkLock } from "../store/work-lock.ts";
+import { aliveTeller } from "./alive.ts";
 
 declare const self: Worker;
 
@@ -27,15 +28,7 @@ const log: Pick<Log, "info" | "warn"> = {
 let isAskedToStop = false;
 let unchanged: UnchangedDays | undefined;
 
-/** How often it says that it is alive, in milliseconds. */
-const ALIVE_MS = 10_000;
-let toldMs = performance.now();
-
-function tellOfLife(): void {
-  if (performance.now() - toldMs < ALIVE_MS) return;
-  toldMs = performance.now();
-  post({ type: "progress" });
-}
+const tellOfLife = aliveTeller(() => post({ type: "progress" }));
 
 self.onmessage = async ({ data: message }: MessageEvent<ToArchiver>) => {
   if (message.type === "stop") {
@@ -62,7 +55,7 @@ async function doRound({ settings, shared }: ThreadStart): Promise<ArchiveRound 
       unchanged: (unchanged ??= new UnchangedDays(directory)),
       shouldStop: () => isAskedToStop,
       check,
-      onProgress: () => tellOfLife(),
+      onProgress: tellOfLife,
     });
   } catch (error) {
     const problem = `Cannot archive: ${messageOf(error)}`;

@@ -16,20 +16,13 @@ import { DataDirectoryGone, DataGuard } from "../store/data-guard.ts";
 import { datedLogsMax, EventLog } from "../store/event-log.ts";
 import { WorkLock } from "../store/work-lock.ts";
 import { twoHoursAgo } from "../keep/age.ts";
+import { aliveTeller } from "./alive.ts";
 
 declare const self: Worker;
 
 const post = (message: KeeperMessage): void => self.postMessage(message);
 
-/** How often a round says that it is alive, in milliseconds. */
-const ALIVE_MS = 10_000;
-let toldMs = performance.now();
-
-function tellOfLife(): void {
-  if (performance.now() - toldMs < ALIVE_MS) return;
-  toldMs = performance.now();
-  post({ type: "progress" });
-}
+const tellOfLife = aliveTeller(() => post({ type: "progress" }));
 
 self.onmessage = async ({ data: round }: MessageEvent<KeeperRound>) => {
   try {

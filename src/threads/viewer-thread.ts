@@ -5,6 +5,7 @@
  * @module
  */
 
+import { messageOf } from "../errors.ts";
 import type { Answer } from "../http/answer.ts";
 import type { ToViewer, ViewerMessage } from "../shared/messages.ts";
 import { Site } from "../view/site.ts";
@@ -80,7 +81,7 @@ async function next(id: number): Promise<void> {
       end(id);
     } else post({ type: "part", id, bytes: value }, value);
   } catch (error) {
-    post({ type: "broken", id, reason: error instanceof Error ? error.message : String(error) });
+    post({ type: "broken", id, reason: messageOf(error) });
     end(id);
   }
 }

@@ -10,6 +10,7 @@ import { Day, type DayImage } from "../catalog/day.ts";
 import type { StoredImage } from "../catalog/day-follower.ts";
 import { Folder } from "../os/folder.ts";
 import { unlessMissing } from "../os/missing.ts";
+import { stampOf } from "../os/stamp.ts";
 import { parseImageFileName } from "../protocol/names.ts";
 import type { DataDirectory } from "../store/data-directory.ts";
 import type { Filter } from "./query.ts";
@@ -38,13 +39,6 @@ export class DayIndex {
     return this.base.count + this.added.length;
   }
 
-  /** The cameras, in alphabetical order. */
-  get cameras(): string[] {
-    return [
-      ...new Set([...this.base.cameras, ...this.added.map(({ camera }) => camera)]),
-    ].toSorted();
-  }
-
   /** One image. @param index from 0, the earliest first */
   at(index: number): DayImage {
     return this.addedAt(index) ?? this.base.at(index);
@@ -65,6 +59,13 @@ export class DayIndex {
   cameraAt(index: number): string {
     const added = this.addedAt(index);
     return added?.camera ?? this.base.cameras[this.base.cameraAt(index)]!;
+  }
+
+  /** The name of a camera's image at a time of day, which it must have. */
+  nameOf(camera: string, micros: number): string {
+    let index = this.find(micros);
+    while (index + 1 < this.count && this.cameraAt(index) !== camera) index++;
+    return this.at(index).name;
   }
 
   /** The first image at or after a time of day. @returns {@link count} if there is none */
@@ -136,7 +137,7 @@ export class DayIndexes {
    */
   of(date: string, isFollowed: boolean): DayIndex | undefined {
     const path = this.directory.dateFolder(date);
-    const stamp = unlessMissing(() => stampOf(path));
+    const stamp = unlessMissing(() => stampNow(path));
     const known = this.days.get(date);
     this.days.delete(date);
     if (stamp === undefined) return undefined;
@@ -165,9 +166,9 @@ export class DayIndexes {
 /** How long the time of a folder may stay the same while its names change, in milliseconds. */
 const TICK_MS = 50;
 
-/** What changes when the names in a folder do. Just after a change, it is another one each time. */
-function stampOf(path: string): string {
-  const { dev, ino, mtimeNs, ctimeNs, mtimeMs } = statSync(path, { bigint: true });
-  const isRecent = Math.abs(Date.now() - Number(mtimeMs)) < TICK_MS;
-  return [dev, ino, mtimeNs, ctimeNs, isRecent ? performance.now() : ""].join(" ");
+/** Just after a change, it is another one each time. */
+function stampNow(path: string): string {
+  const stamp = stampOf(path);
+  const isRecent = Math.abs(Date.now() - statSync(path).mtimeMs) < TICK_MS;
+  return isRecent ? `${stamp} ${performance.now()}` : stamp;
 }

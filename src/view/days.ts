@@ -11,11 +11,13 @@ import { datesIn, readDays } from "../catalog/catalog.ts";
 import { Summaries } from "../catalog/summary.ts";
 import type { Settings } from "../config/schema.ts";
 import { unlessMissing } from "../os/missing.ts";
+import type { Camera, DaySummary } from "../page/answers.ts";
 import type { DataDirectory } from "../store/data-directory.ts";
 import type { DayIndex, DayIndexes } from "./day-index.ts";
-import { timeText } from "./query.ts";
+import { camerasOf } from "./minutes.ts";
+import { timeIn } from "./query.ts";
 
-/** How long the list is good for, in milliseconds. Today's images are counted for each. */
+/** How long the list is good for, in milliseconds. */
 const LIST_MS = 30_000;
 
 /** How long the archive may take to say what it has, in milliseconds. */
@@ -24,33 +26,11 @@ const ARCHIVE_MS_MAX = 2000;
 /** How many days are searched for a camera. */
 const CAMERA_DAYS = 7;
 
-/** A day in the list. */
-export interface ListedDay {
-  readonly date: string;
-  readonly images: number;
-  readonly bytes: number;
-  readonly events: number;
-  readonly protected: number;
-  /** Null if there is no archive, or it cannot be asked. */
-  readonly archived: boolean | null;
-  readonly cameras: readonly {
-    readonly name: string;
-    readonly images: number;
-    readonly bytes: number;
-  }[];
-  readonly pruned: readonly unknown[];
-}
-
-/** The latest image of a camera. */
-export interface CameraNow {
-  readonly name: string;
-  readonly latest: { readonly date: string; readonly name: string; readonly time: string };
-  readonly imagesToday: number;
-}
-
 /** What the days of a data directory are, for a list. */
 export class Days {
-  private list: { readonly days: readonly ListedDay[]; readonly atMs: number } | undefined;
+  private list: { readonly days: readonly DaySummary[]; readonly atMs: number } | undefined;
+  /** Which cameras a day that is over has. Each is counted once, and again if it has changed. */
+  private summaries: Summaries | undefined;
   private asking: Promise<ReadonlySet<string> | undefined> | undefined;
 
   constructor(
@@ -60,12 +40,12 @@ export class Days {
   ) {}
 
   /** All days, the earliest first. @throws {Error} of node:fs and {SystemError} */
-  async all(today: string): Promise<readonly ListedDay[]> {
+  async all(today: string): Promise<readonly DaySummary[]> {
     if (this.list !== undefined && performance.now() - this.list.atMs < LIST_MS)
       return this.list.days;
     const archived = await this.archived();
     const days = readDays(this.directory, { today, keeps: true, others: archived ?? [] }).map(
-      (day): ListedDay => ({
+      (day): DaySummary => ({
         date: day.date,
         images: day.images,
         bytes: day.bytes,
@@ -86,10 +66,10 @@ export class Days {
   }
 
   /** The cameras of the last days that have images. @throws as {@link all} */
-  cameras(today: string): CameraNow[] {
+  cameras(today: string): Camera[] {
     const { directory, indexes } = this;
-    const found = new Map<string, CameraNow>();
-    using summaries = new Summaries(directory, false);
+    const found = new Map<string, Camera>();
+    const summaries = (this.summaries ??= new Summaries(directory, false));
     const dates = datesIn(directory).filter((date) => date <= today);
     for (const date of dates.slice(-CAMERA_DAYS).toReversed()) {
       const isToday = date === today;
@@ -103,9 +83,10 @@ export class Days {
     return [...found.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1));
   }
 
-  /** Forgets the list. */
+  /** Forgets what was read. */
   clear(): void {
     this.list = undefined;
+    this.summaries = undefined;
   }
 
   /** The dates that the archive has. A NAS that does not respond holds up one question only. */
@@ -126,22 +107,14 @@ export class Days {
   }
 }
 
-function add(found: Map<string, CameraNow>, camera: CameraNow): void {
+function add(found: Map<string, Camera>, camera: Camera): void {
   if (!found.has(camera.name)) found.set(camera.name, camera);
 }
 
 /** The latest image of each camera of a day. */
-function latestIn(day: DayIndex, isToday: boolean): CameraNow[] {
-  const counts = new Map<string, { place: number; images: number }>();
-  for (let place = 0; place < day.count; place++) {
-    const name = day.cameraAt(place);
-    const count = counts.get(name);
-    if (count === undefined) counts.set(name, { place, images: 1 });
-    else Object.assign(count, { place, images: count.images + 1 });
-  }
-  return Array.from(counts, ([name, { place, images }]) => {
-    const { name: file, micros } = day.at(place);
-    const latest = { date: day.date, name: file, time: timeText(micros) };
+function latestIn(day: DayIndex, isToday: boolean): Camera[] {
+  return camerasOf(day).map(({ name, images, last }) => {
+    const latest = { date: day.date, name: day.nameOf(name, timeIn(last)), time: last };
     return { name, latest, imagesToday: isToday ? images : 0 };
   });
 }

@@ -6,7 +6,8 @@
 
 import { statSync } from "node:fs";
 import { unlessMissing } from "../os/missing.ts";
-import type { DataDirectory } from "../store/data-directory.ts";
+import { type DataDirectory, dateOf, dayOf } from "../store/data-directory.ts";
+import type { HubEvent } from "../page/answers.ts";
 import { datedLogs, linesOf } from "../store/log-files.ts";
 import { filterIn, numberIn, Refused, timeIn } from "./query.ts";
 
@@ -21,27 +22,18 @@ const BYTES_MAX = 50e6;
 /** Most points of a curve. */
 const POINTS_MAX = 2000;
 
-/** A line of the event log. */
-export interface EventLine {
-  readonly date: string;
-  readonly time: string;
-  readonly text: string;
-  /** Null for the hub's own lines. */
-  readonly node: string | null;
-  readonly type?: string;
-  readonly value?: string;
-  /** If the value begins with a number. */
-  readonly number?: number;
-  readonly unit?: string;
-}
-
 const LINE = /^(\d{4}-\d{2}-\d{2}) (\d{2}:\d{2}:\d{2},\d{3}) ~ (.*)$/s;
 const NUMBER = /^\s*(-?\d+(?:\.\d+)?)\s*(\D.{0,15})?$/;
 
 /** Reads a line of the log; undefined if it is no record. */
-export function readLine(line: string): EventLine | undefined {
+function readLine(line: string): HubEvent | undefined {
   const [, date, time, text] = LINE.exec(line) ?? [];
   if (date === undefined || time === undefined || text === undefined) return undefined;
+  return eventOf(date, time, text);
+}
+
+/** A line by its parts. @param time such as `23:13:31,620` */
+export function eventOf(date: string, time: string, text: string): HubEvent {
   if (!text.includes("|")) return { date, time, text, node: null };
   const [node = "", type = "", ...rest] = text.split("|");
   const value = rest.join("|");
@@ -59,7 +51,7 @@ export function readLine(line: string): EventLine | undefined {
 }
 
 /** Chooses lines. */
-type Choice = (event: EventLine) => boolean;
+type Choice = (event: HubEvent) => boolean;
 
 function choiceIn(query: URLSearchParams): Choice {
   const [text, node, type] = ["text", "node", "type"].map((name) => query.get(name)?.toLowerCase());
@@ -77,8 +69,8 @@ function choiceIn(query: URLSearchParams): Choice {
  *
  * @throws {Error} of node:fs, {SystemError} and {NotAFile}
  */
-export function* eventsOf(directory: DataDirectory, date: string): Generator<EventLine> {
-  const dated = `${directory.logs}/imagehub.log.${date}`;
+export function* eventsOf(directory: DataDirectory, date: string): Generator<HubEvent> {
+  const dated = directory.datedLog(dayOf(date)!);
   for (const path of [dated, directory.eventLog]) {
     for (const line of linesIfThere(path)) {
       if (!line.startsWith(date)) continue;
@@ -102,7 +94,7 @@ export function listEvents(
   const limit = numberIn(query, "limit", { from: 0, to: LIST_MAX, default: LIST_DEFAULT });
   const isChosen = choiceIn(query);
   const { from, to } = filterIn(query);
-  const events: EventLine[] = [];
+  const events: HubEvent[] = [];
   let total = 0;
   for (const event of eventsOf(directory, date)) {
     const micros = timeIn(event.time.replace(",", "."));
@@ -125,7 +117,7 @@ export function searchEvents(directory: DataDirectory, query: URLSearchParams): 
     throw new Refused(400, "before must be as more of an answer");
   const files = logsLatestFirst(directory);
   const begin = startFile === "" ? 0 : files.findIndex(({ name }) => name <= startFile);
-  const events: EventLine[] = [];
+  const events: HubEvent[] = [];
   let bytes = 0;
   let logs = 0;
   for (const { name, path } of begin < 0 ? [] : files.slice(begin)) {
@@ -150,10 +142,10 @@ export function searchEvents(directory: DataDirectory, query: URLSearchParams): 
 function logsLatestFirst(
   directory: DataDirectory,
 ): { readonly name: string; readonly path: string }[] {
-  const dated = datedLogs(directory.logs).map((day) => {
-    const path = directory.datedLog(day);
-    return { name: path.slice(-"2018-12-30".length), path };
-  });
+  const dated = datedLogs(directory.logs).map((day) => ({
+    name: dateOf(day),
+    path: directory.datedLog(day),
+  }));
   return [{ name: "current", path: directory.eventLog }, ...dated.toReversed()];
 }
 

@@ -10,6 +10,7 @@ import { SystemError } from "../os/ffi.ts";
 import { NotAFile } from "../os/files.ts";
 import { Folder } from "../os/folder.ts";
 import { parseImageFileName } from "../protocol/names.ts";
+import type { Image } from "../page/answers.ts";
 import type { DataDirectory } from "../store/data-directory.ts";
 import type { DayIndex } from "./day-index.ts";
 import { filterIn, numberIn, Refused, timeIn, timeText } from "./query.ts";
@@ -21,20 +22,12 @@ const LIST_DEFAULT = 200;
 /** Farther than any list goes. */
 const PLACE_MAX = 999_999_999;
 
-/** An image in a list. */
-interface ListedImage {
-  readonly name: string;
-  readonly camera: string;
-  readonly time: string;
-  readonly protected: boolean;
-}
-
 /** A list of images of a day. */
 export interface ImageList {
   readonly date: string;
   readonly total: number;
   readonly offset: number;
-  readonly images: readonly ListedImage[];
+  readonly images: readonly Image[];
 }
 
 /** Lists images. @throws {Refused} */

@@ -44,11 +44,6 @@ export class Live {
   private id = 1;
   private hub: Message | undefined;
 
-  /** How many look. */
-  get count(): number {
-    return this.lookers.size;
-  }
-
   /** Whether one more may look. */
   get hasRoom(): boolean {
     return this.lookers.size < LOOKERS_MAX;

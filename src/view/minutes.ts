@@ -4,28 +4,18 @@
  * @module
  */
 
+import type { DayCamera } from "../page/answers.ts";
 import type { DayIndex } from "./day-index.ts";
 import { timeText } from "./query.ts";
 
 const MINUTE = 60_000_000;
 const MINUTES = 1440;
 
-/** A camera of a day. */
-export interface CameraOfDay {
-  readonly name: string;
-  readonly images: number;
-  /** The times of its first and its last image. */
-  readonly first: string;
-  readonly last: string;
-  /** Pairs of a minute and the images in it. Minutes without images are left out. */
-  readonly minutes: readonly (readonly [minute: number, images: number])[];
-}
-
 /** What was counted last, of each day, and when the day had how many images. */
-const counted = new WeakMap<DayIndex, { images: number; cameras: CameraOfDay[] }>();
+const counted = new WeakMap<DayIndex, { images: number; cameras: DayCamera[] }>();
 
 /** The cameras of a day, in alphabetical order. */
-export function camerasOf(day: DayIndex): CameraOfDay[] {
+export function camerasOf(day: DayIndex): DayCamera[] {
   const known = counted.get(day);
   if (known?.images === day.count) return known.cameras;
   const cameras = count(day);
@@ -33,7 +23,7 @@ export function camerasOf(day: DayIndex): CameraOfDay[] {
   return cameras;
 }
 
-function count(day: DayIndex): CameraOfDay[] {
+function count(day: DayIndex): DayCamera[] {
   const found = new Map<string, { first: number; last: number; minutes: Uint32Array }>();
   for (let place = 0; place < day.count; place++) {
     const [camera, micros] = [day.cameraAt(place), day.microsAt(place)];

@@ -5,7 +5,7 @@
  */
 
 import { Protection } from "../keep/protect.ts";
-import type { Selection } from "../keep/selection.ts";
+import { selectionsOf } from "../keep/selection.ts";
 import { parseImageFileName } from "../protocol/names.ts";
 import type { DataDirectory } from "../store/data-directory.ts";
 import { WorkLock } from "../store/work-lock.ts";
@@ -28,18 +28,14 @@ export function protect(
   images: readonly (readonly [date: string, name: string])[],
   isProtect: boolean,
 ): Protected {
-  const days = new Map<string, Selection>();
-  for (const [date, name] of images) {
-    if (parseImageFileName(name, date) === undefined)
-      throw new Refused(400, `${name} is not the name of an image of ${date}`);
-    const day = days.get(date) ?? { date, isWhole: false, names: new Set<string>() };
-    day.names.add(name);
-    days.set(date, day);
-  }
+  const wrong = images.find(([date, name]) => parseImageFileName(name, date) === undefined);
+  if (wrong !== undefined)
+    throw new Refused(400, `${wrong[1]} is not the name of an image of ${wrong[0]}`);
+  const selections = selectionsOf(images.map(([, name]) => name));
+  if (typeof selections === "string") throw new Refused(400, `${selections} is no image`);
   using lock = WorkLock.tryToTake(directory, "protect");
   if (lock === undefined) throw new Refused(503, "Somebody else protects images at the moment");
   const protection = new Protection(directory);
-  const selections = [...days.values()];
   const result = isProtect ? protection.protect(selections) : protection.unprotect(selections);
   return { changed: result.done.images, problems: result.problems };
 }

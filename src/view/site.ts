@@ -8,15 +8,16 @@
 import type { StoredImage } from "../catalog/day-follower.ts";
 import { Follower, type StoredEvent } from "../catalog/follower.ts";
 import type { Settings } from "../config/schema.ts";
+import { messageOf } from "../errors.ts";
 import { type Answer, plain } from "../http/answer.ts";
 import type { Log } from "../log/log.ts";
-import { Calendar, systemClock } from "../protocol/calendar.ts";
+import { Calendar, sixDigits, systemClock } from "../protocol/calendar.ts";
 import type { Shared } from "../shared/memory.ts";
 import type { HubHealth, ViewRequest } from "../shared/messages.ts";
 import { DataDirectory } from "../store/data-directory.ts";
 import { DayIndexes } from "./day-index.ts";
 import { Days } from "./days.ts";
-import { readLine } from "./events.ts";
+import { eventOf } from "./events.ts";
 import { Live } from "./live.ts";
 import { Refused, timeText } from "./query.ts";
 import { ROUTES } from "./routes.ts";
@@ -64,8 +65,7 @@ export class Site {
   get now(): string {
     const micros = this.calendar.now();
     const { date, hour, minute, second } = this.calendar.local(micros);
-    const ofDay = (Number(hour) * 60 + Number(minute)) * 60 + Number(second);
-    return `${date}T${timeText(ofDay * 1e6 + (micros % 1e6))}`;
+    return `${date}T${hour}:${minute}:${second}.${sixDigits(micros)}`;
   }
 
   /** Somebody looks. */
@@ -112,8 +112,7 @@ export class Site {
       return plain(404, "There is nothing at this address; docs/API.md lists all addresses");
     } catch (error) {
       if (error instanceof Refused) return plain(error.status, error.message);
-      const reason = error instanceof Error ? error.message : String(error);
-      return plain(503, `The data directory cannot be read: ${reason}`);
+      return plain(503, `The data directory cannot be read: ${messageOf(error)}`);
     }
   }
 
@@ -124,8 +123,8 @@ export class Site {
   }
 
   private hearEvent({ at, text }: StoredEvent): void {
-    const event = readLine(`${at} ~ ${text}`);
-    if (event !== undefined) this.live.tell("event", event);
+    const [date = "", time = ""] = at.split(" ");
+    this.live.tell("event", eventOf(date, time, text));
   }
 
   /** Nobody has looked for a while. */

@@ -6,6 +6,7 @@
  */
 
 import { availableParallelism } from "node:os";
+import { messageOf } from "../errors.ts";
 import { Counter, type Shared } from "../shared/memory.ts";
 import { Refused } from "./query.ts";
 
@@ -127,9 +128,6 @@ async function make(bytes: Uint8Array, width: number): Promise<Uint8Array> {
       .jpeg({ quality: QUALITY })
       .bytes();
   } catch (error) {
-    throw new Refused(
-      422,
-      `This file is no picture: ${error instanceof Error ? error.message : ""}`,
-    );
+    throw new Refused(422, `This file is no picture: ${messageOf(error)}`);
   }
 }
