@@ -10,7 +10,7 @@
  * @module
  */
 
-import { linkSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -24,6 +24,7 @@ import { imageFileName } from "../src/protocol/names.ts";
 import { DataDirectory } from "../src/store/data-directory.ts";
 import { hub, Running } from "./bench/candidates.ts";
 import { compile } from "./bench/compile.ts";
+import { CAMERAS, makeDay } from "./bench/day.ts";
 import { decimals, milliseconds, table } from "./bench/format.ts";
 import { type LoadResult, runLoad } from "./bench/load.ts";
 import { makePayloads } from "./bench/payloads.ts";
@@ -48,29 +49,6 @@ const [images, rounds, seconds] = [values.images, values.rounds, values.seconds]
 ];
 
 const DATE = "2021-09-23";
-const CAMERAS = 12;
-
-/** A file may have this many names (ext4). */
-const LINKS_MAX = 60_000;
-
-/** Makes a day with so many images. They share few files unless each must have its own. */
-function makeDay(directory: DataDirectory, body: Uint8Array, areApart: boolean): void {
-  const folder = directory.dateFolder(DATE);
-  mkdirSync(folder, { recursive: true });
-  let first = "";
-  for (let image = 0; image < images; image++) {
-    const total = Math.floor((image * 86_400) / images);
-    const [hour, minute, second] = [total / 3600, (total / 60) % 60, total % 60].map((part) =>
-      String(Math.floor(part)).padStart(2, "0"),
-    ) as [string, string, string];
-    const camera = `Node${image % CAMERAS}-View`;
-    const name = imageFileName(camera, { date: DATE, hour, minute, second }, image, ".jpg");
-    const path = join(folder, name);
-    if (areApart || image % LINKS_MAX === 0) writeFileSync((first = path), body);
-    else linkSync(first, path);
-  }
-}
-
 /** Microseconds an image for the first scan of a day. */
 function scan(directory: DataDirectory): number {
   using summaries = new Summaries(directory, false);
@@ -150,7 +128,8 @@ exitOnSignals();
 console.log(machine());
 const folder = workFolder(values.disk);
 const scanned = new DataDirectory(join(folder, "scan"));
-makeDay(scanned, new Uint8Array(45_000), false);
+const day = { date: DATE, images, body: new Uint8Array(45_000) };
+makeDay(scanned, { ...day, areApart: false });
 const scans = Array.from({ length: rounds }, () => scan(scanned));
 console.log(`First scan: ${scans.map(decimals).join(", ")} µs an image`);
 const decisions = Array.from({ length: rounds }, (_, round) =>
@@ -160,7 +139,7 @@ console.log(`Decision: ${decisions.map(milliseconds).join(", ")}`);
 
 const { load } = compile(join(folder, "programs"));
 const data = join(folder, "data");
-makeDay(new DataDirectory(data), new Uint8Array(45_000), true);
+makeDay(new DataDirectory(data), { ...day, areApart: true });
 const [quiet, busy]: [LoadResult[], LoadResult[]] = [[], []];
 let memoryMb = 0;
 for (let round = 0; round < rounds; round++) {

@@ -69,7 +69,7 @@ export class Hub {
     this.showDebug(settings.log_level === "debug");
     this.overview = new Overview(settings, shared, this.liveness);
     this.lock = new DataLock(this.overview.guard.directory, shared);
-    const viewer = new Viewer({ settings, shared, log, entry: ENTRIES.viewer });
+    const viewer = new Viewer({ settings, log, entry: ENTRIES.viewer });
     this.control = new Control(this.overview, viewer, log);
     this.supervisor = new Supervisor({
       settings,

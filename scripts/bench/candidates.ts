@@ -147,7 +147,10 @@ export function peer(command: string, endpoint: string, data: string | undefined
 }
 
 /** The environment, without settings for a hub except those of the measurement. */
-function environment({ ack, writers }: StartOptions): Record<string, string | undefined> {
+function environment(
+  { ack, writers }: StartOptions,
+  httpPort: number,
+): Record<string, string | undefined> {
   const foreign = /^(?:IMAGEHUB_|NOTIFY_SOCKET|JOURNAL_STREAM|WATCHDOG_)/;
   return {
     ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !foreign.test(name))),
@@ -157,7 +160,7 @@ function environment({ ack, writers }: StartOptions): Record<string, string | un
     IMAGEHUB_ACK: ack,
     IMAGEHUB_WRITERS: String(writers),
     // As in an installed hub, except for the port.
-    IMAGEHUB_HTTP_LISTEN: `127.0.0.1:${freePort()}`,
+    IMAGEHUB_HTTP_LISTEN: `127.0.0.1:${httpPort}`,
   };
 }
 
@@ -180,6 +183,8 @@ export async function listens(endpoint: string): Promise<boolean> {
 /** A running candidate. */
 export class Running implements AsyncDisposable {
   readonly endpoint: string;
+  /** The address of this hub's page. */
+  readonly page: string;
   /** When it was started, in milliseconds since 1970. */
   readonly startedMs: number;
   readonly #process: Bun.Subprocess;
@@ -199,7 +204,9 @@ export class Running implements AsyncDisposable {
   ) {
     this.endpoint = candidate.endpoint ?? `tcp://127.0.0.1:${port}`;
     const command = [...candidate.command(port, options)];
-    const env = environment(options);
+    const httpPort = freePort();
+    this.page = `http://127.0.0.1:${httpPort}`;
+    const env = environment(options, httpPort);
     this.startedMs = performance.timeOrigin + performance.now();
     const file = Bun.file(options.output);
     // Its own session identifies everything it starts, even after a shell in between has ended.

@@ -68,9 +68,7 @@ export class Day {
     this.cameras = [...numbers.keys()].toSorted();
     const places = new Uint32Array(numbers.size);
     for (const [place, camera] of this.cameras.entries()) places[numbers.get(camera)!] = place;
-    const order = Uint32Array.from({ length: count }, (_, index) => index).toSorted(
-      (a, b) => micros[a]! - micros[b]! || places[cameras[a]!]! - places[cameras[b]!]!,
-    );
+    const order = inOrder(micros.subarray(0, count), (index) => places[cameras[index]!]!);
     this.micros = new Float64Array(count);
     this.cameraOf = numbers.size > 0xffff ? new Uint32Array(count) : new Uint16Array(count);
     this.forms = new Uint8Array(count);
@@ -126,6 +124,37 @@ function grown<T extends Float64Array | Uint32Array | Uint8Array>(array: T): T {
   const next = new (array.constructor as new (length: number) => T)(array.length * 2);
   next.set(array);
   return next;
+}
+
+/** The bits of a sort key below the time: 33 million images. A folder of ext4 holds 12 million. */
+const INDEX_BITS = 25;
+/** With this bit, a key is an ordinary floating-point number, as no key has all those below it. */
+const KEY_BIT = 0x4000_0000;
+
+/**
+ * The order of some times; where they are equal, that of their ranks. Numbers of 64 bits that hold
+ * a time and its index are sorted in a tenth of the time that a comparison in JavaScript takes.
+ * Positive floating-point numbers are in the order of their bits.
+ */
+function inOrder(micros: Float64Array, rankOf: (index: number) => number): Uint32Array {
+  const keys = new Float64Array(micros.length);
+  const words = new Uint32Array(keys.buffer);
+  const lowSize = 2 ** (32 - INDEX_BITS);
+  for (let index = 0; index < micros.length; index++) {
+    const high = Math.floor(micros[index]! / lowSize);
+    words[2 * index + 1] = KEY_BIT | high;
+    words[2 * index] = ((micros[index]! - high * lowSize) << INDEX_BITS) | index;
+  }
+  keys.sort();
+  const order = new Uint32Array(micros.length);
+  for (let place = 0; place < order.length; place++)
+    order[place] = words[2 * place]! & (2 ** INDEX_BITS - 1);
+  for (let from = 0, to = 1; to <= order.length; to++) {
+    if (to < order.length && micros[order[to]!] === micros[order[from]!]) continue;
+    if (to - from > 1) order.subarray(from, to).sort((a, b) => rankOf(a) - rankOf(b));
+    from = to;
+  }
+  return order;
 }
 
 /** The bit of a form that says that there is no fraction; the rest is the place of the suffix. */

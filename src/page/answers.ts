@@ -13,6 +13,17 @@ export interface Image {
   readonly protected: boolean;
 }
 
+/** A part of a day's images, in the order of their times. */
+export interface ImageList {
+  readonly date: string;
+  readonly total: number;
+  /** How many come before the first one here. */
+  readonly offset: number;
+  /** If a time was asked for: how many come before it. */
+  readonly place?: number;
+  readonly images: readonly Image[];
+}
+
 /** What is known of one image. */
 export interface ImageInfo extends Image {
   readonly date: string;

@@ -5,7 +5,7 @@
  */
 
 import { memo } from "./memo.ts";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { Image } from "./answers.ts";
 import { thumbnailPath } from "./api.ts";
 import { type DayEvent, inShort } from "./day-events.ts";
@@ -115,7 +115,8 @@ function Thumbnail({ date, name, width }: ThumbnailProps) {
   const [src, setSrc] = useState<string>();
   const [state, setState] = useState("");
   const done = useRef(() => {});
-  useEffect(
+  // At once, not after the next frame: this is what is waited for.
+  useLayoutEffect(
     () => (done.current = takeTurn(() => setSrc(thumbnailPath(date, name, width)))),
     [name],
   );

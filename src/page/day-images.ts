@@ -5,8 +5,8 @@
  * @module
  */
 
-import { signal } from "@preact/signals";
-import type { Image } from "./answers.ts";
+import { batch, signal } from "@preact/signals";
+import type { Image, ImageList } from "./answers.ts";
 import { dayPath, withQuery } from "./api.ts";
 import { ask } from "./hub.ts";
 
@@ -40,6 +40,7 @@ export class DayImages {
   private shown: readonly [first: number, last: number] = [0, 0];
   private timer: ReturnType<typeof setTimeout> | undefined;
   private showedMs = 0;
+  private seeking = 0;
 
   /** @param cameras all, if there are none */
   constructor(
@@ -50,6 +51,25 @@ export class DayImages {
   /** An image. @returns undefined if it is not there, or not yet */
   at(index: number): Image | undefined {
     return this.pages.get(Math.floor(index / PAGE))?.images[index % PAGE];
+  }
+
+  /**
+   * Finds a time in the list, and the images around it.
+   *
+   * @param onPlace is told how many images come before, if the hub says
+   */
+  async seek(time: string, onPlace: (index: number) => void): Promise<void> {
+    this.seeking++;
+    const query = { camera: this.cameras, at: time, limit: PAGE };
+    const list = await this.ask(query).catch(() => undefined);
+    this.seeking--;
+    if (list === undefined) return;
+    const page = list.offset / PAGE;
+    this.shown = [page, page];
+    batch(() => {
+      this.keep(list, false);
+      onPlace(list.place!);
+    });
   }
 
   /** Sees to it that these will be there. Pages that were wanted before are wanted no more. */
@@ -72,7 +92,7 @@ export class DayImages {
     const last = Math.floor(Math.max(0, (this.total.peek() ?? 0) - 1) / PAGE);
     // Times are nearly in order: a late one may belong into the page before.
     for (const [page, kept] of this.pages) if (all || page >= last - 1) kept.isStale = true;
-    void this.fetch(last);
+    if (!this.isFirstSought) void this.fetch(last);
     this.fetchShown();
   }
 
@@ -83,11 +103,17 @@ export class DayImages {
     for (const abort of this.underWay.values()) abort.abort();
   }
 
+  /** Nobody wants the first page of a day that is looked at from noon on. */
+  private get isFirstSought(): boolean {
+    return this.seeking > 0 && this.total.peek() === undefined;
+  }
+
   private isShown(page: number): boolean {
     return this.shown[0] <= page && page <= this.shown[1];
   }
 
   private fetchShown(): void {
+    if (this.isFirstSought) return;
     const total = this.total.peek() ?? 1;
     for (let page = this.shown[0]; page <= this.shown[1] && page * PAGE < total; page++) {
       const kept = this.pages.get(page);
@@ -108,14 +134,8 @@ export class DayImages {
     if (kept !== undefined) kept.isStale = false;
     const query = { camera: this.cameras, offset: page * PAGE, limit: PAGE };
     try {
-      const { total, images } = await ask<{ total: number; images: readonly Image[] }>(
-        withQuery(dayPath(this.date, "images"), query),
-        { signal: abort.signal },
-      );
-      this.pages.set(page, { images, isStale: kept?.isStale === true });
-      for (const [oldest] of this.pages) if (this.pages.size > PAGES_MAX) this.pages.delete(oldest);
-      this.total.value = total;
-      this.version.value++;
+      const list = await this.ask(query, { signal: abort.signal });
+      batch(() => this.keep(list, kept?.isStale === true));
     } catch {
       // The view says what is wrong with the hub, and asks again after it.
       if (!abort.signal.aborted) return;
@@ -123,6 +143,18 @@ export class DayImages {
       this.underWay.delete(page);
     }
     this.fetchShown();
+  }
+
+  private async ask(query: Parameters<typeof withQuery>[1], init?: RequestInit) {
+    const path = withQuery(dayPath(this.date, "images"), query);
+    return await ask<ImageList>(path, init);
+  }
+
+  private keep({ total, offset, images }: ImageList, isStale: boolean): void {
+    this.pages.set(offset / PAGE, { images, isStale });
+    for (const [oldest] of this.pages) if (this.pages.size > PAGES_MAX) this.pages.delete(oldest);
+    this.total.value = total;
+    this.version.value++;
   }
 }
 

@@ -5,18 +5,21 @@
  */
 
 import { type Signal, useSignal, useSignalEffect } from "@preact/signals";
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { address, replace, replaceQuery, href } from "./address.ts";
 import type { DayOverview, MinuteCount } from "./answers.ts";
-import { dayPath, withQuery } from "./api.ts";
+import { dayPath } from "./api.ts";
 import type { DayImages } from "./day-images.ts";
 import type { Target } from "./grid.tsx";
-import { ask, generation, today, useAnswer } from "./hub.ts";
+import { generation, today, useAnswer } from "./hub.ts";
 import { type LiveImage, useArrivals } from "./live.ts";
 import { clockTime, minutesOf } from "./time.ts";
 
 /** After so long without a further step, the address says what is seen. */
 const ADDRESS_MS = 300;
+
+/** The end of every day. */
+const END = "24:00";
 
 /** The day by minutes; what arrives is counted in. */
 export function useOverview(date: string) {
@@ -70,8 +73,10 @@ export function useFollow(
   });
   const round = generation.value;
   useEffect(() => images.refresh(true), [images, round]);
-  useEffect(() => {
-    if (isLive) target.value = { index: Infinity };
+  useLayoutEffect(() => {
+    if (!isLive) return;
+    target.value = { index: Infinity };
+    if (images.total.peek() === undefined) void images.seek(END, () => {});
   }, [images, isLive]);
   const total = images.total.value;
   const version = images.version.value;
@@ -84,13 +89,6 @@ export function useFollow(
   useEffect(() => {
     if (wasLive) replace(href("day", today.value, { live: "1", camera: cameras }));
   }, [wasLive]);
-}
-
-/** Where a time is in the list; undefined if the hub does not say: that is told elsewhere. */
-async function placeOf({ date, cameras }: DayImages, time: string): Promise<number | undefined> {
-  const path = withQuery(dayPath(date, "place"), { time, camera: cameras });
-  const answer = await ask<{ offset: number }>(path).catch(() => undefined);
-  return answer?.offset;
 }
 
 /**
@@ -106,16 +104,16 @@ export function useTime(
   const at = address.value.query.get("at") ?? "";
   /** What is in the address and on the page. */
   const agreed = useRef<{ images?: DayImages; at: string }>({ at: "" });
-  useEffect(() => {
+  // At once, as this is what is waited for.
+  useLayoutEffect(() => {
     if (isLive || Number.isNaN(minutesOf(at))) return;
     if (agreed.current.images === images && agreed.current.at === at) return;
     agreed.current = { images, at };
     position.value = minutesOf(at);
     const before = target.peek();
-    void placeOf(images, at).then((index) => {
+    void images.seek(at, (index) => {
       // Unless a person has scrolled away meanwhile.
-      if (index !== undefined && target.peek() === before) target.value = { index, isMarked: true };
-      return index;
+      if (target.peek() === before) target.value = { index, isMarked: true };
     });
   }, [images, isLive, at]);
   useSignalEffect(() => {

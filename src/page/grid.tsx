@@ -99,6 +99,8 @@ export function Grid({ images, target, eventsOf, onScroll, link }: GridProps) {
   }, [wanted, total, columns, row, viewport]);
 
   function scrolled(): void {
+    // Another list is under way. The browser has scrolled, as there was nothing left.
+    if (total === 0) return;
     const { scrollTop } = scroller.current!;
     offset.value = runway.scrolled(scrollTop);
     if (Math.abs(scrollTop - ownTop.current) < 2) return;

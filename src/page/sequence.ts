@@ -7,9 +7,9 @@
 import { type Signal, useSignal } from "@preact/signals";
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import type { Image } from "./answers.ts";
-import { dayPath, imagePath, withQuery } from "./api.ts";
+import { imagePath } from "./api.ts";
 import { DayImages } from "./day-images.ts";
-import { ask, generation } from "./hub.ts";
+import { generation } from "./hub.ts";
 import { useArrivals } from "./live.ts";
 
 /** Images a second. */
@@ -57,10 +57,8 @@ export function useSequence(date: string, name: string): Sequence {
   useEffect(() => {
     const time = parseName(name)?.time;
     if (time === undefined || images.at(index.peek())?.name === name) return;
-    ask<{ offset: number }>(withQuery(dayPath(date, "place"), { time, camera })).then(
-      ({ offset }) => (index.value = offset),
-      () => {}, // The picture itself says that it is gone.
-    );
+    // If there is no such image, the picture itself says so.
+    void images.seek(time, (place) => (index.value = place));
   }, [images, name]);
 
   const round = generation.value;

@@ -248,7 +248,7 @@ export interface ViewRequest {
 
 /** To the viewer. */
 export type ToViewer =
-  | { readonly type: "start"; readonly settings: Settings; readonly shared: Shared }
+  | { readonly type: "start"; readonly settings: Settings }
   /** Make the answer to a request. */
   | { readonly type: "ask"; readonly id: number; readonly request: ViewRequest }
   /** Make the next part of an answer. */

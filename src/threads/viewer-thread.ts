@@ -5,6 +5,7 @@
  * @module
  */
 
+import { setPriority } from "node:os";
 import { messageOf } from "../errors.ts";
 import type { Answer } from "../http/answer.ts";
 import type { ToViewer, ViewerMessage } from "../shared/messages.ts";
@@ -25,13 +26,17 @@ interface UnderWay {
   parts: AsyncIterator<Uint8Array> | undefined;
 }
 
+/** The niceness of this thread, see setpriority(2): cameras come first. */
+const NICE = 10;
+
 let site: Site | undefined;
 const underWay = new Map<number, UnderWay>();
 
 self.onmessage = ({ data: message }: MessageEvent<ToViewer>) => {
   switch (message.type) {
     case "start":
-      site = new Site(message.settings, message.shared, {
+      giveWay();
+      site = new Site(message.settings, {
         warn: (text) => post({ type: "log", level: "warn", message: text }),
       });
       break;
@@ -93,4 +98,13 @@ function end(id: number): void {
   current.gone.abort();
   void current.parts?.return?.().catch(() => undefined);
   site!.end();
+}
+
+/** On Linux, each thread has a priority of its own. Where that is not allowed, it stays. */
+function giveWay(): void {
+  try {
+    setPriority(NICE);
+  } catch {
+    // As above.
+  }
 }

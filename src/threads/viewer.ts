@@ -9,7 +9,6 @@
 import type { Settings } from "../config/schema.ts";
 import { type Answer, type HttpRequest, plain } from "../http/answer.ts";
 import type { Log } from "../log/log.ts";
-import type { Shared } from "../shared/memory.ts";
 import type { HubHealth, ToViewer, ViewerMessage } from "../shared/messages.ts";
 
 /** How long an answer may take to begin, in milliseconds. */
@@ -18,7 +17,6 @@ const ANSWER_MS_MAX = 20_000;
 /** What the viewer needs. */
 export interface ViewerParts {
   readonly settings: Settings;
-  readonly shared: Shared;
   readonly log: Log;
   readonly entry: URL;
 }
@@ -79,7 +77,7 @@ export class Viewer {
   }
 
   private makeWorker(): Worker {
-    const { settings, shared, log, entry } = this.parts;
+    const { settings, log, entry } = this.parts;
     const worker = new Worker(entry, { smol: true, name: "viewer" });
     worker.onmessage = ({ data: message }: MessageEvent<ViewerMessage>) => this.hear(message);
     worker.onerror = ({ message }) => log.error(`The viewer has failed: ${message.trim()}`);
@@ -87,7 +85,7 @@ export class Viewer {
       this.worker = undefined;
       for (const id of this.waiting.keys()) this.break(id, "The viewer has ended");
     });
-    worker.postMessage({ type: "start", settings, shared } satisfies ToViewer);
+    worker.postMessage({ type: "start", settings } satisfies ToViewer);
     if (this.health !== undefined)
       worker.postMessage({ type: "health", health: this.health } satisfies ToViewer);
     return worker;

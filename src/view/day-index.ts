@@ -13,6 +13,7 @@ import { unlessMissing } from "../os/missing.ts";
 import { stampOf } from "../os/stamp.ts";
 import { parseImageFileName } from "../protocol/names.ts";
 import type { DataDirectory } from "../store/data-directory.ts";
+import { Places } from "./places.ts";
 import type { Filter } from "./query.ts";
 
 /** How many days are held at once. One with 200,000 images has 4 MB. */
@@ -25,6 +26,8 @@ const READ_MS_MIN = 60_000;
 export class DayIndex {
   private readonly added: DayImage[] = [];
   readonly readMs = performance.now();
+  /** What was asked for last. */
+  private asked: { readonly key: string; readonly places: Places } | undefined;
 
   constructor(
     private readonly base: Day,
@@ -101,19 +104,20 @@ export class DayIndex {
   }
 
   /** The places of the images that a filter leaves, in order. */
-  places({ cameras, from, to }: Filter): Uint32Array {
+  places({ cameras, from, to }: Filter): Places {
     const { base } = this;
     const [first, end] = [this.find(from), this.find(to)];
-    const places = new Uint32Array(Math.max(0, end - first));
-    const isMeant = base.cameras.map((camera) => cameras?.has(camera) ?? true);
-    let length = 0;
-    for (let place = first; place < end; place++) {
+    if (cameras === undefined) return Places.all(first, end);
+    const key = JSON.stringify([first, end, ...cameras]);
+    // Who looks at a camera asks for one part of its list after the other.
+    if (this.asked?.key === key) return this.asked.places;
+    const isMeant = base.cameras.map((camera) => cameras.has(camera));
+    const places = Places.some(first, end, (place) => {
       const added = this.addedAt(place);
-      const isOne =
-        added === undefined ? isMeant[base.cameraAt(place)]! : (cameras?.has(added.camera) ?? true);
-      if (isOne) places[length++] = place;
-    }
-    return places.subarray(0, length);
+      return added === undefined ? isMeant[base.cameraAt(place)]! : cameras.has(added.camera);
+    });
+    this.asked = { key, places };
+    return places;
   }
 }
 

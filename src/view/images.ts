@@ -10,9 +10,10 @@ import { SystemError } from "../os/ffi.ts";
 import { NotAFile } from "../os/files.ts";
 import { Folder } from "../os/folder.ts";
 import { parseImageFileName } from "../protocol/names.ts";
-import type { Image } from "../page/answers.ts";
+import type { ImageList } from "../page/answers.ts";
 import type { DataDirectory } from "../store/data-directory.ts";
 import type { DayIndex } from "./day-index.ts";
+import type { Places } from "./places.ts";
 import { filterIn, numberIn, Refused, timeIn, timeText } from "./query.ts";
 
 /** Most images in one list. */
@@ -22,41 +23,36 @@ const LIST_DEFAULT = 200;
 /** Farther than any list goes. */
 const PLACE_MAX = 999_999_999;
 
-/** A list of images of a day. */
-export interface ImageList {
-  readonly date: string;
-  readonly total: number;
-  readonly offset: number;
-  readonly images: readonly Image[];
-}
-
 /** Lists images. @throws {Refused} */
 export function listImages(
   day: DayIndex,
   query: URLSearchParams,
   isProtected: ReadonlySet<string>,
 ): ImageList {
-  const filter = filterIn(query);
-  const asked = numberIn(query, "offset", { from: -PLACE_MAX, to: PLACE_MAX, default: 0 });
+  const places = day.places(filterIn(query));
   const limit = numberIn(query, "limit", { from: 0, to: LIST_MAX, default: LIST_DEFAULT });
-  const places = day.places(filter);
-  const offset = asked < 0 ? Math.max(0, places.length + asked) : asked;
-  const images = Array.from(places.subarray(offset, offset + limit), (place) => {
+  const { offset, ...around } = startOf(day, places, query, limit);
+  const images = places.slice(offset, limit).map((place) => {
     const { name, camera, micros } = day.at(place);
     return { name, camera, time: timeText(micros), protected: isProtected.has(name) };
   });
-  return { date: day.date, total: places.length, offset, images };
+  return { date: day.date, total: places.length, offset, ...around, images };
 }
 
-/** How many images come before a time. @throws {Refused} */
-export function placeOf(
+/** Where a list begins: at an offset, or so that it has what comes at a time. @throws {Refused} */
+function startOf(
   day: DayIndex,
+  places: Places,
   query: URLSearchParams,
-): { readonly offset: number; readonly total: number } {
-  const before = day.find(timeIn(query.get("time") ?? ""));
-  const places = day.places(filterIn(query));
-  const later = places.findIndex((place) => place >= before);
-  return { offset: later < 0 ? places.length : later, total: places.length };
+  limit: number,
+): { readonly offset: number; readonly place?: number } {
+  const at = query.get("at");
+  const asked = numberIn(query, "offset", { from: -PLACE_MAX, to: PLACE_MAX, default: 0 });
+  if (at === null) return { offset: asked < 0 ? Math.max(0, places.length + asked) : asked };
+  if (query.has("offset")) throw new Refused(400, "Give at or offset, not both");
+  const place = places.before(day.find(timeIn(at)));
+  const seen = Math.max(0, Math.min(place, places.length - 1));
+  return { offset: limit === 0 ? place : seen - (seen % limit), place };
 }
 
 /** An image's neighbours of the same camera. */

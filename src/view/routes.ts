@@ -9,7 +9,7 @@ import { Day } from "../catalog/day.ts";
 import { DayIndex } from "./day-index.ts";
 import { camerasOf } from "./minutes.ts";
 import { eventsOf, listEvents, searchEvents, seriesOf } from "./events.ts";
-import { listImages, neighboursOf, OpenImage, placeOf, protectedOf } from "./images.ts";
+import { listImages, neighboursOf, OpenImage, protectedOf } from "./images.ts";
 import { fileAnswer } from "./file-answer.ts";
 import { pageAnswer } from "./page.ts";
 import { protect } from "./protect.ts";
@@ -65,9 +65,6 @@ export const ROUTES: readonly ViewRoute[] = [
     const day = dayOrNone(site, dateIn(date!));
     return json(listImages(day, query, protectedOf(site.directory, day.date)));
   }),
-  get(/^\/api\/v1\/days\/([^/]+)\/place$/, (site, { query }, [date]) =>
-    json(placeOf(dayOrNone(site, dateIn(date!)), query)),
-  ),
   get(/^\/api\/v1\/days\/([^/]+)\/images\/([^/]+)$/, (site, { headers, query }, [date, name]) => {
     const image = OpenImage.open(site.directory, dateIn(date!), name!);
     return fileAnswer(image, headers, query.has("download"));
@@ -232,7 +229,7 @@ function zipOfTime(site: Site, query: URLSearchParams): Answer {
   const places = day.places(filterIn(query));
   if (places.length > ZIP_MAX)
     throw new Refused(400, `These are ${places.length} images; a ZIP has at most ${ZIP_MAX}`);
-  const names = Array.from(places, (place) => [day.date, day.at(place).name] as const);
+  const names = places.slice(0, ZIP_MAX).map((place) => [day.date, day.at(place).name] as const);
   return zipAnswer(site, names, `${day.date}.zip`);
 }
 

@@ -12,7 +12,6 @@ import { messageOf } from "../errors.ts";
 import { type Answer, plain } from "../http/answer.ts";
 import type { Log } from "../log/log.ts";
 import { Calendar, sixDigits, systemClock } from "../protocol/calendar.ts";
-import type { Shared } from "../shared/memory.ts";
 import type { HubHealth, ViewRequest } from "../shared/messages.ts";
 import { DataDirectory } from "../store/data-directory.ts";
 import { DayIndexes } from "./day-index.ts";
@@ -38,7 +37,7 @@ export class Site {
   readonly directory: DataDirectory;
   readonly indexes: DayIndexes;
   readonly days: Days;
-  readonly thumbnails: Thumbnails;
+  readonly thumbnails = new Thumbnails();
   readonly live = new Live();
   private readonly calendar = new Calendar(systemClock);
   private follower: Follower | undefined;
@@ -47,13 +46,11 @@ export class Site {
 
   constructor(
     readonly settings: Settings,
-    shared: Shared,
     private readonly log: Pick<Log, "warn">,
   ) {
     this.directory = new DataDirectory(settings.data_directory);
     this.indexes = new DayIndexes(this.directory);
     this.days = new Days(this.directory, settings, this.indexes);
-    this.thumbnails = new Thumbnails(shared);
   }
 
   /** The local date. */

@@ -1,13 +1,11 @@
 /**
- * Small pictures of images, made when they are asked for. Few are made at once, and raw arrays that
- * wait to be encoded come first: the library uses the same threads for both.
+ * Small pictures of images, made when they are asked for, one after the other in the thread that
+ * reads for those who look: it gives way to cameras. The library's own threads encode raw arrays.
  *
  * @module
  */
 
-import { availableParallelism } from "node:os";
 import { messageOf } from "../errors.ts";
-import { Counter, type Shared } from "../shared/memory.ts";
 import { Refused } from "./query.ts";
 
 /** The widths that there are, in pixels. */
@@ -16,17 +14,10 @@ export const WIDTHS = [160, 320, 640] as const;
 const QUALITY = 70;
 
 /** Bytes of finished ones that are kept in memory. */
-const KEPT_BYTES_MAX = 12 * 2 ** 20;
-
-/** How many are made at once. */
-const AT_ONCE = availableParallelism() > 2 ? 2 : 1;
+const KEPT_BYTES_MAX = 6 * 2 ** 20;
 
 /** How many may wait. A grid on a large screen has fewer. */
 const WAITING_MAX = 400;
-
-/** How long they give way to cameras, and how often to look, in milliseconds. */
-const GIVE_WAY_MS_MAX = 1000;
-const LOOK_MS = 20;
 
 /** Larger images are refused, in pixels. */
 const PIXELS_MAX = 64e6;
@@ -36,10 +27,8 @@ export class Thumbnails {
   /** The one that was used last comes last. */
   private readonly kept = new Map<string, Uint8Array>();
   private keptBytes = 0;
-  private making = 0;
+  private isMaking = false;
   private readonly waiting: (() => void)[] = [];
-
-  constructor(private readonly shared: Pick<Shared, "counters">) {}
 
   /**
    * A thumbnail.
@@ -65,13 +54,15 @@ export class Thumbnails {
     await this.turn();
     try {
       if (gone.aborted) throw new Refused(503, "Nobody waits for it");
-      await this.giveWay();
       const made = await make(read(), width);
       this.keep(key, made);
       return made;
     } finally {
-      this.making--;
-      this.waiting.shift()?.();
+      // Other questions have their turn first.
+      setImmediate(() => {
+        this.isMaking = false;
+        this.waiting.shift()?.();
+      });
     }
   }
 
@@ -82,20 +73,14 @@ export class Thumbnails {
   }
 
   private async turn(): Promise<void> {
-    while (this.making >= AT_ONCE) {
+    while (this.isMaking) {
       if (this.waiting.length >= WAITING_MAX)
         throw new Refused(503, "Too many thumbnails are asked for at once");
       const { promise, resolve } = Promise.withResolvers<void>();
       this.waiting.push(resolve);
       await promise;
     }
-    this.making++;
-  }
-
-  private async giveWay(): Promise<void> {
-    const { counters } = this.shared;
-    for (let ms = 0; ms < GIVE_WAY_MS_MAX && counters[Counter.queued]! > 0; ms += LOOK_MS)
-      await Bun.sleep(LOOK_MS);
+    this.isMaking = true;
   }
 
   private keep(key: string, bytes: Uint8Array): void {
@@ -123,10 +108,11 @@ export async function sizeOf(
 
 async function make(bytes: Uint8Array, width: number): Promise<Uint8Array> {
   try {
-    return await new Bun.Image(bytes, { maxPixels: PIXELS_MAX })
+    const image = new Bun.Image(bytes, { maxPixels: PIXELS_MAX })
       .resize(width, width, { fit: "inside", withoutEnlargement: true, filter: "bilinear" })
-      .jpeg({ quality: QUALITY })
-      .bytes();
+      .jpeg({ quality: QUALITY });
+    // As the body of a response it is made here and now; else it would be in another thread.
+    return await new Response(image).bytes();
   } catch (error) {
     throw new Refused(422, `This file is no picture: ${messageOf(error)}`);
   }

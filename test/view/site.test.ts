@@ -12,7 +12,6 @@ import { join } from "node:path";
 import { CHECKOUT } from "../../scripts/lib/available.ts";
 import { defaultSettings } from "../../src/config/schema.ts";
 import { daysAfter } from "../../src/protocol/calendar.ts";
-import { createShared } from "../../src/shared/memory.ts";
 import type { DataDirectory } from "../../src/store/data-directory.ts";
 import { Site } from "../../src/view/site.ts";
 import { tempDir, type TempDir } from "../support/machine/temp.ts";
@@ -31,11 +30,14 @@ let site: Site;
 beforeEach(() => {
   temp = tempDir();
   directory = dataDirectory(join(temp.path, "data"));
-  site = new Site({ ...defaultSettings(), data_directory: directory.path }, createShared(1), {
-    warn: (text) => {
-      throw new Error(text);
+  site = new Site(
+    { ...defaultSettings(), data_directory: directory.path },
+    {
+      warn: (text) => {
+        throw new Error(text);
+      },
     },
-  });
+  );
 });
 
 afterEach(() => temp[Symbol.dispose]());
@@ -81,7 +83,7 @@ async function ask(
 
 const api = (target: string): string => `/api/v1/${target}`;
 
-const place = async (query: string) => (await ask(api(`days/${DAY}/place?${query}`))).json;
+const place = async (query: string) => (await ask(api(`days/${DAY}/images?limit=0&${query}`))).json;
 
 const times = (json: unknown): string[] =>
   (json as { events: { time: string }[] }).events.map(({ time }) => time.slice(0, 2));
@@ -195,8 +197,22 @@ describe("a day", () => {
 
   test("knows how many images come before a time", async () => {
     fill();
-    expect(await place("time=10:00:30")).toEqual({ offset: 2, total: 6 });
-    expect(await place("time=10:01&camera=Gate")).toEqual({ offset: 1, total: 3 });
+    expect(await place("at=10:00:30")).toMatchObject({ place: 2, total: 6 });
+    expect(await place("at=10:01&camera=Gate")).toMatchObject({ place: 1, total: 3 });
+    expect(await place("at=24:00")).toMatchObject({ place: 6, total: 6 });
+  });
+
+  test("lists what comes at a time, in a part that others get too", async () => {
+    fill();
+    const part = async (query: string) => (await ask(api(`days/${DAY}/images?${query}`))).json;
+    const [all, around, end] = [
+      await part("limit=2&offset=2"),
+      await part("limit=2&at=10:01"),
+      await part("limit=4&at=24:00"),
+    ];
+    expect(around).toEqual({ ...(all as object), place: 3 });
+    expect(end).toMatchObject({ offset: 4, place: 6 });
+    expect((await ask(api(`days/${DAY}/images?at=10:00&offset=0`))).status).toBe(400);
   });
 
   test("sees what has come and gone meanwhile", async () => {
@@ -210,7 +226,7 @@ describe("a day", () => {
     expect(await total()).toBe(6);
     rmSync(directory.dateFolder(DAY), { recursive: true });
     expect(await total()).toBe(0);
-    expect((await ask(api(`days/${DAY}/place?time=10:00`))).json).toEqual({ offset: 0, total: 0 });
+    expect(await place("at=10:00")).toMatchObject({ place: 0, offset: 0, total: 0 });
   });
 });
 
