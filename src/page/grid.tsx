@@ -11,6 +11,7 @@ import { type CellProps, Cell } from "./cell.tsx";
 import type { DayImages } from "./day-images.ts";
 import { Runway } from "./runway.ts";
 import { add, selecting } from "./selection.ts";
+import { lookedAt } from "./sequence.ts";
 
 /** Where to scroll to. A new object scrolls there once more. */
 export interface Target {
@@ -97,6 +98,15 @@ export function Grid({ images, target, eventsOf, onScroll, link }: GridProps) {
     ownTop.current = scroller.current!.scrollTop;
     offset.value = runway.scrolled(ownTop.current);
   }, [wanted, total, columns, row, viewport]);
+
+  // The keyboard is where it was before the image was opened.
+  useEffect(() => {
+    if (wanted?.isMarked !== true || images.at(wanted.index)?.name !== lookedAt.name) return;
+    const cell = scroller.current!.querySelector<HTMLElement>(`[data-index="${wanted.index}"]`);
+    if (cell === null) return;
+    lookedAt.name = "";
+    if (document.activeElement === document.body) cell.focus({ preventScroll: true });
+  });
 
   function scrolled(): void {
     // Another list is under way. The browser has scrolled, as there was nothing left.

@@ -42,6 +42,9 @@ export function parseName(name: string): { camera: string; time: string } | unde
   return { camera, time: `${hour}:${minute}:${second}.${fraction ?? "000000"}` };
 }
 
+/** The image that was looked at last. Who goes back to the day finds themselves at it again. */
+export const lookedAt = { name: "" };
+
 /** @param name of the image to begin with */
 export function useSequence(date: string, name: string): Sequence {
   const camera = parseName(name)?.camera ?? "";
@@ -52,6 +55,7 @@ export function useSequence(date: string, name: string): Sequence {
   const total = images.total.value ?? 0;
   void images.version.value;
   const image = images.at(index.value);
+  lookedAt.name = image?.name ?? name;
 
   // Where the image is in the list. Not if it was reached from here: the address follows then.
   useEffect(() => {

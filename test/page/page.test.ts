@@ -1,7 +1,7 @@
 /** The page of a whole hub in a real browser, as a person uses it. */
 
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { freePort } from "../../scripts/lib/free-port.ts";
 import { BARN, FIXTURES } from "../e2e/stored.ts";
@@ -40,9 +40,12 @@ describe.skipIf(lacks("browser", "python"))("the page", () => {
     const { page, problems } = viewer;
     const line = `imagehub send photo.jpg --node Barn --to tcp://127.0.0.1:${hub.port}`;
     await page.getByText(line).waitFor();
+    await using other = await Viewer.open(httpOf(hub), "", { isPhone: true, isDark: true });
+    await other.page.getByText(line).waitFor();
     await using sender = new Sender(hub.port);
     await sender.jpg("Barn|jpg|moving", { file: BARN });
     await page.locator(".tile", { hasText: "1 image today" }).waitFor();
+    await other.page.locator(".tile", { hasText: "1 image today" }).waitFor();
     await sender.event("Barn|motion|still");
     await page.locator(".tile", { hasText: "motion still" }).waitFor();
     expect(problems).toEqual([]);
@@ -113,6 +116,7 @@ describe.skipIf(lacks("browser", "python"))("the page", () => {
     await page.getByRole("button", { name: "Protected" }).waitFor();
     await page.keyboard.press("Escape");
     await page.locator(".cell.marked .caption svg").waitFor();
+    await page.locator(".cell.marked a:focus").waitFor();
     expect(problems).toEqual([]);
   });
 
@@ -151,6 +155,12 @@ describe.skipIf(lacks("browser", "python"))("the page", () => {
     await sender.jpg("Barn|jpg|moving", { file: BARN });
     await page.locator(".tile", { hasText: "1 image today" }).waitFor();
     await page.getByText("The hub does not answer").waitFor({ state: "hidden" });
+    renameSync(second.dataDir, `${second.dataDir}.away`);
+    await page.locator(".banner", { hasText: "data directory" }).waitFor();
+    renameSync(`${second.dataDir}.away`, second.dataDir);
+    await page.locator(".banner").waitFor({ state: "hidden" });
+    await sender.jpg("Barn|jpg|moving", { file: BARN });
+    await page.locator(".tile", { hasText: "2 images today" }).waitFor();
   });
 
   test("asks for the token, and goes on where the link leads", async () => {
