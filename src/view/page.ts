@@ -69,14 +69,27 @@ export async function pageAnswer(name: string, encodings: string): Promise<Answe
 
 async function load(): Promise<Map<string, Asset>> {
   const { files } = bundle as unknown as { readonly files?: readonly BundledFile[] };
-  const all = files === undefined ? await build() : files.map(read);
+  const all = (files === undefined ? await build() : files.map(read)).map(withRelative);
+  const imported = new Set(all.flatMap(({ bytes }) => importsOf(bytes)));
+  const preloads = [...imported].map(preload).join("");
   return new Map(
     all.map(({ name, type, bytes }) => {
-      const kind = extname(name);
-      const plain = TEXTS.has(kind) ? Buffer.from(relative(bytes.toString(), kind)) : bytes;
-      return [kind === ".html" ? DOCUMENT : name, { type, plain, zipped: Bun.gzipSync(plain) }];
+      const isDocument = extname(name) === ".html";
+      const plain = isDocument
+        ? Buffer.from(bytes.toString().replace("<script", `${preloads}<script`))
+        : bytes;
+      return [isDocument ? DOCUMENT : name, { type, plain, zipped: Bun.gzipSync(plain) }];
     }),
   );
+}
+
+/** The scripts that this one cannot begin without. Named in the document, they come with it. */
+function importsOf(bytes: Buffer): string[] {
+  return Array.from(bytes.toString().matchAll(/\bfrom"\.\/([\w.-]+)"/g), ([, name]) => name!);
+}
+
+function preload(name: string): string {
+  return `<link rel="modulepreload" crossorigin href="./assets/${name}">`;
 }
 
 const TEXTS: ReadonlySet<string> = new Set([".html", ".js", ".css"]);
@@ -110,6 +123,12 @@ async function build(): Promise<Made[]> {
       bytes: Buffer.from(await output.arrayBuffer()),
     })),
   );
+}
+
+function withRelative(made: Made): Made {
+  const kind = extname(made.name);
+  if (!TEXTS.has(kind)) return made;
+  return { ...made, bytes: Buffer.from(relative(made.bytes.toString(), kind)) };
 }
 
 /**
