@@ -5,7 +5,7 @@
  * @module
  */
 
-import { counted } from "../log/amounts.ts";
+import { firstOf } from "../log/amounts.ts";
 import { SystemError } from "../os/ffi.ts";
 import type { Entry } from "../os/folder.ts";
 import type { DataDirectory } from "../store/data-directory.ts";
@@ -325,13 +325,4 @@ class DayWork {
     this.isIncomplete = true;
     this.report(member, what);
   }
-}
-
-/** How many files with a problem are named. */
-const PROBLEMS_MAX = 5;
-
-function firstOf(problems: readonly string[]): string[] {
-  const more = problems.length - PROBLEMS_MAX;
-  const first = problems.slice(0, PROBLEMS_MAX);
-  return more > 0 ? [...first, `and ${counted(more, "more file")} like these`] : first;
 }

@@ -15,7 +15,7 @@ import { DataDirectory } from "../store/data-directory.ts";
 import type { SettingsOptions } from "./check.ts";
 import { Progress } from "./progress.ts";
 import { settingsFor } from "./settings-for.ts";
-import { counted, grouped, size } from "../log/amounts.ts";
+import { counted, firstOf, grouped, size } from "../log/amounts.ts";
 import { table } from "./table.ts";
 
 /** What `days` was asked for. */
@@ -143,15 +143,6 @@ function deletedIn(pruned: CatalogDay["pruned"]): string {
   return texts.join(", ") || "-";
 }
 
-/** How many names are listed. */
-const NAMES_MAX = 5;
-
-function someOf(names: readonly string[]): string {
-  const more = names.length - NAMES_MAX;
-  const some = names.slice(0, NAMES_MAX).join(", ");
-  return more > 0 ? `${some} and ${grouped(more)} more` : some;
-}
-
 /** The days as a table for a person, the latest last. */
 export function formatDays(
   directory: string,
@@ -187,7 +178,7 @@ export function formatDays(
       ? [`Not the hub's images, in the folders of the days: ${grouped(foreign)}`]
       : []),
     ...(strangers.length > 0
-      ? [escape(`Not the hub's, beside the folders of the days: ${someOf(strangers)}`)]
+      ? [escape(`Not the hub's, beside the folders of the days: ${firstOf(strangers).join(", ")}`)]
       : []),
     ...(unreadable > 0
       ? [`Images that cannot be looked at; imagehub verify names them: ${grouped(unreadable)}`]

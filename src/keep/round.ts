@@ -10,7 +10,7 @@ import { protectedNames } from "../catalog/kept.ts";
 import { type PruneRecord, rangesOf } from "../catalog/record.ts";
 import type { Settings } from "../config/schema.ts";
 import { messageOf } from "../errors.ts";
-import { counted } from "../log/amounts.ts";
+import { counted, firstOf } from "../log/amounts.ts";
 import { daysAfter } from "../protocol/calendar.ts";
 import type { SeenDays } from "../shared/messages.ts";
 import { type DataDirectory, Part } from "../store/data-directory.ts";
@@ -87,9 +87,6 @@ export async function runRound(parts: RoundParts): Promise<Round> {
   return await new Runner(parts).run();
 }
 
-/** How many files and days that cannot be deleted are named. */
-const FAILURES_MAX = 5;
-
 class Runner {
   private readonly failures: string[] = [];
   private readonly telling: Telling;
@@ -129,7 +126,7 @@ class Runner {
       problems: [
         ...problems,
         ...this.unmetMessages(plan, keep, otherFiles(held, space)),
-        ...this.failureMessages(),
+        ...firstOf([...new Set(this.failures)]),
       ],
       isHelpless: this.unmet.has("min_free"),
       isFutile: this.isFutile,
@@ -305,13 +302,6 @@ class Runner {
         // Something is in it, or it is gone.
       }
     }
-  }
-
-  private failureMessages(): string[] {
-    const messages = [...new Set(this.failures)];
-    const more = messages.length - FAILURES_MAX;
-    const shown = messages.slice(0, FAILURES_MAX);
-    return more > 0 ? [...shown, `${counted(more, "more failure")} of this kind`] : shown;
   }
 }
 
