@@ -120,11 +120,12 @@ export class Pruner {
     const days: PrunedDay[] = [];
     let error: unknown;
     for (const candidate of candidates) {
-      if (enough.isReached() || enough.isFutile() || this.parts.shouldStop()) break;
       const { date, cameras } = candidate;
       const gone = { images: 0, bytes: 0, unarchived: 0, failed: 0, failedNow: 0, failure: "" };
       let until: string | undefined;
       try {
+        // It looks at the disk, which may fail like the rest.
+        if (enough.isReached() || enough.isFutile() || this.parts.shouldStop()) break;
         until = await this.pruneDay(candidate, enough, gone);
       } catch (cause) {
         if (cause instanceof DataDirectoryGone) error = cause;
