@@ -34,7 +34,15 @@ import { datedLogsIn, hasLimit, type OldLog, oldLogs, pruneLogs } from "./old-lo
 import type { Deletion, Plan } from "./plan.ts";
 import { Pruner } from "./prune.ts";
 import { Rules } from "./rules.ts";
-import { isShort, missingBytes, type Space, spaceOf } from "./space.ts";
+import {
+  isShort,
+  missingBytes,
+  NO_ROOM,
+  type Space,
+  spaceOf,
+  together,
+  withRoom,
+} from "./space.ts";
 import { recordOf, Telling } from "./telling.ts";
 
 /** What a round needs. */
@@ -95,6 +103,8 @@ class Runner {
   private isFutile: boolean;
   /** Images that `min_free` leaves, because deleting them frees nothing. */
   private linked = 0;
+  /** What a rehearsal would have freed by now. */
+  private imagined = NO_ROOM;
 
   constructor(private readonly parts: RoundParts) {
     this.telling = new Telling(parts, (message) => this.failures.push(message));
@@ -164,6 +174,11 @@ class Runner {
     if (!this.parts.shouldStop()) this.unmet.add(deletion.reason);
   }
 
+  /** The disk as it is; in a rehearsal, as it would be by now. */
+  private space(): Space {
+    return withRoom(spaceOf(this.parts.directory), this.imagined);
+  }
+
   /** Deletes until the disk has enough free space. */
   private async freeSpace(
     minFree: Settings["keep"]["min_free"],
@@ -171,25 +186,25 @@ class Runner {
     held: Holdings,
   ): Promise<void> {
     const { directory, isRehearsal, shouldStop, storedBytes } = this.parts;
-    const isMet = (): boolean => !isShort(minFree, spaceOf(directory));
-    const missing = (): number => missingBytes(minFree, spaceOf(directory), meanBytes(held));
+    const look = (): Space => this.space();
+    const isMet = (): boolean => !isShort(minFree, look());
+    const missing = (): number => missingBytes(minFree, look(), meanBytes(held));
     if (isMet()) {
       this.isFutile = false;
       return;
     }
-    const enough = new EnoughFree(directory, minFree, isRehearsal, storedBytes);
+    const enough = new EnoughFree(directory, minFree, isRehearsal, storedBytes, look);
     let next = plan.deletions.find(({ reason }) => reason === "min_free");
     // The plan counts on what the other rules delete. That may have been less.
-    if (!this.isFutile && !isRehearsal) next ??= plan.free(missing());
+    if (!this.isFutile) next ??= plan.free(missing());
     while (next !== undefined && !shouldStop()) {
       await this.pruneImages(next, enough);
       this.isFutile = enough.isFutile();
-      if (this.isFutile || isRehearsal || isMet()) break;
+      if (this.isFutile || isMet()) break;
       next = plan.more(next, missing());
     }
     this.linked = enough.linked;
-    const isKept = isRehearsal ? !plan.unmet.includes("min_free") : isMet();
-    if (!isKept && !shouldStop()) this.unmet.add("min_free");
+    if (!isMet() && !shouldStop()) this.unmet.add("min_free");
   }
 
   private unmetMessages(plan: Plan, keep: Settings["keep"], others: string): string[] {
@@ -231,6 +246,7 @@ class Runner {
       ...(parts.onPruned && { onProgress: parts.onPruned }),
     });
     const pruned = await pruner.run(deletion, enough);
+    if (parts.isRehearsal) this.imagined = together(this.imagined, pruned.freed);
     this.telling.finish(recordOf(pruned));
     if (pruned.error !== undefined) throw pruned.error;
   }

@@ -72,6 +72,7 @@ describe("Pruner", () => {
       reason: "days",
       images: 2,
       bytes: 1500,
+      freed: { bytes: expect.any(Number), files: 2 },
       error: undefined,
       days: [{ date: DATE, cameras: undefined, until: undefined }],
     });
