@@ -30,7 +30,14 @@ import {
 import { EnoughBytes, EnoughFree } from "./enough.ts";
 import { type Forecast, forecast } from "./forecast.ts";
 import { countHoldings, type Holdings } from "./holdings.ts";
-import { datedLogsIn, hasLimit, type OldLog, oldLogs, pruneLogs } from "./old-logs.ts";
+import {
+  datedLogsIn,
+  hasLimit,
+  type OldLog,
+  oldLogs,
+  type PrunedLogs,
+  pruneLogs,
+} from "./old-logs.ts";
 import type { Deletion, Plan } from "./plan.ts";
 import { Pruner } from "./prune.ts";
 import { Rules } from "./rules.ts";
@@ -92,10 +99,11 @@ export interface Round {
 
 /** Does one round. @throws {DataDirectoryGone}, {SystemError} and {Error} of node:fs */
 export async function runRound(parts: RoundParts): Promise<Round> {
-  return await new Runner(parts).run();
+  using runner = new Runner(parts);
+  return await runner.run();
 }
 
-class Runner {
+class Runner implements Disposable {
   private readonly failures: string[] = [];
   private readonly telling: Telling;
   /** Rules that cannot be kept. */
@@ -265,20 +273,13 @@ class Runner {
       return { problems: [message], needsForce: true };
     }
     this.telling.begin({ reason: "event_days", from: old[0]!.date, to: old.at(-1)!.date });
-    const pruned = this.attempt("event logs", () =>
-      pruneLogs(directory, old, {
-        check: () => check(Part.logs),
-        isRehearsal,
-        onFailure,
-      }),
-    );
-    const { dates, bytes } = pruned ?? { dates: [], bytes: 0 };
-    const count = dates.length;
-    this.telling.finish(
-      count === 0
-        ? undefined
-        : { reason: "event_days", count, bytes, days: count, ranges: rangesOf(dates) },
-    );
+    const parts = { check: () => check(Part.logs), isRehearsal, onFailure };
+    let pruned: PrunedLogs | undefined;
+    try {
+      pruned = this.attempt("event logs", () => pruneLogs(directory, old, parts));
+    } finally {
+      this.telling.finish(logRecordOf(pruned));
+    }
     return { problems: [], needsForce: false };
   }
 
@@ -300,6 +301,10 @@ class Runner {
     }
   }
 
+  [Symbol.dispose](): void {
+    this.telling[Symbol.dispose]();
+  }
+
   /** Removes folders of days that are over in which nothing is left. */
   private removeEmptyDays({ days }: Holdings): void {
     const { directory, seen, check } = this.parts;
@@ -319,6 +324,14 @@ class Runner {
       }
     }
   }
+}
+
+/** What was deleted of the logs, as its line tells it; undefined if that is nothing. */
+function logRecordOf(pruned: PrunedLogs | undefined): PruneRecord | undefined {
+  if (pruned === undefined || pruned.dates.length === 0) return undefined;
+  const { dates, bytes } = pruned;
+  const count = dates.length;
+  return { reason: "event_days", count, bytes, days: count, ranges: rangesOf(dates) };
 }
 
 /** With fewer logs than this, most of them may be too old. */

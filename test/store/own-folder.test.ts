@@ -43,7 +43,8 @@ describe("the hub's own folder", () => {
     mkdirSync(`${directory.images}/2021-09-23`, { recursive: true });
     chownSync(path, 65_534, 60);
     WorkLock.tryToTake(directory, "prune")?.[Symbol.dispose]();
-    new IntentNote(directory).write([{ reason: "days", from: "2021-09-23", to: "2021-09-23" }]);
+    using note = new IntentNote(directory, () => undefined);
+    note.write([{ reason: "days", from: "2021-09-23", to: "2021-09-23" }]);
     readDays(directory, { today: "2021-09-25", keeps: true });
     const names = readdirSync(directory.own);
     expect(names.toSorted()).toEqual(["days.json", "prune.lock", "pruning.json"]);
