@@ -67,33 +67,28 @@ export function days(options: DaysOptions): ExitStatus {
 function list({ archive }: Settings, directory: DataDirectory, progress: Progress): Listing {
   const hasArchive = archive.directory !== "";
   const { dates, problem } = hasArchive
-    ? archivedDates(new Archive(archive, directory))
-    : { dates: new Set<string>(), problem: undefined };
+    ? new Archive(archive, directory).look()
+    : { dates: [], problem: undefined };
+  const archived = new Set(dates);
   const calendar = new Calendar(systemClock);
   const found = readDays(directory, {
     today: calendar.local(calendar.now()).date,
     // Another user's files would be in the hub's way.
     keeps: statSync(directory.path).uid === process.geteuid?.(),
-    others: dates,
+    others: archived,
     onProgress: (done, total) => progress.show(done, total),
   });
   return {
     days: found.map((day) =>
-      Object.assign({ isArchived: problem === undefined ? dates.has(day.date) : undefined }, day),
+      Object.assign(
+        { isArchived: problem === undefined ? archived.has(day.date) : undefined },
+        day,
+      ),
     ),
     strangers: strangersIn(directory),
     hasArchive,
     archiveProblem: problem,
   };
-}
-
-function archivedDates(archive: Archive): { dates: Set<string>; problem: string | undefined } {
-  try {
-    const problem = archive.problem();
-    return { dates: new Set(problem === undefined ? archive.days() : []), problem };
-  } catch (error) {
-    return { dates: new Set(), problem: messageOf(error) };
-  }
 }
 
 function asJson(

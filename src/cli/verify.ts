@@ -69,10 +69,12 @@ async function find(
     wanted.length > 0
       ? []
       : strangersIn(directory).map((name) => `images/${name} is not the hub's`);
-  const archived = archive.directory === "" ? [] : archivedDates();
+  const hasArchive = archive.directory !== "";
+  const archived = hasArchive ? new Archive(archive, directory).look() : undefined;
+  if (archived?.problem !== undefined) problems.push(archived.problem);
   // Without the archive, the rest is still looked at.
-  const usable = { directory: archived === undefined ? "" : archive.directory };
-  const all = new Set([...datesOf(directory), ...(archived ?? [])]);
+  const usable = { directory: archived?.problem === undefined ? archive.directory : "" };
+  const all = new Set([...datesOf(directory), ...(archived?.dates ?? [])]);
   const unknown = wanted.find((date) => !all.has(date));
   if (unknown !== undefined) problems.push(`Nothing is stored of ${unknown}`);
   const dates = wanted.length > 0 ? wanted.filter((date) => all.has(date)) : [...all].toSorted();
@@ -89,19 +91,6 @@ async function find(
     }
   }
   return { days, problems, isStopped: shouldStop() };
-
-  function archivedDates(): string[] | undefined {
-    try {
-      const own = new Archive(archive, directory);
-      const problem = own.problem();
-      if (problem === undefined) return own.days();
-      problems.push(problem);
-      return undefined;
-    } catch (error) {
-      problems.push(messageOf(error));
-      return undefined;
-    }
-  }
 }
 
 /** What was found, for a person. The problems are printed before it. */

@@ -98,7 +98,7 @@ describe("An archive of another data directory", () => {
     );
     // No answer of it lets an image be deleted.
     const archive = new Archive(place.settings, another());
-    expect(archive.problem()).toContain("is the archive of");
+    expect(archive.look().problem).toContain("is the archive of");
     expect(() => archive.open("2021-09-23")).toThrow("is the archive of");
     expect(ArchiveRoot.init(place.archive, another())).toBe(true);
     openOther()[Symbol.dispose]();
