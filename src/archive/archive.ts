@@ -23,7 +23,7 @@ import { ArchiveRoot } from "./root.ts";
 export interface ArchiveLook {
   /** The dates that are archived, the earliest first. */
   readonly dates: readonly string[];
-  /** Why it cannot be used now, as far as that shows; undefined if it can. Then no date is known. */
+  /** Why it cannot be used now, and no date is known; undefined if it can, as far as that shows. */
   readonly problem: string | undefined;
 }
 
