@@ -103,6 +103,7 @@ function decide(folder: string): number {
     spared: new Set(),
     unarchived: new Set(),
     missingBytes: 0,
+    isUrgentOnly: false,
   });
   return performance.now() - startMs;
 }
