@@ -12,8 +12,8 @@ const cameras = [
   { name: "Gate", images: 3, bytes: 3000 },
 ];
 const days = DATES.map((date) => {
-  const day = { ...noImages(date), images: 4, bytes: 4000, cameras };
-  return { ...day, free: day };
+  const day = Object.assign(noImages(date), { images: 4, bytes: 4000, cameras });
+  return Object.assign({ free: day }, day);
 });
 const held: Holdings = { days, images: 16, bytes: 16_000, freeBytes: 16_000, problems: [] };
 

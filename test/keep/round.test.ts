@@ -67,6 +67,11 @@ function takesNothing(): never {
   throw new Error("no space left");
 }
 
+/** The logs have got another disk. */
+function refusesLogs(part: Part): void {
+  if (part === Part.logs) throw new DataDirectoryGone("another disk");
+}
+
 /** Four images of 1,000 bytes on each of five days. */
 function fill(): void {
   for (const date of ALL)
@@ -377,10 +382,7 @@ describe("a round", () => {
     fill();
     for (const date of ["2021-09-19", "2021-09-20", "2021-09-24"])
       writeFileSync(`${directory.eventLog}.${date}`, "x");
-    const check = (part: Part): void => {
-      if (part === Part.logs) throw new DataDirectoryGone("another disk");
-    };
-    const ends = round({ event_days: 2 }, { check });
+    const ends = round({ event_days: 2 }, { check: refusesLogs });
     expect(await ends.catch((error: unknown) => String(error))).toContain("another disk");
     expect(readdirSync(directory.logs)).toHaveLength(3);
     await round({});
