@@ -25,6 +25,7 @@ import { imageName } from "../../src/protocol/names.ts";
 import { DataDirectory, Part } from "../../src/store/data-directory.ts";
 import { JPEG, judge, nameOf, Place, run, TODAY } from "../support/archive/days.ts";
 import { forEachTest } from "../support/for-each-test.ts";
+import { Later } from "../support/machine/later.ts";
 import { guardAt } from "../support/store/data-guard.ts";
 
 let place: Place;
@@ -219,6 +220,7 @@ describe.each(["tree", "tar"] as const)("archiveDays with format %s", (format) =
     const onProgress = (date: string): void => void looked.push(date);
     const round = async () => await archive({ unchanged, onProgress });
     expect(await round()).toMatchObject({ files: 1 });
+    using _ = new Later();
     await round();
     looked.length = 0;
     expect(await round()).toMatchObject({ files: 0, problems: [] });

@@ -6,6 +6,7 @@ import { DataDirectory } from "../../src/store/data-directory.ts";
 import { openOwn, writeOwn } from "../../src/store/own-folder.ts";
 import { WorkLock } from "../../src/store/work-lock.ts";
 import { forEachTest } from "../support/for-each-test.ts";
+import { Later } from "../support/machine/later.ts";
 import { tempDir } from "../support/machine/temp.ts";
 
 let path: string;
@@ -45,6 +46,7 @@ describe("the hub's own folder", () => {
     WorkLock.tryToTake(directory, "prune")?.[Symbol.dispose]();
     using note = new IntentNote(directory, () => undefined);
     note.write([{ reason: "days", from: "2021-09-23", to: "2021-09-23" }]);
+    using _ = new Later();
     readDays(directory, { today: "2021-09-25", keeps: true });
     const names = readdirSync(directory.own);
     expect(names.toSorted()).toEqual(["days.json", "prune.lock", "pruning.json"]);
