@@ -156,7 +156,8 @@ class Round {
       this.foreign += foreign;
       if (this.options.isDryRun !== true)
         this.options.log?.info(`Archived ${date}`, { files, bytes, foreign });
-    }
+    } else if (files > 0 && this.options.isDryRun !== true)
+      this.options.log?.info(`Copied files of ${date} to the archive again`, { files, bytes });
     for (const problem of problems) this.problem(`Cannot archive ${date}: ${problem}`);
     return files === 0 && !isNew && problems.length === 0;
   }
