@@ -117,10 +117,10 @@ class DayWork {
     }
     await this.store(missing, unlisted);
     const isNew = !this.isIncomplete && this.sums.size > (manifest?.sums.size ?? 0);
-    if (options.isDryRun !== true && (isNew || this.files > 0)) {
-      if (isNew) completeTars(root, this.holdings);
+    if (options.isDryRun !== true) {
       root.check();
-      flushFolders(root, date);
+      if (!this.isIncomplete) completeTars(root, this.holdings);
+      if (isNew || this.files > 0) flushFolders(root, date);
       if (isNew) writeManifest(root, date, this.sums);
     }
     const { files, bytes, mended } = this;
