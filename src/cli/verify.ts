@@ -9,6 +9,7 @@ import { Archive } from "../archive/archive.ts";
 import { datesOf } from "../archive/source.ts";
 import { type DayFindings, verifyDay } from "../archive/verify.ts";
 import { EXIT, type ExitStatus, FatalError, messageOf } from "../errors.ts";
+import { escape } from "../log/fields.ts";
 import {
   type ArchiveWork,
   archiveWorkFor,
@@ -109,5 +110,6 @@ export function formatFindings({ days, isStopped }: Findings, problems: number):
       "file",
     )}) in the archive: ` +
     `${problems > 0 ? counted(problems, "problem") : isStopped ? "no problem so far" : "all is well"}\n`;
-  return isStopped ? `${text}Stopped before the end\n` : text;
+  const notes = days.flatMap((day) => day.notes).map((note) => `${escape(note)}\n`);
+  return `${notes.join("")}${text}${isStopped ? "Stopped before the end\n" : ""}`;
 }
