@@ -7,6 +7,7 @@
  */
 
 import type { Settings } from "../config/schema.ts";
+import { messageOf } from "../errors.ts";
 import { SystemError } from "../os/ffi.ts";
 import { close, NotAFile } from "../os/files.ts";
 import type { Folder } from "../os/folder.ts";
@@ -18,6 +19,14 @@ import { dateOfManifest, imageMember, logMember, MANIFESTS, type Member } from "
 import { type Manifest, readManifest } from "./manifest.ts";
 import { ArchiveRoot } from "./root.ts";
 
+/** What an archive has. */
+export interface ArchiveLook {
+  /** The dates that are archived, the earliest first. */
+  readonly dates: readonly string[];
+  /** Why it cannot be used now, and no date is known; undefined if it can, as far as that shows. */
+  readonly problem: string | undefined;
+}
+
 /** The archive of a data directory. */
 export class Archive {
   constructor(
@@ -25,32 +34,15 @@ export class Archive {
     private readonly directory: DataDirectory,
   ) {}
 
-  /**
-   * Why nothing can be archived now; undefined if it can, as far as that shows without writing. An
-   * archive that is not mounted is such a problem.
-   */
-  problem(): string | undefined {
+  /** Looks at it, without writing. An archive that is not mounted is such a problem. */
+  look(): ArchiveLook {
     try {
       using root = this.root();
       root.requireOwn(this.directory);
-      return undefined;
+      return { dates: datesIn(root), problem: undefined };
     } catch (error) {
-      if (error instanceof Error) return error.message;
-      throw error;
+      return { dates: [], problem: messageOf(error) };
     }
-  }
-
-  /** The dates that are archived, the earliest first. @throws {ArchiveProblem} and {Error} */
-  days(): string[] {
-    using root = this.root();
-    const names = unlessMissing(() => {
-      using folder = root.folder.folder(MANIFESTS);
-      return folder.names();
-    });
-    return (names ?? [])
-      .map((name) => dateOfManifest(name))
-      .filter((date) => date !== undefined)
-      .toSorted();
   }
 
   /**
@@ -80,6 +72,18 @@ export class Archive {
   private root(): ArchiveRoot {
     return ArchiveRoot.open(this.settings.directory, this.directory);
   }
+}
+
+/** @throws {SystemError} */
+function datesIn({ folder: archive }: ArchiveRoot): string[] {
+  const names = unlessMissing(() => {
+    using folder = archive.folder(MANIFESTS);
+    return folder.names();
+  });
+  return (names ?? [])
+    .map((name) => dateOfManifest(name))
+    .filter((date) => date !== undefined)
+    .toSorted();
 }
 
 /** A day that is archived. */

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { counted } from "../log/amounts.ts";
+import { firstOf } from "../log/amounts.ts";
 import { SystemError } from "../os/ffi.ts";
 import type { Entry } from "../os/folder.ts";
 import type { DataDirectory } from "../store/data-directory.ts";
@@ -117,10 +117,10 @@ class DayWork {
     }
     await this.store(missing, unlisted);
     const isNew = !this.isIncomplete && this.sums.size > (manifest?.sums.size ?? 0);
-    if (options.isDryRun !== true && (isNew || this.files > 0)) {
-      if (isNew) completeTars(root, this.holdings);
+    if (options.isDryRun !== true) {
       root.check();
-      flushFolders(root, date);
+      if (!this.isIncomplete) completeTars(root, this.holdings);
+      if (isNew || this.files > 0) flushFolders(root, date);
       if (isNew) writeManifest(root, date, this.sums);
     }
     const { files, bytes, mended } = this;
@@ -135,20 +135,20 @@ class DayWork {
     const entry = this.look(member);
     // It was removed meanwhile.
     if (entry === undefined) return false;
-    const isLog = member.part === LOGS;
-    const held = options.isThorough || isLog ? holdings.find(member) : undefined;
-    const isWhole = !options.isThorough || (held !== undefined && this.sumOfCopy(member) === known);
+    const isLooked = options.isThorough || member.part === LOGS;
+    const held = isLooked ? holdings.find(member) : undefined;
+    const isGone = isLooked ? held === undefined : !holdings.lists(member);
+    const isWhole = !isGone && (!options.isThorough || this.sumOfCopy(member) === known);
     // A file that was changed after that is newer than the manifest, unless its time was set back.
     const isChanged = (held !== undefined && held.size !== entry.size) || entry.modifiedS > madeS;
-    const isGone = isLog && held === undefined;
-    if (isWhole && !isChanged && !isGone && !options.isThorough) return false;
+    if (isWhole && !isChanged && !options.isThorough) return false;
     const sum = this.sumOfSource(member);
     if (sum === undefined) return false;
     if (sum === known) {
-      if (!isWhole && held !== undefined) damaged.add(member.path);
-      return !isWhole || isGone;
+      if (!isWhole && !isGone) damaged.add(member.path);
+      return !isWhole;
     }
-    const others = isLog ? ": give each hub an archive of its own" : "";
+    const others = member.part === LOGS ? ": give each hub an archive of its own" : "";
     if (isWhole)
       this.report(member, `is archived with another content, which stays as it is${others}`);
     else this.report(member, "is damaged or missing in the archive, and has another content here");
@@ -325,13 +325,4 @@ class DayWork {
     this.isIncomplete = true;
     this.report(member, what);
   }
-}
-
-/** How many files with a problem are named. */
-const PROBLEMS_MAX = 5;
-
-function firstOf(problems: readonly string[]): string[] {
-  const more = problems.length - PROBLEMS_MAX;
-  const first = problems.slice(0, PROBLEMS_MAX);
-  return more > 0 ? [...first, `and ${counted(more, "more file")} like these`] : first;
 }

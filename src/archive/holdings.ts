@@ -35,6 +35,8 @@ export interface Held {
 export class Holdings implements Disposable {
   private readonly folders: Readonly<Partial<Record<Member["part"], Folder>>>;
   readonly tars: readonly Tar[];
+  /** The names of images that are files of their own. */
+  private names: ReadonlySet<string> | undefined;
 
   /**
    * @throws {DamagedDay} if a tar of the day is none
@@ -74,6 +76,18 @@ export class Holdings implements Disposable {
     const now = this.root.folder.entry(tar.name);
     if (now?.inode !== tar.inode || now.size < tar.size) return undefined;
     return tar.places.get(member.path);
+  }
+
+  /**
+   * Whether a member is there at all, by one look at the folder for all images together: a look at
+   * each of them takes long on a NAS.
+   *
+   * @throws {SystemError}
+   */
+  lists(member: Member): boolean {
+    if (member.part !== IMAGES) return this.find(member) !== undefined;
+    this.names ??= new Set(this.folders.images?.eachName());
+    return this.names.has(member.name) || this.tarOf(member) !== undefined;
   }
 
   /**

@@ -95,6 +95,12 @@ export function tarNumber(name: string, date: string): number | undefined {
   return match?.[1] === date && tarName(date, number) === name ? number : undefined;
 }
 
+/** The date of a tar by its name; undefined if it is none. */
+export function dateOfTar(name: string): string | undefined {
+  const date = name.slice(0, "2018-12-30".length);
+  return tarNumber(name, date) === undefined ? undefined : date;
+}
+
 /** The name of the checksum of a tar, or of anything else. */
 export function sumName(name: string): string {
   return `${name}.sha256`;

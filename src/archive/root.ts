@@ -16,7 +16,7 @@ import { Folder } from "../os/folder.ts";
 import { type DataDirectory, TEMPORARY_PREFIX } from "../store/data-directory.ts";
 import { diskOf, isMountPoint, missingMountOf } from "../store/file-system.ts";
 import { MARK } from "./layout.ts";
-import { ownerOf, readMark, writeMark } from "./mark.ts";
+import { isMarkOf, know, ownerOf, readMark, writeMark } from "./mark.ts";
 
 /** The archive cannot be used. The message says why, and what to do. */
 export class ArchiveProblem extends Error {
@@ -36,6 +36,8 @@ export class ArchiveRoot implements Disposable {
    * renamed is what was written.
    */
   readonly unfinished: string;
+  /** How the mark named the data directory until now, if it has another name. */
+  formerOwner: string | undefined;
 
   private constructor(
     readonly path: string,
@@ -85,8 +87,12 @@ export class ArchiveRoot implements Disposable {
     try {
       root.requireOwn(directory);
       root.clear();
-      if (readMark(root.folder)?.owner === undefined)
-        writeMark(root.folder, root.unfinished, directory);
+      const mark = readMark(root.folder);
+      if (mark?.owner === ownerOf(directory)) know(directory, mark.key);
+      else {
+        root.formerOwner = mark?.owner;
+        root.renewMark(directory);
+      }
       return root;
     } catch (error) {
       root[Symbol.dispose]();
@@ -116,7 +122,7 @@ export class ArchiveRoot implements Disposable {
     try {
       if (readMark(root.folder)?.owner === ownerOf(directory)) return false;
       root.clear();
-      writeMark(root.folder, root.unfinished, directory);
+      root.renewMark(directory);
     } catch (error) {
       throw asProblem(path, error);
     }
@@ -163,7 +169,7 @@ export class ArchiveRoot implements Disposable {
   requireOwn(directory: DataDirectory): void {
     const mark = readMark(this.folder);
     if (mark === undefined) return this.refuseUnmarked(directory);
-    if (mark.owner === undefined || mark.owner === ownerOf(directory)) return;
+    if (isMarkOf(mark, directory)) return;
     throw new ArchiveProblem(
       `${this.path} is the archive of ${mark.owner}, and this is ${ownerOf(directory)}: give each ` +
         `hub an archive of its own; if only the name or the path is new, take it over with: ${INIT}`,
@@ -180,6 +186,16 @@ export class ArchiveRoot implements Disposable {
       `${this.path} is no archive yet, and no disk of its own is mounted there: mount the disk that ` +
         `belongs there, or make it an archive with: ${INIT}`,
     );
+  }
+
+  /**
+   * Makes another mark. Copies of the data directory do not know it, so none of them can take the
+   * archive over without a person.
+   *
+   * @throws {SystemError}
+   */
+  renewMark(directory: DataDirectory): void {
+    writeMark(this.folder, this.unfinished, directory);
   }
 
   /** Removes what an earlier run has not finished. */

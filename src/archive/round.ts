@@ -14,6 +14,7 @@ import type { DataDirectory } from "../store/data-directory.ts";
 import { DataDirectoryGone } from "../store/data-guard.ts";
 import { DamagedDay } from "./content.ts";
 import { archiveDay, type DayOutcome, Stopped } from "./day.ts";
+import { ownerOf } from "./mark.ts";
 import { ArchiveProblem, ArchiveRoot } from "./root.ts";
 import { datesOf } from "./source.ts";
 import type { UnchangedDays } from "./unchanged.ts";
@@ -61,6 +62,7 @@ export async function archiveDays(
   try {
     options.check?.();
     using root = openRoot(settings, directory, options.isDryRun === true);
+    if (root.formerOwner !== undefined) options.log?.warn(takenOver(root, directory));
     const dates = options.dates ?? dueDates(datesOf(directory), options.today, settings.after_days);
     for (const date of dates.filter((each) => each < options.today)) {
       const before = options.unchanged?.stampOf(root, date);
@@ -78,12 +80,20 @@ export async function archiveDays(
       const after = options.unchanged?.stampOf(root, date);
       if (isWhole && after !== undefined && after === before) options.unchanged?.add(date, after);
     }
+    if (round.hasArchived) root.renewMark(directory);
   } catch (error) {
     if (error instanceof Stopped) return round.result(true);
     if (error instanceof ArchiveProblem) round.isAway = true;
     if (!(error instanceof RoundOver)) round.problem(messageOf(error));
   }
   return round.result(false);
+}
+
+function takenOver({ path, formerOwner }: ArchiveRoot, directory: DataDirectory): string {
+  return (
+    `The archive ${path} was that of ${formerOwner}, which this data directory was called before: ` +
+    `now it is that of ${ownerOf(directory)}`
+  );
 }
 
 /** The dates that are at least this many days before today. */
@@ -156,9 +166,15 @@ class Round {
       this.foreign += foreign;
       if (this.options.isDryRun !== true)
         this.options.log?.info(`Archived ${date}`, { files, bytes, foreign });
-    }
+    } else if (files > 0 && this.options.isDryRun !== true)
+      this.options.log?.info(`Copied files of ${date} to the archive again`, { files, bytes });
     for (const problem of problems) this.problem(`Cannot archive ${date}: ${problem}`);
     return files === 0 && !isNew && problems.length === 0;
+  }
+
+  /** Whether days were archived. */
+  get hasArchived(): boolean {
+    return this.days.length > 0 && this.options.isDryRun !== true;
   }
 
   problem(message: string): void {

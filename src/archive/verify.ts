@@ -6,10 +6,8 @@
  */
 
 import { unlessMissing } from "../os/missing.ts";
-import { readFileSync } from "node:fs";
 import type { Settings } from "../config/schema.ts";
 import { messageOf } from "../errors.ts";
-import { close } from "../os/files.ts";
 import { parseImageFileName } from "../protocol/names.ts";
 import type { DataDirectory } from "../store/data-directory.ts";
 import { contentOf, ReadError, sumOf, sumOnDisk } from "./content.ts";
@@ -30,6 +28,8 @@ export interface DayFindings {
   readonly archived: number | undefined;
   /** What is wrong; complete messages. */
   readonly problems: readonly string[];
+  /** What is damaged and does not matter: all of the day is there in another place. */
+  readonly notes: readonly string[];
 }
 
 /** How days are verified. */
@@ -59,6 +59,7 @@ export async function verifyDay(
 
 class Verifying {
   private readonly problems: string[] = [];
+  private readonly notes: string[] = [];
   private files = 0;
   private bytes = 0;
   private done = 0;
@@ -80,8 +81,8 @@ class Verifying {
       this.attempt(() => this.verifyOwn(member, manifest), member.path);
     }
     if (root !== undefined && manifest !== undefined) await this.verifyArchived(root, manifest);
-    const { files, bytes } = this;
-    return { date, files, bytes, archived: manifest?.sums.size, problems };
+    const { files, bytes, notes } = this;
+    return { date, files, bytes, archived: manifest?.sums.size, problems, notes };
   }
 
   private verifyOwn(member: Member, manifest: Manifest | undefined): void {
@@ -104,6 +105,7 @@ class Verifying {
   private async verifyArchived(root: ArchiveRoot, manifest: Manifest): Promise<void> {
     using holdings = this.attempt(() => new Holdings(root, this.date));
     if (holdings === undefined) return;
+    const before = this.problems.length;
     for (const [path, sum] of manifest.sums) {
       if (await this.isStopped()) return;
       const where = `${path} in the archive`;
@@ -113,24 +115,29 @@ class Verifying {
         else if (found !== sum) this.problems.push(`${where} is not what its manifest says`);
       }, where);
     }
+    const isWhole = this.problems.length === before;
     for (const tar of holdings.tars) {
       if (await this.isStopped()) return;
-      this.attempt(() => this.verifyTar(root, tar), `${tar.name} in the archive`);
+      this.attempt(() => this.verifyTar(root, tar, isWhole), `${tar.name} in the archive`);
     }
   }
 
-  private verifyTar({ folder }: ArchiveRoot, { name, fd }: { name: string; fd: number }): void {
-    const text = unlessMissing(() => {
-      const sumFd = folder.openFile(sumName(name));
-      try {
-        return readFileSync(sumFd, "utf8");
-      } finally {
-        close(sumFd);
-      }
-    });
-    if (text === undefined) this.problems.push(`${sumName(name)} in the archive is missing`);
-    else if (text !== `${sumOnDisk(contentOf(fd))}  ${name}\n`)
-      this.problems.push(`${name} in the archive is not what ${sumName(name)} says`);
+  /** @param isWhole whether each file of the day is good there, in whatever tar */
+  private verifyTar(
+    { folder }: ArchiveRoot,
+    tar: { name: string; fd: number },
+    isWhole: boolean,
+  ): void {
+    const expected = unlessMissing(() => new TextDecoder().decode(folder.read(sumName(tar.name))));
+    if (expected === undefined) {
+      this.problems.push(`${sumName(tar.name)} in the archive is missing`);
+      return;
+    }
+    const damage = damageOf(tar, expected);
+    if (damage === undefined) return;
+    if (isWhole)
+      this.notes.push(`${damage}, but the archive has a good copy of each file of ${this.date}`);
+    else this.problems.push(damage);
   }
 
   /** Goes on with the rest if something cannot be read. */
@@ -148,5 +155,19 @@ class Verifying {
     this.options.onProgress?.(this.done++, this.total);
     await new Promise((resolve) => setImmediate(resolve));
     return this.options.shouldStop?.() === true;
+  }
+}
+
+/** What is wrong with a tar as a whole. @param expected its checksum, as sha256sum prints it */
+function damageOf(
+  { name, fd }: { name: string; fd: number },
+  expected: string,
+): string | undefined {
+  try {
+    if (`${sumOnDisk(contentOf(fd))}  ${name}\n` === expected) return undefined;
+    return `${name} in the archive is not what ${sumName(name)} says`;
+  } catch (error) {
+    if (!(error instanceof ReadError)) throw error;
+    return `${name} in the archive cannot be read: ${error.message}`;
   }
 }

@@ -8,7 +8,7 @@ import { readdirSync } from "node:fs";
 import { unlessMissing } from "../os/missing.ts";
 import { dayOfLog, type DataDirectory } from "../store/data-directory.ts";
 import { parseRecord, type PruneRecord } from "./record.ts";
-import { dateOfRecord, linesOf } from "../store/log-files.ts";
+import { readRecord, linesOf } from "../store/log-files.ts";
 
 /** What the event logs tell. */
 export interface EventSummary {
@@ -24,9 +24,6 @@ export interface DatedRecord extends PruneRecord {
   readonly at: string;
 }
 
-/** `2018-12-30 13:45:07`, of a line in the log. */
-const TIME_CHARACTERS = 19;
-
 /**
  * Reads all event logs.
  *
@@ -41,13 +38,14 @@ export function readEvents(directory: DataDirectory): EventSummary {
 
 function readLog(path: string, counts: Map<string, number>, records: DatedRecord[]): void {
   for (const line of linesOf(path)) {
-    const date = dateOfRecord(line);
-    if (date === undefined) continue;
-    if (line.includes("|")) counts.set(date, (counts.get(date) ?? 0) + 1);
-    else if (line.includes(" ~ Pruned ")) {
-      const record = parseRecord(line.slice(line.indexOf(" ~ ") + 3));
-      if (record !== undefined)
-        records.push(Object.assign({ at: line.slice(0, TIME_CHARACTERS) }, record));
+    const read = readRecord(line);
+    if (read === undefined) continue;
+    const { date, time, text } = read;
+    if (text.includes("|")) counts.set(date, (counts.get(date) ?? 0) + 1);
+    else {
+      const record = parseRecord(text);
+      const seconds = time.slice(0, "23:13:31".length);
+      if (record !== undefined) records.push(Object.assign({ at: `${date} ${seconds}` }, record));
     }
   }
 }

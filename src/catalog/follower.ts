@@ -11,6 +11,7 @@
 import { readdirSync, statSync } from "node:fs";
 import { messageOf } from "../errors.ts";
 import { type DataDirectory, dayOf } from "../store/data-directory.ts";
+import { readRecord } from "../store/log-files.ts";
 import { DayFollower, type StoredImage } from "./day-follower.ts";
 import { FolderWatch } from "./folder-watch.ts";
 import { LogTail } from "./log-tail.ts";
@@ -208,9 +209,11 @@ export class Follower implements Disposable {
   }
 
   private tell(line: string): void {
-    const [, at, text] = LINE.exec(line) ?? [];
-    if (at === undefined || text === undefined) return;
-    this.attempt(() => this.options.onEvent({ at, text, isHub: !text.includes("|") }));
+    const record = readRecord(line);
+    if (record === undefined) return;
+    const { date, time, text } = record;
+    const isHub = !text.includes("|");
+    this.attempt(() => this.options.onEvent({ at: `${date} ${time}`, text, isHub }));
   }
 
   private attempt(action: () => void): void {
@@ -242,6 +245,3 @@ export class Follower implements Disposable {
 
 /** Characters of `imagehub.log`, with which dated logs begin, too. */
 const LOG_NAME = "imagehub.log".length;
-
-/** A record of the event log. */
-const LINE = /^(\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2},\d{3}) ~ (.*)$/;

@@ -9,7 +9,7 @@ import { fstatSync, readSync } from "node:fs";
 import { SystemError } from "../os/ffi.ts";
 import { close, openRead } from "../os/files.ts";
 import { type DataDirectory, dayOf } from "../store/data-directory.ts";
-import { datedLogs, dateOfRecord } from "../store/log-files.ts";
+import { datedLogs, readRecord } from "../store/log-files.ts";
 
 /** Bytes per read. What has no end of line in so many is skipped. */
 const PIECE_BYTES = 64 * 1024;
@@ -82,7 +82,7 @@ export class LogTail {
   private finish(next: string): void {
     const { dated, directory, now: former } = this;
     const days = datedLogs(directory.logs);
-    const lastDay = dayOf(dateOfRecord(former.line.toString()) ?? "") ?? 0;
+    const lastDay = dayOf(readRecord(former.line.toString())?.date ?? "") ?? 0;
     let { line } = former;
     for (const day of days) {
       const place: Place = { path: directory.datedLog(day), id: NO_FILE, at: 0, line };

@@ -15,7 +15,7 @@ import { DataDirectory } from "../store/data-directory.ts";
 import type { SettingsOptions } from "./check.ts";
 import { Progress } from "./progress.ts";
 import { settingsFor } from "./settings-for.ts";
-import { counted, grouped, size } from "../log/amounts.ts";
+import { counted, firstOf, grouped, size } from "../log/amounts.ts";
 import { table } from "./table.ts";
 
 /** What `days` was asked for. */
@@ -67,33 +67,28 @@ export function days(options: DaysOptions): ExitStatus {
 function list({ archive }: Settings, directory: DataDirectory, progress: Progress): Listing {
   const hasArchive = archive.directory !== "";
   const { dates, problem } = hasArchive
-    ? archivedDates(new Archive(archive, directory))
-    : { dates: new Set<string>(), problem: undefined };
+    ? new Archive(archive, directory).look()
+    : { dates: [], problem: undefined };
+  const archived = new Set(dates);
   const calendar = new Calendar(systemClock);
   const found = readDays(directory, {
     today: calendar.local(calendar.now()).date,
     // Another user's files would be in the hub's way.
     keeps: statSync(directory.path).uid === process.geteuid?.(),
-    others: dates,
+    others: archived,
     onProgress: (done, total) => progress.show(done, total),
   });
   return {
     days: found.map((day) =>
-      Object.assign({ isArchived: problem === undefined ? dates.has(day.date) : undefined }, day),
+      Object.assign(
+        { isArchived: problem === undefined ? archived.has(day.date) : undefined },
+        day,
+      ),
     ),
     strangers: strangersIn(directory),
     hasArchive,
     archiveProblem: problem,
   };
-}
-
-function archivedDates(archive: Archive): { dates: Set<string>; problem: string | undefined } {
-  try {
-    const problem = archive.problem();
-    return { dates: new Set(problem === undefined ? archive.days() : []), problem };
-  } catch (error) {
-    return { dates: new Set(), problem: messageOf(error) };
-  }
 }
 
 function asJson(
@@ -143,15 +138,6 @@ function deletedIn(pruned: CatalogDay["pruned"]): string {
   return texts.join(", ") || "-";
 }
 
-/** How many names are listed. */
-const NAMES_MAX = 5;
-
-function someOf(names: readonly string[]): string {
-  const more = names.length - NAMES_MAX;
-  const some = names.slice(0, NAMES_MAX).join(", ");
-  return more > 0 ? `${some} and ${grouped(more)} more` : some;
-}
-
 /** The days as a table for a person, the latest last. */
 export function formatDays(
   directory: string,
@@ -187,7 +173,7 @@ export function formatDays(
       ? [`Not the hub's images, in the folders of the days: ${grouped(foreign)}`]
       : []),
     ...(strangers.length > 0
-      ? [escape(`Not the hub's, beside the folders of the days: ${someOf(strangers)}`)]
+      ? [escape(`Not the hub's, beside the folders of the days: ${firstOf(strangers).join(", ")}`)]
       : []),
     ...(unreadable > 0
       ? [`Images that cannot be looked at; imagehub verify names them: ${grouped(unreadable)}`]

@@ -19,7 +19,7 @@ import { actAsOwner } from "./as-owner.ts";
 import type { SettingsOptions } from "./check.ts";
 import { Progress } from "./progress.ts";
 import { settingsFor } from "./settings-for.ts";
-import { counted, grouped, size } from "../log/amounts.ts";
+import { counted, firstOf, grouped, size } from "../log/amounts.ts";
 
 /** What `protect` and `unprotect` were asked for. */
 export interface ProtectOptions extends SettingsOptions {
@@ -163,8 +163,7 @@ function amountOf({ images, bytes }: Amount): string {
 }
 
 function formatProblems(problems: readonly string[]): string {
-  const shown = problems.slice(0, PROBLEMS_MAX);
-  const more = problems.length - shown.length;
-  const lines = more > 0 ? [...shown, `and ${grouped(more)} more like these`] : shown;
-  return lines.map((line) => `${escape(line)}\n`).join("");
+  return firstOf(problems, PROBLEMS_MAX)
+    .map((line) => `${escape(line)}\n`)
+    .join("");
 }

@@ -5,7 +5,9 @@
  * @module
  */
 
+import type { Settings } from "../config/schema.ts";
 import { EXIT, type ExitStatus, FatalError, messageOf } from "../errors.ts";
+import type { Status } from "../http/status.ts";
 import { ArchiveView } from "../keep/archive-view.ts";
 import { twoHoursAgo } from "../keep/age.ts";
 import { formatRecord } from "../catalog/record.ts";
@@ -21,6 +23,7 @@ import { actAsOwner } from "./as-owner.ts";
 import type { SettingsOptions } from "./check.ts";
 import { Progress } from "./progress.ts";
 import { settingsFor } from "./settings-for.ts";
+import { statusOfOwn } from "./status.ts";
 
 /** What `prune` was asked for. */
 export interface PruneOptions extends SettingsOptions {
@@ -40,6 +43,8 @@ export async function prune(options: PruneOptions): Promise<ExitStatus> {
   try {
     const guard = new DataGuard(directory, createShared(1));
     guard.adopt();
+    // After that: what is at the path now is what the hub is asked about.
+    await refuseIfHubDoes(settings);
     const calendar = new Calendar(systemClock);
     using archive = ArchiveView.of(settings.archive, directory);
     using interruption = new Interruption();
@@ -89,6 +94,28 @@ export async function prune(options: PruneOptions): Promise<ExitStatus> {
   }
   const isWhole = round.problems.length === 0 && !round.needsForce && !round.hasFailed;
   return isWhole && !isStopped ? EXIT.ok : EXIT.failure;
+}
+
+/**
+ * The hub that runs knows the directory that it was started with, and this command only what is at
+ * the path. A hub that does not answer says nothing.
+ *
+ * @throws {FatalError} if it says that this is another one
+ */
+async function refuseIfHubDoes(settings: Settings): Promise<void> {
+  let hub: Status | undefined;
+  try {
+    hub = await statusOfOwn(settings);
+  } catch (error) {
+    if (error instanceof FatalError) return;
+    throw error;
+  }
+  const problem = hub?.data_directory_problem ?? null;
+  if (hub?.settings.data_directory !== settings.data_directory || problem === null) return;
+  throw new FatalError(
+    EXIT.data,
+    `Nothing is deleted, as the running hub stores nothing here: ${problem}`,
+  );
 }
 
 /** For a person: a line for each reason. */

@@ -9,6 +9,7 @@ import { Archive } from "../archive/archive.ts";
 import { datesOf } from "../archive/source.ts";
 import { type DayFindings, verifyDay } from "../archive/verify.ts";
 import { EXIT, type ExitStatus, FatalError, messageOf } from "../errors.ts";
+import { escape } from "../log/fields.ts";
 import {
   type ArchiveWork,
   archiveWorkFor,
@@ -69,10 +70,12 @@ async function find(
     wanted.length > 0
       ? []
       : strangersIn(directory).map((name) => `images/${name} is not the hub's`);
-  const archived = archive.directory === "" ? [] : archivedDates();
+  const hasArchive = archive.directory !== "";
+  const archived = hasArchive ? new Archive(archive, directory).look() : undefined;
+  if (archived?.problem !== undefined) problems.push(archived.problem);
   // Without the archive, the rest is still looked at.
-  const usable = { directory: archived === undefined ? "" : archive.directory };
-  const all = new Set([...datesOf(directory), ...(archived ?? [])]);
+  const usable = { directory: archived?.problem === undefined ? archive.directory : "" };
+  const all = new Set([...datesOf(directory), ...(archived?.dates ?? [])]);
   const unknown = wanted.find((date) => !all.has(date));
   if (unknown !== undefined) problems.push(`Nothing is stored of ${unknown}`);
   const dates = wanted.length > 0 ? wanted.filter((date) => all.has(date)) : [...all].toSorted();
@@ -89,19 +92,6 @@ async function find(
     }
   }
   return { days, problems, isStopped: shouldStop() };
-
-  function archivedDates(): string[] | undefined {
-    try {
-      const own = new Archive(archive, directory);
-      const problem = own.problem();
-      if (problem === undefined) return own.days();
-      problems.push(problem);
-      return undefined;
-    } catch (error) {
-      problems.push(messageOf(error));
-      return undefined;
-    }
-  }
 }
 
 /** What was found, for a person. The problems are printed before it. */
@@ -120,5 +110,6 @@ export function formatFindings({ days, isStopped }: Findings, problems: number):
       "file",
     )}) in the archive: ` +
     `${problems > 0 ? counted(problems, "problem") : isStopped ? "no problem so far" : "all is well"}\n`;
-  return isStopped ? `${text}Stopped before the end\n` : text;
+  const notes = days.flatMap((day) => day.notes).map((note) => `${escape(note)}\n`);
+  return `${notes.join("")}${text}${isStopped ? "Stopped before the end\n" : ""}`;
 }

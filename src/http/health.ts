@@ -5,7 +5,6 @@
  */
 
 import { clockProblem } from "../store/clock-floor.ts";
-import { DataState } from "../store/data-guard.ts";
 import { STALL_UNHEALTHY_SECONDS, TURN_MS_MAX } from "../limits.ts";
 import { Counter, Integer } from "../shared/memory.ts";
 import type { Overview } from "./overview.ts";
@@ -35,11 +34,10 @@ export async function reasonsAgainst(overview: Overview): Promise<string[]> {
     .filter(({ atMs }) => now - atMs < TROUBLE_MS_MAX)
     .map(({ reason }) => reason);
   const { stalledSeconds } = overview.storing;
-  const { guard } = overview;
   const reasons = [
     disk.problem,
     // The probe does not see this, or not yet.
-    guard.state === DataState.right ? undefined : guard.describe(guard.state),
+    overview.guard.problem,
     clockProblem(overview.today, integers[Integer.clockFloor]!),
     ...failures,
     // The check takes time. Meanwhile a part may have been replaced, or found to be down.

@@ -204,7 +204,7 @@ export class Metrics {
     ] as const) {
       this.counter(
         `imagehub_pruned_${unit}_total`,
-        `${unit === "files" ? "Images and event logs" : "Bytes"} deleted, by the setting that asked for it`,
+        `${unit === "files" ? "Images and event logs" : "Bytes"} that the hub deleted, by the setting that asked for it`,
         () => Array.from(kept.pruned, ([reason, total]) => [{ reason }, of(total)]),
         ["reason"],
       );

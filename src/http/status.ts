@@ -55,6 +55,8 @@ export const statusSchema = z.object({
   queue: z.object({ requests: z.number(), capacity: z.number() }),
   /** Today's folder, by the local date. */
   today: z.object({ date: z.string(), images: z.number(), limit: z.number() }),
+  /** Why the hub stores nothing in its data directory: it is not the one of the start. */
+  data_directory_problem: z.string().nullable().default(null),
   disk: z.object({
     free_bytes: z.number(),
     size_bytes: z.number(),
@@ -123,6 +125,7 @@ export async function statusOf(overview: Overview): Promise<Status> {
     publishers: { connected: publishersConnected, total: settings.subscribe.length },
     queue: { requests: queued, capacity: slotsFor(settings) },
     today: { date: today.date, images, limit: settings.max_images_write },
+    data_directory_problem: overview.guard.problem ?? null,
     disk: {
       free_bytes: disk.freeBytes,
       size_bytes: disk.sizeBytes,

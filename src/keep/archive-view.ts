@@ -24,14 +24,12 @@ export class ArchiveView implements Disposable {
     private readonly directory: DataDirectory,
   ) {
     this.archive = new Archive(settings, directory);
-    this.problem = this.archive.problem();
-    this.dates = new Set(this.problem === undefined ? this.archive.days() : []);
+    const { dates, problem } = this.archive.look();
+    this.problem = problem;
+    this.dates = new Set(dates);
   }
 
-  /**
-   * @returns undefined if there is no archive to wait for
-   * @throws {ArchiveProblem}, {SystemError} and {Error} of node:fs
-   */
+  /** @returns undefined if there is no archive to wait for */
   static of(settings: Settings["archive"], directory: DataDirectory): ArchiveView | undefined {
     const isNeeded = settings.directory !== "" && settings.required;
     return isNeeded ? new ArchiveView(settings, directory) : undefined;

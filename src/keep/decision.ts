@@ -42,15 +42,14 @@ export function decide(parts: DecisionParts, held: Holdings, space: Space): Deci
   const { settings, seen, isForced, isFutile } = parts;
   const { keep: sane, problems } = saneRules(settings.keep, held, space, seen.today);
   const keep = isFutile ? { ...sane, min_free: 0 } : sane;
-  const found = planWith(parts, keep, held, space);
+  const found = planWith(parts, keep, held, space, false);
   const wanted = found.bytes + found.waitingBytes;
   if (isForced || wanted * 2 <= held.freeBytes)
     return { keep: sane, plan: found, needsForce: false, problems };
-  // An emergency on the disk does not wait for a person.
-  const urgent = { ...keep, days: 0, max_bytes: 0, cameras: [] };
   return {
     keep: sane,
-    plan: planWith(parts, urgent, held, space),
+    // An emergency on the disk does not wait for a person.
+    plan: planWith(parts, keep, held, space, true),
     needsForce: true,
     problems: [...problems, mostMessage(wanted, held.freeBytes)],
   };
@@ -61,6 +60,7 @@ function planWith(
   keep: Settings["keep"],
   held: Holdings,
   space: Space,
+  isUrgentOnly: boolean,
 ): Plan {
   const dates = datesWithImages(held);
   const unarchived = archive === undefined ? [] : dates.filter((date) => !archive.dates.has(date));
@@ -72,6 +72,7 @@ function planWith(
     spared: new Set(seen.storedLastDay),
     unarchived: new Set(unarchived),
     missingBytes: missingBytes(keep.min_free, space, meanBytes(held)),
+    isUrgentOnly,
   });
 }
 

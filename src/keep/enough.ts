@@ -8,7 +8,17 @@ import type { Settings } from "../config/schema.ts";
 import type { Entry } from "../os/folder.ts";
 import { close, openDirectory, syncFileSystem } from "../os/files.ts";
 import type { DataDirectory } from "../store/data-directory.ts";
-import { isThere, type Room, type Space, spaceOf, wantedRoom } from "./space.ts";
+import {
+  isThere,
+  NO_ROOM,
+  type Room,
+  roomOf,
+  type Space,
+  spaceOf,
+  together,
+  wantedRoom,
+  withRoom,
+} from "./space.ts";
 
 /** Is told of each image that goes. */
 export interface Enough {
@@ -69,7 +79,7 @@ export class EnoughFree implements Enough {
   /** The space before, what was stored until then, and what the images took that are gone since. */
   private before: Space;
   private storedBefore: number;
-  private gone: Room = NOTHING;
+  private gone: Room = NO_ROOM;
   /** The same since the disk was asked last to write down what is gone. */
   private synced: { readonly space: Space; readonly gone: Room };
   private futileTimes = 0;
@@ -78,7 +88,7 @@ export class EnoughFree implements Enough {
 
   /**
    * @param storedBytes what cameras have stored, from any beginning
-   * @param look looks at the disk; for tests
+   * @param look looks at the disk; in a rehearsal, as it would be by now
    */
   constructor(
     private readonly directory: DataDirectory,
@@ -89,7 +99,7 @@ export class EnoughFree implements Enough {
   ) {
     this.before = this.look();
     this.storedBefore = storedBytes();
-    this.synced = { space: this.before, gone: NOTHING };
+    this.synced = { space: this.before, gone: NO_ROOM };
     this.wanted = wantedRoom(minFree, this.before);
   }
 
@@ -99,17 +109,16 @@ export class EnoughFree implements Enough {
     return false;
   }
 
-  add({ allocated }: Entry): void {
-    this.gone = { bytes: this.gone.bytes + allocated, files: this.gone.files + 1 };
+  add(entry: Entry): void {
+    this.gone = together(this.gone, roomOf(entry));
   }
 
   isReached(): boolean {
     const { space, gone } = this.synced;
-    const expected: Space = {
-      ...space,
-      freeBytes: space.freeBytes + this.gone.bytes - gone.bytes,
-      freeFiles: space.freeFiles + this.gone.files - gone.files,
-    };
+    const expected = withRoom(space, {
+      bytes: this.gone.bytes - gone.bytes,
+      files: this.gone.files - gone.files,
+    });
     if (this.isRehearsal) return isThere(this.wanted, expected);
     if (isThere(this.wanted, this.look())) return true;
     return isThere(this.wanted, expected) && isThere(this.wanted, this.sync());
@@ -128,8 +137,8 @@ export class EnoughFree implements Enough {
     this.futileTimes = isGained ? 0 : this.futileTimes + 1;
     this.before = space;
     this.storedBefore = this.storedBytes();
-    this.gone = NOTHING;
-    this.synced = { space, gone: NOTHING };
+    this.gone = NO_ROOM;
+    this.synced = { space, gone: NO_ROOM };
     return this.futileTimes >= FUTILE_TIMES;
   }
 
@@ -158,5 +167,3 @@ export class EnoughFree implements Enough {
     return space;
   }
 }
-
-const NOTHING: Room = { bytes: 0, files: 0 };

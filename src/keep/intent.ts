@@ -5,10 +5,10 @@
  * @module
  */
 
-import { readFileSync, rmSync } from "node:fs";
 import { z } from "zod";
+import type { Folder } from "../os/folder.ts";
 import type { DataDirectory } from "../store/data-directory.ts";
-import { writeOwn } from "../store/own-folder.ts";
+import { openOwn, writeIn } from "../store/own-folder.ts";
 import { REASONS } from "../catalog/record.ts";
 
 const FILE = "pruning.json";
@@ -22,19 +22,24 @@ const intentSchema = z.object({
 /** What is about to be deleted: images of some days, for a reason. */
 export type Intent = z.output<typeof intentSchema>;
 
-/** The note of one data directory. It lists what is not told yet. */
-export class IntentNote {
-  private readonly path: string;
+/**
+ * The note of one data directory. It lists what is not told yet. Its folder is held open, so the
+ * note stays in the directory that it tells of, whatever is at the path by then.
+ */
+export class IntentNote implements Disposable {
+  private own: Folder | undefined;
 
-  constructor(private readonly directory: DataDirectory) {
-    this.path = `${directory.own}/${FILE}`;
-  }
+  /** @param check whether the data directory is still the right one; throws if not */
+  constructor(
+    private readonly directory: DataDirectory,
+    private readonly check: () => void,
+  ) {}
 
   /** The deletions that were interrupted, or could not be told. */
   read(): Intent[] {
     try {
-      const noted = z.array(intentSchema).safeParse(JSON.parse(readFileSync(this.path, "utf8")));
-      return noted.data ?? [];
+      const text = new TextDecoder().decode(this.folder().read(FILE));
+      return z.array(intentSchema).safeParse(JSON.parse(text)).data ?? [];
     } catch {
       return [];
     }
@@ -46,10 +51,30 @@ export class IntentNote {
    */
   write(intents: readonly Intent[]): void {
     try {
-      if (intents.length === 0) return rmSync(this.path, { force: true });
-      writeOwn(this.directory, FILE, JSON.stringify(intents), true);
+      const own = this.folder();
+      if (intents.length === 0) own.unlink(FILE);
+      else writeIn(own, this.directory, FILE, JSON.stringify(intents), true);
     } catch {
       // See above.
     }
+  }
+
+  /** @throws {DataDirectoryGone}, {SystemError} and {Error} of node:fs */
+  private folder(): Folder {
+    if (this.own !== undefined) return this.own;
+    const own = openOwn(this.directory);
+    try {
+      // What was opened before is in the right place.
+      this.check();
+    } catch (error) {
+      own[Symbol.dispose]();
+      throw error;
+    }
+    return (this.own = own);
+  }
+
+  [Symbol.dispose](): void {
+    this.own?.[Symbol.dispose]();
+    this.own = undefined;
   }
 }

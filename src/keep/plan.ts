@@ -46,6 +46,8 @@ export interface Situation {
   readonly unarchived: ReadonlySet<string>;
   /** How much more has to be free on the disk, in bytes; 0 if there is enough. */
   readonly missingBytes: number;
+  /** Whether only `min_free` deletes, because the other rules wait for a person. */
+  readonly isUrgentOnly: boolean;
 }
 
 /** What has to be deleted, and what should be but may not. */
@@ -100,11 +102,8 @@ class Planner {
   }
 
   plan(): Plan {
-    const { rules, situation } = this;
-    this.byAge();
-    if (rules.hasCameras) this.byCamera();
-    const over = rules.maxBytes === 0 ? 0 : this.leftBytes - rules.maxBytes;
-    if (over > 0) this.take("max_bytes", over, this.stepsTo(rules.maxBytes));
+    const { situation } = this;
+    if (!situation.isUrgentOnly) this.byAgeAndSize();
     const { bytes } = this;
     const waitingBytes = Math.min(this.waitingBytes, this.unarchivedBytes());
     const missing = Math.max(0, situation.missingBytes - bytes);
@@ -122,6 +121,14 @@ class Planner {
         return next && this.take(deletion.reason, bytesMore, next);
       },
     };
+  }
+
+  private byAgeAndSize(): void {
+    const { rules } = this;
+    this.byAge();
+    if (rules.hasCameras) this.byCamera();
+    const over = rules.maxBytes === 0 ? 0 : this.leftBytes - rules.maxBytes;
+    if (over > 0) this.take("max_bytes", over, this.stepsTo(rules.maxBytes));
   }
 
   private byAge(): void {

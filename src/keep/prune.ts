@@ -19,6 +19,7 @@ import { DataDirectoryGone } from "../store/data-guard.ts";
 import { type Enough, EnoughBytes } from "./enough.ts";
 import type { Candidate, Deletion } from "./plan.ts";
 import type { Reason } from "../catalog/record.ts";
+import { NO_ROOM, type Room, roomOf, together } from "./space.ts";
 
 /**
  * How many images are deleted in one go, and the pause after them, in milliseconds: 2,000 a second.
@@ -67,6 +68,8 @@ export interface Pruned {
   readonly reason: Reason;
   readonly images: number;
   readonly bytes: number;
+  /** What the disk gets back: an image that has another name takes no space of its own. */
+  readonly freed: Room;
   /** Why it ended before its time: the data directory is not the one it was. */
   readonly error: unknown;
   /** The days with images that are gone, the earliest first. */
@@ -86,6 +89,7 @@ interface PrunedDay {
 interface Tally {
   images: number;
   bytes: number;
+  freed: Room;
   /** Images that are not in the archive. */
   unarchived: number;
   /** Images that cannot be deleted: all of them, in succession, and why the first one cannot. */
@@ -116,15 +120,24 @@ export class Pruner {
     { reason, candidates, bytes: wanted }: Deletion,
     enough: Enough = new EnoughBytes(wanted),
   ): Promise<Pruned> {
-    const sum = { images: 0, bytes: 0 };
+    const sum = { images: 0, bytes: 0, freed: NO_ROOM };
     const days: PrunedDay[] = [];
     let error: unknown;
     for (const candidate of candidates) {
-      if (enough.isReached() || enough.isFutile() || this.parts.shouldStop()) break;
       const { date, cameras } = candidate;
-      const gone = { images: 0, bytes: 0, unarchived: 0, failed: 0, failedNow: 0, failure: "" };
+      const gone: Tally = {
+        images: 0,
+        bytes: 0,
+        freed: NO_ROOM,
+        unarchived: 0,
+        failed: 0,
+        failedNow: 0,
+        failure: "",
+      };
       let until: string | undefined;
       try {
+        // It looks at the disk, which may fail like the rest.
+        if (enough.isReached() || enough.isFutile() || this.parts.shouldStop()) break;
         until = await this.pruneDay(candidate, enough, gone);
       } catch (cause) {
         if (cause instanceof DataDirectoryGone) error = cause;
@@ -134,6 +147,7 @@ export class Pruner {
       this.reportRest(date, gone);
       sum.images += gone.images;
       sum.bytes += gone.bytes;
+      sum.freed = together(sum.freed, gone.freed);
       if (gone.images > 0) days.push({ date, cameras, until });
       if (error !== undefined) break;
     }
@@ -187,6 +201,7 @@ export class Pruner {
       hour = Math.floor(micros / HOUR);
       gone.images++;
       gone.bytes += entry.size;
+      if (entry.links <= 1) gone.freed = together(gone.freed, roomOf(entry));
       enough.add(entry);
       if (++this.done % BATCH !== 0) continue;
       await this.pause();

@@ -10,7 +10,7 @@ import { protectedNames } from "../catalog/kept.ts";
 import { type PruneRecord, rangesOf } from "../catalog/record.ts";
 import type { Settings } from "../config/schema.ts";
 import { messageOf } from "../errors.ts";
-import { counted } from "../log/amounts.ts";
+import { counted, firstOf } from "../log/amounts.ts";
 import { daysAfter } from "../protocol/calendar.ts";
 import type { SeenDays } from "../shared/messages.ts";
 import { type DataDirectory, Part } from "../store/data-directory.ts";
@@ -30,11 +30,26 @@ import {
 import { EnoughBytes, EnoughFree } from "./enough.ts";
 import { type Forecast, forecast } from "./forecast.ts";
 import { countHoldings, type Holdings } from "./holdings.ts";
-import { datedLogsIn, hasLimit, type OldLog, oldLogs, pruneLogs } from "./old-logs.ts";
+import {
+  datedLogsIn,
+  hasLimit,
+  type OldLog,
+  oldLogs,
+  type PrunedLogs,
+  pruneLogs,
+} from "./old-logs.ts";
 import type { Deletion, Plan } from "./plan.ts";
 import { Pruner } from "./prune.ts";
 import { Rules } from "./rules.ts";
-import { isShort, missingBytes, type Space, spaceOf } from "./space.ts";
+import {
+  isShort,
+  missingBytes,
+  NO_ROOM,
+  type Space,
+  spaceOf,
+  together,
+  withRoom,
+} from "./space.ts";
 import { recordOf, Telling } from "./telling.ts";
 
 /** What a round needs. */
@@ -84,13 +99,11 @@ export interface Round {
 
 /** Does one round. @throws {DataDirectoryGone}, {SystemError} and {Error} of node:fs */
 export async function runRound(parts: RoundParts): Promise<Round> {
-  return await new Runner(parts).run();
+  using runner = new Runner(parts);
+  return await runner.run();
 }
 
-/** How many files and days that cannot be deleted are named. */
-const FAILURES_MAX = 5;
-
-class Runner {
+class Runner implements Disposable {
   private readonly failures: string[] = [];
   private readonly telling: Telling;
   /** Rules that cannot be kept. */
@@ -98,6 +111,8 @@ class Runner {
   private isFutile: boolean;
   /** Images that `min_free` leaves, because deleting them frees nothing. */
   private linked = 0;
+  /** What a rehearsal would have freed by now. */
+  private imagined = NO_ROOM;
 
   constructor(private readonly parts: RoundParts) {
     this.telling = new Telling(parts, (message) => this.failures.push(message));
@@ -129,7 +144,7 @@ class Runner {
       problems: [
         ...problems,
         ...this.unmetMessages(plan, keep, otherFiles(held, space)),
-        ...this.failureMessages(),
+        ...firstOf([...new Set(this.failures)]),
       ],
       isHelpless: this.unmet.has("min_free"),
       isFutile: this.isFutile,
@@ -167,6 +182,11 @@ class Runner {
     if (!this.parts.shouldStop()) this.unmet.add(deletion.reason);
   }
 
+  /** The disk as it is; in a rehearsal, as it would be by now. */
+  private space(): Space {
+    return withRoom(spaceOf(this.parts.directory), this.imagined);
+  }
+
   /** Deletes until the disk has enough free space. */
   private async freeSpace(
     minFree: Settings["keep"]["min_free"],
@@ -174,25 +194,25 @@ class Runner {
     held: Holdings,
   ): Promise<void> {
     const { directory, isRehearsal, shouldStop, storedBytes } = this.parts;
-    const isMet = (): boolean => !isShort(minFree, spaceOf(directory));
-    const missing = (): number => missingBytes(minFree, spaceOf(directory), meanBytes(held));
+    const look = (): Space => this.space();
+    const isMet = (): boolean => !isShort(minFree, look());
+    const missing = (): number => missingBytes(minFree, look(), meanBytes(held));
     if (isMet()) {
       this.isFutile = false;
       return;
     }
-    const enough = new EnoughFree(directory, minFree, isRehearsal, storedBytes);
+    const enough = new EnoughFree(directory, minFree, isRehearsal, storedBytes, look);
     let next = plan.deletions.find(({ reason }) => reason === "min_free");
     // The plan counts on what the other rules delete. That may have been less.
-    if (!this.isFutile && !isRehearsal) next ??= plan.free(missing());
+    if (!this.isFutile) next ??= plan.free(missing());
     while (next !== undefined && !shouldStop()) {
       await this.pruneImages(next, enough);
       this.isFutile = enough.isFutile();
-      if (this.isFutile || isRehearsal || isMet()) break;
+      if (this.isFutile || isMet()) break;
       next = plan.more(next, missing());
     }
     this.linked = enough.linked;
-    const isKept = isRehearsal ? !plan.unmet.includes("min_free") : isMet();
-    if (!isKept && !shouldStop()) this.unmet.add("min_free");
+    if (!isMet() && !shouldStop()) this.unmet.add("min_free");
   }
 
   private unmetMessages(plan: Plan, keep: Settings["keep"], others: string): string[] {
@@ -234,6 +254,7 @@ class Runner {
       ...(parts.onPruned && { onProgress: parts.onPruned }),
     });
     const pruned = await pruner.run(deletion, enough);
+    if (parts.isRehearsal) this.imagined = together(this.imagined, pruned.freed);
     this.telling.finish(recordOf(pruned));
     if (pruned.error !== undefined) throw pruned.error;
   }
@@ -252,20 +273,13 @@ class Runner {
       return { problems: [message], needsForce: true };
     }
     this.telling.begin({ reason: "event_days", from: old[0]!.date, to: old.at(-1)!.date });
-    const pruned = this.attempt("event logs", () =>
-      pruneLogs(directory, old, {
-        check: () => check(Part.logs),
-        isRehearsal,
-        onFailure,
-      }),
-    );
-    const { dates, bytes } = pruned ?? { dates: [], bytes: 0 };
-    const count = dates.length;
-    this.telling.finish(
-      count === 0
-        ? undefined
-        : { reason: "event_days", count, bytes, days: count, ranges: rangesOf(dates) },
-    );
+    const parts = { check: () => check(Part.logs), isRehearsal, onFailure };
+    let pruned: PrunedLogs | undefined;
+    try {
+      pruned = this.attempt("event logs", () => pruneLogs(directory, old, parts));
+    } finally {
+      this.telling.finish(logRecordOf(pruned));
+    }
     return { problems: [], needsForce: false };
   }
 
@@ -287,6 +301,10 @@ class Runner {
     }
   }
 
+  [Symbol.dispose](): void {
+    this.telling[Symbol.dispose]();
+  }
+
   /** Removes folders of days that are over in which nothing is left. */
   private removeEmptyDays({ days }: Holdings): void {
     const { directory, seen, check } = this.parts;
@@ -306,13 +324,14 @@ class Runner {
       }
     }
   }
+}
 
-  private failureMessages(): string[] {
-    const messages = [...new Set(this.failures)];
-    const more = messages.length - FAILURES_MAX;
-    const shown = messages.slice(0, FAILURES_MAX);
-    return more > 0 ? [...shown, `${counted(more, "more failure")} of this kind`] : shown;
-  }
+/** What was deleted of the logs, as its line tells it; undefined if that is nothing. */
+function logRecordOf(pruned: PrunedLogs | undefined): PruneRecord | undefined {
+  if (pruned === undefined || pruned.dates.length === 0) return undefined;
+  const { dates, bytes } = pruned;
+  const count = dates.length;
+  return { reason: "event_days", count, bytes, days: count, ranges: rangesOf(dates) };
 }
 
 /** With fewer logs than this, most of them may be too old. */

@@ -8,6 +8,7 @@ import { type StatsFs, statfsSync } from "node:fs";
 import { statfs } from "node:fs/promises";
 import { bytesOfDisk } from "../config/quantity.ts";
 import type { Settings } from "../config/schema.ts";
+import type { Entry } from "../os/folder.ts";
 import type { DataDirectory } from "../store/data-directory.ts";
 
 /** The space on the disk of the images. */
@@ -23,6 +24,28 @@ export interface Space {
 export interface Room {
   readonly bytes: number;
   readonly files: number;
+}
+
+/** No room at all. */
+export const NO_ROOM: Room = { bytes: 0, files: 0 };
+
+/** The room that a file takes. */
+export function roomOf({ allocated }: Entry): Room {
+  return { bytes: allocated, files: 1 };
+}
+
+/** The room of two together. */
+export function together(one: Room, other: Room): Room {
+  return { bytes: one.bytes + other.bytes, files: one.files + other.files };
+}
+
+/** The disk with more room, or with less if the room is negative. */
+export function withRoom(space: Space, { bytes, files }: Room): Space {
+  return {
+    ...space,
+    freeBytes: space.freeBytes + bytes,
+    freeFiles: space.freeFiles + files,
+  };
 }
 
 /**

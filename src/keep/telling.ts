@@ -13,12 +13,13 @@ import {
   rangesOf,
 } from "../catalog/record.ts";
 import { messageOf } from "../errors.ts";
+import { Part } from "../store/data-directory.ts";
 import { type Intent, IntentNote } from "./intent.ts";
 import type { Pruned } from "./prune.ts";
 import type { RoundParts } from "./round.ts";
 
 /** The telling of one round. */
-export class Telling {
+export class Telling implements Disposable {
   /** What the round has deleted. */
   readonly pruned: PruneRecord[] = [];
   private readonly note: IntentNote;
@@ -26,10 +27,10 @@ export class Telling {
   private untold: Intent[];
 
   constructor(
-    private readonly parts: Pick<RoundParts, "directory" | "isRehearsal" | "appendEvent">,
+    private readonly parts: Pick<RoundParts, "directory" | "check" | "isRehearsal" | "appendEvent">,
     private readonly onFailure: (message: string) => void,
   ) {
-    this.note = new IntentNote(parts.directory);
+    this.note = new IntentNote(parts.directory, () => parts.check(Part.images));
     this.untold = parts.isRehearsal ? [] : this.note.read();
   }
 
@@ -54,6 +55,10 @@ export class Telling {
     if (this.untold.length === 0) return;
     this.untold = this.untold.filter((intent) => !this.append(formatInterrupted(intent)));
     this.note.write(this.untold);
+  }
+
+  [Symbol.dispose](): void {
+    this.note[Symbol.dispose]();
   }
 
   /** @returns whether the event log has the line. Deleting goes on without it */

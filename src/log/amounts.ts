@@ -14,6 +14,15 @@ export function counted(count: number, thing: string): string {
   return `${grouped(count)} ${thing}${count === 1 ? "" : "s"}`;
 }
 
+/** How many of a list are shown to a person, unless more fit. */
+const SHOWN_MAX = 5;
+
+/** The first ones of a list for a person, and how many more there are. */
+export function firstOf(lines: readonly string[], most = SHOWN_MAX): string[] {
+  const more = lines.length - most;
+  return more > 0 ? [...lines.slice(0, most), `and ${grouped(more)} more like these`] : [...lines];
+}
+
 /**
  * Bytes in the largest unit that leaves a number of 1 or more; a unit is 1000 of the one before.
  */

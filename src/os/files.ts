@@ -112,9 +112,9 @@ function openFile(path: string, flags: number): number {
   throw new NotAFile(path);
 }
 
-/** `open(path, O_CREAT | O_RDONLY)`: a file that may exist. @throws {SystemError} */
-export function openCreate(path: string, mode: number): number {
-  return open(path, fs.O_CREAT | fs.O_RDONLY | fs.O_NONBLOCK, mode);
+/** `open(path, O_CREAT | access)`: a file that may exist. @throws {SystemError} */
+export function openCreate(path: string, mode: number, access: number): number {
+  return open(path, fs.O_CREAT | access | fs.O_NONBLOCK, mode);
 }
 
 /** `open(path, O_RDONLY | O_DIRECTORY)`. @throws {SystemError} */
@@ -234,13 +234,23 @@ export function syncFileSystem(fd: number): void {
 }
 
 /**
- * `flock(fd, LOCK_EX | LOCK_NB)`. @returns false if another process holds the lock @throws
- * {SystemError}
+ * `flock(fd, LOCK_EX | LOCK_NB)` of a file that is opened for it: for reading, so that its disk can
+ * still be remounted read-only, and where that is not enough (NFS; see flock(2)) for writing.
+ *
+ * @param openFor is given `O_RDONLY` or `O_RDWR`
+ * @returns the descriptor; undefined if another process holds the lock
+ * @throws {SystemError}
  */
-export function lockExclusive(fd: number): boolean {
-  if (c.flock(fd, LOCK_EX | LOCK_NB) >= 0) return true;
-  if (lastErrno() === os.errno.EWOULDBLOCK) return false;
-  throw new SystemError("flock", lastErrno());
+export function openLocked(openFor: (access: number) => number): number | undefined {
+  for (const access of [fs.O_RDONLY, fs.O_RDWR]) {
+    const fd = openFor(access);
+    if (c.flock(fd, LOCK_EX | LOCK_NB) >= 0) return fd;
+    const errno = lastErrno();
+    close(fd);
+    if (errno === os.errno.EWOULDBLOCK) return undefined;
+    if (errno !== os.errno.EBADF || access === fs.O_RDWR) throw new SystemError("flock", errno);
+  }
+  return undefined;
 }
 
 /** `lseek(fd, 0, SEEK_END)`: the file's size in bytes. @throws {SystemError} */

@@ -208,9 +208,14 @@ export class Folder implements Disposable {
     return this.openAt(name, fs.O_CREAT | fs.O_EXCL | fs.O_RDWR | fs.O_NOFOLLOW, FILE_MODE);
   }
 
-  /** Opens a file for reading, and makes an empty one if it is missing. @throws {SystemError} */
-  openCreate(name: string, mode: number): number {
-    return this.openAt(name, fs.O_CREAT | fs.O_RDONLY | fs.O_NOFOLLOW | fs.O_NONBLOCK, mode);
+  /**
+   * Opens a file, and makes an empty one if it is missing.
+   *
+   * @param access `O_RDONLY` or `O_RDWR`
+   * @throws {SystemError}
+   */
+  openCreate(name: string, mode: number, access: number): number {
+    return this.openAt(name, fs.O_CREAT | access | fs.O_NOFOLLOW | fs.O_NONBLOCK, mode);
   }
 
   /** Moves a file to a folder, where it replaces one of that name. @throws {SystemError} */

@@ -101,6 +101,11 @@ export class DataGuard {
     Atomics.store(this.integers, Integer.dataState, state);
   }
 
+  /** What was found last to be wrong, for a person; undefined if nothing was. */
+  get problem(): string | undefined {
+    return this.state === DataState.right ? undefined : this.describe(this.state);
+  }
+
   /** The message for a person. @param reason for `unreadable` */
   describe(state: DataStateNumber, reason = "see the log"): string {
     const { path } = this.directory;

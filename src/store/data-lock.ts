@@ -19,7 +19,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { hostname } from "node:os";
-import { close, lockExclusive, openCreate, PathLook } from "../os/files.ts";
+import { close, openCreate, openLocked, PathLook } from "../os/files.ts";
 import { Integer, type Shared } from "../shared/memory.ts";
 import type { DataDirectory } from "./data-directory.ts";
 
@@ -157,16 +157,9 @@ export class DataLock {
    * @throws {SystemError} of `os/ffi.ts`, and {Error} of node:fs
    */
   reacquire(): boolean {
-    // Open read-only, so the disk can still be remounted read-only.
-    const descriptor = openCreate(this.path, MODE);
+    const descriptor = openLocked((access) => openCreate(this.path, MODE, access));
+    if (descriptor === undefined) return false;
     const before = this.descriptor;
-    let isTaken = false;
-    try {
-      isTaken = lockExclusive(descriptor);
-      if (!isTaken) return false;
-    } finally {
-      if (!isTaken) close(descriptor);
-    }
     Atomics.store(this.integers, Integer.dataLock, descriptor + 1);
     if (before >= 0) close(before);
     try {

@@ -8,7 +8,7 @@ import { fstatSync, readdirSync, readSync, statSync, truncateSync } from "node:f
 import { close, fsync, openAppend, openRead, truncate, writeBytes } from "../os/files.ts";
 import { dayOf, dayOfLog } from "./data-directory.ts";
 
-const LINE_START = /^(\d{4}-\d{2}-\d{2}) \d{2}:\d{2}:\d{2},\d{3} ~ /;
+const RECORD = /^(\d{4}-\d{2}-\d{2}) (\d{2}:\d{2}:\d{2},\d{3}) ~ (.*)$/s;
 
 /** Bytes per read: more than any line has. */
 const PIECE_BYTES = 64 * 1024;
@@ -38,9 +38,20 @@ export function namesIn(folder: string): string[] {
   }
 }
 
-/** The local date of a record, such as `2018-12-30`; undefined if the line is none. */
-export function dateOfRecord(line: string): string | undefined {
-  return LINE_START.exec(line)?.[1];
+/** A line of an event log by its parts, which are those of local time and a text. */
+export interface LogRecord {
+  /** Such as `2018-12-30`. */
+  readonly date: string;
+  /** Such as `23:13:31,620`. */
+  readonly time: string;
+  readonly text: string;
+}
+
+/** Reads a line of an event log; undefined if it is no record. */
+export function readRecord(line: string): LogRecord | undefined {
+  const [, date, time, text] = RECORD.exec(line) ?? [];
+  if (date === undefined || time === undefined || text === undefined) return undefined;
+  return { date, time, text };
 }
 
 /**
@@ -80,7 +91,7 @@ export function daysAtEnds(path: string): number[] {
       .split("\n");
     // Its first line is a partial one.
     const tail = size > PIECE_BYTES ? lines.slice(1) : lines;
-    const days = [...head, ...tail].map((line) => dayOf(dateOfRecord(line) ?? ""));
+    const days = [...head, ...tail].map((line) => dayOf(readRecord(line)?.date ?? ""));
     return [...new Set(days.filter((day) => day !== undefined))];
   });
 }

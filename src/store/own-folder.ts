@@ -47,6 +47,17 @@ export function writeOwn(
   isDurable: boolean,
 ): void {
   using own = openOwn(directory);
+  writeIn(own, directory, name, text, isDurable);
+}
+
+/** The same in the open folder, whatever is at its path by now. @throws {SystemError} */
+export function writeIn(
+  own: Folder,
+  directory: DataDirectory,
+  name: string,
+  text: string,
+  isDurable: boolean,
+): void {
   const unfinished = `${name}.new`;
   own.unlink(unfinished);
   const fd = own.create(unfinished);

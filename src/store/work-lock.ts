@@ -6,7 +6,7 @@
  * @module
  */
 
-import { close, lockExclusive } from "../os/files.ts";
+import { close, openLocked } from "../os/files.ts";
 import type { DataDirectory } from "./data-directory.ts";
 import { giveToOwner, openOwn } from "./own-folder.ts";
 
@@ -29,23 +29,17 @@ export class WorkLock implements Disposable {
    * @throws {SystemError} and {Error} of node:fs
    */
   static tryToTake(directory: DataDirectory, work: Work): WorkLock | undefined {
-    let fd: number;
     try {
       using own = openOwn(directory);
-      fd = own.openCreate(`${work}.lock`, MODE);
+      const fd = openLocked((access) => own.openCreate(`${work}.lock`, MODE, access));
+      if (fd === undefined) return undefined;
       giveToOwner(fd, directory);
+      return new WorkLock(fd);
     } catch (error) {
       const { code = "" } = error as NodeJS.ErrnoException;
       if (["ENOSPC", "EDQUOT"].includes(code)) return new WorkLock(undefined);
       throw error;
     }
-    let isTaken = false;
-    try {
-      isTaken = lockExclusive(fd);
-    } finally {
-      if (!isTaken) close(fd);
-    }
-    return isTaken ? new WorkLock(fd) : undefined;
   }
 
   [Symbol.dispose](): void {

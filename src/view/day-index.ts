@@ -5,7 +5,6 @@
  * @module
  */
 
-import { statSync } from "node:fs";
 import { Day, type DayImage } from "../catalog/day.ts";
 import type { StoredImage } from "../catalog/day-follower.ts";
 import { Folder } from "../os/folder.ts";
@@ -141,7 +140,7 @@ export class DayIndexes {
    */
   of(date: string, isFollowed: boolean): DayIndex | undefined {
     const path = this.directory.dateFolder(date);
-    const stamp = unlessMissing(() => stampNow(path));
+    const stamp = unlessMissing(() => stampOf(path));
     const known = this.days.get(date);
     this.days.delete(date);
     if (stamp === undefined) return undefined;
@@ -165,14 +164,4 @@ export class DayIndexes {
     using folder = Folder.open(path);
     return new DayIndex(new Day(date, folder.eachName()), stamp);
   }
-}
-
-/** How long the time of a folder may stay the same while its names change, in milliseconds. */
-const TICK_MS = 50;
-
-/** Just after a change, it is another one each time. */
-function stampNow(path: string): string {
-  const stamp = stampOf(path);
-  const isRecent = Math.abs(Date.now() - statSync(path).mtimeMs) < TICK_MS;
-  return isRecent ? `${stamp} ${performance.now()}` : stamp;
 }

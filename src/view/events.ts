@@ -8,7 +8,7 @@ import { statSync } from "node:fs";
 import { unlessMissing } from "../os/missing.ts";
 import { type DataDirectory, dateOf, dayOf } from "../store/data-directory.ts";
 import type { HubEvent } from "../page/answers.ts";
-import { datedLogs, linesOf } from "../store/log-files.ts";
+import { datedLogs, linesOf, readRecord } from "../store/log-files.ts";
 import { filterIn, numberIn, Refused, timeIn } from "./query.ts";
 
 /** Most lines in one list. */
@@ -22,14 +22,12 @@ const BYTES_MAX = 50e6;
 /** Most points of a curve. */
 const POINTS_MAX = 2000;
 
-const LINE = /^(\d{4}-\d{2}-\d{2}) (\d{2}:\d{2}:\d{2},\d{3}) ~ (.*)$/s;
 const NUMBER = /^\s*(-?\d+(?:\.\d+)?)\s*(\D.{0,15})?$/;
 
 /** Reads a line of the log; undefined if it is no record. */
 function readLine(line: string): HubEvent | undefined {
-  const [, date, time, text] = LINE.exec(line) ?? [];
-  if (date === undefined || time === undefined || text === undefined) return undefined;
-  return eventOf(date, time, text);
+  const read = readRecord(line);
+  return read && eventOf(read.date, read.time, read.text);
 }
 
 /** A line by its parts. @param time such as `23:13:31,620` */

@@ -56,8 +56,8 @@ describe.each(["tree", "tar"] as const)("Archive with format %s", (format) => {
     place.image("2021-09-22", "Gate");
     await fill();
     const later = place.image(DAY, "Late");
-    expect(archive().problem()).toBeUndefined();
-    expect(archive().days()).toEqual(["2021-09-22", DAY]);
+    expect(archive().look().problem).toBeUndefined();
+    expect(archive().look().dates).toEqual(["2021-09-22", DAY]);
     using day = archive().open(DAY);
     using folder = local();
     expect(day?.has(name, folder)).toBe(true);
@@ -135,7 +135,7 @@ describe.each(["tree", "tar"] as const)("Archive with format %s", (format) => {
     place.image(DAY, "Barn");
     await fill();
     rmSync(join(place.archive, `manifests/${DAY}.sha256`));
-    expect(archive().days()).toEqual([]);
+    expect(archive().look().dates).toEqual([]);
     expect(archive().open(DAY)).toBeUndefined();
   });
 
@@ -157,11 +157,11 @@ describe.each(["tree", "tar"] as const)("Archive with format %s", (format) => {
     using folder = local();
     renameSync(place.archive, `${place.archive}-away`);
     expect(() => day?.has(name, folder)).toThrow("is not there");
-    expect(archive().problem()).toContain("is not there");
+    expect(archive().look().problem).toContain("is not there");
     expect(() => archive().open(DAY)).toThrow("is not there");
     renameSync(`${place.archive}-away`, place.archive);
     rmSync(join(place.archive, ".imagehub-archive"));
-    expect(archive().problem()).toContain("is no archive yet");
+    expect(archive().look().problem).toContain("is no archive yet");
     expect(() => archive().open(DAY)).toThrow("is no archive yet");
   });
 

@@ -1,12 +1,21 @@
 import { describe, expect, test } from "bun:test";
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+} from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { Archive } from "../../src/archive/archive.ts";
+import { archiveDays } from "../../src/archive/round.ts";
 import { ArchiveRoot } from "../../src/archive/root.ts";
 import { DataDirectory } from "../../src/store/data-directory.ts";
 import { LoopDisk } from "../faults/disk.ts";
-import { Place, run } from "../support/archive/days.ts";
+import { Place, run, TODAY } from "../support/archive/days.ts";
 import { forEachTest } from "../support/for-each-test.ts";
 import { lacksMount } from "../support/machine/file-system.ts";
 
@@ -21,6 +30,21 @@ forEachTest(
 const MARK = ".imagehub-archive";
 const another = () => new DataDirectory(join(place.path, "other"));
 const open = (fstab?: string) => ArchiveRoot.openToWrite(place.archive, place.directory, fstab);
+
+const mark = (): string => readFileSync(join(place.archive, MARK), "utf8");
+
+/** Opens the archive as that of another path. @returns how it was called before */
+function openFor(path: string): string | undefined {
+  using root = ArchiveRoot.openToWrite(place.archive, new DataDirectory(path));
+  return root.formerOwner;
+}
+
+/** Copies the data directory, with all that is in it. */
+function copy(to: string): string {
+  const path = join(place.path, to);
+  run("/", "cp", "-a", place.directory.path, path);
+  return path;
+}
 
 describe("ArchiveRoot", () => {
   test("opens a marked directory, and removes the unfinished file of an earlier run", () => {
@@ -98,7 +122,7 @@ describe("An archive of another data directory", () => {
     );
     // No answer of it lets an image be deleted.
     const archive = new Archive(place.settings, another());
-    expect(archive.problem()).toContain("is the archive of");
+    expect(archive.look().problem).toContain("is the archive of");
     expect(() => archive.open("2021-09-23")).toThrow("is the archive of");
     expect(ArchiveRoot.init(place.archive, another())).toBe(true);
     openOther()[Symbol.dispose]();
@@ -110,6 +134,76 @@ describe("An archive of another data directory", () => {
     const link = join(place.path, "link");
     symlinkSync(place.directory.path, link);
     ArchiveRoot.openToWrite(place.archive, new DataDirectory(link))[Symbol.dispose]();
+  });
+});
+
+describe("An archive of a data directory that has another name by now", () => {
+  test("is known by its key", () => {
+    open()[Symbol.dispose]();
+    const moved = join(place.path, "moved");
+    renameSync(place.directory.path, moved);
+    expect(new Archive(place.settings, new DataDirectory(moved)).look().problem).toBeUndefined();
+    expect(openFor(moved)).toBe(`${hostname()}:${place.directory.path}`);
+    expect(mark()).toContain(`Data directory: ${hostname()}:${moved}\n`);
+    expect(openFor(moved)).toBeUndefined();
+  });
+
+  test("is refused without the key, also if the mark is that of an earlier version", () => {
+    open()[Symbol.dispose]();
+    rmSync(place.directory.own, { recursive: true });
+    expect(() => openFor(copy("copy"))).toThrow("is the archive of");
+    // Under its own name it is accepted, and the key is known from then on.
+    open()[Symbol.dispose]();
+    openFor(copy("later"));
+  });
+
+  test("belongs to the copy that takes it first, and the others are refused", () => {
+    open()[Symbol.dispose]();
+    const [first, second] = [copy("first"), copy("second")];
+    openFor(first);
+    for (const path of [second, place.directory.path])
+      expect(() => openFor(path)).toThrow(`is the archive of ${hostname()}:${first}, and this is`);
+  });
+
+  test("is not that of a copy once the directory itself has archived a day", async () => {
+    open()[Symbol.dispose]();
+    const path = copy("copy");
+    place.image("2021-09-23", "Barn");
+    const round = async () =>
+      await archiveDays(place.settings, place.directory, { today: TODAY, log });
+    const lines: string[] = [];
+    const log = { info: () => undefined, warn: (line: string) => void lines.push(line) };
+    expect((await round()).days).toHaveLength(1);
+    expect(() => openFor(path)).toThrow("is the archive of");
+    const before = mark();
+    await round();
+    expect([mark(), lines]).toEqual([before, []]);
+    const data = join(place.path, "moved");
+    renameSync(place.directory.path, data);
+    await archiveDays(place.settings, new DataDirectory(data), { today: TODAY, log });
+    expect(lines).toEqual([
+      `The archive ${place.archive} was that of ${hostname()}:${place.directory.path}, which this data directory was called before: now it is that of ${hostname()}:${data}`,
+    ]);
+  });
+
+  test("may be one of several that take turns", async () => {
+    const disks = ["a", "b"].map((name) => join(place.path, name));
+    for (const [second, disk] of [...disks, ...disks].entries()) {
+      place.archive = disk;
+      ArchiveRoot.init(disk, place.directory);
+      place.image("2021-09-23", "Barn", second);
+      await archiveDays(place.settings, place.directory, { today: TODAY });
+    }
+    const moved = join(place.path, "moved");
+    renameSync(place.directory.path, moved);
+    for (place.archive of disks) openFor(moved);
+    expect(readFileSync(`${moved}/.imagehub/archive-keys`, "utf8").split("\n")).toHaveLength(3);
+  });
+
+  test("needs no place for the key", () => {
+    place.put(place.directory.own, "a file in its place");
+    open()[Symbol.dispose]();
+    open()[Symbol.dispose]();
   });
 });
 

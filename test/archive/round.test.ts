@@ -22,9 +22,11 @@ import { UnchangedDays } from "../../src/archive/unchanged.ts";
 import { verifyDay } from "../../src/archive/verify.ts";
 import { readDays } from "../../src/catalog/catalog.ts";
 import { imageName } from "../../src/protocol/names.ts";
+import { Folder } from "../../src/os/folder.ts";
 import { DataDirectory, Part } from "../../src/store/data-directory.ts";
 import { JPEG, judge, nameOf, Place, run, TODAY } from "../support/archive/days.ts";
 import { forEachTest } from "../support/for-each-test.ts";
+import { Later } from "../support/machine/later.ts";
 import { guardAt } from "../support/store/data-guard.ts";
 
 let place: Place;
@@ -219,6 +221,7 @@ describe.each(["tree", "tar"] as const)("archiveDays with format %s", (format) =
     const onProgress = (date: string): void => void looked.push(date);
     const round = async () => await archive({ unchanged, onProgress });
     expect(await round()).toMatchObject({ files: 1 });
+    using _ = new Later();
     await round();
     looked.length = 0;
     expect(await round()).toMatchObject({ files: 0, problems: [] });
@@ -228,6 +231,49 @@ describe.each(["tree", "tar"] as const)("archiveDays with format %s", (format) =
     await round();
     rmSync(join(place.archive, "manifests"), { recursive: true });
     expect(await round()).toMatchObject({ days: [DAY] });
+  });
+
+  test("copies again what is missing in the archive, and finds it without a look at each", async () => {
+    const unchanged = new UnchangedDays(place.directory);
+    for (let second = 0; second < 3; second++) place.image(DAY, "Barn", second);
+    place.log(DAY);
+    const lines: string[] = [];
+    const log = { info: (line: string) => void lines.push(line), warn: () => undefined };
+    const round = async () => await archive({ unchanged, log });
+    await round();
+    using _ = new Later();
+    expect(await round()).toMatchObject({ files: 0 });
+    const all = judge(place.archive);
+    const [image, record] = [all[1]!, all[3]!];
+    const isTree = format === "tree";
+    for (const [lost, files] of isTree
+      ? ([
+          [image, 1],
+          [record, 1],
+          [`images/${DAY}`, 3],
+        ] as const)
+      : ([[`${DAY}.tar`, 4]] as const)) {
+      rmSync(join(place.archive, lost), { recursive: true });
+      expect(await archive({ isDryRun: true })).toMatchObject({ files });
+      expect(await round()).toMatchObject({ days: [], files, mended: 0, problems: [] });
+      expect(judge(place.archive)).toEqual(all);
+      expect(lines.at(-1)).toBe(`Copied files of ${DAY} to the archive again`);
+      using looks = spyOn(Folder.prototype, "entry");
+      expect(await round()).toMatchObject({ files: 0 });
+      // Twice here, and never in the archive.
+      const copies = looks.mock.calls.filter(([name]) => name === image.split("/").at(-1));
+      expect(copies).toHaveLength(2);
+    }
+  });
+
+  test("says what is missing in the archive and is another one here", async () => {
+    const name = place.image(DAY, "Barn");
+    await archive();
+    rmSync(join(place.archive, format === "tree" ? imagePath(DAY, "Barn") : `${DAY}.tar`));
+    writeFileSync(join(place.directory.dateFolder(DAY), name), "another");
+    expect((await archive()).problems).toEqual([
+      `Cannot archive ${DAY}: ${imagePath(DAY, "Barn")} is damaged or missing in the archive, and has another content here`,
+    ]);
   });
 
   test("continues what an earlier run had no time for", async () => {
@@ -334,6 +380,18 @@ describe.each(["tree", "tar"] as const)("archiveDays with a damaged copy in a %s
     if (format === "tree") expect(judge(place.archive)).toHaveLength(2);
   });
 
+  test.skipIf(format === "tree")("ends a repair that had no time for the checksum", async () => {
+    place.image(DAY, "Barn");
+    await archive();
+    damage("Barn");
+    await archive({ dates: [DAY] });
+    rmSync(join(place.archive, `${DAY}-2.tar.sha256`));
+    expect(await archive({ isDryRun: true })).toMatchObject({ files: 0 });
+    expect(place.names()).not.toContain(`${DAY}-2.tar.sha256`);
+    expect(await archive()).toMatchObject({ files: 0, problems: [] });
+    run(place.archive, "sha256sum", "--check", "--strict", "--quiet", `${DAY}-2.tar.sha256`);
+  });
+
   test("leaves it if the image here is another one", async () => {
     place.image(DAY, "Barn");
     await archive();
@@ -375,15 +433,6 @@ test("archiveDays leaves one image that cannot be read out of the tar, and write
   expect(judge(place.archive)).toHaveLength(4);
   const text = run(place.archive, "tar", "xOf", `${DAY}-2.tar`, `manifests/${DAY}.sha256`);
   expect(text).toBe(readFileSync(join(place.archive, `manifests/${DAY}.sha256`), "utf8"));
-});
-
-test("archiveDays copies a file again that is missing in the archive, when its day is named", async () => {
-  place.image(DAY, "Barn");
-  await archive();
-  rmSync(join(place.archive, imagePath(DAY, "Barn")));
-  expect(await archive()).toMatchObject({ files: 0 });
-  expect(await archive({ dates: [DAY] })).toMatchObject({ files: 1, problems: [] });
-  expect(judge(place.archive)).toEqual([imagePath(DAY, "Barn")]);
 });
 
 test("archiveDays archives nothing of today or later, also if it is named", async () => {

@@ -44,6 +44,7 @@ test("verifyDay finds images that are not whole, and names that are not the hub'
       `${path("Empty")} is empty`,
       `${path("Text")} is no JPEG`,
     ],
+    notes: [],
   });
 });
 
@@ -108,6 +109,28 @@ test("verifyDay finds a tar whose checksum is missing", async () => {
   await fill();
   rmSync(join(place.archive, `${DAY}.tar.sha256`));
   expect((await verify()).problems).toEqual([`${DAY}.tar.sha256 in the archive is missing`]);
+});
+
+test("verifyDay has a note, and no problem, of a damaged tar whose files are good in another", async () => {
+  place.format = "tar";
+  place.image(DAY, "Barn");
+  place.image(DAY, "Gate", 1);
+  await fill();
+  flip(join(place.archive, `${DAY}.tar`), 20_000);
+  expect((await verify()).problems).toHaveLength(2);
+  await archiveDays(place.settings, place.directory, { today: TODAY, dates: [DAY] });
+  const note = `${DAY}.tar in the archive is not what ${DAY}.tar.sha256 says, but the archive has a good copy of each file of ${DAY}`;
+  expect(await verify()).toMatchObject({ problems: [], notes: [note] });
+  // Now the good copy is not good either.
+  flip(join(place.archive, `${DAY}-2.tar`), 20_000);
+  expect(await verify()).toMatchObject({
+    problems: [
+      expect.stringContaining("is not what its manifest says"),
+      expect.stringContaining(`${DAY}.tar `),
+      expect.stringContaining(`${DAY}-2.tar `),
+    ],
+    notes: [],
+  });
 });
 
 test("verifyDay needs no archive", async () => {

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, setSystemTime, test } from "bun:test";
 import {
   existsSync,
   mkdirSync,
@@ -11,7 +11,9 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { type CatalogDay, readDays } from "../../src/catalog/catalog.ts";
+import { forEachTest } from "../support/for-each-test.ts";
 import { DataDirectory } from "../../src/store/data-directory.ts";
+import { Later } from "../support/machine/later.ts";
 import { tempDir, type TempDir } from "../support/machine/temp.ts";
 
 let temp: TempDir;
@@ -181,6 +183,11 @@ describe("readDays", () => {
 const kept = (): string => join(directory.own, "days.json");
 
 describe("a summary that was kept", () => {
+  forEachTest(
+    () => new Later(),
+    () => undefined,
+  );
+
   test("is used while its folder is as it was, for a day that is over", () => {
     image("2021-09-23", "Barn", 1, 10);
     image("2021-09-25", "Barn", 1, 10);
@@ -212,6 +219,13 @@ describe("a summary that was kept", () => {
     rmSync(directory.own, { recursive: true });
     expect(found).toEqual(days()[0]);
     expect(found).toMatchObject({ date: "2021-09-23" });
+  });
+
+  test("is not kept of a folder that has changed just now", () => {
+    setSystemTime();
+    image("2021-09-23", "Barn", 1, 10);
+    days();
+    expect(existsSync(kept())).toBe(false);
   });
 
   test("is not written where that is not wished", () => {

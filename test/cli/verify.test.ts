@@ -1,5 +1,5 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
-import { mkdirSync, renameSync, rmSync, truncateSync } from "node:fs";
+import { mkdirSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { EXIT } from "../../src/errors.ts";
 import { JPEG, nameOf } from "../support/archive/days.ts";
@@ -59,10 +59,30 @@ describe("imagehub verify", () => {
           bytes: JPEG.byteLength,
           archived: 2,
           problems: [expect.stringContaining("Gate"), expect.stringContaining("Barn")],
+          notes: [],
         },
       ],
       problems: [],
       isStopped: false,
+    });
+  });
+
+  test("says that all is well, and what was repaired", async () => {
+    home.format = "tar";
+    home.image(DAY, "Barn");
+    await home.cli("archive");
+    const tar = join(home.archive, `${DAY}.tar`);
+    const bytes = readFileSync(tar);
+    bytes[20_000]! ^= 1;
+    writeFileSync(tar, bytes);
+    expect((await home.cli("verify")).status).toBe(EXIT.failure);
+    expect((await home.cli("archive", DAY)).status).toBe(EXIT.ok);
+    expect(await home.cli("verify")).toEqual({
+      status: EXIT.ok,
+      stdout:
+        `${DAY}.tar in the archive is not what ${DAY}.tar.sha256 says, but the archive has a good copy of each file of ${DAY}\n` +
+        "1 day, 1 file (65.3 kB) read; 1 day (1 file) in the archive: all is well\n",
+      stderr: "",
     });
   });
 

@@ -5,7 +5,8 @@
  */
 
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
-import { closeSync, mkdirSync, openSync, readdirSync, statfsSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, readdirSync, renameSync, statfsSync } from "node:fs";
+import { freePort } from "../../scripts/lib/free-port.ts";
 import { daysAfter } from "../../src/protocol/calendar.ts";
 import { parseRecord } from "../../src/catalog/record.ts";
 import { LoopDisk } from "../faults/disk.ts";
@@ -204,6 +205,33 @@ test("a command deletes beside a running hub, and only one deletes at a time", a
     await held.exited;
   }
   expect(readdirSync(directory.images)).toHaveLength(4);
+});
+
+test("a command deletes nothing in a directory that the running hub refuses", async () => {
+  using home = tempDir();
+  const data = `${home.path}/imagehub_data`;
+  fillDays(dataDirectory(data), today(), 5, 3, 1000);
+  const env = { TZ: "UTC", IMAGEHUB_HTTP_LISTEN: `127.0.0.1:${freePort()}` };
+  await using hub = await startHub({ dir: home.path, timezone: "UTC", env });
+  // As if its disk were unmounted, with a former data directory below.
+  renameSync(data, `${data}-away`);
+  const dates = fillDays(dataDirectory(data), today(), 5, 3, 1000);
+  await answered(
+    async () => await statusOf(hub),
+    (status) => status.data_directory_problem !== null,
+  );
+  const main = `${import.meta.dir}/../../src/main.ts`;
+  for (const options of [[], ["--dry-run"]]) {
+    const { exitCode, stderr } = Bun.spawnSync(
+      [process.execPath, main, "prune", "--path", home.path, ...options],
+      { env: { ...process.env, ...env, IMAGEHUB_KEEP_DAYS: "3" } },
+    );
+    expect(stderr.toString()).toContain(
+      `Nothing is deleted, as the running hub stores nothing here: The data directory ${data} is another one than at the start`,
+    );
+    expect(exitCode).toBe(73);
+  }
+  expect(datesOf(dataDirectory(data))).toEqual(dates);
 });
 
 describe.skipIf(lacksMount())("a hub with an archive", () => {

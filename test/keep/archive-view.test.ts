@@ -1,9 +1,12 @@
-import { expect, test } from "bun:test";
+import { expect, spyOn, test } from "bun:test";
 import { closeSync, openSync, readFileSync, readSync, writeSync } from "node:fs";
+import { constants } from "node:os";
 import { join } from "node:path";
 import { archiveDays } from "../../src/archive/round.ts";
 import { ArchiveView } from "../../src/keep/archive-view.ts";
 import { Pruner } from "../../src/keep/prune.ts";
+import { SystemError } from "../../src/os/ffi.ts";
+import { Folder } from "../../src/os/folder.ts";
 import { LoopDisk } from "../faults/disk.ts";
 import { Place, run, TODAY } from "../support/archive/days.ts";
 import { forEachTest } from "../support/for-each-test.ts";
@@ -79,6 +82,17 @@ test.skipIf(lacksMount())("an image is deleted only if its copy is good on its d
   const again = { today: TODAY, dates: [DAY] };
   expect(await archiveDays(place.settings, place.directory, again)).toMatchObject({ mended: 1 });
   expect(await prune()).toBe(1);
+});
+
+test("a part of the archive that cannot be read is why nothing is known to be in it", async () => {
+  place.image(DAY, "Barn");
+  await fill();
+  using _ = spyOn(Folder.prototype, "names").mockImplementation(function (this: Folder) {
+    throw new SystemError("getdents64", constants.errno.EIO, this.path);
+  });
+  using archive = ArchiveView.of(place.settings, place.directory)!;
+  expect([...archive.dates]).toEqual([]);
+  expect(archive.problem).toContain("EIO");
 });
 
 test("a log that another hub has archived under this name does not count", async () => {

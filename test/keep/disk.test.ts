@@ -118,6 +118,23 @@ describe.skipIf(lacksMount())("min_free", () => {
     expect(gone * 131_072).toBeLessThan(5 * MB);
   });
 
+  test.each([
+    ["all", 6, ["days"]],
+    ["a part", 11, ["days", "min_free"]],
+  ] as const)("a rehearsal counts what another rule frees: %s", async (_, wanted, reasons) => {
+    fill(48, 1000);
+    const grow = 'for path; do fallocate -n -l 131072 "$path"; done';
+    Bun.spawnSync(["sh", "-c", grow, "sh", ...paths()]);
+    leave(4 * MB);
+    // The day that is too old has 6 MB on the disk, and 48 kB by its sizes.
+    const keep = { days: 4, min_free: wanted * MB };
+    const rehearsed = await round(keep, { isRehearsal: true });
+    expect(paths()).toHaveLength(6 * 48);
+    const { pruned, problems } = await round(keep);
+    expect([rehearsed.pruned, rehearsed.problems]).toEqual([pruned, problems]);
+    expect(pruned.map(({ reason }) => reason)).toEqual([...reasons]);
+  });
+
   test("leaves images with other hard links, because that frees nothing", async () => {
     fill(48, 40_000);
     mkdirSync(`${disk.path}/snapshot`);

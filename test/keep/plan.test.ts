@@ -31,6 +31,7 @@ function decide(keep: Partial<Keep>, situation: Partial<Situation> = {}): Plan {
     spared: new Set(),
     unarchived: new Set(),
     missingBytes: 0,
+    isUrgentOnly: false,
     ...situation,
   });
 }

@@ -12,6 +12,7 @@ import {
 import { dirname } from "node:path";
 import type { Folder } from "../../src/os/folder.ts";
 import type { Deletion } from "../../src/keep/plan.ts";
+import { EnoughBytes } from "../../src/keep/enough.ts";
 import { type Pruned, Pruner, type PruneParts } from "../../src/keep/prune.ts";
 import { DataDirectoryGone } from "../../src/store/data-guard.ts";
 import type { DataDirectory } from "../../src/store/data-directory.ts";
@@ -35,11 +36,8 @@ afterEach(() => {
   temp[Symbol.dispose]();
 });
 
-async function prune(
-  deletion: Partial<Deletion>,
-  parts: Partial<PruneParts> = {},
-): Promise<Pruned> {
-  const pruner = new Pruner({
+function pruner(parts: Partial<PruneParts> = {}): Pruner {
+  return new Pruner({
     directory,
     check: () => undefined,
     protectedNames: () => new Set(),
@@ -51,7 +49,13 @@ async function prune(
     onFailure: (message) => failures.push(message),
     ...parts,
   });
-  return await pruner.run({
+}
+
+async function prune(
+  deletion: Partial<Deletion>,
+  parts: Partial<PruneParts> = {},
+): Promise<Pruned> {
+  return await pruner(parts).run({
     reason: "days",
     candidates: [{ date: DATE }],
     bytes: all,
@@ -68,6 +72,7 @@ describe("Pruner", () => {
       reason: "days",
       images: 2,
       bytes: 1500,
+      freed: { bytes: expect.any(Number), files: 2 },
       error: undefined,
       days: [{ date: DATE, cameras: undefined, until: undefined }],
     });
@@ -230,6 +235,24 @@ describe("Pruner", () => {
     const archived = (date: string) => (name: string) => name !== "" && fails(date).size === 0;
     expect(await prune({ candidates }, { archived })).toMatchObject({ images: 1 });
     expect(datesOf(directory)).toEqual([DATE]);
+  });
+
+  test("tells what is gone if the disk cannot say any more whether that is enough", async () => {
+    const dates = [DATE, "2021-09-24"];
+    for (const date of dates) addImage(directory, date, "10:00");
+    const enough = new EnoughBytes(all);
+    let asked = 0;
+    enough.isReached = () => {
+      if (asked++ > 0) throw new Error("input/output error");
+      return false;
+    };
+    const pruned = await pruner().run(
+      { reason: "days", candidates: dates.map((date) => ({ date })), bytes: all },
+      enough,
+    );
+    expect(pruned).toMatchObject({ images: 1, days: [{ date: DATE }] });
+    expect(datesOf(directory)).toEqual(["2021-09-24"]);
+    expect(failures).toEqual(["Cannot delete images of 2021-09-24: input/output error"]);
   });
 
   test("gives a day up if none of its images can be deleted", async () => {

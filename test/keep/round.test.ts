@@ -1,10 +1,20 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { readdirSync, readFileSync, writeFileSync, mkdirSync, linkSync, rmSync } from "node:fs";
+import {
+  existsSync,
+  readdirSync,
+  readFileSync,
+  writeFileSync,
+  mkdirSync,
+  linkSync,
+  renameSync,
+  rmSync,
+} from "node:fs";
 import { defaultSettings, type Settings } from "../../src/config/schema.ts";
 import { type Round, type RoundParts, runRound } from "../../src/keep/round.ts";
 import type { SeenDays } from "../../src/shared/messages.ts";
 import { DataDirectoryGone } from "../../src/store/data-guard.ts";
-import type { DataDirectory } from "../../src/store/data-directory.ts";
+import { type DataDirectory, Part } from "../../src/store/data-directory.ts";
+import { Later } from "../support/machine/later.ts";
 import { tempDir, type TempDir } from "../support/machine/temp.ts";
 import { addImage, dataDirectory, datesOf, namesOf } from "../support/store/days.ts";
 
@@ -59,6 +69,11 @@ function takesNothing(): never {
   throw new Error("no space left");
 }
 
+/** The logs have got another disk. */
+function refusesLogs(part: Part): void {
+  if (part === Part.logs) throw new DataDirectoryGone("another disk");
+}
+
 /** Four images of 1,000 bytes on each of five days. */
 function fill(): void {
   for (const date of ALL)
@@ -83,7 +98,7 @@ describe("a round", () => {
     expect(holdings.images).toBe(16);
     expect(datesOf(directory)).toEqual(ALL.slice(1));
     expect(events).toEqual(["Pruned 1 day, 4 images, 4.0 kB: days (2021-09-21)"]);
-    expect(readdirSync(directory.own)).toEqual(["days.json"]);
+    expect(existsSync(`${directory.own}/pruning.json`)).toBe(false);
   });
 
   test("holds all images to a size, by the hour", async () => {
@@ -159,6 +174,7 @@ describe("a round", () => {
   });
 
   test("counts the files again before it believes a summary", async () => {
+    using _ = new Later();
     fill();
     await round({});
     const file = `${directory.own}/days.json`;
@@ -303,7 +319,7 @@ describe("a round", () => {
     ]);
     await round({});
     expect(events).toHaveLength(1);
-    expect(readdirSync(directory.own)).toEqual(["days.json"]);
+    expect(existsSync(`${directory.own}/pruning.json`)).toBe(false);
   });
 
   test("deletes also while the event log takes nothing, and tells it later", async () => {
@@ -323,12 +339,57 @@ describe("a round", () => {
     fill();
     let calls = 0;
     const check = (): void => {
-      if (calls++ > 0) throw new DataDirectoryGone("another disk");
+      // At the note, and at the first day.
+      if (calls++ > 1) throw new DataDirectoryGone("another disk");
     };
     const ends = round({ days: 1 }, { check });
     expect(await ends.catch((error: unknown) => String(error))).toContain("another disk");
     expect(events).toEqual(["Pruned 1 day, 4 images, 4.0 kB: days (2021-09-21)"]);
     expect(datesOf(directory)).toEqual(ALL.slice(1));
+  });
+
+  test("keeps its note in the directory that it tells of, and out of another one", async () => {
+    fill();
+    let isGone = false;
+    const check = (): void => {
+      if (isGone) throw new DataDirectoryGone("another disk");
+    };
+    const has = (): boolean => {
+      if (isGone) return true;
+      // As if its disk were unmounted, with a former data directory below.
+      renameSync(directory.path, `${directory.path}-away`);
+      addImage(dataDirectory(directory.path), "2021-09-22", "10:00");
+      isGone = true;
+      return true;
+    };
+    const archive: RoundParts["archive"] = {
+      problem: undefined,
+      dates: new Set(ALL),
+      has: () => has,
+      hasLog: () => true,
+    };
+    const keep = { days: 2, max_bytes: 12_000 };
+    const ends = round(keep, { check, archive, appendEvent: check });
+    try {
+      expect(await ends.catch((error: unknown) => String(error))).toContain("another disk");
+      expect(readdirSync(directory.path).toSorted()).toEqual(["images", "logs"]);
+      const note = readFileSync(`${directory.path}-away/.imagehub/pruning.json`, "utf8");
+      expect(note).toBe('[{"reason":"days","from":"2021-09-21","to":"2021-09-21"}]');
+    } finally {
+      rmSync(directory.path, { recursive: true });
+      renameSync(`${directory.path}-away`, directory.path);
+    }
+  });
+
+  test("tells of no event log if the directory is another one before any is deleted", async () => {
+    fill();
+    for (const date of ["2021-09-19", "2021-09-20", "2021-09-24"])
+      writeFileSync(`${directory.eventLog}.${date}`, "x");
+    const ends = round({ event_days: 2 }, { check: refusesLogs });
+    expect(await ends.catch((error: unknown) => String(error))).toContain("another disk");
+    expect(readdirSync(directory.logs)).toHaveLength(3);
+    await round({});
+    expect(events).toEqual([]);
   });
 
   test("changes nothing in a rehearsal", async () => {

@@ -6,6 +6,7 @@ import { DataDirectory } from "../../src/store/data-directory.ts";
 import { openOwn, writeOwn } from "../../src/store/own-folder.ts";
 import { WorkLock } from "../../src/store/work-lock.ts";
 import { forEachTest } from "../support/for-each-test.ts";
+import { Later } from "../support/machine/later.ts";
 import { tempDir } from "../support/machine/temp.ts";
 
 let path: string;
@@ -43,7 +44,9 @@ describe("the hub's own folder", () => {
     mkdirSync(`${directory.images}/2021-09-23`, { recursive: true });
     chownSync(path, 65_534, 60);
     WorkLock.tryToTake(directory, "prune")?.[Symbol.dispose]();
-    new IntentNote(directory).write([{ reason: "days", from: "2021-09-23", to: "2021-09-23" }]);
+    using note = new IntentNote(directory, () => undefined);
+    note.write([{ reason: "days", from: "2021-09-23", to: "2021-09-23" }]);
+    using _ = new Later();
     readDays(directory, { today: "2021-09-25", keeps: true });
     const names = readdirSync(directory.own);
     expect(names.toSorted()).toEqual(["days.json", "prune.lock", "pruning.json"]);
