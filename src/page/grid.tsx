@@ -102,10 +102,10 @@ export function Grid({ images, target, eventsOf, onScroll, link }: GridProps) {
   // The keyboard is where it was before the image was opened.
   useEffect(() => {
     if (wanted?.isMarked !== true || images.at(wanted.index)?.name !== lookedAt.name) return;
-    const cell = scroller.current!.querySelector<HTMLElement>(`[data-index="${wanted.index}"]`);
-    if (cell === null) return;
+    const image = scroller.current!.querySelector<HTMLElement>(`[data-index="${wanted.index}"]`);
+    if (image === null) return;
     lookedAt.name = "";
-    if (document.activeElement === document.body) cell.focus({ preventScroll: true });
+    if (document.activeElement === document.body) image.focus({ preventScroll: true });
   });
 
   function scrolled(): void {
