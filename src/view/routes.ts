@@ -166,7 +166,7 @@ async function thumbnail(
   };
   const body = await site.thumbnails.of(`${width} ${date} ${name}`, width, read, gone);
   // What is kept must not move to another thread with the answer.
-  return { status: 200, type: "image/jpeg", body: body.slice(), headers: IMMUTABLE };
+  return { status: 200, type: "image/jpeg", body: new Uint8Array(body), headers: IMMUTABLE };
 }
 
 const IMMUTABLE = { "Cache-Control": "private, max-age=31536000, immutable" };
