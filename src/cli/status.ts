@@ -6,6 +6,7 @@
 
 import { EXIT, type ExitStatus, FatalError, messageOf } from "../errors.ts";
 import type { Settings } from "../config/schema.ts";
+import { type PublicCertificate, readPublic } from "../http/certificate.ts";
 import { OFF, parseListen, urlOf } from "../net/listen-address.ts";
 import { type NodeStatus, type Status, statusSchema } from "../http/status.ts";
 import { readToken } from "../http/token.ts";
@@ -37,6 +38,8 @@ export interface StatusOptions extends SettingsOptions {
 interface Target {
   readonly url: string;
   readonly token: string | undefined;
+  /** The only certificate that it may show; undefined: any that is valid for the address. */
+  readonly certificate?: PublicCertificate | undefined;
   /** Advice if nobody answers. */
   readonly advice?: string;
 }
@@ -104,8 +107,25 @@ function ownTarget({ http }: Settings, where: string, tokenFile = http.token_fil
     );
   }
   // This machine needs no proxy. The runtime would use one even for 127.0.0.1.
-  for (const name of ["http_proxy", "HTTP_PROXY"]) delete process.env[name];
-  return { url: urlOf(address), token: tokenIn(tokenFile) };
+  for (const name of ["http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY"])
+    delete process.env[name];
+  const certificate = certificateIn(http.tls.certificate);
+  return {
+    url: urlOf(address, certificate !== undefined),
+    token: tokenIn(tokenFile),
+    certificate,
+  };
+}
+
+function certificateIn(path: string): PublicCertificate | undefined {
+  if (path === "") return undefined;
+  try {
+    return readPublic(path);
+  } catch (cause) {
+    const reason = messageOf(cause);
+    const advice = reason.includes("EACCES") ? "; ask as root" : "";
+    throw new FatalError(EXIT.config, `hub.http.tls.certificate: ${reason}${advice}`, { cause });
+  }
 }
 
 function originOf(text: string): string {
@@ -130,17 +150,21 @@ function tokenIn(path: string): string | undefined {
   }
 }
 
-async function ask({ url, token, advice = ADVICE }: Target): Promise<string> {
+async function ask({ url, token, certificate, advice = ADVICE }: Target): Promise<string> {
   let response: Response;
   let text: string;
   try {
     response = await fetch(`${url}/api/status`, {
       headers: token === undefined ? {} : { Authorization: `Bearer ${token}` },
       redirect: "error",
+      ...(certificate !== undefined && { tls: only(certificate) }),
       signal: AbortSignal.timeout(ANSWER_MS_MAX),
     });
     text = await boundedText(response);
   } catch (cause) {
+    const distrust = distrustIn(cause, certificate !== undefined);
+    if (distrust !== undefined)
+      throw new FatalError(EXIT.refused, `What answers at ${url} ${distrust}`, { cause });
     throw new FatalError(
       EXIT.unanswered,
       `No hub answers at ${url}: ${networkMessageOf(cause)}\n${advice}`,
@@ -168,6 +192,33 @@ async function ask({ url, token, advice = ADVICE }: Target): Promise<string> {
     );
   }
   return text;
+}
+
+const ANOTHER_CERTIFICATE = "another certificate";
+
+/**
+ * Trusts one certificate, whatever its name is and whoever has issued it: on this machine, the hub
+ * is asked at an address that is not in its certificate.
+ */
+function only({ cert, fingerprint }: PublicCertificate): BunFetchRequestInitTLS {
+  const trust = {
+    ca: cert,
+    // Its issuer need not be known.
+    allowPartialTrustChain: true,
+    checkServerIdentity: (_: string, shown: { readonly fingerprint256: string }) =>
+      shown.fingerprint256 === fingerprint ? undefined : new Error(ANOTHER_CERTIFICATE),
+  };
+  return trust;
+}
+
+/** What is wrong with the certificate that was shown; undefined if that is not the reason. */
+function distrustIn(error: unknown, isOwn: boolean): string | undefined {
+  const { code = "", message } = error as NodeJS.ErrnoException;
+  if (code === "CERT_HAS_EXPIRED") return "shows a certificate that has expired: renew it";
+  if (message !== ANOTHER_CERTIFICATE && !/CERT|SIGNATURE|ISSUER/.test(code)) return undefined;
+  return isOwn
+    ? "shows another certificate than the one in hub.http.tls.certificate: if that was renewed, reload the hub (sudo systemctl reload imagehub)"
+    : `shows a certificate that this machine does not trust (${message}): name a file with it, or with that of its issuer, in the variable NODE_EXTRA_CA_CERTS`;
 }
 
 async function boundedText(response: Response): Promise<string> {
