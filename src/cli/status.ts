@@ -12,6 +12,7 @@ import { type NodeStatus, type Status, statusSchema } from "../http/status.ts";
 import { readToken } from "../http/token.ts";
 import { escape } from "../log/fields.ts";
 import { findRunningService, type RunningService } from "../service/running.ts";
+import { machineNames, pageLines } from "./page-address.ts";
 import { loadFor, type SettingsOptions } from "./check.ts";
 import { counted, grouped, size } from "../log/amounts.ts";
 import { table } from "./table.ts";
@@ -40,6 +41,8 @@ interface Target {
   readonly token: string | undefined;
   /** The only certificate that it may show; undefined: any that is valid for the address. */
   readonly certificate?: PublicCertificate | undefined;
+  /** Where a person opens the page, in lines. */
+  readonly page: readonly string[];
   /** Advice if nobody answers. */
   readonly advice?: string;
 }
@@ -54,7 +57,7 @@ export async function status(options: StatusOptions): Promise<ExitStatus> {
   const target = targetOf(options);
   const text = await ask(target);
   const hub = read(text, target);
-  process.stdout.write(options.json === true ? text : formatStatus(hub, target.url));
+  process.stdout.write(options.json === true ? text : formatStatus(hub, target));
   return hub.healthy ? EXIT.ok : EXIT.failure;
 }
 
@@ -82,7 +85,10 @@ function read(text: string, { url }: Target): Status {
 /** The token from the settings is sent only to the address from the settings. */
 function targetOf(options: StatusOptions): Target {
   const { url, tokenFile, path, config } = options;
-  if (url !== undefined) return { url: originOf(url), token: tokenIn(tokenFile ?? "") };
+  if (url !== undefined) {
+    const origin = originOf(url);
+    return { url: origin, page: [origin], token: tokenIn(tokenFile ?? "") };
+  }
   const service = path === undefined && config === undefined ? findRunningService() : undefined;
   if (service !== undefined) return serviceTarget(service, tokenFile);
   const { settings, file, place } = loadFor(options);
@@ -98,7 +104,8 @@ function serviceTarget({ config, settings, problem }: RunningService, tokenFile?
   return { ...ownTarget(settings, config, tokenFile), ...(advice !== undefined && { advice }) };
 }
 
-function ownTarget({ http }: Settings, where: string, tokenFile = http.token_file): Target {
+function ownTarget(settings: Settings, where: string, tokenFile?: string): Target {
+  const { http } = settings;
   const address = http.listen === OFF ? undefined : parseListen(http.listen);
   if (address === undefined) {
     throw new FatalError(
@@ -110,9 +117,11 @@ function ownTarget({ http }: Settings, where: string, tokenFile = http.token_fil
   for (const name of ["http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY"])
     delete process.env[name];
   const certificate = certificateIn(http.tls.certificate);
+  const url = urlOf(address, certificate !== undefined);
   return {
-    url: urlOf(address, certificate !== undefined),
-    token: tokenIn(tokenFile),
+    url,
+    page: pageLines(settings, machineNames()),
+    token: tokenIn(tokenFile ?? http.token_file),
     certificate,
   };
 }
@@ -247,13 +256,14 @@ const UNLABELLED_HINT =
  * Formats the status for a person. Times are in this machine's time zone; ages are by the hub's
  * clock.
  */
-export function formatStatus(hub: Status, url: string): string {
+export function formatStatus(hub: Status, { url, page }: Pick<Target, "url" | "page">): string {
   const { totals, today, disk, queue, connections, publishers } = hub;
   const total = (name: string): string => grouped(totals[name] ?? 0);
   const cap =
     today.images < today.limit ? "" : ": CAP REACHED, more images are answered OK but not stored";
   const hasUnlabelled = (totals["unlabelled"] ?? 0) > 0;
   const facts: [string, string][] = [
+    ...page.map((line, index) => [index === 0 ? "page" : "", line] satisfies [string, string]),
     ["running", `${age(hub.uptime_seconds)}, since ${localTime(hub.started, hub.time)}`],
     [
       "stored",

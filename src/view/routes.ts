@@ -264,5 +264,10 @@ function bodyOf(
   } catch {
     // As below.
   }
-  throw new Refused(400, "The body must be JSON");
+  throw new Refused(
+    400,
+    isForm === true
+      ? "The body must be JSON, or a form with JSON in its field json. With curl, say that it is JSON: -H 'Content-Type: application/json'"
+      : "The body must be JSON",
+  );
 }
