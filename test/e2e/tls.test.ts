@@ -1,7 +1,7 @@
 /** The hub's HTTP listener with TLS: certificates of openssl, curl, and the hub's own commands. */
 
 import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { connect } from "node:tls";
 import { stringify } from "yaml";
@@ -15,6 +15,8 @@ import { linesWith, until } from "../support/hub/output.ts";
 import { tempDir } from "../support/machine/temp.ts";
 import { type CertificateFiles, makeCertificate } from "../support/peers/certificates.ts";
 import { RawHttp } from "../support/peers/raw-http.ts";
+import { Sender } from "../support/peers/sender.ts";
+import { BARN } from "./stored.ts";
 
 setDefaultTimeout(120_000);
 
@@ -78,7 +80,7 @@ function curl(name: string, port: number, ...args: string[]): string {
   return stdout.toString() + stderr.toString();
 }
 
-describe.skipIf(lacks("tls", NATIVE))("HTTP with TLS", () => {
+describe.skipIf(lacks("tls", "python", NATIVE))("HTTP with TLS", () => {
   const [old, next, soon] = ["old", "next", "soon"].map((name) =>
     makeCertificate(temp.path, name, name === "soon" ? { days: 3 } : {}),
   ) as [CertificateFiles, CertificateFiles, CertificateFiles];
@@ -86,48 +88,74 @@ describe.skipIf(lacks("tls", NATIVE))("HTTP with TLS", () => {
   const issued = makeCertificate(temp.path, "issued", { issuer: authority });
   const expired = makeCertificate(temp.path, "expired", { days: -1, issuer: authority });
 
-  describe.each(["source", NATIVE] as const)("in %s", (program) => {
-    test("is spoken with curl and the hub's own status, and takes a renewed certificate on SIGHUP", async () => {
-      await using place = await hubWith(old, { token: true, program });
-      const { hub, port, files, cli } = place;
-      expect(httpOf(hub)).toBe(`https://127.0.0.1:${port}`);
-      const [before, after] = ["old", "next"].map((name) => [
-        `https://${name}.example:${port}/healthz`,
-        ["--cacert", join(temp.path, `${name}.pem`), "-H", `Authorization: Bearer ${TOKEN}`],
-      ]) as [[string, string[]], [string, string[]]];
-      expect(curl("old.example", port, before[0], ...before[1])).toBe("ok\n");
-      expect(await cli("status")).toMatchObject({ status: EXIT.ok, stderr: "" });
-      const open = connect({ port, host: "127.0.0.1", rejectUnauthorized: false });
-      let heard = "";
-      open.on("data", (chunk) => (heard += String(chunk)));
-      const ask = `GET / HTTP/1.1\r\nHost: a\r\n\r\n`;
-      open.write(ask);
-      await until(hub, () => heard.includes("HTTP/1.1 200"));
-      heard = "";
+  test("is spoken with curl and the hub's own status, and takes a renewed certificate on SIGHUP", async () => {
+    await using place = await hubWith(old, { token: true, program: NATIVE });
+    const { hub, port, files, cli } = place;
+    expect(httpOf(hub)).toBe(`https://127.0.0.1:${port}`);
+    const [before, after] = ["old", "next"].map((name) => [
+      `https://${name}.example:${port}/healthz`,
+      ["--cacert", join(temp.path, `${name}.pem`), "-H", `Authorization: Bearer ${TOKEN}`],
+    ]) as [[string, string[]], [string, string[]]];
+    expect(curl("old.example", port, before[0], ...before[1])).toBe("ok\n");
+    expect(await cli("status")).toMatchObject({ status: EXIT.ok, stderr: "" });
+    const open = connect({ port, host: "127.0.0.1", rejectUnauthorized: false });
+    let heard = "";
+    open.on("data", (chunk) => (heard += String(chunk)));
+    const ask = `GET / HTTP/1.1\r\nHost: a\r\n\r\n`;
+    open.write(ask);
+    await until(hub, () => heard.includes("HTTP/1.1 200"));
+    heard = "";
 
-      putInPlace(next, files);
-      const refused = await cli("status");
-      expect(refused.status).toBe(EXIT.refused);
-      expect(refused.stderr).toContain(
-        `What answers at https://127.0.0.1:${port} shows another certificate than the one in hub.http.tls.certificate: if that was renewed, reload the hub`,
-      );
-      process.kill(hub.pid, "SIGHUP");
-      await until(hub, () => curl("next.example", port, after[0], ...after[1]) === "ok\n");
-      expect(curl("old.example", port, before[0], ...before[1])).toContain("certificate");
-      expect(await cli("status")).toMatchObject({ status: EXIT.ok, stderr: "" });
-      // A connection from before goes on.
-      open.write(ask);
-      await until(hub, () => heard.includes("HTTP/1.1 200"));
-      open.destroy();
-    });
+    putInPlace(next, files);
+    const refused = await cli("status");
+    expect(refused.status).toBe(EXIT.refused);
+    expect(refused.stderr).toContain(
+      `What answers at https://127.0.0.1:${port} shows another certificate than the one in hub.http.tls.certificate: if that was renewed, reload the hub`,
+    );
+    process.kill(hub.pid, "SIGHUP");
+    await until(hub, () => curl("next.example", port, after[0], ...after[1]) === "ok\n");
+    expect(curl("old.example", port, before[0], ...before[1])).toContain("certificate");
+    expect(await cli("status")).toMatchObject({ status: EXIT.ok, stderr: "" });
+    // A connection from before goes on.
+    open.write(ask);
+    await until(hub, () => heard.includes("HTTP/1.1 200"));
+    open.destroy();
+
+    const login = curl(
+      "next.example",
+      port,
+      "-k",
+      "-i",
+      "-d",
+      `token=${TOKEN}`,
+      `https://next.example:${port}/login`,
+    );
+    expect(login).toMatch(/^Set-Cookie: imagehub-\S+; .*; Secure\r$/m);
   });
 
-  test("has a cookie that goes over TLS only", async () => {
-    await using place = await hubWith(old, { token: true });
-    const { port } = place;
-    const url = `https://old.example:${port}/login`;
-    const answer = curl("old.example", port, "-k", "-i", "-d", `token=${TOKEN}`, url);
-    expect(answer).toMatch(/^Set-Cookie: imagehub-\S+; .*; Secure\r$/m);
+  test("carries images and live news", async () => {
+    await using place = await hubWith(old);
+    const { hub, port } = place;
+    const url = `https://localhost:${port}/api/v1`;
+    expect(curl("localhost", port, "-k", `${url}/cameras`)).toBe('{"cameras":[]}\n');
+    const live = Bun.spawn(["curl", "-sSNk", "--max-time", "20", `${url}/live?only=image`], {
+      stdout: "pipe",
+    });
+    let heard = "";
+    const hearing = (async () => {
+      for await (const chunk of live.stdout) heard += Buffer.from(chunk).toString();
+    })();
+    await until(hub, () => heard.includes("event: start"));
+    await using sender = new Sender(hub.port);
+    await sender.jpg("Barn|jpg|moving", { file: BARN });
+    await until(hub, () => heard.includes("event: image"));
+    live.kill();
+    await hearing;
+    const latest = `${url}/latest/Barn.jpg`;
+    const { stdout } = Bun.spawnSync(["curl", "-sSk", "--limit-rate", "200k", latest], {
+      stdout: "pipe",
+    });
+    expect(stdout.equals(readFileSync(BARN))).toBe(true);
   });
 
   test("keeps its certificate while the files do not fit, and says so", async () => {
@@ -168,9 +196,9 @@ describe.skipIf(lacks("tls", NATIVE))("HTTP with TLS", () => {
     );
   });
 
-  test("says in the log, in /healthz and in check when the certificate expires soon", async () => {
+  test("says in the log, in /healthz and in check when the certificate expires soon, and in two when all can read the key", async () => {
     await using place = await hubWith(soon);
-    const { hub, port, cli } = place;
+    const { hub, port, cli, files } = place;
     const notice = /The certificate of http\.tls expires on \d{4}-\d\d-\d\d: renew it, then reload/;
     await until(hub, () => notice.test(hub.output()));
     expect(curl("localhost", port, "-k", `https://localhost:${port}/healthz`)).toMatch(
@@ -181,6 +209,11 @@ describe.skipIf(lacks("tls", NATIVE))("HTTP with TLS", () => {
       stderr: expect.stringMatching(notice),
     });
     expect((await cli("status")).stdout).toMatch(notice);
+    Bun.spawnSync(["chmod", "644", files.key]);
+    const line = `Every user of this machine can read the key in ${files.key}. To prevent this: chmod o= ${files.key}\n`;
+    expect((await cli("check")).stderr).toEndWith(line);
+    process.kill(hub.pid, "SIGHUP");
+    await until(hub, () => hub.output().includes(line));
   });
 
   test("an expired certificate is shown, but refused by check and by status", async () => {
@@ -207,17 +240,7 @@ describe.skipIf(lacks("tls", NATIVE))("HTTP with TLS", () => {
     expect(asked.stderr).toContain("NODE_EXTRA_CA_CERTS");
   });
 
-  test("a key that every user can read is named by check and in the log", async () => {
-    await using place = await hubWith(old);
-    const { files, cli, hub } = place;
-    Bun.spawnSync(["chmod", "644", files.key]);
-    const line = `Every user of this machine can read the key in ${files.key}. To prevent this: chmod o= ${files.key}`;
-    expect((await cli("check")).stderr).toBe(`${line}\n`);
-    process.kill(hub.pid, "SIGHUP");
-    await until(hub, () => linesWith(hub, line).length > 0);
-  });
-
-  test("closes connections that say nothing, or no TLS, without a line in the log", async () => {
+  test("closes connections that speak no TLS without a line in the log", async () => {
     await using place = await hubWith(old);
     const { hub, port } = place;
     const lines = linesWith(hub, " error ");
@@ -226,12 +249,10 @@ describe.skipIf(lacks("tls", NATIVE))("HTTP with TLS", () => {
     expect(await plain.untilClosed()).toBe(true);
     expect(plain.text).not.toContain("HTTP");
     expect(curl("localhost", port, `http://localhost:${port}/`)).toContain("(52) Empty reply");
-    using silent = new RawHttp(port);
-    expect(await silent.untilClosed()).toBe(true);
     expect(linesWith(hub, " error ")).toEqual(lines);
   });
 
-  test("connections that shake no hands make room for others", async () => {
+  test("connections that shake no hands make room for others, and end", async () => {
     await using place = await hubWith(old);
     const { hub, port } = place;
     const silent = Array.from({ length: 300 }, () => new RawHttp(port));
@@ -240,6 +261,7 @@ describe.skipIf(lacks("tls", NATIVE))("HTTP with TLS", () => {
       expect(curl("localhost", port, "-k", "--retry", "5", "--retry-all-errors", url)).toContain(
         "ok\n",
       );
+      // Those that the kernel has turned away do not know it.
       await until(hub, () => silent.some(({ isClosed }) => isClosed));
       expect(linesWith(hub, " error ")).toEqual([]);
     } finally {
