@@ -2,7 +2,7 @@
  * Installs what the tests need from Debian: a Python with pyzmq, numpy and a Prometheus parser; on
  * machines other than arm64, an emulator and arm64 libraries (for the Raspberry Pi's executable); a
  * C compiler with libzmq's header (for the benchmark); exFAT through FUSE; and programs that watch
- * files; a browser, and a proxy for what people look at.
+ * files; a browser, a proxy and TLS for what people look at.
  *
  * It uses apt-get if that works without asking: as root, or with a `sudo` that needs no password.
  * The arm64 libraries are only unpacked into `.cache/arm64-sysroot`. For these, apt works in its
@@ -39,6 +39,7 @@ const PACKAGES: Partial<Record<Part, readonly string[]>> = {
   watchers: ["inotify-tools", "python3-watchdog"],
   browser: ["chromium"],
   proxy: ["nginx-light"],
+  tls: ["openssl", "curl"],
 };
 
 /** Libraries that the executable loads: the C library, and the C++ libraries for Bun and libzmq. */

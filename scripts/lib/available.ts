@@ -36,6 +36,7 @@ export type Part =
   | "watchers"
   | "browser"
   | "proxy"
+  | "tls"
   | "network";
 
 /** The forms of the hub that tests can start: the sources under Bun, or an executable in `dist`. */
@@ -93,6 +94,7 @@ const LOOK: Record<Part, () => boolean> = {
   network: () => areThere("ip"),
   browser: () => areThere("chromium"),
   proxy: () => areThere("nginx"),
+  tls: () => areThere("openssl", "curl"),
   watchers: () =>
     areThere("inotifywait") &&
     existsSync(PYTHON) &&
@@ -134,6 +136,7 @@ const REMEDY: Record<Part, string> = {
   network: "ip (Debian: iproute2)",
   browser: "Chromium (Debian: chromium)",
   proxy: "nginx (Debian: nginx-light)",
+  tls: "openssl and curl (Debian: openssl curl)",
   watchers: `inotifywait, and ${PYTHON} with watchdog (Debian: inotify-tools python3-watchdog)`,
   bench: "a C compiler and zmq.h (Debian: apt-get install gcc libc6-dev libzmq3-dev)",
 };

@@ -6,7 +6,15 @@
 
 import { type LoadedSettings, loadSettings } from "../config/load.ts";
 import { formatSettings } from "../config/print.ts";
-import { EXIT, type ExitStatus } from "../errors.ts";
+import { EXIT, type ExitStatus, FatalError, messageOf } from "../errors.ts";
+import {
+  ageNotice,
+  type Certificate,
+  type CertificatePaths,
+  exposureNotice,
+  hasExpired,
+  readCertificate,
+} from "../http/certificate.ts";
 
 /** The options that choose or change settings. */
 export interface SettingsOptions {
@@ -25,11 +33,28 @@ export interface CheckOptions extends SettingsOptions {
 /** Prints the settings in force, as YAML. @throws {FatalError} if they are wrong */
 export function check(options: CheckOptions): ExitStatus {
   const loaded = loadFor(options);
+  const notes = [...loaded.notes, ...certificateNotes(loaded.settings.http.tls)];
   if (options.quiet === true) return EXIT.ok;
-  for (const note of loaded.notes) process.stderr.write(`${note}\n`);
+  for (const note of notes) process.stderr.write(`${note}\n`);
   const where = loaded.file ?? `no file at ${loaded.place}, built-in defaults`;
   process.stdout.write(`# Settings: ${where}\n${formatSettings(loaded)}`);
   return EXIT.ok;
+}
+
+/** What is worth knowing about the certificate. @throws {FatalError} if it is of no use */
+function certificateNotes(paths: CertificatePaths): string[] {
+  if (paths.certificate === "") return [];
+  let certificate: Certificate;
+  try {
+    certificate = readCertificate(paths);
+  } catch (cause) {
+    throw new FatalError(EXIT.config, `hub.http.tls: ${messageOf(cause)}`, { cause });
+  }
+  const age = ageNotice(certificate, Date.now());
+  if (age !== undefined && hasExpired(certificate, Date.now()))
+    throw new FatalError(EXIT.config, age);
+  const exposure = certificate.isExposed ? exposureNotice(paths) : undefined;
+  return [age, exposure].filter((note) => note !== undefined);
 }
 
 /** Loads the settings that the command line asks for. @throws {FatalError} if they are wrong */

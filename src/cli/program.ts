@@ -197,6 +197,10 @@ export async function main(args: readonly string[]): Promise<ExitStatus> {
     )
     .option("--min-free <amount>", 'keep.min_free of a new settings file, such as "5 %" or "20 GB"')
     .option("--keep-days <number>", "keep.days of a new settings file")
+    .option(
+      "--http-listen <address>",
+      "http.listen of a new settings file, such as 0.0.0.0:8550; makes a token if other machines can reach it",
+    )
     .option("--dry-run", "print what would be done and written, and change nothing")
     .action(async (options: InstallOptions) => {
       status = await (await import("./service-install.ts")).install(options);

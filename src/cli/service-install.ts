@@ -9,6 +9,7 @@
  * @module
  */
 
+import { randomBytes } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { EXIT, type ExitStatus, FatalError } from "../errors.ts";
@@ -21,6 +22,9 @@ import { formatUnit, isOwnUnit, mountUnit, placesIn, UNIT, UNIT_FILE } from "../
 import { ownExecutable, requireRoot } from "./service.ts";
 import { type Installation, start } from "./service-start.ts";
 
+/** Length of a token that it makes. */
+const TOKEN_BYTES = 32;
+
 /** The options of `service install`. */
 export interface InstallOptions {
   readonly user?: string;
@@ -28,6 +32,7 @@ export interface InstallOptions {
   readonly data?: string;
   readonly minFree?: string;
   readonly keepDays?: string;
+  readonly httpListen?: string;
   readonly dryRun?: boolean;
 }
 
@@ -60,7 +65,7 @@ export async function install(options: InstallOptions): Promise<ExitStatus> {
   const archive = service.settings?.archive.directory ?? "";
   for (const place of [executable, config, service.dataDirectory, archive]) requireVisible(place);
 
-  const { dataDirectory, newText } = service;
+  const { dataDirectory, newText, tokenFile } = service;
   mountDisk(machine, dataDirectory, before);
   // A dangling link counts as missing.
   if (!existsSync(dataDirectory)) machine.makeDirectory(realPath(dataDirectory), account);
@@ -69,6 +74,8 @@ export async function install(options: InstallOptions): Promise<ExitStatus> {
       machine.makeDirectory(realPath(path.dirname(config)), account);
     machine.writeFile(config, newText, account);
   }
+  if (tokenFile !== undefined && !existsSync(tokenFile))
+    machine.writeSecret(tokenFile, `${randomBytes(TOKEN_BYTES).toString("hex")}\n`, account);
   checkAsUser(machine, installation);
   const changed = writeUnit(machine, installation, before);
   const enabled = machine.run(["systemctl", "enable", UNIT]);

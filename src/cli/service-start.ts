@@ -5,7 +5,8 @@
  */
 
 import { statSync } from "node:fs";
-import { defaultSettings, type Settings } from "../config/schema.ts";
+import { loadSettings } from "../config/load.ts";
+import type { Settings } from "../config/schema.ts";
 import { capReached } from "../store/cap.ts";
 import { EXIT, FatalError } from "../errors.ts";
 import { parseListen } from "../net/listen-address.ts";
@@ -15,6 +16,7 @@ import { type Machine, runCommand } from "../service/machine.ts";
 import type { ServiceSettings } from "../service/settings-file.ts";
 import { hasSystemd, readServiceState, timeMs } from "../service/systemd-state.ts";
 import { UNIT } from "../service/unit.ts";
+import { machineNames, pageLines } from "./page-address.ts";
 import { localHost } from "./run.ts";
 import { probe } from "./send.ts";
 import { statusOfOwn } from "./status.ts";
@@ -56,7 +58,7 @@ export async function start(
       process.stdout.write(
         `${machine.isRehearsal ? "# " : ""}It is running already, and nothing has changed\n`,
       );
-      await sayCap(service.settings ?? defaultSettings());
+      await sayCap(settingsOf(installation));
       return;
     }
   }
@@ -64,7 +66,7 @@ export async function start(
   // With Type=notify, this waits until the hub reports that it listens, or fails.
   const started = machine.run(["systemctl", "restart", UNIT]);
   if (machine.isRehearsal) return;
-  const settings = service.settings ?? defaultSettings();
+  const settings = settingsOf(installation);
   const { bind, port } = settings;
   if (!started.success) {
     const holder = readServiceState().ExecMainStatus === String(EXIT.bind) ? holderOf(port) : "";
@@ -91,10 +93,26 @@ export async function start(
   settings      ${config}; after a change: sudo systemctl restart imagehub
   its health    ${executable} status
   its log       journalctl -u imagehub -f
-  a first image ${executable} send photo.jpg --node Barn --to tcp://${host ?? "ADDRESS"}:${port}
+${pageText(settings)}  a first image ${executable} send photo.jpg --node Barn --to tcp://${host ?? "ADDRESS"}:${port}
 `,
   );
   await sayCap(settings);
+}
+
+/** The settings of the service, whose file has been written by now. */
+function settingsOf({ config, account, service }: Installation): Settings {
+  return service.settings ?? loadSettings({ config, env: { HOME: account.home } }).settings;
+}
+
+/** Where to look, and what the page asks for. */
+function pageText(settings: Settings): string {
+  const { token_file: tokenFile } = settings.http;
+  const lines = pageLines(settings, machineNames());
+  const asked = lines.length > 0 && tokenFile !== "";
+  return [
+    ...lines.map((line, index) => `  ${(index === 0 ? "its page" : "").padEnd(13)} ${line}\n`),
+    ...(asked ? [`  its token     sudo cat ${tokenFile}; the page asks for it\n`] : []),
+  ].join("");
 }
 
 /** Once a day's cap is reached, the hub stores nothing more, but is healthy and answers OK. */

@@ -8,6 +8,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { basename } from "node:path";
 import { EXIT, type ExitStatus, FatalError } from "../errors.ts";
 import { Machine, runCommand } from "../service/machine.ts";
+import { findRunningService } from "../service/running.ts";
 import {
   readServiceState,
   requireSystemd,
@@ -15,6 +16,10 @@ import {
   timeMs,
 } from "../service/systemd-state.ts";
 import { isOwnUnit, placesIn, UNIT, UNIT_FILE } from "../service/unit.ts";
+import { machineNames, pageLines } from "./page-address.ts";
+
+/** Width of the names in the state of the service. */
+const NAME_WIDTH = 10;
 
 /** The options of `service uninstall`. */
 export interface UninstallOptions {
@@ -71,7 +76,7 @@ export function status(): ExitStatus {
     );
   }
   const rows = Object.entries(describe(state)).filter(([, text]) => text !== "");
-  for (const [name, text] of rows) process.stdout.write(`${name.padEnd(10)}${text}\n`);
+  for (const [name, text] of rows) process.stdout.write(`${name.padEnd(NAME_WIDTH)}${text}\n`);
   return state.ActiveState === "active" ? EXIT.ok : EXIT.failure;
 }
 
@@ -92,12 +97,20 @@ function describe(state: ServiceState): Record<string, string> {
     process: isRunning ? `${state.MainPID}${memoryOf(state.MainPID)}` : "",
     version: isRunning ? versionOf(state.MainPID) : "",
     status: state.StatusText,
+    page: isRunning ? pageOfService() : "",
     // Only automatic restarts.
     restarts: state.NRestarts === "0" ? "" : state.NRestarts,
     result: isActive
       ? ""
       : `${state.Result}, exit status ${state.ExecMainStatus}; journalctl -u imagehub`,
   };
+}
+
+/** Where to open its page; empty if its settings cannot be read. */
+function pageOfService(): string {
+  const service = findRunningService();
+  if (service === undefined || service.problem !== undefined) return "";
+  return pageLines(service.settings, machineNames()).join(`\n${" ".repeat(NAME_WIDTH)}`);
 }
 
 function localTime(time: Date): string {

@@ -6,11 +6,13 @@
 
 import { EXIT, type ExitStatus, FatalError, messageOf } from "../errors.ts";
 import type { Settings } from "../config/schema.ts";
+import { type PublicCertificate, readPublic } from "../http/certificate.ts";
 import { OFF, parseListen, urlOf } from "../net/listen-address.ts";
 import { type NodeStatus, type Status, statusSchema } from "../http/status.ts";
 import { readToken } from "../http/token.ts";
 import { escape } from "../log/fields.ts";
 import { findRunningService, type RunningService } from "../service/running.ts";
+import { machineNames, pageLines } from "./page-address.ts";
 import { loadFor, type SettingsOptions } from "./check.ts";
 import { counted, grouped, size } from "../log/amounts.ts";
 import { table } from "./table.ts";
@@ -37,6 +39,10 @@ export interface StatusOptions extends SettingsOptions {
 interface Target {
   readonly url: string;
   readonly token: string | undefined;
+  /** The only certificate that it may show; undefined: any that is valid for the address. */
+  readonly certificate?: PublicCertificate | undefined;
+  /** Where a person opens the page, in lines. */
+  readonly page: readonly string[];
   /** Advice if nobody answers. */
   readonly advice?: string;
 }
@@ -51,7 +57,7 @@ export async function status(options: StatusOptions): Promise<ExitStatus> {
   const target = targetOf(options);
   const text = await ask(target);
   const hub = read(text, target);
-  process.stdout.write(options.json === true ? text : formatStatus(hub, target.url));
+  process.stdout.write(options.json === true ? text : formatStatus(hub, target));
   return hub.healthy ? EXIT.ok : EXIT.failure;
 }
 
@@ -79,7 +85,10 @@ function read(text: string, { url }: Target): Status {
 /** The token from the settings is sent only to the address from the settings. */
 function targetOf(options: StatusOptions): Target {
   const { url, tokenFile, path, config } = options;
-  if (url !== undefined) return { url: originOf(url), token: tokenIn(tokenFile ?? "") };
+  if (url !== undefined) {
+    const origin = originOf(url);
+    return { url: origin, page: [origin], token: tokenIn(tokenFile ?? "") };
+  }
   const service = path === undefined && config === undefined ? findRunningService() : undefined;
   if (service !== undefined) return serviceTarget(service, tokenFile);
   const { settings, file, place } = loadFor(options);
@@ -95,7 +104,8 @@ function serviceTarget({ config, settings, problem }: RunningService, tokenFile?
   return { ...ownTarget(settings, config, tokenFile), ...(advice !== undefined && { advice }) };
 }
 
-function ownTarget({ http }: Settings, where: string, tokenFile = http.token_file): Target {
+function ownTarget(settings: Settings, where: string, tokenFile?: string): Target {
+  const { http } = settings;
   const address = http.listen === OFF ? undefined : parseListen(http.listen);
   if (address === undefined) {
     throw new FatalError(
@@ -104,8 +114,27 @@ function ownTarget({ http }: Settings, where: string, tokenFile = http.token_fil
     );
   }
   // This machine needs no proxy. The runtime would use one even for 127.0.0.1.
-  for (const name of ["http_proxy", "HTTP_PROXY"]) delete process.env[name];
-  return { url: urlOf(address), token: tokenIn(tokenFile) };
+  for (const name of ["http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY"])
+    delete process.env[name];
+  const certificate = certificateIn(http.tls.certificate);
+  const url = urlOf(address, certificate !== undefined);
+  return {
+    url,
+    page: pageLines(settings, machineNames()),
+    token: tokenIn(tokenFile ?? http.token_file),
+    certificate,
+  };
+}
+
+function certificateIn(path: string): PublicCertificate | undefined {
+  if (path === "") return undefined;
+  try {
+    return readPublic(path);
+  } catch (cause) {
+    const reason = messageOf(cause);
+    const advice = reason.includes("EACCES") ? "; ask as root" : "";
+    throw new FatalError(EXIT.config, `hub.http.tls.certificate: ${reason}${advice}`, { cause });
+  }
 }
 
 function originOf(text: string): string {
@@ -130,17 +159,21 @@ function tokenIn(path: string): string | undefined {
   }
 }
 
-async function ask({ url, token, advice = ADVICE }: Target): Promise<string> {
+async function ask({ url, token, certificate, advice = ADVICE }: Target): Promise<string> {
   let response: Response;
   let text: string;
   try {
     response = await fetch(`${url}/api/status`, {
       headers: token === undefined ? {} : { Authorization: `Bearer ${token}` },
       redirect: "error",
+      ...(certificate !== undefined && { tls: only(certificate) }),
       signal: AbortSignal.timeout(ANSWER_MS_MAX),
     });
     text = await boundedText(response);
   } catch (cause) {
+    const distrust = distrustIn(cause, certificate !== undefined);
+    if (distrust !== undefined)
+      throw new FatalError(EXIT.refused, `What answers at ${url} ${distrust}`, { cause });
     throw new FatalError(
       EXIT.unanswered,
       `No hub answers at ${url}: ${networkMessageOf(cause)}\n${advice}`,
@@ -170,6 +203,33 @@ async function ask({ url, token, advice = ADVICE }: Target): Promise<string> {
   return text;
 }
 
+const ANOTHER_CERTIFICATE = "another certificate";
+
+/**
+ * Trusts one certificate, whatever its name is and whoever has issued it: on this machine, the hub
+ * is asked at an address that is not in its certificate.
+ */
+function only({ cert, fingerprint }: PublicCertificate): BunFetchRequestInitTLS {
+  const trust = {
+    ca: cert,
+    // Its issuer need not be known.
+    allowPartialTrustChain: true,
+    checkServerIdentity: (_: string, shown: { readonly fingerprint256: string }) =>
+      shown.fingerprint256 === fingerprint ? undefined : new Error(ANOTHER_CERTIFICATE),
+  };
+  return trust;
+}
+
+/** What is wrong with the certificate that was shown; undefined if that is not the reason. */
+function distrustIn(error: unknown, isOwn: boolean): string | undefined {
+  const { code = "", message } = error as NodeJS.ErrnoException;
+  if (code === "CERT_HAS_EXPIRED") return "shows a certificate that has expired: renew it";
+  if (message !== ANOTHER_CERTIFICATE && !/CERT|SIGNATURE|ISSUER/.test(code)) return undefined;
+  return isOwn
+    ? "shows another certificate than the one in hub.http.tls.certificate: if that was renewed, reload the hub (sudo systemctl reload imagehub)"
+    : `shows a certificate that this machine does not trust (${message}): name a file with it, or with that of its issuer, in the variable NODE_EXTRA_CA_CERTS`;
+}
+
 async function boundedText(response: Response): Promise<string> {
   const decoder = new TextDecoder();
   let text = "";
@@ -196,13 +256,14 @@ const UNLABELLED_HINT =
  * Formats the status for a person. Times are in this machine's time zone; ages are by the hub's
  * clock.
  */
-export function formatStatus(hub: Status, url: string): string {
+export function formatStatus(hub: Status, { url, page }: Pick<Target, "url" | "page">): string {
   const { totals, today, disk, queue, connections, publishers } = hub;
   const total = (name: string): string => grouped(totals[name] ?? 0);
   const cap =
     today.images < today.limit ? "" : ": CAP REACHED, more images are answered OK but not stored";
   const hasUnlabelled = (totals["unlabelled"] ?? 0) > 0;
   const facts: [string, string][] = [
+    ...page.map((line, index) => [index === 0 ? "page" : "", line] satisfies [string, string]),
     ["running", `${age(hub.uptime_seconds)}, since ${localTime(hub.started, hub.time)}`],
     [
       "stored",

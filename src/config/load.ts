@@ -232,6 +232,12 @@ function checkTogether({ curve, http, keep, archive, data_directory: data }: Set
       "hub.curve.server_key and hub.curve.client_keys must be set together: one of them is missing",
     );
   }
+  if ((http.tls.certificate === "") !== (http.tls.key === "")) {
+    throw new FatalError(
+      EXIT.config,
+      "hub.http.tls.certificate and hub.http.tls.key must be set together: one of them is missing",
+    );
+  }
   const address = parseListen(http.listen);
   if (address !== undefined && !isLoopback(address) && http.token_file === "") {
     throw new FatalError(

@@ -259,6 +259,19 @@ const controlShape = {
       rule: "a path, or nothing",
       isPath: true,
     }),
+    tls: section({
+      certificate: setting(optionalPath(), {
+        description:
+          "File with the certificate of the HTTP listener, in PEM. Empty: no encryption. Read again on SIGHUP",
+        rule: "a path, or nothing",
+        isPath: true,
+      }),
+      key: setting(optionalPath(), {
+        description: "File with the key of this certificate. Read again on SIGHUP",
+        rule: "a path, or nothing",
+        isPath: true,
+      }),
+    }),
   }),
 };
 

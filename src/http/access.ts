@@ -20,6 +20,8 @@ export class Access {
    * localhost or a loopback address are answered.
    */
   token: string | undefined;
+  /** Whether the listener speaks TLS. */
+  isEncrypted = false;
   private readonly guesses = new Guesses();
 
   /** Why a request is refused; undefined if it is not. @param isOpen whether it needs no token */
@@ -41,7 +43,7 @@ export class Access {
     const refusal = this.try(shown, token, peer);
     if (refusal !== undefined) return refusal;
     const ends = Math.floor(Date.now() / 1000) + LOGIN_S;
-    const isSecure = headers.get("x-forwarded-proto") === "https";
+    const isSecure = this.isEncrypted || headers.get("x-forwarded-proto") === "https";
     return plain(200, "You are logged in", {
       "Set-Cookie":
         `${cookieName(token)}=${ends}.${signature(ends, token)}; Max-Age=${LOGIN_S}; HttpOnly; SameSite=Strict` +

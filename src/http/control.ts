@@ -11,8 +11,9 @@ import { httpConnectionsThatFit } from "../os/open-files.ts";
 import { findPortHolder } from "../os/port-holder.ts";
 import type { HubHealth } from "../shared/messages.ts";
 import { type Answer, type HttpRequest, plain, type Route } from "./answer.ts";
+import { ageNotice, type Certificate, exposureNotice, readCertificate } from "./certificate.ts";
 import { reasonsAgainst } from "./health.ts";
-import { type ListenAddress, OFF, parseListen, urlOf } from "../net/listen-address.ts";
+import { OFF, parseListen, urlOf } from "../net/listen-address.ts";
 import type { Metrics } from "./metrics.ts";
 import type { Overview } from "./overview.ts";
 import { HttpServer } from "./server.ts";
@@ -24,6 +25,9 @@ const RETRY_MS = 30_000;
 
 /** How often the hub's health is looked at while somebody looks, in milliseconds. */
 const TELL_MS = 5000;
+
+/** How often the log tells of a certificate that expires, in milliseconds: once a day. */
+const AGE_MS = 86_400_000;
 
 /** The page shows a form for the token, and so do its parts. */
 function isOpen(path: string): boolean {
@@ -43,6 +47,7 @@ export class Control {
   private server: HttpServer | undefined;
   private retry: Timer | undefined;
   private said = "";
+  private aging: Timer | undefined;
   private telling: Timer | undefined;
 
   constructor(
@@ -59,30 +64,49 @@ export class Control {
     const server = this.makeServer();
     try {
       server.access.token = this.readToken();
-      const port = server.listen(address);
+      const certificate = this.readCertificate();
+      const port = server.listen(address, certificate);
       this.server = server;
-      this.log.info(`Images, health and metrics at ${urlOf({ ...address, port })}`);
+      const url = urlOf({ ...address, port }, certificate !== undefined);
+      this.log.info(`Images, health and metrics at ${url}`);
+      this.show(certificate);
     } catch (error) {
-      server.close();
-      this.complain(reasonOf(error, address));
-      this.retry = setTimeout(() => this.start(), RETRY_MS);
+      this.giveUp(server, reasonOf(error, urlOf(address, this.isEncrypted), address.port));
     }
   }
 
-  /** Reads the token again. If that fails, the old one stays in force. */
+  /** Reads the token and the certificate again. If that fails, the old one stays in force. */
   reload(): void {
-    if (this.server === undefined) return;
+    const { server, log } = this;
+    if (server === undefined) return;
     try {
-      this.server.access.token = this.readToken();
+      server.access.token = this.readToken();
     } catch (error) {
-      this.log.error(
+      log.error(
         `Cannot read hub.http.token_file again, so the old token stays in force: ${messageOf(error)}`,
       );
+    }
+    let certificate: Certificate | undefined;
+    try {
+      certificate = this.readCertificate();
+    } catch (error) {
+      log.error(
+        `Cannot read hub.http.tls again, so the old certificate stays in force: ${messageOf(error)}`,
+      );
+    }
+    if (certificate === undefined) return;
+    try {
+      server.renew(certificate);
+      this.show(certificate);
+    } catch (error) {
+      this.server = undefined;
+      this.giveUp(server, messageOf(error));
     }
   }
 
   close(): void {
     clearTimeout(this.retry);
+    clearInterval(this.aging);
     clearInterval(this.telling);
     this.server?.close();
   }
@@ -134,6 +158,38 @@ export class Control {
     viewer.tell({ healthy: reasons.length === 0, reasons, notices: overview.notices });
   }
 
+  private get isEncrypted(): boolean {
+    return this.overview.settings.http.tls.certificate !== "";
+  }
+
+  private readCertificate(): Certificate | undefined {
+    if (!this.isEncrypted) return undefined;
+    const { tls } = this.overview.settings.http;
+    const certificate = readCertificate(tls);
+    if (certificate.isExposed) this.log.warn(exposureNotice(tls));
+    return certificate;
+  }
+
+  /** Notes which certificate is shown, and tells of its age from now on. */
+  private show(certificate: Certificate | undefined): void {
+    clearInterval(this.aging);
+    this.overview.certificate = certificate;
+    if (certificate === undefined) return;
+    const tell = (): void => {
+      const notice = ageNotice(certificate, Date.now());
+      if (notice !== undefined) this.log.warn(notice);
+    };
+    tell();
+    this.aging = setInterval(tell, AGE_MS);
+  }
+
+  /** Tries again later. */
+  private giveUp(server: HttpServer, reason: string): void {
+    server.close();
+    this.complain(reason);
+    this.retry = setTimeout(() => this.start(), RETRY_MS);
+  }
+
   private readToken(): string | undefined {
     const { token_file: path } = this.overview.settings.http;
     if (path === "") return undefined;
@@ -168,15 +224,14 @@ async function healthAnswer(overview: Overview): Promise<Answer> {
   return plain(200, ["ok", ...overview.notices].join("\n"));
 }
 
-function reasonOf(error: unknown, address: ListenAddress): string {
+function reasonOf(error: unknown, url: string, port: number): string {
   const { code } = error as NodeJS.ErrnoException;
-  const url = urlOf(address);
   if (code === "EADDRINUSE") {
-    const holder = findPortHolder(address.port);
+    const holder = findPortHolder(port);
     const who = holder
       ? `process ${holder.pid} (${holder.name})`
       : "a process that /proc does not show to this user";
-    return `Cannot listen on ${url}: port ${address.port} is in use by ${who}; set http.listen to another port, or to off`;
+    return `Cannot listen on ${url}: port ${port} is in use by ${who}; set http.listen to another port, or to off`;
   }
   if (code === "EADDRNOTAVAIL")
     return `Cannot listen on ${url}: this machine has no such address; correct http.listen`;

@@ -17,6 +17,7 @@ import type { ActivityMessage } from "../shared/messages.ts";
 import type { Liveness } from "../shared/liveness.ts";
 import { Counter, type Shared } from "../shared/memory.ts";
 import { ArchiveState } from "./archive-state.ts";
+import { ageNotice, type Certificate } from "./certificate.ts";
 import { Kept } from "./kept.ts";
 import { StoringThreads } from "../shared/storing-threads.ts";
 
@@ -47,6 +48,8 @@ export class Overview {
   /** What is kept, and what is wrong with the rules for it. */
   readonly kept = new Kept();
   readonly archive = new ArchiveState();
+  /** What the HTTP listener shows; undefined without TLS. */
+  certificate: Certificate | undefined;
   readonly guard: DataGuard;
   readonly disk: DiskProbe;
   readonly storing: StoringThreads;
@@ -63,10 +66,14 @@ export class Overview {
     this.storing = new StoringThreads(shared, settings.writers);
   }
 
-  /** What a person should know about the rules for what is kept, the disk and the archive. */
+  /**
+   * What a person should know about the rules for what is kept, the disk, the archive and the
+   * certificate.
+   */
   get notices(): string[] {
-    const { problem } = this.archive;
-    return [...this.kept.notices, ...(problem === undefined ? [] : [problem])];
+    const { certificate, archive } = this;
+    const age = certificate && ageNotice(certificate, Date.now());
+    return [...this.kept.notices, archive.problem, age].filter((notice) => notice !== undefined);
   }
 
   /** Takes in a message from the receiver. */

@@ -12,6 +12,7 @@ import type { Socket, TCPSocketListener } from "bun";
 import { boundListener } from "../os/sockets.ts";
 import { Access } from "./access.ts";
 import { type Answer, type HttpRequest, plain, type Route } from "./answer.ts";
+import type { Certificate } from "./certificate.ts";
 import { Connection } from "./connection.ts";
 import type { ListenAddress } from "../net/listen-address.ts";
 
@@ -47,6 +48,8 @@ export interface Served {
 /** Serves it until it is closed. */
 export class HttpServer {
   readonly access = new Access();
+  private address: ListenAddress | undefined;
+  private certificate: Certificate | undefined;
   private listener: TCPSocketListener<Connection | undefined> | undefined;
   /** Open connections, oldest first. */
   private readonly connections = new Set<Connection>();
@@ -66,30 +69,65 @@ export class HttpServer {
   ) {}
 
   /**
+   * @param certificate undefined: without TLS
    * @returns the port
    * @throws {Error} with an errno `code`, if the address cannot be bound
    */
-  listen({ host, port }: ListenAddress): number {
+  listen(address: ListenAddress, certificate?: Certificate): number {
+    const { port } = this.bind(address, certificate);
+    this.address = { ...address, port };
+    this.timer = setInterval(() => this.look(), LOOK_MS);
+    return port;
+  }
+
+  /**
+   * Shows another certificate to those who connect from now on. A listener cannot change its
+   * certificate, so another one takes its place. Open connections go on. Who connects in between,
+   * some microseconds, is refused.
+   *
+   * @throws {Error} as `listen` does; then it listens no more
+   */
+  renew(certificate: Certificate): void {
+    const { address, certificate: before } = this;
+    const isSame = before?.cert === certificate.cert && before.key === certificate.key;
+    if (address === undefined || isSame) return;
+    this.listener?.stop();
+    this.bind(address, certificate);
+  }
+
+  private bind(
+    { host, port }: ListenAddress,
+    certificate: Certificate | undefined,
+  ): TCPSocketListener<Connection | undefined> {
     const listener = Bun.listen<Connection | undefined>({
       hostname: host,
       port,
       // A peer may close its side before its answer is sent.
       allowHalfOpen: true,
+      ...(certificate !== undefined && {
+        tls: { cert: certificate.cert, key: certificate.key, lowMemoryMode: true },
+      }),
       socket: {
         open: (socket) => this.accept(socket),
+        // Without this, a connection is not seen, and bounded, before its handshake has ended.
+        handshake: () => undefined,
         data: (socket, bytes) => socket.data?.receive(bytes),
         end: (socket) => socket.data?.receiveEnd(),
         drain: (socket) => socket.data?.flush(),
         close: (socket) => this.forget(socket.data),
-        error: (_, error) => this.onError(error),
+        error: (_, error) => {
+          // What a peer sends may be no TLS.
+          if (certificate === undefined || !isOfTls(error)) this.onError(error);
+        },
       },
     });
     // Missing in the types.
     const { fd } = listener as unknown as { readonly fd: number };
     boundListener(fd, { ...KERNEL, waiting: Math.floor(this.connectionsMax * AT_ONCE_PART) });
     this.listener = listener;
-    this.timer = setInterval(() => this.look(), LOOK_MS);
-    return listener.port;
+    this.certificate = certificate;
+    this.access.isEncrypted = certificate !== undefined;
+    return listener;
   }
 
   close(): void {
@@ -185,4 +223,9 @@ export class HttpServer {
       return plain(500, "This failed; see the hub's log for the reason");
     }
   }
+}
+
+/** Whether a TLS session has failed, which is up to its peer. */
+function isOfTls({ code }: NodeJS.ErrnoException): boolean {
+  return code === "EPROTO";
 }

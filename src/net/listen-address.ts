@@ -41,9 +41,11 @@ export function isLoopback({ host }: Pick<ListenAddress, "host">): boolean {
 /**
  * The address as a URL, e.g. `http://[::1]:8550`. If it means all addresses of the machine, uses
  * the loopback address.
+ *
+ * @param isEncrypted whether it speaks TLS
  */
-export function urlOf({ host, port }: ListenAddress): string {
+export function urlOf({ host, port }: ListenAddress, isEncrypted: boolean): string {
   const [any, local] = isIPv6(host) ? ["::", "::1"] : ["0.0.0.0", "127.0.0.1"];
   const name = host === any ? local : host;
-  return `http://${isIPv6(name) ? `[${name}]` : name}:${port}`;
+  return `http${isEncrypted ? "s" : ""}://${isIPv6(name) ? `[${name}]` : name}:${port}`;
 }

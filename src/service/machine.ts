@@ -58,15 +58,17 @@ export class Machine {
       process.stdout.write(content);
       return;
     }
-    attempt(`write ${path}`, () => {
-      withFolder(realpathSync(dirname(path)), (folder) => {
-        const file = join(folder, basename(path));
-        const temporary = `${file}.new`;
-        rmSync(temporary, { force: true });
-        writeNew(temporary, content, owner);
-        renameSync(temporary, file);
-      });
-    });
+    writeWhole(path, content, owner, 0o644);
+  }
+
+  /**
+   * Writes a file that only its owner can read, and does not print what is in it. @throws
+   * {FatalError}
+   */
+  writeSecret(path: string, content: string, owner: Account): void {
+    const whose = `${owner.name}:${owner.group}`;
+    this.say(`Wrote ${path}, for ${owner.name} alone`, `write ${path}, for ${whose} alone`);
+    if (!this.isRehearsal) writeWhole(path, content, owner, 0o600);
   }
 
   /** Gives a file another name. @throws {FatalError} */
@@ -111,16 +113,28 @@ function attempt(what: string, action: () => void): void {
   }
 }
 
+function writeWhole(path: string, content: string, owner: Account | undefined, mode: number): void {
+  attempt(`write ${path}`, () => {
+    withFolder(realpathSync(dirname(path)), (folder) => {
+      const file = join(folder, basename(path));
+      const temporary = `${file}.new`;
+      rmSync(temporary, { force: true });
+      writeNew(temporary, content, owner, mode);
+      renameSync(temporary, file);
+    });
+  });
+}
+
 /**
  * Writes a new file. Mode and owner are set by descriptor: the directory may belong to another
  * user, who could replace the file at any time.
  */
-function writeNew(path: string, content: string, owner: Account | undefined): void {
+function writeNew(path: string, content: string, owner: Account | undefined, mode: number): void {
   const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
-  const fd = openSync(path, flags, 0o644);
+  const fd = openSync(path, flags, mode);
   try {
     writeFileSync(fd, content);
-    fchmodSync(fd, 0o644);
+    fchmodSync(fd, mode);
     if (owner !== undefined) fchownSync(fd, owner.uid, owner.gid);
   } finally {
     closeSync(fd);

@@ -57,8 +57,8 @@ export async function pageAnswer(name: string, encodings: string): Promise<Answe
   return {
     status: 200,
     type: asset.type,
-    // It moves to another thread with the answer.
-    body: (isZipped ? asset.zipped : asset.plain).slice(),
+    // A copy, as it moves to another thread with the answer. `slice` of a Buffer would be none.
+    body: new Uint8Array(isZipped ? asset.zipped : asset.plain),
     headers: {
       ...(name === DOCUMENT ? PAGE_HEADERS : ASSET_HEADERS),
       Vary: "Accept-Encoding",

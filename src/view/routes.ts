@@ -163,7 +163,7 @@ async function thumbnail(
   };
   const body = await site.thumbnails.of(`${width} ${date} ${name}`, width, read, gone);
   // What is kept must not move to another thread with the answer.
-  return { status: 200, type: "image/jpeg", body: body.slice(), headers: IMMUTABLE };
+  return { status: 200, type: "image/jpeg", body: new Uint8Array(body), headers: IMMUTABLE };
 }
 
 const IMMUTABLE = { "Cache-Control": "private, max-age=31536000, immutable" };
@@ -261,5 +261,10 @@ function bodyOf(
   } catch {
     // As below.
   }
-  throw new Refused(400, "The body must be JSON");
+  throw new Refused(
+    400,
+    isForm === true
+      ? "The body must be JSON, or a form with JSON in its field json. With curl, say that it is JSON: -H 'Content-Type: application/json'"
+      : "The body must be JSON",
+  );
 }

@@ -30,14 +30,17 @@ async function status(
   return await runCli(["status", ...args], { home: home.path, env });
 }
 
+const AT_DATA1 = { url: "http://data1:8550", page: ["http://data1:8550"] };
+
 test("formatStatus shows a person what there is, and marks nodes that are silent", () => {
   const zone = process.env["TZ"];
   try {
     process.env["TZ"] = "UTC";
-    expect(formatStatus(statusAt("2026-11-22T15:00:30.000Z"), "http://data1:8550")).toBe(
+    expect(formatStatus(statusAt("2026-11-22T15:00:30.000Z"), AT_DATA1)).toBe(
       `imagehub 1.2.3 (abc) at http://data1:8550: NOT HEALTHY
   The disk is full
   The disk will be full in 6 days at this week's rate; see keep.min_free
+page         http://data1:8550
 running      3 days 4 h, since 2026-11-19 11:00:30
 stored       images 12,345 (1.2 GB), events 7
 today        812 of 5,000 images (2026-11-22)
@@ -66,19 +69,19 @@ Evil \\u001b[31m\\u202e  x     ::1            10 min ago (14:50:30)             
 test("formatStatus says why messages without a label are not kept, where there are any", () => {
   const hub = statusAt("2026-11-22T15:00:30.000Z");
   const withUnlabelled = { ...hub, nodes: [], totals: { ...hub.totals, unlabelled: 1020 } };
-  const text = formatStatus(withUnlabelled, "http://data1:8550");
+  const text = formatStatus(withUnlabelled, AT_DATA1);
   expect(text).toContain("refused 1, unlabelled 1,020\n");
   expect(text).toEndWith(
     "\nNo node has sent anything that is stored\n" +
       "Unlabelled messages have no | in their text and are not stored. To store them, see the setting unlabelled. The log names their senders\n",
   );
-  expect(formatStatus(hub, "http://data1:8550")).not.toContain("Unlabelled");
+  expect(formatStatus(hub, AT_DATA1)).not.toContain("Unlabelled");
 });
 
 test("formatStatus marks the day's cap when it is reached, and not before", () => {
   const hub = statusAt("2026-11-22T15:00:30.000Z");
   const [below, at] = [4999, 5000].map((images) =>
-    formatStatus({ ...hub, today: { ...hub.today, images } }, "http://data1:8550"),
+    formatStatus({ ...hub, today: { ...hub.today, images } }, AT_DATA1),
   );
   expect(below).not.toContain("CAP REACHED");
   expect(at).toContain(
@@ -94,10 +97,7 @@ test.each([
   [2 ** 53 - 1, "9007.2 TB"],
 ])("formatStatus shows %d bytes as %s", (bytes, shown) => {
   const hub = statusAt("2026-11-22T15:00:30.000Z");
-  const text = formatStatus(
-    { ...hub, disk: { ...hub.disk, free_bytes: bytes } },
-    "http://data1:8550",
-  );
+  const text = formatStatus({ ...hub, disk: { ...hub.disk, free_bytes: bytes } }, AT_DATA1);
   expect(text).toContain(` ${shown} free of `);
 });
 

@@ -73,7 +73,7 @@ const DEFAULTS = {
   heartbeat_interval: 0,
   heartbeat_timeout: 30,
   linger: 1,
-  http: { listen: "127.0.0.1:8550", token_file: "" },
+  http: { listen: "127.0.0.1:8550", token_file: "", tls: { certificate: "", key: "" } },
 } as const;
 
 /** So deep that its aliases would expand to 9^9 values. */

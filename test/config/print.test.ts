@@ -66,6 +66,9 @@ test("formatSettings writes each setting and where it came from", () => {
   http:
     listen: 127.0.0.1:8550
     token_file: ""
+    tls:
+      certificate: ""
+      key: ""
 `);
 });
 

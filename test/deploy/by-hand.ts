@@ -163,6 +163,25 @@ export async function handSteps(account: Account, scratch: string): Promise<void
     return `healthy; with /home/ops closed: ${lineWith(secret.stderr, "Cannot read the settings of the service")}`;
   });
 
+  await account.step("by hand: the page for other machines", async () => {
+    const option = " --http-listen 0.0.0.0:8551";
+    const refused = await install(option);
+    const advice = "change it there and set http.token_file to imagehub.token";
+    expect(refused.status === 64 && refused.stderr.includes(advice), "It is taken", refused.stderr);
+    await setting("listen", "0.0.0.0:8551");
+    await setting("token_file", "imagehub.token");
+    for (let times = 0; times < 2; times++) {
+      const { status, stdout, stderr } = await install(option);
+      expect(status === 0, "Failed", stdout + stderr);
+    }
+    const token = await sudo(
+      "sh -c 'cd /home/ops; stat -c \"%a %U\" imagehub.token; cat imagehub.token'",
+    );
+    expect(/^600 ops\n[0-9a-f]{64}\n$/.test(token.stdout), "It is no token", token.stdout);
+    const shown = await sudo(`${PROGRAM} service status`);
+    return lineWith(shown.stdout, "page");
+  });
+
   await account.step("by hand: the cap of the day is spent", async () => {
     const folder = "/home/ops/imagehub_data/images/$(date +%F)";
     await node.ssh(`mkdir -p ${folder} && touch ${folder}/a.jpg`);

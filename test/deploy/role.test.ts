@@ -170,6 +170,29 @@ describe.skipIf(lacks("ansible"))("the role imagehub", () => {
   );
 
   test(
+    "has a token if other machines can reach the page, or one is given",
+    async () => {
+      for (const [variables, file] of [
+        [{ imagehub_http_listen: "0.0.0.0:8550" }, "/home/ops/imagehub.token"],
+        [{ imagehub_http_listen: "[::1]:8550" }, ""],
+        [
+          { imagehub_http_token: "0123456789abcdef", imagehub_http_token_path: "/etc/hub.token" },
+          "/etc/hub.token",
+        ],
+      ] as const) {
+        using rendered = await render(variables);
+        expect(rendered.settings).not.toContain("0123456789abcdef");
+        const { http } = loadSettings({ config: rendered.file, env: {} }).settings;
+        const { imagehub_http_listen: listen = "127.0.0.1:8550" } = variables as {
+          readonly imagehub_http_listen?: string;
+        };
+        expect(http).toMatchObject({ listen, token_file: file });
+      }
+    },
+    BOUND_MS,
+  );
+
+  test(
     "writes settings and a unit for other places when its variables say so",
     async () => {
       using rendered = await render({

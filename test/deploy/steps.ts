@@ -180,6 +180,7 @@ async function siteSteps(account: Account, scratch: string): Promise<void> {
 
   const cap = "imagehub_max_images_write: 100000";
   site.edit((text) => `${text}${cap}\n`);
+  const page = "imagehub_http_listen: 0.0.0.0:8550";
   await account.longStep(`--tags config --check --diff with ${cap}`, async () => {
     const done = await play("--tags", "config", "--check", "--diff");
     expect(done.failed === 0 && done.changed === 1, "Not one change", done.output);
@@ -191,8 +192,9 @@ async function siteSteps(account: Account, scratch: string): Promise<void> {
     return `${recap(done)}, shows +  max_images_write: 100000`;
   });
 
-  await account.step(`--tags config with ${cap}`, async () => {
+  await account.step(`--tags config with ${cap} and ${page}`, async () => {
     const before = await mainPid();
+    site.edit((text) => `${text}${page}\n`);
     const done = await play("--tags", "config");
     expect(done.failed === 0 && done.changed > 0, "Failed", done.output);
     expect((await mainPid()) !== before, "The hub was not restarted", done.output);
@@ -204,6 +206,17 @@ async function siteSteps(account: Account, scratch: string): Promise<void> {
       "A second run changes something",
       again.output,
     );
+    const token = (await sudo("cat /home/ops/imagehub.token")).stdout.trim();
+    const mode = (await sudo("stat -c '%a %U' /home/ops/imagehub.token")).stdout;
+    expect(mode === "600 ops\n" && /^\w{64}$/.test(token), "It is no token", mode);
+    expect(!done.output.includes(token), "It shows the token", "");
+    const asked = async (secret: string): Promise<string> => {
+      const address = `http://${node.address}:8550/healthz`;
+      const header = `Authorization: Bearer ${secret}`;
+      return (await run([...node.inNetwork, "curl", "-sS", "-H", header, address])).stdout;
+    };
+    expect((await asked(token)) === "ok\n", "It does not show its page", await asked(token));
+    expect((await asked(`${token}x`)) !== "ok\n", "It takes any token", "");
     return `${recap(done)}, restarted; again: ${recap(again)}`;
   });
 

@@ -73,6 +73,10 @@ describeEachProgram((program) => {
       expect(asset.headers.get("cache-control")).toBe("public, max-age=31536000, immutable");
     }
     expect((await fetch(`${url}/assets/none.js`)).status).toBe(404);
+    // For one who knows no compression, as often as they like.
+    const headers = { "Accept-Encoding": "identity" };
+    for (let times = 0; times < 2; times++)
+      expect(await (await fetch(`${url}/`, { headers })).text()).toBe(text);
   });
 
   test("lists and sends what was stored", async () => {

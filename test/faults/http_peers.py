@@ -5,11 +5,13 @@
     http_peers.py 127.0.0.1 8550 slow /healthz 200     a request at one byte a second
     http_peers.py 127.0.0.1 8550 deaf /api/status 200  one request whose answer is not read
     http_peers.py 127.0.0.1 8550 silent / 200          connections that never say anything
+    http_peers.py 127.0.0.1 8550 crowd /healthz 10000  connections at once, each with a request, as soon as the hub takes it
 
 It prints "ready" when all have connected once. Those that the hub closes connect again at once, or after a second where they are slow.
 """
 
 import resource
+import selectors
 import socket
 import sys
 import threading
@@ -69,6 +71,29 @@ def peer():
         if kind not in ("pipeline", "huge"):
             time.sleep(1)
 
+
+def crowd():
+    everyone = selectors.DefaultSelector()
+    for _ in range(count):
+        connection = socket.socket()
+        connection.setblocking(False)
+        connection.connect_ex((host, port))
+        everyone.register(connection, selectors.EVENT_WRITE)
+    print("ready", flush=True)
+    while True:
+        for key, _ in everyone.select(1):
+            # What is answered is not read.
+            everyone.unregister(key.fileobj)
+            try:
+                key.fileobj.send(BEGIN + b"\r\n")
+            except OSError:
+                key.fileobj.close()
+
+
+if kind == "crowd":
+    threading.Thread(target=crowd, daemon=True).start()
+    sys.stdin.read()
+    sys.exit()
 
 for _ in range(count):
     threading.Thread(target=peer, daemon=True).start()

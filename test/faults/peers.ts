@@ -32,7 +32,7 @@ export class Peers implements AsyncDisposable {
   /** The same for the HTTP listener. @param path what they request */
   static async startHttp(
     port: number,
-    kind: "pipeline" | "huge" | "slow" | "deaf" | "silent",
+    kind: "pipeline" | "huge" | "slow" | "deaf" | "silent" | "crowd",
     path: string,
     count: number,
   ): Promise<Peers> {

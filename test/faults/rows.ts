@@ -30,6 +30,7 @@ import { random } from "./rows/random.ts";
 import { stall } from "./rows/stall.ts";
 import { term } from "./rows/term.ts";
 import { twins } from "./rows/twins.ts";
+import { viewers } from "./rows/viewers.ts";
 import { watchers } from "./rows/watchers.ts";
 
 /** The hub ends: killed, without power, or asked to; and is started again. */
@@ -42,7 +43,7 @@ export const DISKS: readonly Row[] = [errors, full, missing, stall, logs, prunin
 export const SENDERS: readonly Row[] = [random, names, access, oldLibzmq, link];
 
 /** There are too many peers, or such as are too fast or too slow. */
-export const CROWDS: readonly Row[] = [crowd, flood, descriptors, http];
+export const CROWDS: readonly Row[] = [crowd, flood, descriptors, http, viewers];
 
 /** The clock is wrong or is set; somebody watches the files. */
 export const CLOCKS_AND_READERS: readonly Row[] = [clock, boot, watchers];

@@ -14,7 +14,8 @@ test.each([
   const address = parseListen(text)!;
   expect(address).toEqual({ host, port });
   expect(isLoopback(address)).toBe(isLocal);
-  expect(urlOf(address)).toBe(url);
+  expect(urlOf(address, false)).toBe(url);
+  expect(urlOf(address, true)).toBe(url.replace("http", "https"));
 });
 
 test.each([

@@ -3,7 +3,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { EXIT, type FatalError } from "../../src/errors.ts";
 import { loadSettings } from "../../src/config/load.ts";
-import { type KeepOptions, settingsFor } from "../../src/service/settings-file.ts";
+import { type FirstSettings, settingsFor } from "../../src/service/settings-file.ts";
 import { tempDir, type TempDir } from "../support/machine/temp.ts";
 
 let temp: TempDir;
@@ -19,7 +19,7 @@ afterEach(() => temp[Symbol.dispose]());
 const account = () => ({ name: "pi", uid: 1000, group: "pi", gid: 1000, home: temp.path });
 
 /** What it says when it refuses. */
-function refusal(data?: string, options?: KeepOptions): [status: number, message: string] {
+function refusal(data?: string, options?: FirstSettings): [status: number, message: string] {
   try {
     settingsFor(config, account(), data, undefined, options);
   } catch (error) {
@@ -61,7 +61,7 @@ test("settingsFor refuses a path with a line break", () => {
 });
 
 test("settingsFor puts rules into a first file, and says whether they delete images", () => {
-  const first = (options: KeepOptions): ReturnType<typeof settingsFor> =>
+  const first = (options: FirstSettings): ReturnType<typeof settingsFor> =>
     settingsFor(config, account(), undefined, undefined, options);
   expect(first({}).deletesImages).toBe(false);
   expect(first({ minFree: "0 %", keepDays: "0" }).deletesImages).toBe(false);
@@ -80,7 +80,26 @@ test("settingsFor puts rules into a first file, and says whether they delete ima
   ]);
 });
 
-test.each<[options: KeepOptions, message: string]>([
+test("settingsFor lets others see the page of a first file, with a token", () => {
+  const first = (httpListen: string): ReturnType<typeof settingsFor> =>
+    settingsFor(config, account(), undefined, undefined, { httpListen });
+  expect(first("127.0.0.1:8551").tokenFile).toBeUndefined();
+  const found = first("0.0.0.0:8551");
+  const tokenFile = join(temp.path, "imagehub.token");
+  expect(found).toMatchObject({ tokenFile, deletesImages: false });
+  writeFileSync(config, found.newText!);
+  const { http } = loadSettings({ config, env: {} }).settings;
+  expect(http).toMatchObject({ listen: "0.0.0.0:8551", token_file: tokenFile });
+  expect(first("0.0.0.0:8551")).toMatchObject({ newText: undefined, tokenFile });
+  expect(settingsFor(config, account(), undefined).tokenFile).toBeUndefined();
+  writeFileSync(config, "hub:\n  port: 5555\n");
+  expect(refusal(undefined, { httpListen: "0.0.0.0:8551" })).toEqual([
+    EXIT.usage,
+    `${config} sets http.listen to 127.0.0.1:8550, not 0.0.0.0:8551: change it there and set http.token_file to imagehub.token, or leave out --http-listen`,
+  ]);
+});
+
+test.each<[options: FirstSettings, message: string]>([
   [
     { minFree: "5 apples" },
     "--min-free must be a percentage such as 5 %, a number of bytes from 1 MB, or",
@@ -89,6 +108,7 @@ test.each<[options: KeepOptions, message: string]>([
   [{ keepDays: "a week" }, "--keep-days must be a whole number from 0 to 36500"],
   [{ keepDays: "1.5" }, "--keep-days must be a whole number from 0 to 36500"],
   [{ keepDays: "-1" }, "--keep-days must be a whole number from 0 to 36500"],
+  [{ httpListen: "8550" }, '--http-listen must be "off", or an IP address and a port'],
   [{ keepDays: "" }, "--keep-days must be a whole number from 0 to 36500"],
 ])("settingsFor refuses %j", (options, message) => {
   expect(refusal(undefined, options)).toEqual([

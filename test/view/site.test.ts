@@ -480,6 +480,14 @@ test("images are protected, and no longer", async () => {
   expect(await shown()).toMatchObject({ name, protected: false });
 });
 
+test("a body that curl calls a form is refused with what to do", async () => {
+  const headers = { "content-type": "application/x-www-form-urlencoded" };
+  const body = JSON.stringify({ images: [[DAY, "x"]] });
+  const { status, bytes } = await ask(api("zip"), { method: "POST", headers, body });
+  expect(status).toBe(400);
+  expect(bytes.toString()).toContain("-H 'Content-Type: application/json'");
+});
+
 describe("a hostile request", () => {
   const secret = "secret-2021-09-24T10.00.00.000000.jpg";
 

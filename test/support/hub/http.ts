@@ -17,7 +17,9 @@ export const WITH_HTTP = { IMAGEHUB_HTTP_LISTEN: "127.0.0.1:0" } as const;
  * if it does not listen
  */
 export function httpOf(hub: Pick<Hub, "output">): string {
-  const url = / at (http:\S+)/.exec(linesWith(hub, "Images, health and metrics at")[0] ?? "")?.[1];
+  const url = / at (https?:\S+)/.exec(
+    linesWith(hub, "Images, health and metrics at")[0] ?? "",
+  )?.[1];
   if (url === undefined)
     throw new Error(`The hub does not listen for HTTP, output:\n${hub.output()}`);
   return url;
