@@ -20,6 +20,7 @@ import type { SendOptions } from "./send.ts";
 import type { InstallOptions } from "./service-install.ts";
 import type { UninstallOptions } from "./service.ts";
 import type { StatusOptions } from "./status.ts";
+import type { TailOptions } from "./tail.ts";
 
 // Each command loads its own modules. A hub that runs for years does not need those of the others.
 
@@ -80,6 +81,17 @@ export async function main(args: readonly string[]): Promise<ExitStatus> {
     .option("--json", "print the answer as JSON")
     .action(async (options: StatusOptions) => {
       status = await (await import("./status.ts")).status(options);
+    });
+
+  withSettingsFile(program.command("tail"))
+    .description("show what arrives at the running hub, live, until Ctrl-C")
+    .option("--camera <name>", "only this camera, and events of its node; * matches anything")
+    .option("--events", "only events")
+    .option("--url <url>", "HTTP address of the hub (default: from the settings)")
+    .option("--token-file <file>", "file with the HTTP token (default: from the settings)")
+    .option("--json", "print each line as JSON")
+    .action(async (options: TailOptions) => {
+      status = await (await import("./tail.ts")).tail(options);
     });
 
   withData(program.command("days").description("list the days and what is stored of each"))

@@ -4,16 +4,19 @@
  * @module
  */
 
-import { EXIT, type ExitStatus, FatalError, messageOf } from "../errors.ts";
+import { EXIT, type ExitStatus, FatalError } from "../errors.ts";
 import type { Settings } from "../config/schema.ts";
-import { type PublicCertificate, readPublic } from "../http/certificate.ts";
-import { OFF, parseListen, urlOf } from "../net/listen-address.ts";
+import { OFF } from "../net/listen-address.ts";
 import { type NodeStatus, type Status, statusSchema } from "../http/status.ts";
-import { readToken } from "../http/token.ts";
 import { escape } from "../log/fields.ts";
-import { findRunningService, type RunningService } from "../service/running.ts";
-import { machineNames, pageLines } from "./page-address.ts";
-import { loadFor, type SettingsOptions } from "./check.ts";
+import {
+  type HubOptions,
+  ownTarget,
+  request,
+  type Target,
+  targetOf,
+  unanswered,
+} from "./hub-target.ts";
 import { counted, grouped, size } from "../log/amounts.ts";
 import { table } from "./table.ts";
 
@@ -24,27 +27,9 @@ const ANSWER_MS_MAX = 10_000;
 /** Longest answer, in bytes: a thousand nodes with long names. */
 const ANSWER_BYTES_MAX = 4 * 1024 * 1024;
 
-/** Advice if no hub answers. */
-const ADVICE =
-  "Check that it is running (systemctl status imagehub), uses these settings, and that http.listen is not off. To ask another address, give --url";
-
 /** The options of `status`. */
-export interface StatusOptions extends SettingsOptions {
-  readonly url?: string;
-  readonly tokenFile?: string;
+export interface StatusOptions extends HubOptions {
   readonly json?: boolean;
-}
-
-/** Where to ask, and the token to send. */
-interface Target {
-  readonly url: string;
-  readonly token: string | undefined;
-  /** The only certificate that it may show; undefined: any that is valid for the address. */
-  readonly certificate?: PublicCertificate | undefined;
-  /** Where a person opens the page, in lines. */
-  readonly page: readonly string[];
-  /** Advice if nobody answers. */
-  readonly advice?: string;
 }
 
 /**
@@ -82,152 +67,13 @@ function read(text: string, { url }: Target): Status {
   );
 }
 
-/** The token from the settings is sent only to the address from the settings. */
-function targetOf(options: StatusOptions): Target {
-  const { url, tokenFile, path, config } = options;
-  if (url !== undefined) {
-    const origin = originOf(url);
-    return { url: origin, page: [origin], token: tokenIn(tokenFile ?? "") };
-  }
-  const service = path === undefined && config === undefined ? findRunningService() : undefined;
-  if (service !== undefined) return serviceTarget(service, tokenFile);
-  const { settings, file, place } = loadFor(options);
-  return ownTarget(settings, file ?? place, tokenFile);
-}
-
-/** The caller may not be the service's user, and its files may not be readable for everyone. */
-function serviceTarget({ config, settings, problem }: RunningService, tokenFile?: string): Target {
-  const advice =
-    problem === undefined
-      ? undefined
-      : `Cannot read the settings of the service: ${problem}\nAsk as root (sudo ${process.execPath} status), or give its address with --url`;
-  return { ...ownTarget(settings, config, tokenFile), ...(advice !== undefined && { advice }) };
-}
-
-function ownTarget(settings: Settings, where: string, tokenFile?: string): Target {
-  const { http } = settings;
-  const address = http.listen === OFF ? undefined : parseListen(http.listen);
-  if (address === undefined) {
-    throw new FatalError(
-      EXIT.config,
-      `hub.http.listen is off (${where}), so the hub cannot be asked: set it to an address, or give --url`,
-    );
-  }
-  // This machine needs no proxy. The runtime would use one even for 127.0.0.1.
-  for (const name of ["http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY"])
-    delete process.env[name];
-  const certificate = certificateIn(http.tls.certificate);
-  const url = urlOf(address, certificate !== undefined);
-  return {
-    url,
-    page: pageLines(settings, machineNames()),
-    token: tokenIn(tokenFile ?? http.token_file),
-    certificate,
-  };
-}
-
-function certificateIn(path: string): PublicCertificate | undefined {
-  if (path === "") return undefined;
+async function ask(target: Target): Promise<string> {
+  const response = await request(target, "/api/status", AbortSignal.timeout(ANSWER_MS_MAX));
   try {
-    return readPublic(path);
+    return await boundedText(response);
   } catch (cause) {
-    const reason = messageOf(cause);
-    const advice = reason.includes("EACCES") ? "; ask as root" : "";
-    throw new FatalError(EXIT.config, `hub.http.tls.certificate: ${reason}${advice}`, { cause });
+    throw unanswered(target, cause);
   }
-}
-
-function originOf(text: string): string {
-  const url = URL.parse(/^https?:\/\//i.test(text) ? text : `http://${text}`);
-  if (url === null || url.pathname !== "/" || url.search !== "") {
-    throw new FatalError(
-      EXIT.usage,
-      `--url is "${text}", must be the hub's address, such as http://data1:8550`,
-    );
-  }
-  return url.origin;
-}
-
-function tokenIn(path: string): string | undefined {
-  if (path === "") return undefined;
-  try {
-    return readToken(path).token;
-  } catch (cause) {
-    const reason = messageOf(cause);
-    const advice = reason.includes("EACCES") ? "; ask as root, or give --token-file" : "";
-    throw new FatalError(EXIT.config, `Cannot read the token: ${reason}${advice}`, { cause });
-  }
-}
-
-async function ask({ url, token, certificate, advice = ADVICE }: Target): Promise<string> {
-  let response: Response;
-  let text: string;
-  try {
-    response = await fetch(`${url}/api/status`, {
-      headers: token === undefined ? {} : { Authorization: `Bearer ${token}` },
-      redirect: "error",
-      ...(certificate !== undefined && { tls: only(certificate) }),
-      signal: AbortSignal.timeout(ANSWER_MS_MAX),
-    });
-    text = await boundedText(response);
-  } catch (cause) {
-    const distrust = distrustIn(cause, certificate !== undefined);
-    if (distrust !== undefined)
-      throw new FatalError(EXIT.refused, `What answers at ${url} ${distrust}`, { cause });
-    throw new FatalError(
-      EXIT.unanswered,
-      `No hub answers at ${url}: ${networkMessageOf(cause)}\n${advice}`,
-      {
-        cause,
-      },
-    );
-  }
-  if (response.status === 401) {
-    throw new FatalError(
-      EXIT.refused,
-      `The hub at ${url} needs another token; see http.token_file, or give --token-file`,
-    );
-  }
-  if (response.status === 421) {
-    throw new FatalError(
-      EXIT.refused,
-      `The hub at ${url} answers under this name only with a token; give --url with 127.0.0.1, [::1] or localhost, or set http.token_file there`,
-    );
-  }
-  if (!response.ok) {
-    throw new FatalError(
-      EXIT.refused,
-      `What answers at ${url} is not an imagehub, or is too old: status ${response.status}`,
-    );
-  }
-  return text;
-}
-
-const ANOTHER_CERTIFICATE = "another certificate";
-
-/**
- * Trusts one certificate, whatever its name is and whoever has issued it: on this machine, the hub
- * is asked at an address that is not in its certificate.
- */
-function only({ cert, fingerprint }: PublicCertificate): BunFetchRequestInitTLS {
-  const trust = {
-    ca: cert,
-    // Its issuer need not be known.
-    allowPartialTrustChain: true,
-    checkServerIdentity: (_: string, shown: { readonly fingerprint256: string }) =>
-      shown.fingerprint256 === fingerprint ? undefined : new Error(ANOTHER_CERTIFICATE),
-  };
-  return trust;
-}
-
-/** What is wrong with the certificate that was shown; undefined if that is not the reason. */
-function distrustIn(error: unknown, isOwn: boolean): string | undefined {
-  const { code = "", message } = error as NodeJS.ErrnoException;
-  if (code === "CERT_HAS_EXPIRED") return "shows a certificate that has expired: renew it";
-  if (message !== ANOTHER_CERTIFICATE && !/CERT|SIGNATURE|ISSUER/.test(code)) return undefined;
-  return isOwn
-    ? "shows another certificate than the one in hub.http.tls.certificate: if that was renewed, reload the hub (sudo systemctl reload imagehub)"
-    : `shows a certificate that this machine does not trust (${message}): name a file with it, or with that of its issuer, in the variable NODE_EXTRA_CA_CERTS`;
 }
 
 async function boundedText(response: Response): Promise<string> {
@@ -404,14 +250,4 @@ function age(seconds: number): string {
 function localTime(time: string, now: string): string {
   const [date, clock] = new Date(time).toLocaleString("sv-SE").split(" ") as [string, string];
   return date === new Date(now).toLocaleString("sv-SE").split(" ")[0] ? clock : `${date} ${clock}`;
-}
-
-/** Why a request over the network failed. */
-function networkMessageOf(error: unknown): string {
-  const text = messageOf(error);
-  // The runtime's own words are for programmers, so replace them.
-  if (/ECONNREFUSED|ConnectionRefused/.test(text)) return "nothing listens there (ECONNREFUSED)";
-  if (/ECONNRESET|socket connection was closed/.test(text))
-    return "what listens there does not speak HTTP (ECONNRESET)";
-  return text;
 }

@@ -46,6 +46,14 @@ export interface HubEvent {
   readonly unit?: string;
 }
 
+/** An image that was stored just now. */
+export interface LiveImage {
+  readonly date: string;
+  readonly name: string;
+  readonly camera: string;
+  readonly time: string;
+}
+
 /** A day in the list of days. */
 export interface DaySummary {
   readonly date: string;

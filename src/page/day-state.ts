@@ -7,12 +7,12 @@
 import { type Signal, useSignal, useSignalEffect } from "@preact/signals";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { address, replace, replaceQuery, href } from "./address.ts";
-import type { DayOverview, MinuteCount } from "./answers.ts";
+import type { DayOverview, LiveImage, MinuteCount } from "./answers.ts";
 import { dayPath } from "./api.ts";
 import type { DayImages } from "./day-images.ts";
 import type { Target } from "./grid.tsx";
 import { generation, today, useAnswer } from "./hub.ts";
-import { type LiveImage, useArrivals } from "./live.ts";
+import { useArrivals } from "./live.ts";
 import { clockTime, minutesOf } from "./time.ts";
 
 /** After so long without a further step, the address says what is seen. */

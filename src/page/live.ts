@@ -6,16 +6,8 @@
 
 import { signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import type { HubEvent } from "./answers.ts";
+import type { HubEvent, LiveImage } from "./answers.ts";
 import { askDays, generation, trouble } from "./hub.ts";
-
-/** An image that was stored. */
-export interface LiveImage {
-  readonly date: string;
-  readonly name: string;
-  readonly camera: string;
-  readonly time: string;
-}
 
 /** What has arrived since the last one, in order. */
 export interface Arrivals {

@@ -8,13 +8,13 @@ import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { href } from "./address.ts";
 import { counted, grouped } from "./amounts.ts";
-import type { Camera, Status } from "./answers.ts";
+import type { Camera, LiveImage, Status } from "./answers.ts";
 import { thumbnailPath } from "./api.ts";
 import { type DayEvent, inShort, isFrom, useDayEvents } from "./day-events.ts";
 import { Empty } from "./empty.tsx";
 import { EventList } from "./event-list.tsx";
 import { now, today, useAnswer } from "./hub.ts";
-import { health, type LiveImage, useArrivals } from "./live.ts";
+import { health, useArrivals } from "./live.ts";
 import { Notices } from "./notices.tsx";
 import { clockTime, instant, shortDate, span } from "./time.ts";
 

@@ -41,6 +41,7 @@ describe("imagehub prints its help", () => {
     ["verify", ["verify", "--help"]],
     ["keygen", ["keygen", "--help"]],
     ["status", ["status", "--help"]],
+    ["tail", ["tail", "--help"]],
     ["send", ["send", "--help"]],
     ["send", ["send", "photo.jpg", "-h"]],
     ["send", ["help", "send"]],
