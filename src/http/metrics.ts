@@ -179,8 +179,11 @@ export class Metrics {
     );
     this.gauge(
       "imagehub_filesystem_full_seconds",
-      "Time until the disk is full at this week's rate; infinite if it will not be",
-      () => one((kept.latest?.fullInDays ?? Number.POSITIVE_INFINITY) * 86_400),
+      "Time until the disk is full at this week's rate; infinite if it will not be; none if unknown",
+      () => {
+        const { outlook = "unknown", fullInDays = Number.POSITIVE_INFINITY } = kept.latest ?? {};
+        return outlook === "unknown" ? [] : one(fullInDays * 86_400);
+      },
     );
     this.gauge(
       "imagehub_keep_problems",

@@ -7,6 +7,7 @@
 
 import type { Settings } from "../config/schema.ts";
 import { counted, size } from "../log/amounts.ts";
+import { daysAfter } from "../protocol/calendar.ts";
 import type { SeenDays } from "../shared/messages.ts";
 import { referenceDate, youngDays } from "./age.ts";
 import type { ArchiveView } from "./archive-view.ts";
@@ -74,6 +75,39 @@ function planWith(
     missingBytes: missingBytes(keep.min_free, space, meanBytes(held)),
     isUrgentOnly,
   });
+}
+
+/**
+ * How much of what is held may be deleted now, in bytes, and how many of the latest days may not
+ * be yet: infinitely many if the archive, which they wait for, does not get on.
+ *
+ * @param afterDays the setting `archive.after_days`
+ */
+export function deletable(
+  {
+    seen,
+    archive,
+  }: Pick<DecisionParts, "seen"> & {
+    readonly archive: Pick<ArchiveView, "dates" | "problem"> | undefined;
+  },
+  keep: Settings["keep"],
+  held: Holdings,
+  afterDays: number,
+): { readonly deletableBytes: number; readonly heldDays: number } {
+  const dates = datesWithImages(held);
+  const young = youngDays(seen, dates, keep.min_days);
+  const mayGo = (date: string): boolean => !young.has(date) && archive?.dates.has(date) !== false;
+  const deletableBytes = held.days
+    .filter(({ date }) => mayGo(date))
+    .reduce((sum, { free }) => sum + free.bytes, 0);
+  if (archive === undefined) return { deletableBytes, heldDays: keep.min_days };
+  // The archive takes the oldest first. This day has been due for a day.
+  const due = dates.findLast((date) => date < daysAfter(seen.today, -afterDays));
+  const isBehind = archive.problem !== undefined || (due !== undefined && !archive.dates.has(due));
+  return {
+    deletableBytes,
+    heldDays: isBehind ? Number.POSITIVE_INFINITY : Math.max(keep.min_days, afterDays),
+  };
 }
 
 /** Of an image. */

@@ -21,6 +21,7 @@ import {
   datesWithImages,
   decide,
   type Decision,
+  deletable,
   FORCE,
   FUTILE,
   meanBytes,
@@ -120,7 +121,7 @@ class Runner implements Disposable {
   }
 
   async run(): Promise<Round> {
-    const { directory, seen, isRehearsal } = this.parts;
+    const { directory, settings, seen, isRehearsal } = this.parts;
     const { pruned } = this.telling;
     this.telling.tellEarlier();
     const held = this.count(false);
@@ -139,7 +140,15 @@ class Runner implements Disposable {
     return {
       holdings,
       space,
-      forecast: forecast(keep, holdings, space, seen.today),
+      forecast: forecast({
+        // What frees nothing keeps no disk from filling.
+        keep: this.isFutile ? { ...keep, min_free: 0 } : keep,
+        holdings,
+        space,
+        today: seen.today,
+        areWaiting: decided.needsForce,
+        ...deletable(this.parts, keep, holdings, settings.archive.after_days),
+      }),
       pruned,
       problems: [
         ...problems,

@@ -195,7 +195,8 @@ export interface KeepReport {
   }[];
   /** What a day of the last week has taken; 0 if no day is over yet. */
   readonly bytesPerDay: number;
-  /** Days until the disk is full; undefined if the rules prevent it, or nothing is known. */
+  readonly outlook: Outlook;
+  /** Days until the disk is full; undefined if it will not be, or nothing is known. */
   readonly fullInDays: number | undefined;
   /** What this round has deleted, by the name of the setting. */
   readonly pruned: readonly {
@@ -210,6 +211,13 @@ export interface KeepReport {
   /** Rules that are off or cannot be kept, and why. */
   readonly problems: readonly string[];
 }
+
+/**
+ * Whether the disk will be full: `unknown` if no day of the last week has images and is over,
+ * `never` if the rules prevent it, `filling` if no rule does, `blocked` if the rules would, but too
+ * much may not be deleted.
+ */
+export type Outlook = "unknown" | "never" | "filling" | "blocked";
 
 /** From the keeper. */
 export type KeeperMessage =

@@ -115,6 +115,7 @@ function overviewIn(directory: string): Overview {
       { name: 'Say-"cheese"', images: 20, bytes: 500 },
     ],
     bytesPerDay: 100,
+    outlook: "filling",
     fullInDays: 2,
     pruned: [{ reason: "min_free", count: 3, bytes: 300 }],
     isHelpless: false,
