@@ -278,7 +278,7 @@ class DayWork {
         source,
         members: missing,
         date,
-        name: this.holdings.nextTar(date),
+        name: this.holdings.nextTar(),
         onMember: async () => await this.step(),
         onUnreadable: (member, reason) => this.fail(member, `cannot be read: ${reason}`),
         manifest: (added) => formatManifest(new Map([...sums, ...added])),

@@ -16,7 +16,7 @@ import { requireImages } from "../store/own-folder.ts";
 import { type Content, contentOf, copyFile, ReadError, sumOf } from "./content.ts";
 import { Holdings } from "./holdings.ts";
 import { LOGS, type Member, parseMember } from "./layout.ts";
-import { type Manifest, readManifest } from "./manifest.ts";
+import { HOW_TO_MEND, type Manifest, readManifest } from "./manifest.ts";
 import { ArchiveProblem, ArchiveRoot } from "./root.ts";
 
 /** The file that is not finished. There is one at a time; the start of a hub removes it. */
@@ -72,7 +72,11 @@ export async function restoreDay(
   if (manifest === undefined) {
     // Its disk may not be mounted.
     if (!root.isMarked) root.refuseUnmarked(directory);
-    throw new ArchiveProblem(`${date} is not in the archive ${path}: it has no manifest there`);
+    using unlisted = new Holdings(root, date);
+    const advice = unlisted.paths().size > 0 ? `, but files: ${HOW_TO_MEND}` : "";
+    throw new ArchiveProblem(
+      `${date} is not in the archive ${path}: it has no manifest there${advice}`,
+    );
   }
   using holdings = new Holdings(root, date);
   using target = new Target(directory, date, options.isDryRun === true);

@@ -76,6 +76,14 @@ async function find(
   // Without the archive, the rest is still looked at.
   const usable = { directory: archived?.problem === undefined ? archive.directory : "" };
   const all = new Set([...datesOf(directory), ...(archived?.dates ?? [])]);
+  if (hasArchive && archived?.problem === undefined) {
+    try {
+      // A day whose manifest is lost is in no list.
+      for (const date of new Archive(archive, directory).datesWithFiles()) all.add(date);
+    } catch (error) {
+      problems.push(`The archive cannot be read: ${messageOf(error)}`);
+    }
+  }
   const unknown = wanted.find((date) => !all.has(date));
   if (unknown !== undefined) problems.push(`Nothing is stored of ${unknown}`);
   const dates = wanted.length > 0 ? wanted.filter((date) => all.has(date)) : [...all].toSorted();
