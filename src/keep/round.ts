@@ -51,7 +51,7 @@ import {
   together,
   withRoom,
 } from "./space.ts";
-import { recordOf, Telling } from "./telling.ts";
+import { recordsOf, Telling } from "./telling.ts";
 
 /** What a round needs. */
 export interface RoundParts {
@@ -264,7 +264,7 @@ class Runner implements Disposable {
     });
     const pruned = await pruner.run(deletion, enough);
     if (parts.isRehearsal) this.imagined = together(this.imagined, pruned.freed);
-    this.telling.finish(recordOf(pruned));
+    this.telling.finish(recordsOf(pruned));
     if (pruned.error !== undefined) throw pruned.error;
   }
 
@@ -287,7 +287,7 @@ class Runner implements Disposable {
     try {
       pruned = this.attempt("event logs", () => pruneLogs(directory, old, parts));
     } finally {
-      this.telling.finish(logRecordOf(pruned));
+      this.telling.finish(logRecordsOf(pruned));
     }
     return { problems: [], needsForce: false };
   }
@@ -335,12 +335,12 @@ class Runner implements Disposable {
   }
 }
 
-/** What was deleted of the logs, as its line tells it; undefined if that is nothing. */
-function logRecordOf(pruned: PrunedLogs | undefined): PruneRecord | undefined {
-  if (pruned === undefined || pruned.dates.length === 0) return undefined;
+/** What was deleted of the logs, as a line tells it. */
+function logRecordsOf(pruned: PrunedLogs | undefined): PruneRecord[] {
+  if (pruned === undefined || pruned.dates.length === 0) return [];
   const { dates, bytes } = pruned;
   const count = dates.length;
-  return { reason: "event_days", count, bytes, days: count, ranges: rangesOf(dates) };
+  return [{ reason: "event_days", count, bytes, days: count, ranges: rangesOf(dates) }];
 }
 
 /** With fewer logs than this, most of them may be too old. */

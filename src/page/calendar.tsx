@@ -82,8 +82,8 @@ function Disk({ status: { disk, kept, notices } }: { readonly status: Status }) 
   );
 }
 
-function outlookOf({ outlook, full_in_days: days }: Status["disk"]): string {
-  if (days !== null) return `Full in ${fullIn(days)} at this week's rate.`;
+function outlookOf({ outlook, full_in_days: inDays }: Status["disk"]): string {
+  if (inDays !== null) return `Full in ${fullIn(inDays)} at this week's rate.`;
   return outlook === "never"
     ? "It will not fill up: the rules delete the oldest images before."
     : "When it will be full is not known: no day of the last week is over and has images.";
