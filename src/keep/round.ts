@@ -31,14 +31,7 @@ import {
 import { EnoughBytes, EnoughFree } from "./enough.ts";
 import { type Forecast, forecast } from "./forecast.ts";
 import { countHoldings, type Holdings } from "./holdings.ts";
-import {
-  datedLogsIn,
-  hasLimit,
-  type OldLog,
-  oldLogs,
-  type PrunedLogs,
-  pruneLogs,
-} from "./old-logs.ts";
+import { datedLogsIn, type OldLog, oldLogs, type PrunedLogs, pruneLogs } from "./old-logs.ts";
 import type { Deletion, Plan } from "./plan.ts";
 import { Pruner } from "./prune.ts";
 import { Rules } from "./rules.ts";
@@ -271,11 +264,10 @@ class Runner implements Disposable {
   private pruneLogs(held: Holdings): { readonly problems: string[]; readonly needsForce: boolean } {
     const { directory, settings, seen, isForced, isRehearsal, check } = this.parts;
     const { event_days: eventDays } = settings.keep;
-    if (!hasLimit(eventDays)) return { problems: [], needsForce: false };
     const onFailure = (message: string): void => void this.failures.push(message);
-    const all = this.attempt("event logs", () => datedLogsIn(directory, onFailure)) ?? [];
+    const all = this.attempt("event logs", () => datedLogsIn(directory)) ?? [];
     const reference = referenceDate(seen, datesWithImages(held));
-    const old = oldLogs(all, eventDays, reference).filter((log) => this.mayGo(log));
+    const old = oldLogs(all, eventDays, reference, seen.today).filter((log) => this.mayGo(log));
     if (old.length === 0) return { problems: [], needsForce: false };
     if (all.length >= LOGS_MIN && old.length * 2 > all.length && !isForced) {
       const message = `keep.event_days would delete ${old.length} of ${counted(all.length, "event log")} at once: ${FORCE}`;
