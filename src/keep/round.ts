@@ -23,6 +23,7 @@ import {
   type Decision,
   deletable,
   FORCE,
+  FULL_BYTES,
   FUTILE,
   meanBytes,
   otherFiles,
@@ -81,6 +82,8 @@ export interface Round {
   readonly pruned: readonly PruneRecord[];
   /** Rules that are off or cannot be kept, and what could not be deleted; and why. */
   readonly problems: readonly string[];
+  /** The setting `min_free` as it is in force: less or 0 if it is a mistake or waits for a person. */
+  readonly minFree: Settings["keep"]["min_free"];
   /** Whether `min_free` cannot be kept, whatever is deleted. */
   readonly isHelpless: boolean;
   /** Whether that is because deleting frees nothing. */
@@ -139,7 +142,7 @@ class Runner implements Disposable {
         holdings,
         space,
         today: seen.today,
-        areWaiting: decided.needsForce,
+        areWaiting: decided.areWaiting,
         ...deletable(this.parts, keep, holdings, settings.archive.after_days),
       }),
       pruned,
@@ -148,6 +151,7 @@ class Runner implements Disposable {
         ...this.unmetMessages(plan, keep, otherFiles(held, space)),
         ...firstOf([...new Set(this.failures)]),
       ],
+      minFree: keep.min_free,
       isHelpless: this.unmet.has("min_free"),
       isFutile: this.isFutile,
       hasFailed: this.failures.length > 0,
@@ -338,8 +342,7 @@ function logRecordsOf(pruned: PrunedLogs | undefined): PruneRecord[] {
 /** With fewer logs than this, most of them may be too old. */
 const LOGS_MIN = 10;
 
-/** With less than this free, cameras may have to wait, in bytes and files. */
-const FULL_BYTES = 16e6;
+/** The same as {@link FULL_BYTES}, in files. */
 const FULL_FILES = 256;
 
 function isFull({ freeBytes, freeFiles, sizeFiles }: Space): boolean {

@@ -15,6 +15,7 @@ const REPORT: KeepReport = {
   outlook: "never",
   fullInDays: undefined,
   pruned: [],
+  minFree: 0,
   isHelpless: false,
   isFutile: false,
   problems: [],

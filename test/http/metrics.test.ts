@@ -118,6 +118,7 @@ function overviewIn(directory: string): Overview {
     outlook: "filling",
     fullInDays: 2,
     pruned: [{ reason: "min_free", count: 3, bytes: 300 }],
+    minFree: 0,
     isHelpless: false,
     isFutile: false,
     problems: ["A rule is off"],
