@@ -62,8 +62,9 @@ export async function archiveDays(
   try {
     options.check?.();
     using root = openRoot(settings, directory, options.isDryRun === true);
-    if (root.formerOwner !== undefined) options.log?.warn(takenOver(root, directory));
+    if (root.formerOwner !== undefined) round.noteTakeover(takenOver(root, directory));
     const dates = options.dates ?? dueDates(datesOf(directory), options.today, settings.after_days);
+    let isRenewed = false;
     for (const date of dates.filter((each) => each < options.today)) {
       const before = options.unchanged?.stampOf(root, date);
       if (before !== undefined && options.unchanged?.has(date, before) === true) continue;
@@ -79,8 +80,10 @@ export async function archiveDays(
       );
       const after = options.unchanged?.stampOf(root, date);
       if (isWhole && after !== undefined && after === before) options.unchanged?.add(date, after);
+      // At once: whatever ends the round, no copy of the data directory can take the archive over.
+      if (!isRenewed && round.hasArchived) root.renewMark(directory);
+      isRenewed = round.hasArchived;
     }
-    if (round.hasArchived) root.renewMark(directory);
   } catch (error) {
     if (error instanceof Stopped) return round.result(true);
     if (error instanceof ArchiveProblem) round.isAway = true;
@@ -131,6 +134,7 @@ class Round {
   private mended = 0;
   private foreign = 0;
   private failures = 0;
+  private takenOver: string | undefined;
   /** See {@link ArchiveRound}. */
   isAway = false;
 
@@ -177,13 +181,19 @@ class Round {
     return this.days.length > 0 && this.options.isDryRun !== true;
   }
 
+  /** The archive had another name. */
+  noteTakeover(message: string): void {
+    this.takenOver = message;
+    this.options.log?.warn(message);
+  }
+
   problem(message: string): void {
     this.problems.push(message);
     this.options.log?.warn(message);
   }
 
   result(isStopped: boolean): ArchiveRound {
-    const { days, files, bytes, mended, foreign, problems, isAway } = this;
-    return { days, files, bytes, mended, foreign, problems, isStopped, isAway };
+    const { days, files, bytes, mended, foreign, problems, isAway, takenOver } = this;
+    return { days, files, bytes, mended, foreign, problems, isStopped, isAway, takenOver };
   }
 }

@@ -81,8 +81,8 @@ const DATES_MAX = 5;
 
 /** What was done, for a person. */
 export function formatRound(round: ArchiveRound, path: string, isDryRun: boolean): string {
-  const { days, files, bytes, mended, foreign, problems, isStopped } = round;
-  const lines: string[] = [];
+  const { days, files, bytes, mended, foreign, problems, isStopped, takenOver } = round;
+  const lines = takenOver === undefined ? [] : [takenOver];
   if (files > 0 || days.length > 0) {
     const dates = days.length > DATES_MAX ? `${days[0]} to ${days.at(-1)}` : days.join(", ");
     const whole = `${counted(days.length, "day")}${isDryRun ? "" : " archived"} (${dates})`;

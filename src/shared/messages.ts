@@ -89,6 +89,8 @@ export interface ArchiveRound {
   readonly problems: readonly string[];
   /** Whether it was asked to stop before it was through. */
   readonly isStopped: boolean;
+  /** That the archive was taken over from another name, as a message; undefined if it was not. */
+  readonly takenOver?: string | undefined;
 }
 
 /** A line for the log. */
