@@ -174,6 +174,18 @@ describe("a round", () => {
     ]);
   });
 
+  test("a limit of cameras is compared with days of those that it is for", async () => {
+    fill();
+    // The first entry that matches counts, so the second one is for no camera here.
+    const cameras = [
+      { match: "Ba*", max_bytes: "18 kB" },
+      { match: "*", max_bytes: "3 kB" },
+    ];
+    const { pruned, problems } = await round({ cameras });
+    expect(problems).toEqual([]);
+    expect(pruned).toMatchObject([{ reason: "cameras.max_bytes", count: 3 }]);
+  });
+
   test("counts the files again before it believes a summary", async () => {
     using _ = new Later();
     fill();
