@@ -225,6 +225,7 @@ class DayWork {
     for (const member of missing) {
       this.files++;
       this.bytes += this.look(member)?.size ?? 0;
+      if (this.damaged.has(member.path)) this.mended++;
       this.sums.set(member.path, "");
     }
   }

@@ -106,7 +106,7 @@ export class Holdings implements Disposable {
     const paths = [
       ...Array.from(folders.images?.eachName() ?? [], (name) => imageMember(date, name).path),
       ...(this.isFile(log) ? [log.path] : []),
-      ...tars.flatMap(({ places }) => [...places.keys()]),
+      ...tars.flatMap(({ places }) => Array.from(places.keys())),
     ];
     return new Set(paths.filter((path) => parseMember(path, date) !== undefined));
   }

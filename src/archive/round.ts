@@ -62,7 +62,7 @@ export async function archiveDays(
   try {
     options.check?.();
     using root = openRoot(settings, directory, options.isDryRun === true);
-    if (root.formerOwner !== undefined) round.noteTakeover(takenOver(root, directory));
+    if (root.formerOwner !== undefined) round.noteTakeover(takeoverOf(root, directory));
     const dates = options.dates ?? dueDates(datesOf(directory), options.today, settings.after_days);
     let isRenewed = false;
     for (const date of dates.filter((each) => each < options.today)) {
@@ -92,7 +92,7 @@ export async function archiveDays(
   return round.result(false);
 }
 
-function takenOver({ path, formerOwner }: ArchiveRoot, directory: DataDirectory): string {
+function takeoverOf({ path, formerOwner }: ArchiveRoot, directory: DataDirectory): string {
   return (
     `The archive ${path} was that of ${formerOwner}, which this data directory was called before: ` +
     `now it is that of ${ownerOf(directory)}`
@@ -168,12 +168,18 @@ class Round {
     if (isNew) {
       this.days.push(date);
       this.foreign += foreign;
-      if (this.options.isDryRun !== true)
-        this.options.log?.info(`Archived ${date}`, { files, bytes, foreign });
-    } else if (files > 0 && this.options.isDryRun !== true)
-      this.options.log?.info(`Copied files of ${date} to the archive again`, { files, bytes });
+    }
+    if (this.options.isDryRun !== true) this.logDay(date, outcome);
     for (const problem of problems) this.problem(`Cannot archive ${date}: ${problem}`);
     return files === 0 && !isNew && problems.length === 0;
+  }
+
+  private logDay(date: string, { files, bytes, foreign, isNew }: DayOutcome): void {
+    const { log } = this.options;
+    if (files === 0) {
+      if (isNew) log?.info(`Made the manifest of ${date}: the archive had all of its files`);
+    } else if (isNew) log?.info(`Archived ${date}`, { files, bytes, foreign });
+    else log?.info(`Copied files of ${date} to the archive again`, { files, bytes });
   }
 
   /** Whether days were archived. */

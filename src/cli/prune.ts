@@ -87,7 +87,7 @@ export async function prune(options: PruneOptions): Promise<ExitStatus> {
     });
   }
   process.stdout.write(
-    options.json === true ? formatJson(round, isRehearsal) : format(round, isRehearsal),
+    options.json === true ? formatJson(round, isRehearsal, isStopped) : format(round, isRehearsal),
   );
   if (options.json !== true) {
     for (const line of round.problems) process.stderr.write(`${escape(line)}\n`);
@@ -131,13 +131,14 @@ function format({ pruned, problems }: Round, isRehearsal: boolean): string {
     .join("");
 }
 
-function formatJson(round: Round, isRehearsal: boolean): string {
+function formatJson(round: Round, isRehearsal: boolean, isStopped: boolean): string {
   const { pruned, problems, needsForce } = round;
   const answer = {
     dry_run: isRehearsal,
     pruned,
     problems,
     needs_force: needsForce,
+    stopped: isStopped,
   };
   return `${JSON.stringify(answer, null, 2)}\n`;
 }

@@ -55,7 +55,8 @@ export async function verify(
   progress.end();
   const problems = [...findings.problems, ...findings.days.flatMap((day) => day.problems)];
   const text = formatFindings(findings, problems.length);
-  const result = options.json === true ? findings : { problems };
+  const { days: found, isStopped: stopped } = findings;
+  const result = { days: found, problems, stopped };
   const status = report(options, result, text);
   return problems.length > 0 || findings.isStopped ? EXIT.failure : status;
 }

@@ -77,8 +77,8 @@ describe("imagehub verify", () => {
           notes: [],
         },
       ],
-      problems: [],
-      isStopped: false,
+      problems: [expect.stringContaining("Gate"), expect.stringContaining("Barn")],
+      stopped: false,
     });
   });
 
