@@ -61,9 +61,9 @@ export const statusSchema = z.object({
     free_bytes: z.number(),
     size_bytes: z.number(),
     /**
-     * Whether it will be full at the rate of the last week: `unknown` while no day of it is over and
-     * has images, `never` if the rules prevent it, `filling` if no rule does, and `blocked` if the
-     * rules would, but too much is too young, protected, not archived, or waits for a person.
+     * Whether it will be full at the rate of the last week: `unknown` while no day of it is over
+     * and has images, `never` if the rules prevent it, `filling` if no rule does, and `blocked` if
+     * the rules would, but too much is too young, protected, not archived, or waits for a person.
      */
     outlook: z.enum(["unknown", "never", "filling", "blocked"]).default("unknown"),
     /** Days until it is full; null if it will not be, or that is unknown. */

@@ -1,7 +1,7 @@
 /**
  * What a round is to delete, by what is held: the rules without those that can only be a mistake,
- * and not more than half of all at once unless a person has said so. Only a disk that is nearly full
- * does not wait for that.
+ * and not more than half of all at once unless a person has said so. Only a disk that is nearly
+ * full does not wait for that.
  *
  * @module
  */
@@ -76,8 +76,8 @@ export function decide(parts: DecisionParts, held: Holdings, space: Space): Deci
   if (isTooMuch) {
     const part = percentOf(Math.min(missingThen, held.freeBytes), held.freeBytes);
     problems.push(
-      `keep.min_free would delete ${part} at once: until you run imagehub prune --force, or lower ` +
-        `it, it keeps only ${size(urgent)} free`,
+      `keep.min_free would delete ${part} % of all unprotected images at once: until you run ` +
+        `imagehub prune --force, or lower it, it keeps only ${size(urgent)} free`,
     );
     keep = { ...keep, min_free: urgent };
     found = planFor(areWaiting);
@@ -157,11 +157,11 @@ function mostMessage(bytes: number, all: number, { min_free: minFree }: Settings
     Number(minFree) === 0
       ? FORCE
       : "until you run imagehub prune --force, or change the rules, only keep.min_free deletes";
-  return `The rules would delete ${percentOf(bytes, all)} at once: ${until}`;
+  return `The rules would delete ${percentOf(bytes, all)} % of all unprotected images at once: ${until}`;
 }
 
-function percentOf(bytes: number, all: number): string {
-  return `${Math.floor((bytes / all) * 100)} % of all unprotected images`;
+function percentOf(bytes: number, all: number): number {
+  return Math.floor((bytes / all) * 100);
 }
 
 /** Why a rule cannot be kept. */

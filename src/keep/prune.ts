@@ -76,7 +76,7 @@ export interface Pruned {
   readonly days: readonly PrunedDay[];
 }
 
-/** What is gone of one day. Cameras whose images went at another time have an entry of their own. */
+/** What is gone of one day. What went of other cameras at another time is another entry. */
 export interface PrunedDay {
   readonly date: string;
   readonly images: number;

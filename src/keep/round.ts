@@ -82,7 +82,7 @@ export interface Round {
   readonly pruned: readonly PruneRecord[];
   /** Rules that are off or cannot be kept, and what could not be deleted; and why. */
   readonly problems: readonly string[];
-  /** The setting `min_free` as it is in force: less or 0 if it is a mistake or waits for a person. */
+  /** `keep.min_free` as it is in force: 0 if it is a mistake, less if it waits for a person. */
   readonly minFree: Settings["keep"]["min_free"];
   /** Whether `min_free` cannot be kept, whatever is deleted. */
   readonly isHelpless: boolean;

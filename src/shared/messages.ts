@@ -206,7 +206,7 @@ export interface KeepReport {
     readonly count: number;
     readonly bytes: number;
   }[];
-  /** `keep.min_free` as it is in force: less or 0 if it is a mistake or waits for a person. */
+  /** `keep.min_free` as it is in force: 0 if it is a mistake, less if it waits for a person. */
   readonly minFree: Settings["keep"]["min_free"];
   /** Whether `keep.min_free` cannot be kept, whatever is deleted. */
   readonly isHelpless: boolean;

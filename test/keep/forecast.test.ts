@@ -30,7 +30,7 @@ interface Case {
   readonly freeMB?: number;
   readonly protectedDays?: number;
   readonly areWaiting?: boolean;
-  /** With an archive: how many of the days it has, the earliest first, and what is wrong with it. */
+  /** With an archive: how many of the days it has, the earliest first, and what is wrong. */
   readonly archive?: { readonly has: number; readonly problem?: string };
 }
 
