@@ -10,13 +10,13 @@
  * @module
  */
 
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { Summaries } from "../src/catalog/summary.ts";
 import { defaultSettings } from "../src/config/schema.ts";
-import { daysAfter } from "../src/protocol/calendar.ts";
+import { Calendar, daysAfter, systemClock } from "../src/protocol/calendar.ts";
 import { countHoldings } from "../src/keep/holdings.ts";
 import { plan } from "../src/keep/plan.ts";
 import { Rules } from "../src/keep/rules.ts";
@@ -94,6 +94,16 @@ function decide(folder: string): number {
 /** The first round begins a moment after the start. */
 const FIRST_ROUND_MS = 3000;
 
+/** Adds an image of today that takes nothing: more than half of all would wait for a person. */
+function holdMore(directory: DataDirectory, bytes: number): void {
+  const calendar = new Calendar(systemClock);
+  const time = calendar.local(calendar.now());
+  mkdirSync(directory.dateFolder(time.date), { recursive: true });
+  const path = join(directory.dateFolder(time.date), imageFileName("Large", time, 0, ".jpg"));
+  writeFileSync(path, "");
+  truncateSync(path, bytes);
+}
+
 /** Twelve cameras send ten images a second each. @returns also how many images were deleted */
 async function measure(
   load: string,
@@ -128,12 +138,13 @@ console.log(`Decision: ${decisions.map(milliseconds).join(", ")}`);
 const { load } = compile(join(folder, "programs"));
 const data = join(folder, "data");
 makeDay(new DataDirectory(data), { ...day, areApart: true });
+holdMore(new DataDirectory(data), 2 * images * 45_000);
 const [quiet, busy]: [LoadResult[], LoadResult[]] = [[], []];
 let memoryMb = 0;
 for (let round = 0; round < rounds; round++) {
   for (const [keep, results] of [
     ["", quiet],
-    ["  keep: {min_free: 99 %}\n", busy],
+    ["  keep: {days: 30}\n", busy],
   ] as const) {
     const result = await measure(load, data, keep);
     results.push(result);

@@ -12,10 +12,20 @@ import { SystemError } from "../os/ffi.ts";
 import { close, NotAFile } from "../os/files.ts";
 import type { Folder } from "../os/folder.ts";
 import { unlessMissing } from "../os/missing.ts";
-import type { DataDirectory } from "../store/data-directory.ts";
+import { type DataDirectory, dayOf } from "../store/data-directory.ts";
 import { contentOf, ReadError, sumOf, sumOnDisk } from "./content.ts";
 import { Holdings } from "./holdings.ts";
-import { dateOfManifest, imageMember, logMember, MANIFESTS, type Member } from "./layout.ts";
+import {
+  dateOfLog,
+  dateOfManifest,
+  dateOfTar,
+  imageMember,
+  IMAGES,
+  logMember,
+  LOGS,
+  MANIFESTS,
+  type Member,
+} from "./layout.ts";
 import { type Manifest, readManifest } from "./manifest.ts";
 import { ArchiveRoot } from "./root.ts";
 
@@ -43,6 +53,22 @@ export class Archive {
     } catch (error) {
       return { dates: [], problem: messageOf(error) };
     }
+  }
+
+  /**
+   * The dates of which it has any files, whether in a manifest or not.
+   *
+   * @throws {ArchiveProblem} if it is not there
+   * @throws {SystemError}
+   */
+  datesWithFiles(): readonly string[] {
+    using root = this.root();
+    const { folder } = root;
+    return [
+      ...namesIn(folder, IMAGES).filter((name) => dayOf(name) !== undefined),
+      ...namesIn(folder, LOGS).map((name) => dateOfLog(name)),
+      ...folder.names().map((name) => dateOfTar(name)),
+    ].filter((date) => date !== undefined);
   }
 
   /**
@@ -75,15 +101,20 @@ export class Archive {
 }
 
 /** @throws {SystemError} */
-function datesIn({ folder: archive }: ArchiveRoot): string[] {
-  const names = unlessMissing(() => {
-    using folder = archive.folder(MANIFESTS);
-    return folder.names();
-  });
-  return (names ?? [])
+function datesIn({ folder }: ArchiveRoot): string[] {
+  return namesIn(folder, MANIFESTS)
     .map((name) => dateOfManifest(name))
     .filter((date) => date !== undefined)
     .toSorted();
+}
+
+/** What is in a folder of the archive; nothing if it is not there. @throws {SystemError} */
+function namesIn(archive: Folder, name: string): string[] {
+  const names = unlessMissing(() => {
+    using folder = archive.folder(name);
+    return folder.names();
+  });
+  return names ?? [];
 }
 
 /** A day that is archived. */

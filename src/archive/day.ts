@@ -225,6 +225,7 @@ class DayWork {
     for (const member of missing) {
       this.files++;
       this.bytes += this.look(member)?.size ?? 0;
+      if (this.damaged.has(member.path)) this.mended++;
       this.sums.set(member.path, "");
     }
   }
@@ -278,7 +279,7 @@ class DayWork {
         source,
         members: missing,
         date,
-        name: this.holdings.nextTar(date),
+        name: this.holdings.nextTar(),
         onMember: async () => await this.step(),
         onUnreadable: (member, reason) => this.fail(member, `cannot be read: ${reason}`),
         manifest: (added) => formatManifest(new Map([...sums, ...added])),

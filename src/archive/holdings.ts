@@ -11,7 +11,16 @@ import { unlessMissing } from "../os/missing.ts";
 import { close } from "../os/files.ts";
 import type { Folder } from "../os/folder.ts";
 import { type Content, contentOf } from "./content.ts";
-import { IMAGES, LOGS, type Member, tarName, tarNumber } from "./layout.ts";
+import {
+  imageMember,
+  IMAGES,
+  logMember,
+  LOGS,
+  type Member,
+  parseMember,
+  tarName,
+  tarNumber,
+} from "./layout.ts";
 import type { ArchiveRoot } from "./root.ts";
 import { indexOf, type Place } from "./tar-index.ts";
 
@@ -44,7 +53,7 @@ export class Holdings implements Disposable {
    */
   constructor(
     private readonly root: ArchiveRoot,
-    date: string,
+    private readonly date: string,
   ) {
     const { folder } = root;
     const images = unlessMissing(() => {
@@ -90,6 +99,18 @@ export class Holdings implements Disposable {
     return this.names.has(member.name) || this.tarOf(member) !== undefined;
   }
 
+  /** The paths of all members that are there, in a manifest or not. @throws {SystemError} */
+  paths(): Set<string> {
+    const { folders, tars, date } = this;
+    const log = logMember(date);
+    const paths = [
+      ...Array.from(folders.images?.eachName() ?? [], (name) => imageMember(date, name).path),
+      ...(this.isFile(log) ? [log.path] : []),
+      ...tars.flatMap(({ places }) => Array.from(places.keys())),
+    ];
+    return new Set(paths.filter((path) => parseMember(path, date) !== undefined));
+  }
+
   /**
    * Opens a member and hands it over.
    *
@@ -116,8 +137,8 @@ export class Holdings implements Disposable {
   }
 
   /** The name for a further tar. */
-  nextTar(date: string): string {
-    return tarName(date, (this.tars.at(-1)?.number ?? 0) + 1);
+  nextTar(): string {
+    return tarName(this.date, (this.tars.at(-1)?.number ?? 0) + 1);
   }
 
   /** A further tar also has what replaces damaged members of earlier ones. */

@@ -15,6 +15,9 @@ import type { ArchiveRoot } from "./root.ts";
 
 const LINE = /^([0-9a-f]{64}) [ *](.+)$/;
 
+/** Where a person finds what to do. */
+export const HOW_TO_MEND = 'see "A damaged archive" in docs/OPERATION.md';
+
 /** The manifest of a day. */
 export interface Manifest {
   /** The sums by the paths of the members. */
@@ -58,7 +61,7 @@ function parseManifest(text: string, archive: Folder, date: string): Map<string,
   throw new DamagedDay(
     `${archive.path}/${MANIFESTS}/${manifestName(date)} is damaged. If the images of ` +
       "the day are still in the data directory, remove it, and the day is checked and archived " +
-      'again; if not, see "A damaged archive" in docs/OPERATION.md',
+      `again; if not, ${HOW_TO_MEND}`,
   );
 }
 

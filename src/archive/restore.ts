@@ -8,6 +8,7 @@
 import { unlessMissing } from "../os/missing.ts";
 import { realpathSync, statfsSync } from "node:fs";
 import { messageOf } from "../errors.ts";
+import { size } from "../log/amounts.ts";
 import { close } from "../os/files.ts";
 import { Folder } from "../os/folder.ts";
 import { type DataDirectory, TEMPORARY_PREFIX } from "../store/data-directory.ts";
@@ -16,14 +17,27 @@ import { requireImages } from "../store/own-folder.ts";
 import { type Content, contentOf, copyFile, ReadError, sumOf } from "./content.ts";
 import { Holdings } from "./holdings.ts";
 import { LOGS, type Member, parseMember } from "./layout.ts";
-import { type Manifest, readManifest } from "./manifest.ts";
+import { HOW_TO_MEND, type Manifest, readManifest } from "./manifest.ts";
 import { ArchiveProblem, ArchiveRoot } from "./root.ts";
 
 /** The file that is not finished. There is one at a time; the start of a hub removes it. */
 const UNFINISHED = `${TEMPORARY_PREFIX}restore`;
 
-/** Space that is left to a hub that stores meanwhile, in bytes. */
-export const SPARE_BYTES = 64 * 1024 * 1024;
+/** Space that is left to a hub that stores meanwhile, in bytes; of a small disk, this part. */
+const SPARE_BYTES = 64e6;
+const SPARE_PART = 0.05;
+
+/** What may be written to the disk of a folder, and what must be left of it, in bytes. */
+export function roomIn(folder: string): {
+  readonly freeBytes: number;
+  readonly spareBytes: number;
+} {
+  const { bavail, blocks, bsize } = statfsSync(folder);
+  return {
+    freeBytes: bavail * bsize,
+    spareBytes: Math.min(SPARE_BYTES, SPARE_PART * blocks * bsize),
+  };
+}
 
 /** Used instead of a number of bytes. */
 const NAME_TAKEN = -1;
@@ -72,10 +86,14 @@ export async function restoreDay(
   if (manifest === undefined) {
     // Its disk may not be mounted.
     if (!root.isMarked) root.refuseUnmarked(directory);
-    throw new ArchiveProblem(`${date} is not in the archive ${path}: it has no manifest there`);
+    using unlisted = new Holdings(root, date);
+    const advice = unlisted.paths().size > 0 ? `, but files: ${HOW_TO_MEND}` : "";
+    throw new ArchiveProblem(
+      `${date} is not in the archive ${path}: it has no manifest there${advice}`,
+    );
   }
   using holdings = new Holdings(root, date);
-  using target = new Target(directory, date, options.isDryRun === true);
+  using target = new Target(directory, date);
   return await new Restoring(manifest, holdings, target, options).run(date);
 }
 
@@ -115,6 +133,7 @@ class Restoring {
     const members = [...this.manifest.sums.keys()].map((path) => parseMember(path, date)!);
     const missing = members.filter((member) => !this.target.has(member));
     const isRoom = this.checkRoom(missing);
+    if (isRoom && this.options.isDryRun !== true) this.target.make();
     let isStopped = false;
     for (const [index, member] of members.entries()) {
       if (!isRoom) break;
@@ -161,11 +180,11 @@ class Restoring {
 
   private checkRoom(missing: readonly Member[]): boolean {
     const bytes = missing.reduce((sum, each) => sum + (this.holdings.find(each)?.size ?? 0), 0);
-    const free = this.target.freeBytes();
-    if (bytes + SPARE_BYTES <= free || bytes === 0) return true;
+    const { freeBytes, spareBytes } = this.target.room();
+    if (bytes + spareBytes <= freeBytes || bytes === 0) return true;
     this.problems.push(
-      `There is no room for ${Math.ceil(bytes / 1e6)} MB: ${Math.floor(free / 1e6)} MB are free, ` +
-        `and ${SPARE_BYTES / 2 ** 20} MiB of them are left to the hub`,
+      `${size(bytes)} are needed, and ${size(spareBytes)} more for the hub: only ` +
+        `${size(freeBytes)} are free`,
     );
     return false;
   }
@@ -179,12 +198,10 @@ class Target implements Disposable {
   constructor(
     private readonly directory: DataDirectory,
     private readonly date: string,
-    isDryRun: boolean,
   ) {
     this.top = Folder.open(realpathSync(directory.path));
     try {
-      if (isDryRun) this.openExisting();
-      else this.makeAll();
+      this.openExisting();
     } catch (error) {
       this[Symbol.dispose]();
       throw error;
@@ -217,21 +234,21 @@ class Target implements Disposable {
     return copyFile(copy) !== undefined;
   }
 
-  freeBytes(): number {
-    const { bavail, bsize } = statfsSync(this.parts.images?.path ?? this.top.path);
-    return bavail * bsize;
+  room(): ReturnType<typeof roomIn> {
+    return roomIn(this.directory.images);
   }
 
   flush(): void {
     for (const folder of Object.values(this.parts)) folder.flush();
   }
 
-  private makeAll(): void {
+  /** Makes the folders that are missing. @throws {SystemError} and {Error} of node:fs */
+  make(): void {
     const { images, logs } = this.directory;
     // Both may be links to another disk.
     using all = Folder.open(realpathSync(images));
-    this.parts.images = all.makeFolder(this.date);
-    this.parts.logs =
+    this.parts.images ??= all.makeFolder(this.date);
+    this.parts.logs ??=
       this.top.entry(LOGS) === undefined
         ? this.top.makeFolder(LOGS)
         : Folder.open(realpathSync(logs));

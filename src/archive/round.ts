@@ -62,8 +62,9 @@ export async function archiveDays(
   try {
     options.check?.();
     using root = openRoot(settings, directory, options.isDryRun === true);
-    if (root.formerOwner !== undefined) options.log?.warn(takenOver(root, directory));
+    if (root.formerOwner !== undefined) round.noteTakeover(takeoverOf(root, directory));
     const dates = options.dates ?? dueDates(datesOf(directory), options.today, settings.after_days);
+    let isRenewed = false;
     for (const date of dates.filter((each) => each < options.today)) {
       const before = options.unchanged?.stampOf(root, date);
       if (before !== undefined && options.unchanged?.has(date, before) === true) continue;
@@ -79,8 +80,10 @@ export async function archiveDays(
       );
       const after = options.unchanged?.stampOf(root, date);
       if (isWhole && after !== undefined && after === before) options.unchanged?.add(date, after);
+      // At once: whatever ends the round, no copy of the data directory can take the archive over.
+      if (!isRenewed && round.hasArchived) root.renewMark(directory);
+      isRenewed = round.hasArchived;
     }
-    if (round.hasArchived) root.renewMark(directory);
   } catch (error) {
     if (error instanceof Stopped) return round.result(true);
     if (error instanceof ArchiveProblem) round.isAway = true;
@@ -89,7 +92,7 @@ export async function archiveDays(
   return round.result(false);
 }
 
-function takenOver({ path, formerOwner }: ArchiveRoot, directory: DataDirectory): string {
+function takeoverOf({ path, formerOwner }: ArchiveRoot, directory: DataDirectory): string {
   return (
     `The archive ${path} was that of ${formerOwner}, which this data directory was called before: ` +
     `now it is that of ${ownerOf(directory)}`
@@ -131,6 +134,7 @@ class Round {
   private mended = 0;
   private foreign = 0;
   private failures = 0;
+  private takenOver: string | undefined;
   /** See {@link ArchiveRound}. */
   isAway = false;
 
@@ -164,17 +168,29 @@ class Round {
     if (isNew) {
       this.days.push(date);
       this.foreign += foreign;
-      if (this.options.isDryRun !== true)
-        this.options.log?.info(`Archived ${date}`, { files, bytes, foreign });
-    } else if (files > 0 && this.options.isDryRun !== true)
-      this.options.log?.info(`Copied files of ${date} to the archive again`, { files, bytes });
+    }
+    if (this.options.isDryRun !== true) this.logDay(date, outcome);
     for (const problem of problems) this.problem(`Cannot archive ${date}: ${problem}`);
     return files === 0 && !isNew && problems.length === 0;
+  }
+
+  private logDay(date: string, { files, bytes, foreign, isNew }: DayOutcome): void {
+    const { log } = this.options;
+    if (files === 0) {
+      if (isNew) log?.info(`Made the manifest of ${date}: the archive had all of its files`);
+    } else if (isNew) log?.info(`Archived ${date}`, { files, bytes, foreign });
+    else log?.info(`Copied files of ${date} to the archive again`, { files, bytes });
   }
 
   /** Whether days were archived. */
   get hasArchived(): boolean {
     return this.days.length > 0 && this.options.isDryRun !== true;
+  }
+
+  /** The archive had another name. */
+  noteTakeover(message: string): void {
+    this.takenOver = message;
+    this.options.log?.warn(message);
   }
 
   problem(message: string): void {
@@ -183,7 +199,7 @@ class Round {
   }
 
   result(isStopped: boolean): ArchiveRound {
-    const { days, files, bytes, mended, foreign, problems, isAway } = this;
-    return { days, files, bytes, mended, foreign, problems, isStopped, isAway };
+    const { days, files, bytes, mended, foreign, problems, isAway, takenOver } = this;
+    return { days, files, bytes, mended, foreign, problems, isStopped, isAway, takenOver };
   }
 }

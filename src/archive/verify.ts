@@ -8,13 +8,14 @@
 import { unlessMissing } from "../os/missing.ts";
 import type { Settings } from "../config/schema.ts";
 import { messageOf } from "../errors.ts";
+import { counted } from "../log/amounts.ts";
 import { parseImageFileName } from "../protocol/names.ts";
 import type { DataDirectory } from "../store/data-directory.ts";
 import { contentOf, ReadError, sumOf, sumOnDisk } from "./content.ts";
 import { Holdings } from "./holdings.ts";
 import { checkFor } from "./image-check.ts";
-import { IMAGES, type Member, parseMember, sumName } from "./layout.ts";
-import { type Manifest, readManifest } from "./manifest.ts";
+import { IMAGES, manifestName, MANIFESTS, type Member, parseMember, sumName } from "./layout.ts";
+import { HOW_TO_MEND, type Manifest, readManifest } from "./manifest.ts";
 import { ArchiveRoot } from "./root.ts";
 import { Source } from "./source.ts";
 
@@ -74,6 +75,7 @@ class Verifying {
   async run(root: ArchiveRoot | undefined): Promise<DayFindings> {
     const { date, source, problems } = this;
     const manifest = root && this.attempt(() => readManifest(root.folder, date));
+    const manifestProblems = problems.length;
     this.total = source.members.length + (manifest?.sums.size ?? 0);
     for (const name of source.foreign) problems.push(`${IMAGES}/${date}/${name} is not the hub's`);
     for (const member of source.members) {
@@ -81,8 +83,30 @@ class Verifying {
       this.attempt(() => this.verifyOwn(member, manifest), member.path);
     }
     if (root !== undefined && manifest !== undefined) await this.verifyArchived(root, manifest);
+    // What is wrong with a damaged one is told already.
+    else if (root !== undefined && manifestProblems === 0)
+      this.attempt(() => this.tellUnlisted(root));
     const { files, bytes, notes } = this;
     return { date, files, bytes, archived: manifest?.sums.size, problems, notes };
+  }
+
+  /**
+   * Tells of files in the archive without a manifest: nothing says whether they are what they were.
+   * While all of them are still here, the next round of archiving makes it.
+   */
+  private tellUnlisted(root: ArchiveRoot): void {
+    const { date, source, problems, notes } = this;
+    using holdings = new Holdings(root, date);
+    const own = new Set(source.members.map(({ path }) => path));
+    const paths = [...holdings.paths()];
+    if (paths.length === 0) return;
+    const lost = paths.filter((path) => !own.has(path)).length;
+    const what = `${MANIFESTS}/${manifestName(date)} in the archive is missing`;
+    if (lost > 0)
+      problems.push(
+        `${what}, and ${counted(lost, "file")} of the day can be found only there: ${HOW_TO_MEND}`,
+      );
+    else notes.push(`${what}: the day is not archived yet; imagehub archive ${date} does that`);
   }
 
   private verifyOwn(member: Member, manifest: Manifest | undefined): void {

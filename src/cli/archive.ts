@@ -72,8 +72,20 @@ export async function archive(
     });
   });
   progress.end();
-  const status = report(options, round, formatRound(round, work.archive.directory, isDryRun));
+  const text = formatRound(round, work.archive.directory, isDryRun);
+  const status = report(options, options.json === true ? asJson(round, isDryRun) : round, text);
   return round.isStopped ? EXIT.failure : status;
+}
+
+function asJson(round: ArchiveRound, isDryRun: boolean) {
+  const { isStopped, isAway, takenOver, ...rest } = round;
+  return {
+    dry_run: isDryRun,
+    ...rest,
+    stopped: isStopped,
+    away: isAway,
+    taken_over: takenOver ?? null,
+  };
 }
 
 /** How many days are named. */
@@ -81,19 +93,28 @@ const DATES_MAX = 5;
 
 /** What was done, for a person. */
 export function formatRound(round: ArchiveRound, path: string, isDryRun: boolean): string {
-  const { days, files, bytes, mended, foreign, problems, isStopped } = round;
-  const lines: string[] = [];
+  const { days, files, bytes, mended, foreign, problems, isStopped, takenOver } = round;
+  const lines = takenOver === undefined ? [] : [takenOver];
   if (files > 0 || days.length > 0) {
     const dates = days.length > DATES_MAX ? `${days[0]} to ${days.at(-1)}` : days.join(", ");
     const whole = `${counted(days.length, "day")}${isDryRun ? "" : " archived"} (${dates})`;
+    const outcome =
+      days.length > 0
+        ? `: ${whole}`
+        : problems.length > 0
+          ? ": no further day is whole"
+          : " again; no day is new";
     lines.push(
       `${isDryRun ? "Would copy" : "Copied"} ${counted(files, "file")} (${size(bytes)}) to ` +
-        `${path}: ${days.length === 0 ? "no further day is whole" : whole}`,
+        `${path}${outcome}`,
     );
   } else if (problems.length === 0 && !isStopped) {
     lines.push(`Nothing to do: ${path} has every file of these days`);
   }
-  if (mended > 0) lines.push(`Of these, damaged in the archive before: ${counted(mended, "file")}`);
+  if (mended > 0)
+    lines.push(
+      `Of these, damaged in the archive${isDryRun ? "" : " before"}: ${counted(mended, "file")}`,
+    );
   if (foreign > 0) lines.push(`Left out, as they are not the hub's: ${counted(foreign, "file")}`);
   if (isStopped) lines.push("Stopped; the next run continues");
   return lines.map((line) => `${escape(line)}\n`).join("");

@@ -126,9 +126,11 @@ const ARCHIVED: Column = [
 /** Only if something was deleted. */
 const DELETED: Column = ["DELETED BY", ({ pruned }) => deletedIn(pruned)];
 
-/** What was deleted of a day, and for which rule: the last deletion of each. */
+/** What was deleted of a day, and for which rule: the last deletion of each group of cameras. */
 function deletedIn(pruned: CatalogDay["pruned"]): string {
-  const last = new Map(pruned.map((record) => [record.reason, record]));
+  const last = new Map(
+    pruned.map((record) => [`${record.reason} ${record.cameras ?? ""}`, record]),
+  );
   const texts = [...last.values()].map(
     ({ reason, until, cameras }) =>
       reason +

@@ -95,7 +95,7 @@ export async function main(args: readonly string[]): Promise<ExitStatus> {
     });
 
   withData(program.command("days").description("list the days and what is stored of each"))
-    .option("--json", "print everything as JSON, with each camera of each day")
+    .option("--json", "print as JSON, with each camera of each day")
     .action(async (options: DaysOptions) => {
       status = (await import("./days.ts")).days(options);
     });

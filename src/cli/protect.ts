@@ -10,7 +10,6 @@ import type { Amount } from "../catalog/kept.ts";
 import { EXIT, type ExitStatus, FatalError, messageOf } from "../errors.ts";
 import { Protection, type ProtectionResult } from "../keep/protect.ts";
 import { dateInName, type Selection, selectionsOf } from "../keep/selection.ts";
-import { patternOf } from "../keep/rules.ts";
 import { escape } from "../log/fields.ts";
 import { realPath } from "../service/mount.ts";
 import { DataDirectory } from "../store/data-directory.ts";
@@ -117,7 +116,7 @@ function act(
       );
     }
     const protection = new Protection(directory, {
-      ...(camera === undefined ? {} : { camera: patternOf(camera) }),
+      camera,
       isRehearsal: dryRun,
       onProgress: (done, total) => progress.show(done, total),
     });

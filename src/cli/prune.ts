@@ -13,6 +13,7 @@ import { twoHoursAgo } from "../keep/age.ts";
 import { formatRecord } from "../catalog/record.ts";
 import { type Round, type RoundParts, runRound } from "../keep/round.ts";
 import { escape } from "../log/fields.ts";
+import { realPath } from "../service/mount.ts";
 import { Calendar, systemClock } from "../protocol/calendar.ts";
 import { createShared } from "../shared/memory.ts";
 import { DataDirectory, Part } from "../store/data-directory.ts";
@@ -86,7 +87,7 @@ export async function prune(options: PruneOptions): Promise<ExitStatus> {
     });
   }
   process.stdout.write(
-    options.json === true ? formatJson(round, isRehearsal) : format(round, isRehearsal),
+    options.json === true ? formatJson(round, isRehearsal, isStopped) : format(round, isRehearsal),
   );
   if (options.json !== true) {
     for (const line of round.problems) process.stderr.write(`${escape(line)}\n`);
@@ -111,7 +112,9 @@ async function refuseIfHubDoes(settings: Settings): Promise<void> {
     throw error;
   }
   const problem = hub?.data_directory_problem ?? null;
-  if (hub?.settings.data_directory !== settings.data_directory || problem === null) return;
+  const [own, its] = [settings.data_directory, hub?.settings.data_directory ?? ""];
+  // The hub may have been told of a link to it.
+  if (problem === null || (own !== its && realPath(own) !== realPath(its))) return;
   throw new FatalError(
     EXIT.data,
     `Nothing is deleted, as the running hub stores nothing here: ${problem}`,
@@ -128,13 +131,14 @@ function format({ pruned, problems }: Round, isRehearsal: boolean): string {
     .join("");
 }
 
-function formatJson(round: Round, isRehearsal: boolean): string {
+function formatJson(round: Round, isRehearsal: boolean, isStopped: boolean): string {
   const { pruned, problems, needsForce } = round;
   const answer = {
     dry_run: isRehearsal,
     pruned,
     problems,
     needs_force: needsForce,
+    stopped: isStopped,
   };
   return `${JSON.stringify(answer, null, 2)}\n`;
 }

@@ -77,7 +77,10 @@ export async function restore(day: string, options: RestoreOptions): Promise<Exi
     });
   }
   progress.end();
-  const status = report(options, restored, formatRestored(date, restored, isDryRun));
+  const { isStopped, ...rest } = restored;
+  const json = { dry_run: isDryRun, ...rest, stopped: isStopped };
+  const text = formatRestored(date, restored, isDryRun);
+  const status = report(options, options.json === true ? json : restored, text);
   return restored.isStopped ? EXIT.failure : status;
 }
 

@@ -55,7 +55,8 @@ export async function verify(
   progress.end();
   const problems = [...findings.problems, ...findings.days.flatMap((day) => day.problems)];
   const text = formatFindings(findings, problems.length);
-  const result = options.json === true ? findings : { problems };
+  const { days: found, isStopped: stopped } = findings;
+  const result = { days: found, problems, stopped };
   const status = report(options, result, text);
   return problems.length > 0 || findings.isStopped ? EXIT.failure : status;
 }
@@ -76,6 +77,14 @@ async function find(
   // Without the archive, the rest is still looked at.
   const usable = { directory: archived?.problem === undefined ? archive.directory : "" };
   const all = new Set([...datesOf(directory), ...(archived?.dates ?? [])]);
+  if (hasArchive && archived?.problem === undefined) {
+    try {
+      // A day whose manifest is lost is in no list.
+      for (const date of new Archive(archive, directory).datesWithFiles()) all.add(date);
+    } catch (error) {
+      problems.push(`The archive cannot be read: ${messageOf(error)}`);
+    }
+  }
   const unknown = wanted.find((date) => !all.has(date));
   if (unknown !== undefined) problems.push(`Nothing is stored of ${unknown}`);
   const dates = wanted.length > 0 ? wanted.filter((date) => all.has(date)) : [...all].toSorted();

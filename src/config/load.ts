@@ -211,7 +211,7 @@ export function loadSettings(request: LoadRequest): LoadedSettings {
       setAt(settings, setting.path, value);
     }
   }
-  checkTogether(settings);
+  checkTogether(settings, origins);
   const notes = layers.flatMap((layer) => layer.notes ?? []);
   return {
     settings,
@@ -224,7 +224,10 @@ export function loadSettings(request: LoadRequest): LoadedSettings {
 }
 
 /** Checks rules that involve several settings. @throws {FatalError} if one is broken */
-function checkTogether({ curve, http, keep, archive, data_directory: data }: Settings): void {
+function checkTogether(
+  { curve, http, keep, archive, data_directory: data }: Settings,
+  origins: ReadonlyMap<string, Origin>,
+): void {
   const { server_key: serverKey, client_keys: clientKeys } = curve;
   if ((serverKey === "") !== (clientKeys === "")) {
     throw new FatalError(
@@ -246,14 +249,20 @@ function checkTogether({ curve, http, keep, archive, data_directory: data }: Set
     );
   }
   const limits = [
-    { name: "days", days: keep.days },
-    ...keep.cameras.map(({ match, days }) => ({ name: `cameras: days of ${match}`, days })),
+    { key: "keep.days", name: "days", days: keep.days },
+    ...keep.cameras.map(({ match, days }) => ({
+      key: "keep.cameras",
+      name: `cameras: days of ${match}`,
+      days,
+    })),
   ];
-  for (const { name, days = 0 } of limits) {
+  for (const { key, name, days = 0 } of limits) {
     if (days === 0 || days >= keep.min_days) continue;
+    const { source, detail } = origins.get(key)!;
     throw new FatalError(
       EXIT.config,
-      `hub.keep.${name} is ${days}, but hub.keep.min_days keeps ${keep.min_days} days: one of them is wrong`,
+      `${source === "file" ? `${detail}: ` : ""}hub.keep.${name} is ${days}, but ` +
+        `hub.keep.min_days keeps ${keep.min_days} days: raise days or lower min_days`,
     );
   }
   const { directory } = archive;

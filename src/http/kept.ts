@@ -18,6 +18,10 @@ export interface PrunedTotal {
 /** From when on a disk that fills is worth a word, in days. */
 const SOON_DAYS = 30;
 
+/** Why it fills although there are rules. */
+const BLOCKED =
+  ": the rules may not delete enough, as images are too young, protected or not archived, or the rules wait for a person";
+
 /** The latest report, and the sum of all deletions. */
 export class Kept {
   /** undefined until the first round has ended. */
@@ -66,9 +70,10 @@ export class Kept {
    * @returns a sentence if the disk will be full in fewer days than these; else undefined
    */
   fullWithin(days: number): string | undefined {
-    const fullInDays = this.latest?.fullInDays;
+    const { fullInDays, outlook } = this.latest ?? {};
     if (fullInDays === undefined || fullInDays >= days) return undefined;
-    return `The disk will be full in ${inWords(fullInDays)} at this week's rate; see keep.min_free`;
+    const why = outlook === "blocked" ? BLOCKED : "; see keep.min_free";
+    return `The disk will be full in ${inWords(fullInDays)} at this week's rate${why}`;
   }
 }
 

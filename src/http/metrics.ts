@@ -179,15 +179,17 @@ export class Metrics {
     );
     this.gauge(
       "imagehub_filesystem_full_seconds",
-      "Time until the disk is full at this week's rate; infinite if it will not be",
-      () => one((kept.latest?.fullInDays ?? Number.POSITIVE_INFINITY) * 86_400),
+      "Time until the disk is full at this week's rate; infinite if it will not be; none if unknown",
+      () => {
+        const { outlook = "unknown", fullInDays = Number.POSITIVE_INFINITY } = kept.latest ?? {};
+        return outlook === "unknown" ? [] : one(fullInDays * 86_400);
+      },
     );
     this.gauge(
       "imagehub_keep_problems",
       "Rules of keep that are off or cannot be kept",
       ofLatest(({ problems }) => problems.length),
     );
-    const hasArchive = settings.archive.directory !== "";
     this.gauge(
       "imagehub_archive_healthy",
       "1 if all days that are due are archived, else 0; always 1 without an archive",
@@ -195,8 +197,8 @@ export class Metrics {
     );
     this.gauge(
       "imagehub_archive_last_success_timestamp_seconds",
-      "When all days that were due were last archived; 0 if that was never",
-      () => one(hasArchive ? (archive.lastGoodMs ?? 0) / 1000 : 0),
+      "When all days that were due were last archived; none before, and without an archive",
+      () => (archive.lastGoodMs === undefined ? [] : one(archive.lastGoodMs / 1000)),
     );
     for (const [unit, of] of [
       ["files", ({ count }: PrunedTotal) => count],
@@ -286,6 +288,8 @@ export class Metrics {
       async collect() {
         const values = await read();
         metric.reset();
+        // Without labels, it would be 0.
+        if (values.length === 0 && labelNames.length === 0) metric.remove();
         for (const [labels, value] of values) metric.set({ ...labels }, value);
       },
     });

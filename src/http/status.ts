@@ -60,7 +60,13 @@ export const statusSchema = z.object({
   disk: z.object({
     free_bytes: z.number(),
     size_bytes: z.number(),
-    /** Days until it is full at the rate of the last week; null if the rules prevent it. */
+    /**
+     * Whether it will be full at the rate of the last week: `unknown` while no day of it is over
+     * and has images, `never` if the rules prevent it, `filling` if no rule does, and `blocked` if
+     * the rules would, but too much is too young, protected, not archived, or waits for a person.
+     */
+    outlook: z.enum(["unknown", "never", "filling", "blocked"]).default("unknown"),
+    /** Days until it is full; null if it will not be, or that is unknown. */
     full_in_days: z.number().nullable().default(null),
   }),
   /** All images; null until they have been counted, some seconds after the start. */
@@ -129,6 +135,7 @@ export async function statusOf(overview: Overview): Promise<Status> {
     disk: {
       free_bytes: disk.freeBytes,
       size_bytes: disk.sizeBytes,
+      outlook: overview.kept.latest?.outlook ?? "unknown",
       full_in_days: overview.kept.latest?.fullInDays ?? null,
     },
     kept: keptOf(overview.kept),

@@ -5,16 +5,13 @@
  * @module
  */
 
-import { realpathSync, statfsSync } from "node:fs";
+import { realpathSync } from "node:fs";
 import { contentOf, copyFile } from "../archive/content.ts";
 import { isNameRefused, unusualIn } from "../archive/refused.ts";
-import { SPARE_BYTES } from "../archive/restore.ts";
+import { roomIn } from "../archive/restore.ts";
 import { close } from "../os/files.ts";
 import { type Entry, Folder } from "../os/folder.ts";
 import { type DataDirectory, TEMPORARY_PREFIX } from "../store/data-directory.ts";
-
-/** Of a small disk, this part is left to a hub that stores meanwhile. */
-const SPARE_PART = 0.05;
 
 /**
  * Copies a file. The copy is on the disk before it has its name.
@@ -30,9 +27,8 @@ export function copyInstead(
   { size, modifiedS }: Entry,
 ): string | undefined {
   const what = `${from.path}/${name} cannot`;
-  const { bavail, blocks, bsize } = statfsSync(to.path);
-  if (bavail * bsize < size + Math.min(SPARE_BYTES, SPARE_PART * blocks * bsize))
-    return `${what} be copied to ${to.path}: there is no room`;
+  const { freeBytes, spareBytes } = roomIn(to.path);
+  if (freeBytes < size + spareBytes) return `${what} be copied to ${to.path}: there is no room`;
   using top = Folder.open(realpathSync(path));
   // Programs that watch a folder see only final names, unless it is on a disk of its own.
   const place = to.entry(".")!.device === top.entry(".")!.device ? top : to;

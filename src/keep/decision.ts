@@ -1,12 +1,15 @@
 /**
  * What a round is to delete, by what is held: the rules without those that can only be a mistake,
- * and not more than half of all at once unless a person has said so.
+ * and not more than half of all at once unless a person has said so. Only a disk that is nearly
+ * full does not wait for that.
  *
  * @module
  */
 
+import { bytesOfDisk } from "../config/quantity.ts";
 import type { Settings } from "../config/schema.ts";
 import { counted, size } from "../log/amounts.ts";
+import { daysAfter } from "../protocol/calendar.ts";
 import type { SeenDays } from "../shared/messages.ts";
 import { referenceDate, youngDays } from "./age.ts";
 import type { ArchiveView } from "./archive-view.ts";
@@ -15,6 +18,13 @@ import { type Plan, plan } from "./plan.ts";
 import { Rules } from "./rules.ts";
 import { saneRules } from "./sanity.ts";
 import { missingBytes, type Space } from "./space.ts";
+
+/**
+ * With less than this free, cameras may have to wait, in bytes. This, or this part of the disk, is
+ * kept free without asking a person.
+ */
+export const FULL_BYTES = 16e6;
+const URGENT_PART = 0.05;
 
 /** What a decision depends on, besides what is held. */
 export interface DecisionParts {
@@ -31,28 +41,48 @@ export interface DecisionParts {
 /** What was decided. */
 export interface Decision {
   readonly plan: Plan;
-  /** The settings without the limits that can only be a mistake. */
+  /**
+   * The settings that are in force: without the limits that can only be a mistake, and with no more
+   * free space than may be made without a person.
+   */
   readonly keep: Settings["keep"];
   readonly problems: readonly string[];
   readonly needsForce: boolean;
+  /** Whether the rules for age and sizes wait for a person. */
+  readonly areWaiting: boolean;
 }
 
 /** Decides. */
 export function decide(parts: DecisionParts, held: Holdings, space: Space): Decision {
   const { settings, seen, isForced, isFutile } = parts;
-  const { keep: sane, problems } = saneRules(settings.keep, held, space, seen.today);
-  const keep = isFutile ? { ...sane, min_free: 0 } : sane;
-  const found = planWith(parts, keep, held, space, false);
+  const sane = saneRules(settings.keep, held, space, seen.today);
+  const problems = [...sane.problems];
+  let { keep } = sane;
+  const planFor = (isUrgentOnly: boolean): Plan =>
+    planWith(parts, isFutile ? { ...keep, min_free: 0 } : keep, held, space, isUrgentOnly);
+  const isMost = (bytes: number): boolean => !isForced && bytes * 2 > held.freeBytes;
+  let found = planFor(false);
   const wanted = found.bytes + found.waitingBytes;
-  if (isForced || wanted * 2 <= held.freeBytes)
-    return { keep: sane, plan: found, needsForce: false, problems };
-  return {
-    keep: sane,
-    // An emergency on the disk does not wait for a person.
-    plan: planWith(parts, keep, held, space, true),
-    needsForce: true,
-    problems: [...problems, mostMessage(wanted, held.freeBytes)],
-  };
+  const areWaiting = isMost(wanted);
+  if (areWaiting) {
+    problems.push(mostMessage(wanted, held.freeBytes, keep));
+    found = planFor(true);
+  }
+  const missing = isFutile ? 0 : missingBytes(keep.min_free, space, meanBytes(held));
+  const missingThen = missing - (areWaiting ? 0 : found.bytes);
+  const urgent = Math.max(FULL_BYTES, space.sizeBytes * URGENT_PART);
+  const isTooMuch =
+    isMost(missingThen) && urgent < (bytesOfDisk(keep.min_free, space.sizeBytes) ?? 0);
+  if (isTooMuch) {
+    const part = percentOf(Math.min(missingThen, held.freeBytes), held.freeBytes);
+    problems.push(
+      `keep.min_free would delete ${part} % of all unprotected images at once: until you run ` +
+        `imagehub prune --force, or lower it, it keeps only ${size(urgent)} free`,
+    );
+    keep = { ...keep, min_free: urgent };
+    found = planFor(areWaiting);
+  }
+  return { keep, plan: found, problems, needsForce: areWaiting || isTooMuch, areWaiting };
 }
 
 function planWith(
@@ -76,6 +106,39 @@ function planWith(
   });
 }
 
+/**
+ * How much of what is held may be deleted now, in bytes, and how many of the latest days may not
+ * be yet: infinitely many if the archive, which they wait for, does not get on.
+ *
+ * @param afterDays the setting `archive.after_days`
+ */
+export function deletable(
+  {
+    seen,
+    archive,
+  }: Pick<DecisionParts, "seen"> & {
+    readonly archive: Pick<ArchiveView, "dates" | "problem"> | undefined;
+  },
+  keep: Settings["keep"],
+  held: Holdings,
+  afterDays: number,
+): { readonly deletableBytes: number; readonly heldDays: number } {
+  const dates = datesWithImages(held);
+  const young = youngDays(seen, dates, keep.min_days);
+  const mayGo = (date: string): boolean => !young.has(date) && archive?.dates.has(date) !== false;
+  const deletableBytes = held.days
+    .filter(({ date }) => mayGo(date))
+    .reduce((sum, { free }) => sum + free.bytes, 0);
+  if (archive === undefined) return { deletableBytes, heldDays: keep.min_days };
+  // The archive takes the oldest first. This day has been due for a day.
+  const due = dates.findLast((date) => date < daysAfter(seen.today, -afterDays));
+  const isBehind = archive.problem !== undefined || (due !== undefined && !archive.dates.has(due));
+  return {
+    deletableBytes,
+    heldDays: isBehind ? Number.POSITIVE_INFINITY : Math.max(keep.min_days, afterDays),
+  };
+}
+
 /** Of an image. */
 export function meanBytes({ bytes, images }: Holdings): number {
   return bytes / Math.max(1, images);
@@ -89,9 +152,16 @@ export function datesWithImages({ days }: Holdings): string[] {
 /** What a person can do about a deletion that is too large. */
 export const FORCE = "nothing is deleted until you run imagehub prune --force, or change the rules";
 
-function mostMessage(bytes: number, all: number): string {
-  const percent = Math.floor((bytes / all) * 100);
-  return `The rules would delete ${percent} % of all unprotected images at once: ${FORCE}`;
+function mostMessage(bytes: number, all: number, { min_free: minFree }: Settings["keep"]): string {
+  const until =
+    Number(minFree) === 0
+      ? FORCE
+      : "until you run imagehub prune --force, or change the rules, only keep.min_free deletes";
+  return `The rules would delete ${percentOf(bytes, all)} % of all unprotected images at once: ${until}`;
+}
+
+function percentOf(bytes: number, all: number): number {
+  return Math.floor((bytes / all) * 100);
 }
 
 /** Why a rule cannot be kept. */

@@ -10,13 +10,12 @@ import { EVENT_LOGS_DEFAULT } from "../limits.ts";
 import { Folder } from "../os/folder.ts";
 import { type DataDirectory, dateOf, dayOfLog } from "../store/data-directory.ts";
 import { daysAfter } from "../protocol/calendar.ts";
+import { isUndated } from "./age.ts";
 
 /** A dated log. */
 export interface OldLog {
   readonly date: string;
   readonly name: string;
-  /** In bytes. */
-  readonly size: number;
 }
 
 /** What was deleted. */
@@ -30,46 +29,37 @@ export interface PrunedLogs {
  *
  * @throws {SystemError} and {Error} of node:fs
  */
-export function datedLogsIn(
-  { logs }: DataDirectory,
-  onFailure: (message: string) => void,
-): OldLog[] {
+export function datedLogsIn({ logs }: DataDirectory): OldLog[] {
   // `logs` itself may be a link to another disk.
   using folder = openIfThere(`${logs}/.`);
   return (folder?.names() ?? [])
     .flatMap((name) => {
       const day = dayOfLog(name);
-      if (day === undefined) return [];
-      try {
-        const size = folder?.sizeOf(name) ?? -1;
-        return size < 0 ? [] : [{ date: dateOf(day), name, size }];
-      } catch (error) {
-        onFailure(messageOf(error));
-        return [];
-      }
+      return day === undefined ? [] : [{ date: dateOf(day), name }];
     })
     .toSorted((a, b) => (a.date < b.date ? -1 : 1));
 }
 
 /**
- * Whether a log can be too old. At the default of the setting, the newest logs are kept by their
- * number, at each midnight.
- */
-export function hasLimit(eventDays: number): boolean {
-  return eventDays !== 0 && eventDays !== EVENT_LOGS_DEFAULT;
-}
-
-/**
- * The logs that are too old.
+ * The logs that are too old. At the default of the setting they go by their number, as those of the
+ * Python hub do. Then a log that a wrong clock has dated neither counts nor goes: it may have got
+ * its name just now.
  *
- * @param eventDays the setting
+ * @param eventDays the setting; 0: no log is too old
  * @param reference see `age.ts`
+ * @param today the local date
  */
 export function oldLogs(
   logs: readonly OldLog[],
   eventDays: number,
   reference: string,
+  today: string,
 ): readonly OldLog[] {
+  if (eventDays === 0) return [];
+  if (eventDays === EVENT_LOGS_DEFAULT)
+    return logs
+      .filter(({ date }) => date <= today && !isUndated(date))
+      .slice(0, -EVENT_LOGS_DEFAULT);
   const first = daysAfter(reference, -eventDays);
   return logs.filter(({ date }) => date < first);
 }
@@ -96,9 +86,10 @@ export function pruneLogs(
   let bytes = 0;
   using folder = Folder.open(`${logs}/.`);
   check();
-  for (const { date, name, size } of old) {
+  for (const { date, name } of old) {
     try {
-      if (!isRehearsal && !folder.unlink(name)) continue;
+      const size = folder.sizeOf(name) ?? -1;
+      if (size < 0 || (!isRehearsal && !folder.unlink(name))) continue;
       dates.push(date);
       bytes += size;
     } catch (error) {

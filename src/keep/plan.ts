@@ -134,8 +134,8 @@ class Planner {
   private byAge(): void {
     const { rules, situation } = this;
     const isOld = this.ageTest();
-    const whole: Candidate[] = [];
-    const some: Candidate[] = [];
+    const byAll: Candidate[] = [];
+    const byOwn: Candidate[] = [];
     for (const { date, parts } of this.stock.days) {
       if (situation.spared.has(date) || isUndated(date)) continue;
       const due = parts.filter(({ camera }) => isOld(date, camera.limits.days ?? rules.days));
@@ -144,13 +144,18 @@ class Planner {
         if (this.waiting.has(date)) this.waitingBytes += bytesOf(due);
         continue;
       }
-      const areAll = due.length === parts.length && isOld(date, rules.days);
-      if (areAll) whole.push({ date });
-      else some.push({ date, cameras: due.map(({ camera }) => camera.name) });
+      const [own, others] = [true, false].map((isOwn) =>
+        due
+          .filter(({ camera: { limits } }) => (limits.days !== undefined) === isOwn)
+          .map(({ camera }) => camera.name),
+      ) as [string[], string[]];
+      if (others.length === parts.length) byAll.push({ date });
+      else if (others.length > 0) byAll.push({ date, cameras: others });
+      if (own.length > 0) byOwn.push({ date, cameras: own });
       this.bytes += this.remove(due);
     }
-    this.add("days", whole, Number.POSITIVE_INFINITY);
-    this.add("cameras.days", some, Number.POSITIVE_INFINITY);
+    this.add("days", byAll, Number.POSITIVE_INFINITY);
+    this.add("cameras.days", byOwn, Number.POSITIVE_INFINITY);
   }
 
   /** Tells whether a date is older than so many days. Each limit is reckoned once. */

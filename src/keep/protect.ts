@@ -21,6 +21,7 @@ import { DataGuard } from "../store/data-guard.ts";
 import { UNSUPPORTED } from "../store/naming.ts";
 import { copyInstead } from "./copy-instead.ts";
 import { OpenDay, type Pair } from "./open-day.ts";
+import { patternOf } from "./rules.ts";
 import type { Selection } from "./selection.ts";
 
 /** What became of the images. */
@@ -39,8 +40,8 @@ export interface ProtectionResult {
 
 /** What {@link Protection} was asked for. */
 export interface ProtectionOptions {
-  /** Cameras that are meant, if not all. */
-  readonly camera?: RegExp;
+  /** Cameras that are meant, if not all, such as `Barn*`; see `patternOf` in `rules.ts`. */
+  readonly camera?: string | undefined;
   /** Whether to change nothing. */
   readonly isRehearsal?: boolean;
   /** Is told how far it has come. */
@@ -60,6 +61,7 @@ export class Protection {
     problems: [],
   };
   private readonly guard: DataGuard;
+  private readonly pattern: RegExp | undefined;
   private seen = 0;
   private total = 0;
 
@@ -68,6 +70,7 @@ export class Protection {
     private readonly directory: DataDirectory,
     private readonly options: ProtectionOptions = {},
   ) {
+    this.pattern = options.camera === undefined ? undefined : patternOf(options.camera);
     this.guard = new DataGuard(directory, createShared(1));
     this.guard.adopt();
   }
@@ -112,8 +115,12 @@ export class Protection {
   ): string[] {
     const all = isWhole ? this.meantIn(date, folders) : [];
     if (isWhole && this.meantIn(date, [day.images, day.kept]).length === 0) {
-      const whose = this.options.camera === undefined ? "" : " of such a camera";
-      this.problem(`There are no images${whose} of ${date} in ${this.directory.images}`);
+      const { camera } = this.options;
+      this.problem(
+        camera === undefined
+          ? `There are no images of ${date} in ${this.directory.images}`
+          : `No camera that matches ${camera} has images of ${date}`,
+      );
     }
     const found = [...new Set(all).union(names)].toSorted();
     this.total += found.length;
@@ -125,7 +132,7 @@ export class Protection {
       .flatMap((folder) => folder?.names() ?? [])
       .filter((name) => {
         const parts = parseImageFileName(name, date);
-        return parts !== undefined && this.options.camera?.test(parts.camera) !== false;
+        return parts !== undefined && this.pattern?.test(parts.camera) !== false;
       });
   }
 

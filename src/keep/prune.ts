@@ -76,10 +76,12 @@ export interface Pruned {
   readonly days: readonly PrunedDay[];
 }
 
-/** What is gone of one day. */
-interface PrunedDay {
+/** What is gone of one day. What went of other cameras at another time is another entry. */
+export interface PrunedDay {
   readonly date: string;
-  /** The cameras whose images are gone; undefined if it was all of them. */
+  readonly images: number;
+  readonly bytes: number;
+  /** The cameras that have lost images; undefined if all of them were to. */
   readonly cameras: readonly string[] | undefined;
   /** The end of the last deleted hour, such as `14:00`; undefined if it is the end of the day. */
   readonly until: string | undefined;
@@ -89,6 +91,7 @@ interface PrunedDay {
 interface Tally {
   images: number;
   bytes: number;
+  readonly cameras: Set<string>;
   freed: Room;
   /** Images that are not in the archive. */
   unarchived: number;
@@ -128,6 +131,7 @@ export class Pruner {
       const gone: Tally = {
         images: 0,
         bytes: 0,
+        cameras: new Set(),
         freed: NO_ROOM,
         unarchived: 0,
         failed: 0,
@@ -148,10 +152,17 @@ export class Pruner {
       sum.images += gone.images;
       sum.bytes += gone.bytes;
       sum.freed = together(sum.freed, gone.freed);
-      if (gone.images > 0) days.push({ date, cameras, until });
+      if (gone.images > 0)
+        days.push({
+          date,
+          images: gone.images,
+          bytes: gone.bytes,
+          cameras: cameras && [...gone.cameras].toSorted(),
+          until,
+        });
       if (error !== undefined) break;
     }
-    return { reason, ...sum, error, days: joined(days) };
+    return { reason, ...sum, error, days: days.toSorted((a, b) => (a.date < b.date ? -1 : 1)) };
   }
 
   /**
@@ -201,6 +212,7 @@ export class Pruner {
       hour = Math.floor(micros / HOUR);
       gone.images++;
       gone.bytes += entry.size;
+      gone.cameras.add(day.cameras[day.cameraAt(index)]!);
       if (entry.links <= 1) gone.freed = together(gone.freed, roomOf(entry));
       enough.add(entry);
       if (++this.done % BATCH !== 0) continue;
@@ -276,20 +288,4 @@ function removeEmpty(path: string): void {
   } catch {
     // Something is left in it, or it is gone.
   }
-}
-
-/** One entry for each day: cameras of the same day are put together. */
-function joined(days: readonly PrunedDay[]): PrunedDay[] {
-  const byDate = new Map<string, PrunedDay>();
-  for (const day of days) {
-    const before = byDate.get(day.date);
-    const cameras = [...(before?.cameras ?? []), ...(day.cameras ?? [])].toSorted();
-    const ends = [before?.until, day.until].filter((until) => until !== undefined).toSorted();
-    byDate.set(day.date, {
-      date: day.date,
-      cameras: day.cameras === undefined ? undefined : [...new Set(cameras)],
-      until: ends.at(-1),
-    });
-  }
-  return [...byDate.values()].toSorted((a, b) => (a.date < b.date ? -1 : 1));
 }

@@ -9,7 +9,7 @@ import type { Round } from "./round.ts";
 
 /** The report of a round: counts by camera, over all days. */
 export function reportOf(round: Round): KeepReport {
-  const { holdings, forecast, pruned, problems, isHelpless, isFutile } = round;
+  const { holdings, forecast, pruned, problems, minFree, isHelpless, isFutile } = round;
   const cameras = new Map<string, { name: string; images: number; bytes: number }>();
   let protectedImages = 0;
   for (const day of holdings.days) {
@@ -32,6 +32,7 @@ export function reportOf(round: Round): KeepReport {
     cameras: [...cameras.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1)),
     ...forecast,
     pruned: pruned.map(({ reason, count, bytes }) => ({ reason, count, bytes })),
+    minFree,
     isHelpless,
     isFutile,
     problems,

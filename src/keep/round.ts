@@ -21,7 +21,9 @@ import {
   datesWithImages,
   decide,
   type Decision,
+  deletable,
   FORCE,
+  FULL_BYTES,
   FUTILE,
   meanBytes,
   otherFiles,
@@ -30,14 +32,7 @@ import {
 import { EnoughBytes, EnoughFree } from "./enough.ts";
 import { type Forecast, forecast } from "./forecast.ts";
 import { countHoldings, type Holdings } from "./holdings.ts";
-import {
-  datedLogsIn,
-  hasLimit,
-  type OldLog,
-  oldLogs,
-  type PrunedLogs,
-  pruneLogs,
-} from "./old-logs.ts";
+import { datedLogsIn, type OldLog, oldLogs, type PrunedLogs, pruneLogs } from "./old-logs.ts";
 import type { Deletion, Plan } from "./plan.ts";
 import { Pruner } from "./prune.ts";
 import { Rules } from "./rules.ts";
@@ -50,7 +45,7 @@ import {
   together,
   withRoom,
 } from "./space.ts";
-import { recordOf, Telling } from "./telling.ts";
+import { recordsOf, Telling } from "./telling.ts";
 
 /** What a round needs. */
 export interface RoundParts {
@@ -87,6 +82,8 @@ export interface Round {
   readonly pruned: readonly PruneRecord[];
   /** Rules that are off or cannot be kept, and what could not be deleted; and why. */
   readonly problems: readonly string[];
+  /** `keep.min_free` as it is in force: 0 if it is a mistake, less if it waits for a person. */
+  readonly minFree: Settings["keep"]["min_free"];
   /** Whether `min_free` cannot be kept, whatever is deleted. */
   readonly isHelpless: boolean;
   /** Whether that is because deleting frees nothing. */
@@ -120,7 +117,7 @@ class Runner implements Disposable {
   }
 
   async run(): Promise<Round> {
-    const { directory, seen, isRehearsal } = this.parts;
+    const { directory, settings, seen, isRehearsal } = this.parts;
     const { pruned } = this.telling;
     this.telling.tellEarlier();
     const held = this.count(false);
@@ -139,13 +136,22 @@ class Runner implements Disposable {
     return {
       holdings,
       space,
-      forecast: forecast(keep, holdings, space, seen.today),
+      forecast: forecast({
+        // What frees nothing keeps no disk from filling.
+        keep: this.isFutile ? { ...keep, min_free: 0 } : keep,
+        holdings,
+        space,
+        today: seen.today,
+        areWaiting: decided.areWaiting,
+        ...deletable(this.parts, keep, holdings, settings.archive.after_days),
+      }),
       pruned,
       problems: [
         ...problems,
         ...this.unmetMessages(plan, keep, otherFiles(held, space)),
         ...firstOf([...new Set(this.failures)]),
       ],
+      minFree: keep.min_free,
       isHelpless: this.unmet.has("min_free"),
       isFutile: this.isFutile,
       hasFailed: this.failures.length > 0,
@@ -255,18 +261,17 @@ class Runner implements Disposable {
     });
     const pruned = await pruner.run(deletion, enough);
     if (parts.isRehearsal) this.imagined = together(this.imagined, pruned.freed);
-    this.telling.finish(recordOf(pruned));
+    this.telling.finish(recordsOf(pruned));
     if (pruned.error !== undefined) throw pruned.error;
   }
 
   private pruneLogs(held: Holdings): { readonly problems: string[]; readonly needsForce: boolean } {
     const { directory, settings, seen, isForced, isRehearsal, check } = this.parts;
     const { event_days: eventDays } = settings.keep;
-    if (!hasLimit(eventDays)) return { problems: [], needsForce: false };
     const onFailure = (message: string): void => void this.failures.push(message);
-    const all = this.attempt("event logs", () => datedLogsIn(directory, onFailure)) ?? [];
+    const all = this.attempt("event logs", () => datedLogsIn(directory)) ?? [];
     const reference = referenceDate(seen, datesWithImages(held));
-    const old = oldLogs(all, eventDays, reference).filter((log) => this.mayGo(log));
+    const old = oldLogs(all, eventDays, reference, seen.today).filter((log) => this.mayGo(log));
     if (old.length === 0) return { problems: [], needsForce: false };
     if (all.length >= LOGS_MIN && old.length * 2 > all.length && !isForced) {
       const message = `keep.event_days would delete ${old.length} of ${counted(all.length, "event log")} at once: ${FORCE}`;
@@ -278,7 +283,7 @@ class Runner implements Disposable {
     try {
       pruned = this.attempt("event logs", () => pruneLogs(directory, old, parts));
     } finally {
-      this.telling.finish(logRecordOf(pruned));
+      this.telling.finish(logRecordsOf(pruned));
     }
     return { problems: [], needsForce: false };
   }
@@ -326,19 +331,18 @@ class Runner implements Disposable {
   }
 }
 
-/** What was deleted of the logs, as its line tells it; undefined if that is nothing. */
-function logRecordOf(pruned: PrunedLogs | undefined): PruneRecord | undefined {
-  if (pruned === undefined || pruned.dates.length === 0) return undefined;
+/** What was deleted of the logs, as a line tells it. */
+function logRecordsOf(pruned: PrunedLogs | undefined): PruneRecord[] {
+  if (pruned === undefined || pruned.dates.length === 0) return [];
   const { dates, bytes } = pruned;
   const count = dates.length;
-  return { reason: "event_days", count, bytes, days: count, ranges: rangesOf(dates) };
+  return [{ reason: "event_days", count, bytes, days: count, ranges: rangesOf(dates) }];
 }
 
 /** With fewer logs than this, most of them may be too old. */
 const LOGS_MIN = 10;
 
-/** With less than this free, cameras may have to wait, in bytes and files. */
-const FULL_BYTES = 16e6;
+/** The same as {@link FULL_BYTES}, in files. */
 const FULL_FILES = 256;
 
 function isFull({ freeBytes, freeFiles, sizeFiles }: Space): boolean {

@@ -22,7 +22,7 @@ export class Rules {
   /** As written: the disk's size is needed to know how many bytes it is. */
   readonly minFree: Settings["keep"]["min_free"];
   private readonly cameras: readonly (CameraLimits & { readonly pattern: RegExp })[];
-  private readonly found = new Map<string, CameraLimits>();
+  private readonly found = new Map<string, number>();
 
   constructor(keep: Settings["keep"]) {
     this.days = keep.days;
@@ -49,12 +49,17 @@ export class Rules {
 
   /** The limits of a camera: those of the first entry that matches. */
   limitsOf(camera: string): CameraLimits {
-    let limits = this.found.get(camera);
-    if (limits === undefined) {
-      limits = this.cameras.find(({ pattern }) => pattern.test(camera)) ?? NO_LIMITS;
-      this.found.set(camera, limits);
+    return this.cameras[this.entryOf(camera)] ?? NO_LIMITS;
+  }
+
+  /** The place of the first entry that matches a camera; -1 if there is none. */
+  entryOf(camera: string): number {
+    let entry = this.found.get(camera);
+    if (entry === undefined) {
+      entry = this.cameras.findIndex(({ pattern }) => pattern.test(camera));
+      this.found.set(camera, entry);
     }
-    return limits;
+    return entry;
   }
 }
 

@@ -9,7 +9,7 @@ import { bytesIn, bytesOfDisk } from "../config/quantity.ts";
 import type { Settings } from "../config/schema.ts";
 import { size } from "../log/amounts.ts";
 import type { Holdings } from "./holdings.ts";
-import { patternOf } from "./rules.ts";
+import { Rules } from "./rules.ts";
 import type { Space } from "./space.ts";
 
 /** How many of the latest days are asked how much a day is. */
@@ -30,9 +30,11 @@ export interface Sane {
  */
 export function saneRules(keep: Keep, holdings: Holdings, space: Space, today: string): Sane {
   const problems: string[] = [];
-  const isBelow = (name: string, limit: Keep["max_bytes"], camera?: RegExp): boolean => {
+  const rules = new Rules(keep);
+  const isBelow = (name: string, limit: Keep["max_bytes"], entry?: number): boolean => {
     const bytes = bytesIn(limit) ?? 0;
-    const day = usualDay(holdings, today, camera);
+    const isMeant = (camera: string): boolean => rules.entryOf(camera) === entry;
+    const day = usualDay(holdings, today, entry === undefined ? undefined : isMeant);
     if (bytes === 0 || day === undefined || bytes >= day.bytes) return false;
     problems.push(
       `keep.${name} is ${size(bytes)}, but one day has ${size(day.bytes)} (${day.date}): ` +
@@ -52,8 +54,8 @@ export function saneRules(keep: Keep, holdings: Holdings, space: Space, today: s
       ...keep,
       min_free: isTooMuch ? 0 : keep.min_free,
       max_bytes: isBelow("max_bytes", keep.max_bytes) ? 0 : keep.max_bytes,
-      cameras: keep.cameras.map((rule) =>
-        isBelow(`cameras.max_bytes of ${rule.match}`, rule.max_bytes, patternOf(rule.match))
+      cameras: keep.cameras.map((rule, entry) =>
+        isBelow(`cameras.max_bytes of ${rule.match}`, rule.max_bytes, entry)
           ? { ...rule, max_bytes: 0 }
           : rule,
       ),
@@ -65,12 +67,12 @@ export function saneRules(keep: Keep, holdings: Holdings, space: Space, today: s
 /**
  * The middle one of the latest days, by size: one stormy night is not what a day usually has.
  *
- * @param camera of which cameras; each counts on its own
+ * @param isMeant of which cameras; each counts on its own
  */
 function usualDay(
   { days }: Holdings,
   today: string,
-  camera: RegExp | undefined,
+  isMeant: ((camera: string) => boolean) | undefined,
 ): { readonly date: string; readonly bytes: number } | undefined {
   const sizes = days
     .filter(({ date, images }) => date < today && images > 0)
@@ -78,9 +80,9 @@ function usualDay(
     .map(({ date, bytes, cameras }) => ({
       date,
       bytes:
-        camera === undefined
+        isMeant === undefined
           ? bytes
-          : Math.max(0, ...cameras.filter(({ name }) => camera.test(name)).map((of) => of.bytes)),
+          : Math.max(0, ...cameras.filter(({ name }) => isMeant(name)).map((of) => of.bytes)),
     }))
     .toSorted((a, b) => a.bytes - b.bytes);
   return sizes[Math.floor((sizes.length - 1) / 2)];

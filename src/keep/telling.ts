@@ -15,7 +15,7 @@ import {
 import { messageOf } from "../errors.ts";
 import { Part } from "../store/data-directory.ts";
 import { type Intent, IntentNote } from "./intent.ts";
-import type { Pruned } from "./prune.ts";
+import type { Pruned, PrunedDay } from "./prune.ts";
 import type { RoundParts } from "./round.ts";
 
 /** The telling of one round. */
@@ -42,10 +42,11 @@ export class Telling implements Disposable {
   }
 
   /** Tells what was deleted. If the event log takes nothing, the note stays for a later round. */
-  finish(record: PruneRecord | undefined): void {
-    if (record !== undefined) this.pruned.push(record);
+  finish(records: readonly PruneRecord[]): void {
+    this.pruned.push(...records);
     if (this.parts.isRehearsal) return;
-    if (record !== undefined && !this.append(formatRecord(record))) return;
+    const areTold = records.map((record) => this.append(formatRecord(record)));
+    if (areTold.includes(false)) return;
     this.untold.pop();
     this.note.write(this.untold);
   }
@@ -73,17 +74,31 @@ export class Telling implements Disposable {
   }
 }
 
-/** What a deletion has removed, as its line tells it; undefined if that is nothing. */
-export function recordOf({ reason, images, bytes, days }: Pruned): PruneRecord | undefined {
-  if (days.length === 0) return undefined;
-  const cameras = [...new Set(days.flatMap((day) => day.cameras ?? []))].toSorted();
-  return {
+/**
+ * What a deletion has removed, as lines tell it: one for each group of cameras. What a line says is
+ * true of each of its days, so only its last one may have lost a part of its hours.
+ */
+export function recordsOf({ reason, days }: Pick<Pruned, "reason" | "days">): PruneRecord[] {
+  const groups: PrunedDay[][] = [];
+  const open = new Map<string | undefined, PrunedDay[]>();
+  for (const day of days) {
+    const cameras = day.cameras && camerasInWords(day.cameras);
+    let group = open.get(cameras);
+    if (group === undefined) {
+      group = [];
+      groups.push(group);
+      open.set(cameras, group);
+    }
+    group.push(day);
+    if (day.until !== undefined) open.delete(cameras);
+  }
+  return groups.map((group) => ({
     reason,
-    count: images,
-    bytes,
-    days: days.length,
-    ranges: rangesOf(days.map(({ date }) => date)),
-    until: days.at(-1)?.until,
-    ...(cameras.length > 0 && { cameras: camerasInWords(cameras) }),
-  };
+    count: group.reduce((sum, { images }) => sum + images, 0),
+    bytes: group.reduce((sum, { bytes }) => sum + bytes, 0),
+    days: group.length,
+    ranges: rangesOf(group.map(({ date }) => date)),
+    until: group.at(-1)?.until,
+    cameras: group[0]?.cameras && camerasInWords(group[0].cameras),
+  }));
 }

@@ -141,6 +141,7 @@ const ERRNO_TEXTS: Readonly<Record<string, string>> = {
   ENAMETOOLONG: "name too long",
   ENOENT: "no such file or directory",
   ENOSPC: "no space left on the device",
+  EPERM: "not permitted",
   ENOTDIR: "not a directory",
   EROFS: "read-only file system",
 };

@@ -124,6 +124,7 @@ export interface Status {
   readonly disk: {
     readonly free_bytes: number;
     readonly size_bytes: number;
+    readonly outlook: "unknown" | "never" | "filling" | "blocked";
     readonly full_in_days: number | null;
   };
   readonly kept: { readonly images: number; readonly bytes: number; readonly days: number } | null;

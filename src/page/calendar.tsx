@@ -60,9 +60,7 @@ function Disk({ status: { disk, kept, notices } }: { readonly status: Status }) 
     <section class="disk" aria-label="Disk">
       <p>
         <b>{size(disk.free_bytes)}</b> of {size(disk.size_bytes)} free.{" "}
-        {disk.full_in_days === null
-          ? kept !== null && "It will not fill up: the rules delete the oldest images before."
-          : `Full in ${fullIn(disk.full_in_days)} at this week's rate.`}
+        {kept !== null && outlookOf(disk)}
       </p>
       <div
         class="used"
@@ -82,6 +80,13 @@ function Disk({ status: { disk, kept, notices } }: { readonly status: Status }) 
       <Notices notices={notices.filter((notice) => !notice.startsWith(FORECAST))} />
     </section>
   );
+}
+
+function outlookOf({ outlook, full_in_days: inDays }: Status["disk"]): string {
+  if (inDays !== null) return `Full in ${fullIn(inDays)} at this week's rate.`;
+  return outlook === "never"
+    ? "It will not fill up: the rules delete the oldest images before."
+    : "When it will be full is not known: no day of the last week is over and has images.";
 }
 
 function fullIn(inDays: number): string {

@@ -89,6 +89,8 @@ export interface ArchiveRound {
   readonly problems: readonly string[];
   /** Whether it was asked to stop before it was through. */
   readonly isStopped: boolean;
+  /** That the archive was taken over from another name, as a message; undefined if it was not. */
+  readonly takenOver?: string | undefined;
 }
 
 /** A line for the log. */
@@ -195,7 +197,8 @@ export interface KeepReport {
   }[];
   /** What a day of the last week has taken; 0 if no day is over yet. */
   readonly bytesPerDay: number;
-  /** Days until the disk is full; undefined if the rules prevent it, or nothing is known. */
+  readonly outlook: Outlook;
+  /** Days until the disk is full; undefined if it will not be, or nothing is known. */
   readonly fullInDays: number | undefined;
   /** What this round has deleted, by the name of the setting. */
   readonly pruned: readonly {
@@ -203,6 +206,8 @@ export interface KeepReport {
     readonly count: number;
     readonly bytes: number;
   }[];
+  /** `keep.min_free` as it is in force: 0 if it is a mistake, less if it waits for a person. */
+  readonly minFree: Settings["keep"]["min_free"];
   /** Whether `keep.min_free` cannot be kept, whatever is deleted. */
   readonly isHelpless: boolean;
   /** Whether that is because deleting frees nothing. */
@@ -210,6 +215,13 @@ export interface KeepReport {
   /** Rules that are off or cannot be kept, and why. */
   readonly problems: readonly string[];
 }
+
+/**
+ * Whether the disk will be full: `unknown` if no day of the last week has images and is over,
+ * `never` if the rules prevent it, `filling` if no rule does, `blocked` if the rules would, but too
+ * much may not be deleted.
+ */
+export type Outlook = "unknown" | "never" | "filling" | "blocked";
 
 /** From the keeper. */
 export type KeeperMessage =

@@ -5,10 +5,10 @@
  * `TimedRotatingFileHandler` with `when="midnight"` and `backupCount=995`: at the first record of a
  * new day, `imagehub.log` becomes `imagehub.log.YYYY-MM-DD`, named after the day of its records.
  * Readers never see an empty or missing `imagehub.log`. An existing dated log never loses anything.
+ * The oldest ones are deleted by `keep/old-logs.ts`, which asks the archive, and tells.
  *
  * A wrong clock changes no names. While the clock is behind all records, new ones go to the current
- * log, which keeps the day of its other records. A log that has just got its dated name is never
- * removed as one of the oldest.
+ * log, which keeps the day of its other records.
  *
  * The file is opened for each line. So it does not matter which thread rotated it, or whether
  * someone moved it away. A line never goes to a file that has lost its name. In between, the disk
@@ -17,7 +17,7 @@
  * @module
  */
 
-import { existsSync, renameSync, statSync, unlinkSync } from "node:fs";
+import { existsSync, renameSync, statSync } from "node:fs";
 import { type Calendar, type LocalTime, threeDigits } from "../protocol/calendar.ts";
 import { SystemError } from "../os/ffi.ts";
 import {
@@ -34,8 +34,6 @@ import {
   writeBytes,
   writeSome,
 } from "../os/files.ts";
-import type { Settings } from "../config/schema.ts";
-import { EVENT_LOGS_DEFAULT } from "../limits.ts";
 import { SharedLock } from "../shared/lock.ts";
 import { Integer, type Shared } from "../shared/memory.ts";
 import { type DataDirectory, Part, temporaryIn } from "./data-directory.ts";
@@ -48,14 +46,6 @@ import { WholeFileWriter } from "./whole-file.ts";
  * corrected over midnight.
  */
 const AHEAD_MICROS_MAX = 2 * 86_400_000_000;
-
-/**
- * How many dated logs are kept. With another limit than the Python hub's, old logs are deleted by
- * their age: see `keep/old-logs.ts`.
- */
-export function datedLogsMax({ keep }: Pick<Settings, "keep">): number {
-  return keep.event_days === EVENT_LOGS_DEFAULT ? EVENT_LOGS_DEFAULT : Number.POSITIVE_INFINITY;
-}
 
 /**
  * Appends lines to the event log. Each thread has its own object. The lock and the log's day are
@@ -71,14 +61,12 @@ export class EventLog {
 
   /**
    * @param durable whether a line is flushed to disk before `append` returns
-   * @param datedMax how many dated logs are kept
    */
   constructor(
     private readonly guard: DataGuard,
     private readonly calendar: Calendar,
     shared: Shared,
     private readonly durable: boolean,
-    private readonly datedMax: number,
   ) {
     this.lock = new SharedLock(shared.integers, Integer.eventLogLock);
     this.integers = shared.integers;
@@ -155,7 +143,6 @@ export class EventLog {
     if (!existsSync(this.path)) return this.begin(line);
     if (!statSync(this.path).isFile()) throw new NotAFile(this.path);
     this.begin(line, this.directory.datedLog(day));
-    this.removeOldest(day);
   }
 
   /**
@@ -210,21 +197,6 @@ export class EventLog {
       // its name.
       else renameSync(this.path, dated);
       return false;
-    }
-  }
-
-  /**
-   * The record is stored already, so a file that cannot be removed simply stays. @param made the
-   * day of the log that was just made
-   */
-  private removeOldest(made: number): void {
-    for (const day of datedLogs(this.directory.logs).slice(0, -this.datedMax)) {
-      if (day === made) continue;
-      try {
-        unlinkSync(this.directory.datedLog(day));
-      } catch {
-        // Tried again at the next rotation.
-      }
     }
   }
 

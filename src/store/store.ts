@@ -13,7 +13,7 @@ import { isForLog, Kind, Outcome, type RequestSlot } from "../shared/request-slo
 import { DataDirectory } from "./data-directory.ts";
 import { DataGuard } from "./data-guard.ts";
 import { DateFolders, type Permit } from "./date-folders.ts";
-import { datedLogsMax, EventLog } from "./event-log.ts";
+import { EventLog } from "./event-log.ts";
 import { fileSystemOf } from "./file-system.ts";
 import { ImageStore } from "./image-store.ts";
 import { encodeJpeg } from "./jpeg.ts";
@@ -52,7 +52,7 @@ export class Store {
     this.calendar = new Calendar(clock);
     this.folders = new DateFolders(guard, settings.max_images_write, shared, durable);
     this.images = new ImageStore(this.folders, this.calendar, durable, guard);
-    this.events = new EventLog(guard, this.calendar, shared, durable, datedLogsMax(settings));
+    this.events = new EventLog(guard, this.calendar, shared, durable);
     this.jpegQuality = settings.jpeg_quality;
   }
 

@@ -13,7 +13,7 @@ import { Counter, Integer } from "../shared/memory.ts";
 import type { KeeperMessage, KeeperRound } from "../shared/messages.ts";
 import { DataDirectory, Part } from "../store/data-directory.ts";
 import { DataDirectoryGone, DataGuard } from "../store/data-guard.ts";
-import { datedLogsMax, EventLog } from "../store/event-log.ts";
+import { EventLog } from "../store/event-log.ts";
 import { WorkLock } from "../store/work-lock.ts";
 import { twoHoursAgo } from "../keep/age.ts";
 import { aliveTeller } from "./alive.ts";
@@ -46,7 +46,7 @@ async function keep({ settings, shared, seen, isFutile }: KeeperRound): Promise<
   using archive = ArchiveView.of(settings.archive, directory);
   const calendar = new Calendar(systemClock);
   // A line about a deletion must be on the disk before the note of it goes.
-  const events = new EventLog(guard, calendar, shared, true, datedLogsMax(settings));
+  const events = new EventLog(guard, calendar, shared, true);
   const round = await runRound({
     directory,
     settings,

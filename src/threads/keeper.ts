@@ -63,8 +63,12 @@ export class Keeper {
   private isWaiting = false;
   private readonly reminder: Reminder;
 
+  /** The free space to keep, as it is in force since the last round. */
+  private minFree: Settings["keep"]["min_free"];
+
   constructor(private readonly parts: KeeperParts) {
-    const { entries, log, overview } = parts;
+    const { entries, log, overview, settings } = parts;
+    this.minFree = settings.keep.min_free;
     this.reminder = new Reminder(log);
     this.thread = new RoundThread({
       name: "keeper",
@@ -114,7 +118,7 @@ export class Keeper {
 
   /** Does a round if the disk is short of space. */
   private async lookAtSpace(): Promise<void> {
-    const { settings, overview } = this.parts;
+    const { overview } = this.parts;
     this.look();
     // A disk that does not respond is asked once.
     if (this.isLooking || this.isFutile || performance.now() - this.helplessMs < HELPLESS_MS)
@@ -122,7 +126,7 @@ export class Keeper {
     this.isLooking = true;
     try {
       const space = await spaceSoon(overview.guard.directory);
-      if (this.spaceTimer !== undefined && isShort(settings.keep.min_free, space)) this.start();
+      if (this.spaceTimer !== undefined && isShort(this.minFree, space)) this.start();
     } catch {
       // The folder is gone, or the disk is; others say so.
     } finally {
@@ -157,6 +161,7 @@ export class Keeper {
     }
     if (message.type === "log") return log[message.level](message.message);
     overview.kept.add(message);
+    this.minFree = message.minFree;
     this.helplessMs = message.isHelpless ? performance.now() : Number.NEGATIVE_INFINITY;
     if (!message.isFutile) this.futilePauseMs = 0;
     else if (!this.isWaiting) {

@@ -5,6 +5,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statfsSync,
   statSync,
   symlinkSync,
   truncateSync,
@@ -172,9 +173,17 @@ describe.skipIf(lacksMount())("restoreDay", () => {
     using disk = new LoopDisk({ bytes: 32 * 2 ** 20 });
     rmSync(place.directory.images, { recursive: true });
     symlinkSync(disk.path, place.directory.images);
+    // Of a small disk, a small part.
+    expect(await restore({ isDryRun: true })).toMatchObject({ files: 2, problems: [] });
+    const { bavail, bsize } = statfsSync(disk.path);
+    const other = String(bavail * bsize - 1.2e6);
+    Bun.spawnSync(["fallocate", "-l", other, join(disk.path, "other")]);
     const { files, problems } = await restore();
     expect([files, problems.length]).toEqual([0, 1]);
-    expect(problems[0]).toMatch(/^There is no room for 1 MB: \d+ MB are free, and 64 MiB of them/);
+    expect(problems[0]).toMatch(
+      /^[\d.]+ kB are needed, and 1\.\d MB more for the hub: only [\d.]+ MB are free$/,
+    );
+    expect(existsSync(join(disk.path, DAY))).toBe(false);
   });
 });
 

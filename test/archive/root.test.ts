@@ -186,6 +186,20 @@ describe("An archive of a data directory that has another name by now", () => {
     ]);
   });
 
+  test("is not that of a copy either if the round ends in the middle", async () => {
+    open()[Symbol.dispose]();
+    const path = copy("copy");
+    for (const date of ["2021-09-22", "2021-09-23"]) place.image(date, "Barn");
+    let isLater = false;
+    const { days, isStopped } = await archiveDays(place.settings, place.directory, {
+      today: TODAY,
+      onProgress: (date) => (isLater = date === "2021-09-23"),
+      shouldStop: () => isLater,
+    });
+    expect([days, isStopped]).toEqual([["2021-09-22"], true]);
+    expect(() => openFor(path)).toThrow("is the archive of");
+  });
+
   test("may be one of several that take turns", async () => {
     const disks = ["a", "b"].map((name) => join(place.path, name));
     for (const [second, disk] of [...disks, ...disks].entries()) {

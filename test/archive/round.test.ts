@@ -276,6 +276,27 @@ describe.each(["tree", "tar"] as const)("archiveDays with format %s", (format) =
     ]);
   });
 
+  test("says that it has made a lost manifest, and copied nothing", async () => {
+    place.image(DAY, "Barn");
+    await archive();
+    rmSync(join(place.archive, `manifests/${DAY}.sha256`));
+    const lines: string[] = [];
+    const log = { info: (line: string) => void lines.push(line), warn: () => undefined };
+    expect(await archive({ log })).toMatchObject({ days: [DAY], files: 0 });
+    expect(lines).toEqual([`Made the manifest of ${DAY}: the archive had all of its files`]);
+  });
+
+  test("counts damaged copies also when it changes nothing", async () => {
+    place.image(DAY, "Barn");
+    await archive();
+    for (const name of place.names().filter((each) => /\.(?:jpg|tar)$/.test(each))) {
+      const bytes = readFileSync(join(place.archive, name));
+      bytes[20_000]! ^= 1;
+      writeFileSync(join(place.archive, name), bytes);
+    }
+    expect(await archive({ dates: [DAY], isDryRun: true })).toMatchObject({ files: 1, mended: 1 });
+  });
+
   test("continues what an earlier run had no time for", async () => {
     place.image(DAY, "Barn");
     place.image(DAY, "Gate", 1, "another");

@@ -94,6 +94,26 @@ describe.each(["tree", "tar"] as const)("verifyDay with format %s", (format) => 
     expect((await verify()).problems).toEqual([`${path("Barn")} in the archive is missing`]);
   });
 
+  test("finds a lost manifest: a problem if the archive alone has the day, else a note", async () => {
+    place.image(DAY, "Barn");
+    place.log(DAY);
+    await fill();
+    rmSync(join(place.archive, `manifests/${DAY}.sha256`));
+    const lost = `manifests/${DAY}.sha256 in the archive is missing`;
+    expect(await verify()).toMatchObject({
+      archived: undefined,
+      problems: [],
+      notes: [`${lost}: the day is not archived yet; imagehub archive ${DAY} does that`],
+    });
+    rmSync(place.directory.dateFolder(DAY), { recursive: true });
+    expect(await verify()).toMatchObject({
+      problems: [
+        `${lost}, and 1 file of the day can be found only there: see "A damaged archive" in docs/OPERATION.md`,
+      ],
+      notes: [],
+    });
+  });
+
   test("finds a damaged manifest, and looks at the rest", async () => {
     place.image(DAY, "Barn", 0, "");
     await fill();

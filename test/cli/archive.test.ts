@@ -44,14 +44,16 @@ describe("imagehub archive", () => {
     home.image("2021-09-24", "Gate");
     const { stdout } = await home.cli("archive", DAY, "--json");
     expect(JSON.parse(stdout)).toEqual({
+      dry_run: false,
       days: [DAY],
       files: 1,
       bytes: JPEG.byteLength,
       mended: 0,
       foreign: 0,
       problems: [],
-      isStopped: false,
-      isAway: false,
+      stopped: false,
+      away: false,
+      taken_over: null,
     });
     expect(home.names()).toContain(`${DAY}.tar`);
     expect(judge(home.archive)).toHaveLength(1);
@@ -119,6 +121,34 @@ describe("imagehub archive", () => {
       stderr: "There is no archive: set hub.archive.directory in imagehub.yaml\n",
     });
   });
+});
+
+test.each([
+  [{}, false, "Copied 1 file (1.0 kB) to /archive again; no day is new\n"],
+  [
+    { mended: 1 },
+    true,
+    "Would copy 1 file (1.0 kB) to /archive again; no day is new\nOf these, damaged in the archive: 1 file\n",
+  ],
+  [{ problems: ["x"] }, false, "Copied 1 file (1.0 kB) to /archive: no further day is whole\n"],
+  [
+    { takenOver: "It was that of another name" },
+    false,
+    "It was that of another name\nCopied 1 file (1.0 kB) to /archive again; no day is new\n",
+  ],
+])("formatRound tells what is copied again, and where from: %p", (more, isDryRun, text) => {
+  const round = {
+    days: [],
+    files: 1,
+    bytes: 1000,
+    mended: 0,
+    foreign: 0,
+    problems: [],
+    isStopped: false,
+    isAway: false,
+    ...more,
+  };
+  expect(formatRound(round, "/archive", isDryRun)).toBe(text);
 });
 
 test("formatRound says that it was stopped, and not that there is nothing to do", () => {

@@ -22,6 +22,23 @@ function fill(data: string): void {
 }
 
 describe("imagehub days", () => {
+  test("tells of each camera why its images are gone", async () => {
+    using home = tempDir();
+    const data = join(home.path, "imagehub_data");
+    fill(data);
+    const lines = [
+      "2 days, 20 images, 1.0 MB: min_free (2021-09-23 to 2021-09-24 of Barn)",
+      "1 day, 20 images, 1.0 MB: min_free (2021-09-23 until 14:00 of Gate)",
+    ];
+    writeFileSync(
+      join(data, "logs/imagehub.log"),
+      lines.map((line) => `2021-09-25 08:00:00,000 ~ Pruned ${line}\n`).join(""),
+    );
+    const { stdout } = await runCli(["days"], { home: home.path });
+    expect(stdout).toMatch(/^2021-09-23 .* min_free of Barn, min_free until 14:00 of Gate$/m);
+    expect(stdout).toMatch(/^2021-09-24 .* min_free of Barn$/m);
+  });
+
   test("prints a table, the latest day last", async () => {
     using home = tempDir();
     fill(join(home.path, "imagehub_data"));

@@ -31,6 +31,21 @@ describe("imagehub verify", () => {
     );
   });
 
+  test("finds days that only the archive has, and in no manifest", async () => {
+    home.image(DAY, "Barn");
+    await home.cli("archive", DAY);
+    rmSync(home.directory.dateFolder(DAY), { recursive: true });
+    rmSync(join(home.archive, `manifests/${DAY}.sha256`));
+    const { status, stderr } = await home.cli("verify");
+    expect([status, stderr]).toEqual([
+      EXIT.failure,
+      `manifests/${DAY}.sha256 in the archive is missing, and 1 file of the day can be found only there: see "A damaged archive" in docs/OPERATION.md\n`,
+    ]);
+    expect((await home.cli("restore", DAY)).stderr).toContain(
+      "it has no manifest there, but files: see ",
+    );
+  });
+
   test("lists what is damaged, here and in the archive", async () => {
     home.image(DAY, "Barn");
     home.image(DAY, "Gate", 0, "");
@@ -62,8 +77,8 @@ describe("imagehub verify", () => {
           notes: [],
         },
       ],
-      problems: [],
-      isStopped: false,
+      problems: [expect.stringContaining("Gate"), expect.stringContaining("Barn")],
+      stopped: false,
     });
   });
 

@@ -130,7 +130,9 @@ describe("loadSettings refuses", () => {
     [
       "a limit below what is never deleted",
       "hub:\n  keep:\n    days: 3\n    min_days: 7\n",
-      ["hub.keep.days is 3, but hub.keep.min_days keeps 7 days: one of them is wrong"],
+      [
+        `${F}:3: hub.keep.days is 3, but hub.keep.min_days keeps 7 days: raise days or lower min_days`,
+      ],
     ],
     [
       "a camera's limits without a camera",
@@ -146,7 +148,7 @@ describe("loadSettings refuses", () => {
       "a camera's limit below what is never deleted",
       'hub:\n  keep:\n    min_days: 7\n    cameras:\n      - { match: "Barn*", days: 3 }\n',
       [
-        "hub.keep.cameras: days of Barn* is 3, but hub.keep.min_days keeps 7 days: one of them is wrong",
+        `${F}:4: hub.keep.cameras: days of Barn* is 3, but hub.keep.min_days keeps 7 days: raise days or lower min_days`,
       ],
     ],
     [

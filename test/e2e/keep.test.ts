@@ -5,7 +5,15 @@
  */
 
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
-import { closeSync, mkdirSync, openSync, readdirSync, renameSync, statfsSync } from "node:fs";
+import {
+  closeSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  statfsSync,
+  symlinkSync,
+} from "node:fs";
 import { freePort } from "../../scripts/lib/free-port.ts";
 import { daysAfter } from "../../src/protocol/calendar.ts";
 import { parseRecord } from "../../src/catalog/record.ts";
@@ -221,7 +229,8 @@ test("a command deletes nothing in a directory that the running hub refuses", as
     (status) => status.data_directory_problem !== null,
   );
   const main = `${import.meta.dir}/../../src/main.ts`;
-  for (const options of [[], ["--dry-run"]]) {
+  symlinkSync(data, `${home.path}/link`);
+  for (const options of [[], ["--dry-run"], ["--data", `${home.path}/link`]]) {
     const { exitCode, stderr } = Bun.spawnSync(
       [process.execPath, main, "prune", "--path", home.path, ...options],
       { env: { ...process.env, ...env, IMAGEHUB_KEEP_DAYS: "3" } },

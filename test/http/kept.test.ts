@@ -12,8 +12,10 @@ const REPORT: KeepReport = {
   protectedImages: 1,
   cameras: [],
   bytesPerDay: 100,
+  outlook: "never",
   fullInDays: undefined,
   pruned: [],
+  minFree: 0,
   isHelpless: false,
   isFutile: false,
   problems: [],
@@ -35,19 +37,23 @@ describe("Kept", () => {
     expect(kept.notices).toEqual([]);
     kept.add(REPORT);
     expect(kept.notices).toEqual([]);
-    kept.add({ ...REPORT, fullInDays: 31 });
+    kept.add({ ...REPORT, fullInDays: 31, outlook: "filling" });
     expect(kept.notices).toEqual([]);
   });
 
   test("says when the disk will be full, and what is wrong with the rules", () => {
     const kept = new Kept();
-    kept.add({ ...REPORT, fullInDays: 6.9, problems: ["A rule is off"] });
+    kept.add({ ...REPORT, fullInDays: 6.9, outlook: "filling", problems: ["A rule is off"] });
     expect(kept.notices).toEqual([
       "The disk will be full in 6 days at this week's rate; see keep.min_free",
       "A rule is off",
     ]);
     expect(kept.fullWithin(6)).toBeUndefined();
     expect(kept.fullWithin(7)).toBe(kept.notices[0]);
+    kept.add({ ...REPORT, fullInDays: 6.9, outlook: "blocked" });
+    expect(kept.notices).toEqual([
+      "The disk will be full in 6 days at this week's rate: the rules may not delete enough, as images are too young, protected or not archived, or the rules wait for a person",
+    ]);
   });
 
   test("adds up what is deleted, by reason", () => {

@@ -115,8 +115,10 @@ function overviewIn(directory: string): Overview {
       { name: 'Say-"cheese"', images: 20, bytes: 500 },
     ],
     bytesPerDay: 100,
+    outlook: "filling",
     fullInDays: 2,
     pruned: [{ reason: "min_free", count: 3, bytes: 300 }],
+    minFree: 0,
     isHelpless: false,
     isFutile: false,
     problems: ["A rule is off"],
@@ -131,6 +133,16 @@ test("Metrics writes them as in golden/metrics.txt", async () => {
   expect(masked(await metrics.text())).toBe(GOLDEN);
   // Nothing is counted twice when it is read again.
   expect(masked(await metrics.text())).toBe(GOLDEN);
+});
+
+test("Metrics says since when the archive is up to date, once that is known", async () => {
+  using temp = tempDir();
+  const overview = overviewIn(temp.path);
+  const metrics = new Metrics(overview);
+  const lastSuccess = /^imagehub_archive_last_success_timestamp_seconds \d/m;
+  expect(await metrics.text()).not.toMatch(lastSuccess);
+  overview.archive.lastGoodMs = 1_795_300_000_000;
+  expect(await metrics.text()).toMatch(lastSuccess);
 });
 
 test.skipIf(lacks("prometheus"))("Metrics writes what Prometheus reads", async () => {

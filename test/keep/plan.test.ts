@@ -138,7 +138,20 @@ describe("plan", () => {
     ]);
     const forever = [{ match: "Barn", days: 0, max_bytes: 0 }];
     expect(decide({ cameras: forever, days: 2 }).deletions).toMatchObject([
-      { candidates: [{ date: "2021-09-01", cameras: ["Gate"] }] },
+      { reason: "days", candidates: [{ date: "2021-09-01", cameras: ["Gate"] }] },
+    ]);
+    // Each by its own rule, also on the same day.
+    const own = [{ match: "Barn", days: 1, max_bytes: 0 }];
+    expect(decide({ cameras: own, days: 2 }).deletions).toEqual([
+      { reason: "days", candidates: [{ date: "2021-09-01", cameras: ["Gate"] }], bytes: all },
+      {
+        reason: "cameras.days",
+        candidates: [
+          { date: "2021-09-01", cameras: ["Barn"] },
+          { date: "2021-09-02", cameras: ["Barn"] },
+        ],
+        bytes: all,
+      },
     ]);
     const days = held({ "2021-09-01": { Gate: 1 }, "2021-09-02": { Other: 1 } });
     expect(decide({ cameras, days: 1 }, { days }).deletions).toEqual([

@@ -74,7 +74,7 @@ describe("Pruner", () => {
       bytes: 1500,
       freed: { bytes: expect.any(Number), files: 2 },
       error: undefined,
-      days: [{ date: DATE, cameras: undefined, until: undefined }],
+      days: [{ date: DATE, images: 2, bytes: 1500, cameras: undefined, until: undefined }],
     });
     expect(datesOf(directory)).toEqual(["2021-09-24"]);
     expect(failures).toEqual([]);
@@ -109,7 +109,10 @@ describe("Pruner", () => {
     ];
     expect(await prune({ candidates })).toMatchObject({
       images: 2,
-      days: [{ date: DATE, cameras: ["Barn", "Barn-Door"], until: undefined }],
+      days: [
+        { date: DATE, images: 1, cameras: ["Barn"], until: undefined },
+        { date: DATE, images: 1, cameras: ["Barn-Door"], until: undefined },
+      ],
     });
     expect(namesOf(directory, DATE)).toEqual([gate]);
   });

@@ -11,6 +11,7 @@ import {
 } from "node:fs";
 import { defaultSettings, type Settings } from "../../src/config/schema.ts";
 import { type Round, type RoundParts, runRound } from "../../src/keep/round.ts";
+import { daysAfter } from "../../src/protocol/calendar.ts";
 import type { SeenDays } from "../../src/shared/messages.ts";
 import { DataDirectoryGone } from "../../src/store/data-guard.ts";
 import { type DataDirectory, Part } from "../../src/store/data-directory.ts";
@@ -173,6 +174,18 @@ describe("a round", () => {
     ]);
   });
 
+  test("a limit of cameras is compared with days of those that it is for", async () => {
+    fill();
+    // The first entry that matches counts, so the second one is for no camera here.
+    const cameras = [
+      { match: "Ba*", max_bytes: "18 kB" },
+      { match: "*", max_bytes: "3 kB" },
+    ];
+    const { pruned, problems } = await round({ cameras });
+    expect(problems).toEqual([]);
+    expect(pruned).toMatchObject([{ reason: "cameras.max_bytes", count: 3 }]);
+  });
+
   test("counts the files again before it believes a summary", async () => {
     using _ = new Later();
     fill();
@@ -232,6 +245,29 @@ describe("a round", () => {
     for (let day = 10; day < 18; day++) writeFileSync(`${directory.eventLog}.2021-08-${day}`, "");
     const { needsForce, pruned } = await round({ event_days: 3 });
     expect([needsForce, pruned]).toEqual([true, []]);
+  });
+
+  test("keeps the newest 995 event logs by default, and tells which go", async () => {
+    fill();
+    const dates = Array.from({ length: 996 }, (_, day) => daysAfter("2021-09-23", -day));
+    const [ahead, undated] = ["2021-09-26", "1970-01-01"];
+    for (const date of [...dates, ahead, undated])
+      writeFileSync(`${directory.eventLog}.${date}`, "0123456789");
+    mkdirSync(`${directory.eventLog}.2018-02-01`);
+    const archive: NonNullable<RoundParts["archive"]> = {
+      problem: "It is away",
+      dates: new Set(),
+      has: () => () => false,
+      hasLog: () => false,
+    };
+    expect((await round({}, { archive })).pruned).toEqual([]);
+    expect((await round({}, { isRehearsal: true })).pruned).toMatchObject([{ count: 1 }]);
+    await round({});
+    expect(events).toEqual([`Pruned 1 event log, 10 bytes: event_days (${dates.at(-1)})`]);
+    const left = new Set(readdirSync(directory.logs));
+    for (const date of [ahead, undated, dates.at(-2)])
+      expect(left.has(`imagehub.log.${date}`)).toBe(true);
+    expect((await round({})).pruned).toEqual([]);
   });
 
   test("a damaged archive, and a missing folder of logs, end no round", async () => {

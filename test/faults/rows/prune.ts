@@ -163,7 +163,7 @@ async function cutPower(run: Run): Promise<string[]> {
   await using hub = new FaultHub({
     program: run.program,
     data: directory.path,
-    settings: { ack: "synced", keep: { min_free: "99 %" } },
+    settings: { ack: "synced", keep: { days: 2 } },
     env: { TZ: "UTC" },
   });
   await hub.start();
@@ -195,9 +195,11 @@ async function killUnderLoad(
   await using hub = new FaultHub({
     program: run.program,
     data: directory.path,
-    settings: { keep: { min_free: "85 %" } },
+    settings: { keep: { days: 2 } },
     env: { TZ: "UTC" },
   });
+  // More than half of all would wait for a person.
+  addImage(directory, HELD[2]!, "10:00:00", "Old-large", 40e6);
   const journal: Entry[] = [];
   for (let done = 0; done < times; done++) {
     for (let image = 0; image < 600; image++) {

@@ -34,7 +34,7 @@ export function statusAt(time: string): Status {
     queue: { requests: 1, capacity: 500 },
     today: { date: "2026-11-22", images: 812, limit: 5000 },
     data_directory_problem: null,
-    disk: { free_bytes: 999, size_bytes: 64_000_000_000, full_in_days: 6.5 },
+    disk: { free_bytes: 999, size_bytes: 64_000_000_000, outlook: "filling", full_in_days: 6.5 },
     kept: {
       days: 30,
       first_day: "2026-10-24",

@@ -4,7 +4,6 @@
  * @module
  */
 
-import { EVENT_LOGS_DEFAULT } from "../../../src/limits.ts";
 import { closeSync, fstatSync, openSync, readdirSync } from "node:fs";
 import { Calendar } from "../../../src/protocol/calendar.ts";
 import { SystemError } from "../../../src/os/ffi.ts";
@@ -100,7 +99,7 @@ function begin(data: StoreThreadStart): StoreResult[] {
   ({ logs } = guard.directory);
   folders = new DateFolders(guard, data.imagesMax, data.shared);
   images = new ImageStore(folders, calendar, data.durable, guard);
-  events = new EventLog(guard, calendar, data.shared, data.durable, EVENT_LOGS_DEFAULT);
+  events = new EventLog(guard, calendar, data.shared, data.durable);
   if (data.lost.length > 0) loseAbilities(data.lost);
   return [];
 }
