@@ -7,7 +7,7 @@
 import { type Signal, useSignal, useSignalEffect } from "@preact/signals";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { address, replace, replaceQuery, href } from "./address.ts";
-import type { DayOverview, LiveImage, MinuteCount } from "./answers.ts";
+import type { DayCamera, DayOverview, LiveImage, MinuteCount } from "./answers.ts";
 import { dayPath } from "./api.ts";
 import type { DayImages } from "./day-images.ts";
 import type { Target } from "./grid.tsx";
@@ -42,8 +42,11 @@ export function useOverview(date: string) {
 function withImage(overview: DayOverview, { camera, time }: LiveImage): DayOverview {
   const minute = Math.floor(minutesOf(time));
   const known = overview.cameras.find(({ name }) => name === camera);
-  const { images, minutes } = known ?? { images: 0, minutes: [] };
-  const grown = { name: camera, images: images + 1, minutes: withOneMore(minutes, minute) };
+  // What came while the day was asked for is in its answer, and is told, too.
+  if (known !== undefined && known.last >= time) return overview;
+  const { images, minutes, first } = known ?? { images: 0, minutes: [], first: time };
+  const counts = { images: images + 1, minutes: withOneMore(minutes, minute) };
+  const grown: DayCamera = { name: camera, first, last: time, ...counts };
   const others = overview.cameras.filter((each) => each !== known);
   const cameras = [...others, grown].toSorted((a, b) => (a.name < b.name ? -1 : 1));
   return Object.assign({}, overview, { images: overview.images + 1, cameras });
