@@ -47,7 +47,7 @@ export function ImageView({ date }: { readonly date: string }) {
         <h1>
           {camera} <span class="muted">{dayName(date, today.value)}</span>
         </h1>
-        <p class="muted place">{total > 0 && `${index + 1} of ${total}`}</p>
+        <p class="muted place">{index >= 0 && total > 0 && `${index + 1} of ${total}`}</p>
       </div>
       {sequence.gone === undefined ? (
         <>

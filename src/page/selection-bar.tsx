@@ -63,7 +63,12 @@ export function SelectionBar({ images, cameras }: SelectionProps) {
   const isIdle = names.size === 0 || busy.value;
   return (
     <section class="selection-bar" aria-label="Chosen images">
-      <p role="status">{said.value || (busy.value ? "Just a moment …" : chosenText(names.size))}</p>
+      <div class="row">
+        <p role="status">
+          {said.value || (busy.value ? "Just a moment …" : chosenText(names.size))}
+        </p>
+        <button onClick={endSelecting}>Done</button>
+      </div>
       <div class="row">
         <button class="primary" disabled={isIdle} onClick={() => void act(save)}>
           <Icon name="download" /> ZIP
@@ -83,7 +88,6 @@ export function SelectionBar({ images, cameras }: SelectionProps) {
             All {grouped(total)} as ZIP
           </a>
         )}
-        <button onClick={endSelecting}>Done</button>
       </div>
     </section>
   );

@@ -31,6 +31,9 @@ export function clockTime(minutes: number, withSeconds = false): string {
   return parts.slice(0, withSeconds ? 3 : 2).join(":");
 }
 
+/** What is said if somebody types something else. */
+export const TYPE_A_TIME = "Type a time such as 14:05";
+
 /**
  * What a person types as a time: `14:05`, `14.05`, `1405`, `14`, `9:30:15`.
  *
