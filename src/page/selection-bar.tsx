@@ -7,7 +7,7 @@
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { counted, grouped } from "./amounts.ts";
-import { withQuery } from "./api.ts";
+import { ApiError, withQuery } from "./api.ts";
 import type { DayImages } from "./day-images.ts";
 import { Icon } from "./icons.tsx";
 import { jumping } from "./jump.tsx";
@@ -43,7 +43,7 @@ export function SelectionBar({ images, cameras }: SelectionProps) {
       const text = await action();
       if (selected.peek() === names) said.value = text;
     } catch (error) {
-      said.value = `That did not work: ${(error as Error).message}`;
+      said.value = `That did not work: ${reasonOf(error)}`;
     } finally {
       busy.value = false;
     }
@@ -91,6 +91,10 @@ export function SelectionBar({ images, cameras }: SelectionProps) {
       </div>
     </section>
   );
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof ApiError ? error.message : "the hub does not answer";
 }
 
 function doneText(count: number, isProtected: boolean): string {

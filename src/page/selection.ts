@@ -6,7 +6,7 @@
 
 import { signal } from "@preact/signals";
 import type { Image } from "./answers.ts";
-import { request } from "./api.ts";
+import { ApiError, request } from "./api.ts";
 import { ask, noteFailure } from "./hub.ts";
 import { parseName } from "./sequence.ts";
 
@@ -108,7 +108,8 @@ export async function protect(
  */
 export async function saveZip(date: string, names: Iterable<string>): Promise<void> {
   const zip = await fetchZip(date, names).catch((error: unknown) => {
-    noteFailure(error);
+    // It is said beside the selection; who must log in finds that there again.
+    if (error instanceof ApiError && error.status === 401) noteFailure(error);
     throw error;
   });
   const link = document.createElement("a");

@@ -219,7 +219,7 @@ describe.skipIf(lacks("browser", "python"))("the page", () => {
     await using viewer = await Viewer.open(url);
     const { page } = viewer;
     await page.getByText("Too many look live.").waitFor();
-    await Promise.all(streams.map((stream) => stream.body?.cancel()));
+    for (const stream of streams) await stream.body?.cancel();
     // Browsers open six connections to a host.
     await page.context().addInitScript(HIDDEN);
     const tabs = [];
