@@ -122,7 +122,7 @@ function close(): void {
   source = undefined;
 }
 
-/** Listens while somebody looks at the page. A tab that is opened behind others waits until then. */
+/** Listens while somebody looks at the page. A tab that is opened behind others waits for that. */
 export function startLive(): void {
   let hidden: ReturnType<typeof setTimeout> | undefined;
   document.addEventListener("visibilitychange", () => {
