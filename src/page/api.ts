@@ -22,11 +22,16 @@ const ANSWER_MS_MAX = 30_000;
 /**
  * Asks the hub. The path is relative to the document, so that the page works below any path.
  *
+ * @param msMax for all of the answer
  * @throws {ApiError} if it answers with an error
  * @throws {TypeError} or {DOMException} if it does not answer, or if the question was aborted
  */
-export async function request(path: string, init: RequestInit = {}): Promise<Response> {
-  const late = AbortSignal.timeout(ANSWER_MS_MAX);
+export async function request(
+  path: string,
+  init: RequestInit = {},
+  msMax = ANSWER_MS_MAX,
+): Promise<Response> {
+  const late = AbortSignal.timeout(msMax);
   const signal = init.signal ? AbortSignal.any([init.signal, late]) : late;
   const response = await fetch(new URL(path, document.baseURI), { ...init, signal });
   if (response.ok) return response;

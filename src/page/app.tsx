@@ -4,9 +4,9 @@
  * @module
  */
 
-import { useSignal } from "@preact/signals";
+import { signal, useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import { address, href } from "./address.ts";
+import { address, href, replace } from "./address.ts";
 import { CalendarView } from "./calendar.tsx";
 import { Day } from "./day.tsx";
 import { Events } from "./events.tsx";
@@ -14,10 +14,15 @@ import { days, now, today, trouble } from "./hub.ts";
 import { Icon, type IconName } from "./icons.tsx";
 import { ImageView } from "./image.tsx";
 import { JumpDialog, jumping } from "./jump.tsx";
-import { health } from "./live.ts";
+import { crowded, health } from "./live.ts";
 import { Login } from "./login.tsx";
 import { Now } from "./now.tsx";
 import { clockTime, dayName, isDate, minuteOfDay } from "./time.ts";
+
+const CROWDED = "Too many look live. This page is updated only every 30 s.";
+
+/** An address that leads nowhere, for as long as this is said. */
+const nowhere = signal("");
 
 /** All of the page. */
 export function App() {
@@ -59,7 +64,17 @@ function View() {
   if (view === "calendar") return <CalendarView />;
   if (view === "day" && isDate(date))
     return name === "" ? <Day date={date} key={date} /> : <ImageView date={date} />;
-  return <Now />;
+  return view === "now" ? <Now /> : <Nowhere />;
+}
+
+/** Leads to what there is, and says so: a damaged link must not look like a whole one. */
+function Nowhere() {
+  useEffect(() => {
+    nowhere.value = location.hash;
+    replace(href("now"));
+    addEventListener("hashchange", () => (nowhere.value = ""), { once: true });
+  }, []);
+  return null;
 }
 
 function title(): string {
@@ -119,14 +134,22 @@ function Banner() {
   let text = "";
   if (problem?.kind === "away") text = "The hub does not answer. Trying again …";
   else if (problem?.kind === "refused") text = `${problem.reason}. Trying again …`;
-  else if (reasons !== dismissed.value) text = reasons;
+  else if (nowhere.value !== "") text = `The link ${nowhere.value} leads nowhere: this is Now.`;
+  else if (reasons !== "" && reasons !== dismissed.value) text = reasons;
+  else if (crowded.value && dismissed.value !== CROWDED) text = CROWDED;
   return (
     <div role="status" class="banner-place">
       {text !== "" && (
         <p class="banner">
           <span>{text}</span>
           {problem === undefined && (
-            <button class="quiet" onClick={() => (dismissed.value = reasons)} aria-label="Hide">
+            <button
+              class="quiet"
+              onClick={() =>
+                nowhere.value === "" ? (dismissed.value = text) : (nowhere.value = "")
+              }
+              aria-label="Hide"
+            >
               <Icon name="close" />
             </button>
           )}

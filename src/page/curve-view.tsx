@@ -8,7 +8,8 @@ import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { address, replaceQuery } from "./address.ts";
 import { withQuery } from "./api.ts";
-import { useAnswer } from "./hub.ts";
+import { today, useAnswer } from "./hub.ts";
+import { Icon, type IconName } from "./icons.tsx";
 import { addDays, isDate, longDate, shortDate } from "./time.ts";
 
 /** Values over time. A point is a local time such as `2018-12-30T23:13:31.620`, and a number. */
@@ -37,7 +38,8 @@ export function CurveView({ node, type, latest, isMonth }: CurveProps) {
   const failed = useSignal(false);
   const end = address.value.query.get("to") ?? "";
   const to = isDate(end) ? end : latest;
-  const from = isMonth ? addDays(to, -30) : to;
+  const [days, unit] = isMonth ? [30, "Month"] : [1, "Day"];
+  const from = isMonth ? addDays(to, -days) : to;
   const { data } = useAnswer<Series>(withQuery("api/v1/series", { node, type, from, to }));
   useEffect(() => {
     if (data === undefined || data.points.length === 0) return undefined;
@@ -52,6 +54,8 @@ export function CurveView({ node, type, latest, isMonth }: CurveProps) {
         <h2>
           {node} {type} <span class="muted">{range}</span>
         </h2>
+        <Step icon="previous" label={`${unit} before`} to={addDays(to, -days)} />
+        <Step icon="next" label={`Next ${unit.toLowerCase()}`} to={addDays(to, days)} />
         <div class="segments" role="group" aria-label="Curve shows">
           <button aria-pressed={!isMonth} onClick={() => replaceQuery({ curve: undefined })}>
             Day
@@ -66,5 +70,26 @@ export function CurveView({ node, type, latest, isMonth }: CurveProps) {
         {failed.value && <p class="muted">The curve could not be loaded.</p>}
       </div>
     </section>
+  );
+}
+
+interface StepProps {
+  readonly icon: IconName;
+  readonly label: string;
+  /** The last day that is shown then. */
+  readonly to: string;
+}
+
+/** To the time before, or after. */
+function Step({ icon, label, to }: StepProps) {
+  return (
+    <button
+      class="square"
+      aria-label={label}
+      disabled={to > today.value}
+      onClick={() => replaceQuery({ to })}
+    >
+      <Icon name={icon} />
+    </button>
   );
 }

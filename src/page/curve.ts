@@ -38,14 +38,15 @@ export function drawCurve(place: HTMLElement, { unit, points }: Series, name: st
       height: HEIGHT,
       // Dates of the axis are in the zone of this function.
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
+      // Without a pointer over it, the legend tells the latest value.
       series: [
-        { label: "Time", value: (_, at) => (at == null ? "–" : label(at, isLong)) },
+        { label: "Time", value: (_, at) => label(at ?? times.at(-1)!, isLong) },
         {
           label: name,
           stroke: colour("accent"),
           width: 2,
           points: { show: points.length < 50 },
-          value: (_, value) => (value == null ? "–" : `${value} ${unit}`),
+          value: (_, value) => `${value ?? points.at(-1)![1]} ${unit}`,
         },
       ],
       axes: [

@@ -6,14 +6,15 @@
 
 import { type ReadonlySignal, useSignal } from "@preact/signals";
 import { address, href, replaceQuery } from "./address.ts";
-import { counted } from "./amounts.ts";
+import { counted, grouped } from "./amounts.ts";
 import type { DayOverview } from "./answers.ts";
+import { CameraChips } from "./camera-chips.tsx";
 import { type DayEvent, firstEvent } from "./day-events.ts";
 import { days, today } from "./hub.ts";
 import { Icon } from "./icons.tsx";
 import { jumping } from "./jump.tsx";
 import { endSelecting, selecting } from "./selection.ts";
-import { addDays, clockTime, dayName, typedTime } from "./time.ts";
+import { addDays, clockTime, dayName, minutesOf, TYPE_A_TIME, typedTime } from "./time.ts";
 
 interface BarProps {
   readonly date: string;
@@ -50,10 +51,7 @@ export function DayBar(props: BarProps) {
             Live
           </button>
         )}
-        <p class="muted amount">
-          {overview !== undefined &&
-            `${counted(overview.images, "image")}, ${counted(props.events.length, "event")}`}
-        </p>
+        <Amount {...props} />
         <button
           class="select"
           aria-pressed={selecting.value}
@@ -64,12 +62,35 @@ export function DayBar(props: BarProps) {
         </button>
       </div>
       <div class="row scrolls">
-        <CameraChips overview={overview} />
+        <CameraChips
+          names={overview?.cameras.map(({ name }) => name) ?? []}
+          chosen={address.value.query.getAll("camera")}
+          onChange={(camera) => replaceQuery({ camera })}
+        />
         <EventFilter {...props} />
         <Zoom />
       </div>
     </div>
   );
+}
+
+/** How much the day has, and how much of it is shown. */
+function Amount({ overview, events, shown }: BarProps) {
+  if (overview === undefined) return <p class="amount" />;
+  const chosen = address.value.query.getAll("camera");
+  const images = overview.cameras
+    .filter(({ name }) => chosen.length === 0 || chosen.includes(name))
+    .reduce((sum, camera) => sum + camera.images, 0);
+  return (
+    <p class="muted amount">
+      {part(images, overview.images, "image")}
+      <span>, {part(shown.length, events.length, "event")}</span>
+    </p>
+  );
+}
+
+function part(shown: number, all: number, what: string): string {
+  return shown === all ? counted(all, what) : `${grouped(shown)} of ${counted(all, what)}`;
 }
 
 /** To the next day, or the one before, that there is. */
@@ -100,14 +121,20 @@ function DayStep({ date, step }: { readonly date: string; readonly step: 1 | -1 
 /** Shows the time, and goes to one that is typed. */
 function TimeField({ position, onSeek }: BarProps) {
   const draft = useSignal<string | undefined>(undefined);
+  const isWrong = useSignal(false);
+  function type(text: string | undefined): void {
+    draft.value = text;
+    isWrong.value = false;
+  }
   function submit(event: SubmitEvent): void {
     event.preventDefault();
-    const time = typedTime(draft.value ?? "");
-    if (time !== undefined) {
-      const [hour = 0, minute = 0, second = 0] = time.split(":").map(Number);
-      onSeek(hour * 60 + minute + second / 60);
+    if (draft.value !== undefined) {
+      const time = typedTime(draft.value);
+      isWrong.value = time === undefined;
+      if (time === undefined) return;
+      onSeek(minutesOf(time));
     }
-    draft.value = undefined;
+    type(undefined);
     (event.currentTarget as HTMLElement).querySelector("input")?.blur();
   }
   return (
@@ -118,36 +145,15 @@ function TimeField({ position, onSeek }: BarProps) {
         aria-label="Time: type one, such as 14:05"
         value={draft.value ?? clockTime(position.value, true)}
         onFocus={(event) => event.currentTarget.select()}
-        onInput={(event) => (draft.value = event.currentTarget.value)}
-        onBlur={() => (draft.value = undefined)}
+        onInput={(event) => type(event.currentTarget.value)}
+        onBlur={() => type(undefined)}
         autocomplete="off"
+        aria-invalid={isWrong.value}
       />
+      <p class="problem" role="alert">
+        {isWrong.value && TYPE_A_TIME}
+      </p>
     </form>
-  );
-}
-
-function CameraChips({ overview }: { readonly overview: DayOverview | undefined }) {
-  const chosen = address.value.query.getAll("camera");
-  // A link may name a camera that has nothing on this day.
-  const names = [...new Set([...(overview?.cameras.map(({ name }) => name) ?? []), ...chosen])];
-  if (names.length < 2 && chosen.length === 0) return null;
-  const toggle = (name: string): void =>
-    replaceQuery({
-      camera: chosen.includes(name) ? chosen.filter((each) => each !== name) : [...chosen, name],
-    });
-  return (
-    <div class="chips" role="group" aria-label="Cameras">
-      {names.toSorted().map((name) => (
-        <button
-          class="chip"
-          key={name}
-          aria-pressed={chosen.includes(name)}
-          onClick={() => toggle(name)}
-        >
-          {name}
-        </button>
-      ))}
-    </div>
   );
 }
 

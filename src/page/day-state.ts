@@ -7,12 +7,13 @@
 import { type Signal, useSignal, useSignalEffect } from "@preact/signals";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { address, replace, replaceQuery, href } from "./address.ts";
-import type { DayOverview, LiveImage, MinuteCount } from "./answers.ts";
+import type { DayOverview } from "./answers.ts";
 import { dayPath } from "./api.ts";
 import type { DayImages } from "./day-images.ts";
 import type { Target } from "./grid.tsx";
 import { generation, today, useAnswer } from "./hub.ts";
 import { useArrivals } from "./live.ts";
+import { withImage } from "./overview.ts";
 import { clockTime, minutesOf } from "./time.ts";
 
 /** After so long without a further step, the address says what is seen. */
@@ -37,24 +38,6 @@ export function useOverview(date: string) {
     } else counted.value = added.reduce(withImage, counted.value);
   });
   return { overview: counted.value, error };
-}
-
-function withImage(overview: DayOverview, { camera, time }: LiveImage): DayOverview {
-  const minute = Math.floor(minutesOf(time));
-  const known = overview.cameras.find(({ name }) => name === camera);
-  const { images, minutes } = known ?? { images: 0, minutes: [] };
-  const grown = { name: camera, images: images + 1, minutes: withOneMore(minutes, minute) };
-  const others = overview.cameras.filter((each) => each !== known);
-  const cameras = [...others, grown].toSorted((a, b) => (a.name < b.name ? -1 : 1));
-  return Object.assign({}, overview, { images: overview.images + 1, cameras });
-}
-
-function withOneMore(minutes: readonly MinuteCount[], minute: number): MinuteCount[] {
-  const index = minutes.findLastIndex(([each]) => each <= minute);
-  const [at, count] = minutes[index] ?? [-1, 0];
-  return at === minute
-    ? minutes.with(index, [minute, count + 1])
-    : minutes.toSpliced(index + 1, 0, [minute, 1]);
 }
 
 /** Fetches what arrives, and stays at the end if this is wanted. */

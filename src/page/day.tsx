@@ -15,9 +15,9 @@ import { useFollow, useOverview, useTime } from "./day-state.ts";
 import { EventList } from "./event-list.tsx";
 import { Grid, type Target } from "./grid.tsx";
 import { Histogram } from "./histogram.ts";
-import { days, today } from "./hub.ts";
+import { days, today, trouble } from "./hub.ts";
 import { SelectionBar } from "./selection-bar.tsx";
-import { endSelecting, selecting } from "./selection.ts";
+import { endSelecting, keepCameras, selecting } from "./selection.ts";
 import { DAY_MINUTES, dayName, minutesOf } from "./time.ts";
 import { Timeline } from "./timeline.tsx";
 
@@ -55,7 +55,14 @@ export function Day({ date }: { readonly date: string }) {
   const histogram = useMemo(() => new Histogram(lanes), [lanes]);
   useFollow(images, isLive, target, position);
   useTime(images, isLive, target, position);
-  useEffect(() => endSelecting, [date]);
+  useEffect(
+    () => () => {
+      // Who must log in meanwhile finds what they have chosen.
+      if (trouble.peek()?.kind !== "login") endSelecting();
+    },
+    [date],
+  );
+  useEffect(() => keepCameras(cameras), [chosen]);
 
   function seek(minute: number): void {
     position.value = minute;
@@ -85,6 +92,7 @@ export function Day({ date }: { readonly date: string }) {
 
   if (error !== undefined && error.status !== 404) return <p class="notice">{error.message}</p>;
   const isEmpty = error !== undefined || (overview !== undefined && overview.images === 0);
+  const lacksCameras = overview !== undefined && lanes.length === 0;
   return (
     <div class="day-view">
       <h1 class="hidden">{dayName(date, today.value)}</h1>
@@ -97,9 +105,9 @@ export function Day({ date }: { readonly date: string }) {
         isLive={isLive}
         onSeek={seek}
       />
-      {isEmpty ? (
-        <EmptyDay events={shown} />
-      ) : (
+      {isEmpty && <EmptyDay events={shown} />}
+      {!isEmpty && lacksCameras && <NoSuchCamera date={date} cameras={cameras} />}
+      {!isEmpty && !lacksCameras && (
         <>
           <Timeline
             lanes={lanes}
@@ -159,6 +167,23 @@ function eventsBetween(
     found.set(index, between);
     return between;
   };
+}
+
+interface NoSuchCameraProps {
+  readonly date: string;
+  readonly cameras: readonly string[];
+}
+
+function NoSuchCamera({ date, cameras }: NoSuchCameraProps) {
+  const query = keptQuery(address.value.query);
+  return (
+    <section class="empty">
+      <h2>No images of {cameras.join(", ")} on this day</h2>
+      <p>
+        <a href={href("day", date, { ...query, camera: undefined })}>Show all cameras</a>
+      </p>
+    </section>
+  );
 }
 
 function EmptyDay({ events }: { readonly events: readonly DayEvent[] }) {

@@ -35,16 +35,16 @@ export function Events() {
   const search = searchIn(query);
   const { events, isDone, isBusy, askMore } = useSearch(search);
   const sample = events.find((event) => event.number !== undefined);
-  const { node = "", type = "" } = search;
+  const { node = "", type = "", to = "" } = search;
   return (
     <div class="events-view">
       <h1 class="hidden">Events</h1>
       <SearchForm search={search} />
-      {node !== "" && type !== "" && sample !== undefined && (
+      {node !== "" && type !== "" && (sample !== undefined || to !== "") && (
         <CurveView
           node={node}
           type={type}
-          latest={sample.date}
+          latest={sample?.date ?? to}
           isMonth={query.get("curve") === "month"}
         />
       )}

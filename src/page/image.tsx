@@ -12,7 +12,7 @@ import { Icon } from "./icons.tsx";
 import { ImageFacts } from "./image-facts.tsx";
 import { jumping } from "./jump.tsx";
 import { parseName, SPEEDS, type Sequence, useSequence } from "./sequence.ts";
-import { dayName } from "./time.ts";
+import { dayName, longDate } from "./time.ts";
 import { today } from "./hub.ts";
 
 /** A finger that has moved so far has swiped, in pixels. */
@@ -47,12 +47,62 @@ export function ImageView({ date }: { readonly date: string }) {
         <h1>
           {camera} <span class="muted">{dayName(date, today.value)}</span>
         </h1>
-        <p class="muted place">{total > 0 && `${index + 1} of ${total}`}</p>
+        <p class="muted place">{index >= 0 && total > 0 && `${index + 1} of ${total}`}</p>
       </div>
-      <Stage date={date} name={shown} sequence={sequence} />
-      <Controls sequence={sequence} />
-      <ImageFacts date={date} name={shown} image={image} />
+      {sequence.gone === undefined ? (
+        <>
+          <Stage date={date} name={shown} sequence={sequence} />
+          <Controls sequence={sequence} />
+          <ImageFacts date={date} name={shown} image={image} />
+        </>
+      ) : (
+        <Gone date={date} name={name} back={back} sequence={sequence} />
+      )}
     </div>
+  );
+}
+
+interface GoneProps {
+  readonly date: string;
+  readonly name: string;
+  /** The link to the day at its time. */
+  readonly back: string;
+  readonly sequence: Sequence;
+}
+
+/** In the place of an image that there is no more, and the way to those around it. */
+function Gone({ date, name, back, sequence: { gone = 0, at } }: GoneProps) {
+  const time = parseName(name)?.time.slice(0, 8);
+  return (
+    <section class="empty gone">
+      <h2>This image is gone</h2>
+      <p>
+        {longDate(date)}, {time}
+      </p>
+      <p class="muted name">{name}</p>
+      <p class="row">
+        <Neighbour date={date} name={at(gone - 1)?.name} text="Before it" />
+        <Neighbour date={date} name={at(gone)?.name} text="After it" />
+        <a class="button" href={back}>
+          The day at this time
+        </a>
+      </p>
+    </section>
+  );
+}
+
+interface NeighbourProps {
+  readonly date: string;
+  readonly name: string | undefined;
+  readonly text: string;
+}
+
+function Neighbour({ date, name, text }: NeighbourProps) {
+  if (name === undefined) return null;
+  return (
+    <a class="button" href={`${href("day", date, name)}${queryOf()}`}>
+      {text}: {parseName(name)?.time.slice(0, 8)}
+    </a>
   );
 }
 
@@ -62,7 +112,7 @@ function queryOf(): string {
 }
 
 /** Keys: arrows, Home, End, Space and Escape. */
-function useKeys({ index, total, goTo, playing }: Sequence, back: string): void {
+function useKeys({ index, total, goTo, togglePlay }: Sequence, back: string): void {
   useEffect(() => {
     const pressed = (event: KeyboardEvent): void => {
       const element = event.target as HTMLElement;
@@ -75,8 +125,7 @@ function useKeys({ index, total, goTo, playing }: Sequence, back: string): void 
         End: () => goTo(total - 1),
         Escape: () => go(back),
       };
-      if (element.closest("button, a") === null)
-        actions[" "] = () => (playing.value = !playing.value);
+      if (element.closest("button, a") === null) actions[" "] = togglePlay;
       const action = actions[event.key];
       if (action === undefined) return;
       event.preventDefault();
@@ -138,7 +187,7 @@ function Stage({ date, name, sequence: { index, goTo } }: StageProps) {
 }
 
 function Controls({ sequence }: { readonly sequence: Sequence }) {
-  const { index, total, goTo, playing, speed } = sequence;
+  const { index, total, goTo, playing, togglePlay, speed } = sequence;
   const isPlaying = playing.value;
   return (
     <div class="controls">
@@ -153,7 +202,8 @@ function Controls({ sequence }: { readonly sequence: Sequence }) {
       <button
         class="square play"
         aria-label={isPlaying ? "Pause" : "Play"}
-        onClick={() => (playing.value = !isPlaying)}
+        disabled={total < 2}
+        onClick={togglePlay}
       >
         <Icon name={isPlaying ? "pause" : "play"} />
       </button>

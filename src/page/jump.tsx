@@ -1,15 +1,16 @@
 /**
- * Goes to an hour of any day: open this, click the hour. Or type the day and the time.
+ * Goes to an hour of any day: open this, click the hour. Or type the time, and click the day.
  *
  * @module
  */
 
-import { signal, useSignal } from "@preact/signals";
+import { type Signal, signal, useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { address, go, href } from "./address.ts";
+import { CameraChips } from "./camera-chips.tsx";
 import { days, now, today } from "./hub.ts";
 import { Icon } from "./icons.tsx";
-import { clockTime, dayName, isDate, minuteOfDay, typedTime } from "./time.ts";
+import { clockTime, dayName, isDate, minuteOfDay, TYPE_A_TIME, typedTime } from "./time.ts";
 
 /** Whether the dialog is open. */
 export const jumping = signal(false);
@@ -19,12 +20,34 @@ const DAYS = 14;
 
 const HOURS = Array.from({ length: 24 }, (_, hour) => String(hour).padStart(2, "0"));
 
+/** What is chosen and typed in the dialog. All links of it lead there. */
+interface Wish {
+  /** All, if there are none. */
+  readonly cameras: Signal<readonly string[]>;
+  readonly time: Signal<string>;
+}
+
+/** A link to a day, at the typed time. @param hour instead of the typed one */
+function dayLink(date: string, { cameras, time }: Wish, hour?: string): string {
+  const typed = typedTime(time.value);
+  const at = hour === undefined ? typed : `${hour}:${typed?.slice(3) ?? "00"}`;
+  return href("day", date, { at, camera: cameras.value });
+}
+
 /** The dialog, which closes itself. */
 export function JumpDialog() {
   const dialog = useRef<HTMLDialogElement>(null);
   const count = useSignal(DAYS);
+  const wish: Wish = {
+    cameras: useSignal(address.peek().query.getAll("camera")),
+    time: useSignal(""),
+  };
   useEffect(() => dialog.current?.showModal(), []);
-  const all = (days.value?.days ?? []).filter(({ images, events }) => images + events > 0);
+  const all = days.value?.days ?? [];
+  const chosen = wish.cameras.value;
+  const found = all.filter(({ images, events, cameras }) =>
+    chosen.length === 0 ? images + events > 0 : cameras.some(({ name }) => chosen.includes(name)),
+  );
   const close = (): void => dialog.current?.close();
   return (
     <dialog
@@ -40,75 +63,96 @@ export function JumpDialog() {
           <Icon name="close" />
         </button>
       </div>
-      <Typed onDone={close} />
+      <Typed wish={wish} onDone={close} />
+      <div class="scrolls">
+        <CameraChips
+          names={all.slice(-DAYS).flatMap(({ cameras }) => cameras.map(({ name }) => name))}
+          chosen={chosen}
+          onChange={(names) => (wish.cameras.value = names)}
+        />
+      </div>
       <div
         class="hours-of-days"
         tabIndex={0}
         role="group"
         aria-label="Days"
         onScroll={({ currentTarget: { scrollTop, clientHeight, scrollHeight } }) => {
-          if (scrollTop + clientHeight > scrollHeight - 400 && count.value < all.length)
+          if (scrollTop + clientHeight > scrollHeight - 400 && count.value < found.length)
             count.value += DAYS;
         }}
       >
-        {all
+        {found
           .slice(-count.value)
           .toReversed()
           .map(({ date }) => (
-            <section key={date} aria-label={date}>
-              <h3>
-                <a href={dayLink(date, undefined)} onClick={close}>
-                  {dayName(date, today.value)}
-                </a>
-              </h3>
-              <div class="hours">
-                {HOURS.map((hour) =>
-                  date === today.value && hour > clockTime(minuteOfDay(now.value)) ? (
-                    <span key={hour} role="link" aria-disabled="true">
-                      {hour}
-                    </span>
-                  ) : (
-                    <a key={hour} href={dayLink(date, `${hour}:00`)} onClick={close}>
-                      {hour}
-                    </a>
-                  ),
-                )}
-              </div>
-            </section>
+            <Hours key={date} date={date} wish={wish} onDone={close} />
           ))}
       </div>
     </dialog>
   );
 }
 
-function dayLink(date: string, at: string | undefined): string {
-  return href("day", date, { at, camera: address.value.query.getAll("camera") });
+interface HoursProps {
+  readonly date: string;
+  readonly wish: Wish;
+  readonly onDone: () => void;
 }
 
-function Typed({ onDone }: { readonly onDone: () => void }) {
+/** A day and its hours. */
+function Hours({ date, wish, onDone }: HoursProps) {
+  return (
+    <section aria-label={date}>
+      <h3>
+        <a href={dayLink(date, wish)} onClick={onDone}>
+          {dayName(date, today.value)}
+        </a>
+      </h3>
+      <div class="hours">
+        {HOURS.map((hour) =>
+          isToCome(date, hour) ? (
+            <span key={hour} role="link" aria-disabled="true">
+              {hour}
+            </span>
+          ) : (
+            <a key={hour} href={dayLink(date, wish, hour)} onClick={onDone}>
+              {hour}
+            </a>
+          ),
+        )}
+      </div>
+    </section>
+  );
+}
+
+/** Whether a time is still to come. @param time such as `14` or `14:05` */
+function isToCome(date: string, time: string): boolean {
+  return date === today.value && time > clockTime(minuteOfDay(now.value), true);
+}
+
+interface TypedProps {
+  readonly wish: Wish;
+  readonly onDone: () => void;
+}
+
+function Typed({ wish, onDone }: TypedProps) {
   const problem = useSignal("");
+  const shown = address.value.date;
+  const usual = isDate(shown) ? shown : today.value;
   function submit(event: SubmitEvent): void {
     event.preventDefault();
     const data = new FormData(event.currentTarget as HTMLFormElement);
-    const [date, text] = [data.get("date") as string, data.get("time") as string];
-    const at = text.trim() === "" ? undefined : typedTime(text);
-    if (!isDate(date)) problem.value = "Choose a day.";
-    else if (at === undefined && text.trim() !== "") problem.value = "Type a time such as 14:05.";
+    const date = (data.get("date") as string) || usual;
+    const at = typedTime(wish.time.value);
+    if (at === undefined && wish.time.value.trim() !== "") problem.value = TYPE_A_TIME;
+    else if (isToCome(date, at ?? "")) problem.value = `${at} is still to come. Choose a day`;
     else {
-      go(dayLink(date, at));
+      go(dayLink(date, wish));
       onDone();
     }
   }
-  const shown = address.value.date;
   return (
     <form class="row" onSubmit={submit} noValidate>
-      <input
-        type="date"
-        name="date"
-        aria-label="Day"
-        max={today.value}
-        defaultValue={isDate(shown) ? shown : today.value}
-      />
+      <input type="date" name="date" aria-label="Day" max={today.value} defaultValue={usual} />
       <input
         type="text"
         name="time"
@@ -118,6 +162,10 @@ function Typed({ onDone }: { readonly onDone: () => void }) {
         autocomplete="off"
         // On a phone, the keyboard would hide the hours.
         autofocus={matchMedia("(pointer: fine)").matches}
+        onInput={(event) => {
+          wish.time.value = event.currentTarget.value;
+          problem.value = "";
+        }}
       />
       <button class="primary">Go</button>
       <p class="problem" role="alert">

@@ -23,13 +23,24 @@ export const health = signal<
 /** Listeners are called at most this often: however much arrives, the page stays calm. */
 const CALM_MS = 1000;
 
-/** A page that nobody has looked at for so long takes up no connection. */
-const HIDDEN_MS = 60_000;
+/**
+ * A page that nobody has looked at for so long takes up no connection: browsers open six to a host,
+ * for all tabs together.
+ */
+const HIDDEN_MS = 10_000;
 
 const REOPEN_MS = 2000;
 
-/** A stream that takes longer to begin may have missed what came since the first answers. */
+/** A page that the hub tells nothing asks so often. */
+const POLL_MS = 30_000;
+
+/** A stream that begins later may have missed what came since the first answers. */
 const PROMPT_MS = 2000;
+
+const beganMs = performance.now();
+
+/** Whether too many look live: then the page asks from time to time. */
+export const crowded = signal(false);
 
 const listeners = new Set<(arrivals: Arrivals) => void>();
 let waiting: Arrivals = { images: [], events: [] };
@@ -38,6 +49,9 @@ let calmUntil = 0;
 let source: EventSource | undefined;
 /** Where the stream goes on. */
 let lastId = "";
+let again: ReturnType<typeof setTimeout> | undefined;
+/** How often in a row a hub that is well has refused the stream. */
+let refusals = 0;
 
 /** Calls a function with what arrives while the component is there. */
 export function useArrivals(listener: (arrivals: Arrivals) => void): void {
@@ -71,36 +85,44 @@ function receive({ type, data, lastEventId }: MessageEvent<string>): void {
 function open(): void {
   if (source !== undefined) return;
   const after = lastId === "" ? "" : `?after=${encodeURIComponent(lastId)}`;
-  const openedMs = performance.now();
   source = new EventSource(new URL(`api/v1/live${after}`, document.baseURI));
   for (const type of ["start", "image", "event", "hub", "lost"])
     source.addEventListener(type, receive);
   source.addEventListener("open", () => {
-    if (after === "" && performance.now() - openedMs > PROMPT_MS) generation.value++;
+    refusals = 0;
+    crowded.value = false;
+    if (after === "" && performance.now() - beganMs > PROMPT_MS) generation.value++;
   });
-  source.addEventListener("error", () => {
-    // The stream does not say why it ended: a question does.
-    void askDays();
-    // Browsers reconnect after a lost connection, but not after an answer such as 503.
-    if (source?.readyState === EventSource.CLOSED) {
-      close();
-      setTimeout(reopen, REOPEN_MS);
-    }
-  });
+  source.addEventListener("error", () => void failed());
+}
+
+async function failed(): Promise<void> {
+  // Browsers reconnect after a lost connection, but not after an answer such as 503.
+  const isRefused = source?.readyState === EventSource.CLOSED;
+  if (isRefused) close();
+  // The stream does not say why it ended: a question does.
+  await askDays();
+  if (!isRefused || document.hidden) return;
+  // Once may be a hub that has just begun to answer again.
+  if (trouble.value === undefined) refusals++;
+  crowded.value = refusals > 1;
+  if (crowded.value) generation.value++;
+  again = setTimeout(reopen, crowded.value ? POLL_MS : REOPEN_MS);
 }
 
 function reopen(): void {
   // Who must log in first is refused here, too.
   if (trouble.value === undefined) open();
-  else setTimeout(reopen, REOPEN_MS);
+  else again = setTimeout(reopen, REOPEN_MS);
 }
 
 function close(): void {
+  clearTimeout(again);
   source?.close();
   source = undefined;
 }
 
-/** Begins to listen, whenever somebody looks at the page. */
+/** Listens while somebody looks at the page. A tab that is opened behind others waits for that. */
 export function startLive(): void {
   let hidden: ReturnType<typeof setTimeout> | undefined;
   document.addEventListener("visibilitychange", () => {
@@ -108,5 +130,5 @@ export function startLive(): void {
     if (document.hidden) hidden = setTimeout(close, HIDDEN_MS);
     else open();
   });
-  open();
+  if (!document.hidden) open();
 }

@@ -5,13 +5,21 @@
  */
 
 import { useSignal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
 import { ApiError, request } from "./api.ts";
 import { askDays, noteFailure } from "./hub.ts";
+
+const TOO_MANY = "Too many wrong tokens.";
 
 /** Asks for the token, and goes on where the page was. */
 export function Login() {
   const problem = useSignal("");
   const busy = useSignal(false);
+  const waitS = useSignal(0);
+  useEffect(() => {
+    const timer = setInterval(() => (waitS.value = Math.max(0, waitS.value - 1)), 1000);
+    return () => clearInterval(timer);
+  }, []);
   async function submit(event: SubmitEvent): Promise<void> {
     event.preventDefault();
     const form = event.currentTarget as HTMLFormElement;
@@ -22,6 +30,7 @@ export function Login() {
       await askDays();
     } catch (error) {
       problem.value = explained(error);
+      waitS.value = error instanceof ApiError ? error.retryAfter : 0;
       form.querySelector("input")?.select();
     } finally {
       busy.value = false;
@@ -45,11 +54,17 @@ export function Login() {
         <p id="login-problem" class="problem" role="alert">
           {problem}
         </p>
+        {problem.value === TOO_MANY && (
+          <p class="problem">
+            {waitS.value > 0 ? `Try again in ${waitS.value} s.` : "You may try again now."}
+          </p>
+        )}
         <button class="primary" disabled={busy}>
           Show the images
         </button>
         <p class="hint">
-          It is in the file that <code>http.token_file</code> in the hub's settings names.
+          Ask whoever runs the hub. On its machine, the token is in the file that{" "}
+          <code>http.token_file</code> in the settings names.
         </p>
       </form>
     </main>
@@ -66,8 +81,5 @@ function explained(error: unknown): string {
     return "The hub does not answer. Try again in a moment.";
   }
   if (error.status === 401) return "This is not the token.";
-  if (error.status !== 429) return error.message;
-  return error.retryAfter > 0
-    ? `Too many wrong tokens. Try again in ${error.retryAfter} s.`
-    : "Too many wrong tokens. Try again later.";
+  return error.status === 429 ? TOO_MANY : error.message;
 }

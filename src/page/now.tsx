@@ -106,7 +106,7 @@ const TILE = 480;
 function Tile({ camera: { name, latest, imagesToday }, silence, events }: TileProps) {
   const event = events.at(-1);
   return (
-    <a class={silence === "" ? "tile" : "tile silent"} href={href("day", latest.date, latest.name)}>
+    <div class={silence === "" ? "tile" : "tile silent"}>
       <div class="picture">
         <img
           // A picture that cannot be read leaves its place empty.
@@ -121,19 +121,23 @@ function Tile({ camera: { name, latest, imagesToday }, silence, events }: TilePr
         {silence !== "" && <p class="flag">{silence}</p>}
       </div>
       <div class="tile-text">
-        <h2>{name}</h2>
+        <h2>
+          <a href={href("day", latest.date, latest.name, { camera: name })}>{name}</a>
+        </h2>
         <p class="age">
           <Age date={latest.date} time={latest.time} />
         </p>
         <p class="muted">
-          {imagesToday === 0 ? "no images today" : `${counted(imagesToday, "image")} today`}
+          <a href={href("day", latest.date, { at: latest.time.slice(0, 8), camera: name })}>
+            {imagesToday === 0 ? "no images today" : `${counted(imagesToday, "image")} today`}
+          </a>
         </p>
         <p class="muted event-line">
           {event !== undefined && `${inShort(event)} · ${clockTime(event.minute)}`}
           {events.length > 1 && <span class="count">{grouped(events.length)} events</span>}
         </p>
       </div>
-    </a>
+    </div>
   );
 }
 

@@ -5,11 +5,13 @@
  */
 
 import { useSignal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
 import { counted, grouped } from "./amounts.ts";
-import { withQuery } from "./api.ts";
+import { ApiError, withQuery } from "./api.ts";
 import type { DayImages } from "./day-images.ts";
 import { Icon } from "./icons.tsx";
-import { endSelecting, protect, saveZip, selected, SELECTED_MAX } from "./selection.ts";
+import { jumping } from "./jump.tsx";
+import { endSelecting, isFull, protect, saveZip, selected } from "./selection.ts";
 
 /** The hub's bound of one ZIP of a day. */
 const ZIP_MAX = 20_000;
@@ -27,31 +29,54 @@ export function SelectionBar({ images, cameras }: SelectionProps) {
   const names = selected.value;
   const total = images.total.value ?? 0;
 
-  async function setProtected(isProtected: boolean): Promise<void> {
+  // What was said of others is no longer true.
+  useEffect(() => {
+    said.value = "";
+  }, [names]);
+  useEscape(endSelecting);
+
+  /** @param action returns what is said then */
+  async function act(action: () => Promise<string>): Promise<void> {
     busy.value = true;
+    said.value = "";
     try {
-      const problems = await protect(date, names, isProtected);
-      images.refresh(true);
-      said.value = problems.length > 0 ? problems.join(". ") : doneText(names.size, isProtected);
+      const text = await action();
+      if (selected.peek() === names) said.value = text;
     } catch (error) {
-      said.value = `That did not work: ${(error as Error).message}`;
+      said.value = `That did not work: ${reasonOf(error)}`;
     } finally {
       busy.value = false;
     }
   }
 
+  async function setProtected(isProtected: boolean): Promise<string> {
+    const problems = await protect(date, names, isProtected);
+    images.refresh(true);
+    return problems.length > 0 ? problems.join(". ") : doneText(names.size, isProtected);
+  }
+
+  async function save(): Promise<string> {
+    await saveZip(date, names);
+    return `${counted(names.size, "image")} saved.`;
+  }
+
   const isIdle = names.size === 0 || busy.value;
   return (
     <section class="selection-bar" aria-label="Chosen images">
-      <p role="status">{said.value || chosenText(names.size)}</p>
       <div class="row">
-        <button class="primary" disabled={isIdle} onClick={() => saveZip(date, names)}>
+        <p role="status">
+          {said.value || (busy.value ? "Just a moment …" : chosenText(names.size))}
+        </p>
+        <button onClick={endSelecting}>Done</button>
+      </div>
+      <div class="row">
+        <button class="primary" disabled={isIdle} onClick={() => void act(save)}>
           <Icon name="download" /> ZIP
         </button>
-        <button disabled={isIdle} onClick={() => void setProtected(true)}>
+        <button disabled={isIdle} onClick={() => void act(() => setProtected(true))}>
           <Icon name="lock" /> Protect
         </button>
-        <button disabled={isIdle} onClick={() => void setProtected(false)}>
+        <button disabled={isIdle} onClick={() => void act(() => setProtected(false))}>
           <Icon name="unlock" /> Unprotect
         </button>
         {total > 0 && total <= ZIP_MAX && (
@@ -63,10 +88,13 @@ export function SelectionBar({ images, cameras }: SelectionProps) {
             All {grouped(total)} as ZIP
           </a>
         )}
-        <button onClick={endSelecting}>Done</button>
       </div>
     </section>
   );
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof ApiError ? error.message : "the hub does not answer";
 }
 
 function doneText(count: number, isProtected: boolean): string {
@@ -75,7 +103,20 @@ function doneText(count: number, isProtected: boolean): string {
 }
 
 function chosenText(count: number): string {
-  if (count === 0) return "Click images to choose them. Shift chooses all in between.";
-  const chosen = `${counted(count, "image")} chosen`;
-  return count < SELECTED_MAX ? chosen : `${chosen}: a ZIP cannot hold more`;
+  if (isFull.value) return `${counted(count, "image")} at a time can be chosen`;
+  if (count > 0) return `${counted(count, "image")} chosen`;
+  return matchMedia("(pointer: fine)").matches
+    ? "Click images to choose them. Shift chooses all in between."
+    : "Tap images to choose them.";
+}
+
+function useEscape(action: () => void): void {
+  useEffect(() => {
+    const pressed = ({ key, target }: KeyboardEvent): void => {
+      if (key !== "Escape" || jumping.peek()) return;
+      if ((target as HTMLElement).closest("input, select") === null) action();
+    };
+    addEventListener("keydown", pressed);
+    return () => removeEventListener("keydown", pressed);
+  });
 }

@@ -28,8 +28,13 @@ export interface Sequence {
   /** -1 until it is known. */
   readonly index: number;
   readonly total: number;
+  /** If there is no such image: where it would be. */
+  readonly gone: number | undefined;
+  readonly at: (index: number) => Image | undefined;
   readonly goTo: (index: number) => void;
   readonly playing: Signal<boolean>;
+  /** Begins to play, at the end from the first one on; or stops. */
+  readonly togglePlay: () => void;
   /** One of {@link SPEEDS}. */
   readonly speed: Signal<number>;
 }
@@ -50,6 +55,7 @@ export function useSequence(date: string, name: string): Sequence {
   const camera = parseName(name)?.camera ?? "";
   const images = useMemo(() => new DayImages(date, [camera]), [date, camera]);
   const index = useSignal(-1);
+  const gone = useSignal<number | undefined>(undefined);
   const playing = useSignal(false);
   const speed = useSignal<number>(5);
   const total = images.total.value ?? 0;
@@ -61,16 +67,21 @@ export function useSequence(date: string, name: string): Sequence {
   useEffect(() => {
     const time = parseName(name)?.time;
     if (time === undefined || images.at(index.peek())?.name === name) return;
-    // If there is no such image, the picture itself says so.
-    void images.seek(time, (place) => (index.value = place));
+    gone.value = undefined;
+    void images.seek(time, (place) => {
+      // The next one must not take the place of one that was deleted.
+      if (images.at(place)?.name === name) index.value = place;
+      else [index.value, gone.value] = [-1, place];
+    });
   }, [images, name]);
 
   const round = generation.value;
   useEffect(() => images.refresh(true), [images, round]);
   useEffect(() => () => images.close(), [images]);
   useEffect(() => {
-    if (index.value >= 0) images.show(index.value - 2, index.value + AHEAD);
-  }, [images, index.value]);
+    const place = gone.value ?? index.value;
+    if (place >= 0) images.show(place - 2, place + AHEAD);
+  }, [images, index.value, gone.value]);
   useArrivals((arrivals) => {
     if (arrivals.images.some((each) => each.date === date && each.camera === camera))
       images.refresh();
@@ -81,7 +92,13 @@ export function useSequence(date: string, name: string): Sequence {
   function goTo(next: number): void {
     if (next >= 0 && next < total) index.value = next;
   }
-  return { image, index: index.value, total, goTo, playing, speed };
+  function togglePlay(): void {
+    if (!playing.value && index.value === total - 1) goTo(0);
+    playing.value = !playing.value;
+  }
+  const at = (place: number): Image | undefined => images.at(place);
+  const now = { image, index: index.value, total, gone: gone.value };
+  return Object.assign(now, { at, goTo, playing, togglePlay, speed });
 }
 
 /** Loads the next pictures. @returns whether one is there */

@@ -17,7 +17,7 @@ const DAY_MS = 86_400_000;
  */
 export function minutesOf(time: string): number {
   const [, hour, minute, second = "0"] =
-    /^(\d\d):(\d\d)(?::(\d\d(?:[.,]\d+)?))?$/u.exec(time) ?? [];
+    /^([01]\d|2[0-3]):([0-5]\d)(?::([0-5]\d(?:[.,]\d+)?))?$/u.exec(time) ?? [];
   return Number(hour) * 60 + Number(minute) + Number(second.replace(",", ".")) / 60;
 }
 
@@ -30,6 +30,9 @@ export function clockTime(minutes: number, withSeconds = false): string {
   );
   return parts.slice(0, withSeconds ? 3 : 2).join(":");
 }
+
+/** What is said if somebody types something else. */
+export const TYPE_A_TIME = "Type a time such as 14:05";
 
 /**
  * What a person types as a time: `14:05`, `14.05`, `1405`, `14`, `9:30:15`.
@@ -67,7 +70,9 @@ export function addDays(date: string, days: number): string {
 
 /** Whether a text is a date such as `2018-12-30`. */
 export function isDate(text: string): boolean {
-  return /^\d{4}-\d\d-\d\d$/u.test(text) && !Number.isNaN(Date.parse(text));
+  // Some browsers take 31 February for a day in March.
+  const ms = /^\d{4}-\d\d-\d\d$/u.test(text) ? Date.parse(text) : NaN;
+  return !Number.isNaN(ms) && dateAt(ms) === text;
 }
 
 function format(options: Intl.DateTimeFormatOptions): (date: string) => string {

@@ -41,17 +41,31 @@ interface Colours {
 
 /** Heights, in CSS pixels. */
 const MARKS = 14;
-const AXIS = 20;
+const HOURS = 20;
+/** Of the row where the hand says its time. The same in day.css. */
+const HAND = 18;
+/** A lane that is lower has no room for its name. */
+const NAMED = 12;
+/** Of all lanes on a phone on its side, where the images need the room. */
+const LOW = 40;
+
+/** A phone on its side. The same in day.css. */
+const low = matchMedia("(max-height: 479px)");
 
 /** The height of a lane: fewer cameras have more room. */
 function laneHeight(count: number): number {
+  if (low.matches) return Math.min(NAMED, Math.max(3, Math.floor(LOW / count)));
   if (count <= 3) return 28;
   return count <= 8 ? 20 : 14;
 }
 
+function axisHeight(): number {
+  return low.matches ? HOURS : HOURS + HAND;
+}
+
 /** The height of the whole timeline, in CSS pixels. */
 export function timelineHeight(lanes: number): number {
-  return Math.max(1, lanes) * laneHeight(lanes) + MARKS + AXIS;
+  return Math.max(1, lanes) * laneHeight(lanes) + MARKS + axisHeight();
 }
 
 function coloursOf(element: Element): Colours {
@@ -79,7 +93,7 @@ export function draw(canvas: HTMLCanvasElement, { span, lanes, marks }: Picture)
   const most = Math.max(1, ...lanes.flatMap(({ minutes }) => minutes.map(([, count]) => count)));
   for (const [index, camera] of lanes.entries())
     drawLane(surface, camera, { top: index * lane, height: lane, most }, xOf);
-  drawMarks(surface, marks, height - AXIS - MARKS, xOf);
+  drawMarks(surface, marks, height - axisHeight() - MARKS, xOf);
 }
 
 type Placing = (minute: number) => number;
@@ -91,25 +105,27 @@ function placing({ from, to }: Span, width: number): Placing {
 function drawAxis(surface: Surface, { from, to }: Span, xOf: Placing): void {
   const { context, width, height, colours } = surface;
   const { line, muted } = colours;
+  const bottom = height - axisHeight();
   const step = STEPS.find((each) => (each / (to - from)) * width >= 52) ?? 360;
   context.textAlign = "center";
   context.textBaseline = "alphabetic";
   for (let minute = Math.ceil(from / step) * step; minute <= to; minute += step) {
     const x = xOf(minute);
     context.fillStyle = line;
-    context.fillRect(Math.round(x), 0, 1, height - AXIS);
+    context.fillRect(Math.round(x), 0, 1, bottom);
     context.fillStyle = muted;
-    if (x > 16 && x < width - 16) context.fillText(clockTime(minute % 1440), x, height - 6);
+    if (x > 16 && x < width - 16) context.fillText(clockTime(minute % 1440), x, bottom + 14);
   }
 }
 
 function drawLane(
-  { context, width, colours }: Surface,
+  surface: Surface,
   { name, minutes }: DayCamera,
   { top, height, most }: { top: number; height: number; most: number },
   xOf: Placing,
 ): void {
-  const { accent, line, muted, paper } = colours;
+  const { context, width, colours } = surface;
+  const { accent, line } = colours;
   const room = height - 3;
   const bar = Math.max(1, xOf(1) - xOf(0) - 0.5);
   context.fillStyle = accent;
@@ -122,23 +138,23 @@ function drawLane(
   }
   context.fillStyle = line;
   context.fillRect(0, top + height - 1, width, 1);
+  if (height >= NAMED) drawName(surface, name, top);
+}
+
+function drawName({ context, colours }: Surface, name: string, top: number): void {
   context.textAlign = "left";
   context.textBaseline = "top";
   // So that it can be read over bars.
   context.globalAlpha = 0.85;
-  context.fillStyle = paper;
+  context.fillStyle = colours.paper;
   context.fillRect(0, top, context.measureText(name).width + 8, 14);
   context.globalAlpha = 1;
-  context.fillStyle = muted;
+  context.fillStyle = colours.muted;
   context.fillText(name, 4, top + 2);
 }
 
-function drawMarks(
-  { context, colours }: Surface,
-  marks: readonly number[],
-  top: number,
-  xOf: Placing,
-): void {
+function drawMarks(surface: Surface, marks: readonly number[], top: number, xOf: Placing): void {
+  const { context, colours } = surface;
   context.fillStyle = colours.ink;
   let before = -Infinity;
   for (const minute of marks) {
@@ -148,4 +164,5 @@ function drawMarks(
     before = x;
     context.fillRect(x - 1, top + 3, 2, 8);
   }
+  if (marks.length > 0) drawName(surface, "Events", top);
 }

@@ -37,12 +37,13 @@ export class Viewer implements AsyncDisposable {
       executablePath: CHROMIUM!,
       args: ["--no-sandbox", "--disable-dev-shm-usage"],
     });
-    const page = await browser.newPage({
+    const context = await browser.newContext({
       viewport: isPhone === true ? { width: 360, height: 740 } : { width: 1280, height: 800 },
       hasTouch: isPhone === true,
       isMobile: isPhone === true,
       colorScheme: isDark === true ? "dark" : "light",
     });
+    const page = await context.newPage();
     const viewer = new Viewer(browser, page);
     page.setDefaultTimeout(COMES_MS);
     page.on("pageerror", (error) => viewer.problems.push(error.message));

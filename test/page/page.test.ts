@@ -1,7 +1,7 @@
 /** The page of a whole hub in a real browser, as a person uses it. */
 
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
-import { readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { freePort } from "../../scripts/lib/free-port.ts";
 import { BARN, FIXTURES } from "../e2e/stored.ts";
@@ -16,6 +16,9 @@ setDefaultTimeout(120_000);
 
 const GATE = join(FIXTURES, "Driveway-Mailbox-2021-09-23T16.58.47.490303.jpg");
 const TOKEN = "0123456789abcdef0123456789abcdef";
+
+/** For a tab: it is seen only after `isSeen = true`. */
+const HIDDEN = `Object.defineProperty(document, "hidden", { get: () => !globalThis.isSeen })`;
 
 function yesterdayOf(hub: Hub): string {
   return new Date(Date.parse(hub.today()) - 86_400_000).toISOString().slice(0, 10);
@@ -51,16 +54,35 @@ describe.skipIf(lacks("browser", "python"))("the page", () => {
     expect(problems).toEqual([]);
   });
 
-  test("finds an image of yesterday 14:05 at the gate in three clicks", async () => {
+  test("goes to yesterday 14:00 at the gate in three clicks, and to a typed time", async () => {
     const { hub, url, date } = await hubOfYesterday();
     await using _ = hub;
     await using viewer = await Viewer.open(url);
     const { page, problems } = viewer;
+    const yesterday = page.getByRole("region", { name: date });
     await page.getByRole("button", { name: "Go to" }).click();
-    await page.getByRole("region", { name: date }).getByText("14", { exact: true }).click();
+    await page.getByRole("dialog").getByRole("button", { name: "Gate" }).click();
+    await yesterday.getByText("14", { exact: true }).click();
+    await page.getByText("60 of 120 images, 1 of 2 events").waitFor();
     await page.getByRole("link", { name: "14:05:00 Gate" }).click();
     await page.getByText("14:05:00.000001", { exact: true }).waitFor();
     expect(page.url()).toContain(`#/day/${date}/Gate-${date}T14.05.00.000001.jpg`);
+    await page.keyboard.press("g");
+    await page.getByLabel("Time", { exact: true }).fill("noon");
+    await page.keyboard.press("Enter");
+    await page.getByText("Type a time such as 14:05").waitFor();
+    await page.getByLabel("Time", { exact: true }).fill("14:33");
+    await yesterday.getByText("Yesterday").click();
+    await page.locator(".cell.marked").getByText("14:33:00").waitFor();
+    // Links that are wrong.
+    await page.goto(`${url}/#/day/${date}?camera=Nope&at=99:99`);
+    await page.getByText("No images of Nope on this day").waitFor();
+    await page.getByText("Show all cameras").click();
+    await page.getByText("120 images, 2 events").waitFor();
+    await page.goto(`${url}/#/day/2026-13-45`);
+    await page.getByText("The link #/day/2026-13-45 leads nowhere: this is Now.").waitFor();
+    await page.getByRole("link", { name: "no images today" }).first().click();
+    await page.getByText("60 of 120 images").waitFor();
     expect(problems).toEqual([]);
   });
 
@@ -74,6 +96,9 @@ describe.skipIf(lacks("browser", "python"))("the page", () => {
     const { width = 0 } = (await timeline.boundingBox()) ?? {};
     await timeline.click({ position: { x: (width * (14 * 60 + 30)) / 1440, y: 10 } });
     await marked.getByText(/14:(?:29|30|31):00/).waitFor();
+    await page.getByLabel("Time: type one").fill("25:70");
+    await page.keyboard.press("Enter");
+    await page.getByText("Type a time such as 14:05").waitFor();
     await page.getByLabel("Time: type one").fill("1442");
     await page.keyboard.press("Enter");
     await marked.getByText("14:42:00").waitFor();
@@ -104,6 +129,11 @@ describe.skipIf(lacks("browser", "python"))("the page", () => {
     await page.keyboard.press(" ");
     await page.getByText(/^(?:9|[1-5]\d) of 60$/).waitFor();
     await page.getByRole("button", { name: "Pause" }).click();
+    await page.keyboard.press("End");
+    await page.getByText("60 of 60").waitFor();
+    await page.getByRole("button", { name: "Play" }).click();
+    await page.getByText(/^[1-5] of 60$/).waitFor();
+    await page.getByRole("button", { name: "Pause" }).click();
     await page.keyboard.press("Home");
     await page.getByText("1 of 60", { exact: true }).waitFor();
     await page.waitForURL(/14\.00\.00\.000001/);
@@ -118,6 +148,12 @@ describe.skipIf(lacks("browser", "python"))("the page", () => {
     await page.locator(".cell.marked .caption svg").waitFor();
     await page.locator(".cell.marked a:focus").waitFor();
     expect(problems).toEqual([]);
+    rmSync(join(hub.dataDir, "images", date, name));
+    await page.goto(`${url}/#/day/${date}/${name}?camera=Gate`);
+    await page.getByText("This image is gone").waitFor();
+    expect(page.url()).toContain(name);
+    await page.getByText("After it: 14:06:00").click();
+    await page.getByText("6 of 59").waitFor();
   });
 
   test("saves and protects several images", async () => {
@@ -137,7 +173,18 @@ describe.skipIf(lacks("browser", "python"))("the page", () => {
     await page.getByRole("button", { name: "Protect", exact: true }).click();
     await page.getByText("4 images protected: no rule deletes them.").waitFor();
     expect(readdirSync(join(hub.dataDir, "kept", date))).toHaveLength(4);
+    await page.getByRole("checkbox", { name: "14:06:00" }).click();
+    await page.getByText("5 images chosen").waitFor();
     expect(problems).toEqual([]);
+    await page.route("**/api/v1/zip", (route) => route.fulfill({ status: 413, body: "Too long" }));
+    await page.getByRole("button", { name: "ZIP", exact: true }).click();
+    await page.getByText("That did not work: Too long").waitFor();
+    await page.getByRole("button", { name: "Barn", exact: true }).click();
+    await page.getByText("5 images chosen").waitFor();
+    await page.getByRole("button", { name: "Gate", exact: true }).click();
+    await page.getByText("Click images to choose them.").waitFor();
+    await page.keyboard.press("Escape");
+    await page.getByRole("checkbox").first().waitFor({ state: "detached" });
   });
 
   test("goes on by itself after the hub was away, and misses nothing", async () => {
@@ -161,6 +208,30 @@ describe.skipIf(lacks("browser", "python"))("the page", () => {
     await page.locator(".banner").waitFor({ state: "hidden" });
     await sender.jpg("Barn|jpg|moving", { file: BARN });
     await page.locator(".tile", { hasText: "2 images today" }).waitFor();
+  });
+
+  test("says that too many look live, and takes up nothing in tabs that nobody sees", async () => {
+    await using hub = await startHub({ env: WITH_HTTP });
+    const url = httpOf(hub);
+    await using sender = new Sender(hub.port);
+    const look = () => fetch(`${url}/api/v1/live`);
+    const streams = await Promise.all(Array.from({ length: 64 }, look));
+    await using viewer = await Viewer.open(url);
+    const { page } = viewer;
+    await page.getByText("Too many look live.").waitFor();
+    for (const stream of streams) await stream.body?.cancel();
+    // Browsers open six connections to a host.
+    await page.context().addInitScript(HIDDEN);
+    const tabs = [];
+    for (let count = 0; count < 8; count++) {
+      const tab = await page.context().newPage();
+      tabs.push(tab);
+      await tab.goto(url);
+      await tab.getByText("No images yet").waitFor();
+    }
+    await tabs[7]!.evaluate("isSeen = true, document.dispatchEvent(new Event('visibilitychange'))");
+    await sender.jpg("Barn|jpg|moving", { file: BARN });
+    await tabs[7]!.locator(".tile", { hasText: "1 image today" }).waitFor();
   });
 
   test("asks for the token, and goes on where the link leads", async () => {

@@ -23,7 +23,7 @@ test("a time is the same after it was a number", () => {
     expect(clockTime(minutesOf(time), true)).toBe(time);
   expect(clockTime(minutesOf("23:13:31.620992"), true)).toBe("23:13:31");
   expect(clockTime(minutesOf("23:13:31,620"))).toBe("23:13");
-  expect(minutesOf("nonsense")).toBeNaN();
+  for (const wrong of ["nonsense", "99:99", "24:00", "14:60"]) expect(minutesOf(wrong)).toBeNaN();
 });
 
 test("a span of time is said in its largest unit", () => {
