@@ -274,6 +274,8 @@ export type ViewerMessage =
       readonly status: number;
       readonly contentType: string;
       readonly headers: Readonly<Record<string, string>>;
+      /** Of the whole body in bytes; undefined if it is not known before. */
+      readonly length: number | undefined;
       /** undefined: it comes in parts. */
       readonly body: Uint8Array | undefined;
     }

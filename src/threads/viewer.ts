@@ -7,7 +7,7 @@
  */
 
 import type { Settings } from "../config/schema.ts";
-import { type Answer, type HttpRequest, plain } from "../http/answer.ts";
+import { type Answer, type HttpRequest, partsThatEnd, plain } from "../http/answer.ts";
 import type { Log } from "../log/log.ts";
 import type { HubHealth, ToViewer, ViewerMessage } from "../shared/messages.ts";
 
@@ -68,11 +68,7 @@ export class Viewer {
     }, ANSWER_MS_MAX);
     const answer = await begun.promise;
     clearTimeout(late);
-    // Its parts are not sent.
-    if (method === "HEAD" || answer.body instanceof Uint8Array) {
-      this.giveUp(id);
-      gone.removeEventListener("abort", giveUp);
-    }
+    if (answer.body instanceof Uint8Array) gone.removeEventListener("abort", giveUp);
     return answer;
   }
 
@@ -102,9 +98,10 @@ export class Viewer {
     const waiting = this.waiting.get(id);
     if (waiting === undefined) return;
     if (message.type === "answer") {
-      const { status, contentType: type, headers, body } = message;
+      const { status, contentType: type, headers, body, length } = message;
       if (body !== undefined) this.waiting.delete(id);
-      waiting.answer?.({ status, type, headers, body: body ?? this.partsOf(id, waiting) });
+      const parts = partsThatEnd(this.partsOf(id, waiting), () => this.giveUp(id));
+      waiting.answer?.({ status, type, headers, length, body: body ?? parts });
       waiting.answer = undefined;
     } else if (message.type === "part") waiting.part?.resolve(message.bytes);
     else this.break(id, message.reason);

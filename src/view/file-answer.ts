@@ -6,7 +6,7 @@
  * @module
  */
 
-import { type Answer, plain } from "../http/answer.ts";
+import { type Answer, partsThatEnd, plain } from "../http/answer.ts";
 import type { OpenImage } from "./images.ts";
 
 /** A longer file is sent in parts of this size, in bytes. */
@@ -46,7 +46,11 @@ export function fileAnswer(
   return {
     status: range === undefined ? 200 : 206,
     type,
-    body: length <= PART_BYTES ? readAll(image, from, length) : partsOf(image, from, length),
+    length,
+    body:
+      length <= PART_BYTES
+        ? readAll(image, from, length)
+        : partsThatEnd(partsOf(image, from, length), () => image[Symbol.dispose]()),
     headers: {
       ...common,
       ...(range && { "Content-Range": `bytes ${from}-${from + length - 1}/${image.bytes}` }),
