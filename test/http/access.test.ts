@@ -121,6 +121,26 @@ describe("a login", () => {
   });
 });
 
+test.each([
+  ["127.0.0.1", "192.0.2.1", "192.0.2.2"],
+  ["127.0.0.1", "9.9.9.9, 192.0.2.1", "9.9.9.9, 192.0.2.2"],
+  ["::ffff:127.0.0.1", "2001:db8:1::1", "2001:db8:2::1"],
+  ["::1", "nonsense, 192.0.2.1", "nonsense, 192.0.2.2"],
+])("behind a proxy at %s, %s who guesses does not lock out %s", (peer, guesser, other) => {
+  const authorization = `Bearer ${TOKEN}`;
+  for (let times = 0; times < 9; times++)
+    status({ authorization: "Bearer guess", "x-forwarded-for": guesser }, { peer });
+  expect(status({ authorization, "x-forwarded-for": guesser }, { peer })).toBe(429);
+  expect(status({ authorization, "x-forwarded-for": other }, { peer })).toBeUndefined();
+  expect(status({ authorization }, { peer })).toBeUndefined();
+});
+
+test("whoever guesses and is no proxy of this machine has one address, whatever they name", () => {
+  for (let times = 0; times < 9; times++)
+    status({ authorization: "Bearer guess", "x-forwarded-for": `192.0.2.${times}` });
+  expect(status({ authorization: `Bearer ${TOKEN}` })).toBe(429);
+});
+
 test("whoever guesses 10,000 times is let in for few of them", () => {
   let tried = 0;
   for (let guess = 0; guess < 10_000; guess++) {
