@@ -98,7 +98,7 @@ export const statusSchema = z.object({
 export type Status = z.output<typeof statusSchema>;
 
 /** One of {@link Status.nodes}. */
-export type NodeStatus = z.output<typeof nodeSchema>;
+type NodeStatus = z.output<typeof nodeSchema>;
 
 /** The current status. */
 export async function statusOf(overview: Overview): Promise<Status> {

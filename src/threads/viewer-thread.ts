@@ -51,6 +51,9 @@ self.onmessage = ({ data: message }: MessageEvent<ToViewer>) => {
       break;
     case "health":
       site?.setHealth(message.health);
+      break;
+    case "nodes":
+      site?.setNodes(message.nodes);
   }
 };
 

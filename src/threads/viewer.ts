@@ -9,7 +9,7 @@
 import type { Settings } from "../config/schema.ts";
 import { type Answer, type HttpRequest, partsThatEnd, plain } from "../http/answer.ts";
 import type { Log } from "../log/log.ts";
-import type { HubHealth, ToViewer, ViewerMessage } from "../shared/messages.ts";
+import type { HubHealth, NodeState, ToViewer, ViewerMessage } from "../shared/messages.ts";
 
 /** How long an answer may take to begin, in milliseconds. */
 const ANSWER_MS_MAX = 20_000;
@@ -31,6 +31,7 @@ interface Waiting {
 export class Viewer {
   private worker: Worker | undefined;
   private health: HubHealth | undefined;
+  private nodes: readonly NodeState[] = [];
   private id = 0;
   private readonly waiting = new Map<number, Waiting>();
 
@@ -41,11 +42,12 @@ export class Viewer {
     return this.waiting.size > 0;
   }
 
-  /** Tells those who look live about the hub's health. */
-  tell(health: HubHealth): void {
-    if (JSON.stringify(health) === JSON.stringify(this.health)) return;
+  /** Tells those who look live about the hub's health, and which nodes are silent. */
+  tell(health: HubHealth, nodes: readonly NodeState[]): void {
+    if (!isSame(health, this.health)) this.post({ type: "health", health });
+    if (!isSame(silentIn(nodes), silentIn(this.nodes))) this.post({ type: "nodes", nodes });
     this.health = health;
-    this.post({ type: "health", health });
+    this.nodes = nodes;
   }
 
   /** Answers a request. */
@@ -84,6 +86,7 @@ export class Viewer {
     worker.postMessage({ type: "start", settings } satisfies ToViewer);
     if (this.health !== undefined)
       worker.postMessage({ type: "health", health: this.health } satisfies ToViewer);
+    worker.postMessage({ type: "nodes", nodes: this.nodes } satisfies ToViewer);
     return worker;
   }
 
@@ -140,4 +143,12 @@ export class Viewer {
       this.giveUp(id);
     }
   }
+}
+
+function silentIn(nodes: readonly NodeState[]): string[] {
+  return nodes.filter(({ silent }) => silent).map(({ node }) => node);
+}
+
+function isSame(a: unknown, b: unknown): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
 }

@@ -22,7 +22,7 @@ const LOOKERS_MAX = 64;
 /** A message. */
 interface Message {
   readonly id: number;
-  readonly event: "image" | "event" | "hub";
+  readonly event: "image" | "event" | "hub" | "camera";
   readonly camera: string | undefined;
   readonly text: string;
 }

@@ -124,6 +124,24 @@ describeEachProgram((program) => {
   });
 });
 
+test("a node that falls silent, and one that speaks again, are told live", async () => {
+  await using hub = await startHub({ env: WITH_HTTP, settings: { hub: { patience: 0.05 } } });
+  await using sender = new Sender(hub.port);
+  await sender.jpg("Barn Door|jpg|moving", { file: BARN });
+  await using stream = new Stream();
+  await stream.open(`${httpOf(hub)}/api/v1/live?only=camera`);
+  await stream.has('event: camera\ndata: {"node":"Barn Door","silent":true,"last_seen":"');
+  const spoken = '{"node":"Barn Door","silent":false,"last_seen":"';
+  expect(stream.text).not.toContain(spoken);
+  await answered(
+    async () => {
+      await sender.event("Barn Door|Temp|76 F");
+      return stream.text;
+    },
+    (text) => text.includes(spoken),
+  );
+});
+
 test("a large image that nobody takes leaves no file open, however often it is asked for", async () => {
   await using hub = await startHub({ env: WITH_HTTP });
   await using sender = new Sender(hub.port);
