@@ -33,7 +33,11 @@ export class Access {
     if (this.token === undefined || isOpen || this.isLoggedIn(headers, this.token))
       return undefined;
     const shown = shownToken(headers.get("authorization"));
-    return shown === undefined ? MISSING : this.try(shown, this.token, clientAddressOf(request));
+    const refused =
+      shown === undefined ? MISSING : this.try(shown, this.token, clientAddressOf(request));
+    return refused?.status === 401 && isNavigation(headers)
+      ? { ...refused, headers: ASK_FOR_PASSWORD }
+      : refused;
   }
 
   /** Answers the form of the login page: its field `token`. */
@@ -92,6 +96,8 @@ const ELSEWHERE = plain(
 );
 const FOREIGN = plain(403, "This request comes from the page of another site");
 const CHALLENGE = { "WWW-Authenticate": 'Bearer realm="imagehub"' };
+/** The browser asks for a name and a password. For what a script asks for, it must not. */
+const ASK_FOR_PASSWORD = { "WWW-Authenticate": 'Basic realm="imagehub: the token as password"' };
 const MISSING = plain(
   401,
   "The header Authorization: Bearer TOKEN is missing; see the setting http.token_file",
@@ -110,6 +116,15 @@ function isOfAnotherSite(headers: HttpRequest["headers"]): boolean {
   if (origin === undefined) return false;
   const host = URL.canParse(origin) ? new URL(origin).host : "";
   return host === "" || ![headers.get("host"), headers.get("x-forwarded-host")].includes(host);
+}
+
+/** Whether a browser shows the answer by itself, as of a link to an image. */
+function isNavigation(headers: HttpRequest["headers"]): boolean {
+  const mode = headers.get("sec-fetch-mode");
+  // Without HTTPS, browsers say this only of localhost.
+  return mode === undefined
+    ? headers.get("accept")?.includes("text/html") === true
+    : mode === "navigate";
 }
 
 /** The token in an `Authorization` header: a bearer token, or the password of Basic. */

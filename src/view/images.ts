@@ -112,6 +112,17 @@ export class OpenImage implements Disposable {
     throw new Refused(404, "There is no such image; it may have been deleted");
   }
 
+  /** Whether there is such an image. @throws {SystemError} */
+  static isThere(directory: DataDirectory, date: string, name: string): boolean {
+    try {
+      using _ = OpenImage.open(directory, date, name);
+      return true;
+    } catch (error) {
+      if (error instanceof Refused) return false;
+      throw error;
+    }
+  }
+
   /** Reads a piece. @throws {Error} of node:fs, or if the file has become shorter */
   read(from = 0, length = this.bytes - from): Uint8Array {
     const piece = new Uint8Array(length);

@@ -59,6 +59,20 @@ test.each([
   expect(status({ authorization })).toBe(expected);
 });
 
+test.each([
+  [{ "sec-fetch-mode": "navigate" }, "Basic"],
+  [{ accept: "text/html,image/avif,*/*;q=0.8" }, "Basic"],
+  [{ "sec-fetch-mode": "navigate", authorization: basic("", "wrong") }, "Basic"],
+  [{ "sec-fetch-mode": "cors", accept: "text/html" }, "Bearer"],
+  [{ "sec-fetch-mode": "no-cors", accept: "image/avif,*/*" }, "Bearer"],
+  [{ accept: "*/*" }, "Bearer"],
+  [{}, "Bearer"],
+])("a request with %p is asked for %s", (headers, scheme) => {
+  const refusal = access.refusal(request(headers), false);
+  expect(refusal?.status).toBe(401);
+  expect(refusal?.headers?.["WWW-Authenticate"]).toStartWith(`${scheme} realm="imagehub`);
+});
+
 test("without a token, only this machine's own names are answered, also for what is open", () => {
   access.token = undefined;
   expect(status({ host: "localhost:8556" })).toBeUndefined();
