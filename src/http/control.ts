@@ -68,6 +68,8 @@ export class Control {
       const certificate = this.readCertificate();
       const port = server.listen(address, certificate);
       this.server = server;
+      // What fails later is told, though it be the same again.
+      this.said = "";
       const url = urlOf({ ...address, port }, certificate !== undefined);
       this.log.info(`Images, health and metrics at ${url}`);
       this.show(certificate);

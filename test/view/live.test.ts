@@ -9,7 +9,7 @@ async function begun(live: Live, wish: Partial<Wish> = {}): Promise<string> {
   await stream.next();
   const { value } = await stream.next();
   await stream.return(undefined);
-  return Buffer.from(value!).toString();
+  return Buffer.from(value).toString();
 }
 
 const idsIn = (text: string): string[] =>
@@ -31,7 +31,7 @@ describe("a stream", () => {
     live.tell("image", { n: 5 });
     const { value } = await again.next();
     await again.return(undefined);
-    expect(numberIn(Buffer.from(value!).toString())).toEqual([5]);
+    expect(numberIn(Buffer.from(value).toString())).toEqual([5]);
   });
 
   test("has ids that never fall, also where messages were lost", async () => {
