@@ -57,6 +57,9 @@ export class Control {
     private readonly log: Log,
   ) {}
 
+  /** The port; undefined while it does not listen. */
+  port: number | undefined;
+
   /** Starts to listen, unless the settings say off. Problems go to the log. */
   start(): void {
     const { listen } = this.overview.settings.http;
@@ -67,6 +70,7 @@ export class Control {
       server.access.token = this.readToken();
       const certificate = this.readCertificate();
       const port = server.listen(address, certificate);
+      this.port = port;
       this.server = server;
       // What fails later is told, though it be the same again.
       this.said = "";
@@ -147,7 +151,18 @@ export class Control {
       this.telling = setInterval(() => void this.tell(), TELL_MS);
       void this.tell();
     }
-    return await answer;
+    return await this.inHealthsWords(await answer);
+  }
+
+  /**
+   * While the data directory is away, the thread that reads knows only which of its files it cannot
+   * open.
+   */
+  private async inHealthsWords(answer: Answer): Promise<Answer> {
+    if (answer.status !== 503) return answer;
+    const { disk, guard } = this.overview;
+    await disk.look();
+    return guard.problem === undefined ? answer : plain(503, guard.problem);
   }
 
   private async tell(): Promise<void> {

@@ -7,6 +7,7 @@
 import * as z from "zod";
 import type { NodeRow } from "../shared/messages.ts";
 import { slotsFor } from "../shared/memory.ts";
+import { sendCommand } from "../service/first-image.ts";
 import { COMMIT, VERSION } from "../version.ts";
 import { reasonsAgainst } from "./health.ts";
 import type { Kept } from "./kept.ts";
@@ -91,6 +92,8 @@ export const statusSchema = z.object({
     .default(null),
   /** What a person should know about the rules for what is kept, and the disk. */
   notices: z.array(z.string()).default([]),
+  /** A command for the hub's machine that sends it an image; null if not everybody may send. */
+  send_command: z.string().nullable().default(null),
   nodes: z.array(nodeSchema),
 });
 
@@ -134,6 +137,7 @@ export async function statusOf(overview: Overview): Promise<Status> {
     kept: keptOf(overview.kept),
     archive: archiveOf(overview),
     notices: overview.notices,
+    send_command: sendCommand(settings) ?? null,
     nodes: nodesOf(overview.nodes, today.day),
   };
 }

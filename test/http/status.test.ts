@@ -27,8 +27,11 @@ function row(name: string, more: Partial<NodeRow> = {}): NodeRow {
 }
 
 test("statesOf knows a node by what it or its views have sent last", () => {
-  const seen = (lastSeenMs: number): Partial<NodeRow> => ({ lastSeenMs });
-  const rows = [row("Barn", seen(1000)), row("Barn Door", seen(61_000)), row("Gate", seen(1000))];
+  const rows = [
+    row("Barn", { lastSeenMs: 1000 }),
+    row("Barn Door", { lastSeenMs: 61_000 }),
+    row("Gate", { lastSeenMs: 1000 }),
+  ];
   const nodes = nodesOf(rows, TODAY);
   const silentAt = (nowMs: number): string[] =>
     statesOf(nodes, nowMs, 1)
