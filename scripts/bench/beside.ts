@@ -1,6 +1,6 @@
 /**
- * Twelve cameras at a steady pace, beside which a hub does something else, and goals that are met or
- * not.
+ * Twelve cameras at a steady pace, beside which a hub does something else, and goals that are met
+ * or not.
  *
  * @module
  */

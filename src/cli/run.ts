@@ -13,7 +13,7 @@ import { EXIT, type ExitStatus, FatalError } from "../errors.ts";
 import { Hub } from "../hub.ts";
 import { DataDirectory } from "../store/data-directory.ts";
 import { STOP_MS_MAX } from "../limits.ts";
-import { sendCommand } from "../service/first-image.ts";
+import { sendCommand } from "../http/first-image.ts";
 import { ServiceReporter } from "../service/reporter.ts";
 import { ServiceManager } from "../os/sd-notify.ts";
 import { createLogger, type Log, type LogFormat } from "../log/log.ts";

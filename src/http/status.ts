@@ -7,7 +7,7 @@
 import * as z from "zod";
 import type { NodeRow } from "../shared/messages.ts";
 import { slotsFor } from "../shared/memory.ts";
-import { sendCommand } from "../service/first-image.ts";
+import { sendCommand } from "./first-image.ts";
 import { COMMIT, VERSION } from "../version.ts";
 import { reasonsAgainst } from "./health.ts";
 import type { Kept } from "./kept.ts";

@@ -69,8 +69,8 @@ export class Live {
     const looker = new Looker(wish, this.epoch);
     // All at once: what is told in between would come twice.
     this.catchUp(looker, wish.after);
-    // Told again, with the id that they have: whoever goes on after an older one gets all since then
-    // a second time.
+    // Told again, with the id that they have: whoever goes on after an older one gets all since
+    // then a second time.
     if (this.hub !== undefined) looker.add({ ...this.hub, id: this.id - 1 });
     this.lookers.add(looker);
     gone.addEventListener("abort", () => looker.end(), { once: true });
