@@ -38,7 +38,7 @@ const PACKAGES: Partial<Record<Part, readonly string[]>> = {
   exfat: ["exfat-fuse", "exfatprogs"],
   watchers: ["inotify-tools", "python3-watchdog"],
   browser: ["chromium"],
-  proxy: ["nginx-light"],
+  proxy: ["nginx-light", "curl"],
   tls: ["openssl", "curl"],
 };
 

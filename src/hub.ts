@@ -120,6 +120,11 @@ export class Hub {
     return this.ended.promise;
   }
 
+  /** The port of the HTTP listener; undefined if it does not listen. */
+  get httpPort(): number | undefined {
+    return this.control.port;
+  }
+
   /** Counts since the start, by the names of `Counter` in `shared/memory.ts`. */
   get totals(): Record<string, number> {
     return this.overview.totals;

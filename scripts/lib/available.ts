@@ -93,7 +93,7 @@ const LOOK: Record<Part, () => boolean> = {
   exfat: () => areThere("mkfs.exfat", "mount.exfat-fuse", "losetup") && existsSync("/dev/fuse"),
   network: () => areThere("ip"),
   browser: () => areThere("chromium"),
-  proxy: () => areThere("nginx"),
+  proxy: () => areThere("nginx", "curl"),
   tls: () => areThere("openssl", "curl"),
   watchers: () =>
     areThere("inotifywait") &&
@@ -135,7 +135,7 @@ const REMEDY: Record<Part, string> = {
   exfat: "exFAT through FUSE, and /dev/fuse (Debian: exfat-fuse exfatprogs)",
   network: "ip (Debian: iproute2)",
   browser: "Chromium (Debian: chromium)",
-  proxy: "nginx (Debian: nginx-light)",
+  proxy: "nginx and curl (Debian: nginx-light curl)",
   tls: "openssl and curl (Debian: openssl curl)",
   watchers: `inotifywait, and ${PYTHON} with watchdog (Debian: inotify-tools python3-watchdog)`,
   bench: "a C compiler and zmq.h (Debian: apt-get install gcc libc6-dev libzmq3-dev)",

@@ -151,9 +151,17 @@ export async function request(
     throw unanswered({ url, advice }, cause);
   }
   if (response.status === 401) {
+    const need = token === undefined ? "needs a token" : "has another token than this one";
     throw new FatalError(
       EXIT.refused,
-      `The hub at ${url} needs another token; see http.token_file, or give --token-file`,
+      `The hub at ${url} ${need}; see http.token_file there, or give --token-file`,
+    );
+  }
+  if (response.status === 429) {
+    const seconds = response.headers.get("retry-after") ?? "60";
+    throw new FatalError(
+      EXIT.refused,
+      `The hub at ${url} has had too many wrong tokens from this address; try again in ${seconds} s`,
     );
   }
   if (response.status === 421) {

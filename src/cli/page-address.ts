@@ -4,7 +4,7 @@
  * @module
  */
 
-import { hostname, networkInterfaces, userInfo } from "node:os";
+import { hostname, networkInterfaces } from "node:os";
 import type { Settings } from "../config/schema.ts";
 import { readPublic } from "../http/certificate.ts";
 import { isLoopback, OFF, parseListen, urlOf } from "../net/listen-address.ts";
@@ -14,8 +14,8 @@ export interface MachineNames {
   readonly host: string;
   /** Its addresses that others can reach. */
   readonly addresses: readonly string[];
-  /** Who may log in to it. */
-  readonly user: string;
+  /** Who may log in to it; undefined if that is not known. */
+  readonly user: string | undefined;
 }
 
 /** The names of this machine. */
@@ -26,7 +26,8 @@ export function machineNames(): MachineNames {
       .flatMap((each) => each ?? [])
       .filter(({ internal, family }) => !internal && family === "IPv4")
       .map(({ address }) => address),
-    user: process.env["SUDO_USER"] || userInfo().username,
+    // Without USER, the runtime calls everybody "unknown".
+    user: process.env["SUDO_USER"] || process.env["USER"] || undefined,
   };
 }
 
@@ -45,9 +46,10 @@ export function pageLines({ http }: Settings, machine: MachineNames): string[] {
   const at = (name: string): string => `http${isEncrypted ? "s" : ""}://${name}:${port}`;
   if (isLoopback(address)) {
     const { hostname: inside } = new URL(url);
+    const { user, host: name } = machine;
     return [
       url,
-      `from another machine: ssh -L ${port}:${inside}:${port} ${machine.user}@${machine.host}, then ${at("localhost")}`,
+      `from another machine: ssh -L ${port}:${inside}:${port} ${user === undefined ? name : `${user}@${name}`}, then ${at("localhost")}`,
     ];
   }
   const certified = isEncrypted ? hostIn(http.tls.certificate) : undefined;

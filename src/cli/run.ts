@@ -4,9 +4,8 @@
  * @module
  */
 
-import { isIP } from "node:net";
-import { basename } from "node:path";
 import { readdirSync } from "node:fs";
+import { isIPv6 } from "node:net";
 import type { Settings } from "../config/schema.ts";
 import { differences, formatSettings } from "../config/print.ts";
 import type { LoadedSettings } from "../config/load.ts";
@@ -14,11 +13,14 @@ import { EXIT, type ExitStatus, FatalError } from "../errors.ts";
 import { Hub } from "../hub.ts";
 import { DataDirectory } from "../store/data-directory.ts";
 import { STOP_MS_MAX } from "../limits.ts";
+import { sendCommand } from "../http/first-image.ts";
 import { ServiceReporter } from "../service/reporter.ts";
 import { ServiceManager } from "../os/sd-notify.ts";
 import { createLogger, type Log, type LogFormat } from "../log/log.ts";
 import type { LogLevel } from "../log/format.ts";
 import { COMMIT, VERSION } from "../version.ts";
+import { parseListen } from "../net/listen-address.ts";
+import { machineNames, pageLines } from "./page-address.ts";
 import { Reloader } from "./reload.ts";
 import { loadFor, type SettingsOptions } from "./check.ts";
 
@@ -50,7 +52,8 @@ export async function run(options: SettingsOptions): Promise<ExitStatus> {
       reporter?.start();
       const cap = await hub.capReached();
       if (cap !== undefined) log.warn(cap);
-      if (settings.allow.length === 0 && settings.curve.server_key === "") sayOpen(log, settings);
+      sayOpen(log, settings);
+      if (hub.httpPort !== undefined) sayPage(log, settings, hub.httpPort);
     }
     const unanswered = await Promise.race([hub.stopped, signal.overdue]);
     if (unanswered > 0) {
@@ -158,33 +161,22 @@ function isEmpty(directory: string): boolean {
   }
 }
 
-/**
- * Logs that everyone may send. If nothing is stored yet, also shows a command to try. Otherwise
- * that command might need keys, or be refused.
- */
+/** Logs where to open the page, as `imagehub status` does. @param port may be one that was free */
+function sayPage(log: Log, settings: Settings, port: number): void {
+  const { host } = parseListen(settings.http.listen)!;
+  const listen = `${isIPv6(host) ? `[${host}]` : host}:${port}`;
+  const [page] = pageLines({ ...settings, http: { ...settings.http, listen } }, machineNames());
+  log.info(`Open ${page} in a browser`);
+}
+
+/** Logs that everyone may send, if so. If nothing is stored yet, also shows a command to try. */
 function sayOpen(log: Log, settings: Settings): void {
+  const command = sendCommand(settings);
+  if (command === undefined) return;
   log.info(
     "Anyone who can reach this port may send. To restrict this, see the settings allow and curve",
   );
   if (isEmpty(new DataDirectory(settings.data_directory).images)) {
-    log.info(`Nothing is stored yet. To send a first image: ${sendCommand(settings)}`);
+    log.info(`Nothing is stored yet. To send a first image: ${command}`);
   }
-}
-
-/** A command to copy and run, for the program as it was started here. */
-function sendCommand({ bind, port }: Settings): string {
-  const fromSource = basename(process.execPath).startsWith("bun");
-  const program = fromSource ? "npx bun src/main.ts" : process.execPath;
-  const image = fromSource ? "test/fixtures/Barn-2021-04-19T23.43.20.867255.jpg" : "photo.jpg";
-  const host = localHost(bind) ?? "127.0.0.1";
-  return `${program} send ${image} --node Barn --to tcp://${host.includes(":") ? `[${host}]` : host}:${port}`;
-}
-
-/**
- * The address at which a program on this machine reaches a hub that binds to `bind`; undefined if
- * it binds to the name of an interface.
- */
-export function localHost(bind: string): string | undefined {
-  if (bind === "*" || /^[0.:]+$/.test(bind)) return "127.0.0.1";
-  return isIP(bind) === 0 ? undefined : bind;
 }

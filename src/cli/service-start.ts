@@ -17,7 +17,7 @@ import type { ServiceSettings } from "../service/settings-file.ts";
 import { hasSystemd, readServiceState, timeMs } from "../service/systemd-state.ts";
 import { UNIT } from "../service/unit.ts";
 import { machineNames, pageLines } from "./page-address.ts";
-import { localHost } from "./run.ts";
+import { localHost } from "../http/first-image.ts";
 import { probe } from "./send.ts";
 import { statusOfOwn } from "./status.ts";
 

@@ -7,7 +7,8 @@
 import { EXIT, type ExitStatus, FatalError } from "../errors.ts";
 import type { Settings } from "../config/schema.ts";
 import { OFF } from "../net/listen-address.ts";
-import { type NodeStatus, type Status, statusSchema } from "../http/status.ts";
+import { statesOf } from "../http/silence.ts";
+import { type Status, statusSchema } from "../http/status.ts";
 import { escape } from "../log/fields.ts";
 import {
   type HubOptions,
@@ -181,15 +182,10 @@ function publisherFact(
 }
 
 function nodeTable(hub: Status): string[] {
-  const heard = new Map<string, number>();
-  for (const { node, last_seen: seen } of hub.nodes) {
-    heard.set(node, Math.max(heard.get(node) ?? 0, Date.parse(seen)));
-  }
   const { patience } = hub.settings;
-  const isSilent = ({ node }: NodeStatus): boolean =>
-    Date.parse(hub.time) - (heard.get(node) ?? 0) > patience * 60_000;
+  const states = statesOf(hub.nodes, Date.parse(hub.time), patience);
+  const silent = new Set(states.filter((state) => state.silent).map(({ node }) => node));
   const when = (time: string | null): string => (time === null ? "-" : moment(time, hub.time));
-  const silent = new Set(hub.nodes.filter(isSilent).map(({ node }) => node)).size;
   return [
     ...table([
       [
@@ -210,11 +206,11 @@ function nodeTable(hub: Status): string[] {
         grouped(row.images_today),
         grouped(row.events_today),
         when(row.last_heartbeat),
-        isSilent(row) ? "SILENT" : "",
+        silent.has(row.node) ? "SILENT" : "",
       ]),
     ]),
-    ...(silent > 0
-      ? [`${silent} silent for longer than ${patience} minutes (the setting patience)`]
+    ...(silent.size > 0
+      ? [`${silent.size} silent for longer than ${patience} minutes (the setting patience)`]
       : []),
   ];
 }

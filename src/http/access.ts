@@ -7,6 +7,7 @@
 
 import { createHash, createHmac, timingSafeEqual } from "node:crypto";
 import { type Answer, type HttpRequest, plain } from "./answer.ts";
+import { clientAddressOf } from "./client-address.ts";
 import { Guesses } from "./guesses.ts";
 import { isForLoopback } from "./host.ts";
 
@@ -26,21 +27,26 @@ export class Access {
 
   /** Why a request is refused; undefined if it is not. @param isOpen whether it needs no token */
   refusal(request: HttpRequest, isOpen: boolean): Answer | undefined {
-    const { headers, method, peer } = request;
+    const { headers, method } = request;
     if (this.token === undefined && !isForLoopback(headers.get("host"))) return ELSEWHERE;
     if (method === "POST" && isOfAnotherSite(headers)) return FOREIGN;
     if (this.token === undefined || isOpen || this.isLoggedIn(headers, this.token))
       return undefined;
     const shown = shownToken(headers.get("authorization"));
-    return shown === undefined ? MISSING : this.try(shown, this.token, peer);
+    const refused =
+      shown === undefined ? MISSING : this.try(shown, this.token, clientAddressOf(request));
+    return refused?.status === 401 && isNavigation(headers)
+      ? { ...refused, headers: ASK_FOR_PASSWORD }
+      : refused;
   }
 
   /** Answers the form of the login page: its field `token`. */
-  login({ body, headers, peer }: HttpRequest): Answer {
+  login(request: HttpRequest): Answer {
+    const { body, headers } = request;
     const { token } = this;
     if (token === undefined) return plain(404, "No token is set, so no login is needed");
     const shown = new URLSearchParams(Buffer.from(body).toString()).get("token")?.trim() ?? "";
-    const refusal = this.try(shown, token, peer);
+    const refusal = this.try(shown, token, clientAddressOf(request));
     if (refusal !== undefined) return refusal;
     const ends = Math.floor(Date.now() / 1000) + LOGIN_S;
     const isSecure = this.isEncrypted || headers.get("x-forwarded-proto") === "https";
@@ -52,17 +58,21 @@ export class Access {
   }
 
   /** @returns why it is refused; undefined if it is the token */
-  private try(shown: string, token: string, peer: string): Answer | undefined {
-    const waitS = this.guesses.waitS(peer);
+  private try(shown: string, token: string, client: string): Answer | undefined {
+    const waitS = this.guesses.waitS(client);
     if (waitS > 0)
-      return plain(429, `There were too many wrong tokens: try again in ${waitS} s`, {
-        "Retry-After": String(waitS),
-      });
+      return plain(
+        429,
+        `There were too many wrong tokens from your address: try again in ${waitS} s`,
+        {
+          "Retry-After": String(waitS),
+        },
+      );
     if (isSame(shown, token)) {
-      this.guesses.forget(peer);
+      this.guesses.forget(client);
       return undefined;
     }
-    this.guesses.note(peer);
+    this.guesses.note(client);
     return WRONG;
   }
 
@@ -86,6 +96,8 @@ const ELSEWHERE = plain(
 );
 const FOREIGN = plain(403, "This request comes from the page of another site");
 const CHALLENGE = { "WWW-Authenticate": 'Bearer realm="imagehub"' };
+/** The browser asks for a name and a password. For what a script asks for, it must not. */
+const ASK_FOR_PASSWORD = { "WWW-Authenticate": 'Basic realm="imagehub: the token as password"' };
 const MISSING = plain(
   401,
   "The header Authorization: Bearer TOKEN is missing; see the setting http.token_file",
@@ -104,6 +116,15 @@ function isOfAnotherSite(headers: HttpRequest["headers"]): boolean {
   if (origin === undefined) return false;
   const host = URL.canParse(origin) ? new URL(origin).host : "";
   return host === "" || ![headers.get("host"), headers.get("x-forwarded-host")].includes(host);
+}
+
+/** Whether a browser shows the answer by itself, as of a link to an image. */
+function isNavigation(headers: HttpRequest["headers"]): boolean {
+  const mode = headers.get("sec-fetch-mode");
+  // Without HTTPS, browsers say this only of localhost.
+  return mode === undefined
+    ? headers.get("accept")?.includes("text/html") === true
+    : mode === "navigate";
 }
 
 /** The token in an `Authorization` header: a bearer token, or the password of Basic. */

@@ -11,10 +11,13 @@ export interface Answer {
   readonly type: string;
   /**
    * The whole body, or its parts if it is long or endless. The next part is requested when the peer
-   * has taken the one before, so a slow peer costs no memory. If the peer goes, the iteration ends
-   * by `return`. Parts that wait for something must watch {@link HttpRequest.gone}.
+   * has taken the one before, so a slow peer costs no memory. If the peer goes, or wants no parts,
+   * the iteration ends by `return`, perhaps before its first part: see {@link partsThatEnd}. Parts
+   * that wait for something must watch {@link HttpRequest.gone}.
    */
   readonly body: Uint8Array | AsyncIterable<Uint8Array>;
+  /** How many bytes all parts have together, if that is known. */
+  readonly length?: number | undefined;
   /** Further headers. */
   readonly headers?: Readonly<Record<string, string>>;
 }
@@ -41,6 +44,34 @@ export interface HttpRequest {
 
 /** Makes the answer to a request. */
 export type Route = (request: HttpRequest) => Answer | Promise<Answer>;
+
+/**
+ * Parts of an answer that hold something, such as an open file. `return` of a generator that has
+ * not begun runs none of its code, so no `finally` and no `using`.
+ *
+ * @param end frees it. Called when the parts end by `return`, perhaps after their own `finally`
+ */
+export function partsThatEnd(
+  parts: AsyncGenerator<Uint8Array>,
+  end: () => void,
+): AsyncIterable<Uint8Array> {
+  const iterator: AsyncIterator<Uint8Array> = {
+    next: async () => await parts.next(),
+    return: async () => {
+      try {
+        return await parts.return(undefined);
+      } finally {
+        end();
+      }
+    },
+  };
+  return { [Symbol.asyncIterator]: () => iterator };
+}
+
+/** Ends the parts of an answer that nobody takes. */
+export async function dropParts({ body }: Answer): Promise<void> {
+  if (!(body instanceof Uint8Array)) await body[Symbol.asyncIterator]().return?.();
+}
 
 /** An answer in JSON. */
 export function json(value: unknown, status = 200): Answer {

@@ -9,8 +9,12 @@ import { readFileSync, statSync } from "node:fs";
 import { createSecureContext } from "node:tls";
 import { messageOf } from "../errors.ts";
 
-/** From so long before its end on, people are told, in milliseconds. */
-const NOTICE_MS = 14 * 86_400_000;
+/**
+ * From so long before its end on, people are told, in milliseconds, and as a part of its whole
+ * life: some live for a few days only.
+ */
+const NOTICE_MS_MAX = 14 * 86_400_000;
+const NOTICE_PART = 1 / 3;
 
 /** Permission bits of users other than the file's owner and group. */
 const OTHERS = 0o007;
@@ -29,7 +33,8 @@ export interface PublicCertificate {
   readonly fingerprint: string;
   /** The first name of a host in it. */
   readonly host: string | undefined;
-  /** When it expires, in milliseconds since 1970. */
+  /** When it begins to be valid and when it expires, in milliseconds since 1970. */
+  readonly beginsMs: number;
   readonly endsMs: number;
 }
 
@@ -66,6 +71,7 @@ export function readPublic(path: string): PublicCertificate {
       cert,
       fingerprint: shown.fingerprint256,
       host: /(?:^|, )DNS:([\w.-]+)/.exec(shown.subjectAltName ?? "")?.[1],
+      beginsMs: shown.validFromDate.getTime(),
       endsMs: shown.validToDate.getTime(),
     };
   });
@@ -73,10 +79,10 @@ export function readPublic(path: string): PublicCertificate {
 
 /** What to say about its age; undefined if it is valid for a while. */
 export function ageNotice(
-  { endsMs }: Pick<Certificate, "endsMs">,
+  { beginsMs, endsMs }: Pick<Certificate, "beginsMs" | "endsMs">,
   nowMs: number,
 ): string | undefined {
-  if (endsMs - nowMs > NOTICE_MS) return undefined;
+  if (endsMs - nowMs > Math.min(NOTICE_MS_MAX, (endsMs - beginsMs) * NOTICE_PART)) return undefined;
   const verb = hasExpired({ endsMs }, nowMs) ? "has expired" : "expires";
   return `The certificate of http.tls ${verb} on ${new Date(endsMs).toISOString().slice(0, 10)}: renew it, then reload the hub`;
 }

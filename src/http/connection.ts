@@ -10,7 +10,7 @@
 
 import { STATUS_CODES } from "node:http";
 import type { Socket } from "bun";
-import { type Answer, type HttpRequest, plain } from "./answer.ts";
+import { type Answer, dropParts, type HttpRequest, plain } from "./answer.ts";
 import { HEAD_BYTES_MAX, readHead, type RequestHead } from "./request-head.ts";
 
 /** How long a request may take to arrive, in milliseconds. */
@@ -204,10 +204,15 @@ export class Connection {
   private async respond(next: HttpRequest | Answer): Promise<void> {
     if (!("method" in next)) return await this.hand(next, undefined);
     const answer = await this.office.answer(next);
-    if (answer.body instanceof Uint8Array || next.method === "HEAD")
+    if (answer.body instanceof Uint8Array) return await this.hand(answer, next);
+    if (next.method === "HEAD" || this.gone.signal.aborted) {
+      await dropParts(answer);
       return await this.hand(answer, next);
-    if (!this.office.beginParts())
+    }
+    if (!this.office.beginParts()) {
+      await dropParts(answer);
       return await this.hand(plain(503, "Too many long answers are under way"), next);
+    }
     this.isInParts = true;
     try {
       await this.hand(answer, next);
@@ -219,11 +224,11 @@ export class Connection {
 
   /** @param request undefined if the input was not a request */
   private async hand(answer: Answer, request: HttpRequest | undefined): Promise<void> {
-    const { body } = answer;
-    const inChunks = request?.knowsChunks === true;
+    const { body, length } = answer;
+    const inChunks = request?.knowsChunks === true && length === undefined;
     const head = headOf(answer, this.endsWith(request), inChunks);
     if (request?.method === "HEAD") await this.send(head);
-    else if (!(body instanceof Uint8Array)) await this.sendParts(head, body, inChunks);
+    else if (!(body instanceof Uint8Array)) await this.sendParts(head, answer, body, inChunks);
     else if (body.length <= ONE_PIECE_BYTES_MAX) await this.send(Buffer.concat([head, body]));
     else if (await this.send(head)) await this.send(body);
   }
@@ -238,10 +243,11 @@ export class Connection {
 
   private async sendParts(
     head: Uint8Array,
+    answer: Answer,
     parts: AsyncIterable<Uint8Array>,
     inChunks: boolean,
   ): Promise<void> {
-    if (!(await this.send(head))) return;
+    if (!(await this.send(head))) return await dropParts(answer);
     for await (const part of parts) {
       // An empty chunk would end the answer.
       if (part.length === 0) continue;
@@ -305,11 +311,16 @@ export class Connection {
 }
 
 function headOf(
-  { status, type, body, headers }: Answer,
+  {
+    status,
+    type,
+    body,
+    headers,
+    length = body instanceof Uint8Array ? body.length : undefined,
+  }: Answer,
   ends: boolean,
-  knowsChunks: boolean,
+  inChunks: boolean,
 ): Buffer {
-  const framing = body instanceof Uint8Array ? { "Content-Length": body.length } : CHUNKED;
   const lines = Object.entries({
     Date: new Date().toUTCString(),
     "Content-Type": type,
@@ -317,7 +328,8 @@ function headOf(
     "X-Content-Type-Options": "nosniff",
     "Cross-Origin-Resource-Policy": "same-origin",
     ...headers,
-    ...(body instanceof Uint8Array || knowsChunks ? framing : {}),
+    ...(length !== undefined && { "Content-Length": length }),
+    ...(length === undefined && inChunks && CHUNKED),
     Connection: ends ? "close" : "keep-alive",
   }).map(([name, value]) => `${name}: ${value}\r\n`);
   return Buffer.from(

@@ -9,7 +9,7 @@ import { messageOf } from "../errors.ts";
 import type { Log } from "../log/log.ts";
 import { httpConnectionsThatFit } from "../os/open-files.ts";
 import { findPortHolder } from "../os/port-holder.ts";
-import type { HubHealth } from "../shared/messages.ts";
+import type { HubHealth, NodeState } from "../shared/messages.ts";
 import { type Answer, type HttpRequest, plain, type Route } from "./answer.ts";
 import { ageNotice, type Certificate, exposureNotice, readCertificate } from "./certificate.ts";
 import { reasonsAgainst } from "./health.ts";
@@ -17,13 +17,14 @@ import { OFF, parseListen, urlOf } from "../net/listen-address.ts";
 import type { Metrics } from "./metrics.ts";
 import type { Overview } from "./overview.ts";
 import { HttpServer } from "./server.ts";
-import { statusOf } from "./status.ts";
+import { statesOf } from "./silence.ts";
+import { nodesOf, statusOf } from "./status.ts";
 import { readToken } from "./token.ts";
 
 /** How long it waits before it tries to listen again, in milliseconds. */
 const RETRY_MS = 30_000;
 
-/** How often the hub's health is looked at while somebody looks, in milliseconds. */
+/** How often the hub's health and its nodes are looked at while somebody looks, in milliseconds. */
 const TELL_MS = 5000;
 
 /** How often the log tells of a certificate that expires, in milliseconds: once a day. */
@@ -39,7 +40,7 @@ export interface Viewer {
   /** Whether somebody looks at the moment. */
   readonly isBusy: boolean;
   answer(request: HttpRequest): Promise<Answer>;
-  tell(health: HubHealth): void;
+  tell(health: HubHealth, nodes: readonly NodeState[]): void;
 }
 
 /** The listener of one hub. It lives in the main thread. */
@@ -56,6 +57,9 @@ export class Control {
     private readonly log: Log,
   ) {}
 
+  /** The port; undefined while it does not listen. */
+  port: number | undefined;
+
   /** Starts to listen, unless the settings say off. Problems go to the log. */
   start(): void {
     const { listen } = this.overview.settings.http;
@@ -66,7 +70,10 @@ export class Control {
       server.access.token = this.readToken();
       const certificate = this.readCertificate();
       const port = server.listen(address, certificate);
+      this.port = port;
       this.server = server;
+      // What fails later is told, though it be the same again.
+      this.said = "";
       const url = urlOf({ ...address, port }, certificate !== undefined);
       this.log.info(`Images, health and metrics at ${url}`);
       this.show(certificate);
@@ -137,14 +144,25 @@ export class Control {
     );
   }
 
-  /** Somebody looks. While they do, they are told about the hub's health. */
+  /** Somebody looks. While they do, they are told about the hub and its nodes. */
   private async look(request: HttpRequest): Promise<Answer> {
     const answer = this.viewer.answer(request);
     if (this.telling === undefined) {
       this.telling = setInterval(() => void this.tell(), TELL_MS);
       void this.tell();
     }
-    return await answer;
+    return await this.inHealthsWords(await answer);
+  }
+
+  /**
+   * While the data directory is away, the thread that reads knows only which of its files it cannot
+   * open.
+   */
+  private async inHealthsWords(answer: Answer): Promise<Answer> {
+    if (answer.status !== 503) return answer;
+    const { disk, guard } = this.overview;
+    await disk.look();
+    return guard.problem === undefined ? answer : plain(503, guard.problem);
   }
 
   private async tell(): Promise<void> {
@@ -155,7 +173,11 @@ export class Control {
       return;
     }
     const reasons = await reasonsAgainst(overview);
-    viewer.tell({ healthy: reasons.length === 0, reasons, notices: overview.notices });
+    const { notices, settings, nodes, today } = overview;
+    viewer.tell(
+      { healthy: reasons.length === 0, reasons, notices },
+      statesOf(nodesOf(nodes, today.day), Date.now(), settings.patience),
+    );
   }
 
   private get isEncrypted(): boolean {

@@ -7,6 +7,7 @@
 import * as z from "zod";
 import type { NodeRow } from "../shared/messages.ts";
 import { slotsFor } from "../shared/memory.ts";
+import { sendCommand } from "./first-image.ts";
 import { COMMIT, VERSION } from "../version.ts";
 import { reasonsAgainst } from "./health.ts";
 import type { Kept } from "./kept.ts";
@@ -97,6 +98,8 @@ export const statusSchema = z.object({
     .default(null),
   /** What a person should know about the rules for what is kept, and the disk. */
   notices: z.array(z.string()).default([]),
+  /** A command for the hub's machine that sends it an image; null if not everybody may send. */
+  send_command: z.string().nullable().default(null),
   nodes: z.array(nodeSchema),
 });
 
@@ -104,7 +107,7 @@ export const statusSchema = z.object({
 export type Status = z.output<typeof statusSchema>;
 
 /** One of {@link Status.nodes}. */
-export type NodeStatus = z.output<typeof nodeSchema>;
+type NodeStatus = z.output<typeof nodeSchema>;
 
 /** The current status. */
 export async function statusOf(overview: Overview): Promise<Status> {
@@ -141,6 +144,7 @@ export async function statusOf(overview: Overview): Promise<Status> {
     kept: keptOf(overview.kept),
     archive: archiveOf(overview),
     notices: overview.notices,
+    send_command: sendCommand(settings) ?? null,
     nodes: nodesOf(overview.nodes, today.day),
   };
 }

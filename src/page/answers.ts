@@ -129,6 +129,8 @@ export interface Status {
   };
   readonly kept: { readonly images: number; readonly bytes: number; readonly days: number } | null;
   readonly notices: readonly string[];
+  /** Sends an image from the hub's own machine. Older hubs have none. */
+  readonly send_command?: string | null;
   readonly nodes: readonly {
     readonly node: string;
     readonly view: string;

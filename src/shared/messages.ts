@@ -268,13 +268,23 @@ export type ToViewer =
   /** Nobody waits for this answer any more. */
   | { readonly type: "gone"; readonly id: number }
   /** The health of the hub, whenever it changes. */
-  | { readonly type: "health"; readonly health: HubHealth };
+  | { readonly type: "health"; readonly health: HubHealth }
+  /** All nodes, whenever one falls silent or speaks again. */
+  | { readonly type: "nodes"; readonly nodes: readonly NodeState[] };
 
 /** What a person should know of the hub. */
 export interface HubHealth {
   readonly healthy: boolean;
   readonly reasons: readonly string[];
   readonly notices: readonly string[];
+}
+
+/** Whether a node is silent. */
+export interface NodeState {
+  readonly node: string;
+  readonly silent: boolean;
+  /** When its last message came, such as `2026-11-22T15:04:05.123Z`. */
+  readonly last_seen: string;
 }
 
 /** From the viewer. */
@@ -286,6 +296,8 @@ export type ViewerMessage =
       readonly status: number;
       readonly contentType: string;
       readonly headers: Readonly<Record<string, string>>;
+      /** Of the whole body in bytes; undefined if it is not known before. */
+      readonly length: number | undefined;
       /** undefined: it comes in parts. */
       readonly body: Uint8Array | undefined;
     }

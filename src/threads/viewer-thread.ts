@@ -7,7 +7,7 @@
 
 import { setPriority } from "node:os";
 import { messageOf } from "../errors.ts";
-import type { Answer } from "../http/answer.ts";
+import { type Answer, dropParts } from "../http/answer.ts";
 import type { ToViewer, ViewerMessage } from "../shared/messages.ts";
 import { Site } from "../view/site.ts";
 
@@ -51,6 +51,9 @@ self.onmessage = ({ data: message }: MessageEvent<ToViewer>) => {
       break;
     case "health":
       site?.setHealth(message.health);
+      break;
+    case "nodes":
+      site?.setNodes(message.nodes);
   }
 };
 
@@ -63,16 +66,16 @@ async function answer({ id, request }: ToViewer & { readonly type: "ask" }): Pro
     query: new URLSearchParams(request.query),
     gone: gone.signal,
   });
-  const { status, type: contentType, headers = {}, body } = made;
+  const { status, type: contentType, headers = {}, body, length } = made;
   const current = underWay.get(id);
   if (body instanceof Uint8Array) {
-    post({ type: "answer", id, status, contentType, headers, body }, body);
+    post({ type: "answer", id, status, contentType, headers, length, body }, body);
     end(id);
   } else if (current === undefined) {
-    await body[Symbol.asyncIterator]().return?.();
+    await dropParts(made);
   } else {
     current.parts = body[Symbol.asyncIterator]();
-    post({ type: "answer", id, status, contentType, headers, body: undefined });
+    post({ type: "answer", id, status, contentType, headers, length, body: undefined });
   }
 }
 

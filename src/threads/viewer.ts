@@ -7,9 +7,9 @@
  */
 
 import type { Settings } from "../config/schema.ts";
-import { type Answer, type HttpRequest, plain } from "../http/answer.ts";
+import { type Answer, type HttpRequest, partsThatEnd, plain } from "../http/answer.ts";
 import type { Log } from "../log/log.ts";
-import type { HubHealth, ToViewer, ViewerMessage } from "../shared/messages.ts";
+import type { HubHealth, NodeState, ToViewer, ViewerMessage } from "../shared/messages.ts";
 
 /** How long an answer may take to begin, in milliseconds. */
 const ANSWER_MS_MAX = 20_000;
@@ -31,6 +31,7 @@ interface Waiting {
 export class Viewer {
   private worker: Worker | undefined;
   private health: HubHealth | undefined;
+  private nodes: readonly NodeState[] = [];
   private id = 0;
   private readonly waiting = new Map<number, Waiting>();
 
@@ -41,11 +42,12 @@ export class Viewer {
     return this.waiting.size > 0;
   }
 
-  /** Tells those who look live about the hub's health. */
-  tell(health: HubHealth): void {
-    if (JSON.stringify(health) === JSON.stringify(this.health)) return;
+  /** Tells those who look live about the hub's health, and which nodes are silent. */
+  tell(health: HubHealth, nodes: readonly NodeState[]): void {
+    if (!isSame(health, this.health)) this.post({ type: "health", health });
+    if (!isSame(silentIn(nodes), silentIn(this.nodes))) this.post({ type: "nodes", nodes });
     this.health = health;
-    this.post({ type: "health", health });
+    this.nodes = nodes;
   }
 
   /** Answers a request. */
@@ -68,11 +70,7 @@ export class Viewer {
     }, ANSWER_MS_MAX);
     const answer = await begun.promise;
     clearTimeout(late);
-    // Its parts are not sent.
-    if (method === "HEAD" || answer.body instanceof Uint8Array) {
-      this.giveUp(id);
-      gone.removeEventListener("abort", giveUp);
-    }
+    if (answer.body instanceof Uint8Array) gone.removeEventListener("abort", giveUp);
     return answer;
   }
 
@@ -88,6 +86,7 @@ export class Viewer {
     worker.postMessage({ type: "start", settings } satisfies ToViewer);
     if (this.health !== undefined)
       worker.postMessage({ type: "health", health: this.health } satisfies ToViewer);
+    worker.postMessage({ type: "nodes", nodes: this.nodes } satisfies ToViewer);
     return worker;
   }
 
@@ -102,9 +101,10 @@ export class Viewer {
     const waiting = this.waiting.get(id);
     if (waiting === undefined) return;
     if (message.type === "answer") {
-      const { status, contentType: type, headers, body } = message;
+      const { status, contentType: type, headers, body, length } = message;
       if (body !== undefined) this.waiting.delete(id);
-      waiting.answer?.({ status, type, headers, body: body ?? this.partsOf(id, waiting) });
+      const parts = partsThatEnd(this.partsOf(id, waiting), () => this.giveUp(id));
+      waiting.answer?.({ status, type, headers, length, body: body ?? parts });
       waiting.answer = undefined;
     } else if (message.type === "part") waiting.part?.resolve(message.bytes);
     else this.break(id, message.reason);
@@ -143,4 +143,12 @@ export class Viewer {
       this.giveUp(id);
     }
   }
+}
+
+function silentIn(nodes: readonly NodeState[]): string[] {
+  return nodes.filter(({ silent }) => silent).map(({ node }) => node);
+}
+
+function isSame(a: unknown, b: unknown): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
 }

@@ -9,7 +9,7 @@ import { unlessMissing } from "../os/missing.ts";
 import { type DataDirectory, dateOf, dayOf } from "../store/data-directory.ts";
 import type { HubEvent } from "../page/answers.ts";
 import { datedLogs, linesOf, readRecord } from "../store/log-files.ts";
-import { filterIn, numberIn, Refused, timeIn } from "./query.ts";
+import { dateIn, filterIn, numberIn, Refused, timeIn } from "./query.ts";
 
 /** Most lines in one list. */
 const LIST_MAX = 1000;
@@ -107,7 +107,10 @@ export function listEvents(
 export function searchEvents(directory: DataDirectory, query: URLSearchParams): unknown {
   const limit = numberIn(query, "limit", { from: 1, to: LIST_MAX, default: LIST_DEFAULT });
   const isChosen = choiceIn(query);
-  const [first, last] = [query.get("from") ?? "", query.get("to") ?? "9999"];
+  // A form that is left empty means all days.
+  const [from, to] = [query.get("from") ?? "", query.get("to") ?? ""];
+  const first = from === "" ? "" : dateIn(from);
+  const last = to === "" ? "9999" : dateIn(to);
   const start = query.get("before") ?? "";
   const [, startFile = "", startLine = ""] =
     /^(current|\d{4}-\d{2}-\d{2})\.(\d{1,9})$/.exec(start) ?? [];

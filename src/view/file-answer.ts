@@ -6,7 +6,7 @@
  * @module
  */
 
-import { type Answer, plain } from "../http/answer.ts";
+import { type Answer, partsThatEnd, plain } from "../http/answer.ts";
 import type { OpenImage } from "./images.ts";
 
 /** A longer file is sent in parts of this size, in bytes. */
@@ -29,7 +29,7 @@ export function fileAnswer(
       "Content-Disposition": `attachment; filename*=UTF-8''${encodeURIComponent(image.name)}`,
     }),
   };
-  if (headers.get("if-none-match")?.includes(image.tag) === true) {
+  if (isUnchanged(headers, image.tag)) {
     image[Symbol.dispose]();
     return { status: 304, type, body: new Uint8Array(0), headers: common };
   }
@@ -46,12 +46,32 @@ export function fileAnswer(
   return {
     status: range === undefined ? 200 : 206,
     type,
-    body: length <= PART_BYTES ? readAll(image, from, length) : partsOf(image, from, length),
+    length,
+    body:
+      length <= PART_BYTES
+        ? readAll(image, from, length)
+        : partsThatEnd(partsOf(image, from, length), () => image[Symbol.dispose]()),
     headers: {
       ...common,
       ...(range && { "Content-Range": `bytes ${from}-${from + length - 1}/${image.bytes}` }),
     },
   };
+}
+
+/**
+ * Whether somebody has already what they ask for.
+ *
+ * @param modified as in `Last-Modified`. Only the same instant counts: an earlier image may have
+ * taken the place of one that was deleted
+ */
+export function isUnchanged(
+  headers: ReadonlyMap<string, string>,
+  tag: string,
+  modified?: string,
+): boolean {
+  const tags = headers.get("if-none-match");
+  if (tags !== undefined) return tags.trim() === "*" || tags.includes(tag);
+  return modified !== undefined && headers.get("if-modified-since") === modified;
 }
 
 function readAll(image: OpenImage, from: number, length: number): Uint8Array {

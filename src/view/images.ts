@@ -78,6 +78,7 @@ export class OpenImage implements Disposable {
   readonly modifiedMs: number;
   /** For an ETag: an image never changes, but a file of its name may be put in its place. */
   readonly tag: string;
+  private isClosed = false;
 
   private constructor(
     readonly name: string,
@@ -111,20 +112,33 @@ export class OpenImage implements Disposable {
     throw new Refused(404, "There is no such image; it may have been deleted");
   }
 
-  /** Reads a piece. @throws {Error} of node:fs */
+  /** Whether there is such an image. @throws {SystemError} */
+  static isThere(directory: DataDirectory, date: string, name: string): boolean {
+    try {
+      using _ = OpenImage.open(directory, date, name);
+      return true;
+    } catch (error) {
+      if (error instanceof Refused) return false;
+      throw error;
+    }
+  }
+
+  /** Reads a piece. @throws {Error} of node:fs, or if the file has become shorter */
   read(from = 0, length = this.bytes - from): Uint8Array {
     const piece = new Uint8Array(length);
     let done = 0;
     while (done < length) {
       const count = readSync(this.fd, piece, done, length - done, from + done);
-      if (count === 0) break;
+      if (count === 0) throw new Error(`${this.name} has become shorter while it was read`);
       done += count;
     }
-    return piece.subarray(0, done);
+    return piece;
   }
 
+  /** May be called again. */
   [Symbol.dispose](): void {
-    closeSync(this.fd);
+    if (!this.isClosed) closeSync(this.fd);
+    this.isClosed = true;
   }
 }
 

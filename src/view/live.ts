@@ -22,7 +22,7 @@ const LOOKERS_MAX = 64;
 /** A message. */
 interface Message {
   readonly id: number;
-  readonly event: "image" | "event" | "hub";
+  readonly event: "image" | "event" | "hub" | "camera";
   readonly camera: string | undefined;
   readonly text: string;
 }
@@ -67,12 +67,15 @@ export class Live {
   /** The stream of one who looks. @param gone when they go */
   async *stream(wish: Wish, gone: AbortSignal): AsyncGenerator<Uint8Array> {
     const looker = new Looker(wish, this.epoch);
+    // All at once: what is told in between would come twice.
+    this.catchUp(looker, wish.after);
+    // Told again, with the id that they have: whoever goes on after an older one gets all since
+    // then a second time.
+    if (this.hub !== undefined) looker.add({ ...this.hub, id: this.id - 1 });
     this.lookers.add(looker);
     gone.addEventListener("abort", () => looker.end(), { once: true });
     try {
       yield Buffer.from("retry: 2000\n\n");
-      this.catchUp(looker, wish.after);
-      if (this.hub !== undefined) looker.add(this.hub);
       while (!gone.aborted) yield await looker.take();
     } finally {
       looker.end();

@@ -10,7 +10,7 @@ import { DayIndex } from "./day-index.ts";
 import { camerasOf } from "./minutes.ts";
 import { eventsOf, listEvents, searchEvents, seriesOf } from "./events.ts";
 import { listImages, neighboursOf, OpenImage, protectedOf } from "./images.ts";
-import { fileAnswer } from "./file-answer.ts";
+import { fileAnswer, isUnchanged } from "./file-answer.ts";
 import { pageAnswer } from "./page.ts";
 import { protect } from "./protect.ts";
 import { dateIn, filterIn, imagesIn, Refused, timeText } from "./query.ts";
@@ -181,16 +181,32 @@ async function latest(site: Site, question: Question, camera: string): Promise<A
   if (found === undefined)
     throw new Refused(404, `There is no image of ${camera} in the last days`);
   const { date, name } = found.latest;
+  const width = widthIn(question.query);
   const image = OpenImage.open(site.directory, date, name);
+  const tag = width === undefined ? image.tag : image.tag.replace(/"$/, `-${width}"`);
   const headers = {
+    ETag: tag,
     "Cache-Control": "no-cache",
     "X-Image-Name": encodeURIComponent(name),
-    "Last-Modified": new Date(image.modifiedMs).toUTCString(),
+    "Last-Modified": lastModified(image.modifiedMs),
   };
-  const answer = question.query.has("width")
-    ? await thumbnail(site, question, date, name).finally(() => image[Symbol.dispose]())
-    : fileAnswer(image, question.headers, false);
-  return { ...answer, headers: { ...answer.headers, ...headers } };
+  if (width === undefined && !isUnchanged(question.headers, tag, headers["Last-Modified"])) {
+    const answer = fileAnswer(image, question.headers, false);
+    return { ...answer, headers: { ...answer.headers, ...headers } };
+  }
+  image[Symbol.dispose]();
+  if (isUnchanged(question.headers, tag, headers["Last-Modified"]))
+    return { status: 304, type: "image/jpeg", body: new Uint8Array(0), headers };
+  return { ...(await thumbnail(site, question, date, name)), headers };
+}
+
+/**
+ * Another image may come in the same second and would have the same `Last-Modified`. While that
+ * second lasts, the one before it is told.
+ */
+function lastModified(modifiedMs: number): string {
+  const isOver = Math.floor(Date.now() / 1000) > Math.floor(modifiedMs / 1000);
+  return new Date(modifiedMs - (isOver ? 0 : 1000)).toUTCString();
 }
 
 /** @throws {Refused} */
@@ -230,7 +246,7 @@ function zipOfTime(site: Site, query: URLSearchParams): Answer {
   if (places.length > ZIP_MAX)
     throw new Refused(400, `These are ${places.length} images; a ZIP has at most ${ZIP_MAX}`);
   const names = places.slice(0, ZIP_MAX).map((place) => [day.date, day.at(place).name] as const);
-  return zipAnswer(site, names, `${day.date}.zip`);
+  return zipAnswer(site, names, `imagehub-${day.date}.zip`);
 }
 
 function zipAnswer(
@@ -238,10 +254,14 @@ function zipAnswer(
   names: readonly (readonly [date: string, name: string])[],
   file: string,
 ): Answer {
+  // Each once, in their order.
+  const images = [...new Map(names.map((each) => [each.join("/"), each])).values()];
+  if (!images.some(([date, name]) => OpenImage.isThere(site.directory, date, name)))
+    throw new Refused(404, "None of these images is there; they may have been deleted");
   return {
     status: 200,
     type: "application/zip",
-    body: zipOf(site.directory, names),
+    body: zipOf(site.directory, images),
     headers: { "Content-Disposition": `attachment; filename="${file}"` },
   };
 }

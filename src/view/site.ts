@@ -12,7 +12,7 @@ import { messageOf } from "../errors.ts";
 import { type Answer, plain } from "../http/answer.ts";
 import type { Log } from "../log/log.ts";
 import { Calendar, sixDigits, systemClock } from "../protocol/calendar.ts";
-import type { HubHealth, ViewRequest } from "../shared/messages.ts";
+import type { HubHealth, NodeState, ViewRequest } from "../shared/messages.ts";
 import { DataDirectory } from "../store/data-directory.ts";
 import { DayIndexes } from "./day-index.ts";
 import { Days } from "./days.ts";
@@ -41,6 +41,7 @@ export class Site {
   readonly live = new Live();
   private readonly calendar = new Calendar(systemClock);
   private follower: Follower | undefined;
+  private silent: ReadonlySet<string> = new Set();
   private underWay = 0;
   private idle: Timer | undefined;
 
@@ -87,6 +88,13 @@ export class Site {
   /** Takes in the health of the hub. */
   setHealth(health: HubHealth): void {
     this.live.tell("hub", health);
+  }
+
+  /** Takes in all nodes, and tells which have fallen silent or speak again. */
+  setNodes(nodes: readonly NodeState[]): void {
+    for (const state of nodes)
+      if (state.silent !== this.silent.has(state.node)) this.live.tell("camera", state);
+    this.silent = new Set(nodes.filter(({ silent }) => silent).map(({ node }) => node));
   }
 
   /** Answers a request. Never rejects. */

@@ -22,17 +22,28 @@ export async function* zipOf(
   for await (const bytes of zip as unknown as AsyncIterable<Uint8Array>) yield bytes;
 }
 
+interface ZippedFile {
+  readonly name: string;
+  readonly lastModified: Date;
+  readonly input: Uint8Array<ArrayBuffer>;
+}
+
 function* filesOf(
   directory: DataDirectory,
   names: Iterable<readonly [date: string, name: string]>,
-): Generator<{ name: string; lastModified: Date; input: Uint8Array<ArrayBuffer> }> {
+): Generator<ZippedFile> {
   for (const [date, name] of names) {
     try {
-      using image = OpenImage.open(directory, date, name);
-      const input = image.read() as Uint8Array<ArrayBuffer>;
-      yield { name: `${date}/${name}`, lastModified: new Date(image.modifiedMs), input };
+      yield fileOf(directory, date, name);
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
     }
   }
+}
+
+/** Its file is closed before the next piece is asked for, which may be never. */
+function fileOf(directory: DataDirectory, date: string, name: string): ZippedFile {
+  using image = OpenImage.open(directory, date, name);
+  const input = image.read() as Uint8Array<ArrayBuffer>;
+  return { name: `${date}/${name}`, lastModified: new Date(image.modifiedMs), input };
 }

@@ -1,6 +1,6 @@
 import { afterAll, expect, test } from "bun:test";
 import { lacks } from "../../scripts/lib/available.ts";
-import { pageLines } from "../../src/cli/page-address.ts";
+import { machineNames, pageLines } from "../../src/cli/page-address.ts";
 import { defaultSettings } from "../../src/config/schema.ts";
 import { tempDir } from "../support/machine/temp.ts";
 import { makeCertificate } from "../support/peers/certificates.ts";
@@ -37,6 +37,25 @@ test.each([
   ["off", []],
 ])("pageLines says where to open the page of a hub at %s", (listen, lines) => {
   expect(linesOf(listen)).toEqual(lines);
+});
+
+test("pageLines leaves out the user if nobody knows who that is", () => {
+  const lines = pageLines(defaultSettings(), { ...machine, user: undefined });
+  expect(lines[1]).toContain("ssh -L 8550:127.0.0.1:8550 data1, then");
+});
+
+test("machineNames knows the user from the environment, or not at all", () => {
+  const { SUDO_USER, USER } = process.env;
+  try {
+    delete process.env["SUDO_USER"];
+    delete process.env["USER"];
+    expect(machineNames().user).toBeUndefined();
+    process.env["USER"] = "pi";
+    expect(machineNames().user).toBe("pi");
+  } finally {
+    Object.assign(process.env, { ...(SUDO_USER && { SUDO_USER }), ...(USER && { USER }) });
+    if (USER === undefined) delete process.env["USER"];
+  }
 });
 
 test.skipIf(lacks("tls"))("pageLines has the name in the certificate, if it can be read", () => {

@@ -2,6 +2,9 @@ import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { EXIT } from "../../src/errors.ts";
+import { hostname } from "node:os";
+import { httpOf } from "../support/hub/http.ts";
+import { until } from "../support/hub/output.ts";
 import { runCli } from "../support/hub/cli.ts";
 import { startHub } from "../support/hub/hub.ts";
 import { listenTcp } from "../support/peers/tcp-server.ts";
@@ -123,6 +126,22 @@ describe("imagehub run", () => {
       );
     },
   );
+
+  test("says last where to open the page, as status does", async () => {
+    using home = tempDir();
+    const token = join(home.path, "token");
+    writeFileSync(token, "0123456789abcdef", { mode: 0o600 });
+    const opened = async (listen: string): Promise<[url: string, line: string | undefined]> => {
+      const env = { IMAGEHUB_HTTP_LISTEN: listen, IMAGEHUB_HTTP_TOKEN_FILE: token };
+      await using hub = await startHub({ env });
+      await until(hub, () => hub.output().includes(" in a browser"));
+      return [httpOf(hub), withoutTime(hub.output().trimEnd().split("\n").at(-1)!)];
+    };
+    const [here, line] = await opened("127.0.0.1:0");
+    expect(line).toBe(`info  Open ${here} in a browser`);
+    const [all, elsewhere] = await opened("0.0.0.0:0");
+    expect(elsewhere).toStartWith(`info  Open http://${hostname()}:${new URL(all).port}`);
+  });
 
   test("prints the settings when it is to, and no command for a first image when there is one", async () => {
     using home = tempDir();

@@ -185,9 +185,32 @@ describe("imagehub status finds the hub by the settings", () => {
     expect(refused).toEqual({
       status: EXIT.refused,
       stdout: "",
-      stderr: `The hub at ${httpOf(hub)} needs another token; see http.token_file, or give --token-file\n`,
+      stderr: `The hub at ${httpOf(hub)} needs a token; see http.token_file there, or give --token-file\n`,
     });
     expect((await status(["--url", httpOf(hub), "--token-file", tokenPath])).status).toBe(EXIT.ok);
+  });
+
+  test("and says so if its token is wrong, and if there were too many wrong ones", async () => {
+    await using hub = await startHub({
+      env: { ...WITH_HTTP, IMAGEHUB_HTTP_TOKEN_FILE: tokenPath },
+    });
+    const wrong = join(home.path, "wrong");
+    writeFileSync(wrong, TOKEN.toUpperCase().replaceAll(/[A-F]/g, "0").padEnd(40, "1"));
+    const refused = await status(["--url", httpOf(hub), "--token-file", wrong]);
+    expect(refused).toMatchObject({ status: EXIT.refused });
+    expect(refused.stderr).toContain("has another token than this one; see http.token_file there");
+    // Each wrong one makes the next wait longer, so in the end longer than the command takes.
+    const later = await answered(
+      async () => {
+        await fetch(`${httpOf(hub)}/healthz`, { headers: { Authorization: "Bearer wrong" } });
+        return await status(["--url", httpOf(hub), "--token-file", wrong]);
+      },
+      ({ stderr }) => stderr.includes("too many"),
+    );
+    expect(later).toMatchObject({ status: EXIT.refused });
+    expect(later.stderr).toMatch(
+      /has had too many wrong tokens from this address; try again in \d+ s\n$/,
+    );
   });
 });
 

@@ -1,7 +1,7 @@
 /** What people look at, end to end: the page, its API and what comes live, of a whole hub. */
 
 import { expect, setDefaultTimeout, test } from "bun:test";
-import { readFileSync, renameSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Program } from "../../scripts/lib/available.ts";
 import { type Hub, startHub } from "../support/hub/hub.ts";
@@ -124,6 +124,73 @@ describeEachProgram((program) => {
   });
 });
 
+test("a node that falls silent, and one that speaks again, are told live", async () => {
+  await using hub = await startHub({ env: WITH_HTTP, settings: { hub: { patience: 0.05 } } });
+  await using sender = new Sender(hub.port);
+  await sender.jpg("Barn Door|jpg|moving", { file: BARN });
+  await using stream = new Stream();
+  await stream.open(`${httpOf(hub)}/api/v1/live?only=camera`);
+  await stream.has('event: camera\ndata: {"node":"Barn Door","silent":true,"last_seen":"');
+  const spoken = '{"node":"Barn Door","silent":false,"last_seen":"';
+  expect(stream.text).not.toContain(spoken);
+  await answered(
+    async () => {
+      await sender.event("Barn Door|Temp|76 F");
+      return stream.text;
+    },
+    (text) => text.includes(spoken),
+  );
+});
+
+test("a large image that nobody takes leaves no file open, however often it is asked for", async () => {
+  await using hub = await startHub({ env: WITH_HTTP });
+  await using sender = new Sender(hub.port);
+  await sender.jpg("Barn|jpg|moving", { size: 2_000_000 });
+  const url = `${httpOf(hub)}/api/v1`;
+  const { cameras } = (await (await fetch(`${url}/cameras`)).json()) as {
+    cameras: { latest: { date: string; name: string } }[];
+  };
+  const { date, name } = cameras[0]!.latest;
+  const image = `${url}/days/${date}/images/${name}`;
+  const openImages = (): number => filesOpenIn(hub.pid, name);
+  for (const headers of [{}, { Range: "bytes=0-999999" }]) {
+    const { status, headers: said } = await fetch(image, { method: "HEAD", headers });
+    expect([status, said.get("content-length")]).toEqual(
+      "Range" in headers ? [206, "1000000"] : [200, "2000000"],
+    );
+    expect(said.get("transfer-encoding")).toBeNull();
+  }
+  for (let times = 0; times < 40; times++) {
+    await fetch(image, { method: "HEAD" });
+    await fetch(`${url}/latest/Barn.jpg`, { method: "HEAD" });
+    await fetch(`${url}/zip?date=${date}`, { method: "HEAD" });
+    const abort = new AbortController();
+    const asked = fetch(image, { signal: abort.signal });
+    // Some before they are answered, some after.
+    if (times % 2 === 0) await asked;
+    abort.abort();
+    await asked.catch(() => undefined);
+  }
+  await answered(
+    () => Promise.resolve(openImages()),
+    (count) => count === 0,
+  );
+  expect((await (await fetch(image)).arrayBuffer()).byteLength).toBe(2_000_000);
+});
+
+/** How many descriptors of a process are of a file of this name. */
+function filesOpenIn(pid: number, name: string): number {
+  const directory = `/proc/${pid}/fd`;
+  return readdirSync(directory).filter((fd) => {
+    try {
+      return readlinkSync(join(directory, fd)).endsWith(`/${name}`);
+    } catch {
+      // It was closed meanwhile.
+      return false;
+    }
+  }).length;
+}
+
 test("a hub with a token shows the page to all, and the images to those who log in", async () => {
   using temp = tempDir();
   const file = join(temp.path, "token");
@@ -152,8 +219,13 @@ test("a hub whose data directory goes while somebody looks says so, and shows it
   await using _ = hub;
   expect((await fetch(`${url}/api/v1/cameras`)).status).toBe(200);
   renameSync(hub.dataDir, `${hub.dataDir}.away`);
-  const [status, text] = await get(`${url}/api/v1/cameras`);
-  expect([status, text.slice(0, 33)]).toEqual([503, "The data directory cannot be read"]);
+  const reason = `The data directory ${hub.dataDir} is not there any more: mount its disk again, or move it back\n`;
+  const told = await answered(
+    async () => await get(`${url}/api/v1/cameras`),
+    ([, text]) => text === reason,
+  );
+  expect(told[0]).toBe(503);
+  expect(await get(`${url}/healthz`)).toEqual(told);
   renameSync(`${hub.dataDir}.away`, hub.dataDir);
   expect((await fetch(`${url}/api/v1/cameras`)).status).toBe(200);
 });

@@ -60,6 +60,32 @@ class Nginx implements AsyncDisposable {
   }
 }
 
+test.skipIf(lacks("proxy"))(
+  "whoever guesses the token through nginx slows down nobody else",
+  async () => {
+    using temp = tempDir();
+    const file = join(temp.path, "token");
+    const token = "0123456789abcdef0123456789abcdef";
+    writeFileSync(file, token, { mode: 0o600 });
+    await using hub = await startHub({ env: { ...WITH_HTTP, IMAGEHUB_HTTP_TOKEN_FILE: file } });
+    await using nginx = new Nginx(httpOf(hub));
+    const ask = async (shown: string, from: string): Promise<number> => {
+      // In 127.0.0.0/8 each is an address of this machine.
+      const command = ["curl", "-s", "-o", "-", "-w", "%{http_code}", "--interface", from];
+      const headers = ["-H", `Authorization: Bearer ${shown}`, "-H", "X-Forwarded-For: 192.0.2.9"];
+      const { stdout } = await Bun.$`${command} ${headers} ${nginx.url}api/v1/days`
+        .nothrow()
+        .quiet();
+      return Number(stdout.toString().slice(-3));
+    };
+    await answered(
+      async () => await ask("wrong", "127.0.0.2"),
+      (status) => status === 429,
+    );
+    expect(await ask(token, "127.0.0.3")).toBe(200);
+  },
+);
+
 test.skipIf(lacks("proxy"))("the page and its API work below a path of nginx", async () => {
   await using hub = await startHub({ env: WITH_HTTP });
   await using sender = new Sender(hub.port);

@@ -82,7 +82,7 @@ function curl(name: string, port: number, ...args: string[]): string {
 
 describe.skipIf(lacks("tls", "python", NATIVE))("HTTP with TLS", () => {
   const [old, next, soon] = ["old", "next", "soon"].map((name) =>
-    makeCertificate(temp.path, name, name === "soon" ? { days: 3 } : {}),
+    makeCertificate(temp.path, name, name === "soon" ? { days: 3, age: 60 } : {}),
   ) as [CertificateFiles, CertificateFiles, CertificateFiles];
   const authority = makeCertificate(temp.path, "authority");
   const issued = makeCertificate(temp.path, "issued", { issuer: authority });

@@ -59,6 +59,20 @@ test.each([
   expect(status({ authorization })).toBe(expected);
 });
 
+test.each([
+  [{ "sec-fetch-mode": "navigate" }, "Basic"],
+  [{ accept: "text/html,image/avif,*/*;q=0.8" }, "Basic"],
+  [{ "sec-fetch-mode": "navigate", authorization: basic("", "wrong") }, "Basic"],
+  [{ "sec-fetch-mode": "cors", accept: "text/html" }, "Bearer"],
+  [{ "sec-fetch-mode": "no-cors", accept: "image/avif,*/*" }, "Bearer"],
+  [{ accept: "*/*" }, "Bearer"],
+  [{}, "Bearer"],
+])("a request with %p is asked for %s", (headers, scheme) => {
+  const refusal = access.refusal(request(headers), false);
+  expect(refusal?.status).toBe(401);
+  expect(refusal?.headers?.["WWW-Authenticate"]).toStartWith(`${scheme} realm="imagehub`);
+});
+
 test("without a token, only this machine's own names are answered, also for what is open", () => {
   access.token = undefined;
   expect(status({ host: "localhost:8556" })).toBeUndefined();
@@ -119,6 +133,26 @@ describe("a login", () => {
     expect(login(TOKEN).status).toBe(200);
     expect(login("nonsense").status).toBe(401);
   });
+});
+
+test.each([
+  ["127.0.0.1", "192.0.2.1", "192.0.2.2"],
+  ["127.0.0.1", "9.9.9.9, 192.0.2.1", "9.9.9.9, 192.0.2.2"],
+  ["::ffff:127.0.0.1", "2001:db8:1::1", "2001:db8:2::1"],
+  ["::1", "nonsense, 192.0.2.1", "nonsense, 192.0.2.2"],
+])("behind a proxy at %s, %s who guesses does not lock out %s", (peer, guesser, other) => {
+  const authorization = `Bearer ${TOKEN}`;
+  for (let times = 0; times < 9; times++)
+    status({ authorization: "Bearer guess", "x-forwarded-for": guesser }, { peer });
+  expect(status({ authorization, "x-forwarded-for": guesser }, { peer })).toBe(429);
+  expect(status({ authorization, "x-forwarded-for": other }, { peer })).toBeUndefined();
+  expect(status({ authorization }, { peer })).toBeUndefined();
+});
+
+test("whoever guesses and is no proxy of this machine has one address, whatever they name", () => {
+  for (let times = 0; times < 9; times++)
+    status({ authorization: "Bearer guess", "x-forwarded-for": `192.0.2.${times}` });
+  expect(status({ authorization: `Bearer ${TOKEN}` })).toBe(429);
 });
 
 test("whoever guesses 10,000 times is let in for few of them", () => {

@@ -4,7 +4,7 @@
  */
 
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { type Answer, plain, type Route } from "../../src/http/answer.ts";
+import { type Answer, partsThatEnd, plain, type Route } from "../../src/http/answer.ts";
 import { HttpServer } from "../../src/http/server.ts";
 import { get } from "../support/hub/http.ts";
 import { RawHttp } from "../support/peers/raw-http.ts";
@@ -21,6 +21,8 @@ let asked = 0;
 /** Parts that were requested, and answers in parts that have ended. */
 let parts = 0;
 let ended = 0;
+/** Answers in parts that have let go of what they held, also if they had not begun. */
+let released = 0;
 
 async function* bytes(count: number, size = 64 * KIB): AsyncGenerator<Uint8Array> {
   try {
@@ -60,6 +62,8 @@ const routes: Readonly<Record<string, Route>> = {
   },
   "/large": () => inParts(large),
   "/parts": () => inParts(bytes(3, 5)),
+  "/held": () => inParts(partsThatEnd(bytes(3, 5), () => released++)),
+  "/sized": () => ({ ...inParts(bytes(3, 5)), length: 15 }),
   "/endless": () => inParts(bytes(Number.POSITIVE_INFINITY)),
   "/events": ({ gone }) => inParts(events(gone)),
   "/breaks": () =>
@@ -217,6 +221,33 @@ describe("an answer in parts", () => {
     expect(old.text).toEndWith(`\r\n\r\n${"ppppp".repeat(3)}`);
     const head = await fetch(`${url}/parts`, { method: "HEAD" });
     expect([head.status, await head.text()]).toEqual([200, ""]);
+  });
+
+  test("whose length is known says it, and needs no chunks", async () => {
+    for (const method of ["GET", "HEAD"]) {
+      const { headers } = await fetch(`${url}/sized`, { method });
+      expect(headers.get("content-length")).toBe("15");
+      expect(headers.get("transfer-encoding")).toBeNull();
+    }
+    expect(await get(`${url}/sized`)).toEqual([200, "ppppp".repeat(3)]);
+  });
+
+  test("that nobody takes lets go of what it holds", async () => {
+    released = 0;
+    const before = ended;
+    expect((await fetch(`${url}/held`, { method: "HEAD" })).status).toBe(200);
+    expect(released).toBe(1);
+    {
+      using stack = new DisposableStack();
+      const others = await oneByOne(PLACES / 2, () => stack.use(new RawHttp(port)));
+      for (const other of others) other.send(ask("/events"));
+      const all = (): boolean => others.every(({ text }) => text.includes("data: one"));
+      expect(await others[0]!.until(all)).toBe(true);
+      expect((await fetch(`${url}/held`)).status).toBe(503);
+    }
+    using last = new RawHttp(port);
+    expect(await last.until(() => ended === before + PLACES / 2)).toBe(true);
+    expect(released).toBe(2);
   });
 
   test("is asked for no more than the peer takes, and ended when the peer goes", async () => {

@@ -1,6 +1,8 @@
 import { afterAll, expect, setDefaultTimeout, test } from "bun:test";
 import { chmodSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { freePort } from "../../scripts/lib/free-port.ts";
+import { Control } from "../../src/http/control.ts";
 import { runCli } from "../support/hub/cli.ts";
 import { type Hub, startHub } from "../support/hub/hub.ts";
 import { linesWith, until } from "../support/hub/output.ts";
@@ -47,6 +49,29 @@ test("a hub whose HTTP port is in use says by whom, and receives all the same", 
   expect(more).toEqual([]);
   await expectServed(hub);
   expect(await hub.stop()).toBe(0);
+});
+
+test("a second time without HTTP is told, though its reason be the same", () => {
+  const told: string[] = [];
+  const tell = (line: string): void => void told.push(line);
+  const port = freePort();
+  const http = { listen: `127.0.0.1:${port}`, token_file: "", tls: { certificate: "", key: "" } };
+  const parts = [{ settings: { http } }, {}, { info: tell, error: tell }] as unknown;
+  const control = new Control(...(parts as ConstructorParameters<typeof Control>));
+  for (let times = 0; times < 2; times++) {
+    const other = Bun.listen({ hostname: "127.0.0.1", port, socket: { data: () => undefined } });
+    control.start();
+    control.close();
+    other.stop(true);
+    control.start();
+    control.close();
+  }
+  expect(told.map((line) => line.slice(0, 19))).toEqual([
+    "Images are received",
+    "Images, health and ",
+    "Images are received",
+    "Images, health and ",
+  ]);
 });
 
 test("a hub whose HTTP address is none of this machine says so, and receives all the same", async () => {

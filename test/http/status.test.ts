@@ -1,5 +1,6 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import type { NodeRow } from "../../src/shared/messages.ts";
+import { statesOf } from "../../src/http/silence.ts";
 import { nodesOf } from "../../src/http/status.ts";
 import { lacks, PARTS, PROGRAMS } from "../../scripts/lib/available.ts";
 import { startHub } from "../support/hub/hub.ts";
@@ -24,6 +25,27 @@ function row(name: string, more: Partial<NodeRow> = {}): NodeRow {
     ...more,
   };
 }
+
+test("statesOf knows a node by what it or its views have sent last", () => {
+  const rows = [
+    row("Barn", { lastSeenMs: 1000 }),
+    row("Barn Door", { lastSeenMs: 61_000 }),
+    row("Gate", { lastSeenMs: 1000 }),
+  ];
+  const nodes = nodesOf(rows, TODAY);
+  const silentAt = (nowMs: number): string[] =>
+    statesOf(nodes, nowMs, 1)
+      .filter(({ silent }) => silent)
+      .map(({ node }) => node);
+  expect(silentAt(61_000)).toEqual([]);
+  expect(silentAt(61_001)).toEqual(["Gate"]);
+  expect(silentAt(121_001)).toEqual(["Barn", "Gate"]);
+  expect(statesOf(nodes, 121_000, 1)[0]).toEqual({
+    node: "Barn",
+    silent: false,
+    last_seen: "1970-01-01T00:01:01.000Z",
+  });
+});
 
 describe("nodesOf", () => {
   test.each<[names: string[], rows: [node: string, view: string][]]>([

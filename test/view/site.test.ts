@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, setDefaultTimeout, spyOn, test } from "bun:test";
 import {
   linkSync,
   mkdirSync,
@@ -6,6 +6,7 @@ import {
   rmSync,
   symlinkSync,
   unlinkSync,
+  utimesSync,
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
@@ -47,6 +48,8 @@ interface Asked {
   readonly type: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly bytes: Buffer;
+  /** What the answer says of it beforehand. */
+  readonly length: number | undefined;
   /** The body as JSON. */
   readonly json: unknown;
 }
@@ -76,9 +79,9 @@ async function ask(
   if (answer.body instanceof Uint8Array) parts.push(answer.body);
   else for await (const part of answer.body) parts.push(part);
   const bytes = Buffer.concat(parts);
-  const { status, type } = answer;
+  const { status, type, length } = answer;
   const json: unknown = type === "application/json" ? JSON.parse(bytes.toString()) : undefined;
-  return { status, type, headers: answer.headers ?? {}, bytes, json };
+  return { status, type, headers: answer.headers ?? {}, bytes, length, json };
 }
 
 const api = (target: string): string => `/api/v1/${target}`;
@@ -245,6 +248,8 @@ describe("an image", () => {
       headers: { "if-none-match": `"x", ${tag}` },
     });
     expect([again.status, again.bytes.length]).toEqual([304, 0]);
+    const any = await ask(api(`days/${DAY}/images/${name}`), { headers: { "if-none-match": "*" } });
+    expect(any.status).toBe(304);
     const saved = await ask(api(`days/${DAY}/images/${name}?download`));
     expect(saved.headers["Content-Disposition"]).toBe(`attachment; filename*=UTF-8''${name}`);
   });
@@ -275,7 +280,8 @@ describe("an image", () => {
 
   test("that is large comes in parts", async () => {
     const name = addImage(directory, DAY, "10:00", "Barn", 1_000_001);
-    expect((await ask(api(`days/${DAY}/images/${name}`))).bytes).toHaveLength(1_000_001);
+    const { bytes, length } = await ask(api(`days/${DAY}/images/${name}`));
+    expect([bytes.length, length]).toEqual([1_000_001, 1_000_001]);
   });
 
   test("has its neighbours of the same camera, and its size", async () => {
@@ -324,6 +330,42 @@ describe("an image", () => {
     expect(bytes.toString()).toStartWith("This file is no picture");
     expect((await ask(api(`days/${DAY}/images/${name}/info`))).json).toMatchObject({ width: null });
   });
+});
+
+test("the latest image of a camera is not sent again while it is the same", async () => {
+  const { today } = site;
+  const name = addPicture("00:00", "Barn", today);
+  const path = `${directory.dateFolder(today)}/${name}`;
+  utimesSync(path, 1e9, 1e9);
+  for (const query of ["", "?width=160"]) {
+    const latest = async (headers: Record<string, string> = {}): Promise<Asked> =>
+      await ask(api(`latest/Barn.jpg${query}`), { headers });
+    const { status, headers } = await latest();
+    expect(status).toBe(200);
+    const modified = headers["Last-Modified"]!;
+    expect(modified).toBe("Sun, 09 Sep 2001 01:46:40 GMT");
+    const tag = headers["ETag"]!;
+    expect((await latest({ "if-none-match": tag })).status).toBe(304);
+    expect((await latest({ "if-none-match": "*" })).status).toBe(304);
+    expect((await latest({ "if-modified-since": modified })).status).toBe(304);
+    expect((await latest({ "if-none-match": '"x"', "if-modified-since": modified })).status).toBe(
+      200,
+    );
+    // That was of an image that has been deleted.
+    const later = new Date(1e12 + 60_000).toUTCString();
+    expect((await latest({ "if-modified-since": later })).status).toBe(200);
+  }
+  const tags = ["", "?width=160", "?width=320"].map(
+    async (query) => (await ask(api(`latest/Barn.jpg${query}`))).headers["ETag"],
+  );
+  expect(new Set(await Promise.all(tags)).size).toBe(3);
+  // Another one may come within this second.
+  const now = new Date();
+  utimesSync(path, now, now);
+  const clock = spyOn(Date, "now").mockReturnValue(now.getTime());
+  const { headers } = await ask(api("latest/Barn.jpg"));
+  clock.mockRestore();
+  expect(headers["Last-Modified"]).toBe(new Date(now.getTime() - 1000).toUTCString());
 });
 
 test("the latest image of a camera, and all cameras", async () => {
@@ -437,7 +479,7 @@ describe("a ZIP", () => {
   test("has the images of a camera and a time", async () => {
     const [, name = ""] = fill();
     const { bytes, headers } = await ask(api(`zip?date=${DAY}&camera=Gate&to=10:01`));
-    expect(headers["Content-Disposition"]).toBe(`attachment; filename="${DAY}.zip"`);
+    expect(headers["Content-Disposition"]).toBe(`attachment; filename="imagehub-${DAY}.zip"`);
     expect(list(bytes)).toContain(`${DAY}/${name}`);
     expect(list(bytes).split("\n")).toHaveLength(3);
   });
@@ -465,6 +507,19 @@ describe("a ZIP", () => {
       expect(list(bytes)).not.toContain(first);
     }
   });
+});
+
+test("a ZIP has each image once, and there is none without images", async () => {
+  const [first = "", second = ""] = fill();
+  const zip = async (names: string[]): Promise<Asked> =>
+    await ask(api("zip"), {
+      method: "POST",
+      body: JSON.stringify({ images: names.map((name) => [DAY, name]) }),
+    });
+  expect(list((await zip([first, second, first])).bytes).split("\n")).toHaveLength(4);
+  unlinkSync(`${directory.dateFolder(DAY)}/${first}`);
+  expect((await zip([first])).status).toBe(404);
+  expect((await ask(api(`zip?date=${DAY}&from=13:00&to=14:00`))).status).toBe(404);
 });
 
 test("images are protected, and no longer", async () => {
@@ -511,6 +566,8 @@ describe("a hostile request", () => {
     ["a time that is none", `days/${DAY}/images?from=25:99`, 400],
     ["a width that is none", `days/${DAY}/thumbnails/x?width=9`, 400],
     ["a curve of a century", "series?from=1921-01-01&to=2021-01-01", 400],
+    ["a date that no calendar has", "events?from=2026-99-01", 400],
+    ["a date that is none", "events?to=today", 400],
     ["a cursor that is none", "events?before=../../x.1", 400],
     ["a part of the page that is a path", "../../assets/..%2f..%2fpackage.json", 404],
     ["another method", `days`, 405],

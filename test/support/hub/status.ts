@@ -53,6 +53,7 @@ export function statusAt(time: string): Status {
       problem: null,
     },
     notices: ["The disk will be full in 6 days at this week's rate; see keep.min_free"],
+    send_command: null,
     nodes: [
       {
         ...node,

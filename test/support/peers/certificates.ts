@@ -5,7 +5,7 @@
  */
 
 import { writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 
 /** The files of a certificate, named as the settings of `http.tls`. */
 export interface CertificateFiles {
@@ -16,12 +16,17 @@ export interface CertificateFiles {
 /**
  * Makes a certificate for `NAME.example`.
  *
- * @param options days until it expires, if negative since it has; and who issues it, default itself
+ * @param options days until it expires, if negative since it has; days since it began; and who
+ * issues it, default itself, which is all that there is for one that began before
  */
 export function makeCertificate(
   dir: string,
   name: string,
-  { days = 90, issuer }: { readonly days?: number; readonly issuer?: CertificateFiles } = {},
+  {
+    days = 90,
+    age = 0,
+    issuer,
+  }: { readonly days?: number; readonly age?: number; readonly issuer?: CertificateFiles } = {},
 ): CertificateFiles {
   const place = (kind: string): string => join(dir, `${name}.${kind}`);
   const [certificate, key, request, names] = ["pem", "key", "csr", "ext"].map(place) as [
@@ -33,6 +38,10 @@ export function makeCertificate(
   const curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
   openssl(["req", ...curve, "-keyout", key, "-out", request, "-subj", `/CN=${name}`]);
   writeFileSync(names, `subjectAltName=DNS:${name}.example`);
+  if (age > 0) {
+    issueEarlier({ certificate, key }, request, names, [-age, days]);
+    return { certificate, key };
+  }
   const by =
     issuer === undefined
       ? ["-signkey", key]
@@ -44,6 +53,33 @@ export function makeCertificate(
     ),
   );
   return { certificate, key };
+}
+
+/** The only command of openssl 3.0 that can choose when a certificate begins is that of issuers. */
+function issueEarlier(
+  { certificate, key }: CertificateFiles,
+  request: string,
+  names: string,
+  ends: readonly number[],
+): void {
+  const [config, database, serial] = ["ca", "index", "serial"].map((kind) => `${key}.${kind}`);
+  writeFileSync(database!, "");
+  writeFileSync(serial!, "01");
+  writeFileSync(
+    config!,
+    `[ca]\ndefault_ca=it\n[it]\nnew_certs_dir=${dirname(key)}\ndatabase=${database}\n` +
+      `serial=${serial}\ndefault_md=sha256\npolicy=any\n[any]\ncommonName=supplied\n`,
+  );
+  const [start = "", end = ""] = ends.map((days) => {
+    const time = new Date(Date.now() + days * 86_400_000).toISOString();
+    return `${time.slice(0, 19).replaceAll(/[-:T]/g, "")}Z`;
+  });
+  openssl(
+    ["ca", "-config", config!, "-batch", "-selfsign", "-keyfile", key, "-in", request].concat(
+      ["-extfile", names, "-out", certificate, "-notext"],
+      ["-startdate", start, "-enddate", end],
+    ),
+  );
 }
 
 function openssl(args: readonly string[]): void {
