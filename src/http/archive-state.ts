@@ -15,18 +15,22 @@ export class ArchiveState {
   /** Files and bytes that were copied since the start. */
   files = 0;
   bytes = 0;
-  /** When a round last ended without a problem, in milliseconds since 1970; undefined if never. */
+  /**
+   * When a round last ended without a problem, in milliseconds since 1970; undefined if that is not
+   * known. Of one before the start of the hub, it is known to within an hour.
+   */
   lastGoodMs: number | undefined;
   private problems: readonly string[] = [];
   private readonly startedMs = Date.now();
   readonly watch = new RoundWatch();
 
   /** Takes in the outcome of a round. */
-  add({ files, bytes, problems, isStopped }: ArchiveRound): void {
+  add({ files, bytes, problems, isStopped, lastGoodMs }: ArchiveRound): void {
     this.files += files;
     this.bytes += bytes;
     this.problems = problems;
     if (problems.length === 0 && !isStopped) this.lastGoodMs = Date.now();
+    this.lastGoodMs ??= lastGoodMs;
   }
 
   /** What is wrong, with its age; undefined if nothing is. */

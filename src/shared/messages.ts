@@ -91,6 +91,11 @@ export interface ArchiveRound {
   readonly isStopped: boolean;
   /** That the archive was taken over from another name, as a message; undefined if it was not. */
   readonly takenOver?: string | undefined;
+  /**
+   * If it did not end well: when one last did, to within an hour, in milliseconds since 1970;
+   * undefined if that is not known.
+   */
+  readonly lastGoodMs?: number | undefined;
 }
 
 /** A line for the log. */

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { lastSuccess, noteSuccess } from "../archive/last-success.ts";
 import { archiveDays } from "../archive/round.ts";
 import { UnchangedDays } from "../archive/unchanged.ts";
 import { messageOf } from "../errors.ts";
@@ -49,7 +50,7 @@ async function doRound({ settings, shared }: ThreadStart): Promise<ArchiveRound 
     check();
     using lock = WorkLock.tryToTake(directory, "archive");
     if (lock === undefined) return undefined;
-    return await archiveDays(settings.archive, directory, {
+    const round = await archiveDays(settings.archive, directory, {
       today: calendar.local(calendar.now()).date,
       log,
       unchanged: (unchanged ??= new UnchangedDays(directory)),
@@ -57,6 +58,9 @@ async function doRound({ settings, shared }: ThreadStart): Promise<ArchiveRound 
       check,
       onProgress: tellOfLife,
     });
+    if (round.problems.length > 0) return { ...round, lastGoodMs: lastSuccess(directory) };
+    if (!round.isStopped) noteSuccess(directory, Date.now());
+    return round;
   } catch (error) {
     const problem = `Cannot archive: ${messageOf(error)}`;
     log.warn(problem);

@@ -13,6 +13,7 @@ import {
   renameSync,
   statfsSync,
   symlinkSync,
+  writeFileSync,
 } from "node:fs";
 import { freePort } from "../../scripts/lib/free-port.ts";
 import { daysAfter } from "../../src/protocol/calendar.ts";
@@ -249,6 +250,9 @@ describe.skipIf(lacksMount())("a hub with an archive", () => {
     using disk = new LoopDisk({ bytes: 64 * 2 ** 20 });
     const directory = dataDirectory(`${home.path}/imagehub_data`);
     const dates = fillDays(directory, today(), 5, 4, 1000);
+    mkdirSync(directory.own);
+    const threeDaysAgo = new Date(Date.now() - 3 * 86_400_000).toISOString();
+    writeFileSync(`${directory.own}/archive-success`, `${threeDaysAgo}\n`);
     disk.unmount();
     await using hub = await startHub({
       dir: home.path,
@@ -262,7 +266,7 @@ describe.skipIf(lacksMount())("a hub with an archive", () => {
     );
     expect(withoutDisk.notices.join("\n")).toContain("must be archived first");
     expect(withoutDisk.notices.join("\n")).toContain(
-      "The archive has not been up to date since the hub started",
+      "The archive has not been up to date for 3 days: ",
     );
     expect(readdirSync(disk.path)).toEqual([]);
     expect(datesOf(directory)).toEqual(dates);

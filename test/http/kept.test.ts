@@ -94,7 +94,10 @@ test("ArchiveState says what is wrong with the archive, until a round ends well"
   expect(state.lastGoodMs).toBeUndefined();
   state.add({ ...round, isStopped: true });
   expect(state.lastGoodMs).toBeUndefined();
+  const lastGoodMs = Date.now() - 3 * 86_400_000;
+  state.add({ ...round, problems: ["It is not mounted"], lastGoodMs });
+  expect(state.problem).toBe("The archive has not been up to date for 3 days: It is not mounted");
   state.add(round);
-  expect(state).toMatchObject({ problem: undefined, files: 3, bytes: 30 });
+  expect(state).toMatchObject({ problem: undefined, files: 4, bytes: 40 });
   expect(state.lastGoodMs).toBeGreaterThan(0);
 });
