@@ -303,20 +303,27 @@ describe("a hub whose fast path ends", () => {
       await using hub = await FaultyHub.start({ writers: 1 });
       using camera = peer(hub);
       using other = peer(hub);
-      for (let round = 1; round <= 2; round++) {
+      const ends = (thread: string): number =>
+        linesWith(hub, `${thread} has ended and is replaced`).length;
+      let rounds = 0;
+      while (ends("The fast path") < 2) {
+        const before = ends("The fast path") + ends("A writer");
         await untilFast(hub, camera);
         sendImage(camera, `Barn ${fault}`);
         expect(camera.receive()).toEqual(FAILED);
         // The receiver serves meanwhile.
         sendImage(other, "Good");
         expect(other.receive()).toEqual(["OK"]);
-        const line = "The fast path has ended and is replaced hadInHand=true";
-        await until(hub, () => linesWith(hub, line).length === round);
+        rounds++;
+        // On a busy machine the receiver may take over just then, and the writer has it in hand.
+        await until(hub, () => ends("The fast path") + ends("A writer") > before);
       }
       await untilFast(hub, camera);
       expect(await hub.stop()).toBe(0);
-      expect(hub.imageNodes()).toEqual(["Good", "Good"]);
-      expect(linesWith(hub, "A writer has ended")).toEqual([]);
+      expect(hub.imageNodes()).toEqual(Array.from({ length: rounds }, () => "Good"));
+      expect(linesWith(hub, "The fast path has ended and is replaced hadInHand=true")).toHaveLength(
+        2,
+      );
     },
   );
 
