@@ -12,17 +12,18 @@
 
 import { existsSync, mkdirSync, readdirSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { parseArgs } from "node:util";
 import { Summaries } from "../src/catalog/summary.ts";
 import { defaultSettings } from "../src/config/schema.ts";
-import { Calendar, daysAfter, systemClock } from "../src/protocol/calendar.ts";
+import { daysAfter } from "../src/protocol/calendar.ts";
 import { countHoldings } from "../src/keep/holdings.ts";
 import { plan } from "../src/keep/plan.ts";
 import { Rules } from "../src/keep/rules.ts";
 import { imageFileName } from "../src/protocol/names.ts";
 import { DataDirectory } from "../src/store/data-directory.ts";
 import { cameras, reportGoals, startBeside } from "./bench/beside.ts";
+import { dateFolder } from "./bench/candidates.ts";
 import { compile } from "./bench/compile.ts";
 import { CAMERAS, makeDay } from "./bench/day.ts";
 import { decimals, milliseconds } from "./bench/format.ts";
@@ -94,12 +95,15 @@ function decide(folder: string): number {
 /** The first round begins a moment after the start. */
 const FIRST_ROUND_MS = 3000;
 
-/** Adds an image of today that takes nothing: more than half of all would wait for a person. */
+/**
+ * Adds an image of yesterday that takes nothing: more than half of all would wait for a person, and
+ * by yesterday a hub that has just begun knows that its clock is right.
+ */
 function holdMore(directory: DataDirectory, bytes: number): void {
-  const calendar = new Calendar(systemClock);
-  const time = calendar.local(calendar.now());
-  mkdirSync(directory.dateFolder(time.date), { recursive: true });
-  const path = join(directory.dateFolder(time.date), imageFileName("Large", time, 0, ".jpg"));
+  const date = daysAfter(basename(dateFolder(directory.path)), -1);
+  mkdirSync(directory.dateFolder(date), { recursive: true });
+  const time = { date, hour: "00", minute: "00", second: "00" };
+  const path = join(directory.dateFolder(date), imageFileName("Large", time, 0, ".jpg"));
   writeFileSync(path, "");
   truncateSync(path, bytes);
 }
