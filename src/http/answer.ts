@@ -69,8 +69,8 @@ export function partsThatEnd(
 }
 
 /** Ends the parts of an answer that nobody takes. */
-export async function dropParts({ body }: Answer): Promise<void> {
-  if (!(body instanceof Uint8Array)) await body[Symbol.asyncIterator]().return?.();
+export async function dropParts(parts: AsyncIterable<Uint8Array>): Promise<void> {
+  await parts[Symbol.asyncIterator]().return?.();
 }
 
 /** An answer in JSON. */

@@ -206,11 +206,11 @@ export class Connection {
     const answer = await this.office.answer(next);
     if (answer.body instanceof Uint8Array) return await this.hand(answer, next);
     if (next.method === "HEAD" || this.gone.signal.aborted) {
-      await dropParts(answer);
+      await dropParts(answer.body);
       return await this.hand(answer, next);
     }
     if (!this.office.beginParts()) {
-      await dropParts(answer);
+      await dropParts(answer.body);
       return await this.hand(plain(503, "Too many long answers are under way"), next);
     }
     this.isInParts = true;
@@ -228,7 +228,7 @@ export class Connection {
     const inChunks = request?.knowsChunks === true && length === undefined;
     const head = headOf(answer, this.endsWith(request), inChunks);
     if (request?.method === "HEAD") await this.send(head);
-    else if (!(body instanceof Uint8Array)) await this.sendParts(head, answer, body, inChunks);
+    else if (!(body instanceof Uint8Array)) await this.sendParts(head, body, inChunks);
     else if (body.length <= ONE_PIECE_BYTES_MAX) await this.send(Buffer.concat([head, body]));
     else if (await this.send(head)) await this.send(body);
   }
@@ -243,11 +243,10 @@ export class Connection {
 
   private async sendParts(
     head: Uint8Array,
-    answer: Answer,
     parts: AsyncIterable<Uint8Array>,
     inChunks: boolean,
   ): Promise<void> {
-    if (!(await this.send(head))) return await dropParts(answer);
+    if (!(await this.send(head))) return await dropParts(parts);
     for await (const part of parts) {
       // An empty chunk would end the answer.
       if (part.length === 0) continue;

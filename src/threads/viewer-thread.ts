@@ -72,7 +72,7 @@ async function answer({ id, request }: ToViewer & { readonly type: "ask" }): Pro
     post({ type: "answer", id, status, contentType, headers, length, body }, body);
     end(id);
   } else if (current === undefined) {
-    await dropParts(made);
+    await dropParts(body);
   } else {
     current.parts = body[Symbol.asyncIterator]();
     post({ type: "answer", id, status, contentType, headers, length, body: undefined });

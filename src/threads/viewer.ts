@@ -103,8 +103,13 @@ export class Viewer {
     if (message.type === "answer") {
       const { status, contentType: type, headers, body, length } = message;
       if (body !== undefined) this.waiting.delete(id);
-      const parts = partsThatEnd(this.partsOf(id, waiting), () => this.giveUp(id));
-      waiting.answer?.({ status, type, headers, length, body: body ?? parts });
+      waiting.answer?.({
+        status,
+        type,
+        headers,
+        length,
+        body: body ?? partsThatEnd(this.partsOf(id, waiting), () => this.giveUp(id)),
+      });
       waiting.answer = undefined;
     } else if (message.type === "part") waiting.part?.resolve(message.bytes);
     else this.break(id, message.reason);
