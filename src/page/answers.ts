@@ -54,6 +54,12 @@ export interface LiveImage {
   readonly time: string;
 }
 
+/** A node that has just fallen silent, or speaks again. */
+export interface LiveNode {
+  readonly node: string;
+  readonly silent: boolean;
+}
+
 /** A day in the list of days. */
 export interface DaySummary {
   readonly date: string;
@@ -135,6 +141,5 @@ export interface Status {
     readonly node: string;
     readonly view: string;
     readonly last_seen: string;
-    readonly last_heartbeat: string | null;
   }[];
 }

@@ -113,8 +113,13 @@ export interface Answer<T> {
  *
  * @param path undefined to ask nothing
  * @param everyMs asks again so often, while somebody looks
+ * @param change asks again when this is another
  */
-export function useAnswer<T>(path: string | undefined, everyMs?: number): Answer<T> {
+export function useAnswer<T>(
+  path: string | undefined,
+  everyMs?: number,
+  change?: number,
+): Answer<T> {
   const [state, setState] = useState<{ path: string; answer: Answer<T> }>();
   const round = generation.value;
   useEffect(() => {
@@ -135,7 +140,7 @@ export function useAnswer<T>(path: string | undefined, everyMs?: number): Answer
       abort.abort();
       clearInterval(timer);
     };
-  }, [path, round, everyMs]);
+  }, [path, round, everyMs, change]);
   return state !== undefined && state.path === path ? state.answer : {};
 }
 

@@ -1,18 +1,21 @@
 /**
- * What the hub tells by itself: images and events as they arrive, and its health.
+ * What the hub tells by itself: images and events as they arrive, which nodes fall silent, and its
+ * health.
  *
  * @module
  */
 
 import { signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import type { HubEvent, LiveImage } from "./answers.ts";
+import type { HubEvent, LiveImage, LiveNode } from "./answers.ts";
 import { askDays, generation, trouble } from "./hub.ts";
 
 /** What has arrived since the last one, in order. */
 export interface Arrivals {
   images: LiveImage[];
   events: HubEvent[];
+  /** Nodes that have fallen silent, or speak again. */
+  nodes: LiveNode[];
 }
 
 /** The hub's health, as it tells it; undefined until it has. */
@@ -43,7 +46,7 @@ const beganMs = performance.now();
 export const crowded = signal(false);
 
 const listeners = new Set<(arrivals: Arrivals) => void>();
-let waiting: Arrivals = { images: [], events: [] };
+let waiting: Arrivals = nothing();
 let timer: ReturnType<typeof setTimeout> | undefined;
 let calmUntil = 0;
 let source: EventSource | undefined;
@@ -52,6 +55,10 @@ let lastId = "";
 let again: ReturnType<typeof setTimeout> | undefined;
 /** How often in a row a hub that is well has refused the stream. */
 let refusals = 0;
+
+function nothing(): Arrivals {
+  return { images: [], events: [], nodes: [] };
+}
 
 /** Calls a function with what arrives while the component is there. */
 export function useArrivals(listener: (arrivals: Arrivals) => void): void {
@@ -65,7 +72,7 @@ function deliver(): void {
   timer = undefined;
   calmUntil = performance.now() + CALM_MS;
   const arrivals = waiting;
-  waiting = { images: [], events: [] };
+  waiting = nothing();
   for (const listener of listeners) listener(arrivals);
 }
 
@@ -77,6 +84,7 @@ function receive({ type, data, lastEventId }: MessageEvent<string>): void {
   else if (type === "lost") generation.value++;
   else {
     if (type === "image") waiting.images.push(value as LiveImage);
+    else if (type === "camera") waiting.nodes.push(value as LiveNode);
     else waiting.events.push(value as HubEvent);
     timer ??= setTimeout(deliver, Math.max(0, calmUntil - performance.now()));
   }
@@ -86,7 +94,7 @@ function open(): void {
   if (source !== undefined) return;
   const after = lastId === "" ? "" : `?after=${encodeURIComponent(lastId)}`;
   source = new EventSource(new URL(`api/v1/live${after}`, document.baseURI));
-  for (const type of ["start", "image", "event", "hub", "lost"])
+  for (const type of ["start", "image", "event", "hub", "camera", "lost"])
     source.addEventListener(type, receive);
   source.addEventListener("open", () => {
     refusals = 0;

@@ -5,7 +5,7 @@
  */
 
 import { useSignal } from "@preact/signals";
-import { useEffect } from "preact/hooks";
+import { useEffect, useMemo } from "preact/hooks";
 import { href } from "./address.ts";
 import { counted, grouped } from "./amounts.ts";
 import type { Camera, LiveImage, Status } from "./answers.ts";
@@ -18,15 +18,21 @@ import { health, useArrivals } from "./live.ts";
 import { Notices } from "./notices.tsx";
 import { clockTime, instant, shortDate, span } from "./time.ts";
 
-/** How often to ask which nodes are silent. */
-const STATUS_MS = 30_000;
+/**
+ * The hub tells what changes. It is asked nevertheless, but seldom: a stream whose link is dead looks
+ * as one that has nothing to tell.
+ */
+const STATUS_MS = 60_000;
 
 const LATEST_EVENTS = 12;
+
+/** A status, and the hub's clock when it came. */
+type AskedStatus = Status & { readonly asked: number };
 
 /** A tile for each camera, and the latest events. */
 export function Now() {
   const cameras = useCameras();
-  const status = useAnswer<Status>("api/status", STATUS_MS).data;
+  const status = useStatus();
   const events = useDayEvents(today.value);
   if (cameras === undefined) return <Skeleton />;
   if (cameras.length === 0) return <Empty port={status?.settings.port ?? 5555} />;
@@ -39,7 +45,7 @@ export function Now() {
           <Tile
             key={camera.name}
             camera={camera}
-            silence={status === undefined ? "" : silenceOf(camera, status)}
+            status={status}
             events={events.filter((event) => isFrom(event, camera.name))}
           />
         ))}
@@ -47,6 +53,16 @@ export function Now() {
       <LatestEvents events={events} />
     </div>
   );
+}
+
+/** The status of the hub, asked anew when a node falls silent or speaks again. */
+function useStatus(): AskedStatus | undefined {
+  const turns = useSignal(0);
+  useArrivals(({ nodes }) => {
+    if (nodes.length > 0) turns.value++;
+  });
+  const { data } = useAnswer<Status>("api/status", STATUS_MS, turns.value);
+  return useMemo(() => data && { ...data, asked: now.peek() }, [data]);
 }
 
 /** The cameras, with the images that have arrived since they were asked for. */
@@ -81,32 +97,38 @@ function after(camera: Camera | undefined, { date, name, time, ...image }: LiveI
   return { name: image.camera, latest: { date, name, time }, imagesToday };
 }
 
-/** Why a camera counts as silent; empty if it does not. */
-function silenceOf({ name, latest }: Camera, { nodes, settings, time }: Status): string {
+/** Says that a camera counts as silent; undefined if it does not. */
+function silenceOf({ name, latest }: Camera, { nodes, settings, time, asked }: AskedStatus) {
   const row = nodes.find(
     ({ node, view }) => `${node} ${view}`.trim().replaceAll(/\s/gu, "-") === name,
   );
   if (row === undefined)
     // The hub has not heard from it since its own start.
-    return latest.date < today.value ? `nothing since ${shortDate(latest.date)}` : "";
-  const heard = [row.last_seen, row.last_heartbeat ?? ""].toSorted().at(-1)!;
-  const silentMs = Date.parse(time) - Date.parse(heard);
-  return silentMs > settings.patience * 60_000 ? `silent for ${span(silentMs)}` : "";
+    return latest.date < today.value ? <>nothing since {shortDate(latest.date)}</> : undefined;
+  // Each of its views shows that a node is there.
+  const heard = nodes.filter(({ node }) => node === row.node).map((each) => each.last_seen);
+  const silentMs = Date.parse(time) - Date.parse(heard.toSorted().at(-1)!);
+  // It may have sent an image since the hub was asked.
+  const isSilent =
+    silentMs > settings.patience * 60_000 && instant(latest.date, latest.time) < asked;
+  return isSilent ? <Silence since={asked - silentMs} /> : undefined;
 }
 
 interface TileProps {
   readonly camera: Camera;
-  readonly silence: string;
+  readonly status: AskedStatus | undefined;
   readonly events: readonly DayEvent[];
 }
 
 /** So wide is a tile at most, in CSS pixels. */
 const TILE = 480;
 
-function Tile({ camera: { name, latest, imagesToday }, silence, events }: TileProps) {
+function Tile({ camera, status, events }: TileProps) {
+  const { name, latest, imagesToday } = camera;
+  const silence = status && silenceOf(camera, status);
   const event = events.at(-1);
   return (
-    <div class={silence === "" ? "tile" : "tile silent"}>
+    <div class={silence === undefined ? "tile" : "tile silent"}>
       <div class="picture">
         <img
           // A picture that cannot be read leaves its place empty.
@@ -118,7 +140,7 @@ function Tile({ camera: { name, latest, imagesToday }, silence, events }: TilePr
           width={640}
           height={480}
         />
-        {silence !== "" && <p class="flag">{silence}</p>}
+        {silence !== undefined && <p class="flag">{silence}</p>}
       </div>
       <div class="tile-text">
         <h2>
@@ -139,6 +161,11 @@ function Tile({ camera: { name, latest, imagesToday }, silence, events }: TilePr
       </div>
     </div>
   );
+}
+
+/** How long a camera has been silent. @param since an instant of the hub's clock */
+function Silence({ since }: { readonly since: number }) {
+  return <>silent for {span(now.value - since)}</>;
 }
 
 /** How long ago a time was. Only this text changes each second, not its tile. */

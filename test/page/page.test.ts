@@ -55,6 +55,29 @@ describe.skipIf(lacks("browser", "python"))("the page", () => {
     expect(problems).toEqual([]);
   });
 
+  test("marks a silent camera, and one that is back, as soon as the hub tells it", async () => {
+    await using hub = await startHub({ env: WITH_HTTP, settings: { hub: { patience: 0.1 } } });
+    await using sender = new Sender(hub.port);
+    await sender.jpg("Barn Left|jpg|moving", { file: BARN });
+    await sender.event("Barn|Temp|76 F");
+    await using viewer = await Viewer.open(httpOf(hub));
+    const { page } = viewer;
+    // Nothing is asked from time to time.
+    await page.addInitScript("setInterval = () => 0");
+    await page.reload();
+    const tile = page.locator(".tile", { hasText: "Barn-Left" });
+    await tile.getByText("1 image today").waitFor();
+    await tile.getByText(/^silent for/).waitFor();
+    const silent = page.locator(".tile.silent");
+    // A word of another of its views is enough.
+    await sender.event("Barn|Temp|77 F");
+    await silent.waitFor({ state: "detached" });
+    await silent.waitFor();
+    await sender.jpg("Barn Left|jpg|moving", { file: BARN });
+    await silent.waitFor({ state: "detached" });
+    expect(await tile.getByText("2 images today").count()).toBe(1);
+  });
+
   test("goes to yesterday 14:00 at the gate in three clicks, and to a typed time", async () => {
     const { hub, url, date } = await hubOfYesterday();
     await using _ = hub;
