@@ -11,15 +11,24 @@ import { askDays, noteFailure } from "./hub.ts";
 
 const TOO_MANY = "Too many wrong tokens.";
 
+/** How often the seconds are counted. Once a second would show some for longer than others. */
+const COUNT_MS = 100;
+
 /** Asks for the token, and goes on where the page was. */
 export function Login() {
   const problem = useSignal("");
   const busy = useSignal(false);
+  /** When the hub looks at a token again, by `performance.now()`. */
+  const until = useSignal(0);
   const waitS = useSignal(0);
   useEffect(() => {
-    const timer = setInterval(() => (waitS.value = Math.max(0, waitS.value - 1)), 1000);
+    const count = (): void => {
+      waitS.value = Math.max(0, Math.ceil((until.value - performance.now()) / 1000));
+    };
+    count();
+    const timer = setInterval(count, COUNT_MS);
     return () => clearInterval(timer);
-  }, []);
+  }, [until.value]);
   async function submit(event: SubmitEvent): Promise<void> {
     event.preventDefault();
     const form = event.currentTarget as HTMLFormElement;
@@ -30,7 +39,7 @@ export function Login() {
       await askDays();
     } catch (error) {
       problem.value = explained(error);
-      waitS.value = error instanceof ApiError ? error.retryAfter : 0;
+      if (error instanceof ApiError) until.value = performance.now() + error.retryAfter * 1000;
       form.querySelector("input")?.select();
     } finally {
       busy.value = false;
@@ -59,7 +68,7 @@ export function Login() {
             {waitS.value > 0 ? `Try again in ${waitS.value} s.` : "You may try again now."}
           </p>
         )}
-        <button class="primary" disabled={busy}>
+        <button class="primary" disabled={busy.value || waitS.value > 0}>
           Show the images
         </button>
         <p class="hint">

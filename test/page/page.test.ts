@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { freePort } from "../../scripts/lib/free-port.ts";
 import { BARN, FIXTURES } from "../e2e/stored.ts";
 import { type Hub, startHub } from "../support/hub/hub.ts";
-import { httpOf, WITH_HTTP } from "../support/hub/http.ts";
+import { answered, httpOf, WITH_HTTP } from "../support/hub/http.ts";
 import { tempDir } from "../support/machine/temp.ts";
 import { Sender } from "../support/peers/sender.ts";
 import { lacks } from "../../scripts/lib/available.ts";
@@ -273,6 +273,66 @@ describe.skipIf(lacks("browser", "python"))("the page", () => {
     await page.keyboard.press("Enter");
     await page.getByText("No images yet").waitFor();
     expect(page.url()).toEndWith("#/calendar");
+  });
+
+  test("counts down after many wrong tokens, and takes the right one at the end of it", async () => {
+    using temp = tempDir();
+    const file = join(temp.path, "token");
+    writeFileSync(file, `${TOKEN}\n`, { mode: 0o600 });
+    await using hub = await startHub({ env: { ...WITH_HTTP, IMAGEHUB_HTTP_TOKEN_FILE: file } });
+    await using viewer = await Viewer.open(httpOf(hub));
+    const { page } = viewer;
+    const field = page.getByLabel("Token");
+    const wait = page.getByText(/^Try again in \d+ s\.$/);
+    await field.fill("nonsense");
+    // Each wrong one that the hub looks at makes the next wait longer.
+    for (let wrong = 0; wrong < 20 && (await wait.count()) === 0; wrong++) {
+      const answer = page.waitForResponse("**/login");
+      await page.keyboard.press("Enter");
+      await (await answer).finished();
+      await page.locator("button:not([disabled])").or(wait).waitFor();
+    }
+    await page.getByText("Too many wrong tokens.").waitFor();
+    expect(await viewer.axe()).toEqual([]);
+    await field.fill(TOKEN);
+    await page.getByText("You may try again now.").waitFor();
+    await page.keyboard.press("Enter");
+    await page.getByText("No images yet").waitFor();
+  });
+
+  test("keeps what is chosen while somebody logs in again", async () => {
+    using temp = tempDir();
+    const file = join(temp.path, "token");
+    writeFileSync(file, `${TOKEN}\n`, { mode: 0o600 });
+    await using hub = await startHub({ env: { ...WITH_HTTP, IMAGEHUB_HTTP_TOKEN_FILE: file } });
+    const date = yesterdayOf(hub);
+    fillHour(hub, GATE, "Gate", date, 14);
+    await using viewer = await Viewer.open(httpOf(hub), `#/day/${date}?camera=Gate`);
+    const { page } = viewer;
+    const logIn = async (token: string): Promise<void> => {
+      await page.getByLabel("Token").fill(token);
+      await page.keyboard.press("Enter");
+    };
+    await logIn(TOKEN);
+    await page.getByRole("button", { name: "Select" }).click();
+    await page.getByRole("checkbox", { name: "14:02:00" }).click();
+    await page.getByRole("checkbox", { name: "14:05:00" }).click({ modifiers: ["Shift"] });
+    for (const [token, button, done] of [
+      [TOKEN.toUpperCase(), "ZIP", "4 images saved."],
+      [`${TOKEN}0`, "Protect", "4 images protected: no rule deletes them."],
+    ] as const) {
+      writeFileSync(file, `${token}\n`);
+      process.kill(hub.pid, "SIGHUP");
+      await answered(
+        async () => await page.evaluate("fetch('api/v1/days').then(({ status }) => status)"),
+        (status) => status === 401,
+      );
+      await page.getByRole("button", { name: button, exact: true }).click();
+      await logIn(token);
+      await page.getByText("4 images chosen").waitFor();
+      await page.getByRole("button", { name: button, exact: true }).click();
+      await page.getByText(done).waitFor();
+    }
   });
 
   const looks: Look[] = [{}, { isDark: true }, { isPhone: true }, { isPhone: true, isDark: true }];
