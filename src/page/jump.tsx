@@ -1,38 +1,25 @@
 /**
- * Goes to an hour of any day: open this, click the hour. Or type the time, and click the day.
+ * Goes to an hour of any day: open this, click the hour; of an hour with many images, the minutes.
+ * Or type the time, and click the day.
  *
  * @module
  */
 
-import { type Signal, signal, useSignal } from "@preact/signals";
-import { useEffect, useRef } from "preact/hooks";
-import { address, go, href } from "./address.ts";
+import { signal, useSignal } from "@preact/signals";
+import { useEffect, useMemo, useRef } from "preact/hooks";
+import { address, go } from "./address.ts";
 import { CameraChips } from "./camera-chips.tsx";
-import { days, now, today } from "./hub.ts";
+import { HourCounts } from "./hour-counts.ts";
+import { dayLink, Hours, isToCome, type Wish } from "./hours.tsx";
+import { days, today } from "./hub.ts";
 import { Icon } from "./icons.tsx";
-import { clockTime, dayName, isDate, minuteOfDay, TYPE_A_TIME, typedTime } from "./time.ts";
+import { isDate, TYPE_A_TIME, typedTime } from "./time.ts";
 
 /** Whether the dialog is open. */
 export const jumping = signal(false);
 
 /** Days that are shown at first, and that are added each time the end is seen. */
 const DAYS = 14;
-
-const HOURS = Array.from({ length: 24 }, (_, hour) => String(hour).padStart(2, "0"));
-
-/** What is chosen and typed in the dialog. All links of it lead there. */
-interface Wish {
-  /** All, if there are none. */
-  readonly cameras: Signal<readonly string[]>;
-  readonly time: Signal<string>;
-}
-
-/** A link to a day, at the typed time. @param hour instead of the typed one */
-function dayLink(date: string, { cameras, time }: Wish, hour?: string): string {
-  const typed = typedTime(time.value);
-  const at = hour === undefined ? typed : `${hour}:${typed?.slice(3) ?? "00"}`;
-  return href("day", date, { at, camera: cameras.value });
-}
 
 /** The dialog, which closes itself. */
 export function JumpDialog() {
@@ -41,8 +28,13 @@ export function JumpDialog() {
   const wish: Wish = {
     cameras: useSignal(address.peek().query.getAll("camera")),
     time: useSignal(""),
+    hour: useSignal(""),
   };
-  useEffect(() => dialog.current?.showModal(), []);
+  const counts = useMemo(() => new HourCounts(), []);
+  useEffect(() => {
+    dialog.current?.showModal();
+    return () => counts.close();
+  }, []);
   const all = days.value?.days ?? [];
   const chosen = wish.cameras.value;
   const found = all.filter(({ images, events, cameras }) =>
@@ -85,48 +77,11 @@ export function JumpDialog() {
           .slice(-count.value)
           .toReversed()
           .map(({ date }) => (
-            <Hours key={date} date={date} wish={wish} onDone={close} />
+            <Hours key={date} date={date} wish={wish} counts={counts} onDone={close} />
           ))}
       </div>
     </dialog>
   );
-}
-
-interface HoursProps {
-  readonly date: string;
-  readonly wish: Wish;
-  readonly onDone: () => void;
-}
-
-/** A day and its hours. */
-function Hours({ date, wish, onDone }: HoursProps) {
-  return (
-    <section aria-label={date}>
-      <h3>
-        <a href={dayLink(date, wish)} onClick={onDone}>
-          {dayName(date, today.value)}
-        </a>
-      </h3>
-      <div class="hours">
-        {HOURS.map((hour) =>
-          isToCome(date, hour) ? (
-            <span key={hour} role="link" aria-disabled="true">
-              {hour}
-            </span>
-          ) : (
-            <a key={hour} href={dayLink(date, wish, hour)} onClick={onDone}>
-              {hour}
-            </a>
-          ),
-        )}
-      </div>
-    </section>
-  );
-}
-
-/** Whether a time is still to come. @param time such as `14` or `14:05` */
-function isToCome(date: string, time: string): boolean {
-  return date === today.value && time > clockTime(minuteOfDay(now.value), true);
 }
 
 interface TypedProps {

@@ -110,6 +110,61 @@ describe.skipIf(lacks("browser", "python"))("the page", () => {
     expect(problems).toEqual([]);
   });
 
+  test("opens the image of yesterday 14:05 at the gate with three clicks, of thousands", async () => {
+    const { hub, url, date } = await hubOfYesterday();
+    await using _ = hub;
+    for (let camera = 1; camera <= 12; camera++)
+      for (let hour = 8; hour < 20; hour++) fillHour(hub, BARN, `Barn${camera}`, date, hour);
+    await using viewer = await Viewer.open(url);
+    const { page, problems } = viewer;
+    await page.evaluate("clicks = 0, addEventListener('click', () => clicks++, true)");
+    const yesterday = page.getByRole("region", { name: date });
+    await page.getByRole("button", { name: "Go to" }).click();
+    await yesterday.getByRole("button", { name: "14:00, 840 images" }).click();
+    await yesterday.getByRole("link", { name: "Gate 14:05, 5 images" }).click();
+    await page.getByText("14:05:00.000001", { exact: true }).waitFor();
+    await page.getByText("6 of 60").waitFor();
+    expect(await page.evaluate("clicks")).toBe(3);
+    expect(page.url()).toContain(`#/day/${date}/Gate-${date}T14.05.00.000001.jpg?camera=Gate`);
+    expect(problems).toEqual([]);
+  });
+
+  test("shades the hours of each day by their images, of the cameras that are chosen", async () => {
+    const { hub, url, date } = await hubOfYesterday();
+    await using _ = hub;
+    fillHour(hub, GATE, "Gate", date, 15);
+    await using viewer = await Viewer.open(url, "#/calendar");
+    const { page, problems } = viewer;
+    const hour = (name: string) => page.getByRole("region", { name: date }).getByLabel(name);
+    const shadeOf = async (name: string): Promise<unknown> =>
+      await hour(name).evaluate((link) =>
+        link.computedStyleMap().get("background-color").toString(),
+      );
+    await page.keyboard.press("g");
+    const shades = [
+      await shadeOf("13:00, no images"),
+      await shadeOf("15:00, 60 images"),
+      await shadeOf("14:00, 120 images"),
+    ];
+    expect(new Set(shades).size).toBe(3);
+    await page.getByRole("dialog").getByRole("button", { name: "Barn" }).click();
+    expect(await shadeOf("15:00, no images")).toBe(shades[0]);
+    expect(await shadeOf("14:00, 60 images")).toBe(shades[2]);
+    await page.getByRole("dialog").getByRole("button", { name: "Gate" }).click();
+    await hour("14:00, 120 images").click();
+    await page.getByRole("link", { name: "Barn 14:55, 5 images" }).waitFor();
+    expect(await viewer.axe()).toEqual([]);
+    await page.getByText("the whole hour").click();
+    await page.getByText("180 images, 2 events").waitFor();
+    await page.locator(".cell.marked").getByText("14:00:00").waitFor();
+    // With a time that is typed, no minutes are asked for.
+    await page.keyboard.press("g");
+    await page.getByLabel("Time", { exact: true }).fill("14:33");
+    await hour("14:33, 120 images").click();
+    await page.locator(".cell.marked").getByText("14:33:00").waitFor();
+    expect(problems).toEqual([]);
+  });
+
   test("goes to a time that is clicked or typed, and filters", async () => {
     const { hub, url, date } = await hubOfYesterday();
     await using _ = hub;
@@ -358,6 +413,7 @@ describe.skipIf(lacks("browser", "python"))("the page", () => {
       expect([hash, await page.evaluate(over)]).toEqual([hash, 0]);
     }
     await page.getByRole("button", { name: "Go to" }).click();
+    await page.getByLabel("14:00, 120 images").click();
     expect(await viewer.axe()).toEqual([]);
     expect(problems).toEqual([]);
   });
