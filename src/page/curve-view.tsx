@@ -27,9 +27,9 @@ interface CurveProps {
   readonly isMonth: boolean;
 }
 
-async function drawIn(place: HTMLElement, series: Series, name: string): Promise<() => void> {
+async function drawIn(place: HTMLElement, series: Series): Promise<() => void> {
   const { drawCurve } = await import("./curve.ts");
-  return drawCurve(place, series, name);
+  return drawCurve(place, series);
 }
 
 /** The curve, and how much of time it shows. */
@@ -43,7 +43,7 @@ export function CurveView({ node, type, latest, isMonth }: CurveProps) {
   const { data } = useAnswer<Series>(withQuery("api/v1/series", { node, type, from, to }));
   useEffect(() => {
     if (data === undefined || data.points.length === 0) return undefined;
-    const drawn = drawIn(place.current!, data, `${node} ${type}`);
+    const drawn = drawIn(place.current!, data);
     drawn.catch(() => (failed.value = true));
     return () => void drawn.then((takeAway) => takeAway());
   }, [data]);

@@ -21,7 +21,7 @@ function label(seconds: number, isLong: boolean): string {
 }
 
 /** Draws it, as wide as its place. @returns what takes it away */
-export function drawCurve(place: HTMLElement, { unit, points }: Series, name: string): () => void {
+export function drawCurve(place: HTMLElement, { unit, points }: Series): () => void {
   const colour = (of: string): string => getComputedStyle(place).getPropertyValue(`--${of}`);
   // As if the hub's zone were UTC: what is shown is its time, wherever the browser is.
   const times = points.map(([at]) => Date.parse(`${at}Z`) / 1000);
@@ -42,7 +42,7 @@ export function drawCurve(place: HTMLElement, { unit, points }: Series, name: st
       series: [
         { label: "Time", value: (_, at) => label(at ?? times.at(-1)!, isLong) },
         {
-          label: name,
+          label: "Value",
           stroke: colour("accent"),
           width: 2,
           points: { show: points.length < 50 },
