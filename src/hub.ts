@@ -120,9 +120,9 @@ export class Hub {
     return this.ended.promise;
   }
 
-  /** The port of the HTTP listener; undefined if it does not listen. */
-  get httpPort(): number | undefined {
-    return this.control.port;
+  /** Calls a function with the port of the HTTP listener as soon as it listens. */
+  onHttp(told: (port: number) => void): void {
+    this.control.onListening(told);
   }
 
   /** Counts since the start, by the names of `Counter` in `shared/memory.ts`. */

@@ -53,7 +53,7 @@ export async function run(options: SettingsOptions): Promise<ExitStatus> {
       const cap = await hub.capReached();
       if (cap !== undefined) log.warn(cap);
       sayOpen(log, settings);
-      if (hub.httpPort !== undefined) sayPage(log, settings, hub.httpPort);
+      hub.onHttp((port) => sayPage(log, settings, port));
     }
     const unanswered = await Promise.race([hub.stopped, signal.overdue]);
     if (unanswered > 0) {

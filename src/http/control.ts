@@ -57,11 +57,19 @@ export class Control {
     private readonly log: Log,
   ) {}
 
-  /** The port; undefined while it does not listen. */
-  port: number | undefined;
+  private port: number | undefined;
+  private told: ((port: number) => void) | undefined;
+
+  /** Calls a function with the port as soon as it listens, and when it does so again. */
+  onListening(told: (port: number) => void): void {
+    this.told = told;
+    if (this.port !== undefined) told(this.port);
+  }
 
   /** Starts to listen, unless the settings say off. Problems go to the log. */
   start(): void {
+    clearTimeout(this.retry);
+    this.retry = undefined;
     const { listen } = this.overview.settings.http;
     const address = listen === OFF ? undefined : parseListen(listen);
     if (address === undefined) return;
@@ -77,14 +85,19 @@ export class Control {
       const url = urlOf({ ...address, port }, certificate !== undefined);
       this.log.info(`Images, health and metrics at ${url}`);
       this.show(certificate);
+      this.told?.(port);
     } catch (error) {
       this.giveUp(server, reasonOf(error, urlOf(address, this.isEncrypted), address.port));
     }
   }
 
-  /** Reads the token and the certificate again. If that fails, the old one stays in force. */
+  /**
+   * Reads the token and the certificate again. If that fails, the old one stays in force. While it
+   * cannot listen, tries that again at once.
+   */
   reload(): void {
     const { server, log } = this;
+    if (this.retry !== undefined) this.start();
     if (server === undefined) return;
     try {
       server.access.token = this.readToken();
@@ -208,6 +221,7 @@ export class Control {
   /** Tries again later. */
   private giveUp(server: HttpServer, reason: string): void {
     server.close();
+    this.port = undefined;
     this.complain(reason);
     this.retry = setTimeout(() => this.start(), RETRY_MS);
   }

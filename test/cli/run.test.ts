@@ -143,6 +143,18 @@ describe("imagehub run", () => {
     expect(elsewhere).toStartWith(`info  Open http://${hostname()}:${new URL(all).port}`);
   });
 
+  test("says where to open the page when it can listen only later", async () => {
+    const other = await listenTcp(() => undefined);
+    const listen = `127.0.0.1:${other.port}`;
+    await using hub = await startHub({ env: { IMAGEHUB_HTTP_LISTEN: listen } });
+    await until(hub, () => hub.output().includes("health and metrics are not available"));
+    await other[Symbol.asyncDispose]();
+    expect(hub.output()).not.toContain(" in a browser");
+    process.kill(hub.pid, "SIGHUP");
+    await until(hub, () => hub.output().includes(` Open http://${listen} in a browser`));
+    expect((await fetch(`http://${listen}/`)).status).toBe(200);
+  });
+
   test("prints the settings when it is to, and no command for a first image when there is one", async () => {
     using home = tempDir();
     const options = { dir: home.path, settings: { hub: { print_settings: true } } };
