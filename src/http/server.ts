@@ -9,7 +9,7 @@
  */
 
 import type { Socket, TCPSocketListener } from "bun";
-import { boundListener } from "../os/sockets.ts";
+import { boundListener, sendAtOnce } from "../os/sockets.ts";
 import { Access } from "./access.ts";
 import { type Answer, type HttpRequest, plain, type Route } from "./answer.ts";
 import type { Certificate } from "./certificate.ts";
@@ -34,6 +34,19 @@ const AT_ONCE_PART = 1 / 3;
 
 /** How often to check for connections that take too long, in milliseconds. */
 const LOOK_MS = 1000;
+
+/** What the TLS library says of a peer that speaks HTTP without TLS. */
+const PLAIN = "HTTP_REQUEST";
+
+/**
+ * The answer to such a peer, without TLS. The library has taken the request, so which host was asked
+ * is known only to the browser.
+ */
+const TO_HTTPS = Buffer.from(
+  "HTTP/1.1 400 Bad Request\r\nContent-Type: text/html\r\nConnection: close\r\n\r\n" +
+    "<!doctype html><title>imagehub</title><p>This port speaks HTTPS: begin the address with https://\n" +
+    '<script>location.replace(location.href.replace("http:", "https:"))</script>\n',
+);
 
 /** What a server serves. */
 export interface Served {
@@ -110,7 +123,10 @@ export class HttpServer {
       socket: {
         open: (socket) => this.accept(socket),
         // Without this, a connection is not seen, and bounded, before its handshake has ended.
-        handshake: () => undefined,
+        handshake: (socket, isDone, error) => {
+          if (!isDone && error?.message.includes(PLAIN) === true)
+            sendAtOnce(fdOf(socket), TO_HTTPS);
+        },
         data: (socket, bytes) => socket.data?.receive(bytes),
         end: (socket) => socket.data?.receiveEnd(),
         drain: (socket) => socket.data?.flush(),
@@ -121,9 +137,10 @@ export class HttpServer {
         },
       },
     });
-    // Missing in the types.
-    const { fd } = listener as unknown as { readonly fd: number };
-    boundListener(fd, { ...KERNEL, waiting: Math.floor(this.connectionsMax * AT_ONCE_PART) });
+    boundListener(fdOf(listener), {
+      ...KERNEL,
+      waiting: Math.floor(this.connectionsMax * AT_ONCE_PART),
+    });
     this.listener = listener;
     this.certificate = certificate;
     this.access.isEncrypted = certificate !== undefined;
@@ -223,6 +240,11 @@ export class HttpServer {
       return plain(500, "This failed; see the hub's log for the reason");
     }
   }
+}
+
+/** The descriptor of a socket or listener, which is missing in the types. */
+function fdOf(of: object): number {
+  return (of as { readonly fd: number }).fd;
 }
 
 /** Whether a TLS session has failed, which is up to its peer. */

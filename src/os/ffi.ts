@@ -62,6 +62,10 @@ export const { symbols: c } = dlopen("libc.so.6", {
     args: [FFIType.i32, FFIType.i32, FFIType.i32, FFIType.ptr, FFIType.u32],
     returns: FFIType.i32,
   },
+  send: {
+    args: [FFIType.i32, FFIType.ptr, FFIType.u64, FFIType.i32],
+    returns: FFIType.i64_fast,
+  },
   shutdown: { args: [FFIType.i32, FFIType.i32], returns: FFIType.i32 },
   // Older C libraries have no symbol `stat`.
   statx: {

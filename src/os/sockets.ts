@@ -17,6 +17,8 @@ const SOL_SOCKET = 1;
 const SO_SNDBUF = 7;
 const SO_RCVBUF = 8;
 const TCP_INFO = 11;
+const MSG_DONTWAIT = 0x40;
+const MSG_NOSIGNAL = 0x4000;
 const ON = new Int32Array([1]);
 const socketValue = new BigUint64Array(1);
 const socketValueBytes = new Uint32Array(1);
@@ -137,6 +139,14 @@ export function boundListener(
   }
   // For a socket that already listens, this changes only the backlog.
   c.listen(fd, waiting);
+}
+
+/**
+ * `send(fd, bytes, MSG_DONTWAIT | MSG_NOSIGNAL)`: sends as much as the kernel takes at once. Ignores
+ * errors.
+ */
+export function sendAtOnce(fd: number, bytes: Uint8Array): void {
+  c.send(fd, bytes, bytes.byteLength, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
 /** struct tcp_info of linux/tcp.h, up to the last member used here (Linux 4.1). */

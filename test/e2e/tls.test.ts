@@ -240,15 +240,20 @@ describe.skipIf(lacks("tls", "python", NATIVE))("HTTP with TLS", () => {
     expect(asked.stderr).toContain("NODE_EXTRA_CA_CERTS");
   });
 
-  test("closes connections that speak no TLS without a line in the log", async () => {
+  test("sends who speaks HTTP without TLS to HTTPS, and closes what is neither, without a line in the log", async () => {
     await using place = await hubWith(old);
     const { hub, port } = place;
     const lines = linesWith(hub, " error ");
     using plain = new RawHttp(port);
     plain.send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
     expect(await plain.untilClosed()).toBe(true);
-    expect(plain.text).not.toContain("HTTP");
-    expect(curl("localhost", port, `http://localhost:${port}/`)).toContain("(52) Empty reply");
+    expect(plain.text).toStartWith("HTTP/1.1 400 Bad Request\r\n");
+    const answer = curl("localhost", port, `http://localhost:${port}/`);
+    expect(answer).toContain("This port speaks HTTPS: begin the address with https://");
+    using other = new RawHttp(port);
+    other.send("\0\0\0\0\0\0\0\0\0\0");
+    expect(await other.untilClosed()).toBe(true);
+    expect(other.text).not.toContain("HTTP");
     expect(linesWith(hub, " error ")).toEqual(lines);
   });
 

@@ -16,6 +16,8 @@ const CHROMIUM = Bun.which("chromium");
 export interface Look {
   readonly isPhone?: boolean;
   readonly isDark?: boolean;
+  /** Whether it takes any certificate. */
+  readonly isTrusting?: boolean;
 }
 
 /** What must be there comes within this time; it only ends a test that would hang. */
@@ -32,7 +34,11 @@ export class Viewer implements AsyncDisposable {
   ) {}
 
   /** Opens an address. Only requests that begin with `base` are as they should be. */
-  static async open(base: string, hash = "", { isPhone, isDark }: Look = {}): Promise<Viewer> {
+  static async open(
+    base: string,
+    hash = "",
+    { isPhone, isDark, isTrusting }: Look = {},
+  ): Promise<Viewer> {
     const browser = await chromium.launch({
       executablePath: CHROMIUM!,
       args: ["--no-sandbox", "--disable-dev-shm-usage"],
@@ -41,6 +47,7 @@ export class Viewer implements AsyncDisposable {
       viewport: isPhone === true ? { width: 360, height: 740 } : { width: 1280, height: 800 },
       hasTouch: isPhone === true,
       isMobile: isPhone === true,
+      ignoreHTTPSErrors: isTrusting === true,
       colorScheme: isDark === true ? "dark" : "light",
     });
     const page = await context.newPage();

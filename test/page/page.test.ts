@@ -8,6 +8,7 @@ import { BARN, FIXTURES } from "../e2e/stored.ts";
 import { type Hub, startHub } from "../support/hub/hub.ts";
 import { answered, httpOf, WITH_HTTP } from "../support/hub/http.ts";
 import { tempDir } from "../support/machine/temp.ts";
+import { makeCertificate } from "../support/peers/certificates.ts";
 import { Sender } from "../support/peers/sender.ts";
 import { lacks } from "../../scripts/lib/available.ts";
 import { fillHour, type Look, Viewer } from "./browser.ts";
@@ -388,6 +389,18 @@ describe.skipIf(lacks("browser", "python"))("the page", () => {
       await page.getByRole("button", { name: button, exact: true }).click();
       await page.getByText(done).waitFor();
     }
+  });
+
+  test("opens with http:// on a port that speaks HTTPS, too", async () => {
+    using temp = tempDir();
+    const tls = makeCertificate(temp.path, "hub");
+    await using hub = await startHub({ env: WITH_HTTP, settings: { hub: { http: { tls } } } });
+    const url = httpOf(hub);
+    await using viewer = await Viewer.open(url.replace("https:", "http:"), "#/calendar", {
+      isTrusting: true,
+    });
+    await viewer.page.getByText("No images yet").waitFor();
+    expect(viewer.page.url()).toBe(`${url}/#/calendar`);
   });
 
   const looks: Look[] = [{}, { isDark: true }, { isPhone: true }, { isPhone: true, isDark: true }];
