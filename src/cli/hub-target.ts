@@ -174,6 +174,12 @@ export async function request(
     const reason = (await response.text()).trim();
     throw new FatalError(EXIT.unanswered, `The hub at ${url} cannot answer now: ${reason}`);
   }
+  if (response.status === 400 && (await response.text()).includes("HTTPS")) {
+    throw new FatalError(
+      EXIT.refused,
+      `What answers at ${url} speaks HTTPS: begin the address with https://`,
+    );
+  }
   if (!response.ok) {
     throw new FatalError(
       EXIT.refused,

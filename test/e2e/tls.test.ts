@@ -250,6 +250,10 @@ describe.skipIf(lacks("tls", "python", NATIVE))("HTTP with TLS", () => {
     expect(plain.text).toStartWith("HTTP/1.1 400 Bad Request\r\n");
     const answer = curl("localhost", port, `http://localhost:${port}/`);
     expect(answer).toContain("This port speaks HTTPS: begin the address with https://");
+    const wrong = await runCli(["status", "--url", `http://localhost:${port}`], {
+      home: temp.path,
+    });
+    expect(wrong.stderr).toContain("speaks HTTPS: begin the address with https://");
     using other = new RawHttp(port);
     other.send("\0\0\0\0\0\0\0\0\0\0");
     expect(await other.untilClosed()).toBe(true);
