@@ -39,8 +39,8 @@ const LOOK_MS = 1000;
 const PLAIN = "HTTP_REQUEST";
 
 /**
- * The answer to such a peer, without TLS. The library has taken the request, so which host was asked
- * is known only to the browser.
+ * The answer to such a peer, without TLS. The library has taken the request, so only the browser
+ * knows which host it has asked.
  */
 const TO_HTTPS = Buffer.from(
   "HTTP/1.1 400 Bad Request\r\nContent-Type: text/html\r\nConnection: close\r\n\r\n" +

@@ -142,8 +142,8 @@ export function boundListener(
 }
 
 /**
- * `send(fd, bytes, MSG_DONTWAIT | MSG_NOSIGNAL)`: sends as much as the kernel takes at once. Ignores
- * errors.
+ * `send(fd, bytes, MSG_DONTWAIT | MSG_NOSIGNAL)`: sends as much as the kernel takes at once.
+ * Ignores errors.
  */
 export function sendAtOnce(fd: number, bytes: Uint8Array): void {
   c.send(fd, bytes, bytes.byteLength, MSG_DONTWAIT | MSG_NOSIGNAL);

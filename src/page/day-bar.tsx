@@ -26,12 +26,14 @@ interface BarProps {
   /** The time that the grid shows, in minutes. */
   readonly position: ReadonlySignal<number>;
   readonly isLive: boolean;
+  /** Whether the day has no images. */
+  readonly isEmpty: boolean;
   readonly onSeek: (minute: number) => void;
 }
 
 /** Two rows: where in time, and what of it. */
 export function DayBar(props: BarProps) {
-  const { date, overview, isLive } = props;
+  const { date, overview, isLive, isEmpty } = props;
   const isToday = date === today.value;
   return (
     <div class="day-bar">
@@ -52,14 +54,16 @@ export function DayBar(props: BarProps) {
           </button>
         )}
         <Amount {...props} />
-        <button
-          class="select"
-          aria-pressed={selecting.value}
-          onClick={() => (selecting.value ? endSelecting() : (selecting.value = true))}
-        >
-          <Icon name="check" />
-          <span>Select</span>
-        </button>
+        {!isEmpty && (
+          <button
+            class="select"
+            aria-pressed={selecting.value}
+            onClick={() => (selecting.value ? endSelecting() : (selecting.value = true))}
+          >
+            <Icon name="check" />
+            <span>Select</span>
+          </button>
+        )}
       </div>
       <div class="row scrolls">
         <CameraChips
@@ -68,7 +72,7 @@ export function DayBar(props: BarProps) {
           onChange={(camera) => replaceQuery({ camera })}
         />
         <EventFilter {...props} />
-        <Zoom />
+        {!isEmpty && <Zoom />}
       </div>
     </div>
   );

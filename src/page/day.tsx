@@ -103,6 +103,7 @@ export function Day({ date }: { readonly date: string }) {
         shown={shown}
         position={position}
         isLive={isLive}
+        isEmpty={isEmpty}
         onSeek={seek}
       />
       {isEmpty && <EmptyDay events={shown} />}

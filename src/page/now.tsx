@@ -19,8 +19,8 @@ import { Notices } from "./notices.tsx";
 import { clockTime, instant, shortDate, span } from "./time.ts";
 
 /**
- * The hub tells what changes. It is asked nevertheless, but seldom: a stream whose link is dead looks
- * as one that has nothing to tell.
+ * The hub tells what changes. It is asked nevertheless, but seldom: a stream whose link is dead is
+ * like one that has nothing to tell.
  */
 const STATUS_MS = 60_000;
 
