@@ -8,9 +8,9 @@ import type { Signal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { go, href } from "./address.ts";
 import { counted } from "./amounts.ts";
-import type { DayCamera, ImageList } from "./answers.ts";
+import type { ImageList } from "./answers.ts";
 import { dayPath, withQuery } from "./api.ts";
-import { countIn, type HourCounts } from "./hour-counts.ts";
+import { type CameraCounts, countDay, dayCounts, hourly, STEP } from "./hour-counts.ts";
 import { ask, now, today } from "./hub.ts";
 import { clockTime, dayName, minuteOfDay, typedTime } from "./time.ts";
 
@@ -18,9 +18,6 @@ const HOURS = Array.from({ length: 24 }, (_, hour) => String(hour).padStart(2, "
 
 /** In an hour with more images than this, one would have to be looked for. */
 const MANY = 60;
-
-/** Minutes of a part of an hour. */
-const STEP = 5;
 
 /** What is chosen and typed in the dialog. All links of it lead there. */
 export interface Wish {
@@ -46,25 +43,24 @@ export function isToCome(date: string, time: string): boolean {
 interface HoursProps {
   readonly date: string;
   readonly wish: Wish;
-  readonly counts: HourCounts;
   readonly onDone: () => void;
 }
 
 /** A day and its hours. */
-export function Hours({ date, wish, counts, onDone }: HoursProps) {
+export function Hours({ date, wish, onDone }: HoursProps) {
   const section = useRef<HTMLElement>(null);
   useEffect(() => {
     const observer = new IntersectionObserver((entries) =>
-      counts.see(date, entries.at(-1)!.isIntersecting),
+      countDay(date, entries.at(-1)!.isIntersecting),
     );
     observer.observe(section.current!);
     return () => observer.disconnect();
   }, []);
   const chosen = wish.cameras.value;
-  const cameras = counts.days.value
+  const cameras = dayCounts.value
     .get(date)
     ?.filter(({ name }) => chosen.length === 0 || chosen.includes(name));
-  const images = cameras && countIn(cameras, 60);
+  const images = cameras && hourly(cameras);
   const most = Math.max(1, ...(images ?? []));
   const open = HOURS.find((hour) => wish.hour.value === `${date}T${hour}`);
   return (
@@ -147,7 +143,7 @@ function Hour({ date, hour, wish, images, most, onDone }: HourProps) {
 interface MinutesProps {
   readonly date: string;
   readonly hour: string;
-  readonly cameras: readonly DayCamera[];
+  readonly cameras: readonly CameraCounts[];
   readonly wish: Wish;
   readonly onDone: () => void;
 }
@@ -158,10 +154,7 @@ function Minutes({ date, hour, cameras, wish, onDone }: MinutesProps) {
   useEffect(() => box.current?.scrollIntoView({ block: "nearest" }), [hour]);
   const first = (Number(hour) * 60) / STEP;
   const rows = cameras
-    .map((camera) => ({
-      name: camera.name,
-      counts: countIn([camera], STEP).slice(first, first + 60 / STEP),
-    }))
+    .map(({ name, counts }) => ({ name, counts: counts.slice(first, first + 60 / STEP) }))
     .filter(({ counts }) => counts.some((count) => count > 0));
   const most = Math.max(1, ...rows.flatMap(({ counts }) => counts));
   return (

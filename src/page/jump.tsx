@@ -6,10 +6,10 @@
  */
 
 import { signal, useSignal } from "@preact/signals";
-import { useEffect, useMemo, useRef } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import { address, go } from "./address.ts";
 import { CameraChips } from "./camera-chips.tsx";
-import { HourCounts } from "./hour-counts.ts";
+import { beginCounting, endCounting } from "./hour-counts.ts";
 import { dayLink, Hours, isToCome, type Wish } from "./hours.tsx";
 import { days, today } from "./hub.ts";
 import { Icon } from "./icons.tsx";
@@ -30,10 +30,10 @@ export function JumpDialog() {
     time: useSignal(""),
     hour: useSignal(""),
   };
-  const counts = useMemo(() => new HourCounts(), []);
   useEffect(() => {
+    beginCounting();
     dialog.current?.showModal();
-    return () => counts.close();
+    return endCounting;
   }, []);
   const all = days.value?.days ?? [];
   const chosen = wish.cameras.value;
@@ -77,7 +77,7 @@ export function JumpDialog() {
           .slice(-count.value)
           .toReversed()
           .map(({ date }) => (
-            <Hours key={date} date={date} wish={wish} counts={counts} onDone={close} />
+            <Hours key={date} date={date} wish={wish} onDone={close} />
           ))}
       </div>
     </dialog>
