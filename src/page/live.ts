@@ -45,6 +45,9 @@ const beganMs = performance.now();
 /** Whether too many look live: then the page asks from time to time. */
 export const crowded = signal(false);
 
+/** How many streams have begun. What changed before the beginning of one is not told in it. */
+export const begun = signal(0);
+
 const listeners = new Set<(arrivals: Arrivals) => void>();
 let waiting: Arrivals = nothing();
 let timer: ReturnType<typeof setTimeout> | undefined;
@@ -78,7 +81,10 @@ function deliver(): void {
 
 function receive({ type, data, lastEventId }: MessageEvent<string>): void {
   if (lastEventId !== "") lastId = lastEventId;
-  if (type === "start") return; // It only tells from where to go on.
+  if (type === "start") {
+    begun.value++;
+    return;
+  }
   const value: unknown = JSON.parse(data);
   if (type === "hub") health.value = value as NonNullable<typeof health.value>;
   else if (type === "lost") generation.value++;

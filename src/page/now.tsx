@@ -14,7 +14,7 @@ import { type DayEvent, inShort, isFrom, useDayEvents } from "./day-events.ts";
 import { Empty } from "./empty.tsx";
 import { EventList } from "./event-list.tsx";
 import { now, today, useAnswer } from "./hub.ts";
-import { health, useArrivals } from "./live.ts";
+import { begun, health, useArrivals } from "./live.ts";
 import { Notices } from "./notices.tsx";
 import { clockTime, instant, shortDate, span } from "./time.ts";
 
@@ -61,7 +61,7 @@ function useStatus(): AskedStatus | undefined {
   useArrivals(({ nodes }) => {
     if (nodes.length > 0) turns.value++;
   });
-  const { data } = useAnswer<Status>("api/status", STATUS_MS, turns.value);
+  const { data } = useAnswer<Status>("api/status", STATUS_MS, turns.value + begun.value);
   return useMemo(() => data && { ...data, asked: now.peek() }, [data]);
 }
 
@@ -98,7 +98,11 @@ function after(camera: Camera | undefined, { date, name, time, ...image }: LiveI
 }
 
 /** Says that a camera counts as silent; undefined if it does not. */
-function silenceOf({ name, latest }: Camera, { nodes, settings, time, asked }: AskedStatus) {
+function silenceOf(
+  { name, latest }: Camera,
+  event: DayEvent | undefined,
+  { nodes, settings, time, asked }: AskedStatus,
+) {
   const row = nodes.find(
     ({ node, view }) => `${node} ${view}`.trim().replaceAll(/\s/gu, "-") === name,
   );
@@ -108,9 +112,11 @@ function silenceOf({ name, latest }: Camera, { nodes, settings, time, asked }: A
   // Each of its views shows that a node is there.
   const heard = nodes.filter(({ node }) => node === row.node).map((each) => each.last_seen);
   const silentMs = Date.parse(time) - Date.parse(heard.toSorted().at(-1)!);
-  // It may have sent an image since the hub was asked.
-  const isSilent =
-    silentMs > settings.patience * 60_000 && instant(latest.date, latest.time) < asked;
+  // It may have sent something since the hub was asked.
+  const isHeard = [latest, ...(event === undefined ? [] : [event])].some(
+    (each) => instant(each.date, each.time) >= asked,
+  );
+  const isSilent = silentMs > settings.patience * 60_000 && !isHeard;
   return isSilent ? <Silence since={asked - silentMs} /> : undefined;
 }
 
@@ -125,8 +131,8 @@ const TILE = 480;
 
 function Tile({ camera, status, events }: TileProps) {
   const { name, latest, imagesToday } = camera;
-  const silence = status && silenceOf(camera, status);
   const event = events.at(-1);
+  const silence = status && silenceOf(camera, event, status);
   return (
     <div class={silence === undefined ? "tile" : "tile silent"}>
       <div class="picture">
