@@ -8,7 +8,7 @@
 import { IMAGE_SUFFIXES, type ImageSuffix, parseImageFileName } from "../protocol/names.ts";
 
 /** Takes a name: these bytes, from a start to before an end. */
-export type TakeName = (bytes: Uint8Array, start: number, end: number) => void;
+export type TakeName = (bytes: Buffer, start: number, end: number) => void;
 
 /** The arrays double when they are full. */
 const FIRST_COUNT = 1024;
@@ -95,7 +95,8 @@ export class NameReader {
         same = known[same] === bytes[start + same] ? same + 1 : -1;
       if (same >= 0) break;
     }
-    const camera = (beginning ?? this.begin(bucket, bytes.slice(start, end), at - start)).camera;
+    beginning ??= this.begin(bucket, bytes.toString("utf8", start, end), bytes.subarray(start, at));
+    const { camera } = beginning;
     if (camera < 0) return;
     const { count } = this;
     if (count === this.micros.length) this.grow();
@@ -106,14 +107,11 @@ export class NameReader {
     this.count = count + 1;
   };
 
-  /** Takes in a beginning, of so many bytes of a name whose other bytes are right. */
-  private begin(bucket: number, name: Uint8Array, length: number): Beginning {
-    const parsed = parseImageFileName(Buffer.from(name).toString(), this.date);
-    const beginning = {
-      bytes: name.slice(0, length),
-      camera: parsed === undefined ? -1 : this.numberOf(parsed.camera),
-      next: this.beginnings[bucket],
-    };
+  /** Takes in the beginning of a name whose other bytes are right. */
+  private begin(bucket: number, name: string, bytes: Uint8Array): Beginning {
+    const parsed = parseImageFileName(name, this.date);
+    const camera = parsed === undefined ? -1 : this.numberOf(parsed.camera);
+    const beginning = { bytes: new Uint8Array(bytes), camera, next: this.beginnings[bucket] };
     this.beginnings[bucket] = beginning;
     return beginning;
   }

@@ -108,7 +108,7 @@ export class Folder implements Disposable {
    * @param take is given where each name is: from a start to before an end. The bytes change after
    * @throws {SystemError}
    */
-  takeNames(take: (bytes: Uint8Array, start: number, end: number) => void): void {
+  takeNames(take: (bytes: Buffer, start: number, end: number) => void): void {
     for (const [buffer, bytes] of this.eachBlock())
       for (let at = 0; at < bytes; at += lengthAt(buffer, at))
         take(buffer, at + DIRENT_NAME, nameEnd(buffer, at));
