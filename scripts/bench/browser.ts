@@ -44,8 +44,9 @@ const SCROLL = `async (seconds) => {
 }`;
 
 /**
- * A browser that leaves a processor to the hub at once, as if it ran on another machine. Its niceness
- * counts only among its own processes, where the kernel groups those of a session: so has its group.
+ * A browser that leaves a processor to the hub at once, as if it ran on another machine. Where the
+ * kernel groups processes by session, their niceness counts only within the group, which has its
+ * own.
  */
 export async function openBrowser(folder: string): Promise<Browser> {
   if (!has("browser")) throw new Error(`Cannot look at the page, missing: ${remedy("browser")}`);

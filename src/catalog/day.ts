@@ -62,7 +62,7 @@ export class Day {
   private sortByCamera(from: number, to: number): void {
     const cameras = this.cameraOf.slice(from, to);
     const forms = this.forms.slice(from, to);
-    const order = Uint32Array.from(cameras.keys()).sort((a, b) => cameras[a]! - cameras[b]!);
+    const order = Uint32Array.from(cameras.keys()).toSorted((a, b) => cameras[a]! - cameras[b]!);
     for (const [place, index] of order.entries()) {
       this.cameraOf[from + place] = cameras[index]!;
       this.forms[from + place] = forms[index]!;
