@@ -9,6 +9,12 @@ import { join } from "node:path";
 import { type Browser, chromium, type Page, type Request } from "playwright-core";
 import { has, remedy } from "../lib/available.ts";
 
+/** Linux without groups has no such file. */
+const LAUNCHER = `#!/bin/sh
+{ echo 19 >/proc/self/autogroup; } 2>/dev/null
+exec nice -n 19 chromium "$@"
+`;
+
 /** Notes when the first picture is on the screen, and how long tasks hold up the page. */
 const WATCH = `
   globalThis.tasks = [];
@@ -37,11 +43,15 @@ const SCROLL = `async (seconds) => {
   return Math.max(0, ...tasks);
 }`;
 
-/** A browser that leaves a processor to the hub at once, as if it ran on another machine. */
+/**
+ * A browser that leaves a processor to the hub at once, as if it ran on another machine. Where the
+ * kernel groups processes by session, their niceness counts only within the group, which has its
+ * own.
+ */
 export async function openBrowser(folder: string): Promise<Browser> {
   if (!has("browser")) throw new Error(`Cannot look at the page, missing: ${remedy("browser")}`);
   const program = join(folder, "chromium");
-  writeFileSync(program, '#!/bin/sh\nexec nice -n 19 chromium "$@"\n');
+  writeFileSync(program, LAUNCHER);
   chmodSync(program, 0o755);
   return await chromium.launch({
     executablePath: program,

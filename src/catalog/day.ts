@@ -1,16 +1,12 @@
 /**
  * The images of one day, read from the names in its folder into compact arrays: 200,000 of them
- * take 0.5 s and 4 MB.
+ * take 0.2 s and 2 MB.
  *
  * @module
  */
 
-import {
-  formatImageFileName,
-  IMAGE_SUFFIXES,
-  type ImageFileName,
-  parseImageFileName,
-} from "../protocol/names.ts";
+import { formatImageFileName, IMAGE_SUFFIXES } from "../protocol/names.ts";
+import { NameReader, NO_FRACTION, type TakeName } from "./name-reader.ts";
 
 /** One image of a day. */
 export interface DayImage {
@@ -24,8 +20,6 @@ export interface DayImage {
 export class Day {
   /** The cameras of the day, in alphabetical order. */
   readonly cameras: readonly string[];
-  /** Names in the folder that are not those of the hub's images. */
-  readonly foreign: readonly string[];
   private readonly micros: Float64Array;
   /** For each image its camera's place in {@link cameras}. */
   private readonly cameraOf: Uint16Array | Uint32Array;
@@ -34,48 +28,44 @@ export class Day {
 
   /**
    * @param date such as `2018-12-30`
-   * @param names what is in its folder, in any order
+   * @param names tells the names in its folder, in any order, each as bytes
    */
   constructor(
     readonly date: string,
-    names: Iterable<string>,
+    names: (take: TakeName) => void,
   ) {
-    const foreign: string[] = [];
-    const numbers = new Map<string, number>();
-    let micros = new Float64Array(FIRST_COUNT);
-    let cameras = new Uint32Array(FIRST_COUNT);
-    let forms = new Uint8Array(FIRST_COUNT);
-    let count = 0;
-    for (const name of names) {
-      const parsed = parseImageFileName(name, date);
-      if (parsed === undefined) {
-        foreign.push(name);
-        continue;
-      }
-      let camera = numbers.get(parsed.camera);
-      if (camera === undefined) numbers.set(parsed.camera, (camera = numbers.size));
-      if (count === micros.length) {
-        micros = grown(micros);
-        cameras = grown(cameras);
-        forms = grown(forms);
-      }
-      micros[count] = parsed.micros;
-      cameras[count] = camera;
-      forms[count] = formOf(parsed);
-      count++;
-    }
-    this.foreign = foreign;
-    this.cameras = [...numbers.keys()].toSorted();
-    const places = new Uint32Array(numbers.size);
-    for (const [place, camera] of this.cameras.entries()) places[numbers.get(camera)!] = place;
-    const order = inOrder(micros.subarray(0, count), (index) => places[cameras[index]!]!);
+    const read = new NameReader(date);
+    names(read.take);
+    const { count } = read;
+    this.cameras = read.cameras.toSorted();
+    const sorted = new Map(this.cameras.map((camera, place) => [camera, place]));
+    const places = Uint32Array.from(read.cameras, (camera) => sorted.get(camera)!);
+    const order = inOrder(read.micros.subarray(0, count));
     this.micros = new Float64Array(count);
-    this.cameraOf = numbers.size > 0xffff ? new Uint32Array(count) : new Uint16Array(count);
+    this.cameraOf = places.length > 0xffff ? new Uint32Array(count) : new Uint16Array(count);
     this.forms = new Uint8Array(count);
+    let same = 0;
+    for (let place = 0; place < count; place++) {
+      const index = order[place]!;
+      const micros = read.micros[index]!;
+      this.micros[place] = micros;
+      this.cameraOf[place] = places[read.cameraOf[index]!]!;
+      this.forms[place] = read.forms[index]!;
+      if (micros === this.micros[same]) continue;
+      if (place - same > 1) this.sortByCamera(same, place);
+      same = place;
+    }
+    this.sortByCamera(same, count);
+  }
+
+  /** Sorts images that have the same time. */
+  private sortByCamera(from: number, to: number): void {
+    const cameras = this.cameraOf.slice(from, to);
+    const forms = this.forms.slice(from, to);
+    const order = Uint32Array.from(cameras.keys()).toSorted((a, b) => cameras[a]! - cameras[b]!);
     for (const [place, index] of order.entries()) {
-      this.micros[place] = micros[index]!;
-      this.cameraOf[place] = places[cameras[index]!]!;
-      this.forms[place] = forms[index]!;
+      this.cameraOf[from + place] = cameras[index]!;
+      this.forms[from + place] = forms[index]!;
     }
   }
 
@@ -117,50 +107,30 @@ export class Day {
   }
 }
 
-/** The arrays double when they are full. */
-const FIRST_COUNT = 1024;
-
-function grown<T extends Float64Array | Uint32Array | Uint8Array>(array: T): T {
-  const next = new (array.constructor as new (length: number) => T)(array.length * 2);
-  next.set(array);
-  return next;
-}
-
 /** The bits of a sort key below the time: 33 million images. A folder of ext4 holds 12 million. */
 const INDEX_BITS = 25;
 /** With this bit, a key is an ordinary floating-point number, as no key has all those below it. */
 const KEY_BIT = 0x4000_0000;
 
 /**
- * The order of some times; where they are equal, that of their ranks. Numbers of 64 bits that hold
- * a time and its index are sorted in a tenth of the time that a comparison in JavaScript takes.
- * Positive floating-point numbers are in the order of their bits.
+ * The order of some times. Numbers of 64 bits that hold a time and its index are sorted in a tenth
+ * of the time that a comparison in JavaScript takes. Positive floating-point numbers are in the
+ * order of their bits.
  */
-function inOrder(micros: Float64Array, rankOf: (index: number) => number): Uint32Array {
-  const keys = new Float64Array(micros.length);
+function inOrder(micros: Float64Array): Uint32Array {
+  const { length } = micros;
+  const keys = new Float64Array(length);
   const words = new Uint32Array(keys.buffer);
   const lowSize = 2 ** (32 - INDEX_BITS);
-  for (let index = 0; index < micros.length; index++) {
-    const high = Math.floor(micros[index]! / lowSize);
+  for (let index = 0; index < length; index++) {
+    const time = micros[index]!;
+    const high = (time / lowSize) | 0;
     words[2 * index + 1] = KEY_BIT | high;
-    words[2 * index] = ((micros[index]! - high * lowSize) << INDEX_BITS) | index;
+    words[2 * index] = ((time - high * lowSize) << INDEX_BITS) | index;
   }
   keys.sort();
-  const order = new Uint32Array(micros.length);
-  for (let place = 0; place < order.length; place++)
-    order[place] = words[2 * place]! & (2 ** INDEX_BITS - 1);
-  for (let from = 0, to = 1; to <= order.length; to++) {
-    if (to < order.length && micros[order[to]!] === micros[order[from]!]) continue;
-    if (to - from > 1) order.subarray(from, to).sort((a, b) => rankOf(a) - rankOf(b));
-    from = to;
-  }
+  const order = new Uint32Array(length);
+  const mask = 2 ** INDEX_BITS - 1;
+  for (let place = 0; place < length; place++) order[place] = words[2 * place]! & mask;
   return order;
-}
-
-/** The bit of a form that says that there is no fraction; the rest is the place of the suffix. */
-const NO_FRACTION = 0x80;
-
-function formOf({ suffix, hasFraction }: ImageFileName): number {
-  const place = IMAGE_SUFFIXES.indexOf(suffix);
-  return hasFraction ? place : place | NO_FRACTION;
 }

@@ -183,7 +183,7 @@ export class Pruner {
     // After both: what was opened and read before is in the right place.
     parts.check(Part.images);
     const isArchived = parts.archived?.(date);
-    const day = new Day(date, folder.eachName());
+    const day = new Day(date, (take) => folder.takeNames(take));
     const meant = cameras && new Set(cameras);
     const isMeant = day.cameras.map((camera) => meant?.has(camera) !== false);
     let hour = -1;

@@ -94,6 +94,28 @@ export class Folder implements Disposable {
    * @throws {SystemError}
    */
   *eachName(): Generator<string> {
+    for (const [buffer, bytes] of this.eachBlock())
+      for (let at = 0; at < bytes; at += lengthAt(buffer, at)) {
+        const start = at + DIRENT_NAME;
+        const name = buffer.toString("utf8", start, nameEnd(buffer, at));
+        if (name !== "." && name !== "..") yield name;
+      }
+  }
+
+  /**
+   * The same as bytes, which is faster; `.` and `..` are among them.
+   *
+   * @param take is given where each name is: from a start to before an end. The bytes change after
+   * @throws {SystemError}
+   */
+  takeNames(take: (bytes: Buffer, start: number, end: number) => void): void {
+    for (const [buffer, bytes] of this.eachBlock())
+      for (let at = 0; at < bytes; at += lengthAt(buffer, at))
+        take(buffer, at + DIRENT_NAME, nameEnd(buffer, at));
+  }
+
+  /** Some entries after the other, in a buffer that is used again, and how many bytes they have. */
+  private *eachBlock(): Generator<readonly [Buffer, number]> {
     // The position belongs to the descriptor, so one of its own lets two readers be.
     const fd = this.openAt(".", fs.O_RDONLY | fs.O_DIRECTORY);
     const buffer = Buffer.allocUnsafeSlow(DIRENTS_BYTES);
@@ -102,12 +124,7 @@ export class Folder implements Disposable {
         const bytes = getdents(fd, buffer);
         if (bytes < 0) throw new SystemError("getdents64", lastErrno(), this.path);
         if (bytes === 0) return;
-        for (let at = 0; at < bytes;) {
-          const start = at + DIRENT_NAME;
-          const name = buffer.toString("utf8", start, buffer.indexOf(0, start));
-          if (name !== "." && name !== "..") yield name;
-          at += buffer.readUInt16LE(at + DIRENT_LENGTH);
-        }
+        yield [buffer, bytes];
       }
     } finally {
       close(fd);
@@ -275,6 +292,18 @@ export class Folder implements Disposable {
   [Symbol.dispose](): void {
     close(this.fd);
   }
+}
+
+/** The length of an entry in bytes, with what fills it up to a multiple of 8. */
+function lengthAt(buffer: Uint8Array, at: number): number {
+  return buffer[at + DIRENT_LENGTH]! | (buffer[at + DIRENT_LENGTH + 1]! << 8);
+}
+
+/** Where the name of an entry ends. Of what fills the entry up, only the first byte is 0. */
+function nameEnd(buffer: Uint8Array, at: number): number {
+  let end = Math.max(at + DIRENT_NAME, at + lengthAt(buffer, at) - 8);
+  while (buffer[end] !== 0) end++;
+  return end;
 }
 
 function inFolder(name: string): string {

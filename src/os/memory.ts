@@ -64,3 +64,22 @@ export function memoryFile(name: string, bytes: Uint8Array): string {
 export function trimMemory(): void {
   c.malloc_trim(0);
 }
+
+/**
+ * Counts bytes that were used once, and collects garbage when they are many. The collector gives
+ * little weight to buffers, and would keep tens of megabytes of them.
+ */
+export class Litter {
+  private bytes = 0;
+
+  /** @param bytesMax how many may lie about */
+  constructor(private readonly bytesMax: number) {}
+
+  /** Some were used. */
+  add(bytes: number): void {
+    this.bytes += bytes;
+    if (this.bytes < this.bytesMax) return;
+    this.bytes = 0;
+    Bun.gc(true);
+  }
+}

@@ -41,6 +41,8 @@ export class DayImages {
   private timer: ReturnType<typeof setTimeout> | undefined;
   private showedMs = 0;
   private seeking = 0;
+  /** What was asked for before anybody sought it. */
+  private early: { readonly time: string; readonly list: Promise<ImageList> } | undefined;
 
   /** @param cameras all, if there are none */
   constructor(
@@ -60,8 +62,10 @@ export class DayImages {
    */
   async seek(time: string, onPlace: (index: number) => void): Promise<void> {
     this.seeking++;
-    const query = { camera: this.cameras, at: time, limit: PAGE };
-    const list = await this.ask(query).catch(() => undefined);
+    const { early } = this;
+    this.early = undefined;
+    const asked = early?.time === time ? early.list : this.askAt(time);
+    const list = await asked.catch(() => undefined);
     this.seeking--;
     if (list === undefined) return;
     const page = list.offset / PAGE;
@@ -70,6 +74,18 @@ export class DayImages {
       this.keep(list, false);
       onPlace(list.place!);
     });
+  }
+
+  /** Asks for a time that will be sought soon. */
+  askEarly(time: string): void {
+    const list = this.askAt(time);
+    // Whoever seeks it later asks again.
+    list.catch(() => (this.early = undefined));
+    this.early = { time, list };
+  }
+
+  private async askAt(time: string): Promise<ImageList> {
+    return await this.ask({ camera: this.cameras, at: time, limit: PAGE });
   }
 
   /** Sees to it that these will be there. Pages that were wanted before are wanted no more. */

@@ -9,18 +9,29 @@ import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { address, replace, replaceQuery, href } from "./address.ts";
 import type { DayOverview } from "./answers.ts";
 import { dayPath } from "./api.ts";
-import type { DayImages } from "./day-images.ts";
+import { type DayImages, dayImages } from "./day-images.ts";
 import type { Target } from "./grid.tsx";
 import { generation, today, useAnswer } from "./hub.ts";
 import { useArrivals } from "./live.ts";
 import { withImage } from "./overview.ts";
-import { clockTime, minutesOf } from "./time.ts";
+import { clockTime, isDate, minutesOf } from "./time.ts";
 
 /** After so long without a further step, the address says what is seen. */
 const ADDRESS_MS = 300;
 
 /** The end of every day. */
 const END = "24:00";
+
+/**
+ * Asks for the images of the time in the address before anything is drawn: the hub finds them
+ * meanwhile.
+ */
+export function askEarly(): void {
+  const { view, date, name, query } = address.peek();
+  const at = query.get("at") ?? "";
+  if (view !== "day" || !isDate(date) || name !== "" || query.has("live")) return;
+  if (!Number.isNaN(minutesOf(at))) dayImages(date, query.getAll("camera")).askEarly(at);
+}
 
 /** The day by minutes; what arrives is counted in. */
 export function useOverview(date: string) {

@@ -6,7 +6,9 @@
 
 import { render } from "preact";
 import { App } from "./app.tsx";
+import { askEarly } from "./day-state.ts";
 import { startLive } from "./live.ts";
 
 startLive();
+askEarly();
 render(<App />, document.body);

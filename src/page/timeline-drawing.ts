@@ -90,7 +90,8 @@ export function draw(canvas: HTMLCanvasElement, { span, lanes, marks }: Picture)
   const xOf = placing(span, width);
   drawAxis(surface, span, xOf);
   const lane = laneHeight(lanes.length);
-  const most = Math.max(1, ...lanes.flatMap(({ minutes }) => minutes.map(([, count]) => count)));
+  let most = 1;
+  for (const { minutes } of lanes) for (const [, count] of minutes) most = Math.max(most, count);
   for (const [index, camera] of lanes.entries())
     drawLane(surface, camera, { top: index * lane, height: lane, most }, xOf);
   drawMarks(surface, marks, height - axisHeight() - MARKS, xOf);
@@ -129,13 +130,22 @@ function drawLane(
   const room = height - 3;
   const bar = Math.max(1, xOf(1) - xOf(0) - 0.5);
   context.fillStyle = accent;
+  const drawn = { from: 0, to: 0, tall: 0 };
+  const drawBar = (): void =>
+    context.fillRect(drawn.from, top + height - drawn.tall - 1, drawn.to - drawn.from, drawn.tall);
   for (const [minute, count] of minutes) {
     const x = xOf(minute);
     if (x < -bar || x > width) continue;
     // The root shows a single image beside a minute with hundreds.
-    const tall = Math.max(2, Math.sqrt(count / most) * room);
-    context.fillRect(x, top + height - tall - 1, bar, tall);
+    const tall = Math.max(2, Math.round(Math.sqrt(count / most) * room));
+    // Bars without a gap are one, as thousands would hold up the first picture.
+    if (tall !== drawn.tall || x > drawn.to) {
+      drawBar();
+      Object.assign(drawn, { from: x, tall });
+    }
+    drawn.to = x + bar;
   }
+  drawBar();
   context.fillStyle = line;
   context.fillRect(0, top + height - 1, width, 1);
   if (height >= NAMED) drawName(surface, name, top);

@@ -60,7 +60,7 @@ self.onmessage = ({ data: message }: MessageEvent<ToViewer>) => {
 async function answer({ id, request }: ToViewer & { readonly type: "ask" }): Promise<void> {
   const gone = new AbortController();
   underWay.set(id, { gone, parts: undefined });
-  site!.begin();
+  site!.begin(request.path);
   const made: Answer = await site!.answer({
     ...request,
     query: new URLSearchParams(request.query),

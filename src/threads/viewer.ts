@@ -9,10 +9,14 @@
 import type { Settings } from "../config/schema.ts";
 import { type Answer, type HttpRequest, partsThatEnd, plain } from "../http/answer.ts";
 import type { Log } from "../log/log.ts";
+import { Litter } from "../os/memory.ts";
 import type { HubHealth, NodeState, ToViewer, ViewerMessage } from "../shared/messages.ts";
 
 /** How long an answer may take to begin, in milliseconds. */
 const ANSWER_MS_MAX = 20_000;
+
+/** Bytes of answers that may lie about in this thread when they were sent. */
+const LITTER_BYTES = 2 * 2 ** 20;
 
 /** What the viewer needs. */
 export interface ViewerParts {
@@ -34,6 +38,7 @@ export class Viewer {
   private nodes: readonly NodeState[] = [];
   private id = 0;
   private readonly waiting = new Map<number, Waiting>();
+  private readonly litter = new Litter(LITTER_BYTES);
 
   constructor(private readonly parts: ViewerParts) {}
 
@@ -98,6 +103,7 @@ export class Viewer {
     if (message.type === "log")
       return this.parts.log[message.level](message.message, message.fields);
     const { id } = message;
+    this.litter.add(bytesOf(message));
     const waiting = this.waiting.get(id);
     if (waiting === undefined) return;
     if (message.type === "answer") {
@@ -148,6 +154,11 @@ export class Viewer {
       this.giveUp(id);
     }
   }
+}
+
+function bytesOf(message: ViewerMessage): number {
+  if (message.type === "answer") return message.body?.byteLength ?? 0;
+  return message.type === "part" ? (message.bytes?.byteLength ?? 0) : 0;
 }
 
 function silentIn(nodes: readonly NodeState[]): string[] {

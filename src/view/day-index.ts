@@ -162,6 +162,6 @@ export class DayIndexes {
 
   private read(date: string, path: string, stamp: string): DayIndex {
     using folder = Folder.open(path);
-    return new DayIndex(new Day(date, folder.eachName()), stamp);
+    return new DayIndex(new Day(date, (take) => folder.takeNames(take)), stamp);
   }
 }

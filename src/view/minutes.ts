@@ -26,14 +26,15 @@ export function camerasOf(day: DayIndex): DayCamera[] {
 function count(day: DayIndex): DayCamera[] {
   const found = new Map<string, { first: number; last: number; minutes: Uint32Array }>();
   for (let place = 0; place < day.count; place++) {
-    const [camera, micros] = [day.cameraAt(place), day.microsAt(place)];
+    const camera = day.cameraAt(place);
+    const micros = day.microsAt(place);
     let of = found.get(camera);
     if (of === undefined) {
       of = { first: micros, last: micros, minutes: new Uint32Array(MINUTES) };
       found.set(camera, of);
     }
     of.last = micros;
-    of.minutes[Math.floor(micros / MINUTE)]!++;
+    of.minutes[(micros / MINUTE) | 0]!++;
   }
   return [...found]
     .toSorted(([a], [b]) => (a < b ? -1 : 1))

@@ -17,11 +17,12 @@ interface BundledFile {
   readonly headers: { readonly "content-type": string };
 }
 
-/** An answer with its bytes for those who can read them compressed. */
+/** An answer. */
 interface Asset {
   readonly type: string;
-  readonly plain: Uint8Array;
-  readonly zipped: Uint8Array;
+  readonly plain: Uint8Array<ArrayBuffer>;
+  /** The same compressed, as soon as it was asked for. */
+  zipped?: Uint8Array<ArrayBuffer>;
 }
 
 /**
@@ -58,7 +59,7 @@ export async function pageAnswer(name: string, encodings: string): Promise<Answe
     status: 200,
     type: asset.type,
     // A copy, as it moves to another thread with the answer. `slice` of a Buffer would be none.
-    body: new Uint8Array(isZipped ? asset.zipped : asset.plain),
+    body: new Uint8Array(isZipped ? (asset.zipped ??= Bun.gzipSync(asset.plain)) : asset.plain),
     headers: {
       ...(name === DOCUMENT ? PAGE_HEADERS : ASSET_HEADERS),
       Vary: "Accept-Encoding",
@@ -78,7 +79,7 @@ async function load(): Promise<Map<string, Asset>> {
       const plain = isDocument
         ? Buffer.from(bytes.toString().replace("<script", `${preloads}<script`))
         : bytes;
-      return [isDocument ? DOCUMENT : name, { type, plain, zipped: Bun.gzipSync(plain) }];
+      return [isDocument ? DOCUMENT : name, { type, plain }];
     }),
   );
 }

@@ -113,7 +113,7 @@ function dayOf(site: Site, date: string): DayIndex {
 
 /** A day without images has an empty list: today is one for a while. */
 function dayOrNone(site: Site, date: string): DayIndex {
-  return site.indexes.of(date, date === site.today) ?? new DayIndex(new Day(date, []), "");
+  return site.indexes.of(date, date === site.today) ?? new DayIndex(new Day(date, () => {}), "");
 }
 
 function summaryOf(site: Site, date: string): unknown {

@@ -66,10 +66,22 @@ export class Site {
     return `${date}T${hour}:${minute}:${second}.${sixDigits(micros)}`;
   }
 
-  /** Somebody looks. */
-  begin(): void {
+  /** Somebody looks. @param path what they ask for */
+  begin(path: string): void {
     this.underWay++;
     clearTimeout(this.idle);
+    // The page itself does not wait for it: a browser has much to do with it first.
+    if (path.startsWith("/api/")) this.follow();
+  }
+
+  /** They have what they asked for. */
+  end(): void {
+    if (--this.underWay === 0) this.idle = setTimeout(() => this.forget(), IDLE_MS);
+    this.follow();
+  }
+
+  /** Begins to follow what is stored. */
+  private follow(): void {
     if (this.follower !== undefined) return;
     this.follower = new Follower(this.directory, {
       today: () => this.today,
@@ -78,11 +90,6 @@ export class Site {
       onProblem: (problem) => this.log.warn(`What is stored cannot be followed: ${problem}`),
     });
     this.follower.start();
-  }
-
-  /** They have what they asked for. */
-  end(): void {
-    if (--this.underWay === 0) this.idle = setTimeout(() => this.forget(), IDLE_MS);
   }
 
   /** Takes in the health of the hub. */

@@ -6,6 +6,7 @@
  */
 
 import { messageOf } from "../errors.ts";
+import { Litter } from "../os/memory.ts";
 import { Refused } from "./query.ts";
 
 /** The widths that there are, in pixels. */
@@ -14,7 +15,10 @@ export const WIDTHS = [160, 320, 640] as const;
 const QUALITY = 70;
 
 /** Bytes of finished ones that are kept in memory. */
-const KEPT_BYTES_MAX = 6 * 2 ** 20;
+const KEPT_BYTES_MAX = 4 * 2 ** 20;
+
+/** Bytes of files that may lie about when their thumbnails are made. */
+const LITTER_BYTES = 4 * 2 ** 20;
 
 /** How many may wait. A grid on a large screen has fewer. */
 const WAITING_MAX = 400;
@@ -28,6 +32,7 @@ export class Thumbnails {
   private readonly kept = new Map<string, Uint8Array>();
   private keptBytes = 0;
   private isMaking = false;
+  private readonly litter = new Litter(LITTER_BYTES);
   private readonly waiting: (() => void)[] = [];
 
   /**
@@ -54,8 +59,10 @@ export class Thumbnails {
     await this.turn();
     try {
       if (gone.aborted) throw new Refused(503, "Nobody waits for it");
-      const made = await make(read(), width);
+      const bytes = read();
+      const made = await make(bytes, width);
       this.keep(key, made);
+      this.litter.add(bytes.byteLength);
       return made;
     } finally {
       // Other questions have their turn first.

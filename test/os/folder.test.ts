@@ -55,6 +55,11 @@ test("reads a large folder name by name, and two readers do not disturb each oth
     second.next();
   }
   expect(read.toSorted()).toEqual([...names, "image.jpg"].toSorted());
+  const taken: string[] = [];
+  folder.takeNames((bytes, start, end) => {
+    taken.push(Buffer.from(bytes.subarray(start, end)).toString());
+  });
+  expect(taken.toSorted()).toEqual([...names, "image.jpg", ".", ".."].toSorted());
   expect(folder.names()).toHaveLength(5001);
 });
 
