@@ -12,7 +12,6 @@ import {
   type Certificate,
   type CertificatePaths,
   exposureNotice,
-  hasExpired,
   readCertificate,
 } from "../http/certificate.ts";
 
@@ -51,8 +50,6 @@ function certificateNotes(paths: CertificatePaths): string[] {
     throw new FatalError(EXIT.config, `hub.http.tls: ${messageOf(cause)}`, { cause });
   }
   const age = ageNotice(certificate, Date.now());
-  if (age !== undefined && hasExpired(certificate, Date.now()))
-    throw new FatalError(EXIT.config, age);
   const exposure = certificate.isExposed ? exposureNotice(paths) : undefined;
   return [age, exposure].filter((note) => note !== undefined);
 }

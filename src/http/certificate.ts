@@ -83,13 +83,8 @@ export function ageNotice(
   nowMs: number,
 ): string | undefined {
   if (endsMs - nowMs > Math.min(NOTICE_MS_MAX, (endsMs - beginsMs) * NOTICE_PART)) return undefined;
-  const verb = hasExpired({ endsMs }, nowMs) ? "has expired" : "expires";
+  const verb = endsMs <= nowMs ? "has expired" : "expires";
   return `The certificate of http.tls ${verb} on ${new Date(endsMs).toISOString().slice(0, 10)}: renew it, then reload the hub`;
-}
-
-/** Whether it is too old. */
-export function hasExpired({ endsMs }: Pick<Certificate, "endsMs">, nowMs: number): boolean {
-  return endsMs <= nowMs;
 }
 
 /** What to say about a key that everybody can read. */

@@ -216,13 +216,14 @@ describe.skipIf(lacks("tls", "python", NATIVE))("HTTP with TLS", () => {
     await until(hub, () => hub.output().includes(line));
   });
 
-  test("an expired certificate is shown, but refused by check and by status", async () => {
+  test("an expired certificate is shown, told by check, and refused by status", async () => {
     await using place = await hubWith(expired);
     const { hub, port, cli } = place;
     await until(hub, () => linesWith(hub, "The certificate of http.tls has expired on").length > 0);
     expect(curl("localhost", port, "-k", `https://localhost:${port}/healthz`)).toStartWith("ok\n");
     const checked = await cli("check");
-    expect(checked.status).toBe(EXIT.config);
+    // Whoever reloads the service may want something else, such as a client's key that is gone.
+    expect(checked.status).toBe(EXIT.ok);
     expect(checked.stderr).toContain("The certificate of http.tls has expired on");
     const asked = await cli("status");
     expect(asked.status).toBe(EXIT.refused);
