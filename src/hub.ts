@@ -4,6 +4,7 @@
  * @module
  */
 
+import { TELL_END_MS, TELL_MS_MAX } from "./limits.ts";
 import { capReached } from "./store/cap.ts";
 import type { Settings } from "./config/schema.ts";
 import { EXIT, FatalError } from "./errors.ts";
@@ -21,6 +22,7 @@ import { Liveness } from "./shared/liveness.ts";
 import { RequestQueue } from "./shared/queue.ts";
 import { createShared, Integer, type Shared, slotsFor } from "./shared/memory.ts";
 import { Supervisor } from "./threads/supervisor.ts";
+import { Teller } from "./threads/teller.ts";
 import { Viewer } from "./threads/viewer.ts";
 
 /**
@@ -34,6 +36,8 @@ const ENTRIES = {
   fastPath: new URL("./threads/fast-path-thread.ts", import.meta.url),
   keeper: new URL("./threads/keeper-thread.ts", import.meta.url),
   archiver: new URL("./threads/archiver-thread.ts", import.meta.url),
+  follower: new URL("./threads/follower-thread.ts", import.meta.url),
+  teller: new URL("./threads/teller-thread.ts", import.meta.url),
   viewer: new URL("./threads/viewer-thread.ts", import.meta.url),
 } as const;
 
@@ -54,6 +58,8 @@ export class Hub {
   private readonly overview: Overview;
   private readonly control: Control;
   private readonly supervisor: Supervisor;
+  private readonly teller: Teller;
+  private stopMs = 0;
 
   /** @param log for the hub's own lines; its events go to the event log */
   constructor(
@@ -71,6 +77,7 @@ export class Hub {
     this.lock = new DataLock(this.overview.guard.directory, shared);
     const viewer = new Viewer({ settings, log, entry: ENTRIES.viewer });
     this.control = new Control(this.overview, viewer, log);
+    this.teller = new Teller({ settings, overview: this.overview, log, entries: ENTRIES });
     this.supervisor = new Supervisor({
       settings,
       shared,
@@ -85,8 +92,8 @@ export class Hub {
   }
 
   /**
-   * Starts the flushers and the writers, then the receiver, then the fast path and the HTTP
-   * listener.
+   * Starts the flushers and the writers, then those who tell what is stored, then the receiver,
+   * then the fast path and the HTTP listener.
    *
    * @returns the endpoint, once the hub listens; undefined if it was stopped before
    * @throws {FatalError} if a key cannot be read; if the data directory cannot be made or written,
@@ -98,6 +105,7 @@ export class Hub {
     openDataDirectory(this.overview.guard, this.lock, this.shared, this.log);
     supervisor.startFlushers(flushTasks(settings), this.lock.text);
     await this.unlessEnded(supervisor.startWriters());
+    await this.unlessEnded(this.teller.begin());
     supervisor.startReceiver(
       (message) => this.hearReceiver(message),
       (reason) => this.ended.reject(new FatalError(EXIT.failure, reason)),
@@ -109,6 +117,7 @@ export class Hub {
     if (settings.ack === "stored") supervisor.startFastPath(bound.socket);
     this.control.start();
     supervisor.startKeeping();
+    this.teller.started();
     return bound.endpoint;
   }
 
@@ -142,6 +151,7 @@ export class Hub {
    * Asks the hub to store and answer what has arrived, and to end. `stopped` resolves when it has.
    */
   stop(): void {
+    this.stopMs = performance.now();
     this.queue.stop();
   }
 
@@ -180,14 +190,18 @@ export class Hub {
     }
   }
 
-  /** The receiver has stopped. Only flushing is left. */
+  /** The receiver has stopped. Only flushing and telling are left. */
   private async finish(unanswered: number): Promise<void> {
     // Before the flushers: a stalled disk may never release them, and until they end, the process
     // keeps its port.
     this.control.close();
     this.supervisor.endKeeping();
     this.loan.close();
-    await this.supervisor.endFlushers();
+    const leftMs = this.stopMs + TELL_END_MS - performance.now();
+    await Promise.all([
+      this.supervisor.endFlushers(),
+      this.teller.finish(Math.min(TELL_MS_MAX, Math.max(0, leftMs))),
+    ]);
     this.ended.resolve(unanswered);
   }
 }

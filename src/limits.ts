@@ -124,6 +124,10 @@ export const CORK_MS = 200;
 /** Default of `linger`, in seconds. */
 export const LINGER_SECONDS = 1;
 
+/** How long a stop tells others what was stored last, and until when after its begin. */
+export const TELL_MS_MAX = 2000;
+export const TELL_END_MS = 9000;
+
 /** When a stop that hangs is ended, in milliseconds. */
 export const STOP_MS_MAX = 9500;
 

@@ -106,6 +106,11 @@ describe("A stop", () => {
     expect(sumMs).toBeLessThan(limits.STOP_MS_MAX);
   });
 
+  test("has time to tell others what was stored last, and ends by itself after that", () => {
+    expect(limits.TELL_MS_MAX).toBeLessThan(limits.TELL_END_MS);
+    expect(limits.TELL_END_MS).toBeLessThan(limits.STOP_MS_MAX);
+  });
+
   test("is ended before service managers end it", () => {
     expect(limits.STOP_MS_MAX).toBeLessThan(limits.SERVICE_STOP_MS);
     expect(limits.SERVICE_STOP_MS).toBeLessThanOrEqual(unitMs("TimeoutStopSec"));

@@ -112,6 +112,11 @@ export class DayFollower implements Disposable {
     this.read(true);
   }
 
+  /** Whether the folder is being read. */
+  get isReading(): boolean {
+    return this.reading !== undefined;
+  }
+
   /** Reads the folder, in slices. @param isWatched whether the watch tells each name, too */
   read(isWatched = false): void {
     this.expected = undefined;

@@ -92,6 +92,21 @@ export class Follower implements Disposable {
     this.timer = setInterval(() => this.poll(), this.options.pollMs ?? POLL_MS);
   }
 
+  /**
+   * Tells what is left, and follows no more. Nothing may be stored any more.
+   *
+   * @returns when everything is told
+   */
+  async finish(): Promise<void> {
+    clearInterval(this.timer);
+    // What was told by no watch yet.
+    for (const { day } of this.days.values()) this.attempt(() => day.read());
+    while ([...this.days.values()].some(({ day }) => day.isReading)) await Bun.sleep(1);
+    this.attempt(() => this.tellImages());
+    this.attempt(() => this.tail.read());
+    this[Symbol.dispose]();
+  }
+
   private poll(): void {
     const { days, folders } = this;
     this.attempt(() => this.list());

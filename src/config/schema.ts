@@ -9,9 +9,9 @@
  * @module
  */
 
-import { isIP, isIPv6 } from "node:net";
+import { isIPv6 } from "node:net";
 import * as z from "zod";
-import { OFF, parseListen } from "../net/listen-address.ts";
+import { isBindable, isBindEndpoint, OFF, parseListen } from "../net/listen-address.ts";
 import { parseNetwork } from "../net/access.ts";
 import {
   CONNECTIONS_MAX,
@@ -26,8 +26,6 @@ import { bytesIn, perCentIn } from "./quantity.ts";
 
 /** Longest patience: a week. */
 const PATIENCE_MINUTES_MAX = 7 * 24 * 60;
-/** Longest name of an interface: IFNAMSIZ of Linux without its final zero. */
-const INTERFACE_NAME_MAX = 15;
 
 /** Longest time between two flushes to disk, in seconds. */
 const SYNC_SECONDS_MAX = 3600;
@@ -93,13 +91,6 @@ const truth = z.preprocess(
   (value) => (value === 1 ? true : (value ?? 0) === 0 ? false : value),
   z.boolean(),
 );
-
-function isBindable(text: string): boolean {
-  if (text === "*" || isIP(text) !== 0) return true;
-  // Digits and dots alone are a mistyped address, though an interface could have such a name.
-  if (/^[\d.]+$/.test(text)) return false;
-  return text.length <= INTERFACE_NAME_MAX && /^[\w.@-]+$/.test(text);
-}
 
 /** A path, or nothing. A new type each time, because each type is the key to its own details. */
 const optionalPath = () =>
@@ -236,6 +227,15 @@ const hubShape = {
     rule: oneOf(LOG_FORMATS),
   }),
 };
+
+/** What happens, as the setting `webhooks` names it. */
+const NEWS = ["event", "image", "silent", "disk", "health", "start"] as const;
+
+/** Levels of an MQTT topic. */
+const TOPIC = /^[^+#\p{Cc}/]+(?:\/[^+#\p{Cc}/]+)*$/u;
+
+const mqttUrl = z.url({ protocol: /^mqtts?$/ });
+const httpUrl = z.url({ protocol: /^https?$/ });
 
 /** An address with a port, or `off`. YAML 1.1 takes a bare `off` for a truth value. */
 const listenAddress = z.preprocess(
@@ -465,7 +465,112 @@ const keepShape = {
   }),
 };
 
-const allShape = { ...hubShape, ...keepShape, ...networkShape, ...controlShape };
+/** Most entries of `webhooks`. */
+const WEBHOOKS_MAX = 32;
+
+/** A port to bind: like `bind` and `port` in one. */
+const bindEndpoint = () =>
+  z.preprocess(
+    (value) => (value === false ? OFF : value),
+    z
+      .string()
+      .refine((text) => text === OFF || isBindEndpoint(text))
+      .default(OFF),
+  );
+
+const BIND_RULE = "off, or tcp://HOST:PORT with an address or interface of this machine or *";
+
+/** One receiver of HTTP requests. */
+const webhook = z
+  .strictObject({
+    url: httpUrl.optional(),
+    url_file: z.string().min(1).optional(),
+    on: z.array(z.enum(NEWS)).min(1),
+    match: z.string().min(1).optional(),
+    text: z.string().min(1).optional(),
+    header_file: z.string().min(1).optional(),
+    secret_file: z.string().min(1).optional(),
+    template: z.string().min(1).optional(),
+  })
+  .refine(({ url, url_file: file }) => (url === undefined) !== (file === undefined));
+
+/** Who is told what is stored. */
+const tellShape = {
+  mqtt: section({
+    url: setting(
+      z.preprocess((value) => value ?? "", z.union([z.literal(""), mqttUrl]).default("")),
+      {
+        description: "MQTT broker to tell, such as mqtt://192.168.86.10. Empty: none",
+        rule: "a URL mqtt://HOST, mqtts://HOST (with TLS), each with :PORT if need be; or nothing",
+      },
+    ),
+    user: setting(
+      z.preprocess((value) => value ?? "", z.string().default("")),
+      { description: "Name to log in with", rule: "a text, or nothing" },
+    ),
+    password_file: setting(optionalPath(), {
+      description: "File with the password",
+      rule: "a path, or nothing",
+      isPath: true,
+    }),
+    ca: setting(optionalPath(), {
+      description:
+        "File with the certificate of the authority that signed the broker's, in PEM. Empty: those that the system knows",
+      rule: "a path, or nothing",
+      isPath: true,
+    }),
+    certificate: setting(optionalPath(), {
+      description: "File with the hub's own certificate for the broker, in PEM",
+      rule: "a path, or nothing",
+      isPath: true,
+    }),
+    key: setting(optionalPath(), {
+      description: "File with the key of this certificate",
+      rule: "a path, or nothing",
+      isPath: true,
+    }),
+    topic: setting(z.string().regex(TOPIC).default("imagehub/<name>"), {
+      description: "Beginning of all topics. <name> stands for the name of the machine",
+      rule: "levels separated by /, without + and #",
+    }),
+    discovery: setting(
+      z.preprocess(
+        (value) => (value === false ? OFF : value),
+        z.string().regex(TOPIC).default("homeassistant"),
+      ),
+      {
+        description: "Beginning of the topics by which Home Assistant finds the cameras. off: none",
+        rule: "levels separated by /, without + and #; or off",
+      },
+    ),
+    image_interval: setting(z.number().min(0).max(86_400).default(1), {
+      description: "Least seconds between two images of a camera",
+      rule: "a number from 0 to 86400",
+    }),
+  }),
+  publish: setting(bindEndpoint(), {
+    description:
+      "Where all that is stored is published again for imagezmq's subscribers, such as tcp://*:5556. off: nowhere",
+    rule: BIND_RULE,
+  }),
+  publish_topics: setting(bindEndpoint(), {
+    description:
+      "The same with the camera's name as an additional first frame, for subscribers that want some cameras only",
+    rule: BIND_RULE,
+  }),
+  webhooks: setting(
+    z.preprocess((value) => value ?? [], z.array(webhook).max(WEBHOOKS_MAX).default([])),
+    {
+      description:
+        "Addresses that get an HTTP request when something happens, such as [{url: https://ntfy.example/farm, on: [silent, disk, health]}]",
+      rule:
+        "a list of groups of url or url_file, on (a list of event, image, silent, disk, health, start), and as wanted match (a camera's name with *), " +
+        "text (part of an event's text), header_file, secret_file and template",
+    },
+  ),
+};
+
+const allShape = { ...hubShape, ...keepShape, ...networkShape, ...controlShape, ...tellShape };
 
 const hubSection = section(allShape);
 

@@ -18,6 +18,9 @@ export interface PrunedTotal {
 /** From when on a disk that fills is worth a word, in days. */
 const SOON_DAYS = 30;
 
+/** The same for a warning. */
+export const URGENT_DAYS = 14;
+
 /** Why it fills although there are rules. */
 const BLOCKED =
   ": the rules may not delete enough, as images are too young, protected or not archived, or the rules wait for a person";

@@ -8,7 +8,7 @@
 import { readdir } from "node:fs/promises";
 import { Calendar, type LocalTime, systemClock } from "../protocol/calendar.ts";
 import type { Settings } from "../config/schema.ts";
-import type { NodeRow } from "../shared/messages.ts";
+import type { NodeRow, OutletState } from "../shared/messages.ts";
 import { DataDirectory, isImageFile } from "../store/data-directory.ts";
 import { DataGuard } from "../store/data-guard.ts";
 import { imagesOfDay } from "../store/date-folders.ts";
@@ -50,6 +50,8 @@ export class Overview {
   readonly archive = new ArchiveState();
   /** What the HTTP listener shows; undefined without TLS. */
   certificate: Certificate | undefined;
+  /** How those do that are told what is stored. */
+  outlets: readonly OutletState[] = [];
   readonly guard: DataGuard;
   readonly disk: DiskProbe;
   readonly storing: StoringThreads;

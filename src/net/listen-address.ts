@@ -33,6 +33,25 @@ export function parseListen(text: string): ListenAddress | undefined {
   return { host, port };
 }
 
+/** The longest name of an interface: IFNAMSIZ of Linux without its final zero. */
+const INTERFACE_NAME_MAX = 15;
+
+/** Whether a ZeroMQ socket can bind to it: `*`, an IP address or the name of an interface. */
+export function isBindable(text: string): boolean {
+  if (text === "*" || isIP(text) !== 0) return true;
+  // Digits and dots alone are a mistyped address, though an interface could have such a name.
+  if (/^[\d.]+$/.test(text)) return false;
+  return text.length <= INTERFACE_NAME_MAX && /^[\w.@-]+$/.test(text);
+}
+
+/** Whether it is an endpoint that a ZeroMQ socket can bind to, such as `tcp://*:5556`. */
+export function isBindEndpoint(text: string): boolean {
+  const [, bracketed, plain, port] =
+    /^tcp:\/\/(?:\[([^\]]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(text) ?? [];
+  const isHost = bracketed === undefined ? isBindable(plain ?? "") : isIPv6(bracketed);
+  return isHost && Number(port) >= 1 && Number(port) <= PORT_MAX;
+}
+
 /** Whether only this machine can reach the address. */
 export function isLoopback({ host }: Pick<ListenAddress, "host">): boolean {
   return loopback.check(host, isIPv6(host) ? "ipv6" : "ipv4");

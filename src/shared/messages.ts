@@ -99,7 +99,7 @@ export interface ArchiveRound {
 }
 
 /** A line for the log. */
-interface LogMessage {
+export interface LogMessage {
   readonly type: "log";
   readonly level: LogLevel;
   readonly message: string;
@@ -311,3 +311,36 @@ export type ViewerMessage =
   /** An answer breaks off. */
   | { readonly type: "broken"; readonly id: number; readonly reason: string }
   | LogMessage;
+
+/** What is known of the hub itself, for those who are told. */
+export interface HubState {
+  readonly health: HubHealth;
+  readonly nodes: readonly NodeState[];
+  /** Images in today's folder. */
+  readonly imagesToday: number;
+  readonly freeBytes: number;
+  readonly sizeBytes: number;
+  readonly outlook: Outlook;
+  /** Days until the disk is full; undefined if it will not be, or nothing is known. */
+  readonly fullInDays: number | undefined;
+  /** That the disk will soon be full, as a message; undefined if not. */
+  readonly diskWarning: string | undefined;
+}
+
+/** How one outlet does. */
+export interface OutletState {
+  /** Unique, such as `mqtt` or `webhook 1`. */
+  readonly name: string;
+  /** Where it tells, without secrets. */
+  readonly target: string;
+  /** Since when it can tell, such as `2026-11-22T15:04:05.123Z`; null while it cannot. */
+  readonly connected_since: string | null;
+  /** Since the start of the hub. */
+  readonly sent: number;
+  readonly dropped: number;
+  /** What waits to be told. */
+  readonly waiting: number;
+  /** Who listens; null if that is not known. */
+  readonly subscribers: number | null;
+  readonly last_error: { readonly time: string; readonly message: string } | null;
+}

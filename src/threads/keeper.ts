@@ -6,6 +6,7 @@
  */
 
 import type { Settings } from "../config/schema.ts";
+import { URGENT_DAYS } from "../http/kept.ts";
 import type { Overview } from "../http/overview.ts";
 import { ClockHistory } from "../keep/age.ts";
 import { isShort, spaceSoon } from "../keep/space.ts";
@@ -32,9 +33,6 @@ const HELPLESS_MS = 20_000;
  * costs some images.
  */
 const FUTILE_MS_MAX = 600_000;
-
-/** From when on a disk that fills is worth a warning, in days. */
-const SOON_DAYS = 14;
 
 /** What the keeper needs. */
 export interface KeeperParts {
@@ -169,7 +167,7 @@ export class Keeper {
       this.futilePauseMs = Math.min(FUTILE_MS_MAX, this.futilePauseMs * 2 || HELPLESS_MS);
     }
     for (const problem of message.problems) this.reminder.warn(problem);
-    const full = overview.kept.fullWithin(SOON_DAYS);
+    const full = overview.kept.fullWithin(URGENT_DAYS);
     if (full !== undefined) this.reminder.warn(full);
   }
 }

@@ -8,6 +8,7 @@ import { statSync } from "node:fs";
 import { unlessMissing } from "../os/missing.ts";
 import { type DataDirectory, dateOf, dayOf } from "../store/data-directory.ts";
 import type { HubEvent } from "../page/answers.ts";
+import { eventParts } from "../protocol/event.ts";
 import { datedLogs, linesOf, readRecord } from "../store/log-files.ts";
 import { dateIn, filterIn, numberIn, Refused, timeIn } from "./query.ts";
 
@@ -22,8 +23,6 @@ const BYTES_MAX = 50e6;
 /** Most points of a curve. */
 const POINTS_MAX = 2000;
 
-const NUMBER = /^\s*(-?\d+(?:\.\d+)?)\s*(\D.{0,15})?$/;
-
 /** Reads a line of the log; undefined if it is no record. */
 function readLine(line: string): HubEvent | undefined {
   const read = readRecord(line);
@@ -32,20 +31,7 @@ function readLine(line: string): HubEvent | undefined {
 
 /** A line by its parts. @param time such as `23:13:31,620` */
 export function eventOf(date: string, time: string, text: string): HubEvent {
-  if (!text.includes("|")) return { date, time, text, node: null };
-  const [node = "", type = "", ...rest] = text.split("|");
-  const value = rest.join("|");
-  const [, number, unit = ""] = NUMBER.exec(value) ?? [];
-  const measured = number === undefined ? {} : { number: Number(number), unit: unit.trim() };
-  return {
-    date,
-    time,
-    text,
-    node: node.trim(),
-    type: type.trim(),
-    value: value.trim(),
-    ...measured,
-  };
+  return { date, time, text, ...(eventParts(text) ?? { node: null }) };
 }
 
 /** Chooses lines. */

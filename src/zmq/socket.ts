@@ -11,7 +11,7 @@ import { cString, fail, zmq, ZmqError } from "./library.ts";
 import type { Message } from "./message.ts";
 
 /** Socket types, as zmq.h numbers them. */
-export const SocketType = { pair: 0, sub: 2, req: 3, rep: 4, router: 6 } as const;
+export const SocketType = { pair: 0, sub: 2, req: 3, rep: 4, router: 6, xpub: 9 } as const;
 
 /**
  * Socket options whose value is an int, as zmq.h numbers them; zmq_setsockopt(3) has their units.
@@ -32,6 +32,7 @@ export const SocketOption = {
   handshakeIvl: 66,
   heartbeatIvl: 75,
   heartbeatTimeout: 77,
+  xpubNodrop: 69,
   zapEnforceDomain: 93,
 } as const;
 

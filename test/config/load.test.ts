@@ -74,6 +74,20 @@ const DEFAULTS = {
   heartbeat_timeout: 30,
   linger: 1,
   http: { listen: "127.0.0.1:8550", token_file: "", tls: { certificate: "", key: "" } },
+  mqtt: {
+    url: "",
+    user: "",
+    password_file: "",
+    ca: "",
+    certificate: "",
+    key: "",
+    topic: "imagehub/<name>",
+    discovery: "homeassistant",
+    image_interval: 1,
+  },
+  publish: "off",
+  publish_topics: "off",
+  webhooks: [] as never[],
 } as const;
 
 /** So deep that its aliases would expand to 9^9 values. */

@@ -69,6 +69,19 @@ test("formatSettings writes each setting and where it came from", () => {
     tls:
       certificate: ""
       key: ""
+  mqtt:
+    url: ""
+    user: ""
+    password_file: ""
+    ca: ""
+    certificate: ""
+    key: ""
+    topic: imagehub/<name>
+    discovery: homeassistant
+    image_interval: 1
+  publish: "off"
+  publish_topics: "off"
+  webhooks: []
 `);
 });
 

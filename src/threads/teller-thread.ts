@@ -1,0 +1,107 @@
+/**
+ * The thread that tells others what is stored, and how the hub does, through all outlets that are
+ * set.
+ *
+ * @module
+ */
+
+import { messageOf } from "../errors.ts";
+import type { HubState, OutletState } from "../shared/messages.ts";
+import type { FromFollower, TellerMessage, ToTeller } from "../tell/messages.ts";
+import { type News, newsBetween } from "../tell/news.ts";
+import type { Outlet } from "../tell/outlet.ts";
+import { makeOutlets } from "../tell/outlets.ts";
+import { VERSION } from "../version.ts";
+
+declare const self: Worker;
+
+/** How often the main thread is told how the outlets do, in milliseconds. */
+const STATES_MS = 1000;
+
+const post = (message: TellerMessage): void => self.postMessage(message);
+
+const warn = (message: string): void => post({ type: "log", level: "warn", message });
+
+let outlets: readonly Outlet[] = [];
+let states = "";
+let hub: HubState | undefined;
+/** What is to be told before all outlets are made. */
+const early: News[] = [];
+let isMade = false;
+const followed = Promise.withResolvers<void>();
+
+self.onmessage = ({ data: message }: MessageEvent<ToTeller>) => {
+  switch (message.type) {
+    case "start":
+      listen(message.port);
+      void start(message);
+      break;
+    case "port":
+      listen(message.port);
+      break;
+    case "started":
+      tell({ type: "start", version: VERSION });
+      break;
+    case "hub":
+      for (const news of newsBetween(hub, message.hub)) tell(news);
+      ({ hub } = message);
+      show(hub);
+      break;
+    case "finish":
+      void finish(message.withinMs);
+  }
+};
+
+async function start({ settings }: ToTeller & { readonly type: "start" }): Promise<void> {
+  outlets = await makeOutlets({ settings, warn });
+  isMade = true;
+  for (const news of early.splice(0)) tell(news);
+  if (hub !== undefined) show(hub);
+  setInterval(report, STATES_MS);
+}
+
+function listen(port: MessagePort): void {
+  port.onmessage = ({ data }: { readonly data: FromFollower }) => {
+    if (data === "end") followed.resolve();
+    else for (const stored of data) tell(stored);
+  };
+}
+
+function tell(news: News): void {
+  if (!isMade) {
+    early.push(news);
+    return;
+  }
+  for (const outlet of outlets) attempt(outlet, () => outlet.tell(news));
+}
+
+function show(state: HubState): void {
+  for (const outlet of outlets) attempt(outlet, () => outlet.show(state));
+}
+
+/** An outlet that fails does not hold up the others. */
+function attempt({ tally }: Outlet, action: () => void): void {
+  try {
+    action();
+  } catch (error) {
+    tally.dropped++;
+    tally.failed(messageOf(error));
+  }
+}
+
+function report(): void {
+  const now: OutletState[] = outlets.map(({ tally }) => tally.state);
+  const text = JSON.stringify(now);
+  if (text === states) return;
+  states = text;
+  post({ type: "outlets", outlets: now });
+}
+
+async function finish(withinMs: number): Promise<void> {
+  const endMs = performance.now() + withinMs;
+  await Promise.race([followed.promise, Bun.sleep(withinMs)]);
+  const leftMs = Math.max(0, endMs - performance.now());
+  await Promise.all(outlets.map((outlet) => outlet.finish(leftMs)));
+  report();
+  post({ type: "finished" });
+}
