@@ -29,7 +29,8 @@ const on = z.unknown().transform((value, context): z.output<typeof news> => {
 const path = () => z.string().regex(/^\P{Cc}+$/u);
 
 /**
- * Whether this can be the URL of a webhook. One with `…` is not whole: `imagehub check` shows it so.
+ * Whether this can be the URL of a webhook. One with `…` is not whole: `imagehub check` shows it
+ * so.
  */
 export function isWebhookUrl(text: string): boolean {
   const url = URL.parse(text);

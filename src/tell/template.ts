@@ -1,8 +1,8 @@
 /**
  * Templates of webhooks: a text with placeholders, such as `{message}`.
  *
- * `{reasons:json}` is the value as JSON, with its quotes, or null if there is none. `{image:url}` is
- * for a part of a URL. In a template that is JSON, `{message}` is escaped so that it can stand
+ * `{reasons:json}` is the value as JSON, with its quotes, or null if there is none. `{image:url}`
+ * is for a part of a URL. In a template that is JSON, `{message}` is escaped so that it can stand
  * between quotes.
  *
  * @module

@@ -16,7 +16,7 @@ import type { Facts } from "./facts.ts";
 import type { WebhookFiles } from "./webhook-files.ts";
 
 /** How long a request may take, in milliseconds. */
-export const REQUEST_MS_MAX = 10_000;
+const REQUEST_MS_MAX = 10_000;
 
 /** How much of an answer is read, in bytes, and for how long after its head, in milliseconds. */
 const ANSWER_BYTES_MAX = 4096;

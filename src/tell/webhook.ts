@@ -1,6 +1,6 @@
 /**
- * A webhook: an address that gets an HTTP request for each piece of news that it wants. The requests
- * go out one by one, in order.
+ * A webhook: an address that gets an HTTP request for each piece of news that it wants. The
+ * requests go out one by one, in order.
  *
  * @module
  */

@@ -80,7 +80,8 @@ describe.each(PROGRAMS)("webhooks of a hub (%s)", (program) => {
       expect(new Set(ofType(good, "image").map(({ image }) => image))).toEqual(
         new Set(hub.images().map(({ name }) => name)),
       );
-      expect(hangs.requests).toHaveLength(1);
+      // The one that hangs is asked for the first message again and again.
+      expect(new Set(hangs.facts.map(({ message }) => message)).size).toBe(1);
       for (const [index, reason] of [
         /: the connection was closed without an answer; trying again$/u,
         /: answered 500 Internal Server Error; trying again$/u,
@@ -90,8 +91,11 @@ describe.each(PROGRAMS)("webhooks of a hub (%s)", (program) => {
         /: (?:there is no such host|the name of the host cannot be looked up \(\w+\)); trying again$/u,
       ].entries())
         expect(linesWith(hub, `webhook ${index + 2} (`)[0]).toMatch(reason);
-      // All but those that the redirect answers at once.
-      expect(linesWith(hub, "the hub stops, and")).toHaveLength(urls.length - 1);
+      // What the redirect answers at once may be all of it.
+      for (const number of [1, 2, 3, 5, 6]) {
+        const lines = linesWith(hub, "the hub stops, and");
+        expect(lines.filter((line) => line.includes(`webhook ${number} (`))).toHaveLength(1);
+      }
       expect(hub.output()).toContain(`webhooks.0.url=http://127.0.0.1:${hangs.port}/…`);
       expect(hub.output()).not.toMatch(/SECRET|hidden/u);
     },
