@@ -38,7 +38,7 @@ const PAUSE_MS_MAX = 60_000;
 /** The longest wait that a receiver can ask for, in milliseconds. */
 const ASKED_MS_MAX = 600_000;
 
-/** After so long without a failure, the next one is news again, in milliseconds. */
+/** After so long without trouble, the next one is news again, in milliseconds. */
 const WELL_MS = 60_000;
 
 /** A message that waits. */
@@ -108,7 +108,7 @@ export class Webhook implements Outlet {
   private current: Waiting | undefined;
   private sending: Promise<void> | undefined;
   private failures = 0;
-  private failedMs = Number.NEGATIVE_INFINITY;
+  private troubledMs = Number.NEGATIVE_INFINITY;
   private wake = (): void => undefined;
   private isEnding = false;
 
@@ -199,13 +199,13 @@ export class Webhook implements Outlet {
   private succeeded(): void {
     this.tally.sent++;
     this.failures = 0;
-    if (performance.now() - this.failedMs > WELL_MS) this.reminder.clear();
+    if (performance.now() - this.troubledMs > WELL_MS) this.reminder.clear();
     this.tally.connected();
   }
 
   private failed({ message }: Outcome, isOver: boolean): void {
     this.failures++;
-    this.failedMs = performance.now();
+    this.troubledMs = performance.now();
     this.tally.disconnected();
     if (isOver) this.tally.dropped++;
     if (message !== "")
@@ -221,6 +221,7 @@ export class Webhook implements Outlet {
   }
 
   private drop(why: string, count = 1): void {
+    this.troubledMs = performance.now();
     this.tally.dropped += count;
     this.reminder.warn(`${this.tally.name}: ${why}`);
   }

@@ -194,6 +194,19 @@ test("Webhook holds 1,000 messages for a dead receiver, and drops the oldest of 
   expect(warnings).toHaveLength(2);
 });
 
+test("Webhook says once that a receiver that works is too slow", async () => {
+  await using receiver = await Receiver.start();
+  const { webhook, warnings } = make({ url: receiver.url() });
+  for (let round = 1; round <= 3; round++) {
+    for (let count = 1; count <= WAITING_MAX + 10; count++) webhook.tell(event(`A|n|${count}`));
+    await until(webhook, { waiting: 0 });
+  }
+  expect(webhook.tally.dropped).toBeGreaterThan(3);
+  expect(warnings).toEqual([
+    `webhook 2 (127.0.0.1:${receiver.port}): 1,000 messages wait, so the oldest are dropped`,
+  ]);
+});
+
 test("Webhook drops what has waited for an hour", async () => {
   const port = freePort();
   const { webhook, warnings } = make({ url: `http://127.0.0.1:${port}/` });
