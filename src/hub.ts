@@ -155,10 +155,11 @@ export class Hub {
     this.queue.stop();
   }
 
-  /** Reads the clients' keys and the HTTP listener's token again. */
+  /** Reads the clients' keys, the HTTP listener's token and the files of outlets again. */
   reload(): void {
     this.queue.reload();
     this.control.reload();
+    this.teller.reload();
   }
 
   /** Sets whether the hub's threads report debug lines. */

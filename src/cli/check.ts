@@ -6,6 +6,7 @@
 
 import { type LoadedSettings, loadSettings } from "../config/load.ts";
 import { formatSettings } from "../config/print.ts";
+import type { Settings } from "../config/schema.ts";
 import { EXIT, type ExitStatus, FatalError, messageOf } from "../errors.ts";
 import {
   ageNotice,
@@ -29,10 +30,14 @@ export interface CheckOptions extends SettingsOptions {
   readonly quiet?: boolean;
 }
 
-/** Prints the settings in force, as YAML. @throws {FatalError} if they are wrong */
-export function check(options: CheckOptions): ExitStatus {
+/** Prints the settings in force, as YAML. Rejects with a {@link FatalError} if they are wrong. */
+export async function check(options: CheckOptions): Promise<ExitStatus> {
   const loaded = loadFor(options);
-  const notes = [...loaded.notes, ...certificateNotes(loaded.settings.http.tls)];
+  const notes = [
+    ...loaded.notes,
+    ...certificateNotes(loaded.settings.http.tls),
+    ...(await webhookNotes(loaded.settings)),
+  ];
   if (options.quiet === true) return EXIT.ok;
   for (const note of notes) process.stderr.write(`${note}\n`);
   const where = loaded.file ?? `no file at ${loaded.place}, built-in defaults`;
@@ -52,6 +57,25 @@ function certificateNotes(paths: CertificatePaths): string[] {
   const age = ageNotice(certificate, Date.now());
   const exposure = certificate.isExposed ? exposureNotice(paths) : undefined;
   return [age, exposure].filter((note) => note !== undefined);
+}
+
+/** What is worth knowing about webhooks. Rejects with a {@link FatalError} if a file is wrong. */
+async function webhookNotes({ webhooks }: Settings): Promise<string[]> {
+  if (webhooks.length === 0) return [];
+  const { readWebhookFiles } = await import("../tell/webhook-files.ts");
+  const { exposureOf, webhookName } = await import("../tell/webhook.ts");
+  const problems: string[] = [];
+  const notes: string[] = [];
+  for (const [at, webhook] of webhooks.entries()) {
+    try {
+      const { url, exposed } = await readWebhookFiles(webhook);
+      notes.push(...exposed.map((path) => exposureOf(webhookName(at + 1, url), path)));
+    } catch (error) {
+      problems.push(`hub.webhooks.${at}: ${messageOf(error)}`);
+    }
+  }
+  if (problems.length > 0) throw new FatalError(EXIT.config, problems.join("\n"));
+  return notes;
 }
 
 /** Loads the settings that the command line asks for. @throws {FatalError} if they are wrong */

@@ -70,8 +70,8 @@ export async function main(args: readonly string[]): Promise<ExitStatus> {
   withSettings(program.command("check"))
     .description("check the settings and print them, without running the hub")
     .option("-q, --quiet", "print nothing if they are valid")
-    .action((options: CheckOptions) => {
-      status = check(options);
+    .action(async (options: CheckOptions) => {
+      status = await check(options);
     });
 
   withSettingsFile(program.command("status"))
@@ -187,6 +187,17 @@ export async function main(args: readonly string[]): Promise<ExitStatus> {
     .action(async (name: string, options: KeygenOptions) => {
       status = await (await import("./keygen.ts")).keygen(name, options);
     });
+
+  const webhook = program.command("webhook").description("work with the webhooks of the settings");
+
+  withSettingsFile(
+    webhook
+      .command("test")
+      .description("send a test message to the webhooks, once, and show what they answer")
+      .argument("[number]", "only this one; 1 is the first in the settings"),
+  ).action(async (number: string | undefined, options: SettingsOptions) => {
+    status = await (await import("./webhook.ts")).test(number, options);
+  });
 
   const service = program.command("service").description("run the hub as a systemd service");
 

@@ -7,6 +7,7 @@
 import { closeSync, openSync, readSync } from "node:fs";
 import type * as z from "zod";
 import {
+  HIDDEN,
   type Layer,
   type Origin,
   errorCode,
@@ -109,14 +110,15 @@ function locate(issue: z.core.$ZodIssue, text: SettingsText): Located[] {
     });
   }
   const rule = setting?.rule ?? "a group of settings, one per line";
-  return [{ line: text.lineOf(keys), message: wrongValue(nameOf(keys), text.shown(keys), rule) }];
+  const shown = setting?.secretKeys === undefined ? text.shown(keys) : HIDDEN;
+  return [{ line: text.lineOf(keys), message: wrongValue(nameOf(keys), shown, rule) }];
 }
 
 /** The same for an entry of a setting that is a list. */
 function locateInList(
   issue: z.core.$ZodIssue,
   keys: KeyPath,
-  { path, rule }: Setting,
+  { path, rule, secretKeys = [] }: Setting,
   text: SettingsText,
 ): Located[] {
   const must = `${nameOf([ROOT_KEY, ...path])} must be ${rule}`;
@@ -127,7 +129,8 @@ function locateInList(
     });
   }
   const isMissing = getAt(text.value, keys.map(String)) === undefined;
-  const shown = isMissing ? "is missing" : `is ${text.shown(keys)}`;
+  const isHidden = secretKeys.includes(String(keys.at(-1)));
+  const shown = isMissing ? "is missing" : `is ${isHidden ? HIDDEN : text.shown(keys)}`;
   return [{ line: text.lineOf(keys), message: `${nameOf(keys)} ${shown}; ${must}` }];
 }
 

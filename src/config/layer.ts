@@ -69,6 +69,9 @@ export const errorReason = (error: unknown): string =>
 export const guess = (name: string | undefined): string =>
   name === undefined ? "" : `; did you mean ${name}?`;
 
+/** Stands for a value that may be a secret in {@link wrongValue}. */
+export const HIDDEN = "wrong";
+
 /** The message about a value that breaks its rule. `shown` is the value as written, or `empty`. */
 export const wrongValue = (name: string, shown: string, rule: string): string =>
   shown === "empty"

@@ -13,12 +13,14 @@ import { EXIT, FatalError } from "../errors.ts";
 import { isLoopback, parseListen } from "../net/listen-address.ts";
 import { readFileLayer, readText } from "./file.ts";
 import {
+  HIDDEN,
   type Layer,
   type Origin,
   type Source,
   errorReason,
   getAt,
   guess,
+  isGroup,
   setAt,
   wrongValue,
 } from "./layer.ts";
@@ -81,6 +83,7 @@ function readValue(
   const scalar = typeof given === "string" ? parseScalar(given) : given;
   const asScalar = setting.type.safeParse(scalar);
   if (asScalar.success) return { value: asScalar.data };
+  if (setting.secretKeys) return { problem: wrongValue(name, HIDDEN, setting.rule) };
   const shown = typeof scalar === "string" ? shownString(scalar) : shownText(String(given));
   return { problem: wrongValue(name, shown, setting.rule) };
 }
@@ -155,6 +158,23 @@ function findPlace(
   }
 }
 
+/** Makes the paths in the groups of a list absolute. */
+function resolveEntries(
+  list: unknown,
+  keys: readonly string[],
+  resolve: (text: string) => string,
+): unknown {
+  if (!Array.isArray(list)) return list;
+  return list.map((entry: unknown) => {
+    if (!isGroup(entry)) return entry;
+    const paths = keys.filter((key) => typeof entry[key] === "string");
+    return {
+      ...entry,
+      ...Object.fromEntries(paths.map((key) => [key, resolve(entry[key] as string)])),
+    };
+  });
+}
+
 function resolvePath(text: string, base: string, home: string): string {
   if (text === "") return "";
   if (text === "~" || text.startsWith("~/")) return path.join(home, text.slice(1));
@@ -207,6 +227,9 @@ export function loadSettings(request: LoadRequest): LoadedSettings {
         setting.path,
         resolvePath(String(getAt(defaults, setting.path)), directory, home),
       );
+    } else if (setting.pathKeys) {
+      const resolve = (each: string): string => resolvePath(each, directory, home);
+      setAt(settings, setting.path, resolveEntries(value, setting.pathKeys, resolve));
     } else {
       setAt(settings, setting.path, value);
     }

@@ -9,6 +9,7 @@ import { stringify } from "yaml";
 import { getAt } from "./layer.ts";
 import type { LoadedSettings } from "./load.ts";
 import { ROOT_KEY, SETTINGS } from "./schema.ts";
+import { shownValue } from "./secrets.ts";
 
 /** A value on one line, quoted if a YAML 1.1 reader could misread it. */
 export function inline(value: unknown): string {
@@ -22,8 +23,8 @@ export function inline(value: unknown): string {
 }
 
 /**
- * The settings in force, as the text of a settings file that loads to the same settings. A value
- * that is not a default has a comment with its origin.
+ * The settings in force, as the text of a settings file that loads to the same settings, except for
+ * secrets, which are left out. A value that is not a default has a comment with its origin.
  */
 export function formatSettings(loaded: LoadedSettings): string {
   const lines = [`${ROOT_KEY}:`];
@@ -39,7 +40,7 @@ export function formatSettings(loaded: LoadedSettings): string {
       source === "default" ? "" : ` # ${source} ${detail ?? ""}`.replaceAll(/\p{Cc}/gu, "?");
     const indent = "  ".repeat(setting.path.length);
     lines.push(
-      `${indent}${setting.path.at(-1)}: ${inline(getAt(loaded.settings, setting.path))}${comment}`,
+      `${indent}${setting.path.at(-1)}: ${inline(shownValue(setting, getAt(loaded.settings, setting.path)))}${comment}`,
     );
   }
   return `${lines.join("\n")}\n`;
@@ -48,7 +49,14 @@ export function formatSettings(loaded: LoadedSettings): string {
 /** The settings that differ from the defaults, by name, for a log line. */
 export function differences(loaded: LoadedSettings): Record<string, unknown> {
   const differing = SETTINGS.map(
-    ({ name, path }) => [name, getAt(loaded.settings, path), getAt(loaded.defaults, path)] as const,
+    (setting) =>
+      [
+        setting,
+        getAt(loaded.settings, setting.path),
+        getAt(loaded.defaults, setting.path),
+      ] as const,
   ).filter(([, value, standard]) => !isDeepStrictEqual(value, standard));
-  return Object.fromEntries(differing.map(([name, value]) => [name, value]));
+  return Object.fromEntries(
+    differing.map(([setting, value]) => [setting.name, shownValue(setting, value)]),
+  );
 }

@@ -23,6 +23,7 @@ import {
   WRITERS_MAX,
 } from "../limits.ts";
 import { bytesIn, perCentIn } from "./quantity.ts";
+import { NEWS, webhook, WEBHOOK_PATHS, WEBHOOK_SECRETS } from "./webhook.ts";
 
 /** Longest patience: a week. */
 const PATIENCE_MINUTES_MAX = 7 * 24 * 60;
@@ -61,6 +62,10 @@ interface Details {
   readonly option?: string;
   /** Whether the value is a path, made absolute on loading. */
   readonly isPath?: boolean;
+  /** The same for a list of groups: the keys in them that are paths. */
+  readonly pathKeys?: readonly string[];
+  /** The keys in them that are URLs with secrets in them, which are not shown. */
+  readonly secretKeys?: readonly string[];
 }
 
 type Shape = Readonly<Record<string, z.ZodType>>;
@@ -228,14 +233,10 @@ const hubShape = {
   }),
 };
 
-/** What happens, as the setting `webhooks` names it. */
-const NEWS = ["event", "image", "silent", "disk", "health", "start"] as const;
-
 /** Levels of an MQTT topic. */
 const TOPIC = /^[^+#\p{Cc}/]+(?:\/[^+#\p{Cc}/]+)*$/u;
 
 const mqttUrl = z.url({ protocol: /^mqtts?$/ });
-const httpUrl = z.url({ protocol: /^https?$/ });
 
 /** An address with a port, or `off`. YAML 1.1 takes a bare `off` for a truth value. */
 const listenAddress = z.preprocess(
@@ -480,20 +481,6 @@ const bindEndpoint = () =>
 
 const BIND_RULE = "off, or tcp://HOST:PORT with an address or interface of this machine or *";
 
-/** One receiver of HTTP requests. */
-const webhook = z
-  .strictObject({
-    url: httpUrl.optional(),
-    url_file: z.string().min(1).optional(),
-    on: z.array(z.enum(NEWS)).min(1),
-    match: z.string().min(1).optional(),
-    text: z.string().min(1).optional(),
-    header_file: z.string().min(1).optional(),
-    secret_file: z.string().min(1).optional(),
-    template: z.string().min(1).optional(),
-  })
-  .refine(({ url, url_file: file }) => (url === undefined) !== (file === undefined));
-
 /** Who is told what is stored. */
 const tellShape = {
   mqtt: section({
@@ -564,8 +551,10 @@ const tellShape = {
       description:
         "Addresses that get an HTTP request when something happens, such as [{url: https://ntfy.example/farm, on: [silent, disk, health]}]",
       rule:
-        "a list of groups of url or url_file, on (a list of event, image, silent, disk, health, start), and as wanted match (a camera's name with *), " +
-        "text (part of an event's text), header_file, secret_file and template",
+        `a list of groups of url (http:// or https://) or url_file, on (a list of ${NEWS.join(", ")}), and as wanted ` +
+        "match (a camera's name with *), text (part of an event's text), header_file, secret_file, template and ca",
+      pathKeys: WEBHOOK_PATHS,
+      secretKeys: WEBHOOK_SECRETS,
     },
   ),
 };

@@ -120,6 +120,18 @@ export function parseScalar(text: string): unknown {
     : text;
 }
 
+/**
+ * Makes keys such as `on` words. To YAML 1.1 they are truth values, but nobody means that with a
+ * key.
+ */
+function takeKeysAsWords(document: Document.Parsed): void {
+  visit(document, {
+    Pair(_, { key }) {
+      if (isScalar(key) && typeof key.value === "boolean") key.value = key.source;
+    },
+  });
+}
+
 /** A key as the yaml package turns it into a property name. */
 function keyText(key: unknown): string {
   // Collections and aliases as keys are refused elsewhere. Some cannot be turned into text.
@@ -272,6 +284,7 @@ export function parseSettingsText(source: string, root: string): SettingsText {
     const message = syntaxMessage(syntaxError.code, syntaxError.message, text, offset);
     problems.push({ line, column: col, message });
   } else {
+    takeKeysAsWords(document);
     const tags = document.warnings.filter(({ code }) => code === "TAG_RESOLVE_FAILED");
     const { unclear, doubled } = structureProblems(document, root, lineAt);
     for (const { pos, message } of tags) {

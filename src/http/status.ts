@@ -5,6 +5,7 @@
  */
 
 import * as z from "zod";
+import { withoutSecrets } from "../config/secrets.ts";
 import type { NodeRow } from "../shared/messages.ts";
 import { slotsFor } from "../shared/memory.ts";
 import { sendCommand } from "./first-image.ts";
@@ -44,6 +45,7 @@ export const statusSchema = z.object({
   uptime_seconds: z.number(),
   /**
    * The settings in force, by key. Secrets are in files of their own, so only their paths are here.
+   * The URLs of `webhooks` are cut to their hosts.
    */
   settings: z.looseObject({ patience: z.number(), data_directory: z.string() }),
   /** Counts since the start. */
@@ -147,7 +149,7 @@ export async function statusOf(overview: Overview): Promise<Status> {
     time: new Date().toISOString(),
     started: new Date(overview.startedAtMs).toISOString(),
     uptime_seconds: Math.floor((performance.now() - overview.startedMs) / 1000),
-    settings,
+    settings: withoutSecrets(settings),
     totals: Object.fromEntries(
       Object.entries(totals).map(([name, count]) => [snakeCase(name), count]),
     ),

@@ -45,6 +45,8 @@ export type ToTeller =
   | { readonly type: "started" }
   /** The state of the hub. */
   | { readonly type: "hub"; readonly hub: HubState }
+  /** Read files again, such as those with passwords. */
+  | { readonly type: "reload" }
   /** Tell what is left within so many milliseconds. */
   | { readonly type: "finish"; readonly withinMs: number };
 

@@ -15,6 +15,8 @@ export interface Outlet {
   tell(news: News): void;
   /** Takes in the state of the hub, every few seconds. */
   show(hub: HubState): void;
+  /** Reads its files again, such as those with passwords. */
+  reload?(): void;
   /** Tells what is left, within so many milliseconds. Never rejects. */
   finish(withinMs: number): Promise<void>;
 }
@@ -34,8 +36,8 @@ export class OutletTally {
    * @param warn logs a message once for as long as it is the same
    */
   constructor(
-    readonly name: string,
-    readonly target: string,
+    public name: string,
+    public target: string,
     private readonly warn: (message: string) => void,
   ) {}
 

@@ -18,6 +18,9 @@ declare const self: Worker;
 /** How often the main thread is told how the outlets do, in milliseconds. */
 const STATES_MS = 1000;
 
+/** How long what the outlets say at the end takes to the main thread, in milliseconds. */
+const SAYING_MS = 200;
+
 const post = (message: TellerMessage): void => self.postMessage(message);
 
 const warn = (message: string): void => post({ type: "log", level: "warn", message });
@@ -46,6 +49,9 @@ self.onmessage = ({ data: message }: MessageEvent<ToTeller>) => {
       for (const news of newsBetween(hub, message.hub)) tell(news);
       ({ hub } = message);
       show(hub);
+      break;
+    case "reload":
+      for (const outlet of outlets) attempt(outlet, () => outlet.reload?.());
       break;
     case "finish":
       void finish(message.withinMs);
@@ -98,7 +104,8 @@ function report(): void {
 }
 
 async function finish(withinMs: number): Promise<void> {
-  const endMs = performance.now() + withinMs;
+  // What outlets say at the end must arrive in time, too.
+  const endMs = performance.now() + withinMs - SAYING_MS;
   await Promise.race([followed.promise, Bun.sleep(withinMs)]);
   const leftMs = Math.max(0, endMs - performance.now());
   await Promise.all(outlets.map((outlet) => outlet.finish(leftMs)));

@@ -62,6 +62,11 @@ export class Teller {
     void this.look();
   }
 
+  /** Those who are told read their files again. */
+  reload(): void {
+    this.tellTeller({ type: "reload" });
+  }
+
   /** Tells what is left. @returns when that is done, or the time is over */
   async finish(withinMs: number): Promise<void> {
     clearInterval(this.timer);

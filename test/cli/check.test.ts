@@ -1,5 +1,5 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
 import { defaultSettings } from "../../src/config/schema.ts";
@@ -62,6 +62,39 @@ describe("imagehub check", () => {
       stdout: "",
       stderr: `${file}:2: hub.prot is not a setting; did you mean hub.port?\n`,
     });
+  });
+
+  test("says what is wrong with the files of webhooks, and shows no URL", async () => {
+    using home = tempDir();
+    const file = join(home.path, "imagehub.yaml");
+    writeFileSync(
+      file,
+      "hub:\n  webhooks:\n    - url: https://ntfy.example/SECRET\n      on: silent\n      secret_file: s\n" +
+        "    - {url_file: u, on: [start], template: t}\n",
+    );
+    writeFileSync(join(home.path, "u"), "SECRET\n");
+    expect(await runCli(["check", "--quiet"], { home: home.path })).toEqual({
+      status: EXIT.config,
+      stdout: "",
+      stderr:
+        `hub.webhooks.0: Cannot read ${join(home.path, "s")}: no such file or directory\n` +
+        `hub.webhooks.1: ${join(home.path, "u")} is wrong: its first line must be a URL that begins with http:// or https://\n`,
+    });
+    writeFileSync(join(home.path, "u"), "https://chat.example/SECRET\n", { mode: 0o600 });
+    writeFileSync(join(home.path, "s"), "0123456789abcdef\n");
+    chmodSync(join(home.path, "u"), 0o600);
+    chmodSync(join(home.path, "s"), 0o644);
+    writeFileSync(join(home.path, "t"), "{message}\n");
+    const result = await runCli(["check"], { home: home.path });
+    expect(result).toMatchObject({
+      status: EXIT.ok,
+      stderr: `webhook 1 (ntfy.example): every user of this machine can read ${join(home.path, "s")}. To prevent this: chmod o= ${join(home.path, "s")}\n`,
+    });
+    expect(printed(result)["webhooks"]).toEqual([
+      { url: "https://ntfy.example/…", on: ["silent"], secret_file: join(home.path, "s") },
+      { url_file: join(home.path, "u"), on: ["start"], template: join(home.path, "t") },
+    ]);
+    expect(result.stdout).not.toContain("SECRET");
   });
 
   test("prints what file, environment and command line set, the later over the earlier", async () => {

@@ -108,6 +108,8 @@ const CAMERAS_RULE =
   "hub.keep.cameras must be a list of groups of match (the name of a camera; * stands for any characters), days and max_bytes";
 const SUBSCRIBE_RULE =
   "must be a list of endpoints tcp://HOST:PORT, or groups of connect and server_key (40 characters, in quotes), without duplicates";
+const WEBHOOKS_RULE =
+  "hub.webhooks must be a list of groups of url (http:// or https://) or url_file, on (a list of event, image, silent, disk, health, start), and as wanted match (a camera's name with *), text (part of an event's text), header_file, secret_file, template and ca";
 const F = "DIR/imagehub.yaml";
 const MISSING = "hub: is missing; write every setting under it";
 const ALIGN =
@@ -249,6 +251,43 @@ describe("loadSettings refuses", () => {
       "a publisher's key that is none",
       "hub:\n  subscribe:\n    - {connect: tcp://a:1, server_key: short}\n",
       [`${F}:3: hub.subscribe.0.server_key is "short"; hub.subscribe ${SUBSCRIBE_RULE}`],
+    ],
+    [
+      "a webhook's URL of another kind, without showing it",
+      "hub:\n  webhooks:\n    - url: htps://a/SECRET\n      on: start\n",
+      [`${F}:3: hub.webhooks.0.url is wrong; ${WEBHOOKS_RULE}`],
+    ],
+    [
+      "a webhook's URL as check shows it",
+      "hub:\n  webhooks: [{url: https://a/…, on: start}]\n",
+      [`${F}:2: hub.webhooks.0.url is wrong; ${WEBHOOKS_RULE}`],
+    ],
+    [
+      "a webhook without a URL",
+      "hub:\n  webhooks:\n    - on: start\n",
+      [`${F}:3: hub.webhooks.0.url is missing; ${WEBHOOKS_RULE}`],
+    ],
+    [
+      "a webhook with two",
+      "hub:\n  webhooks:\n    - on: start\n      url: https://a/SECRET\n      url_file: b\n",
+      [`${F}:4: hub.webhooks.0.url is wrong; ${WEBHOOKS_RULE}`],
+    ],
+    [
+      "a webhook that is only a URL, without showing it",
+      "hub:\n  webhooks:\n    - https://a/SECRET\n",
+      [
+        `${F}:3: hub.webhooks.0 is wrong, must be ${WEBHOOKS_RULE.slice("hub.webhooks must be ".length)}`,
+      ],
+    ],
+    [
+      "a webhook for nothing, for what does not happen, for a word and for a list of them",
+      "hub:\n  webhooks:\n    - url: https://a\n    - {url: https://a, on: silnt}\n    - url: https://a\n      on: [event, images]\n    - {url: https://a, on: true}\n",
+      [
+        `${F}:3: hub.webhooks.0.on is missing; ${WEBHOOKS_RULE}`,
+        `${F}:4: hub.webhooks.1.on is "silnt"; ${WEBHOOKS_RULE}`,
+        `${F}:6: hub.webhooks.2.on.1 is "images"; ${WEBHOOKS_RULE}`,
+        `${F}:7: hub.webhooks.3.on is true; ${WEBHOOKS_RULE}`,
+      ],
     ],
     [
       "half an address",

@@ -14,10 +14,11 @@ export interface CertificateFiles {
 }
 
 /**
- * Makes a certificate for `NAME.example`.
+ * Makes a certificate.
  *
- * @param options days until it expires, if negative since it has; days since it began; and who
- * issues it, default itself, which is all that there is for one that began before
+ * @param options days until it expires, if negative since it has; days since it began; who issues
+ * it, default itself, which is all that there is for one that began before; and whom it is for,
+ * default `NAME.example`
  */
 export function makeCertificate(
   dir: string,
@@ -26,7 +27,13 @@ export function makeCertificate(
     days = 90,
     age = 0,
     issuer,
-  }: { readonly days?: number; readonly age?: number; readonly issuer?: CertificateFiles } = {},
+    owner = `DNS:${name}.example`,
+  }: {
+    readonly days?: number;
+    readonly age?: number;
+    readonly issuer?: CertificateFiles;
+    readonly owner?: string;
+  } = {},
 ): CertificateFiles {
   const place = (kind: string): string => join(dir, `${name}.${kind}`);
   const [certificate, key, request, names] = ["pem", "key", "csr", "ext"].map(place) as [
@@ -37,7 +44,7 @@ export function makeCertificate(
   ];
   const curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
   openssl(["req", ...curve, "-keyout", key, "-out", request, "-subj", `/CN=${name}`]);
-  writeFileSync(names, `subjectAltName=DNS:${name}.example`);
+  writeFileSync(names, `subjectAltName=${owner}`);
   if (age > 0) {
     issueEarlier({ certificate, key }, request, names, [-age, days]);
     return { certificate, key };
