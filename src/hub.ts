@@ -20,6 +20,7 @@ import type { ReceiverMessage } from "./shared/messages.ts";
 import { Liveness } from "./shared/liveness.ts";
 import { RequestQueue } from "./shared/queue.ts";
 import { createShared, Integer, type Shared, slotsFor } from "./shared/memory.ts";
+import { NodeMemory } from "./threads/node-memory.ts";
 import { Supervisor } from "./threads/supervisor.ts";
 import { Viewer } from "./threads/viewer.ts";
 
@@ -54,6 +55,7 @@ export class Hub {
   private readonly overview: Overview;
   private readonly control: Control;
   private readonly supervisor: Supervisor;
+  private readonly memory: NodeMemory;
 
   /** @param log for the hub's own lines; its events go to the event log */
   constructor(
@@ -70,7 +72,8 @@ export class Hub {
     this.overview = new Overview(settings, shared, this.liveness);
     this.lock = new DataLock(this.overview.guard.directory, shared);
     const viewer = new Viewer({ settings, log, entry: ENTRIES.viewer });
-    this.control = new Control(this.overview, viewer, log);
+    this.memory = new NodeMemory({ overview: this.overview, log });
+    this.control = new Control(this.overview, viewer, log, (node) => this.forget(node));
     this.supervisor = new Supervisor({
       settings,
       shared,
@@ -99,6 +102,7 @@ export class Hub {
     supervisor.startFlushers(flushTasks(settings), this.lock.text);
     await this.unlessEnded(supervisor.startWriters());
     supervisor.startReceiver(
+      this.memory.recall(),
       (message) => this.hearReceiver(message),
       (reason) => this.ended.reject(new FatalError(EXIT.failure, reason)),
     );
@@ -151,6 +155,11 @@ export class Hub {
     this.control.reload();
   }
 
+  /** Forgets a node with its views. @returns when that is noted on the disk, or cannot be */
+  private async forget(node: string): Promise<void> {
+    if ((await this.supervisor.forget(node)) > 0) await this.memory.save();
+  }
+
   /** Sets whether the hub's threads report debug lines. */
   showDebug(isWanted: boolean): void {
     Atomics.store(this.shared.integers, Integer.debug, isWanted ? 1 : 0);
@@ -161,7 +170,7 @@ export class Hub {
     return await Promise.race([part, this.ended.promise.then(() => undefined)]);
   }
 
-  private hearReceiver(message: ReceiverMessage): void {
+  private hearReceiver(message: Exclude<ReceiverMessage, { type: "forgotten" }>): void {
     switch (message.type) {
       case "bound":
         this.bound.resolve(message);
@@ -174,6 +183,7 @@ export class Hub {
         break;
       case "activity":
         this.overview.update(message);
+        this.memory.note(message.isNews);
         break;
       case "log":
         this.log[message.level](message.message, message.fields);
@@ -187,6 +197,7 @@ export class Hub {
     this.control.close();
     this.supervisor.endKeeping();
     this.loan.close();
+    await this.memory.end();
     await this.supervisor.endFlushers();
     this.ended.resolve(unanswered);
   }

@@ -53,6 +53,11 @@ const IMAGE_SUFFIX_BYTES = 31;
  */
 export const IMAGE_NAME_BYTES_MAX = FILE_NAME_BYTES_MAX - IMAGE_SUFFIX_BYTES;
 
+// Nodes
+
+/** Maximum known nodes. Each view counts as one. */
+export const NODES_MAX = 1000;
+
 // What is kept
 
 /** Dated event logs that are kept unless a setting says otherwise: Python's `backupCount`. */

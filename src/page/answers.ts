@@ -136,5 +136,6 @@ export interface Status {
     readonly view: string;
     readonly last_seen: string;
     readonly last_heartbeat: string | null;
+    readonly silent: boolean;
   }[];
 }

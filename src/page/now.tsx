@@ -82,16 +82,16 @@ function after(camera: Camera | undefined, { date, name, time, ...image }: LiveI
 }
 
 /** Why a camera counts as silent; empty if it does not. */
-function silenceOf({ name, latest }: Camera, { nodes, settings, time }: Status): string {
+function silenceOf({ name, latest }: Camera, { nodes, time }: Status): string {
   const row = nodes.find(
     ({ node, view }) => `${node} ${view}`.trim().replaceAll(/\s/gu, "-") === name,
   );
   if (row === undefined)
-    // The hub has not heard from it since its own start.
+    // The hub does not know it.
     return latest.date < today.value ? `nothing since ${shortDate(latest.date)}` : "";
+  if (!row.silent) return "";
   const heard = [row.last_seen, row.last_heartbeat ?? ""].toSorted().at(-1)!;
-  const silentMs = Date.parse(time) - Date.parse(heard);
-  return silentMs > settings.patience * 60_000 ? `silent for ${span(silentMs)}` : "";
+  return `silent for ${span(Date.parse(time) - Date.parse(heard))}`;
 }
 
 interface TileProps {

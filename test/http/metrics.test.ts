@@ -82,7 +82,15 @@ function overviewIn(directory: string): Overview {
     shared,
     turning.liveness,
   );
-  const node = { address: "::1", day: 0, images: 0, events: 0 };
+  const node = {
+    address: "::1",
+    day: 0,
+    images: 0,
+    events: 0,
+    silentAfter: null,
+    silentSinceMs: 0,
+    isTold: false,
+  };
   overview.update({
     type: "activity",
     nodes: [
@@ -91,6 +99,7 @@ function overviewIn(directory: string): Overview {
         place: 0,
         name: 'Say "cheese"\\',
         lastSeenMs: 1_795_300_000_500,
+        silentSinceMs: 1_795_300_900_500,
         lastHeartbeatMs: 0,
       },
       {
@@ -101,6 +110,8 @@ function overviewIn(directory: string): Overview {
         lastHeartbeatMs: 1_795_300_000_000,
       },
     ],
+    count: 2,
+    isNews: true,
     outcomes: {},
   });
   overview.kept.add({
