@@ -5,13 +5,16 @@
  * @module
  */
 
+import { NODE_NAME_MAX } from "../limits.ts";
 import { cut } from "./names.ts";
 
 /**
  * The node in field 0 of a text: the longest part up to a space that is known as a name by itself,
- * such as from a heartbeat; otherwise all of it.
+ * such as from a heartbeat; otherwise all of it. A name longer than {@link NODE_NAME_MAX} has no
+ * view.
  */
 export function nodeIn(name: string, known: Pick<ReadonlySet<string>, "has">): string {
+  if (name.length > NODE_NAME_MAX) return name;
   for (let space = name.lastIndexOf(" "); space > 0; space = name.lastIndexOf(" ", space - 1)) {
     if (known.has(name.slice(0, space))) return name.slice(0, space);
   }

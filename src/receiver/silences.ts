@@ -13,6 +13,7 @@
 import type { Settings } from "../config/schema.ts";
 import { patternOf } from "../keep/rules.ts";
 import { duration } from "../log/amounts.ts";
+import { imageName } from "../protocol/names.ts";
 import { nodeIn, titleOf } from "../protocol/nodes.ts";
 import type { Activity, NodeState } from "./activity.ts";
 import type { Report } from "./complaints.ts";
@@ -120,8 +121,9 @@ export class Silences {
     this.ears = new Map(known.map((ear) => [ear.row, ear]));
     const byNode = Map.groupBy(known, ({ row }) => nodeIn(row.name, names));
     this.nodes = Array.from(byNode, ([name, ears]) => {
-      // As in the names of files, and so in the patterns of keep.cameras.
-      const entry = this.entries.find(({ pattern }) => pattern.test(name.replaceAll(" ", "-")));
+      // Patterns are for names of files, as those of keep.cameras.
+      const file = imageName(name);
+      const entry = this.entries.find(({ pattern }) => pattern.test(file));
       for (const { row } of ears) activity.setSilentAfter(row, entry?.minutes ?? null);
       const afterMs = (entry?.minutes ?? settings.patience) * 60_000;
       return { name, ears, afterMs, hasEntry: entry !== undefined };
@@ -152,8 +154,7 @@ export class Silences {
 
   /** A node has sent nothing since the last look. */
   private wait({ name, ears, afterMs, hasEntry }: Node): void {
-    const heardMs = Math.max(...ears.map((ear) => ear.heardMs));
-    const isDue = this.listenedMs - heardMs >= afterMs;
+    const isDue = this.listenedMs - lastHeard(ears) >= afterMs;
     if (!isDue && !ears.some(({ isHeld }) => isHeld)) return;
     this.waiting ??= this.parts.waiting();
     for (const ear of ears) {
@@ -174,8 +175,7 @@ export class Silences {
 
   /** How long a node that speaks again has sent nothing. */
   private awayMs(ears: readonly Ear[]): number {
-    const heardMs = Math.max(0, ...ears.map((ear) => ear.heardMs));
-    const inThisRun = this.listenedMs - heardMs;
+    const inThisRun = this.listenedMs - lastHeard(ears);
     if (ears.some(({ isFromBefore, seenMs }) => !isFromBefore && seenMs > 0)) return inThisRun;
     // Only the wall clock goes on while the hub is off.
     const seenMs = Math.max(...ears.map((ear) => ear.seenMs));
@@ -195,6 +195,13 @@ export class Silences {
 function newEar(row: NodeState, isFromBefore: boolean): Ear {
   const seenMs = isFromBefore ? row.lastSeenMs : 0;
   return { row, seenMs, heardMs: 0, isFromBefore, isHeld: false };
+}
+
+/** Asked for each node at each look, so it makes no garbage. */
+function lastHeard(ears: readonly Ear[]): number {
+  let lastMs = 0;
+  for (const { heardMs } of ears) if (heardMs > lastMs) lastMs = heardMs;
+  return lastMs;
 }
 
 function hasSpoken({ row, seenMs }: Ear): boolean {

@@ -9,7 +9,7 @@ import { readFileSync, statSync } from "node:fs";
 import { access, chown, mkdir, open, rename, stat } from "node:fs/promises";
 import { join } from "node:path";
 import * as z from "zod";
-import { NODES_MAX } from "../limits.ts";
+import { NODE_NAME_MAX, NODES_MAX } from "../limits.ts";
 import type { RememberedNode } from "../shared/messages.ts";
 import type { DataDirectory } from "./data-directory.ts";
 import { type DataGuard, DataState } from "./data-guard.ts";
@@ -17,11 +17,8 @@ import { writeOwn } from "./own-folder.ts";
 
 const FILE = "nodes.json";
 
-/** A node with a longer name is not remembered, in characters. */
-const NAME_MAX = 1000;
-
 /** Largest file that is read, in bytes: {@link NODES_MAX} with the longest names. */
-const BYTES_MAX = 8 * 1024 * 1024;
+const BYTES_MAX = 4 * 1024 * 1024;
 
 const VERSION = 1;
 
@@ -33,7 +30,7 @@ const fileSchema = z.object({
     .array(
       z.object({
         /** As in `NodeRow`. */
-        name: z.string().max(NAME_MAX),
+        name: z.string().max(NODE_NAME_MAX),
         address: z.string(),
         last_seen: instant,
         last_heartbeat: instant.nullable(),
@@ -76,7 +73,7 @@ export function readNodes(directory: DataDirectory): RememberedNode[] | undefine
 
 /** The content of the file for these nodes. */
 export function nodeText(nodes: readonly RememberedNode[]): string {
-  const known = nodes.filter(({ name }) => name.length <= NAME_MAX);
+  const known = nodes.filter(({ name }) => name.length <= NODE_NAME_MAX);
   const lines = known.map((node) =>
     JSON.stringify({
       name: node.name,

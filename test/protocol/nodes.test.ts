@@ -12,6 +12,12 @@ test.each([
   expect(nodeIn(name, new Set(known))).toBe(node);
 });
 
+test("nodeIn looks for no node in a name that is no name, as a stranger may send", () => {
+  const name = `Barn ${"x ".repeat(30_000)}`;
+  expect(nodeIn(name, { has: () => expect.unreachable() })).toBe(name);
+  expect(nodeIn(`Barn ${"x ".repeat(120)}`, new Set(["Barn"]))).toBe("Barn");
+});
+
 test("namesOfNode has a node and its views, and not those of a node with a longer name", () => {
   const names = ["Barn", "Barn Door", "Barn Side", "Barn Side Door", "Barnyard", ""];
   expect(namesOfNode("Barn", names)).toEqual(["Barn", "Barn Door", "Barn Side"]);
