@@ -4,7 +4,7 @@
  * @module
  */
 
-import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { EXIT } from "../../src/errors.ts";
@@ -13,6 +13,7 @@ import { type CliResult, runCli } from "../support/hub/cli.ts";
 import { answered, get, httpOf, statusOf, WITH_HTTP } from "../support/hub/http.ts";
 import { type Hub, startHub } from "../support/hub/hub.ts";
 import { linesWith, until } from "../support/hub/output.ts";
+import { SetClock } from "../support/machine/set-clock.ts";
 import { tempDir } from "../support/machine/temp.ts";
 import { Sender } from "../support/peers/sender.ts";
 import { settings, texts } from "./cameras.ts";
@@ -168,8 +169,44 @@ describe.each(PROGRAMS.filter((program) => program !== "arm64"))("a hub (%s)", (
   });
 });
 
+test.skipIf(lacks("python", "bench"))(
+  "a clock that is set by a year makes no node silent, and hides no silence",
+  async () => {
+    using clock = new SetClock(0);
+    await using hub = await startHub({
+      env: clock.env,
+      ...settings({ cameras: [{ match: "*", silent_after: 0.1 }] }),
+    });
+    await using sender = new Sender(hub.port);
+    // The event log begins anew with each day.
+    const said = (): string[] => hub.output().match(/Gate (?:has|is) .*/g) ?? [];
+    let longestPauseMs = 0;
+    let lastMs = performance.now();
+    for (const years of [1, -1, 0]) {
+      clock.set(years * 365 * 86_400);
+      for (let time = 0; time < 15; time++, await Bun.sleep(100)) {
+        await sender.heartbeat("Gate");
+        longestPauseMs = Math.max(longestPauseMs, performance.now() - lastMs);
+        lastMs = performance.now();
+      }
+    }
+    // A machine that stood still for so long may have seen more.
+    if (longestPauseMs < 5000) expect(said()).toEqual([]);
+    const before = said().length;
+    clock.set(-365 * 86_400);
+    await until(hub, () => said().length > before);
+    clock.set(0);
+    await sender.heartbeat("Gate");
+    await until(hub, () => said().length > before + 1);
+    expect(said().slice(before, before + 2)).toEqual([
+      "Gate has been silent for 6 s",
+      expect.stringMatching(/^Gate is back after \d+ s$/),
+    ]);
+  },
+);
+
 const home = tempDir();
-process.on("exit", () => home[Symbol.dispose]());
+afterAll(() => home[Symbol.dispose]());
 
 async function forget(args: readonly string[], env = {}): Promise<CliResult> {
   return await runCli(["forget", ...args], { home: home.path, env });
