@@ -68,7 +68,6 @@ async function askHub(node: string, target: Target): Promise<number> {
  * @param unasked why no hub was asked
  */
 function forgetInFile(node: string, directory: DataDirectory, unasked: FatalError): number {
-  actAsOwner(directory, "forget", true);
   const nodes = nodesIn(directory, unasked);
   const rows = rowsOf(
     node,
@@ -92,6 +91,7 @@ function nodesIn(directory: DataDirectory, unasked: FatalError): RememberedNode[
     const nodes = readNodes(directory);
     if (nodes === undefined)
       throw new FatalError(unasked.status, `${unasked.message}\nNor is there a file ${path}`);
+    actAsOwner(directory, "forget", true);
     new DataLock(directory, createShared(1)).acquire();
     // A hub may have ended in between.
     return readNodes(directory) ?? nodes;

@@ -8,6 +8,7 @@ import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { EXIT } from "../../src/errors.ts";
+import { freePort } from "../../scripts/lib/free-port.ts";
 import { lacks, PARTS, PROGRAMS } from "../../scripts/lib/available.ts";
 import { type CliResult, runCli } from "../support/hub/cli.ts";
 import { answered, get, httpOf, statusOf, WITH_HTTP } from "../support/hub/http.ts";
@@ -247,6 +248,15 @@ describe.skipIf(lacks("python"))("imagehub forget", () => {
     const none = await forget(["Barn", "--data", temp.path], OFF);
     expect(none).toMatchObject({ status: EXIT.config, stdout: "" });
     expect(none.stderr).toEndWith(`\nNor is there a file ${temp.path}/.imagehub/nodes.json\n`);
+    const port = freePort();
+    const data = join(temp.path, "none");
+    const nobody = await forget(["Barn", "--data", data], {
+      IMAGEHUB_HTTP_LISTEN: `127.0.0.1:${port}`,
+    });
+    expect(nobody).toMatchObject({ status: EXIT.unanswered, stdout: "" });
+    expect(nobody.stderr).toStartWith(`No hub answers at http://127.0.0.1:${port}: `);
+    expect(nobody.stderr).toEndWith(`\nNor is there a file ${data}/.imagehub/nodes.json\n`);
+    expect(existsSync(data)).toBe(false);
   });
 });
 
