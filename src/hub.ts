@@ -21,6 +21,7 @@ import type { ReceiverMessage } from "./shared/messages.ts";
 import { Liveness } from "./shared/liveness.ts";
 import { RequestQueue } from "./shared/queue.ts";
 import { createShared, Integer, type Shared, slotsFor } from "./shared/memory.ts";
+import { NodeMemory } from "./threads/node-memory.ts";
 import { Supervisor } from "./threads/supervisor.ts";
 import { Teller } from "./threads/teller.ts";
 import { Viewer } from "./threads/viewer.ts";
@@ -58,6 +59,7 @@ export class Hub {
   private readonly overview: Overview;
   private readonly control: Control;
   private readonly supervisor: Supervisor;
+  private readonly memory: NodeMemory;
   private readonly teller: Teller;
   private stopMs = 0;
 
@@ -76,7 +78,8 @@ export class Hub {
     this.overview = new Overview(settings, shared, this.liveness);
     this.lock = new DataLock(this.overview.guard.directory, shared);
     const viewer = new Viewer({ settings, log, entry: ENTRIES.viewer });
-    this.control = new Control(this.overview, viewer, log);
+    this.memory = new NodeMemory({ overview: this.overview, log });
+    this.control = new Control(this.overview, viewer, log, (node) => this.forget(node));
     this.teller = new Teller({ settings, overview: this.overview, log, entries: ENTRIES });
     this.supervisor = new Supervisor({
       settings,
@@ -107,6 +110,7 @@ export class Hub {
     await this.unlessEnded(supervisor.startWriters());
     await this.unlessEnded(this.teller.begin());
     supervisor.startReceiver(
+      this.memory.recall(),
       (message) => this.hearReceiver(message),
       (reason) => this.ended.reject(new FatalError(EXIT.failure, reason)),
     );
@@ -162,6 +166,11 @@ export class Hub {
     this.teller.reload();
   }
 
+  /** Forgets a node with its views. @returns when that is noted on the disk, or cannot be */
+  private async forget(node: string): Promise<void> {
+    if ((await this.supervisor.forget(node)) > 0) await this.memory.save();
+  }
+
   /** Sets whether the hub's threads report debug lines. */
   showDebug(isWanted: boolean): void {
     Atomics.store(this.shared.integers, Integer.debug, isWanted ? 1 : 0);
@@ -172,7 +181,7 @@ export class Hub {
     return await Promise.race([part, this.ended.promise.then(() => undefined)]);
   }
 
-  private hearReceiver(message: ReceiverMessage): void {
+  private hearReceiver(message: Exclude<ReceiverMessage, { type: "forgotten" }>): void {
     switch (message.type) {
       case "bound":
         this.bound.resolve(message);
@@ -185,6 +194,7 @@ export class Hub {
         break;
       case "activity":
         this.overview.update(message);
+        this.memory.note(message.isNews);
         break;
       case "log":
         this.log[message.level](message.message, message.fields);
@@ -199,7 +209,9 @@ export class Hub {
     this.supervisor.endKeeping();
     this.loan.close();
     const leftMs = this.stopMs + TELL_END_MS - performance.now();
+    // Beside each other: they wait for the disk and for others, and a stop has little time.
     await Promise.all([
+      this.memory.end(),
       this.supervisor.endFlushers(),
       this.teller.finish(Math.min(TELL_MS_MAX, Math.max(0, leftMs))),
     ]);

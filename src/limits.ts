@@ -53,6 +53,17 @@ const IMAGE_SUFFIX_BYTES = 31;
  */
 export const IMAGE_NAME_BYTES_MAX = FILE_NAME_BYTES_MAX - IMAGE_SUFFIX_BYTES;
 
+// Nodes
+
+/** Maximum known nodes. Each view counts as one. */
+export const NODES_MAX = 1000;
+
+/**
+ * Longest name, in characters, that may be that of a node and a view, and that is remembered. A
+ * stranger's may be as long as a header, and full of spaces.
+ */
+export const NODE_NAME_MAX = 256;
+
 // What is kept
 
 /** Dated event logs that are kept unless a setting says otherwise: Python's `backupCount`. */

@@ -128,6 +128,7 @@ function tokenIn(path: string): string | undefined {
  *
  * @param path such as `/api/status`
  * @param signal ends it
+ * @param body makes it a POST, with JSON
  * @returns its answer, which is a good one
  * @throws {FatalError} if no hub answers, or it refuses
  */
@@ -135,11 +136,16 @@ export async function request(
   { url, token, certificate, advice = ADVICE }: Target,
   path: string,
   signal: AbortSignal,
+  body?: unknown,
 ): Promise<Response> {
   let response: Response;
   try {
     response = await fetch(`${url}${path}`, {
-      headers: token === undefined ? {} : { Authorization: `Bearer ${token}` },
+      headers: {
+        ...(token !== undefined && { Authorization: `Bearer ${token}` }),
+        ...(body !== undefined && { "Content-Type": "application/json" }),
+      },
+      ...(body !== undefined && { method: "POST", body: JSON.stringify(body) }),
       redirect: "error",
       ...(certificate !== undefined && { tls: only(certificate) }),
       signal,

@@ -13,6 +13,7 @@ import { run } from "./run.ts";
 import type { ArchiveOptions } from "./archive.ts";
 import type { ArchiveWorkOptions } from "./archive-work.ts";
 import type { DaysOptions } from "./days.ts";
+import type { ForgetOptions } from "./forget.ts";
 import type { PruneOptions } from "./prune.ts";
 import type { ProtectOptions } from "./protect.ts";
 import type { RestoreOptions } from "./restore.ts";
@@ -92,6 +93,18 @@ export async function main(args: readonly string[]): Promise<ExitStatus> {
     .option("--json", "print each line as JSON")
     .action(async (options: TailOptions) => {
       status = await (await import("./tail.ts")).tail(options);
+    });
+
+  withData(
+    program
+      .command("forget")
+      .description("forget a node that is no longer in use; its images and events stay")
+      .argument("<node>", "name of the node, as imagehub status shows it"),
+  )
+    .option("--url <url>", "HTTP address of the hub (default: from the settings)")
+    .option("--token-file <file>", "file with the HTTP token (default: from the settings)")
+    .action(async (node: string, options: ForgetOptions) => {
+      status = await (await import("./forget.ts")).forget(node, options);
     });
 
   withData(program.command("days").description("list the days and what is stored of each"))

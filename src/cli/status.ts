@@ -18,7 +18,7 @@ import {
   targetOf,
   unanswered,
 } from "./hub-target.ts";
-import { counted, grouped, size } from "../log/amounts.ts";
+import { counted, duration, grouped, size } from "../log/amounts.ts";
 import { table } from "./table.ts";
 
 /**
@@ -55,7 +55,11 @@ export async function status(options: StatusOptions): Promise<ExitStatus> {
  */
 export async function statusOfOwn(settings: Settings): Promise<Status | undefined> {
   if (settings.http.listen === OFF) return undefined;
-  const target = ownTarget(settings, "its settings");
+  return await statusOf(ownTarget(settings, "its settings"));
+}
+
+/** Asks a hub for its status. @throws {FatalError} if no hub answers */
+export async function statusOf(target: Target): Promise<Status> {
   return read(await ask(target), target);
 }
 
@@ -113,7 +117,7 @@ export function formatStatus(hub: Status, { url, page }: Pick<Target, "url" | "p
   const hasUnlabelled = (totals["unlabelled"] ?? 0) > 0;
   const facts: [string, string][] = [
     ...page.map((line, index) => [index === 0 ? "page" : "", line] satisfies [string, string]),
-    ["running", `${age(hub.uptime_seconds)}, since ${localTime(hub.started, hub.time)}`],
+    ["running", `${duration(hub.uptime_seconds)}, since ${localTime(hub.started, hub.time)}`],
     [
       "stored",
       `images ${total("images")} (${size(totals["image_bytes"] ?? 0)}), events ${total("events")}`,
@@ -208,9 +212,9 @@ function publisherFact(
 }
 
 function nodeTable(hub: Status): string[] {
-  const { patience } = hub.settings;
-  const states = statesOf(hub.nodes, Date.parse(hub.time), patience);
-  const silent = new Set(states.filter((state) => state.silent).map(({ node }) => node));
+  const silent = statesOf(hub.nodes).filter((state) => state.silent);
+  const byEntry = silent.filter((state) => state.silent_after !== null).length;
+  const byPatience = silent.length - byEntry;
   const when = (time: string | null): string => (time === null ? "-" : moment(time, hub.time));
   return [
     ...table([
@@ -232,11 +236,16 @@ function nodeTable(hub: Status): string[] {
         grouped(row.images_today),
         grouped(row.events_today),
         when(row.last_heartbeat),
-        silent.has(row.node) ? "SILENT" : "",
+        row.silent ? "SILENT" : "",
       ]),
     ]),
-    ...(silent.size > 0
-      ? [`${silent.size} silent for longer than ${patience} minutes (the setting patience)`]
+    ...(byEntry > 0
+      ? [`${byEntry} silent for longer than silent_after (the setting cameras)`]
+      : []),
+    ...(byPatience > 0
+      ? [
+          `${byPatience} silent for longer than ${hub.settings.patience} minutes (the setting patience)`,
+        ]
       : []),
   ];
 }
@@ -244,28 +253,7 @@ function nodeTable(hub: Status): string[] {
 /** When something was: how long ago, and the time. */
 function moment(time: string, now: string): string {
   const seconds = Math.max(0, Math.round((Date.parse(now) - Date.parse(time)) / 1000));
-  return `${age(seconds)} ago (${localTime(time, now)})`;
-}
-
-const UNITS = [
-  ["days", 86_400],
-  ["h", 3600],
-  ["min", 60],
-] as const;
-
-/**
- * A duration in its largest unit, and in the next one if that matters: `3 days 4 h`, `12 min`, `7
- * s`.
- */
-function age(seconds: number): string {
-  const at = UNITS.findIndex(([, length]) => seconds >= length);
-  if (at < 0) return `${seconds} s`;
-  const [unit, length] = UNITS[at]!;
-  const count = Math.floor(seconds / length);
-  const [below, belowLength] = UNITS[at + 1] ?? ["s", 1];
-  const rest = Math.floor((seconds % length) / belowLength);
-  const text = `${count} ${count === 1 && unit === "days" ? "day" : unit}`;
-  return rest > 0 && count < 10 ? `${text} ${rest} ${below}` : text;
+  return `${duration(seconds)} ago (${localTime(time, now)})`;
 }
 
 /** Local time; with the date only if that is not today's. */

@@ -25,7 +25,7 @@ import {
 import { bytesIn, perCentIn } from "./quantity.ts";
 import { NEWS, webhook, WEBHOOK_PATHS, WEBHOOK_SECRETS } from "./webhook.ts";
 
-/** Longest patience: a week. */
+/** Longest `patience` and `silent_after`: a week. */
 const PATIENCE_MINUTES_MAX = 7 * 24 * 60;
 
 /** Longest time between two flushes to disk, in seconds. */
@@ -43,7 +43,7 @@ const QUEUE_BYTES_MAX = 68_719_476_736;
 const KEEP_DAYS_MAX = 36_500;
 /** Smallest value of `keep.min_free`, in bytes. */
 const FREE_BYTES_MIN = 1_000_000;
-/** Maximum entries in `keep.cameras`. */
+/** Maximum entries in `cameras` and in `keep.cameras`. */
 const CAMERA_RULES_MAX = 256;
 
 const ARCHIVE_FORMATS = ["tree", "tar"] as const;
@@ -153,6 +153,19 @@ const publishers = z.preprocess(
     .default([]),
 );
 
+/** A list of groups, each for the cameras that its `match` names. */
+const camerasList = <T extends z.ZodType>(entry: T) =>
+  z.preprocess((value) => value ?? [], z.array(entry).max(CAMERA_RULES_MAX).default([]));
+
+/** The name of a camera or node, in which `*` stands for any characters. */
+const pattern = z.string().regex(/^[^/\p{Cc}]+$/u);
+
+/** How long a node may be silent, in minutes. */
+const silenceRule = z.strictObject({
+  match: pattern,
+  silent_after: z.number().positive().max(PATIENCE_MINUTES_MAX),
+});
+
 const hubShape = {
   queuemax: setting(z.int().min(1).max(QUEUE_IMAGES_MAX).default(500), {
     description:
@@ -164,6 +177,12 @@ const hubShape = {
     description:
       "Minutes without a message before the hub logs a notice. The notice repeats at this interval",
     rule: `a number above 0, up to ${PATIENCE_MINUTES_MAX} (a week)`,
+  }),
+  cameras: setting(camerasList(silenceRule), {
+    description:
+      "Nodes whose silence the hub logs, such as [{match: Gate*, silent_after: 30}] for 30 minutes. " +
+      "The first entry that matches a node counts",
+    rule: `a list of groups of match (the name of a node; * stands for any characters) and silent_after (minutes above 0, up to ${PATIENCE_MINUTES_MAX}, a week)`,
   }),
   data_directory: setting(
     z
@@ -389,7 +408,7 @@ function isFreeSpace(count: number | undefined): boolean {
 
 /** Limits of the cameras that a pattern matches. */
 const cameraRule = z.strictObject({
-  match: z.string().regex(/^[^/\p{Cc}]+$/u),
+  match: pattern,
   days: days().optional(),
   max_bytes: bytes().default(0),
 });
@@ -434,15 +453,12 @@ const keepShape = {
         "today may be deleted, hour by hour",
       rule: `a whole number from 0 to ${KEEP_DAYS_MAX}`,
     }),
-    cameras: setting(
-      z.preprocess((value) => value ?? [], z.array(cameraRule).max(CAMERA_RULES_MAX).default([])),
-      {
-        description:
-          "Limits for single cameras, such as [{match: Barn*, days: 7, max_bytes: 20 GB}]. The " +
-          "first entry that matches a camera counts, for each camera on its own",
-        rule: "a list of groups of match (the name of a camera; * stands for any characters), days and max_bytes",
-      },
-    ),
+    cameras: setting(camerasList(cameraRule), {
+      description:
+        "Limits for single cameras, such as [{match: Barn*, days: 7, max_bytes: 20 GB}]. The " +
+        "first entry that matches a camera counts, for each camera on its own",
+      rule: "a list of groups of match (the name of a camera; * stands for any characters), days and max_bytes",
+    }),
   }),
   archive: section({
     directory: setting(optionalPath(), {

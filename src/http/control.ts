@@ -15,6 +15,7 @@ import { ageNotice, type Certificate, exposureNotice, readCertificate } from "./
 import { reasonsAgainst } from "./health.ts";
 import { OFF, parseListen, urlOf } from "../net/listen-address.ts";
 import type { Metrics } from "./metrics.ts";
+import { forget, FORGET_PATH } from "./forget.ts";
 import type { Overview } from "./overview.ts";
 import { HttpServer } from "./server.ts";
 import { statesOf } from "./silence.ts";
@@ -55,6 +56,7 @@ export class Control {
     private readonly overview: Overview,
     private readonly viewer: Viewer,
     private readonly log: Log,
+    private readonly forgetNode: (node: string) => Promise<void>,
   ) {}
 
   private port: number | undefined;
@@ -149,7 +151,10 @@ export class Control {
             body: Buffer.from(`${JSON.stringify(await statusOf(overview), null, 2)}\n`),
           })),
         },
-        rest: async (request) => await this.look(request),
+        rest: async (request) =>
+          request.path === FORGET_PATH
+            ? await forget(request, overview.nodes, this.forgetNode)
+            : await this.look(request),
         isOpen,
       },
       httpConnectionsThatFit(),
@@ -186,10 +191,10 @@ export class Control {
       return;
     }
     const reasons = await reasonsAgainst(overview);
-    const { notices, settings, nodes, today } = overview;
+    const { notices, nodes, today } = overview;
     viewer.tell(
       { healthy: reasons.length === 0, reasons, notices },
-      statesOf(nodesOf(nodes, today.day), Date.now(), settings.patience),
+      statesOf(nodesOf(nodes, today.day)),
     );
   }
 

@@ -18,10 +18,10 @@ export async function hubStateOf(overview: Overview): Promise<HubState> {
     overview.disk.look(),
     overview.imagesToday(),
   ]);
-  const { notices, settings, nodes, today, kept } = overview;
+  const { notices, nodes, today, kept } = overview;
   return {
     health: { healthy: reasons.length === 0, reasons, notices },
-    nodes: statesOf(nodesOf(nodes, today.day), Date.now(), settings.patience),
+    nodes: statesOf(nodesOf(nodes, today.day)),
     imagesToday,
     freeBytes: disk.freeBytes,
     sizeBytes: disk.sizeBytes,

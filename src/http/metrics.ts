@@ -17,6 +17,8 @@ import type { KeepReport, OutletState } from "../shared/messages.ts";
 import { reasonsAgainst } from "./health.ts";
 import type { PrunedTotal } from "./kept.ts";
 import type { Overview } from "./overview.ts";
+import { statesOf } from "./silence.ts";
+import { nodesOf } from "./status.ts";
 
 /** Values of one metric, with their labels. */
 type Values = readonly (readonly [labels: Readonly<Record<string, string>>, value: number])[];
@@ -224,6 +226,13 @@ export class Metrics {
       "imagehub_node_last_message_timestamp_seconds",
       "Time of the last message of a node and view",
       of(({ lastSeenMs }) => lastSeenMs),
+      ["node"],
+    );
+    this.gauge(
+      "imagehub_node_silent",
+      "1 if a node with all its views has sent nothing for too long, else 0",
+      () =>
+        statesOf(nodesOf(nodes, 0)).map(({ node, silent }) => [{ node }, silent ? 1 : 0] as const),
       ["node"],
     );
     this.gauge(

@@ -79,8 +79,9 @@ export class Overview {
   }
 
   /** Takes in a message from the receiver. */
-  update({ nodes, outcomes }: ActivityMessage): void {
+  update({ nodes, count, outcomes }: ActivityMessage): void {
     for (const node of nodes) this.nodes[node.place] = node;
+    this.nodes.length = count;
     for (const [what, reason] of Object.entries(outcomes)) this.note(what, reason);
   }
 

@@ -1,5 +1,5 @@
 /**
- * Which nodes are silent.
+ * The state of each node, from the rows of the status.
  *
  * @module
  */
@@ -7,18 +7,18 @@
 import type { NodeState } from "../shared/messages.ts";
 import type { Status } from "./status.ts";
 
-/**
- * Each node once. A node is silent if it and its views have sent nothing for `patience` minutes.
- *
- * @param nowMs the hub's own clock, in milliseconds since 1970
- */
-export function statesOf(nodes: Status["nodes"], nowMs: number, patience: number): NodeState[] {
-  const heard = new Map<string, string>();
-  for (const { node, last_seen: seen } of nodes)
-    if (seen > (heard.get(node) ?? "")) heard.set(node, seen);
-  return Array.from(heard, ([node, seen]) => ({
-    node,
-    silent: nowMs - Date.parse(seen) > patience * 60_000,
-    last_seen: seen,
-  }));
+/** Each node once. The receiver decides which of them are silent. */
+export function statesOf(nodes: Status["nodes"]): NodeState[] {
+  const states = new Map<string, NodeState>();
+  for (const { node, silent, last_seen, silent_after, silent_since } of nodes) {
+    const seen = states.get(node)?.last_seen ?? "";
+    states.set(node, {
+      node,
+      silent,
+      last_seen: last_seen > seen ? last_seen : seen,
+      silent_after,
+      silent_since,
+    });
+  }
+  return [...states.values()];
 }

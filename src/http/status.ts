@@ -6,6 +6,7 @@
 
 import * as z from "zod";
 import { withoutSecrets } from "../config/secrets.ts";
+import { nodeIn } from "../protocol/nodes.ts";
 import type { NodeRow } from "../shared/messages.ts";
 import { slotsFor } from "../shared/memory.ts";
 import { sendCommand } from "./first-image.ts";
@@ -30,6 +31,12 @@ const nodeSchema = z.object({
   events_today: z.number(),
   /** The last heartbeat of the node; null if there was none. */
   last_heartbeat: instant.nullable(),
+  /** Whether the node, with all its views, has sent nothing for too long. */
+  silent: z.boolean().default(false),
+  /** How long that is, in minutes, by the setting `cameras`; null: the setting `patience`. */
+  silent_after: z.number().nullable().default(null),
+  /** Since when the node counts as silent; null if it does not. */
+  silent_since: instant.nullable().default(null),
 });
 
 /** The whole answer. Readers of other versions ignore what they do not know. */
@@ -200,17 +207,14 @@ function keptOf({ latest, pruned }: Kept): Status["kept"] {
   };
 }
 
-/**
- * The rows of the table, sorted by name. A sender gives node and view in one text with a space
- * between. A node may contain spaces itself: if the text before a space is a row of its own, that
- * is the node.
- */
+/** The rows of the table, sorted by name. */
 export function nodesOf(rows: readonly NodeRow[], today: number): NodeStatus[] {
   const byName = new Map(rows.map((row) => [row.name, row]));
   return rows
     .toSorted((a, b) => (a.name < b.name ? -1 : 1))
     .map((row) => {
       const node = nodeIn(row.name, byName);
+      const since = row.silentSinceMs;
       const heartbeatMs = Math.max(row.lastHeartbeatMs, byName.get(node)?.lastHeartbeatMs ?? 0);
       const isOfToday = row.day === today;
       return {
@@ -220,17 +224,16 @@ export function nodesOf(rows: readonly NodeRow[], today: number): NodeStatus[] {
         last_seen: new Date(row.lastSeenMs).toISOString(),
         images_today: isOfToday ? row.images : 0,
         events_today: isOfToday ? row.events : 0,
-        last_heartbeat: heartbeatMs > 0 ? new Date(heartbeatMs).toISOString() : null,
+        last_heartbeat: timeOf(heartbeatMs),
+        silent: since > 0,
+        silent_after: row.silentAfter,
+        silent_since: timeOf(since),
       };
     });
 }
 
-/** The longest prefix of the name, up to a space, that is a row of its own; else the whole name. */
-function nodeIn(name: string, rows: ReadonlyMap<string, NodeRow>): string {
-  for (let space = name.lastIndexOf(" "); space > 0; space = name.lastIndexOf(" ", space - 1)) {
-    if (rows.has(name.slice(0, space))) return name.slice(0, space);
-  }
-  return name;
+function timeOf(ms: number): string | null {
+  return ms > 0 ? new Date(ms).toISOString() : null;
 }
 
 function snakeCase(name: string): string {

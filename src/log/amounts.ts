@@ -1,5 +1,5 @@
 /**
- * Counts and sizes as a person reads them.
+ * Counts, sizes and durations as a person reads them.
  *
  * @module
  */
@@ -32,4 +32,25 @@ export function size(bytes: number): string {
   // From 999.95 on it would be shown as 1000.0.
   while (count >= 999.95 && power < names.length - 1) [count, power] = [count / 1000, power + 1];
   return `${power === 0 ? bytes : count.toFixed(1)} ${names[power]}`;
+}
+
+const UNITS = [
+  ["days", 86_400],
+  ["h", 3600],
+  ["min", 60],
+] as const;
+
+/**
+ * A duration in its largest unit, and in the next one if that matters: `3 days 4 h`, `12 min`, `7
+ * s`.
+ */
+export function duration(seconds: number): string {
+  const at = UNITS.findIndex(([, length]) => seconds >= length);
+  if (at < 0) return `${seconds} s`;
+  const [unit, length] = UNITS[at]!;
+  const count = Math.floor(seconds / length);
+  const [below, belowLength] = UNITS[at + 1] ?? ["s", 1];
+  const rest = Math.floor((seconds % length) / belowLength);
+  const text = `${count} ${count === 1 && unit === "days" ? "day" : unit}`;
+  return rest > 0 && count < 10 ? `${text} ${rest} ${below}` : text;
 }

@@ -143,6 +143,7 @@ export interface Status {
     readonly node: string;
     readonly view: string;
     readonly last_seen: string;
+    readonly silent: boolean;
   }[];
 }
 

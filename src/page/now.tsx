@@ -103,23 +103,23 @@ function after(camera: Camera | undefined, { date, name, time, ...image }: LiveI
 function silenceOf(
   { name, latest }: Camera,
   event: DayEvent | undefined,
-  { nodes, settings, time, asked }: AskedStatus,
+  { nodes, time, asked }: AskedStatus,
 ) {
   const row = nodes.find(
     ({ node, view }) => `${node} ${view}`.trim().replaceAll(/\s/gu, "-") === name,
   );
   if (row === undefined)
-    // The hub has not heard from it since its own start.
+    // The hub does not know it.
     return latest.date < today.value ? <>nothing since {shortDate(latest.date)}</> : undefined;
-  // Each of its views shows that a node is there.
-  const heard = nodes.filter(({ node }) => node === row.node).map((each) => each.last_seen);
-  const silentMs = Date.parse(time) - Date.parse(heard.toSorted().at(-1)!);
   // It may have sent something since the hub was asked.
   const isHeard = [latest, ...(event === undefined ? [] : [event])].some(
     (each) => instant(each.date, each.time) >= asked,
   );
-  const isSilent = silentMs > settings.patience * 60_000 && !isHeard;
-  return isSilent ? <Silence since={asked - silentMs} /> : undefined;
+  if (!row.silent || isHeard) return undefined;
+  // Each of its views shows that a node is there.
+  const heard = nodes.filter(({ node }) => node === row.node).map((each) => each.last_seen);
+  const silentMs = Date.parse(time) - Date.parse(heard.toSorted().at(-1)!);
+  return <Silence since={asked - silentMs} />;
 }
 
 interface TileProps {

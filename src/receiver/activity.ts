@@ -9,13 +9,16 @@
  */
 
 import type { Calendar } from "../protocol/calendar.ts";
-import type { ActivityMessage, NodeRow, StoreOutcomes } from "../shared/messages.ts";
+import { NODES_MAX } from "../limits.ts";
+import type {
+  ActivityMessage,
+  NodeRow,
+  RememberedNode,
+  StoreOutcomes,
+} from "../shared/messages.ts";
 import { observe } from "../shared/histogram.ts";
 import { histogramAt, type Shared } from "../shared/memory.ts";
 import type { Report } from "./complaints.ts";
-
-/** Maximum known nodes. Each view counts as one. */
-export const NODES_MAX = 1000;
 
 /**
  * After this time without a message, a node may be replaced by a new one if the table is full, in
@@ -56,8 +59,11 @@ export class Activity {
   private readonly changed = new Set<NodeState>();
   private outcomes: { -readonly [Key in keyof StoreOutcomes]: StoreOutcomes[Key] } = {};
   private hasOutcome = false;
+  private isNews = false;
   private postedMs = Number.NEGATIVE_INFINITY;
   private firstMessages = 0;
+  /** Rises when a row comes or goes. */
+  generation = 0;
   /**
    * The time of the current batch, in microseconds since 1970 UTC and in milliseconds by
    * `performance.now`.
@@ -75,7 +81,20 @@ export class Activity {
 
   /** Whether there are changes to tell the main thread. */
   get pending(): boolean {
-    return this.changed.size > 0 || this.hasOutcome;
+    return this.changed.size > 0 || this.hasOutcome || this.isNews;
+  }
+
+  /** All rows. A row is the same object as long as it is known. */
+  get all(): readonly NodeState[] {
+    return this.rows;
+  }
+
+  /** Takes in the nodes of an earlier run. Call it before anything is seen. */
+  restore(nodes: readonly RememberedNode[]): void {
+    for (const node of nodes.slice(0, NODES_MAX))
+      this.changed.add(this.add({ ...newRow(node.name, this.rows.length), ...node }));
+    // That is where they come from.
+    this.isNews = false;
   }
 
   /**
@@ -152,19 +171,59 @@ export class Activity {
     observe(this.answers, durationMs);
   }
 
+  /** A node of an earlier run has sent something for the first time in this one. */
+  hasReturned(row: NodeState): void {
+    this.sayFirst(row.name, row.address);
+  }
+
+  /** Sets after how many minutes a node counts as silent; null: after `patience`. */
+  setSilentAfter(row: NodeState, minutes: number | null): void {
+    if (row.silentAfter === minutes) return;
+    row.silentAfter = minutes;
+    this.changed.add(row);
+  }
+
+  /** A node has fallen silent, or is heard again. @param isTold whether the event log says so */
+  setSilent(row: NodeState, isSilent: boolean, isTold: boolean): void {
+    row.silentSinceMs = isSilent ? this.parts.calendar.now() / 1000 : 0;
+    row.isTold = isTold;
+    this.changed.add(row);
+    this.isNews = true;
+  }
+
+  /** Forgets rows. If their nodes send again, they are new. */
+  forget(rows: readonly NodeState[]): void {
+    for (const row of rows) {
+      this.byName.delete(row.name);
+      this.changed.delete(row);
+      // The last row takes the place, so that there are no gaps.
+      const last = this.rows.pop()!;
+      if (last !== row) {
+        last.place = row.place;
+        this.rows[last.place] = last;
+        this.changed.add(last);
+      }
+      this.generation++;
+      this.isNews = true;
+    }
+  }
+
   /**
    * Returns the changes to report, if there are any and it is time. Call it about once a second
    * while `pending`.
+   *
+   * @param isUrgent whether it is time, however short the last time was ago
    */
-  nextMessage(nowMs: number): ActivityMessage | undefined {
-    if (!this.pending || nowMs - this.postedMs < POST_MS) return undefined;
+  nextMessage(nowMs: number, isUrgent = false): ActivityMessage | undefined {
+    if (!this.pending || (!isUrgent && nowMs - this.postedMs < POST_MS)) return undefined;
     this.postedMs = nowMs;
     const nodes = Array.from(this.changed, (row) => ({ ...row }));
-    const { outcomes } = this;
+    const { outcomes, isNews } = this;
     this.changed.clear();
     this.outcomes = {};
     this.hasOutcome = false;
-    return { type: "activity", nodes, outcomes };
+    this.isNews = false;
+    return { type: "activity", nodes, count: this.rows.length, isNews, outcomes };
   }
 
   private setOutcome(kind: "image" | "event", reason: string | null): void {
@@ -188,32 +247,31 @@ export class Activity {
     addressOf: (request: Request) => string | undefined,
   ): NodeState | undefined {
     const place = this.placeFor(this.batchMicros / 1000);
-    if (this.firstMessages < NODES_MAX) {
-      this.firstMessages++;
-      this.parts.report("info", `First message from ${name || "a node without a name"}`, {
-        address: addressOf(request) ?? "an unknown address",
-      });
-      if (this.firstMessages === NODES_MAX) {
-        const text = `There are ${NODES_MAX} nodes: the first messages of further ones are not logged`;
-        this.parts.report("warn", text);
-      }
-    }
+    this.sayFirst(name, addressOf(request));
     if (place === undefined) return undefined;
     const old = this.rows[place];
-    if (old !== undefined) this.byName.delete(old.name);
-    const row: NodeState = {
-      place,
-      name,
-      address: "",
-      lastSeenMs: 0,
-      lastHeartbeatMs: 0,
-      day: 0,
-      images: 0,
-      events: 0,
-    };
-    this.rows[place] = row;
-    this.byName.set(name, row);
+    if (old !== undefined) {
+      this.byName.delete(old.name);
+      this.changed.delete(old);
+    }
+    return this.add(newRow(name, place));
+  }
+
+  private add(row: NodeState): NodeState {
+    this.rows[row.place] = row;
+    this.byName.set(row.name, row);
+    this.generation++;
+    this.isNews = true;
     return row;
+  }
+
+  private sayFirst(name: string, address = "an unknown address"): void {
+    if (this.firstMessages >= NODES_MAX) return;
+    this.firstMessages++;
+    this.parts.report("info", `First message from ${name || "a node without a name"}`, { address });
+    if (this.firstMessages < NODES_MAX) return;
+    const text = `There are ${NODES_MAX} nodes: the first messages of further ones are not logged`;
+    this.parts.report("warn", text);
   }
 
   private placeFor(nowMs: number): number | undefined {
@@ -223,4 +281,20 @@ export class Activity {
     );
     return nowMs - longest.lastSeenMs > GIVES_WAY_MS ? longest.place : undefined;
   }
+}
+
+function newRow(name: string, place: number): NodeState {
+  return {
+    place,
+    name,
+    address: "",
+    lastSeenMs: 0,
+    lastHeartbeatMs: 0,
+    day: 0,
+    images: 0,
+    events: 0,
+    silentAfter: null,
+    silentSinceMs: 0,
+    isTold: false,
+  };
 }

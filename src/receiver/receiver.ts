@@ -13,7 +13,13 @@ import { messageOf } from "../errors.ts";
 import { trimMemory } from "../os/memory.ts";
 import { DescriptorPoller, type EventFd } from "../os/wait.ts";
 import { sendersThatFit } from "../os/open-files.ts";
-import type { ActivityMessage, LendableSocket } from "../shared/messages.ts";
+import { namesOfNode } from "../protocol/nodes.ts";
+import type {
+  LendableSocket,
+  ReceiverMessage,
+  RememberedNode,
+  ToReceiver,
+} from "../shared/messages.ts";
 import {
   CHORES_MS,
   FAST_SLOTS,
@@ -37,6 +43,7 @@ import { Gatekeeper } from "./gatekeeper.ts";
 import { Lending } from "./lending.ts";
 import { ReplySocket, routerSocket, unfinishedBytesMax } from "./reply-socket.ts";
 import { Requests, type RequestsParts } from "./requests.ts";
+import { Silences } from "./silences.ts";
 import { Subscriptions } from "./subscriptions.ts";
 import { StallWatch } from "./stall-watch.ts";
 
@@ -47,7 +54,7 @@ import { StallWatch } from "./stall-watch.ts";
 const TRIM_MS = 10_000;
 const TRIM_BYTES = 32 * 2 ** 20;
 
-/** How often to check what connections hold, in milliseconds. */
+/** How often to check what connections hold, and which nodes are silent, in milliseconds. */
 const LOOK_MS = 1000;
 
 /** The poller's sources; those of the publishers follow. */
@@ -63,8 +70,12 @@ export interface ReceiverParts extends RequestsParts {
   readonly wake: EventFd;
   /** The hub's version, for its first line in the event log. */
   readonly version: string;
-  /** Reports recent activity to the main thread. */
-  readonly tell: (message: ActivityMessage) => void;
+  /** The nodes of an earlier run. */
+  readonly remembered: readonly RememberedNode[];
+  /** The next order of the main thread; undefined if there is none. */
+  readonly nextOrder: () => ToReceiver | undefined;
+  /** Reports recent activity, and what became of an order, to the main thread. */
+  readonly tell: (message: ReceiverMessage & { type: "activity" | "forgotten" }) => void;
 }
 
 /** The receiver of one hub. It runs in its own thread and waits there. */
@@ -76,6 +87,7 @@ export class Receiver {
   /** Set by `bind`. */
   private connections!: Connections;
   private requests!: Requests;
+  private silences!: Silences;
   private poller!: DescriptorPoller;
   /** The index of the publishers' sources. */
   private publishersAt = 0;
@@ -175,6 +187,18 @@ export class Receiver {
       this.lending,
       this.parts,
     );
+    const { requests } = this;
+    requests.activity.restore(this.parts.remembered);
+    this.silences = new Silences(
+      {
+        settings,
+        activity: requests.activity,
+        report,
+        notice: (text) => requests.notice(text),
+        waiting: () => requests.waitingNodes(),
+      },
+      performance.now(),
+    );
     this.subscriptions = Subscriptions.open(settings);
     const { socket: questions } = this.gatekeeper.authenticator;
     const descriptors = [this.socket.socket, monitor.socket, questions].map(
@@ -249,7 +273,7 @@ export class Receiver {
   private sleep(now: number, choresLeftMs: number): void {
     const { queue } = this.parts;
     queue.turn();
-    if (queue.clearReload()) this.reload();
+    this.heed();
     const quietLeftMs = Math.ceil(this.quietSinceMs + this.patienceMs - now);
     const longestMs = Math.min(quietLeftMs, this.looksAgainMs(now));
     // Until the chores are done, nothing is known about the time after them: a notice may be due by
@@ -265,7 +289,11 @@ export class Receiver {
     const { complaints, lending, requests } = this;
     if (lending.isWaiting || lending.isWatching(now, requests.tally.receivedMs)) return CHORES_MS;
     const isWatching =
-      complaints.pending || requests.inHand > 0 || requests.activity.pending || this.isTrimDue;
+      complaints.pending ||
+      requests.inHand > 0 ||
+      requests.activity.pending ||
+      this.isTrimDue ||
+      this.silences.isWatching;
     return isWatching || this.connections.count > 0 || this.subscriptions !== undefined
       ? LOOK_MS
       : Number.POSITIVE_INFINITY;
@@ -300,6 +328,7 @@ export class Receiver {
     this.drain(startMs, 1);
     this.requests.refuseRest();
     sayFarewell(this.requests.releaseHeld(), this.connections, this.socket);
+    this.tellActivity(performance.now(), true);
     this.socket[Symbol.dispose]();
     this.connections[Symbol.dispose]();
     this.gatekeeper[Symbol.dispose]();
@@ -373,19 +402,18 @@ export class Receiver {
     const { settings, report } = this.parts;
     this.choresMs = now;
     this.connections.update();
-    // What waits in libzmq may be whole.
-    if (isDrained) this.lookAtConnections(now);
+    // What waits in libzmq may be whole, and of a node that seems to be silent.
+    if (isDrained) this.look(now);
     this.lookAtPublishers(now);
     this.gatekeeper.authenticator.update();
     this.parts.queue.turn();
-    if (this.parts.queue.clearReload()) this.reload();
+    this.heed();
     this.counters[Counter.connections] = this.connections.count;
     this.counters[Counter.queued] = this.requests.inHand;
     this.watchDisk(now);
     const heldMs = this.stalls.heldMs(this.storing.fastPath, now);
     if (this.lending.review(now, heldMs, this.requests.waitingForReply)) this.reclaim();
-    const activity = this.requests.activity.nextMessage(now);
-    if (activity !== undefined) this.parts.tell(activity);
+    this.tellActivity(now);
     this.complaints.flush(now);
     if (this.isTrimDue && now - this.trimmedMs >= TRIM_MS) {
       this.trimmedMs = now;
@@ -400,13 +428,44 @@ export class Receiver {
     }
   }
 
-  /** Checks what unfinished messages hold. */
-  private lookAtConnections(now: number): void {
+  /** Checks what unfinished messages hold, and which nodes are silent. */
+  private look(now: number): void {
     if (now - this.lookedMs < LOOK_MS) return;
     this.lookedMs = now;
     // What the fast path has received is whole.
     if (this.lending.isLent) this.requests.settle();
     this.connections.look();
+    this.silences.look(now);
+  }
+
+  private tellActivity(now: number, isUrgent = false): void {
+    const activity = this.requests.activity.nextMessage(now, isUrgent);
+    if (activity !== undefined) this.parts.tell(activity);
+  }
+
+  /** Does what other threads have asked for. */
+  private heed(): void {
+    const { queue, nextOrder } = this.parts;
+    if (queue.clearReload()) this.reload();
+    if (!queue.clearOrdered()) return;
+    for (let order = nextOrder(); order !== undefined; order = nextOrder()) this.forget(order.node);
+  }
+
+  /** Forgets a node with its views. */
+  private forget(node: string): void {
+    const { activity } = this.requests;
+    // So that what it has sent before does not make it known again.
+    if (this.lending.isLent) this.requests.settle();
+    const names = new Set(
+      namesOfNode(
+        node,
+        activity.all.map(({ name }) => name),
+      ),
+    );
+    const rows = activity.all.filter(({ name }) => names.has(name));
+    activity.forget(rows);
+    this.tellActivity(performance.now(), true);
+    this.parts.tell({ type: "forgotten", node, rows: rows.length });
   }
 
   private lookAtPublishers(now: number): void {

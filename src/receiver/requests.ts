@@ -19,7 +19,7 @@ import { isPlain } from "../shared/loan.ts";
 import { Counter, type Shared, slotsFor } from "../shared/memory.ts";
 import type { RequestQueue } from "../shared/queue.ts";
 import { fillSlot, Kind, Outcome } from "../shared/request-slot.ts";
-import { Activity } from "./activity.ts";
+import { Activity, type NodeState } from "./activity.ts";
 import type { Complaints, Report } from "./complaints.ts";
 import type { Connection, Connections } from "./connections.ts";
 import type { HeldReply } from "./farewell.ts";
@@ -106,6 +106,12 @@ export class Requests {
   /** Number of slots that need the socket for a reply, or may need it. */
   get waitingForReply(): number {
     return this.pending.waitingForReply;
+  }
+
+  /** The nodes that wait for a reply. */
+  waitingNodes(): Set<NodeState> {
+    const nodes = this.pending.awaited().map(({ node }) => node);
+    return new Set(nodes.filter((node) => node !== undefined));
   }
 
   /** How many requests have had no answer, or were answered before they were stored. */
@@ -349,12 +355,13 @@ export class Requests {
     fillSlot(slot, content);
   }
 
-  /** Writes a line of the hub itself to the event log. */
-  notice(text: string): void {
+  /** Writes a line of the hub itself to the event log. @returns false if no slot is free */
+  notice(text: string): boolean {
     const request = this.beginNotice(Kind.notice);
-    if (request === undefined) return;
+    if (request === undefined) return false;
     request.slot.eventText = text;
     this.queue.put(request.slot.index);
+    return true;
   }
 
   /** @param micros a moment of the day whose folder is full. @returns false if no slot is free */

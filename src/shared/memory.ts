@@ -52,6 +52,8 @@ const LAYOUT = layOut([
     stopping: 1,
     /** 1 if the clients' keys must be read again. */
     reload: 1,
+    /** 1 if the receiver has orders in its port. */
+    ordered: 1,
   },
   {
     /** Event log: its lock, and its day (YYYYMMDD); 0 while unknown. */

@@ -32,15 +32,29 @@ export interface WriterStart extends ThreadStart {
   readonly receiverWakeFd: number;
 }
 
-/** To the receiver. */
-export interface ReceiverStart extends ThreadStart {
+/** To a thread that uses the socket. */
+interface SocketThreadStart extends ThreadStart {
   /** The events that wake the receiver and the fast path, as file descriptors. */
   readonly receiverWakeFd: number;
   readonly fastPathWakeFd: number;
 }
 
+/** To the receiver. */
+export interface ReceiverStart extends SocketThreadStart {
+  /** The nodes of an earlier run. */
+  readonly remembered: readonly RememberedNode[];
+  /** Where {@link ToReceiver} comes. The receiver looks there when the queue says so. */
+  readonly orders: MessagePort;
+}
+
+/** To the receiver while it runs: a node and its views are to be forgotten. */
+export interface ToReceiver {
+  readonly type: "forget";
+  readonly node: string;
+}
+
 /** To the fast path, when the receiver listens. */
-export interface FastPathStart extends ReceiverStart {
+export interface FastPathStart extends SocketThreadStart {
   /** The socket to borrow. */
   readonly socket: LendableSocket;
 }
@@ -159,12 +173,34 @@ export interface NodeRow {
   readonly day: number;
   readonly images: number;
   readonly events: number;
+  /**
+   * After how many minutes the node counts as silent, by the setting `cameras`; null: after
+   * `patience`.
+   */
+  readonly silentAfter: number | null;
+  /**
+   * Since when the node counts as silent, in milliseconds since 1970; 0 if it does not. It is the
+   * same for all views of a node.
+   */
+  readonly silentSinceMs: number;
+  /** Whether the event log has a line about this silence. */
+  readonly isTold: boolean;
 }
 
-/** Recent activity: nodes that have sent something, and outcomes. Sent at most once a second. */
+/** What is kept of a {@link NodeRow} over a restart. */
+export type RememberedNode = Pick<
+  NodeRow,
+  "name" | "address" | "lastSeenMs" | "lastHeartbeatMs" | "silentSinceMs" | "isTold"
+>;
+
+/** Recent activity: nodes that have changed, and outcomes. Sent at most once a second. */
 export interface ActivityMessage {
   readonly type: "activity";
   readonly nodes: readonly NodeRow[];
+  /** How many rows the table has now. Those from this place on are gone. */
+  readonly count: number;
+  /** Whether a node is new, was forgotten, or has fallen silent or come back. */
+  readonly isNews: boolean;
   readonly outcomes: StoreOutcomes;
 }
 
@@ -249,6 +285,8 @@ export type ReceiverMessage =
    * It has stopped. `unanswered` requests were received but neither stored nor answered in time.
    */
   | { readonly type: "stopped"; readonly unanswered: number }
+  /** It has forgotten a node, which had so many rows. */
+  | { readonly type: "forgotten"; readonly node: string; readonly rows: number }
   | ActivityMessage
   | LogMessage;
 
@@ -284,12 +322,16 @@ export interface HubHealth {
   readonly notices: readonly string[];
 }
 
-/** Whether a node is silent. */
+/** Whether a node is silent. Times are such as `2026-11-22T15:04:05.123Z`. */
 export interface NodeState {
   readonly node: string;
   readonly silent: boolean;
-  /** When its last message came, such as `2026-11-22T15:04:05.123Z`. */
+  /** When its last message came. */
   readonly last_seen: string;
+  /** After how many minutes it counts as silent; null: after `patience`. */
+  readonly silent_after: number | null;
+  /** Since when it counts as silent; null if it does not. */
+  readonly silent_since: string | null;
 }
 
 /** From the viewer. */

@@ -152,6 +152,17 @@ export class RequestQueue {
     return Atomics.exchange(this.integers, Integer.reload, 0) !== 0;
   }
 
+  /** Any thread: asks the receiver to look for orders in its port. */
+  order(): void {
+    Atomics.store(this.integers, Integer.ordered, 1);
+    this.callReceiver();
+  }
+
+  /** Receiver: whether that was asked since the last call. */
+  clearOrdered(): boolean {
+    return Atomics.exchange(this.integers, Integer.ordered, 0) !== 0;
+  }
+
   /**
    * Any thread: asks the receiver and the idle writers to respond; `liveness.ts` checks who did.
    *
@@ -182,7 +193,12 @@ export class RequestQueue {
    */
   get isCalling(): boolean {
     const { integers } = this;
-    return this.stopping || Atomics.load(integers, Integer.reload) !== 0 || this.isAsked;
+    return (
+      this.stopping ||
+      Atomics.load(integers, Integer.reload) !== 0 ||
+      Atomics.load(integers, Integer.ordered) !== 0 ||
+      this.isAsked
+    );
   }
 
   /**

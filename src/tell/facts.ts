@@ -4,10 +4,9 @@
  * @module
  */
 
-import { inWords } from "../http/kept.ts";
+import { duration } from "../log/amounts.ts";
 import { digits, type LocalTime } from "../protocol/calendar.ts";
 import { eventParts } from "../protocol/event.ts";
-import type { NodeState } from "../shared/messages.ts";
 import type { News } from "./news.ts";
 
 /** What there is to say. What does not go with the type of news is left out. */
@@ -60,15 +59,13 @@ export const FACT_NAMES = [
 ] as const satisfies readonly FactName[];
 
 const MICROS_PER_SECOND = 1_000_000;
-const MS_PER_DAY = 24 * 3_600_000;
 
 /**
  * Puts news into words.
  *
  * @param now when the hub has learned of it
- * @param nowMs the same in milliseconds since 1970
  */
-export function factsOf(news: News, hub: string, now: LocalTime, nowMs: number): Facts {
+export function factsOf(news: News, hub: string, now: LocalTime): Facts {
   const { type } = news;
   const common = { type, hub, ...dateAndTime(now) };
   switch (news.type) {
@@ -85,7 +82,7 @@ export function factsOf(news: News, hub: string, now: LocalTime, nowMs: number):
       return { ...common, date, time, message, camera: parts?.node, text };
     }
     case "silent":
-      return { ...common, ...silence(news, nowMs) };
+      return { ...common, ...silence(news) };
     case "disk": {
       const { message = "The disk will not be full soon any more", freeBytes, fullInDays } = news;
       const ok = news.message === undefined;
@@ -103,14 +100,16 @@ export function factsOf(news: News, hub: string, now: LocalTime, nowMs: number):
   return { ...common, message: `The hub has started: imagehub ${version}`, version };
 }
 
-function silence(
-  { node: camera, silent, last_seen }: NodeState,
-  nowMs: number,
-): Pick<Facts, "message" | "camera" | "ok" | "last_seen"> {
-  const days = Math.max(0, nowMs - Date.parse(last_seen)) / MS_PER_DAY;
+function silence({
+  node: camera,
+  silent,
+  last_seen,
+  awayMs,
+}: News & { readonly type: "silent" }): Pick<Facts, "message" | "camera" | "ok" | "last_seen"> {
+  const span = duration(Math.round(awayMs / 1000));
   const message = silent
-    ? `${camera} has been silent for ${inWords(days)}`
-    : `${camera} is back: it sends again`;
+    ? `${camera} has been silent for ${span}`
+    : `${camera} is back after ${span}`;
   return { message, camera, ok: !silent, last_seen };
 }
 

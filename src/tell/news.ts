@@ -13,7 +13,15 @@ export type News =
   /** The hub has started. */
   | { readonly type: "start"; readonly version: string }
   /** A node has fallen silent, or is back. */
-  | ({ readonly type: "silent" } & NodeState)
+  | {
+      readonly type: "silent";
+      readonly node: string;
+      readonly silent: boolean;
+      /** When its last message came, such as `2026-11-22T15:04:05.123Z`. */
+      readonly last_seen: string;
+      /** How long it has been away, in milliseconds. */
+      readonly awayMs: number;
+    }
   /** The disk will soon be full, or will not be any more: then there is no message. */
   | {
       readonly type: "disk";
@@ -37,12 +45,19 @@ export function newsBetween(before: HubState | undefined, now: HubState): News[]
     const { diskWarning: message, freeBytes, fullInDays } = now;
     news.push({ type: "disk", message, freeBytes, fullInDays });
   }
-  const wereSilent = new Set(before?.nodes.filter(({ silent }) => silent).map(({ node }) => node));
-  const known = new Set(before?.nodes.map(({ node }) => node));
+  const known = new Map(before?.nodes.map((node) => [node.node, node]));
   for (const node of now.nodes) {
-    // A node whose silence was told by an earlier run of the hub is not news.
-    if (before !== undefined && node.silent !== wereSilent.has(node.node) && known.has(node.node))
-      news.push({ type: "silent", ...node });
+    const was = known.get(node.node);
+    // Of others, the page shows that they are silent. It is no news.
+    const isWatched = (node.silent_after ?? was?.silent_after ?? null) !== null;
+    if (was !== undefined && node.silent !== was.silent && isWatched)
+      news.push(silenceOf(node, was));
   }
   return news;
+}
+
+function silenceOf({ node, silent, last_seen, silent_since }: NodeState, was: NodeState): News {
+  const until = silent ? (silent_since ?? last_seen) : last_seen;
+  const awayMs = Math.max(0, Date.parse(until) - Date.parse(was.last_seen));
+  return { type: "silent", node, silent, last_seen, awayMs };
 }

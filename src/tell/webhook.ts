@@ -131,7 +131,7 @@ export class Webhook implements Outlet {
   tell(news: News): void {
     if (this.isEnding || !this.wants(news)) return;
     const now = this.calendar.now();
-    const facts = factsOf(news, hostname(), this.calendar.local(now), now / 1000);
+    const facts = factsOf(news, hostname(), this.calendar.local(now));
     this.waiting.push({ facts, id: randomUUID(), sinceMs: performance.now(), tries: 0 });
     while (this.waiting.length > WAITING_MAX) {
       this.waiting.shift();

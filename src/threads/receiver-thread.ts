@@ -4,6 +4,7 @@
  * @module
  */
 
+import { receiveMessageOnPort } from "node:worker_threads";
 import { Calendar, systemClock } from "../protocol/calendar.ts";
 import { EventFd } from "../os/wait.ts";
 import { describeBindError } from "../receiver/bind-error.ts";
@@ -11,7 +12,7 @@ import type { Report } from "../receiver/complaints.ts";
 import { Receiver } from "../receiver/receiver.ts";
 import { checkZmqVersion, ZmqError } from "../zmq/library.ts";
 import { VERSION } from "../version.ts";
-import type { ReceiverMessage, ReceiverStart } from "../shared/messages.ts";
+import type { ReceiverMessage, ReceiverStart, ToReceiver } from "../shared/messages.ts";
 import { Loan } from "../shared/loan.ts";
 import { RequestQueue } from "../shared/queue.ts";
 import { RECEIVER_THREAD } from "../shared/memory.ts";
@@ -23,7 +24,7 @@ const report: Report = (level, message, fields = {}) =>
   post({ type: "log", level, message, fields });
 
 self.onmessage = ({ data }: MessageEvent<ReceiverStart>) => {
-  const { settings, shared, receiverWakeFd, fastPathWakeFd } = data;
+  const { settings, shared, receiverWakeFd, fastPathWakeFd, remembered, orders } = data;
   checkZmqVersion();
   const wake = new EventFd(receiverWakeFd);
   const queue = new RequestQueue(shared, wake, RECEIVER_THREAD);
@@ -37,6 +38,9 @@ self.onmessage = ({ data }: MessageEvent<ReceiverStart>) => {
     wake,
     calendar,
     version: VERSION,
+    remembered,
+    // The receiver never returns to its event loop, where messages come else.
+    nextOrder: () => receiveMessageOnPort(orders)?.message as ToReceiver | undefined,
     report,
     tell: post,
   };

@@ -12,6 +12,7 @@ import { EventQueue } from "../shared/event-queue.ts";
 import { Flushers } from "../shared/flushers.ts";
 import { Archiver } from "./archiver.ts";
 import { Keeper } from "./keeper.ts";
+import { ReceiverOrders } from "./receiver-orders.ts";
 import type { Loan } from "../shared/loan.ts";
 import type { Shared } from "../shared/memory.ts";
 import type {
@@ -22,6 +23,7 @@ import type {
   LendableSocket,
   ReceiverMessage,
   ReceiverStart,
+  RememberedNode,
   ThreadStart,
   WriterStart,
 } from "../shared/messages.ts";
@@ -75,6 +77,7 @@ export class Supervisor {
   private readonly archiver: Archiver;
   private readonly storing: StoringThreads;
   private readonly flushers: Flushers;
+  private readonly orders: ReceiverOrders;
   /** For each flusher: resolves when it has flushed for the last time. */
   private readonly flushed: Promise<void>[] = [];
 
@@ -82,6 +85,7 @@ export class Supervisor {
     const { settings, shared } = parts;
     this.storing = new StoringThreads(shared, settings.writers);
     this.flushers = new Flushers(shared);
+    this.orders = new ReceiverOrders(parts.queue);
     this.keeper = new Keeper(parts);
     this.archiver = new Archiver(parts, () => this.keeper.start());
   }
@@ -107,13 +111,13 @@ export class Supervisor {
 
   /** Starts the fast path. When it is ready, the receiver lends it the socket. */
   startFastPath(socket: LendableSocket): void {
-    const { loan, entries } = this.parts;
+    const { settings, shared, receiverWakeFd, fastPathWakeFd, loan, entries } = this.parts;
     const title = "The fast path";
     void this.startStoring({
       thread: this.storing.fastPath,
       entry: entries.fastPath,
       name: "fast path",
-      start: { ...this.receiverStart, socket },
+      start: { settings, shared, receiverWakeFd, fastPathWakeFd, socket },
       title,
       fields: {},
       part: title,
@@ -232,15 +236,26 @@ export class Supervisor {
   /**
    * Starts the receiver.
    *
-   * @param hear called with each of its messages
+   * @param remembered the nodes of an earlier run
+   * @param hear called with each of its messages, but for those about orders
    * @param failed called with the reason if it ends before it reports that it has stopped
    */
-  startReceiver(hear: (message: ReceiverMessage) => void, failed: (reason: string) => void): void {
-    const worker = startThread(this.parts.entries.receiver, "receiver", this.receiverStart);
+  startReceiver(
+    remembered: readonly RememberedNode[],
+    hear: (message: Exclude<ReceiverMessage, { type: "forgotten" }>) => void,
+    failed: (reason: string) => void,
+  ): void {
+    const { settings, shared, receiverWakeFd, fastPathWakeFd, entries } = this.parts;
+    const orders = this.orders.port;
+    const start = { settings, shared, receiverWakeFd, fastPathWakeFd, remembered, orders };
+    const worker = startThread(entries.receiver, "receiver", start satisfies ReceiverStart, [
+      orders,
+    ]);
     let hasStopped = false;
     worker.onmessage = ({ data: message }: MessageEvent<ReceiverMessage>) => {
       hasStopped ||= message.type === "stopped";
-      hear(message);
+      if (message.type === "forgotten") this.orders.heard(message);
+      else hear(message);
     };
     worker.onerror = ({ message }) => failed(`The receiver has failed: ${message.trim()}`);
     worker.addEventListener("close", () => {
@@ -248,15 +263,20 @@ export class Supervisor {
     });
   }
 
-  private get receiverStart(): ReceiverStart {
-    const { settings, shared, receiverWakeFd, fastPathWakeFd } = this.parts;
-    return { settings, shared, receiverWakeFd, fastPathWakeFd };
+  /** Has the receiver forget a node with its views. @returns how many rows it had */
+  async forget(node: string): Promise<number> {
+    return await this.orders.forget(node);
   }
 }
 
-/** @param name the one in `top -H` */
-function startThread(entry: URL, name: string, start: ThreadStart): Worker {
+/** @param name the one in `top -H`. @param moved what moves to the thread */
+function startThread(
+  entry: URL,
+  name: string,
+  start: ThreadStart,
+  moved: readonly MessagePort[] = [],
+): Worker {
   const worker = new Worker(entry, { smol: true, name });
-  worker.postMessage(start);
+  worker.postMessage(start, [...moved]);
   return worker;
 }

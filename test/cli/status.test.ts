@@ -59,6 +59,8 @@ Barn                   -     192.168.86.41  12 s ago (15:00:18)               0 
 Barn                   Tür   192.168.86.41  2 days ago (2026-11-20 15:00:30)  812           0             12 s ago (15:00:18)
 Evil \\u001b[31m\\u202e  x     ::1            10 min ago (14:50:30)             0             0             -
 (no name)              -     192.168.86.41  10 min ago (14:50:29)             0             0             -                    SILENT
+Gate                   -     192.168.86.41  30 min ago (14:30:29)             0             0             -                    SILENT
+1 silent for longer than silent_after (the setting cameras)
 1 silent for longer than 10 minutes (the setting patience)
 `,
     );

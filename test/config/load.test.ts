@@ -38,6 +38,7 @@ function refusalOf(content: string | Uint8Array, request: Request = {}): string[
 const DEFAULTS = {
   queuemax: 500,
   patience: 10,
+  cameras: [] as never[],
   max_images_write: 5000,
   print_settings: false,
   port: 5555,
@@ -104,6 +105,8 @@ const PORT_RULE = "must be a whole number from 1 to 65535";
 const BIND_RULE = 'must be "*" (all interfaces), an IP address or the name of an interface';
 const PATH_RULE =
   "must be a path: absolute, relative to the directory of imagehub.yaml, or from the home directory with ~/";
+const SILENCE_RULE =
+  "hub.cameras must be a list of groups of match (the name of a node; * stands for any characters) and silent_after (minutes above 0, up to 10080, a week)";
 const CAMERAS_RULE =
   "hub.keep.cameras must be a list of groups of match (the name of a camera; * stands for any characters), days and max_bytes";
 const SUBSCRIBE_RULE =
@@ -149,6 +152,21 @@ describe("loadSettings refuses", () => {
       [
         `${F}:3: hub.keep.days is 3, but hub.keep.min_days keeps 7 days: raise days or lower min_days`,
       ],
+    ],
+    [
+      "a node without a time",
+      'hub:\n  cameras:\n    - { match: "Gate*" }\n',
+      [`${F}:3: hub.cameras.0.silent_after is missing; ${SILENCE_RULE}`],
+    ],
+    [
+      "a node that may never be silent",
+      'hub:\n  cameras:\n    - { match: "Gate*", silent_after: 0 }\n',
+      [`${F}:3: hub.cameras.0.silent_after is 0; ${SILENCE_RULE}`],
+    ],
+    [
+      "a node that may be silent for more than a week",
+      'hub:\n  cameras:\n    - { match: "Gate*", silent_after: 10081 }\n',
+      [`${F}:3: hub.cameras.0.silent_after is 10081; ${SILENCE_RULE}`],
     ],
     [
       "a camera's limits without a camera",

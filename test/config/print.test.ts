@@ -22,6 +22,7 @@ test("formatSettings writes each setting and where it came from", () => {
   expect(formatSettings(loaded)).toBe(`hub:
   queuemax: 500
   patience: 0.5 # file ${config}:2
+  cameras: []
   data_directory: "/srv/a #b" # command line --data
   max_images_write: 5000
   print_settings: true # environment IMAGEHUB_PRINT_SETTINGS

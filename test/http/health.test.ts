@@ -53,6 +53,8 @@ describe("reasonsAgainst", () => {
     overview.update({
       type: "activity",
       nodes: [],
+      count: 0,
+      isNews: false,
       outcomes: { image: "Could not store an image: no" },
     });
     overview.note("flush", "Could not flush to disk: no");
@@ -64,7 +66,13 @@ describe("reasonsAgainst", () => {
       "Writer 3 has ended and is not replaced yet",
       "The disk stalls: 0 requests wait, one has been with a writer for 5 s",
     ]);
-    overview.update({ type: "activity", nodes: [], outcomes: { image: null, event: null } });
+    overview.update({
+      type: "activity",
+      nodes: [],
+      count: 0,
+      isNews: false,
+      outcomes: { image: null, event: null },
+    });
     overview.note("flush", null);
     overview.down.delete("Writer 3");
     overview.shared.integers[Integer.stalledSeconds] = 4;

@@ -83,7 +83,15 @@ function overviewIn(directory: string): Overview {
     shared,
     turning.liveness,
   );
-  const node = { address: "::1", day: 0, images: 0, events: 0 };
+  const node = {
+    address: "::1",
+    day: 0,
+    images: 0,
+    events: 0,
+    silentAfter: null,
+    silentSinceMs: 0,
+    isTold: false,
+  };
   overview.update({
     type: "activity",
     nodes: [
@@ -92,6 +100,7 @@ function overviewIn(directory: string): Overview {
         place: 0,
         name: 'Say "cheese"\\',
         lastSeenMs: 1_795_300_000_500,
+        silentSinceMs: 1_795_300_900_500,
         lastHeartbeatMs: 0,
       },
       {
@@ -102,6 +111,8 @@ function overviewIn(directory: string): Overview {
         lastHeartbeatMs: 1_795_300_000_000,
       },
     ],
+    count: 2,
+    isNews: true,
     outcomes: {},
   });
   overview.kept.add({

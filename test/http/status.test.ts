@@ -22,29 +22,35 @@ function row(name: string, more: Partial<NodeRow> = {}): NodeRow {
     day: TODAY,
     images: 2,
     events: 1,
+    silentAfter: null,
+    silentSinceMs: 0,
+    isTold: false,
     ...more,
   };
 }
 
-test("statesOf knows a node by what it or its views have sent last", () => {
+test("statesOf has each node once, by what it or its views have sent last", () => {
   const rows = [
-    row("Barn", { lastSeenMs: 1000 }),
     row("Barn Door", { lastSeenMs: 61_000 }),
-    row("Gate", { lastSeenMs: 1000 }),
+    row("Barn", { lastSeenMs: 1000 }),
+    row("Gate", { lastSeenMs: 1000, silentAfter: 0.5, silentSinceMs: 31_000, isTold: true }),
   ];
-  const nodes = nodesOf(rows, TODAY);
-  const silentAt = (nowMs: number): string[] =>
-    statesOf(nodes, nowMs, 1)
-      .filter(({ silent }) => silent)
-      .map(({ node }) => node);
-  expect(silentAt(61_000)).toEqual([]);
-  expect(silentAt(61_001)).toEqual(["Gate"]);
-  expect(silentAt(121_001)).toEqual(["Barn", "Gate"]);
-  expect(statesOf(nodes, 121_000, 1)[0]).toEqual({
-    node: "Barn",
-    silent: false,
-    last_seen: "1970-01-01T00:01:01.000Z",
-  });
+  expect(statesOf(nodesOf(rows, TODAY))).toEqual([
+    {
+      node: "Barn",
+      silent: false,
+      last_seen: "1970-01-01T00:01:01.000Z",
+      silent_after: null,
+      silent_since: null,
+    },
+    {
+      node: "Gate",
+      silent: true,
+      last_seen: "1970-01-01T00:00:01.000Z",
+      silent_after: 0.5,
+      silent_since: "1970-01-01T00:00:31.000Z",
+    },
+  ]);
 });
 
 describe("nodesOf", () => {
@@ -159,7 +165,7 @@ describe.each(PROGRAMS.filter((program) => program !== "arm64"))(
         expect(Date.parse(status.nodes[0]!.last_heartbeat!)).toBeLessThanOrEqual(
           Date.parse(status.time),
         );
-        // After a restart, the day's folder still counts. Nodes are known again when they send.
+        // After a restart, the day's folder still counts, and the nodes are known.
         await hub.stop();
         await using next = await startHub({
           program,
@@ -167,9 +173,17 @@ describe.each(PROGRAMS.filter((program) => program !== "arm64"))(
           dir: hub.dir,
           timezone: hub.timezone,
         });
-        expect(await statusOf(next)).toMatchObject({
+        const again = await answered(
+          async () => await statusOf(next),
+          ({ nodes }) => nodes.length === 2,
+        );
+        const barn = { node: "Barn", address: "127.0.0.1", images_today: 0, events_today: 0 };
+        expect(again).toMatchObject({
           today: { images: 2 },
-          nodes: [],
+          nodes: [
+            { ...barn, view: "", last_seen: status.nodes[0]!.last_seen },
+            { ...barn, view: "Door", last_seen: status.nodes[1]!.last_seen },
+          ],
           totals: { images: 0 },
         });
       },

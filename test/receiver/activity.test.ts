@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { Calendar } from "../../src/protocol/calendar.ts";
-import { Activity, NODES_MAX, type Seen } from "../../src/receiver/activity.ts";
+import { NODES_MAX } from "../../src/limits.ts";
+import { Activity, type Seen } from "../../src/receiver/activity.ts";
 import type { NodeRow } from "../../src/shared/messages.ts";
 import { readHistograms } from "../../src/shared/histogram.ts";
 import { createShared, histogramAt } from "../../src/shared/memory.ts";
@@ -67,8 +68,13 @@ describe("Activity", () => {
           day: 20_261_122,
           images: 1,
           events: 1,
+          silentAfter: null,
+          silentSinceMs: 0,
+          isTold: false,
         },
       ],
+      count: 1,
+      isNews: true,
       outcomes: { image: null, event: null },
     });
   });
@@ -146,6 +152,48 @@ describe("Activity", () => {
     const { count, sumSeconds } = readHistograms([histogramAt(fixture.shared)]);
     expect(count).toBe(1);
     expect(sumSeconds).toBeCloseTo(0.003, 9);
+  });
+
+  test("has the nodes of an earlier run, and tells of them at first", () => {
+    const fixture = new Fixture();
+    const node = { address: "10.0.0.9", lastSeenMs: 1, lastHeartbeatMs: 0 };
+    fixture.activity.restore([
+      { ...node, name: "A", silentSinceMs: 0, isTold: false },
+      { ...node, name: "B", silentSinceMs: 2, isTold: true },
+    ]);
+    expect(fixture.told()).toMatchObject({
+      nodes: [
+        { place: 0, name: "A", address: "10.0.0.9", lastSeenMs: 1, images: 0 },
+        { place: 1, name: "B", silentSinceMs: 2, isTold: true },
+      ],
+      count: 2,
+      isNews: false,
+    });
+    fixture.seen("B");
+    expect(fixture.row()).toMatchObject({ place: 1, name: "B", lastSeenMs: NOON_MS });
+  });
+
+  test("forgets nodes without a gap, and meets them again", () => {
+    const fixture = new Fixture();
+    for (const [index, name] of ["A", "B", "C"].entries()) fixture.seen(name, index);
+    fixture.told();
+    const [a, b, c] = fixture.activity.all;
+    fixture.activity.forget([a!, b!]);
+    expect(fixture.told()).toMatchObject({
+      nodes: [{ place: 0, name: "C" }],
+      count: 1,
+      isNews: true,
+    });
+    // What they had in hand does not count for the one in their place.
+    for (const request of fixture.requests.slice(0, 2)) fixture.activity.stored(request, "image");
+    expect(c).toMatchObject({ place: 0, images: 0 });
+    fixture.activity.stored(fixture.requests[2]!, "image");
+    fixture.seen("A", 0);
+    expect(fixture.told()?.nodes).toMatchObject([
+      { place: 0, name: "C", images: 1 },
+      { place: 1, name: "A", images: 0 },
+    ]);
+    expect(fixture.reports.filter((line) => line.includes("message from A"))).toHaveLength(2);
   });
 
   test("has so many nodes at most; one that was silent for more than a day gives way", () => {

@@ -299,6 +299,19 @@ describe("fallAsleep", () => {
     expect(poller.readable(0)).toBe(true);
     expect(queue.stopping).toBe(true);
   });
+
+  test("makes an order signal, which is there until it is cleared", () => {
+    const { queue, wake, shared } = newQueue(4);
+    const poller = new Poller([wake]);
+    expect(queue.fallAsleep()).toBe(true);
+    expect(queue.isCalling).toBe(false);
+    new RequestQueue(shared, wake).order();
+    poller.wait(0);
+    expect(poller.readable(0)).toBe(true);
+    expect(queue.isCalling).toBe(true);
+    expect([queue.clearOrdered(), queue.clearOrdered()]).toEqual([true, false]);
+    expect(queue.isCalling).toBe(false);
+  });
 });
 
 /** Ends a thread's giveBack in front of its n-th atomic operation on shared memory. */

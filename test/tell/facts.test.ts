@@ -6,11 +6,12 @@ const NOW = { date: "2018-12-30", day: 20181230, hour: "13", minute: "45", secon
 const NOW_MS = Date.UTC(2018, 11, 30, 13, 45, 7);
 const HERE = { hub: "data1", date: "2018-12-30", time: "13:45:07" };
 
-const silent = (isSilent: boolean, minutes: number): News => ({
+const silent = (isSilent: boolean, seen: number, minutes: number): News => ({
   type: "silent",
   node: "Gate",
   silent: isSilent,
-  last_seen: new Date(NOW_MS - minutes * 60_000).toISOString(),
+  last_seen: new Date(NOW_MS - seen * 60_000).toISOString(),
+  awayMs: minutes * 60_000,
 });
 
 const table: [name: string, news: News, facts: Facts][] = [
@@ -59,11 +60,11 @@ const table: [name: string, news: News, facts: Facts][] = [
   ],
   [
     "a node that is silent",
-    silent(true, 30),
+    silent(true, 30, 30),
     {
       ...HERE,
       type: "silent",
-      message: "Gate has been silent for 30 minutes",
+      message: "Gate has been silent for 30 min",
       camera: "Gate",
       ok: false,
       last_seen: "2018-12-30T13:15:07.000Z",
@@ -71,11 +72,11 @@ const table: [name: string, news: News, facts: Facts][] = [
   ],
   [
     "a node that is back",
-    silent(false, 0),
+    silent(false, 0, 185),
     {
       ...HERE,
       type: "silent",
-      message: "Gate is back: it sends again",
+      message: "Gate is back after 3 h 5 min",
       camera: "Gate",
       ok: true,
       last_seen: "2018-12-30T13:45:07.000Z",
@@ -134,7 +135,7 @@ const table: [name: string, news: News, facts: Facts][] = [
 ];
 
 test.each(table)("factsOf tells of %s", (_, news, facts) => {
-  expect(factsOf(news, "data1", NOW, NOW_MS)).toEqual(facts);
+  expect(factsOf(news, "data1", NOW)).toEqual(facts);
 });
 
 test("testFacts says that it is a test", () => {

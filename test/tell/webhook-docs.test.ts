@@ -24,10 +24,15 @@ const blocks = (language: string): { name: string; code: string }[] =>
     .map(([, name = "", , code = ""]) => ({ name, code }));
 
 const FACTS = factsOf(
-  { type: "silent", node: "Gate", silent: true, last_seen: "2026-11-22T14:34:05.123Z" },
+  {
+    type: "silent",
+    node: "Gate",
+    silent: true,
+    last_seen: "2026-11-22T14:34:05.123Z",
+    awayMs: 1_800_000,
+  },
   "data1",
   { date: "2026-11-22", day: 20261122, hour: "15", minute: "04", second: "05" },
-  Date.parse("2026-11-22T15:04:05.123Z"),
 );
 
 const named = (): { name: string; code: string }[] =>
@@ -59,9 +64,9 @@ test("the settings and files of docs/WEBHOOKS.md are right", async () => {
     }
   }
   expect(bodies.slice(1)).toEqual([
-    'application/json { "text": "*data1*: Gate has been silent for 30 minutes" }',
-    "imagehub Gate has been silent for 30 minutes (data1, 15:04:05)",
-    'application/json { "text": "*data1*: Gate has been silent for 30 minutes" }',
+    'application/json { "text": "*data1*: Gate has been silent for 30 min" }',
+    "imagehub Gate has been silent for 30 min (data1, 15:04:05)",
+    'application/json { "text": "*data1*: Gate has been silent for 30 min" }',
   ]);
   const discord = await readWebhookFiles({
     url: "https://a",
@@ -70,7 +75,7 @@ test("the settings and files of docs/WEBHOOKS.md are right", async () => {
   });
   expect(JSON.parse(content({ files: discord, facts: FACTS, id: "1" }).body)).toEqual({
     username: "data1",
-    content: "Gate has been silent for 30 minutes",
+    content: "Gate has been silent for 30 min",
   });
 });
 

@@ -31,6 +31,7 @@ const silent = (node: string): News => ({
   node,
   silent: true,
   last_seen: "2018-12-30T12:00:00.000Z",
+  awayMs: 600_000,
 });
 
 const start: News = { type: "start", version: "1.2.3" };

@@ -10,7 +10,15 @@ import type { Status } from "../../../src/http/status.ts";
 export function statusAt(time: string): Status {
   const before = (seconds: number): string =>
     new Date(Date.parse(time) - seconds * 1000).toISOString();
-  const node = { address: "192.168.86.41", images_today: 0, events_today: 0, last_heartbeat: null };
+  const node = {
+    address: "192.168.86.41",
+    images_today: 0,
+    events_today: 0,
+    last_heartbeat: null,
+    silent: false,
+    silent_after: null,
+    silent_since: null,
+  };
   return {
     version: "1.2.3",
     commit: "abc",
@@ -94,7 +102,23 @@ export function statusAt(time: string): Status {
         images_today: 812,
       },
       { ...node, node: "Evil \u001B[31m\u202E", view: "x", last_seen: before(600), address: "::1" },
-      { ...node, node: "", view: "", last_seen: before(601) },
+      {
+        ...node,
+        node: "",
+        view: "",
+        last_seen: before(601),
+        silent: true,
+        silent_since: before(1),
+      },
+      {
+        ...node,
+        node: "Gate",
+        view: "",
+        last_seen: before(1801),
+        silent: true,
+        silent_after: 30,
+        silent_since: before(1),
+      },
     ],
   };
 }

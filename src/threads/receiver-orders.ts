@@ -1,0 +1,41 @@
+/**
+ * Orders to the receiver while it runs. Its loop never ends, so no message reaches it as usual: it
+ * looks into a port when the queue says so.
+ *
+ * @module
+ */
+
+import type { ReceiverMessage, ToReceiver } from "../shared/messages.ts";
+import type { RequestQueue } from "../shared/queue.ts";
+
+/** The main thread's end of the port. */
+export class ReceiverOrders {
+  private readonly channel = new MessageChannel();
+  /** Those who wait until a node is forgotten. */
+  private readonly waiting: { readonly node: string; readonly done: (rows: number) => void }[] = [];
+
+  constructor(private readonly queue: Pick<RequestQueue, "order">) {}
+
+  /** The receiver's end; it is moved to its thread. */
+  get port(): MessagePort {
+    return this.channel.port2;
+  }
+
+  /**
+   * Has the receiver forget a node with its views.
+   *
+   * @returns how many rows it had, when they are gone
+   */
+  async forget(node: string): Promise<number> {
+    const { promise, resolve } = Promise.withResolvers<number>();
+    this.waiting.push({ node, done: resolve });
+    this.channel.port1.postMessage({ type: "forget", node } satisfies ToReceiver);
+    this.queue.order();
+    return await promise;
+  }
+
+  /** The receiver has done so. Orders are done in turn. */
+  heard({ rows }: ReceiverMessage & { type: "forgotten" }): void {
+    this.waiting.shift()?.done(rows);
+  }
+}
