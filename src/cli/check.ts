@@ -5,6 +5,7 @@
  */
 
 import { type LoadedSettings, loadSettings } from "../config/load.ts";
+import type { Settings } from "../config/schema.ts";
 import { formatSettings } from "../config/print.ts";
 import { EXIT, type ExitStatus, FatalError, messageOf } from "../errors.ts";
 import {
@@ -15,6 +16,7 @@ import {
   hasExpired,
   readCertificate,
 } from "../http/certificate.ts";
+import { connectionNotes } from "../tell/mqtt-options.ts";
 
 /** The options that choose or change settings. */
 export interface SettingsOptions {
@@ -33,7 +35,8 @@ export interface CheckOptions extends SettingsOptions {
 /** Prints the settings in force, as YAML. @throws {FatalError} if they are wrong */
 export function check(options: CheckOptions): ExitStatus {
   const loaded = loadFor(options);
-  const notes = [...loaded.notes, ...certificateNotes(loaded.settings.http.tls)];
+  const { http, mqtt } = loaded.settings;
+  const notes = [...loaded.notes, ...certificateNotes(http.tls), ...mqttNotes(mqtt)];
   if (options.quiet === true) return EXIT.ok;
   for (const note of notes) process.stderr.write(`${note}\n`);
   const where = loaded.file ?? `no file at ${loaded.place}, built-in defaults`;
@@ -55,6 +58,16 @@ function certificateNotes(paths: CertificatePaths): string[] {
     throw new FatalError(EXIT.config, age);
   const exposure = certificate.isExposed ? exposureNotice(paths) : undefined;
   return [age, exposure].filter((note) => note !== undefined);
+}
+
+/** What is worth knowing about the MQTT broker. @throws {FatalError} if a file is of no use */
+function mqttNotes(mqtt: Settings["mqtt"]): string[] {
+  if (mqtt.url === "") return [];
+  try {
+    return connectionNotes(mqtt);
+  } catch (cause) {
+    throw new FatalError(EXIT.config, `hub.mqtt: ${messageOf(cause)}`, { cause });
+  }
 }
 
 /** Loads the settings that the command line asks for. @throws {FatalError} if they are wrong */

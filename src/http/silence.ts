@@ -14,11 +14,15 @@ import type { Status } from "./status.ts";
  */
 export function statesOf(nodes: Status["nodes"], nowMs: number, patience: number): NodeState[] {
   const heard = new Map<string, string>();
-  for (const { node, last_seen: seen } of nodes)
+  const images = new Map<string, number>();
+  for (const { node, last_seen: seen, images_today: count } of nodes) {
     if (seen > (heard.get(node) ?? "")) heard.set(node, seen);
+    images.set(node, (images.get(node) ?? 0) + count);
+  }
   return Array.from(heard, ([node, seen]) => ({
     node,
     silent: nowMs - Date.parse(seen) > patience * 60_000,
     last_seen: seen,
+    images_today: images.get(node) ?? 0,
   }));
 }

@@ -290,6 +290,8 @@ export interface NodeState {
   readonly silent: boolean;
   /** When its last message came, such as `2026-11-22T15:04:05.123Z`. */
   readonly last_seen: string;
+  /** Of it and its views, stored today since the hub's start. */
+  readonly images_today: number;
 }
 
 /** From the viewer. */

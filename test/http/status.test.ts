@@ -28,8 +28,8 @@ function row(name: string, more: Partial<NodeRow> = {}): NodeRow {
 
 test("statesOf knows a node by what it or its views have sent last", () => {
   const rows = [
-    row("Barn", { lastSeenMs: 1000 }),
-    row("Barn Door", { lastSeenMs: 61_000 }),
+    row("Barn", { lastSeenMs: 1000, images: 2 }),
+    row("Barn Door", { lastSeenMs: 61_000, images: 3 }),
     row("Gate", { lastSeenMs: 1000 }),
   ];
   const nodes = nodesOf(rows, TODAY);
@@ -44,6 +44,7 @@ test("statesOf knows a node by what it or its views have sent last", () => {
     node: "Barn",
     silent: false,
     last_seen: "1970-01-01T00:01:01.000Z",
+    images_today: 5,
   });
 });
 

@@ -17,7 +17,8 @@ export interface CertificateFiles {
  * Makes a certificate for `NAME.example`.
  *
  * @param options days until it expires, if negative since it has; days since it began; and who
- * issues it, default itself, which is all that there is for one that began before
+ * issues it, default itself, which is all that there is for one that began before; and whether it
+ * may issue others
  */
 export function makeCertificate(
   dir: string,
@@ -26,7 +27,13 @@ export function makeCertificate(
     days = 90,
     age = 0,
     issuer,
-  }: { readonly days?: number; readonly age?: number; readonly issuer?: CertificateFiles } = {},
+    isAuthority = false,
+  }: {
+    readonly days?: number;
+    readonly age?: number;
+    readonly issuer?: CertificateFiles;
+    readonly isAuthority?: boolean;
+  } = {},
 ): CertificateFiles {
   const place = (kind: string): string => join(dir, `${name}.${kind}`);
   const [certificate, key, request, names] = ["pem", "key", "csr", "ext"].map(place) as [
@@ -37,7 +44,8 @@ export function makeCertificate(
   ];
   const curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
   openssl(["req", ...curve, "-keyout", key, "-out", request, "-subj", `/CN=${name}`]);
-  writeFileSync(names, `subjectAltName=DNS:${name}.example`);
+  const authority = isAuthority ? "\nbasicConstraints=critical,CA:TRUE" : "";
+  writeFileSync(names, `subjectAltName=DNS:${name}.example${authority}`);
   if (age > 0) {
     issueEarlier({ certificate, key }, request, names, [-age, days]);
     return { certificate, key };
