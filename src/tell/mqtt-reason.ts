@@ -22,6 +22,9 @@ const UNKNOWN_AUTHORITY = new Set([
 /** The library's word for a broker that accepts a connection and says nothing. */
 const SILENT = "connack timeout";
 
+/** What the other side says of this side's certificate, in OpenSSL's words. */
+const ALERT = /_ALERT_((?:BAD_|UNSUPPORTED_)?CERTIFICATE\w*|UNKNOWN_CA)/;
+
 /** MQTT 3.1.1's codes for a wrong user or password, and for a user who may not connect. */
 const LOGIN_CODES = new Set<unknown>([4, 5]);
 
@@ -44,11 +47,16 @@ export function brokerReason(
   if (code === "ERR_TLS_CERT_ALTNAME_INVALID")
     return `The certificate of the broker at ${place} is for another name than ${host}`;
   if (code === "CERT_HAS_EXPIRED") return `The certificate of the broker at ${place} has expired`;
+  const alert = ALERT.exec(error?.message ?? "")?.[1];
+  if (alert === "CERTIFICATE_REQUIRED")
+    return `The broker at ${place} wants a certificate: set hub.mqtt.certificate and hub.mqtt.key`;
+  if (alert !== undefined)
+    return `The broker at ${place} does not accept the certificate in hub.mqtt.certificate (${alert})`;
   if (error?.message === SILENT) return `The broker at ${place} does not answer`;
   if (error === undefined || code === "ECONNRESET" || code === "EPIPE")
     return (
-      `${place} has closed the connection. So it is if only one side speaks TLS (mqtts://), or ` +
-      "if the broker wants a certificate (hub.mqtt.certificate)"
+      `The broker at ${place} has closed the connection at once. So it is if only one side ` +
+      "speaks TLS (mqtts://)"
     );
   return `No connection to the broker at ${place}: ${messageOf(error)}`;
 }

@@ -14,7 +14,7 @@ export interface CertificateFiles {
 }
 
 /**
- * Makes a certificate for `NAME.example`.
+ * Makes a certificate for `NAME.example`, or for another host.
  *
  * @param options days until it expires, if negative since it has; days since it began; and who
  * issues it, default itself, which is all that there is for one that began before; and whether it
@@ -28,11 +28,13 @@ export function makeCertificate(
     age = 0,
     issuer,
     isAuthority = false,
+    host = `${name}.example`,
   }: {
     readonly days?: number;
     readonly age?: number;
     readonly issuer?: CertificateFiles;
     readonly isAuthority?: boolean;
+    readonly host?: string;
   } = {},
 ): CertificateFiles {
   const place = (kind: string): string => join(dir, `${name}.${kind}`);
@@ -45,7 +47,7 @@ export function makeCertificate(
   const curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
   openssl(["req", ...curve, "-keyout", key, "-out", request, "-subj", `/CN=${name}`]);
   const authority = isAuthority ? "\nbasicConstraints=critical,CA:TRUE" : "";
-  writeFileSync(names, `subjectAltName=DNS:${name}.example${authority}`);
+  writeFileSync(names, `subjectAltName=DNS:${host}${authority}`);
   if (age > 0) {
     issueEarlier({ certificate, key }, request, names, [-age, days]);
     return { certificate, key };
