@@ -14,7 +14,7 @@ import { hasExpired, readCertificate, readPublic } from "../http/certificate.ts"
 type MqttSettings = Settings["mqtt"];
 
 /** How long the broker may take to accept a connection, in milliseconds. */
-export const CONNECT_MS_MAX = 10_000;
+const CONNECT_MS_MAX = 10_000;
 
 /** How often a silent connection is tried, in seconds. */
 const KEEPALIVE_SECONDS = 30;

@@ -45,6 +45,8 @@ describe("imagehub prints its help", () => {
     ["send", ["send", "--help"]],
     ["send", ["send", "photo.jpg", "-h"]],
     ["send", ["help", "send"]],
+    ["mqtt", ["mqtt", "--help"]],
+    ["mqtt-test", ["mqtt", "test", "--help"]],
     ["service", ["service", "--help"]],
     ["service", ["help", "service"]],
     ["service-install", ["service", "install", "--help"]],

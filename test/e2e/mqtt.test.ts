@@ -69,19 +69,31 @@ async function command(mqtt: Mqtt, ...args: string[]): Promise<CliResult> {
   return await runCli([...args, "--path", dir], { home: temp.path });
 }
 
+function url({ port }: Broker, scheme = "mqtts"): string {
+  return `${scheme}://localhost:${port}`;
+}
+
+async function tryOut(mqtt: Mqtt): Promise<CliResult> {
+  return await command({ topic: "farm/hub", ...mqtt }, "mqtt", "test");
+}
+
+async function check(mqtt: Mqtt): Promise<CliResult> {
+  return await command(mqtt, "check");
+}
+
 const NODE = `${TOPICS.id}-node-Barn`;
 
 /** The keys of what hangs on a device. */
 function partsOf(listener: Listener, deviceId: string): string[] {
   const config = listener.json(TOPICS.config(deviceId));
-  return Object.keys((config?.["components"] ?? {}) as object);
+  return Object.keys(config?.["components"] ?? {});
 }
 
 /** The numbers of the events that were heard. */
 function numbersOf({ heard }: Listener): number[] {
   return heard.flatMap(({ topic, payload }) =>
     topic === TOPICS.events("Barn")
-      ? [Number((JSON.parse(payload.toString()) as { number: number }).number)]
+      ? [(JSON.parse(payload.toString()) as { number: number }).number]
       : [],
   );
 }
@@ -208,8 +220,6 @@ describe.skipIf(lacks("mqtt", "tls", "python", NATIVE))("the way to an MQTT brok
   const other = makeCertificate(temp.path, "other", { issuer: authority });
   const own = makeCertificate(temp.path, "own", { issuer: authority });
   const foreign = makeCertificate(temp.path, "foreign");
-  const url = ({ port }: Broker, scheme = "mqtts"): string => `${scheme}://localhost:${port}`;
-  const tryOut = (mqtt: Mqtt) => command({ topic: "farm/hub", ...mqtt }, "mqtt", "test");
 
   test("leads through TLS, a certificate and a password", async () => {
     await using broker = await new Broker({
@@ -310,7 +320,6 @@ describe.skipIf(lacks("mqtt", "tls", "python", NATIVE))("the way to an MQTT brok
     const expired = makeCertificate(temp.path, "expired", { days: -1, issuer: authority });
     const there = { url: "mqtts://nobody.invalid", user: "hub", password_file: passwordFile("a") };
     const whole = { ca: authority.certificate, certificate: own.certificate, key: own.key };
-    const check = (mqtt: Mqtt) => command(mqtt, "check");
     expect(await check({ ...there, ...whole })).toMatchObject({ status: EXIT.ok, stderr: "" });
     const garbage = join(temp.path, "garbage");
     writeFileSync(garbage, "garbage");

@@ -97,7 +97,7 @@ describe.each([
     for (const component of Object.values(config.components)) {
       const { platform, device_class: kind, unit_of_measurement: unit } = component;
       if (platform !== "sensor" || kind === undefined) continue;
-      expect(UNITS[String(kind)]).toContain(unit as string | undefined);
+      expect(UNITS[kind as string]).toContain(unit as string | undefined);
     }
   });
 });

@@ -74,6 +74,18 @@ class Bench {
 
 const node = (name: string): string => `${topics.id}-node-${name}`;
 
+/** A node that was seen so many seconds after {@link NOW_MS}. */
+function seen(seconds: number, silent = false): HubState {
+  return hubState([
+    {
+      node: "Barn",
+      silent,
+      last_seen: new Date(NOW_MS + seconds * 1000).toISOString(),
+      images_today: seconds,
+    },
+  ]);
+}
+
 describe("MqttState", () => {
   test("hangs readings and images of views on their node", () => {
     const bench = new Bench();
@@ -186,15 +198,6 @@ describe("MqttState", () => {
 
   test("tells what changes all the time only now and then", () => {
     const bench = new Bench();
-    const seen = (seconds: number, silent = false) =>
-      hubState([
-        {
-          node: "Barn",
-          silent,
-          last_seen: new Date(NOW_MS + seconds * 1000).toISOString(),
-          images_today: seconds,
-        },
-      ]);
     const told = (hub: HubState, seconds: number): string[] => {
       bench.state.show(hub, NOW_MS + seconds * 1000);
       return bench.tell();

@@ -104,8 +104,14 @@ export class Broker implements AsyncDisposable {
 
   /** Listens to topics from now on. @param args of mosquitto_sub besides, such as `-i name` */
   async listen(topics: readonly string[], ...args: string[]): Promise<Listener> {
-    const listener = new Listener(this.port, this.login(), topics, args);
-    await listener.ready;
+    const probe = `${PROBES}${crypto.randomUUID()}`;
+    const listener = new Listener(this.port, this.login(), [...topics, probe], args);
+    // It does not say when it has subscribed.
+    for (const end = performance.now() + COMES_MS; !listener.probes.has(probe);) {
+      if (performance.now() > end) throw new Error("mosquitto_sub does not listen");
+      this.publish(probe, "are you there?");
+      await Bun.sleep(10);
+    }
     return listener;
   }
 
@@ -146,23 +152,22 @@ export interface Heard {
   readonly payload: Buffer;
 }
 
+/** What shows that a listener hears. */
+const PROBES = "probes/";
+
 /** `mosquitto_sub`. */
 export class Listener implements AsyncDisposable {
   /** All messages since the beginning. */
   readonly heard: Heard[] = [];
   /** The latest payload of each topic, as text. */
   readonly latest = new Map<string, string>();
-  /** Resolves when it has subscribed. */
-  readonly ready: Promise<void>;
+  readonly probes = new Set<string>();
   private readonly child: Bun.Subprocess<"ignore", "pipe", "pipe">;
-  private readonly subscribed = Promise.withResolvers<void>();
 
   constructor(port: number, login: readonly string[], topics: readonly string[], args: string[]) {
-    this.ready = this.subscribed.promise;
     const names = topics.flatMap((topic) => ["-t", topic]);
-    // Line by line, and what it says with -d shows when it has subscribed.
     const where = ["-h", "127.0.0.1", "-p", String(port), ...login];
-    const format = ["-q", "1", "-d", "-F", "> %r %q %x %t"];
+    const format = ["-q", "1", "-F", "> %r %q %x %t"];
     this.child = spawn(["stdbuf", "-oL", "mosquitto_sub", ...where, ...names, ...format, ...args]);
     void this.read();
   }
@@ -186,10 +191,13 @@ export class Listener implements AsyncDisposable {
   }
 
   private take(line: string): void {
-    if (line.startsWith("Subscribed")) this.subscribed.resolve();
     const [, retained, qos, hex = "", topic = ""] =
       /^> ([01]) ([012]) ([0-9a-f]*) (.*)$/.exec(line) ?? [];
     if (retained === undefined) return;
+    if (topic.startsWith(PROBES)) {
+      this.probes.add(topic);
+      return;
+    }
     const payload = Buffer.from(hex, "hex");
     this.heard.push({ topic, isRetained: retained === "1", qos: Number(qos), payload });
     this.latest.set(topic, payload.toString());
