@@ -40,6 +40,7 @@ const PACKAGES: Partial<Record<Part, readonly string[]>> = {
   browser: ["chromium"],
   proxy: ["nginx-light", "curl"],
   tls: ["openssl", "curl"],
+  mqtt: ["mosquitto", "mosquitto-clients"],
 };
 
 /** Libraries that the executable loads: the C library, and the C++ libraries for Bun and libzmq. */
@@ -157,6 +158,7 @@ const wanted: readonly Part[] =
         "network",
         "browser",
         "proxy",
+        "mqtt",
       ];
 const missingAtFirst = wanted.filter((part) => !has(part));
 await installPackages(missingAtFirst).catch(tell);

@@ -37,6 +37,7 @@ export type Part =
   | "browser"
   | "proxy"
   | "tls"
+  | "mqtt"
   | "network";
 
 /** The forms of the hub that tests can start: the sources under Bun, or an executable in `dist`. */
@@ -54,6 +55,11 @@ export function executable(arch: "x64" | "arm64"): string {
 /** The path of the arm64 emulator; null if there is none. */
 export function qemu(): string | null {
   return Bun.which("qemu-aarch64-static") ?? Bun.which("qemu-aarch64");
+}
+
+/** The path of the MQTT broker, which is not in every user's PATH; null if there is none. */
+export function mosquitto(): string | null {
+  return Bun.which("mosquitto", { PATH: `${process.env["PATH"] ?? ""}:/usr/sbin` });
 }
 
 /** Whether arm64 executables run here without an emulator. */
@@ -95,6 +101,7 @@ const LOOK: Record<Part, () => boolean> = {
   browser: () => areThere("chromium"),
   proxy: () => areThere("nginx", "curl"),
   tls: () => areThere("openssl", "curl"),
+  mqtt: () => areThere("mosquitto_sub", "mosquitto_passwd") && mosquitto() !== null,
   watchers: () =>
     areThere("inotifywait") &&
     existsSync(PYTHON) &&
@@ -137,6 +144,7 @@ const REMEDY: Record<Part, string> = {
   browser: "Chromium (Debian: chromium)",
   proxy: "nginx and curl (Debian: nginx-light curl)",
   tls: "openssl and curl (Debian: openssl curl)",
+  mqtt: "an MQTT broker and its clients (Debian: mosquitto mosquitto-clients)",
   watchers: `inotifywait, and ${PYTHON} with watchdog (Debian: inotify-tools python3-watchdog)`,
   bench: "a C compiler and zmq.h (Debian: apt-get install gcc libc6-dev libzmq3-dev)",
 };

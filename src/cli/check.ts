@@ -15,6 +15,7 @@ import {
   exposureNotice,
   readCertificate,
 } from "../http/certificate.ts";
+import { connectionNotes } from "../tell/mqtt-options.ts";
 
 /** The options that choose or change settings. */
 export interface SettingsOptions {
@@ -33,9 +34,11 @@ export interface CheckOptions extends SettingsOptions {
 /** Prints the settings in force, as YAML. Rejects with a {@link FatalError} if they are wrong. */
 export async function check(options: CheckOptions): Promise<ExitStatus> {
   const loaded = loadFor(options);
+  const { http, mqtt } = loaded.settings;
   const notes = [
     ...loaded.notes,
-    ...certificateNotes(loaded.settings.http.tls),
+    ...certificateNotes(http.tls),
+    ...mqttNotes(mqtt),
     ...(await webhookNotes(loaded.settings)),
   ];
   if (options.quiet === true) return EXIT.ok;
@@ -57,6 +60,16 @@ function certificateNotes(paths: CertificatePaths): string[] {
   const age = ageNotice(certificate, Date.now());
   const exposure = certificate.isExposed ? exposureNotice(paths) : undefined;
   return [age, exposure].filter((note) => note !== undefined);
+}
+
+/** What is worth knowing about the MQTT broker. @throws {FatalError} if a file is of no use */
+function mqttNotes(mqtt: Settings["mqtt"]): string[] {
+  if (mqtt.url === "") return [];
+  try {
+    return connectionNotes(mqtt);
+  } catch (cause) {
+    throw new FatalError(EXIT.config, `hub.mqtt: ${messageOf(cause)}`, { cause });
+  }
 }
 
 /** What is worth knowing about webhooks. Rejects with a {@link FatalError} if a file is wrong. */

@@ -201,6 +201,16 @@ export async function main(args: readonly string[]): Promise<ExitStatus> {
       status = await (await import("./keygen.ts")).keygen(name, options);
     });
 
+  withSettingsFile(
+    program
+      .command("mqtt")
+      .description("the MQTT broker of the settings")
+      .command("test")
+      .description("send one message to the MQTT broker of the settings, and say what worked"),
+  ).action(async (options: SettingsOptions) => {
+    status = await (await import("./mqtt-test.ts")).mqttTest(options);
+  });
+
   const webhook = program.command("webhook").description("work with the webhooks of the settings");
 
   withSettingsFile(

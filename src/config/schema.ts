@@ -255,7 +255,10 @@ const hubShape = {
 /** Levels of an MQTT topic. */
 const TOPIC = /^[^+#\p{Cc}/]+(?:\/[^+#\p{Cc}/]+)*$/u;
 
-const mqttUrl = z.url({ protocol: /^mqtts?$/ });
+/** A password in a URL would be shown with the settings. */
+const mqttUrl = z
+  .url({ protocol: /^mqtts?$/ })
+  .refine((text) => /^mqtts?:\/\/[^/@?#]+$/.test(text));
 
 /** An address with a port, or `off`. YAML 1.1 takes a bare `off` for a truth value. */
 const listenAddress = z.preprocess(
@@ -504,7 +507,7 @@ const tellShape = {
       z.preprocess((value) => value ?? "", z.union([z.literal(""), mqttUrl]).default("")),
       {
         description: "MQTT broker to tell, such as mqtt://192.168.86.10. Empty: none",
-        rule: "a URL mqtt://HOST, mqtts://HOST (with TLS), each with :PORT if need be; or nothing",
+        rule: "a URL mqtt://HOST, mqtts://HOST (with TLS), each with :PORT if need be, without user and password; or nothing",
       },
     ),
     user: setting(

@@ -332,6 +332,8 @@ export interface NodeState {
   readonly silent_after: number | null;
   /** Since when it counts as silent; null if it does not. */
   readonly silent_since: string | null;
+  /** Of it and its views, stored today since the hub's start. */
+  readonly images_today: number;
 }
 
 /** From the viewer. */

@@ -29,6 +29,10 @@ export async function makeOutlets(parts: OutletParts): Promise<Outlet[]> {
     if (settings.publish !== OFF) outlets.push(new Publisher("publish", parts));
     if (settings.publish_topics !== OFF) outlets.push(new Publisher("publish_topics", parts));
   }
+  if (settings.mqtt.url !== "") {
+    const { Mqtt } = await import("./mqtt.ts");
+    outlets.push(new Mqtt(parts));
+  }
   if (settings.webhooks.length > 0) {
     const { Webhook } = await import("./webhook.ts");
     for (const [at, webhook] of settings.webhooks.entries())

@@ -47,6 +47,8 @@ describe("imagehub prints its help", () => {
     ["send", ["help", "send"]],
     ["webhook", ["webhook", "--help"]],
     ["webhook-test", ["webhook", "test", "--help"]],
+    ["mqtt", ["mqtt", "--help"]],
+    ["mqtt-test", ["mqtt", "test", "--help"]],
     ["service", ["service", "--help"]],
     ["service", ["help", "service"]],
     ["service-install", ["service", "install", "--help"]],

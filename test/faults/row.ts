@@ -8,7 +8,7 @@ import { existsSync } from "node:fs";
 import { has, PARTS, type Program, remedy } from "../../scripts/lib/available.ts";
 
 /** What a row may need on the machine, besides Python with pyzmq. */
-type Need = "root" | "strace" | "loop" | "watchers" | "network" | "compiler";
+type Need = "broker" | "root" | "strace" | "loop" | "watchers" | "network" | "compiler";
 
 /** How to run a row. */
 export interface Run {
@@ -42,6 +42,7 @@ function isRoot(): boolean {
 }
 
 const MET: Record<Need, () => boolean> = {
+  broker: () => has("mqtt"),
   root: isRoot,
   watchers: () => has("watchers"),
   compiler: () => has("bench"),
@@ -57,6 +58,7 @@ const MET: Record<Need, () => boolean> = {
 };
 
 const REMEDIES: Record<Need, string> = {
+  broker: remedy("mqtt"),
   network: `root that may make network namespaces, and ${remedy("network")}`,
   watchers: remedy("watchers"),
   compiler: remedy("bench"),

@@ -9,6 +9,7 @@ import type { Row } from "./row.ts";
 import { access } from "./rows/access.ts";
 import { archive } from "./rows/archive.ts";
 import { boot } from "./rows/boot.ts";
+import { broker } from "./rows/broker.ts";
 import { clock } from "./rows/clock.ts";
 import { crowd } from "./rows/crowd.ts";
 import { descriptors } from "./rows/descriptors.ts";
@@ -43,7 +44,7 @@ export const DISKS: readonly Row[] = [errors, full, missing, stall, logs, prunin
 export const SENDERS: readonly Row[] = [random, names, access, oldLibzmq, link];
 
 /** There are too many peers, or such as are too fast or too slow. */
-export const CROWDS: readonly Row[] = [crowd, flood, descriptors, http, viewers];
+export const CROWDS: readonly Row[] = [crowd, flood, descriptors, http, viewers, broker];
 
 /** The clock is wrong or is set; somebody watches the files. */
 export const CLOCKS_AND_READERS: readonly Row[] = [clock, boot, watchers];

@@ -31,8 +31,8 @@ function row(name: string, more: Partial<NodeRow> = {}): NodeRow {
 
 test("statesOf has each node once, by what it or its views have sent last", () => {
   const rows = [
-    row("Barn Door", { lastSeenMs: 61_000 }),
-    row("Barn", { lastSeenMs: 1000 }),
+    row("Barn Door", { lastSeenMs: 61_000, images: 3 }),
+    row("Barn", { lastSeenMs: 1000, images: 2 }),
     row("Gate", { lastSeenMs: 1000, silentAfter: 0.5, silentSinceMs: 31_000, isTold: true }),
   ];
   expect(statesOf(nodesOf(rows, TODAY))).toEqual([
@@ -42,6 +42,7 @@ test("statesOf has each node once, by what it or its views have sent last", () =
       last_seen: "1970-01-01T00:01:01.000Z",
       silent_after: null,
       silent_since: null,
+      images_today: 5,
     },
     {
       node: "Gate",
@@ -49,6 +50,7 @@ test("statesOf has each node once, by what it or its views have sent last", () =
       last_seen: "1970-01-01T00:00:01.000Z",
       silent_after: 0.5,
       silent_since: "1970-01-01T00:00:31.000Z",
+      images_today: 0,
     },
   ]);
 });

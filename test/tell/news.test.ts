@@ -8,6 +8,7 @@ const node = (name: string, more: Partial<NodeState> = {}): NodeState => ({
   last_seen: "2026-11-22T12:00:00.000Z",
   silent_after: 30,
   silent_since: null,
+  images_today: 0,
   ...more,
 });
 

@@ -17,8 +17,8 @@ export interface CertificateFiles {
  * Makes a certificate.
  *
  * @param options days until it expires, if negative since it has; days since it began; who issues
- * it, default itself, which is all that there is for one that began before; and whom it is for,
- * default `NAME.example`
+ * it, default itself, which is all that there is for one that began before; whom it is for, default
+ * `NAME.example`; and whether it may issue others
  */
 export function makeCertificate(
   dir: string,
@@ -28,11 +28,13 @@ export function makeCertificate(
     age = 0,
     issuer,
     owner = `DNS:${name}.example`,
+    isAuthority = false,
   }: {
     readonly days?: number;
     readonly age?: number;
     readonly issuer?: CertificateFiles;
     readonly owner?: string;
+    readonly isAuthority?: boolean;
   } = {},
 ): CertificateFiles {
   const place = (kind: string): string => join(dir, `${name}.${kind}`);
@@ -44,7 +46,8 @@ export function makeCertificate(
   ];
   const curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
   openssl(["req", ...curve, "-keyout", key, "-out", request, "-subj", `/CN=${name}`]);
-  writeFileSync(names, `subjectAltName=${owner}`);
+  const authority = isAuthority ? "\nbasicConstraints=critical,CA:TRUE" : "";
+  writeFileSync(names, `subjectAltName=${owner}${authority}`);
   if (age > 0) {
     issueEarlier({ certificate, key }, request, names, [-age, days]);
     return { certificate, key };

@@ -1,0 +1,102 @@
+/**
+ * A connection to an MQTT broker that is made again whenever it has ended.
+ *
+ * @module
+ */
+
+import mqtt, { type IClientOptions, type IPublishPacket, type MqttClient } from "mqtt";
+import { messageOf } from "../errors.ts";
+import { brokerReason } from "./mqtt-reason.ts";
+
+/** Shortest and longest time until it is tried again, in milliseconds. */
+const RETRY_MS_MIN = 1000;
+const RETRY_MS_MAX = 120_000;
+
+/** A connection that lasts for so long was a good one, in milliseconds. */
+const GOOD_MS = 10_000;
+
+/** What a link tells. */
+export interface LinkHandlers {
+  /** Made anew for each connection. @throws {Error} if a file is of no use */
+  options(): IClientOptions;
+  connected(client: MqttClient): void;
+  message(topic: string, payload: Uint8Array, isRetained: boolean): void;
+  /** There is no connection, and why. */
+  down(reason: string): void;
+}
+
+/** One broker. */
+export class Link {
+  private client: MqttClient | undefined;
+  private timer: Timer | undefined;
+  private failures = 0;
+  private isClosed = false;
+
+  constructor(private readonly handlers: LinkHandlers) {}
+
+  /** Connects. */
+  open(): void {
+    if (this.isClosed) return;
+    const { handlers } = this;
+    let options: IClientOptions;
+    try {
+      options = handlers.options();
+    } catch (error) {
+      this.failed(messageOf(error));
+      return;
+    }
+    // Each has a client of its own, which holds nothing of an earlier one.
+    const client = mqtt.connect(options);
+    this.client = client;
+    let connectedMs: number | undefined;
+    let problem: Error | undefined;
+    client.on("connect", () => {
+      connectedMs = performance.now();
+      handlers.connected(client);
+    });
+    client.on("message", (topic: string, payload: Uint8Array, packet: IPublishPacket) =>
+      handlers.message(topic, payload, packet.retain),
+    );
+    client.on("error", (error) => {
+      problem ??= error;
+    });
+    client.on("close", () => {
+      if (this.client !== client) return;
+      this.client = undefined;
+      if (this.isClosed) return;
+      if (connectedMs !== undefined && performance.now() - connectedMs > GOOD_MS) this.failures = 0;
+      const { host = "", port = 0 } = options;
+      this.failed(
+        connectedMs !== undefined && problem === undefined
+          ? "The broker has closed the connection"
+          : brokerReason(problem, { host, port }),
+      );
+      client.end(true);
+    });
+  }
+
+  /** Whether a connection is there, or is being made. */
+  get isTrying(): boolean {
+    return this.client !== undefined;
+  }
+
+  /** Ends the connection in order: the broker does not publish the will. */
+  async close(withinMs: number): Promise<void> {
+    this.isClosed = true;
+    clearTimeout(this.timer);
+    const { client } = this;
+    if (client === undefined) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    client.end(false, () => resolve());
+    await Promise.race([promise, Bun.sleep(withinMs)]);
+    client.end(true);
+  }
+
+  private failed(reason: string): void {
+    this.failures++;
+    const longestMs = Math.min(RETRY_MS_MAX, RETRY_MS_MIN * 2 ** (this.failures - 1));
+    // Several hubs do not come back at the same time.
+    this.timer = setTimeout(() => this.open(), longestMs * (0.5 + Math.random() / 2));
+    this.handlers.down(reason);
+  }
+}

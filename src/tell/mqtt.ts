@@ -1,0 +1,292 @@
+/**
+ * Tells an MQTT broker: events as they come, and as retained topics the state of the hub, of its
+ * nodes and cameras, with their latest images. Home Assistant finds them by itself.
+ *
+ * It receives no commands.
+ *
+ * @module
+ */
+
+import { createHash } from "node:crypto";
+import type { MqttClient } from "mqtt";
+import { eventParts } from "../protocol/event.ts";
+import { OFF } from "../net/listen-address.ts";
+import type { HubState } from "../shared/messages.ts";
+import { DataDirectory } from "../store/data-directory.ts";
+import { Backlog, type Waiting } from "./mqtt-backlog.ts";
+import { Link } from "./mqtt-link.ts";
+import { brokerOf, connectionNotes, connectionOptions } from "./mqtt-options.ts";
+import { Retained } from "./mqtt-retained.ts";
+import { MqttState } from "./mqtt-state.ts";
+import { Topics } from "./mqtt-topics.ts";
+import type { News } from "./news.ts";
+import { type Outlet, OutletTally } from "./outlet.ts";
+import type { OutletParts } from "./outlets.ts";
+
+/** Most events that the broker has not confirmed yet. */
+const EVENTS_IN_FLIGHT_MAX = 200;
+
+/** The same of retained topics. Of images, it is one: they are large. */
+const TOPICS_IN_FLIGHT_MAX = 50;
+
+/** How long to wait for what the broker has of an earlier run, in milliseconds. */
+const LEARN_MS_MAX = 5000;
+
+/** With QoS 1, the broker confirms what it has taken. */
+const QOS = 1;
+
+/** How often a stop looks whether all is told, in milliseconds. */
+const LOOK_MS = 5;
+
+/** One broker. */
+export class Mqtt implements Outlet {
+  readonly tally: OutletTally;
+  private readonly topics: Topics;
+  private readonly retained = new Retained();
+  private readonly state: MqttState;
+  private readonly backlog = new Backlog();
+  private readonly link: Link;
+  /** The latest image of each camera, while the interval after the one before is not over. */
+  private readonly held = new Map<string, News & { readonly type: "image" }>();
+  private readonly pausing = new Set<string>();
+  private hub: HubState | undefined;
+  private client: MqttClient | undefined;
+  private flying: Set<Waiting> = new Set();
+  private topicsInFlight = 0;
+  private isImageInFlight = false;
+  private isLearned = false;
+  private learning: Timer | undefined;
+
+  constructor(private readonly parts: OutletParts) {
+    const { mqtt, patience, data_directory: path } = parts.settings;
+    const directory = new DataDirectory(path);
+    this.topics = Topics.of(mqtt);
+    const { host, port } = brokerOf(mqtt);
+    this.tally = new OutletTally("mqtt", `${host}:${port}`, parts.warn);
+    this.state = new MqttState({
+      topics: this.topics,
+      retained: this.retained,
+      isDiscovered: mqtt.discovery !== OFF,
+      patience,
+      folderOf: (date) => directory.dateFolder(date),
+    });
+    this.link = new Link({
+      options: () => ({
+        ...connectionOptions(mqtt),
+        // Always the same: if the hub was killed, the broker ends its old connection first.
+        clientId: `imagehub-${createHash("sha256").update(this.topics.base).digest("hex").slice(0, 12)}`,
+        will: {
+          topic: this.topics.status,
+          payload: Buffer.from("offline"),
+          qos: QOS,
+          retain: true,
+        },
+      }),
+      connected: (client) => this.connected(client),
+      message: (topic, payload, isRetained) => this.heard(topic, payload, isRetained),
+      down: (reason) => this.down(reason),
+    });
+    this.warnOfFiles();
+    this.link.open();
+  }
+
+  tell(news: News): void {
+    if (news.type === "event") {
+      const source = eventParts(news.text)?.node;
+      const payload = JSON.stringify({ time: news.at, text: news.text, ...eventParts(news.text) });
+      this.tally.dropped += this.backlog.add({ topic: this.topics.events(source), payload });
+      this.state.event(news);
+    } else if (news.type === "image") this.addImage(news);
+    this.work();
+  }
+
+  show(hub: HubState): void {
+    this.hub = hub;
+    this.state.show(hub, Date.now());
+    this.work();
+  }
+
+  async finish(withinMs: number): Promise<void> {
+    const endMs = performance.now() + withinMs;
+    const leftMs = (): number => Math.max(0, endMs - performance.now());
+    for (const image of this.held.values()) this.state.image(image);
+    this.work();
+    while (this.waiting > 0 && this.link.isTrying && leftMs() > 0) await Bun.sleep(LOOK_MS);
+    const { client } = this;
+    if (client !== undefined)
+      await Promise.race([
+        client.publishAsync(this.topics.status, "offline", { qos: QOS, retain: true }),
+        Bun.sleep(leftMs()),
+      ]).catch(() => undefined);
+    this.tally.dropped += this.backlog.length + this.flying.size;
+    this.client = undefined;
+    await this.link.close(leftMs());
+  }
+
+  private warnOfFiles(): void {
+    const { settings, warn } = this.parts;
+    try {
+      for (const note of connectionNotes(settings.mqtt)) warn(note);
+    } catch {
+      // The link says so, as long as it is so.
+    }
+  }
+
+  /** What is not confirmed yet. */
+  private get waiting(): number {
+    const { backlog, flying, retained, topicsInFlight } = this;
+    return (
+      backlog.length +
+      flying.size +
+      retained.waiting +
+      topicsInFlight +
+      Number(this.isImageInFlight)
+    );
+  }
+
+  /** Images of a camera are told at the interval of the settings. The latest one counts. */
+  private addImage(image: News & { readonly type: "image" }): void {
+    const { camera } = image;
+    if (this.pausing.has(camera)) {
+      this.held.set(camera, image);
+      return;
+    }
+    this.state.image(image);
+    const { image_interval: seconds } = this.parts.settings.mqtt;
+    if (seconds === 0) return;
+    this.pausing.add(camera);
+    setTimeout(() => {
+      this.pausing.delete(camera);
+      const held = this.held.get(camera);
+      this.held.delete(camera);
+      if (held === undefined) return;
+      this.addImage(held);
+      this.work();
+    }, seconds * 1000);
+  }
+
+  private connected(client: MqttClient): void {
+    const { mqtt } = this.parts.settings;
+    this.tally.connected();
+    const wanted = this.isLearned ? [] : this.topics.learned;
+    if (mqtt.discovery !== OFF) wanted.push(this.topics.homeAssistant);
+    if (wanted.length > 0) client.subscribe(wanted, { qos: 0 }, () => undefined);
+    client.publish(this.topics.status, "online", { qos: QOS, retain: true });
+    this.client = client;
+    this.retained.again();
+    if (this.isLearned) this.work();
+    else this.learning = setTimeout(() => this.learned(), LEARN_MS_MAX);
+  }
+
+  private heard(topic: string, payload: Uint8Array, isRetained: boolean): void {
+    const text = Buffer.from(payload).toString();
+    if (topic === this.topics.homeAssistant) {
+      // A retained one is from before this connection, and all was told then.
+      if (text === "online" && !isRetained) this.retained.again();
+      this.work();
+      return;
+    }
+    if (this.isLearned) return;
+    // What this connection has published comes after all that the broker had.
+    if (topic === this.topics.status) {
+      if (!isRetained && text === "online") this.learned();
+    } else if (isRetained) this.state.learn(topic, text);
+  }
+
+  private learned(): void {
+    clearTimeout(this.learning);
+    if (this.client === undefined || this.isLearned) return;
+    this.isLearned = true;
+    this.client.unsubscribe(this.topics.learned, () => undefined);
+    this.state.learned();
+    // What an earlier run has told belongs to the devices, too.
+    if (this.hub !== undefined) this.show(this.hub);
+    this.work();
+  }
+
+  private down(reason: string): void {
+    clearTimeout(this.learning);
+    this.client = undefined;
+    this.tally.dropped += this.backlog.giveBack([...this.flying]);
+    this.flying = new Set();
+    this.topicsInFlight = 0;
+    this.isImageInFlight = false;
+    this.tally.disconnected();
+    this.tally.failed(reason);
+    this.tally.waiting = this.waiting;
+  }
+
+  /** Publishes what waits, as far as the broker keeps up. */
+  private work(): void {
+    const { client, flying, backlog, retained } = this;
+    if (client !== undefined && this.isLearned) {
+      while (flying.size < EVENTS_IN_FLIGHT_MAX) {
+        const event = backlog.take();
+        if (event === undefined) break;
+        flying.add(event);
+        this.publish(client, event.topic, event.payload, false, () => flying.delete(event));
+      }
+      while (this.topicsInFlight < TOPICS_IN_FLIGHT_MAX) {
+        const next = retained.takeText();
+        if (next === undefined) break;
+        const { topic, text } = next;
+        this.topicsInFlight++;
+        this.publish(client, topic, text, true, () => {
+          this.topicsInFlight--;
+          if (text === "") retained.emptied(topic);
+        });
+      }
+      if (!this.isImageInFlight) {
+        const next = retained.takeFile();
+        if (next !== undefined) void this.publishImage(client, next.topic, next.file);
+      }
+    }
+    this.tally.waiting = this.waiting;
+  }
+
+  private async publishImage(client: MqttClient, topic: string, file: string): Promise<void> {
+    this.isImageInFlight = true;
+    let bytes: Uint8Array | undefined;
+    try {
+      bytes = await Bun.file(file).bytes();
+    } catch {
+      // Deleted meanwhile, or its disk is away.
+    }
+    if (client !== this.client) return;
+    const done = (): void => {
+      this.isImageInFlight = false;
+    };
+    if (bytes !== undefined && this.retained.has(topic)) {
+      this.publish(
+        client,
+        topic,
+        Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength),
+        true,
+        done,
+      );
+      return;
+    }
+    done();
+    this.work();
+  }
+
+  /** @param done is called when the broker has it, unless the connection ends before */
+  private publish(
+    client: MqttClient,
+    topic: string,
+    payload: string | Buffer,
+    retain: boolean,
+    done: () => void,
+  ): void {
+    client.publish(topic, payload, { qos: QOS, retain }, (error) => {
+      // What the end of a connection interrupts is told in the next one.
+      if (client !== this.client || client.disconnecting) return;
+      done();
+      if (error) {
+        this.tally.dropped++;
+        this.tally.failed(error.message);
+      } else this.tally.sent++;
+      queueMicrotask(() => this.work());
+    });
+  }
+}

@@ -1,0 +1,235 @@
+import { describe, expect, test } from "bun:test";
+import type { HubState } from "../../src/shared/messages.ts";
+import { Retained } from "../../src/tell/mqtt-retained.ts";
+import { MqttState } from "../../src/tell/mqtt-state.ts";
+import { Topics } from "../../src/tell/mqtt-topics.ts";
+import { hubState } from "../support/peers/hub-state.ts";
+
+const topics = new Topics("farm/hub", "homeassistant");
+
+/** Some time after the nodes of {@link hubState} were seen, in milliseconds since 1970. */
+const NOW_MS = Date.parse("2026-11-29T12:01:00.000Z");
+
+const at = "2026-11-29 12:00:00,000";
+
+/** What a broker would keep. */
+class Bench {
+  readonly retained = new Retained();
+  readonly state: MqttState;
+  readonly topics = new Map<string, string>();
+
+  constructor(isDiscovered = true) {
+    this.state = new MqttState({
+      topics,
+      retained: this.retained,
+      isDiscovered,
+      patience: 10,
+      folderOf: (date) => `/images/${date}`,
+    });
+  }
+
+  event(text: string): void {
+    this.state.event({ at, text, isHub: false });
+  }
+
+  image(camera: string, suffix = "jpg"): void {
+    const name = `${camera}-2026-11-29T12.00.00.000000.${suffix}`;
+    this.state.image({ camera, date: "2026-11-29", name, micros: 0 });
+  }
+
+  show(hub: HubState, nowMs = NOW_MS): void {
+    this.state.show(hub, nowMs);
+    this.tell();
+  }
+
+  /** @returns the topics that were told, in their order */
+  tell(): string[] {
+    const told: string[] = [];
+    for (let next = this.retained.takeText(); next; next = this.retained.takeText()) {
+      told.push(next.topic);
+      if (next.text === "") this.topics.delete(next.topic);
+      else this.topics.set(next.topic, next.text);
+    }
+    for (let next = this.retained.takeFile(); next; next = this.retained.takeFile()) {
+      told.push(next.topic);
+      this.topics.set(next.topic, next.file);
+    }
+    return told;
+  }
+
+  json(topic: string): Record<string, unknown> {
+    return JSON.parse(this.topics.get(topic) ?? "null") as Record<string, unknown>;
+  }
+
+  /** The keys of what hangs on a device. */
+  parts(id: string): string[] {
+    const { components } = this.json(topics.config(id)) as { components: object };
+    return Object.keys(components).filter((key) => /^(?:image|value)-/.test(key));
+  }
+
+  get names(): string[] {
+    return [...this.topics.keys()].toSorted();
+  }
+}
+
+const node = (name: string): string => `${topics.id}-node-${name}`;
+
+/** A node that was seen so many seconds after {@link NOW_MS}. */
+function seen(seconds: number, silent = false): HubState {
+  return hubState([
+    {
+      node: "Barn",
+      silent,
+      last_seen: new Date(NOW_MS + seconds * 1000).toISOString(),
+      silent_after: null,
+      silent_since: null,
+      images_today: seconds,
+    },
+  ]);
+}
+
+describe("MqttState", () => {
+  test("hangs readings and images of views on their node", () => {
+    const bench = new Bench();
+    bench.event("Barn|Temp|76 F");
+    bench.event("Barn Door|motion|moving");
+    bench.image("Barn-Door");
+    bench.image("Gate", "png");
+    bench.show(hubState(["Barn", "Gate"]));
+    expect(bench.parts(node("Barn"))).toEqual([
+      "value-Barn-Temp",
+      "value-Barn_20Door-motion",
+      "image-Barn_2DDoor",
+    ]);
+    expect(bench.parts(node("Gate"))).toEqual(["image-Gate"]);
+    expect(bench.json(topics.camera("Gate"))["content_type"]).toBe("image/png");
+    expect(bench.topics.get(topics.image("Barn-Door"))).toBe(
+      "/images/2026-11-29/Barn-Door-2026-11-29T12.00.00.000000.jpg",
+    );
+    expect(bench.json(topics.reading("Barn", "Temp"))).toEqual({
+      node: "Barn",
+      type: "Temp",
+      value: 76,
+      unit: "F",
+      time: at,
+    });
+  });
+
+  test("gives a camera without a node a device of its own, and takes it away when the node comes", () => {
+    const bench = new Bench();
+    bench.image("Porch");
+    bench.show(hubState());
+    const own = topics.config(`${topics.id}-camera-Porch`);
+    expect(bench.names).not.toContain(own);
+    bench.show(hubState());
+    expect(bench.parts(`${topics.id}-camera-Porch`)).toEqual(["image-Porch"]);
+    bench.state.show(hubState(["Porch"]), NOW_MS);
+    const told = bench.tell();
+    expect(told.indexOf(own)).toBeLessThan(told.indexOf(topics.config(node("Porch"))));
+    expect(told).toContain(own);
+    expect(bench.names).not.toContain(own);
+    expect(bench.parts(node("Porch"))).toEqual(["image-Porch"]);
+  });
+
+  test("empties all topics of a forgotten node, and no others", () => {
+    const bench = new Bench();
+    bench.show(hubState(["Gate"]));
+    bench.event("Gate|Temp|70 F");
+    const before = bench.names;
+    bench.event("Barn|Temp|76 F");
+    bench.event("Barn Door|motion|moving");
+    bench.image("Barn");
+    bench.image("Barn-Door");
+    bench.show(hubState(["Barn", "Gate"]));
+    expect(bench.names.length).toBe(before.length + 9);
+    bench.show(hubState(["Gate"]));
+    expect(bench.names).toEqual([...before, topics.reading("Gate", "Temp")].toSorted());
+    bench.retained.again();
+    const told = bench.tell();
+    expect(told).toContain(topics.config(node("Barn")));
+    expect(bench.names).toEqual([...before, topics.reading("Gate", "Temp")].toSorted());
+  });
+
+  test("keeps what a view has told when its node turns up", () => {
+    const bench = new Bench();
+    bench.event("Barn Door|motion|moving");
+    bench.image("Barn-Door");
+    bench.show(hubState(["Barn Door"]));
+    expect(bench.parts(node("Barn_20Door")).length).toBe(2);
+    bench.show(hubState(["Barn"]));
+    expect(bench.parts(node("Barn"))).toEqual(["value-Barn_20Door-motion", "image-Barn_2DDoor"]);
+    expect(bench.names).not.toContain(topics.config(node("Barn_20Door")));
+    expect(bench.names).not.toContain(topics.node("Barn Door"));
+    expect(bench.names).toContain(topics.image("Barn-Door"));
+  });
+
+  test("knows again what an earlier run has told, and which of its nodes are silent", () => {
+    const earlier = new Bench();
+    earlier.event("Barn Door|motion|moving");
+    earlier.image("Barn-Door");
+    earlier.show(hubState(["Barn"]));
+    const bench = new Bench();
+    for (const [topic, text] of earlier.topics) bench.state.learn(topic, text);
+    bench.state.learned();
+    bench.show(hubState(), NOW_MS + 600_000);
+    expect(bench.parts(node("Barn"))).toEqual(["value-Barn_20Door-motion", "image-Barn_2DDoor"]);
+    expect(bench.json(topics.node("Barn"))["silent"]).toBe(true);
+    bench.show(hubState(["Barn"]), NOW_MS + 600_000);
+    expect(bench.json(topics.node("Barn"))["silent"]).toBe(false);
+  });
+
+  test("does not learn what is newer here, what was forgotten, or what is none of its own", () => {
+    const earlier = new Bench();
+    earlier.event("Barn|Temp|1 F");
+    earlier.event("Gate|Temp|1 F");
+    earlier.image("Gate");
+    earlier.show(hubState(["Barn", "Gate"]));
+    const bench = new Bench();
+    bench.event("Barn|Temp|2 F");
+    bench.show(hubState(["Gate"]));
+    bench.show(hubState());
+    for (const [topic, text] of earlier.topics) bench.state.learn(topic, text);
+    bench.state.learn(topics.node("Fox"), earlier.topics.get(topics.node("Barn")) ?? "");
+    for (const text of ["", "{", "null", "[]", '{"node":7}', "\u0000"])
+      bench.state.learn(topics.node("Fox"), text);
+    bench.state.learned();
+    bench.show(hubState());
+    expect(bench.json(topics.reading("Barn", "Temp"))["value"]).toBe(2);
+    expect(bench.names.filter((name) => /Gate|Fox/.test(name))).toEqual([]);
+  });
+
+  test("tells what changes all the time only now and then", () => {
+    const bench = new Bench();
+    const told = (hub: HubState, seconds: number): string[] => {
+      bench.state.show(hub, NOW_MS + seconds * 1000);
+      return bench.tell();
+    };
+    bench.show(seen(0));
+    expect(told(seen(5), 5)).toEqual([]);
+    expect(told(seen(29), 29.9)).toEqual([]);
+    expect(told(seen(30), 30)).toEqual([topics.node("Barn")]);
+    expect(told(seen(30, true), 31)).toEqual([topics.node("Barn")]);
+    const ill = { ...seen(30, true), health: { healthy: false, reasons: ["disk"], notices: [] } };
+    expect(told(ill, 32)).toEqual([topics.hub]);
+    expect(bench.json(topics.hub)).toMatchObject({ healthy: false, reasons: ["disk"] });
+  });
+
+  test("has no topics for Home Assistant if it is not wanted", () => {
+    const bench = new Bench(false);
+    bench.show(hubState(["Barn"]));
+    bench.show(hubState());
+    expect(bench.names).toEqual([topics.hub]);
+  });
+
+  test("takes a bounded number of readings and cameras", () => {
+    const bench = new Bench();
+    for (let each = 0; each < 3000; each++) {
+      bench.event(`Barn|type${each}|1`);
+      bench.image(`Camera${each}`);
+    }
+    bench.tell();
+    expect(bench.names.length).toBe(2000 + 2 * 1000);
+    bench.event("Barn|type0|2");
+    expect(bench.tell()).toEqual([topics.reading("Barn", "type0")]);
+  });
+});
