@@ -33,7 +33,13 @@ test("statesOf has each node once, by what it or its views have sent last", () =
   const rows = [
     row("Barn Door", { lastSeenMs: 61_000, images: 3 }),
     row("Barn", { lastSeenMs: 1000, images: 2 }),
-    row("Gate", { lastSeenMs: 1000, silentAfter: 0.5, silentSinceMs: 31_000, isTold: true }),
+    row("Gate", {
+      lastSeenMs: 1000,
+      images: 0,
+      silentAfter: 0.5,
+      silentSinceMs: 31_000,
+      isTold: true,
+    }),
   ];
   expect(statesOf(nodesOf(rows, TODAY))).toEqual([
     {
