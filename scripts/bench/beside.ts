@@ -37,12 +37,18 @@ export async function startBeside(
   return running;
 }
 
-/** Has the cameras send for so many seconds. @param load the program that sends */
+/**
+ * Has the cameras send for so many seconds.
+ *
+ * @param load the program that sends
+ * @param rate images a second of each camera
+ */
 export async function cameras(
   load: string,
   { endpoint }: Running,
   { head, body }: Payload,
   seconds: number,
+  rate = RATE,
 ): Promise<LoadResult> {
   const file = `${load}.payload`;
   writeFileSync(file, body);
@@ -51,10 +57,10 @@ export async function cameras(
     text: head,
     payload: file,
     senders: CAMERAS,
-    rate: RATE,
+    rate,
     warmup: 1,
     seconds,
-    count: CAMERAS * RATE * 3600,
+    count: CAMERAS * rate * 3600,
     threads: 2,
   });
 }

@@ -59,6 +59,8 @@ export async function statusOfOwn(settings: Settings): Promise<Status | undefine
   return read(await ask(target), target);
 }
 
+type Outlet = Status["outlets"][number];
+
 function read(text: string, { url }: Target): Status {
   const { success, data } = statusSchema.safeParse(parseJson(text));
   if (success) return data;
@@ -131,6 +133,7 @@ export function formatStatus(hub: Status, { url, page }: Pick<Target, "url" | "p
     ],
     ...keptFacts(hub.kept),
     ...archiveFacts(hub),
+    ...hub.outlets.map((outlet) => outletFact(outlet, hub.time)),
   ];
   return [
     escape(
@@ -172,6 +175,29 @@ function archiveFacts({ archive, time }: Status): [string, string][] {
   const last = archive.last_success;
   const when = last === null ? "no round has ended well yet" : `up to date ${moment(last, time)}`;
   return [["archive", `${archive.directory}, ${when}`]];
+}
+
+/** One of those who are told what is stored. */
+function outletFact(
+  { name, target, connected_since: since, sent, dropped, waiting, subscribers, ...rest }: Outlet,
+  now: string,
+): [string, string] {
+  const { last_error: error } = rest;
+  const isWrong = error !== null && (since === null || error.time > since);
+  return [
+    name,
+    escape(
+      [
+        target,
+        since === null ? "NOT CONNECTED" : `since ${localTime(since, now)}`,
+        ...(subscribers === null ? [] : [counted(subscribers, "subscriber")]),
+        `${grouped(sent)} sent`,
+        ...(waiting > 0 ? [`${grouped(waiting)} waiting`] : []),
+        ...(dropped > 0 ? [`${grouped(dropped)} dropped`] : []),
+        ...(isWrong ? [`last error ${moment(error.time, now)}: ${error.message}`] : []),
+      ].join(", "),
+    ),
+  ];
 }
 
 function publisherFact(

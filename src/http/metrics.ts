@@ -13,7 +13,7 @@ import { BOUNDS_S, type Observed, readHistograms } from "../shared/histogram.ts"
 import { Counter, histogramAt, slotsFor } from "../shared/memory.ts";
 import { descriptorsMax } from "../os/open-files.ts";
 import { COMMIT, VERSION } from "../version.ts";
-import type { KeepReport } from "../shared/messages.ts";
+import type { KeepReport, OutletState } from "../shared/messages.ts";
 import { reasonsAgainst } from "./health.ts";
 import type { PrunedTotal } from "./kept.ts";
 import type { Overview } from "./overview.ts";
@@ -36,6 +36,7 @@ export class Metrics {
     this.addStorage();
     this.addKept();
     this.addNodes();
+    this.addOutlets();
     this.addProcess();
   }
 
@@ -230,6 +231,36 @@ export class Metrics {
       "Time of the last heartbeat of a node",
       of(({ lastHeartbeatMs }) => lastHeartbeatMs),
       ["node"],
+    );
+  }
+
+  private addOutlets(): void {
+    const { overview } = this;
+    const of = (value: (outlet: OutletState) => number) => (): Values =>
+      overview.outlets.map((outlet) => [{ outlet: outlet.name }, value(outlet)]);
+    this.gauge(
+      "imagehub_outlet_connected",
+      "1 while an outlet (settings mqtt, publish, webhooks) can tell what is stored, else 0",
+      of(({ connected_since: since }) => (since === null ? 0 : 1)),
+      ["outlet"],
+    );
+    this.counter(
+      "imagehub_outlet_sent_total",
+      "What an outlet has told",
+      of(({ sent }) => sent),
+      ["outlet"],
+    );
+    this.counter(
+      "imagehub_outlet_dropped_total",
+      "What an outlet could not tell: for lack of room, or as it was refused",
+      of(({ dropped }) => dropped),
+      ["outlet"],
+    );
+    this.gauge(
+      "imagehub_outlet_waiting",
+      "What waits to be told by an outlet",
+      of(({ waiting }) => waiting),
+      ["outlet"],
     );
   }
 

@@ -96,6 +96,27 @@ export const statusSchema = z.object({
     })
     .nullable()
     .default(null),
+  /** Who is told what is stored: the settings `mqtt`, `publish` and `webhooks`. */
+  outlets: z
+    .array(
+      z.object({
+        /** Unique, such as `mqtt`. */
+        name: z.string(),
+        /** Where it tells, without secrets. */
+        target: z.string(),
+        /** Since when it can tell; null while it cannot. */
+        connected_since: instant.nullable(),
+        /** Since the hub's start. */
+        sent: z.number(),
+        dropped: z.number(),
+        /** What waits to be told. */
+        waiting: z.number(),
+        /** null if it is not known who listens. */
+        subscribers: z.number().nullable(),
+        last_error: z.object({ time: instant, message: z.string() }).nullable(),
+      }),
+    )
+    .default([]),
   /** What a person should know about the rules for what is kept, and the disk. */
   notices: z.array(z.string()).default([]),
   /** A command for the hub's machine that sends it an image; null if not everybody may send. */
@@ -143,6 +164,7 @@ export async function statusOf(overview: Overview): Promise<Status> {
     },
     kept: keptOf(overview.kept),
     archive: archiveOf(overview),
+    outlets: [...overview.outlets],
     notices: overview.notices,
     send_command: sendCommand(settings) ?? null,
     nodes: nodesOf(overview.nodes, today.day),

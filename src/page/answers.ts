@@ -129,6 +129,8 @@ export interface Status {
   };
   readonly kept: { readonly images: number; readonly bytes: number; readonly days: number } | null;
   readonly notices: readonly string[];
+  /** Who is told what is stored. Older hubs have none. */
+  readonly outlets?: readonly Outlet[];
   /** Sends an image from the hub's own machine. Older hubs have none. */
   readonly send_command?: string | null;
   readonly nodes: readonly {
@@ -137,4 +139,16 @@ export interface Status {
     readonly last_seen: string;
     readonly last_heartbeat: string | null;
   }[];
+}
+
+/** One of those who are told what is stored. */
+export interface Outlet {
+  readonly name: string;
+  readonly target: string;
+  readonly connected_since: string | null;
+  readonly sent: number;
+  readonly dropped: number;
+  readonly waiting: number;
+  readonly subscribers: number | null;
+  readonly last_error: { readonly time: string; readonly message: string } | null;
 }

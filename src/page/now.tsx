@@ -16,6 +16,7 @@ import { EventList } from "./event-list.tsx";
 import { now, today, useAnswer } from "./hub.ts";
 import { health, useArrivals } from "./live.ts";
 import { Notices } from "./notices.tsx";
+import { Outlets } from "./outlets.tsx";
 import { clockTime, instant, shortDate, span } from "./time.ts";
 
 /** How often to ask which nodes are silent. */
@@ -45,6 +46,7 @@ export function Now() {
         ))}
       </div>
       <LatestEvents events={events} />
+      {status !== undefined && <Outlets status={status} />}
     </div>
   );
 }

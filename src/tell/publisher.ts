@@ -57,7 +57,8 @@ export class Publisher implements Outlet {
   private socket: Socket | undefined;
   private gatekeeper: Gatekeeper | undefined;
   private monitor: Monitor | undefined;
-  private subscribers = 0;
+  /** The addresses of those that are connected. */
+  private readonly subscribers = new Set<string>();
   private waiting: Stored[] = [];
   private sending: Promise<void> | undefined;
   private readonly warnedMs = new Map<string, number>();
@@ -77,7 +78,7 @@ export class Publisher implements Outlet {
   tell(news: News): void {
     if (news.type !== "image" && news.type !== "event") return;
     // Who is not there misses it: that is no loss to count.
-    if (this.subscribers === 0) return;
+    if (this.subscribers.size === 0) return;
     this.waiting.push(news);
     if (this.waiting.length > WAITING_MAX) {
       this.waiting.shift();
@@ -134,10 +135,10 @@ export class Publisher implements Outlet {
     this.gatekeeper?.authenticator.update();
     if (this.monitor === undefined || this.socket === undefined) return;
     for (let event = this.monitor.next(); event !== undefined; event = this.monitor.next()) {
-      if (event.event === MonitorEvent.handshakeSucceeded) this.subscribers++;
-      else if (event.event === MonitorEvent.disconnected) this.subscribers--;
+      if (event.event === MonitorEvent.handshakeSucceeded) this.subscribers.add(event.peer);
+      else if (event.event === MonitorEvent.disconnected) this.subscribers.delete(event.peer);
     }
-    this.tally.subscribers = this.subscribers;
+    this.tally.subscribers = this.subscribers.size;
     // Subscriptions are for libzmq alone, but it keeps them until they are received.
     while (this.socket.tryReceive(this.received));
   }

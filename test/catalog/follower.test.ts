@@ -396,3 +396,18 @@ describe("what it costs", () => {
     expect(images.length).toBe(count);
   });
 });
+
+test("what no watch has told yet is told at the end, and nothing after it", async () => {
+  store(DAY, 0, 10);
+  using follower = follow();
+  const names = store(DAY, 10, 5000);
+  mkdirSync(directory.logs, { recursive: true });
+  appendFileSync(directory.eventLog, line(DAY, "Barn|Temp|76 F"));
+  await follower.finish();
+  expect(images.map(({ name }) => name)).toEqual(names);
+  expect(events.map(({ text }) => text)).toEqual(["Barn|Temp|76 F"]);
+  store(DAY, 5000, 5010);
+  await Bun.sleep(100);
+  expect(images).toHaveLength(names.length);
+  expect(problems).toEqual([]);
+});

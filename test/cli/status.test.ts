@@ -51,6 +51,8 @@ disk         999 bytes free of 64.0 GB, for /srv/imagehub
 kept         30 days since 2026-10-24, 123,456 images (5.4 GB), 12 protected, 180.0 MB a day
 deleted      3,211 (512.0 MB) by min_free
 archive      /mnt/nas, up to date 1 h ago (14:00:30)
+mqtt         mqtt://192.168.86.10, NOT CONNECTED, 1,234 sent, 6 waiting, 5 dropped, last error 1 min ago (14:59:30): The broker refuses the connection
+publish      tcp://*:5556, since 14:00:30, 1 subscriber, 12 sent
 
 NODE                   VIEW  ADDRESS        LAST SEEN                         IMAGES TODAY  EVENTS TODAY  LAST HEARTBEAT
 Barn                   -     192.168.86.41  12 s ago (15:00:18)               0             2             12 s ago (15:00:18)

@@ -11,6 +11,7 @@ import { lacks, PARTS, PROGRAMS, PYTHON } from "../../scripts/lib/available.ts";
 import { startHub } from "../support/hub/hub.ts";
 import { answered, get, httpOf, WITH_HTTP } from "../support/hub/http.ts";
 import { Sender } from "../support/peers/sender.ts";
+import { statusAt } from "../support/hub/status.ts";
 import { tempDir } from "../support/machine/temp.ts";
 import { guardAt } from "../support/store/data-guard.ts";
 import { Turning } from "../support/hub/turning.ts";
@@ -123,6 +124,7 @@ function overviewIn(directory: string): Overview {
     isFutile: false,
     problems: ["A rule is off"],
   });
+  overview.outlets = statusAt("2026-11-22T15:00:30.000Z").outlets;
   return overview;
 }
 

@@ -52,6 +52,28 @@ export function statusAt(time: string): Status {
       last_success: before(3600),
       problem: null,
     },
+    outlets: [
+      {
+        name: "mqtt",
+        target: "mqtt://192.168.86.10",
+        connected_since: null,
+        sent: 1234,
+        dropped: 5,
+        waiting: 6,
+        subscribers: null,
+        last_error: { time: before(60), message: "The broker refuses the connection" },
+      },
+      {
+        name: "publish",
+        target: "tcp://*:5556",
+        connected_since: before(3600),
+        sent: 12,
+        dropped: 0,
+        waiting: 0,
+        subscribers: 1,
+        last_error: null,
+      },
+    ],
     notices: ["The disk will be full in 6 days at this week's rate; see keep.min_free"],
     send_command: null,
     nodes: [
