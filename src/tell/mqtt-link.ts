@@ -39,14 +39,15 @@ export class Link {
     if (this.isClosed) return;
     const { handlers } = this;
     let options: IClientOptions;
+    let client: MqttClient;
     try {
       options = handlers.options();
+      // Each has a client of its own, which holds nothing of an earlier one.
+      client = mqtt.connect(options);
     } catch (error) {
       this.failed(messageOf(error));
       return;
     }
-    // Each has a client of its own, which holds nothing of an earlier one.
-    const client = mqtt.connect(options);
     this.client = client;
     let connectedMs: number | undefined;
     let problem: Error | undefined;
