@@ -6,6 +6,7 @@
 
 import mqtt, { type IClientOptions, type IPublishPacket, type MqttClient } from "mqtt";
 import { messageOf } from "../errors.ts";
+import { addressOf, takeAnother } from "./addresses.ts";
 import { brokerReason } from "./mqtt-reason.ts";
 
 /** Shortest and longest time until it is tried again, in milliseconds. */
@@ -31,23 +32,36 @@ export class Link {
   private timer: Timer | undefined;
   private failures = 0;
   private isClosed = false;
+  private isLookingUp = false;
 
   constructor(private readonly handlers: LinkHandlers) {}
 
-  /** Connects. */
-  open(): void {
+  /** Connects. Never rejects. */
+  async open(): Promise<void> {
     if (this.isClosed) return;
-    const { handlers } = this;
     let options: IClientOptions;
-    let client: MqttClient;
     try {
-      options = handlers.options();
-      // Each has a client of its own, which holds nothing of an earlier one.
-      client = mqtt.connect(options);
+      options = this.handlers.options();
     } catch (error) {
       this.failed(messageOf(error));
       return;
     }
+    const { host = "", port = 0 } = options;
+    this.isLookingUp = true;
+    try {
+      const address = (await addressOf(host)) ?? host;
+      if (!this.isClosed) this.connect({ ...options, host: address }, { host, port });
+    } catch (error) {
+      this.failed(brokerReason(error instanceof Error ? error : undefined, { host, port }));
+    } finally {
+      this.isLookingUp = false;
+    }
+  }
+
+  private connect(options: IClientOptions, broker: { host: string; port: number }): void {
+    const { handlers } = this;
+    // Each has a client of its own, which holds nothing of an earlier one.
+    const client = mqtt.connect(options);
     this.client = client;
     let connectedMs: number | undefined;
     let problem: Error | undefined;
@@ -66,11 +80,11 @@ export class Link {
       this.client = undefined;
       if (this.isClosed) return;
       if (connectedMs !== undefined && performance.now() - connectedMs > GOOD_MS) this.failures = 0;
-      const { host = "", port = 0 } = options;
+      if (connectedMs === undefined) takeAnother(broker.host);
       this.failed(
         connectedMs !== undefined && problem === undefined
           ? "The broker has closed the connection"
-          : brokerReason(problem, { host, port }),
+          : brokerReason(problem, broker),
       );
       client.end(true);
     });
@@ -78,7 +92,7 @@ export class Link {
 
   /** Whether a connection is there, or is being made. */
   get isTrying(): boolean {
-    return this.client !== undefined;
+    return this.client !== undefined || this.isLookingUp;
   }
 
   /** Ends the connection in order: the broker does not publish the will. */
@@ -97,7 +111,7 @@ export class Link {
     this.failures++;
     const longestMs = Math.min(RETRY_MS_MAX, RETRY_MS_MIN * 2 ** (this.failures - 1));
     // Several hubs do not come back at the same time.
-    this.timer = setTimeout(() => this.open(), longestMs * (0.5 + Math.random() / 2));
+    this.timer = setTimeout(() => void this.open(), longestMs * (0.5 + Math.random() / 2));
     this.handlers.down(reason);
   }
 }

@@ -41,6 +41,7 @@ export function brokerReason(
     return `The broker at ${place} refuses the connection: ${messageOf(error)}`;
   if (code === "ECONNREFUSED") return `No broker listens at ${place} (connection refused)`;
   if (UNKNOWN_NAME.has(code)) return `The name ${host} is not known`;
+  if (code.startsWith("DNS_")) return `The name ${host} cannot be looked up (${code})`;
   if (UNREACHABLE.has(code)) return `${place} cannot be reached (${code})`;
   if (UNKNOWN_AUTHORITY.has(code))
     return `The certificate of the broker at ${place} is signed by an authority that is not known here: set hub.mqtt.ca`;

@@ -87,7 +87,7 @@ export class Mqtt implements Outlet {
       down: (reason) => this.down(reason),
     });
     this.warnOfFiles();
-    this.link.open();
+    void this.link.open();
   }
 
   tell(news: News): void {

@@ -92,6 +92,16 @@ export class Publisher implements Outlet {
     // Subscribers get images and events only.
   }
 
+  reload(): void {
+    try {
+      this.gatekeeper?.reload();
+    } catch (error) {
+      this.tally.failed(
+        `Cannot read the clients' keys again, so the old keys stay in force: ${messageOf(error)}`,
+      );
+    }
+  }
+
   async finish(withinMs: number): Promise<void> {
     const end = Bun.sleep(withinMs);
     await Promise.race([this.sending, end]);

@@ -9,6 +9,7 @@ import { Follower } from "../catalog/follower.ts";
 import { Calendar, systemClock } from "../protocol/calendar.ts";
 import { DataDirectory } from "../store/data-directory.ts";
 import type { FollowerMessage, FromFollower, Stored, ToFollower } from "../tell/messages.ts";
+import { giveWay } from "./give-way.ts";
 
 declare const self: Worker;
 
@@ -22,6 +23,7 @@ let waiting: Stored[] = [];
 self.onmessage = ({ data: message }: MessageEvent<ToFollower>) => {
   switch (message.type) {
     case "start":
+      giveWay();
       ({ port } = message);
       follow(new DataDirectory(message.settings.data_directory));
       post({ type: "ready" });

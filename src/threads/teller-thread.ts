@@ -12,6 +12,7 @@ import { type News, newsBetween } from "../tell/news.ts";
 import type { Outlet } from "../tell/outlet.ts";
 import { makeOutlets } from "../tell/outlets.ts";
 import { VERSION } from "../version.ts";
+import { giveWay } from "./give-way.ts";
 
 declare const self: Worker;
 
@@ -36,6 +37,7 @@ const followed = Promise.withResolvers<void>();
 self.onmessage = ({ data: message }: MessageEvent<ToTeller>) => {
   switch (message.type) {
     case "start":
+      giveWay();
       listen(message.port);
       void start(message);
       break;

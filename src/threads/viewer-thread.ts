@@ -5,11 +5,11 @@
  * @module
  */
 
-import { setPriority } from "node:os";
 import { messageOf } from "../errors.ts";
 import { type Answer, dropParts } from "../http/answer.ts";
 import type { ToViewer, ViewerMessage } from "../shared/messages.ts";
 import { Site } from "../view/site.ts";
+import { giveWay } from "./give-way.ts";
 
 declare const self: Worker;
 
@@ -25,9 +25,6 @@ interface UnderWay {
   readonly gone: AbortController;
   parts: AsyncIterator<Uint8Array> | undefined;
 }
-
-/** The niceness of this thread, see setpriority(2): cameras come first. */
-const NICE = 10;
 
 let site: Site | undefined;
 const underWay = new Map<number, UnderWay>();
@@ -101,13 +98,4 @@ function end(id: number): void {
   current.gone.abort();
   void current.parts?.return?.().catch(() => undefined);
   site!.end();
-}
-
-/** On Linux, each thread has a priority of its own. Where that is not allowed, it stays. */
-function giveWay(): void {
-  try {
-    setPriority(NICE);
-  } catch {
-    // As above.
-  }
 }

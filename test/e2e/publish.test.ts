@@ -185,9 +185,16 @@ test.skipIf(lacks("python"))("only those with a known key can subscribe", async 
   await until(hub, () => linesWith(hub, "Refused a subscriber of publish").length > 0);
   await using known = by("known");
   await subscribed(hub, 1);
+  // A key that is known from now on.
+  await Bun.write(join(clients, "stranger.key"), Bun.file(join(temp.path, "stranger.key")));
+  process.kill(hub.pid, "SIGHUP");
+  await until(hub, () => linesWith(hub, "Read the keys of 2 clients again").length > 0);
+  await using friend = by("stranger");
+  await subscribed(hub, 2);
   await hub.stop();
   // The hub's own line about its end.
   await known.until(() => known.received.length > 0);
+  await friend.until(() => friend.received.length > 0);
   expect(stranger.received).toEqual([]);
 });
 
