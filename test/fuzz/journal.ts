@@ -98,7 +98,7 @@ function readStored(hub: Hub, root: string, sent: ReadonlySet<string>): Stored {
   let files = 0;
   const here = relative(root, hub.dataDir);
   const today = hub.today();
-  const own = String.raw`logs/imagehub\.log|\.imagehub\.lock|\.imagehub/(?:prune\.lock|days\.json)`;
+  const own = String.raw`logs/imagehub\.log|\.imagehub\.lock|\.imagehub/(?:prune\.lock|days\.json|nodes\.json(?:\.new)?)`;
   const known = new RegExp(`^(?:${here}/(?:${own})|[^\\n]*/imagehub\\.yaml)$`);
   for (const entry of readdirSync(root, { recursive: true, withFileTypes: true })) {
     if (entry.isDirectory()) continue;

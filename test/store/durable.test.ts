@@ -27,7 +27,8 @@ describe.skipIf(lacksStrace())(
       await until(hub, () => hub.log().length > 0);
       // An event then makes the log anew, as an image makes the folder of its day.
       rmSync(join(hub.dataDir, "logs/imagehub.log"));
-      await using strace = await Strace.attach(hub.pid, "fsync", `error=EIO:when=${failing}`);
+      const writer = threadOf(hub.pid, "writer 0");
+      await using strace = await Strace.attachThread(writer, "fsync", `error=EIO:when=${failing}`);
       using context = new Context();
       using camera = new Peer(context, PeerType.req, `tcp://127.0.0.1:${hub.port}`);
       camera.send(header, payload);

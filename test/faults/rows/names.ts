@@ -122,6 +122,7 @@ export const names: Row = {
       (path) =>
         path !== log &&
         !/^\.imagehub\.lock$/.test(basename(path)) &&
+        !/^\.imagehub\/nodes\.json(?:\.new)?$/.test(path.slice(data.length + 1)) &&
         !/^images\/\d{4}-\d\d-\d\d\/[^/.][^/]*\.jpg$/u.test(path.slice(data.length + 1)),
     );
     const elsewhere = ["/tmp/imagehub-escape", "/etc/imagehub-escape"].filter((path) =>
