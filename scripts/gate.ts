@@ -38,7 +38,7 @@ const checks: readonly Step[] = [
 ];
 
 /** How many test files run at a time. Most tests wait more than they work. */
-const FILES_AT_A_TIME = availableParallelism() + 1;
+const FILES_AT_A_TIME = availableParallelism() + 2;
 
 /** How long a test may take that says nothing else: this only ends one that hangs. */
 const TEST_MS_MAX = 120_000;

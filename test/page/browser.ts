@@ -7,7 +7,7 @@
 import { linkSync, mkdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type Browser, chromium, type Page } from "playwright-core";
+import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
 import type { Hub } from "../support/hub/hub.ts";
 
 const CHROMIUM = Bun.which("chromium");
@@ -23,13 +23,22 @@ export interface Look {
 /** What must be there comes within this time; it only ends a test that would hang. */
 const COMES_MS = 30_000;
 
-/** A browser with one tab. */
+/** To start it takes seconds, so that the tests of a file share one. */
+let browser: Promise<Browser> | undefined;
+
+/** Ends the browser, after the last test. */
+export async function closeBrowser(): Promise<void> {
+  await (await browser)?.close();
+  browser = undefined;
+}
+
+/** A window of its own in the browser, with one tab. It shares nothing with others. */
 export class Viewer implements AsyncDisposable {
   /** Errors, warnings and requests to other hosts. */
   readonly problems: string[] = [];
 
   private constructor(
-    private readonly browser: Browser,
+    private readonly context: BrowserContext,
     readonly page: Page,
   ) {}
 
@@ -39,11 +48,13 @@ export class Viewer implements AsyncDisposable {
     hash = "",
     { isPhone, isDark, isTrusting }: Look = {},
   ): Promise<Viewer> {
-    const browser = await chromium.launch({
+    browser ??= chromium.launch({
       executablePath: CHROMIUM!,
       args: ["--no-sandbox", "--disable-dev-shm-usage"],
     });
-    const context = await browser.newContext({
+    const context = await (
+      await browser
+    ).newContext({
       viewport: isPhone === true ? { width: 360, height: 740 } : { width: 1280, height: 800 },
       hasTouch: isPhone === true,
       isMobile: isPhone === true,
@@ -51,7 +62,7 @@ export class Viewer implements AsyncDisposable {
       colorScheme: isDark === true ? "dark" : "light",
     });
     const page = await context.newPage();
-    const viewer = new Viewer(browser, page);
+    const viewer = new Viewer(context, page);
     page.setDefaultTimeout(COMES_MS);
     page.on("pageerror", (error) => viewer.problems.push(error.message));
     page.on("console", (message) => {
@@ -72,7 +83,7 @@ export class Viewer implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.browser.close();
+    await this.context.close();
   }
 }
 

@@ -1,6 +1,6 @@
 /** The page of a whole hub in a real browser, as a person uses it. */
 
-import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { freePort } from "../../scripts/lib/free-port.ts";
@@ -11,9 +11,11 @@ import { tempDir } from "../support/machine/temp.ts";
 import { makeCertificate } from "../support/peers/certificates.ts";
 import { Sender } from "../support/peers/sender.ts";
 import { lacks } from "../../scripts/lib/available.ts";
-import { fillHour, type Look, Viewer } from "./browser.ts";
+import { closeBrowser, fillHour, type Look, Viewer } from "./browser.ts";
 
 setDefaultTimeout(120_000);
+
+afterAll(closeBrowser);
 
 const GATE = join(FIXTURES, "Driveway-Mailbox-2021-09-23T16.58.47.490303.jpg");
 const TOKEN = "0123456789abcdef0123456789abcdef";
@@ -415,31 +417,37 @@ describe.skipIf(lacks("browser", "python"))("the page", () => {
     expect(viewer.page.url()).toBe(`${url}/#/calendar`);
   });
 
-  const looks: Look[] = [{}, { isDark: true }, { isPhone: true }, { isPhone: true, isDark: true }];
-  test.each(looks)("has nothing that axe-core finds, in any view: %j", async (look) => {
-    const { hub, url, date } = await hubOfYesterday();
-    await using _ = hub;
-    await using viewer = await Viewer.open(url, "", look);
-    const { page, problems } = viewer;
-    const image = `Gate-${date}T14.05.00.000001.jpg`;
-    const views: [hash: string, shows: string][] = [
-      ["#/now", ".tile img"],
-      [`#/day/${date}?at=14:05`, ".cell.marked .loaded"],
-      [`#/day/${date}/${image}`, ".facts dd >> text=kB"],
-      ["#/calendar", ".date.has"],
-      ["#/events", "tbody td"],
-      ["#/events?node=Barn&type=Temp&curve=month", ".uplot canvas"],
-    ];
-    for (const [hash, shows] of views) {
-      await page.goto(`${url}/${hash}`);
-      await page.locator(shows).first().waitFor();
+  const looks: Look[] = [{}, { isPhone: true }];
+  test.each(looks)(
+    "has nothing that axe-core finds, in any view, light or dark: %j",
+    async (look) => {
+      const { hub, url, date } = await hubOfYesterday();
+      await using _ = hub;
+      await using viewer = await Viewer.open(url, "", look);
+      const { page, problems } = viewer;
+      const image = `Gate-${date}T14.05.00.000001.jpg`;
+      const views: [hash: string, shows: string][] = [
+        ["#/now", ".tile img"],
+        [`#/day/${date}?at=14:05`, ".cell.marked .loaded"],
+        [`#/day/${date}/${image}`, ".facts dd >> text=kB"],
+        ["#/calendar", ".date.has"],
+        ["#/events", "tbody td"],
+        ["#/events?node=Barn&type=Temp&curve=month", ".uplot canvas"],
+      ];
+      for (const [hash, shows] of views) {
+        await page.goto(`${url}/${hash}`);
+        await page.locator(shows).first().waitFor();
+        for (const colorScheme of ["dark", "light"] as const) {
+          await page.emulateMedia({ colorScheme });
+          expect([hash, colorScheme, await viewer.axe()]).toEqual([hash, colorScheme, []]);
+        }
+        const over = "document.documentElement.scrollWidth - innerWidth";
+        expect([hash, await page.evaluate(over)]).toEqual([hash, 0]);
+      }
+      await page.getByRole("button", { name: "Go to" }).click();
+      await page.getByLabel("14:00, 120 images").click();
       expect(await viewer.axe()).toEqual([]);
-      const over = "document.documentElement.scrollWidth - innerWidth";
-      expect([hash, await page.evaluate(over)]).toEqual([hash, 0]);
-    }
-    await page.getByRole("button", { name: "Go to" }).click();
-    await page.getByLabel("14:00, 120 images").click();
-    expect(await viewer.axe()).toEqual([]);
-    expect(problems).toEqual([]);
-  });
+      expect(problems).toEqual([]);
+    },
+  );
 });
