@@ -16,6 +16,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { cameras, type Goal, reportGoals, startBeside } from "./bench/beside.ts";
+import { ZONE_BEHIND_S } from "./bench/candidates.ts";
 import { compile } from "./bench/compile.ts";
 import { decimals, milliseconds, whole } from "./bench/format.ts";
 import type { LoadResult } from "./bench/load.ts";
@@ -62,7 +63,7 @@ function start(words: readonly string[]): Bun.Subprocess<"pipe", "pipe", "inheri
 /** A broker without passwords, on this machine only. */
 function startBroker(folder: string, port: number): Bun.Subprocess {
   const config = join(folder, "mosquitto.conf");
-  writeFileSync(config, `listener ${port} 127.0.0.1\nallow_anonymous true\n`);
+  writeFileSync(config, `listener ${port} 127.0.0.1\nallow_anonymous true\nlog_dest none\n`);
   return start(["mosquitto", "-c", config]);
 }
 
@@ -96,7 +97,12 @@ async function measure(variant: Variant, load: string, data: string): Promise<Me
   }
   await using running = await startBeside(data, settings, STARTED_MS);
   if (variant !== "nobody") {
-    const program = [process.execPath, join(import.meta.dir, "bench/subscriber.ts"), endpoint];
+    const program = [
+      process.execPath,
+      join(import.meta.dir, "bench/subscriber.ts"),
+      endpoint,
+      String(ZONE_BEHIND_S),
+    ];
     subscriber = start(program);
     children.push(subscriber);
     if (variant === "broken") children.push(start(program));

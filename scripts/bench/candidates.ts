@@ -54,11 +54,14 @@ export interface Candidate {
 /**
  * The zone of each run, in which it is noon now, so no run crosses midnight; and its offset to UTC.
  */
-const { zone: ZONE, behindS } = zoneBeforeMidnight(HALF_A_DAY_S);
+const { zone: ZONE, behindS: BEHIND_S } = zoneBeforeMidnight(HALF_A_DAY_S);
+
+/** How far that zone is behind UTC, in seconds. */
+export const ZONE_BEHIND_S = BEHIND_S;
 
 /** The folder of today's images in a data directory. */
 export function dateFolder(data: string): string {
-  return join(data, "images", new Date(Date.now() - behindS * 1000).toISOString().slice(0, 10));
+  return join(data, "images", new Date(Date.now() - BEHIND_S * 1000).toISOString().slice(0, 10));
 }
 
 /** This hub, from source or as this machine's executable. @throws {Error} if that was not built */

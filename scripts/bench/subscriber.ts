@@ -1,6 +1,7 @@
 /**
- * A subscriber of a hub, in a process of its own: `subscriber.ts ENDPOINT`. When standard input
- * ends, it writes how long each image took, in milliseconds, as JSON.
+ * A subscriber of a hub, in a process of its own: `subscriber.ts ENDPOINT BEHIND_S`, where the
+ * hub's zone is so many seconds behind UTC. When standard input ends, it writes how long each image
+ * took, in milliseconds, as JSON.
  *
  * @module
  */
@@ -9,20 +10,15 @@ import { MessageArray } from "../../src/zmq/message.ts";
 import { Poller } from "../../src/zmq/poller.ts";
 import { Context, SocketOption, SocketType, TextOption } from "../../src/zmq/socket.ts";
 
-const HOUR_MS = 3_600_000;
+const [endpoint, behindS] = [process.argv[2]!, Number(process.argv[3])];
 
 /** How long to wait for a message before the event loop has its turn, in milliseconds. */
 const WAIT_MS = 20;
 
-/**
- * From the time in the text of an image until now. Hours are left out: the hub may be in another
- * zone.
- */
+/** From the time in the text of an image until now; undefined if it is no image. */
 function delayMs(text: string): number | undefined {
-  const [, minute, second] = /\|jpg\|.*T\d\d:(\d\d):(\d\d\.\d{6})$/u.exec(text) ?? [];
-  if (minute === undefined) return undefined;
-  const then = Number(minute) * 60_000 + Number(second) * 1000;
-  return (Date.now() - then + HOUR_MS) % HOUR_MS;
+  const [, time] = /\|jpg\|(.*\.\d{6})$/u.exec(text) ?? [];
+  return time === undefined ? undefined : Date.now() - behindS * 1000 - Date.parse(`${time}Z`);
 }
 
 const delays: number[] = [];
@@ -30,7 +26,7 @@ const frame = new MessageArray(1).at(0);
 const socket = new Context().socket(SocketType.sub);
 socket.set(SocketOption.linger, 0);
 socket.setText(TextOption.subscribe, "");
-socket.connect(process.argv[2]!);
+socket.connect(endpoint);
 const poller = new Poller([socket]);
 const over = new AbortController();
 process.stdin.on("end", () => over.abort()).resume();

@@ -8,7 +8,6 @@
  * @module
  */
 
-import { constants as os } from "node:os";
 import { messageOf } from "../errors.ts";
 import { describeBindError } from "../receiver/bind-error.ts";
 import { Gatekeeper } from "../receiver/gatekeeper.ts";
@@ -191,15 +190,12 @@ export class Publisher implements Outlet {
     const [first, ...rest] = frames as [Uint8Array, ...Uint8Array[]];
     // First as if nobody may miss it, which shows whether somebody will.
     socket.set(SocketOption.xpubNodrop, 1);
-    try {
-      socket.send(first, true);
-    } catch (error) {
-      if (!(error instanceof ZmqError) || error.errno !== os.errno.EAGAIN) throw error;
+    const isForAll = socket.trySend(first, true);
+    socket.set(SocketOption.xpubNodrop, 0);
+    if (!isForAll) {
       this.tally.dropped++;
-      socket.set(SocketOption.xpubNodrop, 0);
       socket.send(first, true);
     }
-    socket.set(SocketOption.xpubNodrop, 0);
     for (const [at, frame] of rest.entries()) socket.send(frame, at < rest.length - 1);
     this.tally.sent++;
   }

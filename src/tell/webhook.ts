@@ -15,7 +15,7 @@ import { counted } from "../log/amounts.ts";
 import { Reminder } from "../log/reminder.ts";
 import { Calendar, systemClock } from "../protocol/calendar.ts";
 import { eventParts } from "../protocol/event.ts";
-import { type Facts, factsOf } from "./facts.ts";
+import { factsOf } from "./facts.ts";
 import type { News } from "./news.ts";
 import { type Outlet, OutletTally } from "./outlet.ts";
 import type { OutletParts } from "./outlets.ts";
@@ -43,10 +43,13 @@ const WELL_MS = 60_000;
 
 /** A message that waits. */
 interface Waiting {
-  readonly facts: Facts;
-  readonly id: string;
-  /** By `performance.now`. */
+  readonly news: News;
+  /** When the hub learned of it, in microseconds since 1970 UTC. */
+  readonly micros: number;
+  /** The same by `performance.now`, in milliseconds. */
   readonly sinceMs: number;
+  /** Of all its tries; made with the first. */
+  id?: string;
   /** How often it may have been the reason of a failure itself. */
   tries: number;
 }
@@ -130,9 +133,9 @@ export class Webhook implements Outlet {
 
   tell(news: News): void {
     if (this.isEnding || !this.wants(news)) return;
-    const now = this.calendar.now();
-    const facts = factsOf(news, hostname(), this.calendar.local(now));
-    this.waiting.push({ facts, id: randomUUID(), sinceMs: performance.now(), tries: 0 });
+    // What is dropped for lack of room costs nothing else.
+    const micros = this.calendar.now();
+    this.waiting.push({ news, micros, sinceMs: performance.now(), tries: 0 });
     while (this.waiting.length > WAITING_MAX) {
       this.waiting.shift();
       this.drop(`${counted(WAITING_MAX, "message")} wait, so the oldest are dropped`);
@@ -185,8 +188,10 @@ export class Webhook implements Outlet {
   }
 
   /** Never rejects. */
-  private async send({ facts, id }: Waiting): Promise<Outcome> {
+  private async send(message: Waiting): Promise<Outcome> {
     try {
+      const facts = factsOf(message.news, hostname(), this.calendar.local(message.micros));
+      const id = (message.id ??= randomUUID());
       const files = this.files ?? (await this.read());
       // Why the files cannot be read is told already.
       if (files === undefined) return { kind: "failed", message: "" };

@@ -196,12 +196,20 @@ export class Socket implements Disposable {
    * to wait
    */
   send(bytes: Uint8Array, more: boolean): void {
+    if (!this.trySend(bytes, more)) throw new ZmqError("zmq_send", os.errno.EAGAIN);
+  }
+
+  /** The same. @returns false if it would have to wait @throws {ZmqError} */
+  trySend(bytes: Uint8Array, more: boolean): boolean {
     const flags = ZMQ_DONTWAIT | (more ? ZMQ_SNDMORE : 0);
     while (
       zmq.zmq_send(this.pointer, bytes.byteLength === 0 ? null : bytes, bytes.byteLength, flags) < 0
     ) {
-      if (lastErrno() !== os.errno.EINTR) fail("zmq_send");
+      const errno = lastErrno();
+      if (errno === os.errno.EAGAIN) return false;
+      if (errno !== os.errno.EINTR) fail("zmq_send");
     }
+    return true;
   }
 
   /** `zmq_close(3)`. */
