@@ -41,7 +41,8 @@ async function hubOfYesterday(): Promise<{ hub: Hub; url: string; date: string }
 
 describe.skipIf(lacks("browser", "python"))("the page", () => {
   test("says how to send a first image, and shows it when it comes", async () => {
-    await using hub = await startHub({ env: WITH_HTTP });
+    const publish = `tcp://127.0.0.1:${freePort()}`;
+    await using hub = await startHub({ env: WITH_HTTP, settings: { hub: { publish } } });
     await using viewer = await Viewer.open(httpOf(hub));
     const { page, problems } = viewer;
     // As in the log. From a checkout, there is no program `imagehub`.
@@ -55,6 +56,10 @@ describe.skipIf(lacks("browser", "python"))("the page", () => {
     await other.page.locator(".tile", { hasText: "1 image today" }).waitFor();
     await sender.event("Barn|motion|still");
     await page.locator(".tile", { hasText: "motion still" }).waitFor();
+    // How those do that are told of it.
+    await page.reload();
+    const told = page.locator(".outlets li", { hasText: publish });
+    await told.filter({ hasText: /connected for \d+ s · 0 subscribers · 0 sent$/ }).waitFor();
     expect(problems).toEqual([]);
   });
 
