@@ -135,6 +135,9 @@ export const CORK_MS = 200;
 /** Default of `linger`, in seconds. */
 export const LINGER_SECONDS = 1;
 
+/** Most connections to a port for subscribers. */
+export const SUBSCRIBERS_MAX = 128;
+
 /** How long a stop tells others what was stored last, and until when after its begin. */
 export const TELL_MS_MAX = 2000;
 export const TELL_END_MS = 9000;

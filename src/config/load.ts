@@ -248,10 +248,11 @@ export function loadSettings(request: LoadRequest): LoadedSettings {
 
 /** Checks rules that involve several settings. @throws {FatalError} if one is broken */
 function checkTogether(
-  { curve, http, keep, archive, data_directory: data }: Settings,
+  { curve, http, keep, archive, data_directory: data, port, publish, ...rest }: Settings,
   origins: ReadonlyMap<string, Origin>,
 ): void {
   const { server_key: serverKey, client_keys: clientKeys } = curve;
+  const { publish_topics: topics } = rest;
   if ((serverKey === "") !== (clientKeys === "")) {
     throw new FatalError(
       EXIT.config,
@@ -288,6 +289,20 @@ function checkTogether(
         `hub.keep.min_days keeps ${keep.min_days} days: raise days or lower min_days`,
     );
   }
+  const ports = [
+    ["port", String(port)],
+    ["http.listen", portIn(http.listen)],
+    ["publish", portIn(publish)],
+    ["publish_topics", portIn(topics)],
+  ].filter(([, each]) => each !== undefined && each !== "0");
+  for (const [at, [name, each]] of ports.entries()) {
+    const other = ports.slice(0, at).find(([, before]) => before === each);
+    if (other !== undefined)
+      throw new FatalError(
+        EXIT.config,
+        `hub.${name} and hub.${other[0]} have the same port ${each}: give each one of its own`,
+      );
+  }
   const { directory } = archive;
   if (directory !== "" && (isAtOrBelow(directory, data) || isAtOrBelow(data, directory))) {
     throw new FatalError(
@@ -295,6 +310,11 @@ function checkTogether(
       `hub.archive.directory is ${directory}, which must be apart from the data directory ${data}`,
     );
   }
+}
+
+/** The port at the end of an address; undefined if there is none. */
+function portIn(address: string): string | undefined {
+  return /:(\d+)$/.exec(address)?.[1];
 }
 
 function isAtOrBelow(inner: string, outer: string): boolean {

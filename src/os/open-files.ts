@@ -5,6 +5,7 @@
  */
 
 import { readFileSync } from "node:fs";
+import { SUBSCRIBERS_MAX } from "../limits.ts";
 
 /** RLIMIT_NOFILE: the maximum number of file descriptors; Infinity if unlimited. */
 export function descriptorsMax(): number {
@@ -21,6 +22,9 @@ const FOR_FILES = 48;
 /** File descriptors per publisher: its connection, its socket and its monitor. */
 const OF_PUBLISHER = 4;
 
+/** File descriptors per port for subscribers: their connections, and those of its sockets. */
+const OF_PORT = SUBSCRIBERS_MAX + 16;
+
 /** Lower and upper bound of HTTP connections at once. */
 const HTTP_MIN = 16;
 const HTTP_MAX = 256;
@@ -31,12 +35,10 @@ export function httpConnectionsThatFit(): number {
 }
 
 /**
- * Maximum sender connections that leave enough descriptors for files, HTTP and publishers. At least
- * 1.
+ * Maximum sender connections that leave enough descriptors for files, HTTP, publishers, and ports
+ * for subscribers. At least 1.
  */
-export function sendersThatFit(publishers: number): number {
-  return Math.max(
-    1,
-    descriptorsMax() - FOR_FILES - httpConnectionsThatFit() - publishers * OF_PUBLISHER,
-  );
+export function sendersThatFit(publishers: number, ports = 0): number {
+  const others = httpConnectionsThatFit() + publishers * OF_PUBLISHER + ports * OF_PORT;
+  return Math.max(1, descriptorsMax() - FOR_FILES - others);
 }

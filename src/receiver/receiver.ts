@@ -12,6 +12,7 @@
 import { messageOf } from "../errors.ts";
 import { trimMemory } from "../os/memory.ts";
 import { DescriptorPoller, type EventFd } from "../os/wait.ts";
+import { OFF } from "../net/listen-address.ts";
 import { sendersThatFit } from "../os/open-files.ts";
 import { namesOfNode } from "../protocol/nodes.ts";
 import type {
@@ -114,7 +115,9 @@ export class Receiver {
     this.counters = shared.counters;
     this.patienceMs = settings.patience * 60_000;
     this.complaints = new Complaints(report);
-    const max = Math.min(settings.max_connections, sendersThatFit(settings.subscribe.length));
+    const ports = [settings.publish, settings.publish_topics].filter((each) => each !== OFF).length;
+    const fitting = sendersThatFit(settings.subscribe.length, ports);
+    const max = Math.min(settings.max_connections, fitting);
     const bound = max === settings.max_connections ? "max_connections" : "the limit of open files";
     this.connectionsMax = max;
     this.reports = new ConnectionReports(

@@ -5,6 +5,7 @@
  */
 
 import type { Settings } from "../config/schema.ts";
+import { messageOf } from "../errors.ts";
 import { OFF } from "../net/listen-address.ts";
 import type { Outlet } from "./outlet.ts";
 
@@ -22,21 +23,25 @@ export function hasOutlets({ mqtt, publish, publish_topics, webhooks }: Settings
 
 /** Makes all that are set. Never rejects. */
 export async function makeOutlets(parts: OutletParts): Promise<Outlet[]> {
-  const { settings } = parts;
+  const { settings, warn } = parts;
   const outlets: Outlet[] = [];
-  if (settings.publish !== OFF || settings.publish_topics !== OFF) {
-    const { Publisher } = await import("./publisher.ts");
-    if (settings.publish !== OFF) outlets.push(new Publisher("publish", parts));
-    if (settings.publish_topics !== OFF) outlets.push(new Publisher("publish_topics", parts));
-  }
-  if (settings.mqtt.url !== "") {
-    const { Mqtt } = await import("./mqtt.ts");
-    outlets.push(new Mqtt(parts));
-  }
-  if (settings.webhooks.length > 0) {
-    const { Webhook } = await import("./webhook.ts");
-    for (const [at, webhook] of settings.webhooks.entries())
-      outlets.push(new Webhook(at + 1, webhook, parts));
-  }
+  // One that cannot be made does not keep the others from it.
+  const add = async (name: string, make: () => Promise<Outlet>): Promise<void> => {
+    try {
+      outlets.push(await make());
+    } catch (error) {
+      warn(`${name}: ${messageOf(error)}`);
+    }
+  };
+  for (const name of ["publish", "publish_topics"] as const)
+    if (settings[name] !== OFF)
+      await add(name, async () => new (await import("./publisher.ts")).Publisher(name, parts));
+  if (settings.mqtt.url !== "")
+    await add("mqtt", async () => new (await import("./mqtt.ts")).Mqtt(parts));
+  for (const [at, webhook] of settings.webhooks.entries())
+    await add(
+      `webhook ${at + 1}`,
+      async () => new (await import("./webhook.ts")).Webhook(at + 1, webhook, parts),
+    );
   return outlets;
 }

@@ -110,7 +110,7 @@ async function finish(withinMs: number): Promise<void> {
   const endMs = performance.now() + withinMs - SAYING_MS;
   await Promise.race([followed.promise, Bun.sleep(withinMs)]);
   const leftMs = Math.max(0, endMs - performance.now());
-  await Promise.all(outlets.map((outlet) => outlet.finish(leftMs)));
+  await Promise.allSettled(outlets.map(async (outlet) => await outlet.finish(leftMs)));
   report();
   post({ type: "finished" });
 }

@@ -6,6 +6,7 @@
  */
 
 import type { Settings } from "../config/schema.ts";
+import { messageOf } from "../errors.ts";
 import { hubStateOf } from "../http/hub-state.ts";
 import type { Overview } from "../http/overview.ts";
 import type { Log } from "../log/log.ts";
@@ -37,7 +38,8 @@ export class Teller {
   private timer: Timer | undefined;
   private isLooking = false;
   private readonly ready = Promise.withResolvers<void>();
-  private readonly finished = Promise.withResolvers<void>();
+  /** Of the teller that runs. */
+  private finished = Promise.withResolvers<void>();
 
   constructor(private readonly parts: TellerParts) {}
 
@@ -86,6 +88,7 @@ export class Teller {
     worker.onerror = ({ message }) => log.error(`The follower has failed: ${message.trim()}`);
     worker.addEventListener("close", () => {
       this.follower = undefined;
+      this.tellEnd("follower");
       this.replace((mine, others) => {
         this.startFollower(mine);
         this.tellTeller({ type: "port", port: others }, others);
@@ -97,16 +100,19 @@ export class Teller {
 
   private startTeller(port: MessagePort): void {
     const { settings, log, entries, overview } = this.parts;
+    const finished = Promise.withResolvers<void>();
+    this.finished = finished;
     const worker = new Worker(entries.teller, { smol: true, name: "teller" });
     worker.onmessage = ({ data: message }: MessageEvent<TellerMessage>) => {
       if (message.type === "outlets") overview.outlets = message.outlets;
-      else if (message.type === "finished") this.finished.resolve();
+      else if (message.type === "finished") finished.resolve();
       else log[message.level](message.message, message.fields);
     };
     worker.onerror = ({ message }) => log.error(`The teller has failed: ${message.trim()}`);
     worker.addEventListener("close", () => {
       this.teller = undefined;
-      this.finished.resolve();
+      finished.resolve();
+      this.tellEnd("teller");
       this.replace((mine, others) => {
         this.startTeller(mine);
         this.tellFollower({ type: "port", port: others }, others);
@@ -115,6 +121,10 @@ export class Teller {
     });
     this.teller = worker;
     this.tellTeller({ type: "start", settings, port }, port);
+  }
+
+  private tellEnd(name: string): void {
+    if (!this.isStopping) this.parts.log.error(`The ${name} has ended and is replaced`);
   }
 
   private replace(start: (mine: MessagePort, others: MessagePort) => void): void {
@@ -144,6 +154,8 @@ export class Teller {
     try {
       const hub = await hubStateOf(this.parts.overview);
       if (!this.isStopping) this.tellTeller({ type: "hub", hub });
+    } catch (error) {
+      this.parts.log.error(`The state of the hub cannot be told: ${messageOf(error)}`);
     } finally {
       this.isLooking = false;
     }

@@ -850,3 +850,13 @@ describe("loadSettings", () => {
     expect(loaded.file).toBe(join(directory.path, "test.yaml"));
   });
 });
+
+test.each([
+  ["port: 5556\n  publish: tcp://*:5556", "publish", "port"],
+  ["publish: tcp://*:5556\n  publish_topics: tcp://127.0.0.1:5556", "publish_topics", "publish"],
+  ["publish: tcp://*:8550", "publish", "http.listen"],
+])("loadSettings refuses one port for two: %s", (yaml, name, other) => {
+  expect(refusalOf(`hub:\n  ${yaml}\n`).join("\n")).toContain(
+    `hub.${name} and hub.${other} have the same port`,
+  );
+});

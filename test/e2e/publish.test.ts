@@ -1,10 +1,13 @@
 /** Subscribers as imagezmq makes them, of whole hubs. */
 
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
-import { createServer } from "node:net";
+import { readdirSync } from "node:fs";
+import { createServer as createHttpServer } from "node:http";
+import { type AddressInfo, connect, createServer } from "node:net";
 import { join } from "node:path";
 import { lacks, PARTS, PROGRAMS } from "../../scripts/lib/available.ts";
 import { freePort } from "../../scripts/lib/free-port.ts";
+import { SUBSCRIBERS_MAX } from "../../src/limits.ts";
 import { type Hub, startHub } from "../support/hub/hub.ts";
 import { answered, get, httpOf, statusOf, WITH_HTTP } from "../support/hub/http.ts";
 import { linesWith, until } from "../support/hub/output.ts";
@@ -197,6 +200,67 @@ test.skipIf(lacks("python"))("only those with a known key can subscribe", async 
   await friend.until(() => friend.received.length > 0);
   expect(stranger.received).toEqual([]);
 });
+
+test("what other outlets have is told at a stop, too", async () => {
+  const taken: string[] = [];
+  const receiver = createHttpServer((request, response) => {
+    request.resume();
+    // As slow as one that is far away.
+    setTimeout(() => {
+      taken.push(request.url ?? "");
+      response.end();
+    }, 100);
+  });
+  const listening = Promise.withResolvers<void>();
+  receiver.listen(0, "127.0.0.1", listening.resolve);
+  await listening.promise;
+  const { port } = receiver.address() as AddressInfo;
+  try {
+    await using hub = await startHub({
+      settings: {
+        hub: {
+          publish: endpoint(freePort()),
+          webhooks: [{ url: `http://127.0.0.1:${port}/x`, on: ["event"], text: "Temp" }],
+        },
+      },
+    });
+    await using sender = new Sender(hub.port);
+    for (let number = 0; number < 8; number++) await sender.event(`Barn|Temp|${number}`);
+    expect(await hub.stop()).toBe(0);
+    expect(taken).toHaveLength(8);
+    expect(linesWith(hub, "has failed")).toEqual([]);
+  } finally {
+    receiver.closeAllConnections();
+    receiver.close();
+  }
+});
+
+test.skipIf(lacks("python"))(
+  "strangers cannot use up the hub by its port for subscribers",
+  async () => {
+    const port = freePort();
+    await using hub = await startHub({
+      env: WITH_HTTP,
+      settings: { hub: { publish: endpoint(port) } },
+    });
+    await using early = new ImageSubscribers({ endpoint: endpoint(port), count: 3 });
+    await subscribed(hub, 3);
+    using strangers = new DisposableStack();
+    for (let number = 0; number < 300; number++)
+      strangers.adopt(
+        connect(port, "127.0.0.1").on("error", () => undefined),
+        (socket) => socket.destroy(),
+      );
+    await until(hub, () => linesWith(hub, `there are ${SUBSCRIBERS_MAX} already`).length > 0);
+    await using sender = new Sender(hub.port);
+    await sender.event("Barn|Temp|1");
+    await early.until(
+      () => early.received.filter(({ text }) => text.includes("Temp")).length === 3,
+    );
+    const descriptors = readdirSync(`/proc/${hub.pid}/fd`).length;
+    expect(descriptors).toBeLessThan(SUBSCRIBERS_MAX + 100);
+  },
+);
 
 test("a port that is in use is told, and cameras notice nothing", async () => {
   const port = freePort();

@@ -5,7 +5,7 @@ import { CHECKOUT } from "../../scripts/lib/available.ts";
 function withLimit(files: number): unknown {
   const script = `
     const { descriptorsMax, httpConnectionsThatFit, sendersThatFit } = await import("./src/os/open-files.ts");
-    console.log(JSON.stringify([descriptorsMax(), httpConnectionsThatFit(), sendersThatFit(0), sendersThatFit(2)]));`;
+    console.log(JSON.stringify([descriptorsMax(), httpConnectionsThatFit(), sendersThatFit(0), sendersThatFit(2), sendersThatFit(2, 2)]));`;
   const { stdout } = Bun.spawnSync(
     ["prlimit", `--nofile=${files}`, process.execPath, "-e", script],
     { cwd: CHECKOUT },
@@ -14,11 +14,11 @@ function withLimit(files: number): unknown {
 }
 
 test.each([
-  [1024, [1024, 128, 848, 840]],
-  [4096, [4096, 256, 3792, 3784]],
+  [1024, [1024, 128, 848, 840, 552]],
+  [4096, [4096, 256, 3792, 3784, 3496]],
   // Few, but never none.
-  [100, [100, 16, 36, 28]],
-  [60, [60, 16, 1, 1]],
+  [100, [100, 16, 36, 28, 1]],
+  [60, [60, 16, 1, 1, 1]],
 ])("of %d open files there are so many for HTTP and for senders", (files, expected) => {
   expect(withLimit(files)).toEqual(expected);
 });
