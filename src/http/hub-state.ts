@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { HubState } from "../shared/messages.ts";
+import type { HubState, NodeRow, ToldNode } from "../shared/messages.ts";
 import { reasonsAgainst } from "./health.ts";
 import { URGENT_DAYS } from "./kept.ts";
 import type { Overview } from "./overview.ts";
@@ -21,7 +21,7 @@ export async function hubStateOf(overview: Overview): Promise<HubState> {
   const { notices, nodes, today, kept } = overview;
   return {
     health: { healthy: reasons.length === 0, reasons, notices },
-    nodes: statesOf(nodesOf(nodes, today.day)),
+    nodes: toldNodesOf(nodes, today.day),
     imagesToday,
     freeBytes: disk.freeBytes,
     sizeBytes: disk.sizeBytes,
@@ -29,4 +29,14 @@ export async function hubStateOf(overview: Overview): Promise<HubState> {
     fullInDays: kept.latest?.fullInDays,
     diskWarning: kept.fullWithin(URGENT_DAYS),
   };
+}
+
+/** @param today the local date as YYYYMMDD */
+export function toldNodesOf(rows: readonly NodeRow[], today: number): ToldNode[] {
+  // A node has a row of its own name, and its views have the same.
+  const byName = new Map(rows.map((row) => [row.name, row]));
+  return Array.from(statesOf(nodesOf(rows, today)), (state) => ({
+    ...state,
+    awayMs: byName.get(state.node)?.awayMs ?? 0,
+  }));
 }

@@ -183,9 +183,15 @@ export class Activity {
     this.changed.add(row);
   }
 
-  /** A node has fallen silent, or is heard again. @param isTold whether the event log says so */
-  setSilent(row: NodeState, isSilent: boolean, isTold: boolean): void {
+  /**
+   * A node has fallen silent, or is heard again.
+   *
+   * @param awayMs how long it has sent nothing, in milliseconds
+   * @param isTold whether the event log says that it is silent
+   */
+  setSilent(row: NodeState, isSilent: boolean, awayMs: number, isTold = false): void {
     row.silentSinceMs = isSilent ? this.parts.calendar.now() / 1000 : 0;
+    row.awayMs = awayMs;
     row.isTold = isTold;
     this.changed.add(row);
     this.isNews = true;
@@ -296,5 +302,6 @@ function newRow(name: string, place: number): NodeState {
     silentAfter: null,
     silentSinceMs: 0,
     isTold: false,
+    awayMs: 0,
   };
 }

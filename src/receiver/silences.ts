@@ -131,7 +131,7 @@ export class Silences {
     if (!areFromBefore) return;
     // Who had no entry was not told. It is now, if the node stays silent.
     for (const { ears, hasEntry } of this.nodes)
-      if (hasEntry && isSilent(ears) && !isTold(ears)) this.setSilent(ears, false);
+      if (hasEntry && isSilent(ears) && !isTold(ears)) this.setSilent(ears, false, 0);
   }
 
   /** A node has sent something. */
@@ -139,10 +139,10 @@ export class Silences {
     if (isSilent(ears)) {
       if (this.left === 0) return;
       this.left--;
-      const away = duration(Math.round(this.awayMs(ears) / 1000));
-      const text = `${titleOf(name)} is back after ${away}`;
+      const awayMs = this.awayMs(ears);
+      const text = `${titleOf(name)} is back after ${duration(Math.round(awayMs / 1000))}`;
       if (hasEntry && isTold(ears) && !this.say("info", text)) return;
-      this.setSilent(ears, false);
+      this.setSilent(ears, false, awayMs);
     }
     for (const ear of ears.filter(hasSpoken)) {
       if (ear.isFromBefore) this.parts.activity.hasReturned(ear.row);
@@ -164,13 +164,19 @@ export class Silences {
     }
     if (!isDue || ears.some(({ isHeld }) => isHeld) || this.left === 0) return;
     this.left--;
-    const after = duration(Math.max(1, Math.round(afterMs / 1000)));
-    if (hasEntry && !this.say("warn", `${titleOf(name)} has been silent for ${after}`)) return;
-    this.setSilent(ears, true, hasEntry);
+    const awayMs = Math.max(1000, afterMs);
+    const text = `${titleOf(name)} has been silent for ${duration(Math.round(awayMs / 1000))}`;
+    if (hasEntry && !this.say("warn", text)) return;
+    this.setSilent(ears, true, awayMs, hasEntry);
   }
 
-  private setSilent(ears: readonly Ear[], isNowSilent: boolean, isNowTold = false): void {
-    for (const { row } of ears) this.parts.activity.setSilent(row, isNowSilent, isNowTold);
+  private setSilent(
+    ears: readonly Ear[],
+    isNowSilent: boolean,
+    awayMs: number,
+    isNowTold = false,
+  ): void {
+    for (const { row } of ears) this.parts.activity.setSilent(row, isNowSilent, awayMs, isNowTold);
   }
 
   /** How long a node that speaks again has sent nothing. */

@@ -185,6 +185,11 @@ export interface NodeRow {
   readonly silentSinceMs: number;
   /** Whether the event log has a line about this silence. */
   readonly isTold: boolean;
+  /**
+   * How long the node had sent nothing when it last fell silent or came back in this run, in
+   * milliseconds, as the log has it; 0 if it did neither.
+   */
+  readonly awayMs: number;
 }
 
 /** What is kept of a {@link NodeRow} over a restart. */
@@ -336,6 +341,9 @@ export interface NodeState {
   readonly images_today: number;
 }
 
+/** A node, for those who are told. */
+export interface ToldNode extends NodeState, Pick<NodeRow, "awayMs"> {}
+
 /** From the viewer. */
 export type ViewerMessage =
   /** The beginning of an answer. */
@@ -359,7 +367,7 @@ export type ViewerMessage =
 /** What is known of the hub itself, for those who are told. */
 export interface HubState {
   readonly health: HubHealth;
-  readonly nodes: readonly NodeState[];
+  readonly nodes: readonly ToldNode[];
   /** Images in today's folder. */
   readonly imagesToday: number;
   readonly freeBytes: number;

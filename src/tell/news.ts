@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { HubState, NodeState } from "../shared/messages.ts";
+import type { HubState, ToldNode } from "../shared/messages.ts";
 import type { Stored } from "./messages.ts";
 
 /** Something that has happened. */
@@ -19,7 +19,7 @@ export type News =
       readonly silent: boolean;
       /** When its last message came, such as `2026-11-22T15:04:05.123Z`. */
       readonly last_seen: string;
-      /** How long it has been away, in milliseconds. */
+      /** How long it has sent nothing, in milliseconds. */
       readonly awayMs: number;
     }
   /** The disk will soon be full, or will not be any more: then there is no message. */
@@ -50,14 +50,11 @@ export function newsBetween(before: HubState | undefined, now: HubState): News[]
     const was = known.get(node.node);
     // Of others, the page shows that they are silent. It is no news.
     const isWatched = (node.silent_after ?? was?.silent_after ?? null) !== null;
-    if (was !== undefined && node.silent !== was.silent && isWatched)
-      news.push(silenceOf(node, was));
+    if (was !== undefined && node.silent !== was.silent && isWatched) news.push(silenceOf(node));
   }
   return news;
 }
 
-function silenceOf({ node, silent, last_seen, silent_since }: NodeState, was: NodeState): News {
-  const until = silent ? (silent_since ?? last_seen) : last_seen;
-  const awayMs = Math.max(0, Date.parse(until) - Date.parse(was.last_seen));
+function silenceOf({ node, silent, last_seen, awayMs }: ToldNode): News {
   return { type: "silent", node, silent, last_seen, awayMs };
 }

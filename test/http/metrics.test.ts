@@ -91,6 +91,7 @@ function overviewIn(directory: string): Overview {
     silentAfter: null,
     silentSinceMs: 0,
     isTold: false,
+    awayMs: 0,
   };
   overview.update({
     type: "activity",

@@ -1,5 +1,6 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import type { NodeRow } from "../../src/shared/messages.ts";
+import { toldNodesOf } from "../../src/http/hub-state.ts";
 import { statesOf } from "../../src/http/silence.ts";
 import { nodesOf } from "../../src/http/status.ts";
 import { lacks, PARTS, PROGRAMS } from "../../scripts/lib/available.ts";
@@ -25,6 +26,7 @@ function row(name: string, more: Partial<NodeRow> = {}): NodeRow {
     silentAfter: null,
     silentSinceMs: 0,
     isTold: false,
+    awayMs: 0,
     ...more,
   };
 }
@@ -58,6 +60,16 @@ test("statesOf has each node once, by what it or its views have sent last", () =
       silent_since: "1970-01-01T00:00:31.000Z",
       images_today: 0,
     },
+  ]);
+});
+
+test("toldNodesOf has how long a node was away, which no wall clock knows", () => {
+  const away = { awayMs: 1_800_000 };
+  const rows = [row("Barn Door"), row("Barn", away), row("Gate Left", away), row("Yard")];
+  expect(toldNodesOf(rows, TODAY).map(({ node, awayMs }) => [node, awayMs])).toEqual([
+    ["Barn", 1_800_000],
+    ["Gate Left", 1_800_000],
+    ["Yard", 0],
   ]);
 });
 

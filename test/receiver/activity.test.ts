@@ -71,6 +71,7 @@ describe("Activity", () => {
           silentAfter: null,
           silentSinceMs: 0,
           isTold: false,
+          awayMs: 0,
         },
       ],
       count: 1,

@@ -75,6 +75,11 @@ class Fixture {
     return this.activity.all.filter((row) => row.silentSinceMs > 0).map(({ name }) => name);
   }
 
+  /** How long the first node was away, in seconds, as others are told. */
+  get awayS(): number {
+    return Math.round(this.activity.all[0]!.awayMs / 1000);
+  }
+
   /** What is told, without the first messages of nodes. */
   get told(): string[] {
     return this.log.filter((line) => !line.includes("First message"));
@@ -209,11 +214,13 @@ describe("time", () => {
       expect([stepS, fixture.told]).toEqual([stepS, []]);
       fixture.pass(1, 0);
       expect(fixture.told).toEqual(["warn Gate has been silent for 30 min"]);
+      expect(fixture.awayS).toBe(30 * 60);
       fixture.clock.advance(-stepS * 365);
       fixture.pass(60, 0);
       fixture.send("Gate");
       fixture.pass(1, 0);
       expect(fixture.told.slice(1)).toEqual(["info Gate is back after 31 min"]);
+      expect(fixture.awayS).toBe(31 * 60 + 1);
     }
   });
 
@@ -254,6 +261,7 @@ describe("a node of an earlier run", () => {
     fixture.send("Gate");
     fixture.pass(1);
     expect(fixture.told[1]).toBe("info Gate is back after 1 h 30 min");
+    expect(fixture.awayS).toBe(90 * 60);
   });
 
   test("that was told to be silent is not told again, but when it is back", () => {

@@ -1,14 +1,15 @@
 import { expect, test } from "bun:test";
-import type { HubState, NodeState } from "../../src/shared/messages.ts";
+import type { HubState, ToldNode } from "../../src/shared/messages.ts";
 import { newsBetween } from "../../src/tell/news.ts";
 
-const node = (name: string, more: Partial<NodeState> = {}): NodeState => ({
+const node = (name: string, more: Partial<ToldNode> = {}): ToldNode => ({
   node: name,
   silent: false,
   last_seen: "2026-11-22T12:00:00.000Z",
   silent_after: 30,
   silent_since: null,
   images_today: 0,
+  awayMs: 0,
   ...more,
 });
 
@@ -24,21 +25,21 @@ const hub = (more: Partial<HubState> = {}): HubState => ({
   ...more,
 });
 
-const SILENT = { silent: true, silent_since: "2026-11-22T12:30:00.000Z" };
+const SILENT = { silent: true, silent_since: "2026-11-22T12:30:00.000Z", awayMs: 30 * 60_000 };
 
-test("newsBetween tells that a node has fallen silent, and that it is back, and after how long", () => {
+test("newsBetween tells that a node has fallen silent, or is back, after what the log says", () => {
   const well = hub({ nodes: [node("Gate"), node("Barn")] });
   const silent = hub({ nodes: [node("Gate", SILENT), node("Barn")] });
-  const back = hub({
-    nodes: [node("Gate", { last_seen: "2026-11-22T15:05:00.000Z" }), node("Barn")],
-  });
+  // The clock was set meanwhile.
+  const last_seen = "1970-01-01T00:00:05.000Z";
+  const back = hub({ nodes: [node("Gate", { last_seen, awayMs: 185 * 60_000 }), node("Barn")] });
   const common = { type: "silent", node: "Gate" } as const;
   expect(newsBetween(well, silent)).toEqual([
     { ...common, silent: true, last_seen: "2026-11-22T12:00:00.000Z", awayMs: 30 * 60_000 },
   ]);
   expect(newsBetween(silent, silent)).toEqual([]);
   expect(newsBetween(silent, back)).toEqual([
-    { ...common, silent: false, last_seen: "2026-11-22T15:05:00.000Z", awayMs: 185 * 60_000 },
+    { ...common, silent: false, last_seen, awayMs: 185 * 60_000 },
   ]);
 });
 

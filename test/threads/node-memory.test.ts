@@ -29,6 +29,7 @@ const BARN: NodeRow = {
   silentAfter: null,
   silentSinceMs: 0,
   isTold: false,
+  awayMs: 0,
 };
 
 /** A memory, and what it logs. */

@@ -22,8 +22,9 @@ export function hubState(
             silent_after: null,
             silent_since: null,
             images_today: 1,
+            awayMs: 0,
           }
-        : node,
+        : { awayMs: 0, ...node },
     ),
     imagesToday: 1,
     freeBytes: 60e9,
