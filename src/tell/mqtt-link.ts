@@ -7,7 +7,8 @@
 import mqtt, { type IClientOptions, type IPublishPacket, type MqttClient } from "mqtt";
 import { messageOf } from "../errors.ts";
 import { addressOf, takeAnother } from "./addresses.ts";
-import { brokerReason } from "./mqtt-reason.ts";
+import type { Break } from "./mqtt-breaks.ts";
+import { brokerReason, isClosed } from "./mqtt-reason.ts";
 
 /** Shortest and longest time until it is tried again, in milliseconds. */
 const RETRY_MS_MIN = 1000;
@@ -23,7 +24,7 @@ export interface LinkHandlers {
   connected(client: MqttClient): void;
   message(topic: string, payload: Uint8Array, isRetained: boolean): void;
   /** There is no connection, and why. */
-  down(reason: string): void;
+  down(end: Break): void;
 }
 
 /** One broker. */
@@ -81,11 +82,9 @@ export class Link {
       if (this.isClosed) return;
       if (connectedMs !== undefined && performance.now() - connectedMs > GOOD_MS) this.failures = 0;
       if (connectedMs === undefined) takeAnother(broker.host);
-      this.failed(
-        connectedMs !== undefined && problem === undefined
-          ? "The broker has closed the connection"
-          : brokerReason(problem, broker),
-      );
+      if (connectedMs !== undefined && isClosed(problem))
+        this.failed("The broker has closed the connection", true);
+      else this.failed(brokerReason(problem, broker));
       client.end(true);
     });
   }
@@ -107,11 +106,11 @@ export class Link {
     client.end(true);
   }
 
-  private failed(reason: string): void {
+  private failed(reason: string, isByBroker = false): void {
     this.failures++;
     const longestMs = Math.min(RETRY_MS_MAX, RETRY_MS_MIN * 2 ** (this.failures - 1));
     // Several hubs do not come back at the same time.
     this.timer = setTimeout(() => void this.open(), longestMs * (0.5 + Math.random() / 2));
-    this.handlers.down(reason);
+    this.handlers.down({ reason, isByBroker });
   }
 }

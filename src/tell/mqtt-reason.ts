@@ -54,12 +54,18 @@ export function brokerReason(
   if (alert !== undefined)
     return `The broker at ${place} does not accept the certificate in hub.mqtt.certificate (${alert})`;
   if (error?.message === SILENT) return `The broker at ${place} does not answer`;
-  if (error === undefined || code === "ECONNRESET" || code === "EPIPE")
+  if (isClosed(error))
     return (
       `The broker at ${place} has closed the connection at once. So it is if only one side ` +
       "speaks TLS (mqtts://)"
     );
   return `No connection to the broker at ${place}: ${messageOf(error)}`;
+}
+
+/** Whether the other side has closed the connection. @param error undefined if there was none */
+export function isClosed(error: Error | undefined): boolean {
+  const code = codeOf(error);
+  return error === undefined || code === "ECONNRESET" || code === "EPIPE";
 }
 
 /** Whether nobody is there who could answer. */

@@ -7,6 +7,9 @@
 /** A text, or the file of an image, which is read when it is sent. */
 export type Payload = string | { readonly file: string };
 
+/** Most emptied topics that the broker has not confirmed. */
+const GONE_MAX = 5000;
+
 /** Topics and what they are to hold. */
 export class Retained {
   private readonly wanted = new Map<string, Payload>();
@@ -38,6 +41,10 @@ export class Retained {
     this.wanted.delete(topic);
     this.gone.add(topic);
     this.add(topic, "");
+    const oldest = first(this.gone);
+    if (oldest === undefined || this.gone.size <= GONE_MAX) return;
+    this.gone.delete(oldest);
+    this.texts.delete(oldest);
   }
 
   /** Tell all again: the broker may have lost it. */

@@ -21,13 +21,17 @@ import {
   nodeId,
   ownerOf,
 } from "./mqtt-discovery.ts";
+import { setNewest, sorted } from "./mqtt-newest.ts";
 import { type Reading, readingOf } from "./mqtt-readings.ts";
 import type { Retained } from "./mqtt-retained.ts";
 import type { Topics } from "./mqtt-topics.ts";
 
-/** Most readings, and most cameras. Further ones are told as events only, or not. */
+/** Most readings, and most cameras. The one that was told longest ago makes room. */
 const READINGS_MAX = 2000;
 const CAMERAS_MAX = 1000;
+
+/** Most forgotten nodes that are noted until it is known what the broker has. */
+const FORGOTTEN_MAX = 1000;
 
 /** What changes all the time is told again after this time only, in milliseconds. */
 const SLOW_MS = 30_000;
@@ -71,8 +75,13 @@ export class MqttState {
   private readonly nodes = new Map<string, KnownNode>();
   /** Of those, the nodes that the hub itself knows of. */
   private known = new Set<string>();
+  /** Nodes of the broker, until the hub's own are compared with them. */
+  private readonly found = new Set<string>();
+  /** Whether the hub has known nodes from the start. Otherwise it may have lost them. */
+  private remembers: boolean | undefined;
+  private isLearned = false;
   private readonly forgotten = new Set<string>();
-  /** By their topics. */
+  /** By their topics; the newest last. So are the cameras. */
   private readonly readings = new Map<string, Reading>();
   private readonly cameras = new Map<string, CameraImage>();
   /** Cameras that were there at the last look: a node of theirs is known by now. */
@@ -91,7 +100,9 @@ export class MqttState {
     const reading = readingSchema.safeParse(value).data;
     const camera = cameraSchema.safeParse(value).data;
     if (node !== undefined && topic === topics.node(node.node)) {
-      if (!this.nodes.has(node.node)) this.nodes.set(node.node, node);
+      if (this.nodes.has(node.node)) return;
+      this.nodes.set(node.node, node);
+      this.found.add(node.node);
     } else if (reading !== undefined && topic === topics.reading(reading.node, reading.type)) {
       if (!this.readings.has(topic)) this.addReading(topic, reading);
     } else if (camera !== undefined && topic === topics.camera(camera.camera)) {
@@ -108,7 +119,9 @@ export class MqttState {
 
   /** All is learned. What was forgotten in the meantime is not to come back. */
   learned(): void {
-    for (const node of this.forgotten) this.forget(node);
+    this.isLearned = true;
+    for (const node of this.forgotten) if (this.nodes.has(node)) this.forget(node);
+    this.forgotten.clear();
   }
 
   image({ camera, date, name }: StoredImage): void {
@@ -116,8 +129,13 @@ export class MqttState {
     this.addCamera({ camera, date, name, content_type: type });
   }
 
-  /** Takes in the state of the hub. @param nowMs in milliseconds since 1970 */
-  show(hub: HubState, nowMs: number): void {
+  /**
+   * Takes in the state of the hub.
+   *
+   * @param nowMs in milliseconds since 1970
+   * @param clockMs the same of a clock that nobody sets
+   */
+  show(hub: HubState, nowMs: number, clockMs: number): void {
     const { topics, retained } = this.parts;
     for (const node of hub.nodes) {
       this.nodes.set(node.node, node);
@@ -126,12 +144,14 @@ export class MqttState {
     const known = new Set(hub.nodes.map(({ node }) => node));
     for (const node of this.known) {
       if (known.has(node)) continue;
-      this.forgotten.add(node);
+      this.noteForgotten(node);
       this.forget(node);
     }
     this.known = known;
+    this.remembers ??= known.size > 0;
+    if (this.isLearned) this.compareFound();
     const { free_bytes: _, images_today: __, ...gist } = hubPayload(hub);
-    this.setSlowly(topics.hub, hubPayload(hub), gist, nowMs);
+    this.setSlowly(topics.hub, hubPayload(hub), gist, clockMs);
     for (const state of this.nodes.values()) {
       const { node, silent, last_seen: seen, images_today: images } = state;
       // A node that only an earlier run has heard of.
@@ -139,34 +159,61 @@ export class MqttState {
         ? silent
         : nowMs - Date.parse(seen) > this.parts.patience * 60_000;
       const payload = { node, silent: isSilent, last_seen: seen, images_today: images };
-      this.setSlowly(topics.node(node), payload, isSilent, nowMs);
+      this.setSlowly(topics.node(node), payload, isSilent, clockMs);
     }
     if (this.parts.isDiscovered) this.discover();
     this.settled = new Set(this.cameras.keys());
     for (const [topic, config] of this.configs) retained.set(topic, config);
   }
 
-  private setSlowly(topic: string, payload: unknown, gist: unknown, nowMs: number): void {
+  /** Notes it for when the broker comes with it. */
+  private noteForgotten(node: string): void {
+    if (this.isLearned) return;
+    this.forgotten.add(node);
+    const [oldest] = this.forgotten;
+    if (oldest !== undefined && this.forgotten.size > FORGOTTEN_MAX) this.forgotten.delete(oldest);
+  }
+
+  /** Forgets what the hub has forgotten while it had no broker, or in an earlier run. */
+  private compareFound(): void {
+    if (this.remembers === true)
+      for (const node of this.found) if (!this.known.has(node)) this.forget(node);
+    this.found.clear();
+  }
+
+  private setSlowly(topic: string, payload: unknown, gist: unknown, clockMs: number): void {
     const text = JSON.stringify(gist);
     const last = this.slow.get(topic);
-    if (last?.gist === text && nowMs - last.atMs < SLOW_MS) return;
-    this.slow.set(topic, { gist: text, atMs: nowMs });
+    if (last?.gist === text && clockMs - last.atMs < SLOW_MS) return;
+    this.slow.set(topic, { gist: text, atMs: clockMs });
     this.parts.retained.set(topic, JSON.stringify(payload));
   }
 
   private addReading(topic: string, reading: Reading): void {
-    if (!this.readings.has(topic) && this.readings.size >= READINGS_MAX) return;
-    this.readings.set(topic, reading);
+    const oldest = setNewest(this.readings, topic, reading, READINGS_MAX);
+    if (oldest !== undefined) this.removeReading(oldest);
     this.parts.retained.set(topic, JSON.stringify(reading));
   }
 
   private addCamera(image: CameraImage): void {
     const { topics, retained, folderOf } = this.parts;
     const { camera, date, name } = image;
-    if (!this.cameras.has(camera) && this.cameras.size >= CAMERAS_MAX) return;
-    this.cameras.set(camera, image);
+    const oldest = setNewest(this.cameras, camera, image, CAMERAS_MAX);
+    if (oldest !== undefined) this.removeCamera(oldest);
     retained.set(topics.camera(camera), JSON.stringify(image));
     retained.set(topics.image(camera), { file: `${folderOf(date)}/${name}` });
+  }
+
+  private removeReading(topic: string): void {
+    this.readings.delete(topic);
+    this.parts.retained.remove(topic);
+  }
+
+  private removeCamera(camera: string): void {
+    const { topics, retained } = this.parts;
+    this.cameras.delete(camera);
+    retained.remove(topics.camera(camera));
+    retained.remove(topics.image(camera));
   }
 
   /** Whose a reading or a camera is, by the names of all nodes. */
@@ -187,15 +234,12 @@ export class MqttState {
     this.nodes.delete(node);
     const after = this.owners();
     for (const [topic, reading] of this.readings) {
-      if (before.ofReading(reading) !== node || after.ofReading(reading) !== undefined) continue;
-      this.readings.delete(topic);
-      retained.remove(topic);
+      if (before.ofReading(reading) === node && after.ofReading(reading) === undefined)
+        this.removeReading(topic);
     }
     for (const camera of this.cameras.keys()) {
-      if (before.ofCamera(camera) !== node || after.ofCamera(camera) !== undefined) continue;
-      this.cameras.delete(camera);
-      retained.remove(topics.camera(camera));
-      retained.remove(topics.image(camera));
+      if (before.ofCamera(camera) === node && after.ofCamera(camera) === undefined)
+        this.removeCamera(camera);
     }
     this.slow.delete(topics.node(node));
     retained.remove(topics.node(node));
@@ -206,8 +250,9 @@ export class MqttState {
   private discover(): void {
     const { topics, retained } = this.parts;
     const owners = this.owners();
-    const readings = Map.groupBy(this.readings.values(), (each) => owners.ofReading(each));
-    const images = Map.groupBy(this.cameras.values(), ({ camera }) => owners.ofCamera(camera));
+    // In an order that stays, so that a message is the same as long as nothing is new in it.
+    const readings = Map.groupBy(sorted(this.readings), (each) => owners.ofReading(each));
+    const images = Map.groupBy(sorted(this.cameras), ({ camera }) => owners.ofCamera(camera));
     const configs = new Map<string, string>();
     const add = (id: string, config: unknown): unknown =>
       configs.set(topics.config(id), JSON.stringify(config));

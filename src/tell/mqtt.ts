@@ -14,8 +14,10 @@ import { OFF } from "../net/listen-address.ts";
 import type { HubState } from "../shared/messages.ts";
 import { DataDirectory } from "../store/data-directory.ts";
 import { Backlog, type Waiting } from "./mqtt-backlog.ts";
+import { type Break, Breaks } from "./mqtt-breaks.ts";
 import { Link } from "./mqtt-link.ts";
 import { brokerOf, connectionNotes, connectionOptions } from "./mqtt-options.ts";
+import { ImagePace } from "./mqtt-pace.ts";
 import { Retained } from "./mqtt-retained.ts";
 import { MqttState } from "./mqtt-state.ts";
 import { Topics } from "./mqtt-topics.ts";
@@ -45,15 +47,19 @@ export class Mqtt implements Outlet {
   private readonly retained = new Retained();
   private readonly state: MqttState;
   private readonly backlog = new Backlog();
+  private readonly breaks = new Breaks();
   private readonly link: Link;
-  /** The latest image of each camera, while the interval after the one before is not over. */
-  private readonly held = new Map<string, News & { readonly type: "image" }>();
-  private readonly pausing = new Set<string>();
+  private readonly pace: ImagePace;
   private hub: HubState | undefined;
   private client: MqttClient | undefined;
   private flying: Set<Waiting> = new Set();
   private topicsInFlight = 0;
+  /** A file is being read. It may hang for longer than a connection lasts. */
+  private isReading = false;
   private isImageInFlight = false;
+  private isTooLargeSaid = false;
+  /** What was logged last, since the last long connection. */
+  private said = "";
   private isLearned = false;
   private learning: Timer | undefined;
 
@@ -62,13 +68,17 @@ export class Mqtt implements Outlet {
     const directory = new DataDirectory(path);
     this.topics = Topics.of(mqtt);
     const { host, port } = brokerOf(mqtt);
-    this.tally = new OutletTally("mqtt", `${host}:${port}`, parts.warn);
+    this.tally = new OutletTally("mqtt", `${host}:${port}`, (message) => this.warn(message));
     this.state = new MqttState({
       topics: this.topics,
       retained: this.retained,
       isDiscovered: mqtt.discovery !== OFF,
       patience,
       folderOf: (date) => directory.dateFolder(date),
+    });
+    this.pace = new ImagePace(mqtt.image_interval, (image) => {
+      this.state.image(image);
+      this.work();
     });
     this.link = new Link({
       options: () => ({
@@ -84,7 +94,7 @@ export class Mqtt implements Outlet {
       }),
       connected: (client) => this.connected(client),
       message: (topic, payload, isRetained) => this.heard(topic, payload, isRetained),
-      down: (reason) => this.down(reason),
+      down: (end) => this.down(end),
     });
     this.warnOfFiles();
     void this.link.open();
@@ -96,21 +106,20 @@ export class Mqtt implements Outlet {
       const payload = JSON.stringify({ time: news.at, text: news.text, ...eventParts(news.text) });
       this.tally.dropped += this.backlog.add({ topic: this.topics.events(source), payload });
       this.state.event(news);
-    } else if (news.type === "image") this.addImage(news);
+    } else if (news.type === "image") this.pace.add(news);
     this.work();
   }
 
   show(hub: HubState): void {
     this.hub = hub;
-    this.state.show(hub, Date.now());
+    this.state.show(hub, Date.now(), performance.now());
     this.work();
   }
 
   async finish(withinMs: number): Promise<void> {
     const endMs = performance.now() + withinMs;
     const leftMs = (): number => Math.max(0, endMs - performance.now());
-    for (const image of this.held.values()) this.state.image(image);
-    this.work();
+    this.pace.flush();
     while (this.waiting > 0 && this.link.isTrying && leftMs() > 0) await Bun.sleep(LOOK_MS);
     const { client } = this;
     if (client !== undefined)
@@ -121,6 +130,13 @@ export class Mqtt implements Outlet {
     this.tally.dropped += this.backlog.length + this.flying.size;
     this.client = undefined;
     await this.link.close(leftMs());
+  }
+
+  /** Once for as long as it is the same, over all connections that end soon. */
+  private warn(message: string): void {
+    if (message === this.said) return;
+    this.said = message;
+    this.parts.warn(message);
   }
 
   private warnOfFiles(): void {
@@ -140,34 +156,14 @@ export class Mqtt implements Outlet {
       flying.size +
       retained.waiting +
       topicsInFlight +
-      Number(this.isImageInFlight)
+      Number(this.isReading || this.isImageInFlight)
     );
-  }
-
-  /** Images of a camera are told at the interval of the settings. The latest one counts. */
-  private addImage(image: News & { readonly type: "image" }): void {
-    const { camera } = image;
-    if (this.pausing.has(camera)) {
-      this.held.set(camera, image);
-      return;
-    }
-    this.state.image(image);
-    const { image_interval: seconds } = this.parts.settings.mqtt;
-    if (seconds === 0) return;
-    this.pausing.add(camera);
-    setTimeout(() => {
-      this.pausing.delete(camera);
-      const held = this.held.get(camera);
-      this.held.delete(camera);
-      if (held === undefined) return;
-      this.addImage(held);
-      this.work();
-    }, seconds * 1000);
   }
 
   private connected(client: MqttClient): void {
     const { mqtt } = this.parts.settings;
     this.tally.connected();
+    this.breaks.connected(performance.now());
     const wanted = this.isLearned ? [] : this.topics.learned;
     if (mqtt.discovery !== OFF) wanted.push(this.topics.homeAssistant);
     if (wanted.length > 0) client.subscribe(wanted, { qos: 0 }, () => undefined);
@@ -204,7 +200,9 @@ export class Mqtt implements Outlet {
     this.work();
   }
 
-  private down(reason: string): void {
+  private down(end: Break): void {
+    const { reason, isNew } = this.breaks.ended(end, performance.now());
+    if (isNew) this.said = "";
     clearTimeout(this.learning);
     this.client = undefined;
     this.tally.dropped += this.backlog.giveBack([...this.flying]);
@@ -236,7 +234,7 @@ export class Mqtt implements Outlet {
           if (text === "") retained.emptied(topic);
         });
       }
-      if (!this.isImageInFlight) {
+      if (!this.isReading && !this.isImageInFlight) {
         const next = retained.takeFile();
         if (next !== undefined) void this.publishImage(client, next.topic, next.file);
       }
@@ -245,29 +243,39 @@ export class Mqtt implements Outlet {
   }
 
   private async publishImage(client: MqttClient, topic: string, file: string): Promise<void> {
-    this.isImageInFlight = true;
+    this.isReading = true;
     let bytes: Uint8Array | undefined;
     try {
       bytes = await Bun.file(file).bytes();
     } catch {
       // Deleted meanwhile, or its disk is away.
+    } finally {
+      this.isReading = false;
     }
-    if (client !== this.client) return;
-    const done = (): void => {
-      this.isImageInFlight = false;
-    };
-    if (bytes !== undefined && this.retained.has(topic)) {
-      this.publish(
-        client,
-        topic,
-        Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength),
-        true,
-        done,
-      );
-      return;
+    // Another connection tells all again.
+    if (client === this.client && bytes !== undefined && this.retained.has(topic)) {
+      const { buffer, byteOffset, byteLength } = bytes;
+      if (this.breaks.isTooLarge(byteLength)) this.leaveOut(topic, byteLength);
+      else {
+        this.isImageInFlight = true;
+        this.breaks.imageSent(byteLength);
+        this.publish(client, topic, Buffer.from(buffer, byteOffset, byteLength), true, () => {
+          this.isImageInFlight = false;
+          this.breaks.imageConfirmed();
+        });
+      }
     }
-    done();
     this.work();
+  }
+
+  private leaveOut(topic: string, bytes: number): void {
+    this.tally.dropped++;
+    if (this.isTooLargeSaid) return;
+    this.isTooLargeSaid = true;
+    this.parts.warn(
+      `mqtt: The broker closes the connection at an image of ${bytes} bytes (${topic}): ` +
+        "images of this size are left out",
+    );
   }
 
   /** @param done is called when the broker has it, unless the connection ends before */

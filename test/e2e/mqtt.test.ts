@@ -164,6 +164,28 @@ describe.skipIf(lacks("mqtt", "tls", "python", NATIVE))("a hub with an MQTT brok
     await until(hub, isOnline(false));
   });
 
+  test("loses what a node has there when it is forgotten while no hub runs", async () => {
+    await using broker = await new Broker().start();
+    await using listener = await broker.listen(["#"]);
+    const dir = join(temp.path, "forgotten");
+    const gate = `${TOPICS.id}-node-Gate`;
+    {
+      await using hub = await hubFor(broker, {}, { program: NATIVE, dir });
+      await using sender = new Sender(hub.port);
+      await sender.event("Barn|Temp|76 F");
+      await sender.event("Gate|Temp|70 F");
+      for (const id of [NODE, gate])
+        await until(hub, () => partsOf(listener, id).some((part) => part.startsWith("value-")));
+      expect(await hub.stop()).toBe(EXIT.ok);
+    }
+    const { status } = await runCli(["forget", "Barn", "--path", dir], { home: temp.path });
+    expect(status).toBe(EXIT.ok);
+    await using hub = await hubFor(broker, {}, { program: NATIVE, dir });
+    const ofBarn = [TOPICS.config(NODE), TOPICS.node("Barn"), TOPICS.reading("Barn", "Temp")];
+    await until(hub, () => ofBarn.every((topic) => listener.latest.get(topic) === ""));
+    expect(partsOf(listener, gate)).toContain("value-Gate-Temp");
+  });
+
   test("loses no event over a restart of the hub", async () => {
     await using broker = await new Broker().start();
     await using listener = await broker.listen([TOPICS.events("Barn")]);

@@ -37,8 +37,8 @@ class Bench {
     this.state.image({ camera, date: "2026-11-29", name, micros: 0 });
   }
 
-  show(hub: HubState, nowMs = NOW_MS): void {
-    this.state.show(hub, nowMs);
+  show(hub: HubState, nowMs = NOW_MS, clockMs = nowMs): void {
+    this.state.show(hub, nowMs, clockMs);
     this.tell();
   }
 
@@ -97,8 +97,8 @@ describe("MqttState", () => {
     bench.image("Gate", "png");
     bench.show(hubState(["Barn", "Gate"]));
     expect(bench.parts(node("Barn"))).toEqual([
-      "value-Barn-Temp",
       "value-Barn_20Door-motion",
+      "value-Barn-Temp",
       "image-Barn_2DDoor",
     ]);
     expect(bench.parts(node("Gate"))).toEqual(["image-Gate"]);
@@ -123,7 +123,7 @@ describe("MqttState", () => {
     expect(bench.names).not.toContain(own);
     bench.show(hubState());
     expect(bench.parts(`${topics.id}-camera-Porch`)).toEqual(["image-Porch"]);
-    bench.state.show(hubState(["Porch"]), NOW_MS);
+    bench.state.show(hubState(["Porch"]), NOW_MS, NOW_MS);
     const told = bench.tell();
     expect(told.indexOf(own)).toBeLessThan(told.indexOf(topics.config(node("Porch"))));
     expect(told).toContain(own);
@@ -178,6 +178,26 @@ describe("MqttState", () => {
     expect(bench.json(topics.node("Barn"))["silent"]).toBe(false);
   });
 
+  test.each([
+    ["empties what an earlier run has told of a node that the hub has forgotten", ["Gate"], false],
+    ["keeps it if the hub knew no node when it started", [], true],
+  ])("%s", (_, atStart, isKept) => {
+    const earlier = new Bench();
+    earlier.event("Barn|Temp|1 F");
+    earlier.image("Barn-Door");
+    earlier.show(hubState(["Barn", "Gate"]));
+    const bench = new Bench();
+    for (const [topic, text] of earlier.topics) bench.topics.set(topic, text);
+    bench.show(hubState(atStart));
+    bench.show(hubState(["Gate"]));
+    for (const [topic, text] of earlier.topics) bench.state.learn(topic, text);
+    bench.state.learned();
+    bench.show(hubState(["Gate"]));
+    const ofBarn = bench.names.filter((name) => name.includes("Barn"));
+    expect(ofBarn.length).toBe(isKept ? 5 : 0);
+    expect(bench.names).toContain(topics.config(node("Gate")));
+  });
+
   test("does not learn what is newer here, what was forgotten, or what is none of its own", () => {
     const earlier = new Bench();
     earlier.event("Barn|Temp|1 F");
@@ -193,7 +213,7 @@ describe("MqttState", () => {
     for (const text of ["", "{", "null", "[]", '{"node":7}', "\u0000"])
       bench.state.learn(topics.node("Fox"), text);
     bench.state.learned();
-    bench.show(hubState());
+    bench.show(hubState(["Barn"]));
     expect(bench.json(topics.reading("Barn", "Temp"))["value"]).toBe(2);
     expect(bench.names.filter((name) => /Gate|Fox/.test(name))).toEqual([]);
   });
@@ -201,10 +221,11 @@ describe("MqttState", () => {
   test("tells what changes all the time only now and then", () => {
     const bench = new Bench();
     const told = (hub: HubState, seconds: number): string[] => {
-      bench.state.show(hub, NOW_MS + seconds * 1000);
+      // The clock of the machine is set back all the time.
+      bench.state.show(hub, NOW_MS - seconds * 1000, seconds * 1000);
       return bench.tell();
     };
-    bench.show(seen(0));
+    bench.show(seen(0), NOW_MS, 0);
     expect(told(seen(5), 5)).toEqual([]);
     expect(told(seen(29), 29.9)).toEqual([]);
     expect(told(seen(30), 30)).toEqual([topics.node("Barn")]);
@@ -221,15 +242,33 @@ describe("MqttState", () => {
     expect(bench.names).toEqual([topics.hub]);
   });
 
-  test("takes a bounded number of readings and cameras", () => {
+  test("holds a bounded number of readings and cameras: the oldest make room", () => {
     const bench = new Bench();
     for (let each = 0; each < 3000; each++) {
       bench.event(`Barn|type${each}|1`);
       bench.image(`Camera${each}`);
+      bench.event("Barn|Temp|7 F");
+      if (each % 100 === 0) bench.tell();
     }
     bench.tell();
     expect(bench.names.length).toBe(2000 + 2 * 1000);
+    expect(bench.names).toContain(topics.reading("Barn", "Temp"));
+    expect(bench.names).toContain(topics.image("Camera2999"));
     bench.event("Barn|type0|2");
-    expect(bench.tell()).toEqual([topics.reading("Barn", "type0")]);
+    const oldest = topics.reading("Barn", "type1001");
+    expect(bench.tell().toSorted()).toEqual([topics.reading("Barn", "type0"), oldest].toSorted());
+    expect(bench.names).not.toContain(oldest);
+    bench.image("Camera0");
+    bench.tell();
+    expect(bench.names).not.toContain(topics.image("Camera2000"));
+  });
+
+  test("tells the same message again when a reading comes again", () => {
+    const bench = new Bench();
+    for (const type of ["Temp", "humidity"]) bench.event(`Barn|${type}|1`);
+    bench.show(hubState(["Barn"]));
+    bench.event("Barn|Temp|2");
+    bench.state.show(hubState(["Barn"]), NOW_MS, NOW_MS);
+    expect(bench.tell()).toEqual([topics.reading("Barn", "Temp")]);
   });
 });

@@ -173,6 +173,40 @@ describe.skipIf(lacks("mqtt"))("the MQTT outlet", () => {
     expect(listener.heard[0]?.payload.equals(readFileSync(BARN))).toBe(true);
   });
 
+  test("leaves out images at which the broker closes the connection, and tells the others", async () => {
+    await using broker = await new Broker({ lines: ["max_packet_size 200000"] }).start();
+    await using listener = await broker.listen(["farm/hub/cameras/+/image"]);
+    await using bench = new Bench(broker.port, { image_interval: 0 });
+    bench.image("Gate", 1, new Uint8Array(400_000));
+    await until(() => bench.warnings.length === 2);
+    expect(bench.warnings).toEqual([
+      "mqtt: The broker has closed the connection",
+      `mqtt: The broker closes the connection at an image of 400000 bytes (${topics.image("Gate")}): images of this size are left out`,
+    ]);
+    for (const each of range(5).slice(2)) {
+      bench.image("Gate", each, new Uint8Array(400_000 + each));
+      bench.image("Barn", each, Buffer.from(`image ${each}`));
+      await until(() => listener.latest.get(topics.image("Barn")) === `image ${each}`);
+    }
+    await bench.told();
+    expect(listener.latest.has(topics.image("Gate"))).toBe(false);
+    expect(bench.outlet.tally.dropped).toBeGreaterThanOrEqual(4);
+    expect(bench.outlet.tally.state.connected_since).not.toBeNull();
+    expect(bench.warnings.length).toBe(2);
+  });
+
+  test("says it twice at most when another hub has the same topic", async () => {
+    await using broker = await new Broker().start();
+    await using one = new Bench(broker.port);
+    await using other = new Bench(broker.port);
+    const reason = "mqtt: The broker has closed the connection";
+    const both = [reason, `${reason} again and again: perhaps another hub has the same mqtt.topic`];
+    await until(() => [one, other].some(({ warnings }) => warnings.length === 2));
+    await Bun.sleep(3000);
+    for (const { warnings } of [one, other])
+      expect(warnings).toEqual(both.slice(0, warnings.length));
+  });
+
   test("tells all again when Home Assistant starts, or the broker has lost it", async () => {
     await using broker = await new Broker({ lines: ["persistence false"] }).start();
     await using bench = new Bench(broker.port);
