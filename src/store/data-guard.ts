@@ -164,11 +164,15 @@ export class DataGuard {
     return { state: isRight ? DataState.right : DataState.moved };
   }
 
-  /** Like {@link look}, but without the folders, for a thread that must not wait for a disk. */
-  async lookSoon(): Promise<Finding> {
+  /**
+   * Like {@link look}, but without the folders, for a thread that must not wait for a disk.
+   *
+   * @param path of the directory, if it is open, such as `/proc/self/fd/7`
+   */
+  async lookSoon(path = this.directory.path): Promise<Finding> {
     if (this.state !== DataState.right) return { state: this.state };
     try {
-      const isSelf = this.isSelf(await numbersAt(this.directory.path));
+      const isSelf = this.isSelf(await numbersAt(path));
       return { state: isSelf ? DataState.right : DataState.replaced };
     } catch (error) {
       return { state: stateOf(error), reason: messageOf(error) };

@@ -5,13 +5,14 @@
  * @module
  */
 
-import { readFileSync, statSync } from "node:fs";
+import { constants, readFileSync, statSync } from "node:fs";
 import { access, chown, mkdir, open, rename, stat } from "node:fs/promises";
 import { join } from "node:path";
 import * as z from "zod";
+import { messageOf } from "../errors.ts";
 import { NODE_NAME_MAX, NODES_MAX } from "../limits.ts";
 import type { RememberedNode } from "../shared/messages.ts";
-import type { DataDirectory } from "./data-directory.ts";
+import { DataDirectory } from "./data-directory.ts";
 import { type DataGuard, DataState } from "./data-guard.ts";
 import { writeOwn } from "./own-folder.ts";
 
@@ -100,9 +101,23 @@ export function writeNodes(directory: DataDirectory, nodes: readonly RememberedN
  * @throws {Error} of node:fs
  */
 export async function saveNodes(guard: DataGuard, text: string): Promise<boolean> {
-  const { directory } = guard;
   const { state } = await guard.lookSoon();
   if (state !== DataState.right) return false;
+  const top = await open(guard.directory.path, constants.O_DIRECTORY);
+  // Leads into the open directory, whatever is mounted over its path by now.
+  const path = `/proc/self/fd/${top.fd}`;
+  try {
+    const isRight = (await guard.lookSoon(path)).state === DataState.right;
+    if (isRight) await saveIn(new DataDirectory(path), text);
+    return isRight;
+  } catch (cause) {
+    throw new Error(messageOf(cause).replaceAll(path, guard.directory.path), { cause });
+  } finally {
+    await top.close();
+  }
+}
+
+async function saveIn(directory: DataDirectory, text: string): Promise<void> {
   // As in own-folder.ts: nothing is made in the empty mount point of a disk.
   await access(directory.images);
   await mkdir(directory.own).catch((error: NodeJS.ErrnoException) => {
@@ -121,7 +136,6 @@ export async function saveNodes(guard: DataGuard, text: string): Promise<boolean
     await file.close();
   }
   await rename(unfinished, path);
-  return true;
 }
 
 /** As {@link writeNodes} does it. */
