@@ -73,8 +73,7 @@ describe.each(PROGRAMS.map((program) => [program]))("published by a hub (%s)", (
         await sender.event(`Garage|Temp|${number} F`);
       }
       // Lines of the hub itself are no more than these.
-      const isSent = ({ text }: { readonly text: string }): boolean => text.includes("|");
-      await all.until(() => all.received.filter(isSent).length === 400);
+      await all.until(() => all.received.filter(({ text }) => text.includes("|")).length === 400);
       const images = imagesOf(hub);
       const events = Array.from({ length: 20 }, (_, number) => `Garage|Temp|${number} F`);
       for (let number = 0; number < 10; number++) {
