@@ -12,9 +12,9 @@ import {
   ageNotice,
   type Certificate,
   type CertificatePaths,
-  exposureNotice,
   readCertificate,
 } from "../http/certificate.ts";
+import { exposureNotice } from "../os/exposure.ts";
 import { connectionNotes } from "../tell/mqtt-options.ts";
 
 /** The options that choose or change settings. */
@@ -58,7 +58,7 @@ function certificateNotes(paths: CertificatePaths): string[] {
     throw new FatalError(EXIT.config, `hub.http.tls: ${messageOf(cause)}`, { cause });
   }
   const age = ageNotice(certificate, Date.now());
-  const exposure = certificate.isExposed ? exposureNotice(paths) : undefined;
+  const exposure = certificate.isExposed ? exposureNotice("key", paths.key) : undefined;
   return [age, exposure].filter((note) => note !== undefined);
 }
 

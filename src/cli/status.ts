@@ -19,6 +19,7 @@ import {
   unanswered,
 } from "./hub-target.ts";
 import { counted, duration, grouped, size } from "../log/amounts.ts";
+import { parseJson } from "../protocol/json.ts";
 import { table } from "./table.ts";
 
 /**
@@ -92,14 +93,6 @@ async function boundedText(response: Response): Promise<string> {
       throw new Error(`the answer is longer than ${ANSWER_BYTES_MAX} bytes`);
   }
   return text;
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 const UNLABELLED_HINT =

@@ -8,6 +8,7 @@ import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readFileSync, statSync } from "node:fs";
 import { createSecureContext } from "node:tls";
 import { messageOf } from "../errors.ts";
+import { isExposed } from "../os/exposure.ts";
 
 /**
  * From so long before its end on, people are told, in milliseconds, and as a part of its whole
@@ -15,9 +16,6 @@ import { messageOf } from "../errors.ts";
  */
 const NOTICE_MS_MAX = 14 * 86_400_000;
 const NOTICE_PART = 1 / 3;
-
-/** Permission bits of users other than the file's owner and group. */
-const OTHERS = 0o007;
 
 /** The setting `http.tls`: two paths. Both are empty if there is no TLS. */
 export interface CertificatePaths {
@@ -59,7 +57,7 @@ export function readCertificate(paths: CertificatePaths): Certificate {
   parse(`${paths.certificate} holds more than certificates in PEM`, () =>
     createSecureContext({ cert, key }),
   );
-  return { ...known, key, isExposed: (statSync(paths.key).mode & OTHERS) !== 0 };
+  return { ...known, key, isExposed: isExposed(statSync(paths.key)) };
 }
 
 /** Reads a certificate without its key. @throws {Error} with a message about what is wrong */
@@ -85,11 +83,6 @@ export function ageNotice(
   if (endsMs - nowMs > Math.min(NOTICE_MS_MAX, (endsMs - beginsMs) * NOTICE_PART)) return undefined;
   const verb = endsMs <= nowMs ? "has expired" : "expires";
   return `The certificate of http.tls ${verb} on ${new Date(endsMs).toISOString().slice(0, 10)}: renew it, then reload the hub`;
-}
-
-/** What to say about a key that everybody can read. */
-export function exposureNotice({ key }: CertificatePaths): string {
-  return `Every user of this machine can read the key in ${key}. To prevent this: chmod o= ${key}`;
 }
 
 function read(path: string): string {

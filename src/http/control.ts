@@ -8,11 +8,13 @@
 import { messageOf } from "../errors.ts";
 import type { Log } from "../log/log.ts";
 import { httpConnectionsThatFit } from "../os/open-files.ts";
+import { exposureNotice } from "../os/exposure.ts";
 import { findPortHolder } from "../os/port-holder.ts";
 import type { HubHealth, NodeState } from "../shared/messages.ts";
 import { type Answer, type HttpRequest, plain, type Route } from "./answer.ts";
-import { ageNotice, type Certificate, exposureNotice, readCertificate } from "./certificate.ts";
+import { ageNotice, type Certificate, readCertificate } from "./certificate.ts";
 import { reasonsAgainst } from "./health.ts";
+import { hubHealthOf } from "./hub-state.ts";
 import { OFF, parseListen, urlOf } from "../net/listen-address.ts";
 import type { Metrics } from "./metrics.ts";
 import { forget, FORGET_PATH } from "./forget.ts";
@@ -190,12 +192,8 @@ export class Control {
       this.telling = undefined;
       return;
     }
-    const reasons = await reasonsAgainst(overview);
-    const { notices, nodes, today } = overview;
-    viewer.tell(
-      { healthy: reasons.length === 0, reasons, notices },
-      statesOf(nodesOf(nodes, today.day)),
-    );
+    const health = await hubHealthOf(overview);
+    viewer.tell(health, statesOf(nodesOf(overview.nodes, overview.today.day)));
   }
 
   private get isEncrypted(): boolean {
@@ -206,7 +204,7 @@ export class Control {
     if (!this.isEncrypted) return undefined;
     const { tls } = this.overview.settings.http;
     const certificate = readCertificate(tls);
-    if (certificate.isExposed) this.log.warn(exposureNotice(tls));
+    if (certificate.isExposed) this.log.warn(exposureNotice("key", tls.key));
     return certificate;
   }
 
@@ -235,10 +233,7 @@ export class Control {
     const { token_file: path } = this.overview.settings.http;
     if (path === "") return undefined;
     const { token, isExposed } = readToken(path);
-    if (isExposed)
-      this.log.warn(
-        `Every user of this machine can read the token in ${path}. To prevent this: chmod o= ${path}`,
-      );
+    if (isExposed) this.log.warn(exposureNotice("token", path));
     return token;
   }
 

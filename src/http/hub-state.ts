@@ -4,23 +4,29 @@
  * @module
  */
 
-import type { HubState, NodeRow, ToldNode } from "../shared/messages.ts";
+import type { HubHealth, HubState, NodeRow, ToldNode } from "../shared/messages.ts";
 import { reasonsAgainst } from "./health.ts";
 import { URGENT_DAYS } from "./kept.ts";
 import type { Overview } from "./overview.ts";
 import { statesOf } from "./silence.ts";
 import { nodesOf } from "./status.ts";
 
+/** The current health. */
+export async function hubHealthOf(overview: Overview): Promise<HubHealth> {
+  const reasons = await reasonsAgainst(overview);
+  return { healthy: reasons.length === 0, reasons, notices: overview.notices };
+}
+
 /** The current state. */
 export async function hubStateOf(overview: Overview): Promise<HubState> {
-  const [reasons, disk, imagesToday] = await Promise.all([
-    reasonsAgainst(overview),
+  const [health, disk, imagesToday] = await Promise.all([
+    hubHealthOf(overview),
     overview.disk.look(),
     overview.imagesToday(),
   ]);
-  const { notices, nodes, today, kept } = overview;
+  const { nodes, today, kept } = overview;
   return {
-    health: { healthy: reasons.length === 0, reasons, notices },
+    health,
     nodes: toldNodesOf(nodes, today.day),
     imagesToday,
     freeBytes: disk.freeBytes,

@@ -6,6 +6,7 @@
 
 import * as z from "zod";
 import { withoutSecrets } from "../config/secrets.ts";
+import { instantOf } from "../protocol/calendar.ts";
 import { nodeIn } from "../protocol/nodes.ts";
 import type { NodeRow } from "../shared/messages.ts";
 import { slotsFor } from "../shared/memory.ts";
@@ -224,16 +225,12 @@ export function nodesOf(rows: readonly NodeRow[], today: number): NodeStatus[] {
         last_seen: new Date(row.lastSeenMs).toISOString(),
         images_today: isOfToday ? row.images : 0,
         events_today: isOfToday ? row.events : 0,
-        last_heartbeat: timeOf(heartbeatMs),
+        last_heartbeat: instantOf(heartbeatMs),
         silent: since > 0,
         silent_after: row.silentAfter,
-        silent_since: timeOf(since),
+        silent_since: instantOf(since),
       };
     });
-}
-
-function timeOf(ms: number): string | null {
-  return ms > 0 ? new Date(ms).toISOString() : null;
 }
 
 function snakeCase(name: string): string {

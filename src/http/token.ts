@@ -6,13 +6,11 @@
  */
 
 import { readFileSync, statSync } from "node:fs";
+import { isExposed } from "../os/exposure.ts";
 
 /** Shortest token, in characters. Generated ones are longer; shorter ones can be guessed. */
 const TOKEN_CHARS_MIN = 16;
 const TOKEN_CHARS_MAX = 1024;
-
-/** Permission bits of users other than the file's owner and group. */
-const OTHERS = 0o007;
 
 /** The content of a token file. */
 export interface TokenFile {
@@ -26,7 +24,6 @@ export interface TokenFile {
  * is wrong
  */
 export function readToken(path: string): TokenFile {
-  const isExposed = (statSync(path).mode & OTHERS) !== 0;
   const token = readFileSync(path, "utf8").split("\n")[0]!.trim();
   if (
     !/^[\x21-\x7e]*$/.test(token) ||
@@ -38,5 +35,5 @@ export function readToken(path: string): TokenFile {
         "letters, digits and signs, without spaces, such as openssl rand -hex 32 prints",
     );
   }
-  return { token, isExposed };
+  return { token, isExposed: isExposed(statSync(path)) };
 }

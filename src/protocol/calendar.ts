@@ -70,6 +70,11 @@ export function daysAfter(date: string, days: number): string {
     .join("-");
 }
 
+/** An instant in UTC, such as `2018-12-30T23:13:31.620Z`; null for 0. @param ms since 1970 */
+export function instantOf(ms: number): string | null {
+  return ms > 0 ? new Date(ms).toISOString() : null;
+}
+
 /** The microseconds within a second, as six digits. */
 export function sixDigits(micros: number): string {
   return digits(micros % 1_000_000, 6);

@@ -289,7 +289,8 @@ export class Activity {
   }
 }
 
-function newRow(name: string, place: number): NodeState {
+/** The row of a node that nothing is known about yet. */
+export function newRow(name: string, place: number): NodeState {
   return {
     place,
     name,

@@ -11,6 +11,8 @@ import { join } from "node:path";
 import * as z from "zod";
 import { messageOf } from "../errors.ts";
 import { NODE_NAME_MAX, NODES_MAX } from "../limits.ts";
+import { instantOf } from "../protocol/calendar.ts";
+import { parseJson } from "../protocol/json.ts";
 import type { RememberedNode } from "../shared/messages.ts";
 import { DataDirectory } from "./data-directory.ts";
 import { type DataGuard, DataState } from "./data-guard.ts";
@@ -59,7 +61,7 @@ export function readNodes(directory: DataDirectory): RememberedNode[] | undefine
   const size = statSync(path, { throwIfNoEntry: false })?.size;
   if (size === undefined) return undefined;
   if (size > BYTES_MAX) throw new Error(`${path} is larger than ${BYTES_MAX} bytes`);
-  const { success, data } = fileSchema.safeParse(parsed(readFileSync(path, "utf8")));
+  const { success, data } = fileSchema.safeParse(parseJson(readFileSync(path, "utf8")));
   if (!success) throw new Error(`${path} is damaged, or of another version of the hub`);
   const nodes = data.nodes.map((node) => ({
     name: node.name,
@@ -80,8 +82,8 @@ export function nodeText(nodes: readonly RememberedNode[]): string {
       name: node.name,
       address: node.address,
       last_seen: new Date(node.lastSeenMs).toISOString(),
-      last_heartbeat: timeOf(node.lastHeartbeatMs),
-      silent_since: timeOf(node.silentSinceMs),
+      last_heartbeat: instantOf(node.lastHeartbeatMs),
+      silent_since: instantOf(node.silentSinceMs),
       told: node.isTold,
     }),
   );
@@ -146,18 +148,6 @@ async function giveToOwner(path: string, directory: DataDirectory): Promise<void
   await chown(path, uid, gid).catch(() => undefined);
 }
 
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
 function msOf(time: string | null): number {
   return time === null ? 0 : Date.parse(time);
-}
-
-function timeOf(ms: number): string | null {
-  return ms > 0 ? new Date(ms).toISOString() : null;
 }

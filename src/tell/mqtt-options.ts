@@ -10,6 +10,7 @@ import type { IClientOptions } from "mqtt";
 import type { Settings } from "../config/schema.ts";
 import { messageOf } from "../errors.ts";
 import { readCertificate, readPublic } from "../http/certificate.ts";
+import { exposureNotice, isExposed } from "../os/exposure.ts";
 
 type MqttSettings = Settings["mqtt"];
 
@@ -18,9 +19,6 @@ const CONNECT_MS_MAX = 10_000;
 
 /** How often a silent connection is tried, in seconds. */
 const KEEPALIVE_SECONDS = 30;
-
-/** Permission bits of users other than the file's owner and group. */
-const OTHERS = 0o007;
 
 /** The broker's host and port. */
 export function brokerOf({ url }: MqttSettings): { host: string; port: number; isTls: boolean } {
@@ -79,9 +77,7 @@ export function connectionNotes(mqtt: MqttSettings): string[] {
   const { ca, certificate, key, password_file: password } = mqtt;
   const secrets = { password, key };
   const notes = Object.entries(secrets).flatMap(([what, file]) =>
-    file === "" || (statSync(file).mode & OTHERS) === 0
-      ? []
-      : `Every user of this machine can read the ${what} in ${file}. To prevent this: chmod o= ${file}`,
+    file === "" || !isExposed(statSync(file)) ? [] : exposureNotice(what, file),
   );
   const files = [ca, certificate].filter((file) => file !== "");
   if (!brokerOf(mqtt).isTls) {

@@ -9,6 +9,7 @@ import { hostname } from "node:os";
 import * as z from "zod";
 import type { StoredImage } from "../catalog/day-follower.ts";
 import type { StoredEvent } from "../catalog/follower.ts";
+import { parseJson } from "../protocol/json.ts";
 import { imageName } from "../protocol/names.ts";
 import type { HubState, NodeState } from "../shared/messages.ts";
 import { VERSION } from "../version.ts";
@@ -150,16 +151,17 @@ export class MqttState {
     this.known = known;
     this.remembers ??= known.size > 0;
     if (this.isLearned) this.compareFound();
-    const { free_bytes: _, images_today: __, ...gist } = hubPayload(hub);
-    this.setSlowly(topics.hub, hubPayload(hub), gist, clockMs);
+    const payload = hubPayload(hub);
+    const { free_bytes: _, images_today: __, ...gist } = payload;
+    this.setSlowly(topics.hub, payload, gist, clockMs);
     for (const state of this.nodes.values()) {
       const { node, silent, last_seen: seen, images_today: images } = state;
       // A node that only an earlier run has heard of.
       const isSilent = known.has(node)
         ? silent
         : nowMs - Date.parse(seen) > this.parts.patience * 60_000;
-      const payload = { node, silent: isSilent, last_seen: seen, images_today: images };
-      this.setSlowly(topics.node(node), payload, isSilent, clockMs);
+      const told = { node, silent: isSilent, last_seen: seen, images_today: images };
+      this.setSlowly(topics.node(node), told, isSilent, clockMs);
     }
     if (this.parts.isDiscovered) this.discover();
     this.settled = new Set(this.cameras.keys());
@@ -283,12 +285,4 @@ function hubPayload(hub: HubState) {
     full_in_days: fullInDays ?? null,
     disk_warning: diskWarning ?? null,
   };
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -102,9 +102,9 @@ export class Mqtt implements Outlet {
 
   tell(news: News): void {
     if (news.type === "event") {
-      const source = eventParts(news.text)?.node;
-      const payload = JSON.stringify({ time: news.at, text: news.text, ...eventParts(news.text) });
-      this.tally.dropped += this.backlog.add({ topic: this.topics.events(source), payload });
+      const parts = eventParts(news.text);
+      const payload = JSON.stringify({ time: news.at, text: news.text, ...parts });
+      this.tally.dropped += this.backlog.add({ topic: this.topics.events(parts?.node), payload });
       this.state.event(news);
     } else if (news.type === "image") this.pace.add(news);
     this.work();

@@ -29,6 +29,8 @@ export class OutletTally {
   subscribers: number | null = null;
   private connectedSince: string | null = null;
   private lastError: OutletState["last_error"] = null;
+  /** The error that was logged last. */
+  private told = "";
 
   /**
    * @param name unique, such as `mqtt`
@@ -59,8 +61,6 @@ export class OutletTally {
     this.told = message;
     this.warn(`${this.name}: ${message}`);
   }
-
-  private told = "";
 
   /** For people. */
   get state(): OutletState {

@@ -9,6 +9,7 @@ import { readFile, stat } from "node:fs/promises";
 import { errorReason } from "../config/layer.ts";
 import { isWebhookUrl, type WebhookSettings } from "../config/webhook.ts";
 import { messageOf } from "../errors.ts";
+import { isExposed } from "../os/exposure.ts";
 import { Template } from "./template.ts";
 
 /** Largest file, in bytes. */
@@ -16,9 +17,6 @@ const FILE_BYTES_MAX = 65_536;
 
 /** Shortest secret, in characters: shorter ones can be guessed. */
 const SECRET_CHARS_MIN = 16;
-
-/** Permission bits of users other than the file's owner and group. */
-const OTHERS = 0o007;
 
 /** What belongs to the connection, and not to whoever writes a header file. */
 const OWN_HEADERS = /^(?:connection|content-length|transfer-encoding|x-imagehub-.*)$/i;
@@ -46,10 +44,10 @@ export async function readWebhookFiles(settings: WebhookSettings): Promise<Webho
     parse: (text: string) => T,
   ): Promise<T | undefined> => {
     if (path === undefined) return undefined;
-    const { text, isExposed } = await readText(path);
-    if (isSecret && isExposed) exposed.push(path);
+    const file = await readText(path);
+    if (isSecret && file.isExposed) exposed.push(path);
     try {
-      return parse(text);
+      return parse(file.text);
     } catch (error) {
       throw new Error(`${path} is wrong: ${messageOf(error)}`, { cause: error });
     }
@@ -70,7 +68,7 @@ async function readText(path: string): Promise<{ text: string; isExposed: boolea
     if (found.size > FILE_BYTES_MAX) throw new Error(`it is larger than ${FILE_BYTES_MAX} bytes`);
     const bytes = await readFile(path);
     const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
-    return { text, isExposed: (found.mode & OTHERS) !== 0 };
+    return { text, isExposed: isExposed(found) };
   } catch (error) {
     throw new Error(`Cannot read ${path}: ${readingReason(error)}`, { cause: error });
   }

@@ -5,6 +5,7 @@ import { z } from "zod";
 import { defaultSettings } from "../../src/config/schema.ts";
 import { Metrics } from "../../src/http/metrics.ts";
 import { Overview } from "../../src/http/overview.ts";
+import { newRow } from "../../src/receiver/activity.ts";
 import { observe } from "../../src/shared/histogram.ts";
 import { Counter, createShared, histogramAt } from "../../src/shared/memory.ts";
 import { lacks, PARTS, PROGRAMS, PYTHON } from "../../scripts/lib/available.ts";
@@ -83,31 +84,16 @@ function overviewIn(directory: string): Overview {
     shared,
     turning.liveness,
   );
-  const node = {
-    address: "::1",
-    day: 0,
-    images: 0,
-    events: 0,
-    silentAfter: null,
-    silentSinceMs: 0,
-    isTold: false,
-    awayMs: 0,
-  };
   overview.update({
     type: "activity",
     nodes: [
       {
-        ...node,
-        place: 0,
-        name: 'Say "cheese"\\',
+        ...newRow('Say "cheese"\\', 0),
         lastSeenMs: 1_795_300_000_500,
         silentSinceMs: 1_795_300_900_500,
-        lastHeartbeatMs: 0,
       },
       {
-        ...node,
-        place: 1,
-        name: "",
+        ...newRow("", 1),
         lastSeenMs: 1_795_300_000_000,
         lastHeartbeatMs: 1_795_300_000_000,
       },

@@ -1,4 +1,5 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import { newRow } from "../../src/receiver/activity.ts";
 import type { NodeRow } from "../../src/shared/messages.ts";
 import { toldNodesOf } from "../../src/http/hub-state.ts";
 import { statesOf } from "../../src/http/silence.ts";
@@ -13,20 +14,13 @@ setDefaultTimeout(120_000);
 const TODAY = 20_261_122;
 
 function row(name: string, more: Partial<NodeRow> = {}): NodeRow {
-  const place = 0;
   return {
-    place,
-    name,
+    ...newRow(name, 0),
     address: "::1",
     lastSeenMs: 1,
-    lastHeartbeatMs: 0,
     day: TODAY,
     images: 2,
     events: 1,
-    silentAfter: null,
-    silentSinceMs: 0,
-    isTold: false,
-    awayMs: 0,
     ...more,
   };
 }

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { newRow } from "../../src/receiver/activity.ts";
 import type { NodeRow } from "../../src/shared/messages.ts";
 import { DataDirectory } from "../../src/store/data-directory.ts";
 import type { DataGuard } from "../../src/store/data-guard.ts";
@@ -17,20 +18,7 @@ forEachTest(tempDir, (temp) => {
   guard = guardAt(temp.path);
 });
 
-const BARN: NodeRow = {
-  place: 0,
-  name: "Barn",
-  address: "::1",
-  lastSeenMs: 1000,
-  lastHeartbeatMs: 0,
-  day: 0,
-  images: 0,
-  events: 0,
-  silentAfter: null,
-  silentSinceMs: 0,
-  isTold: false,
-  awayMs: 0,
-};
+const BARN: NodeRow = { ...newRow("Barn", 0), address: "::1", lastSeenMs: 1000 };
 
 /** A memory, and what it logs. */
 function memoryOf(nodes: readonly NodeRow[]): { memory: NodeMemory; said: string[] } {
