@@ -41,6 +41,12 @@ export interface FollowerOptions {
 
 const POLL_MS = 5000;
 
+/**
+ * What is stored within so many milliseconds after something was told is told together. It costs a
+ * third of telling one by one at hundreds a second.
+ */
+const GATHER_MS = 25;
+
 /** How long a day is followed when it is over: its last images may still come. */
 const OVER_MS = 60_000;
 
@@ -60,7 +66,8 @@ export class Follower implements Disposable {
   private isListed = false;
   private imagesModified: bigint | undefined;
   private timer: NodeJS.Timeout | undefined;
-  private soon: NodeJS.Immediate | undefined;
+  private soon: Timer | undefined;
+  private toldMs = Number.NEGATIVE_INFINITY;
   private problems = new Set<string>();
   private lasting = new Set<string>();
   private isLogTouched = false;
@@ -206,14 +213,18 @@ export class Follower implements Disposable {
   }
 
   private tellSoon(): void {
-    this.soon ??= setImmediate(() => {
-      this.soon = undefined;
-      this.attempt(() => this.tellImages());
-      if (this.isLogTouched) {
-        this.isLogTouched = false;
-        this.attempt(() => this.tail.read());
-      }
-    });
+    this.soon ??= setTimeout(
+      () => {
+        this.soon = undefined;
+        this.toldMs = performance.now();
+        this.attempt(() => this.tellImages());
+        if (this.isLogTouched) {
+          this.isLogTouched = false;
+          this.attempt(() => this.tail.read());
+        }
+      },
+      this.toldMs + GATHER_MS - performance.now(),
+    );
   }
 
   private tellImages(): void {
@@ -250,7 +261,7 @@ export class Follower implements Disposable {
   [Symbol.dispose](): void {
     this.isClosed = true;
     clearInterval(this.timer);
-    clearImmediate(this.soon);
+    clearTimeout(this.soon);
     for (const watch of [this.images, this.logs, ...this.folders.values()]) watch[Symbol.dispose]();
     for (const { day } of this.days.values()) day[Symbol.dispose]();
     this.folders.clear();

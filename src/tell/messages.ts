@@ -15,8 +15,20 @@ import type { HubState, LogMessage, OutletState } from "../shared/messages.ts";
 export type Stored =
   ({ readonly type: "image" } & StoredImage) | ({ readonly type: "event" } & StoredEvent);
 
+/** The file of an image, or why it cannot be had; undefined if nobody wants it. */
+export type Content = Uint8Array<ArrayBuffer> | string | undefined;
+
 /** What goes through the port: what was stored, or that nothing follows. */
-export type FromFollower = readonly Stored[] | "end";
+export type FromFollower =
+  readonly { readonly stored: Stored; readonly content: Content }[] | "end";
+
+/** What comes back through the port. */
+export interface FromTeller {
+  /** Whether anybody wants the contents of images. */
+  readonly wantsContent: boolean;
+  /** Memory of contents that were taken. It is used again: new memory costs more than reading. */
+  readonly taken: readonly ArrayBuffer[];
+}
 
 /** A port to the other of the two threads. */
 interface Port {

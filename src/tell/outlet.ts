@@ -6,13 +6,16 @@
  */
 
 import type { HubState, OutletState } from "../shared/messages.ts";
+import type { Content } from "./messages.ts";
 import type { News } from "./news.ts";
 
 /** An outlet. Its methods never wait and never throw. */
 export interface Outlet {
   readonly tally: OutletTally;
+  /** Whether it wants the contents of images now; not set if it never does. */
+  readonly wantsContent?: boolean;
   /** Takes in what is new. What does not fit is dropped and counted. */
-  tell(news: News): void;
+  tell(news: News, content?: Content): void;
   /** Takes in the state of the hub, every few seconds. */
   show(hub: HubState): void;
   /** Reads its files again, such as those with passwords. */

@@ -11,17 +11,13 @@
 import { messageOf } from "../errors.ts";
 import { describeBindError } from "../receiver/bind-error.ts";
 import { eventParts } from "../protocol/event.ts";
-import { DataDirectory } from "../store/data-directory.ts";
 import { ZmqError } from "../zmq/library.ts";
 import { Context } from "../zmq/socket.ts";
-import type { Stored } from "./messages.ts";
+import type { Content } from "./messages.ts";
 import type { News } from "./news.ts";
 import { type Outlet, OutletTally } from "./outlet.ts";
 import type { OutletParts } from "./outlets.ts";
 import { SubscriberPort } from "./subscriber-port.ts";
-
-/** Most images and events that wait to be published. Beyond this, the oldest are dropped. */
-const WAITING_MAX = 1000;
 
 /** How often connections and their questions are looked after, in milliseconds. */
 const CHORES_MS = 20;
@@ -44,14 +40,11 @@ const BLACK = Buffer.from(
 /** One of the settings `publish` and `publish_topics`. */
 export class Publisher implements Outlet {
   readonly tally: OutletTally;
-  private readonly directory: DataDirectory;
   private readonly context = new Context();
   private readonly endpoint: string;
   private port: SubscriberPort | undefined;
   private readonly chores: Timer;
   private retry: Timer | undefined;
-  private waiting: Stored[] = [];
-  private sending: Promise<void> | undefined;
   private readonly warnedMs = new Map<string, number>();
 
   /** @param setting `publish_topics` puts the camera's name before, as a frame of its own */
@@ -61,22 +54,31 @@ export class Publisher implements Outlet {
   ) {
     this.endpoint = parts.settings[setting];
     this.tally = new OutletTally(setting, this.endpoint, parts.warn);
-    this.directory = new DataDirectory(parts.settings.data_directory);
     this.bind();
     this.chores = setInterval(() => this.doChores(), CHORES_MS);
   }
 
-  tell(news: News): void {
-    if (news.type !== "image" && news.type !== "event") return;
+  get wantsContent(): boolean {
+    return this.port !== undefined && this.port.count > 0;
+  }
+
+  tell(news: News, content?: Content): void {
     // Who is not there misses it: that is no loss to count.
-    if (this.port === undefined || this.port.count === 0) return;
-    this.waiting.push(news);
-    if (this.waiting.length > WAITING_MAX) {
-      this.waiting.shift();
+    if (!this.wantsContent) return;
+    if (news.type === "event") this.send(eventParts(news.text)?.node ?? "", news.text, BLACK);
+    if (news.type !== "image" || content === undefined) return;
+    if (typeof content === "string") {
       this.tally.dropped++;
+      // One that was deleted meanwhile is none of its faults.
+      if (content !== "ENOENT") this.tally.failed(`Cannot read an image: ${content}`);
+      return;
     }
-    this.tally.waiting = this.waiting.length;
-    this.sending ??= this.send().finally(() => (this.sending = undefined));
+    const { camera, name } = news;
+    // Its last dot is that of the seconds.
+    const time = name
+      .slice(camera.length + 1, name.lastIndexOf("."))
+      .replaceAll(/\.(?=.*\.)/g, ":");
+    this.send(camera, `${camera}|jpg|${time}`, content);
   }
 
   show(): void {
@@ -94,7 +96,6 @@ export class Publisher implements Outlet {
   }
 
   async finish(withinMs: number): Promise<void> {
-    await Promise.race([this.sending, Bun.sleep(withinMs)]);
     clearInterval(this.chores);
     clearTimeout(this.retry);
     // libzmq's thread writes what it holds.
@@ -138,38 +139,7 @@ export class Publisher implements Outlet {
     this.retry = setTimeout(() => this.bind(), REOPEN_MS);
   }
 
-  /** Sends what waits, one after the other, so that all stays in order. */
-  private async send(): Promise<void> {
-    for (let stored = this.waiting.shift(); stored !== undefined; stored = this.waiting.shift()) {
-      this.tally.waiting = this.waiting.length;
-      try {
-        await this.publish(stored);
-      } catch (error) {
-        this.tally.dropped++;
-        // Without the name of the file: of a thousand, one line is enough.
-        const code = (error as NodeJS.ErrnoException).code ?? "";
-        // One that was deleted meanwhile is none of its faults.
-        if (code !== "ENOENT") this.tally.failed(`Cannot read an image: ${code}`);
-      }
-    }
-  }
-
-  private async publish(stored: Stored): Promise<void> {
-    if (stored.type === "event") {
-      const node = eventParts(stored.text)?.node ?? "";
-      this.sendFrames(node, stored.text, BLACK);
-      return;
-    }
-    const { camera, date, name } = stored;
-    // Its last dot is that of the seconds.
-    const time = name
-      .slice(camera.length + 1, name.lastIndexOf("."))
-      .replaceAll(/\.(?=.*\.)/g, ":");
-    const bytes = await Bun.file(`${this.directory.dateFolder(date)}/${name}`).bytes();
-    this.sendFrames(camera, `${camera}|jpg|${time}`, bytes);
-  }
-
-  private sendFrames(topic: string, text: string, image: Uint8Array): void {
+  private send(topic: string, text: string, image: Uint8Array): void {
     const header = Buffer.from(JSON.stringify({ msg: text }));
     const isForAll = this.port?.send(
       this.setting === "publish" ? [header, image] : [Buffer.from(topic), header, image],

@@ -7,7 +7,13 @@
 
 import { messageOf } from "../errors.ts";
 import type { HubState, OutletState } from "../shared/messages.ts";
-import type { FromFollower, TellerMessage, ToTeller } from "../tell/messages.ts";
+import type {
+  Content,
+  FromFollower,
+  FromTeller,
+  TellerMessage,
+  ToTeller,
+} from "../tell/messages.ts";
 import { type News, newsBetween } from "../tell/news.ts";
 import type { Outlet } from "../tell/outlet.ts";
 import { makeOutlets } from "../tell/outlets.ts";
@@ -18,6 +24,9 @@ declare const self: Worker;
 
 /** How often the main thread is told how the outlets do, in milliseconds. */
 const STATES_MS = 1000;
+
+/** How often the follower is told whether anybody wants the contents of images. */
+const WANTS_MS = 20;
 
 /** How long what the outlets say at the end takes to the main thread, in milliseconds. */
 const SAYING_MS = 200;
@@ -32,6 +41,9 @@ let hub: HubState | undefined;
 /** What is to be told before all outlets are made. */
 const early: News[] = [];
 let isMade = false;
+let follower: MessagePort | undefined;
+/** Whether the follower was told that the contents of images are wanted. */
+let wantsContent = false;
 const followed = Promise.withResolvers<void>();
 
 self.onmessage = ({ data: message }: MessageEvent<ToTeller>) => {
@@ -66,21 +78,40 @@ async function start({ settings }: ToTeller & { readonly type: "start" }): Promi
   for (const news of early.splice(0)) tell(news);
   if (hub !== undefined) show(hub);
   setInterval(report, STATES_MS);
+  if (outlets.some((outlet) => outlet.wantsContent !== undefined))
+    setInterval(askForContent, WANTS_MS);
 }
 
 function listen(port: MessagePort): void {
+  follower = port;
+  wantsContent = false;
   port.onmessage = ({ data }: { readonly data: FromFollower }) => {
-    if (data === "end") followed.resolve();
-    else for (const stored of data) tell(stored);
+    if (data === "end") {
+      followed.resolve();
+      return;
+    }
+    const taken: ArrayBuffer[] = [];
+    for (const { stored, content } of data) {
+      tell(stored, content);
+      if (content instanceof Uint8Array) taken.push(content.buffer);
+    }
+    if (taken.length > 0) port.postMessage({ wantsContent, taken } satisfies FromTeller, taken);
   };
 }
 
-function tell(news: News): void {
+function askForContent(): void {
+  const wants = outlets.some((outlet) => outlet.wantsContent === true);
+  if (wants === wantsContent) return;
+  wantsContent = wants;
+  follower?.postMessage({ wantsContent, taken: [] } satisfies FromTeller);
+}
+
+function tell(news: News, content?: Content): void {
   if (!isMade) {
     early.push(news);
     return;
   }
-  for (const outlet of outlets) attempt(outlet, () => outlet.tell(news));
+  for (const outlet of outlets) attempt(outlet, () => outlet.tell(news, content));
 }
 
 function show(state: HubState): void {
