@@ -65,6 +65,11 @@ export function mosquitto(): string | null {
 /** Whether arm64 executables run here without an emulator. */
 const arm64IsNative = process.arch === "arm64";
 
+/** Whether a program runs here without an emulator. */
+export function runsNatively(program: Program): boolean {
+  return program !== "arm64" || arm64IsNative;
+}
+
 const known = new Map<Part, boolean>();
 
 /** Whether a part is available. It is looked up once per process, or anew if `fresh` is true. */

@@ -4,9 +4,10 @@
  * @module
  */
 
-import { describe, expect, test } from "bun:test";
-import { readFileSync } from "node:fs";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { parse } from "yaml";
 import { loadSettings } from "../../src/config/load.ts";
 import { formatUnit, mountUnit } from "../../src/service/unit.ts";
 import { CHECKOUT, lacks } from "../../scripts/lib/available.ts";
@@ -45,33 +46,101 @@ async function run(...words: readonly string[]): Promise<{ status: number; outpu
  */
 const SITE_DISK = ["/home/ops/sentinelcam/imagehub", mountUnit("/home/ops/sentinelcam"), ""];
 
-/** What the templates give with the example's inventory and some more variables. */
-async function render(
-  variables: Record<string, unknown> = {},
-): Promise<{ settings: string; unit: string; file: string } & Disposable> {
-  const temp = tempDir();
-  const disk = { stdout_lines: SITE_DISK };
-  const vars = {
-    imagehub_disk: disk,
-    ...variables,
-    templates: join(ANSIBLE, "roles/imagehub/templates"),
-    folder: temp.path,
-  };
+type Variables = Readonly<Record<string, unknown>>;
+
+/** Variables beside those of the example's inventory, by what they are a case of. */
+const CASES = {
+  site: {},
+  "on the system's disk": disk("/home/ops/sentinelcam/imagehub"),
+  "behind a link": disk("/mnt/my-disk/imagehub", "/mnt/my-disk"),
+  archive: {
+    imagehub_keep: { min_free: "5 %", cameras: [{ match: "Barn*", days: 7 }] },
+    imagehub_archive: { directory: "/mnt/nas/imagehub", format: "tar" },
+    imagehub_settings: { ack: "synced", keep: { days: 30 } },
+    imagehub_archive_disk: { stdout: "/mnt/nas" },
+  },
+  "seen from elsewhere": { imagehub_http_listen: "0.0.0.0:8550" },
+  "seen from here": { imagehub_http_listen: "[::1]:8550" },
+  "given token": {
+    imagehub_http_token: "0123456789abcdef",
+    imagehub_http_token_path: "/etc/hub.token",
+  },
+  elsewhere: {
+    ...disk("/srv/my-disk/cameras", "/srv/my-disk"),
+    sentinelcam_ports: { imagehub_zmq: 5556 },
+    data_directory: "/srv/my-disk/cameras",
+    imagehub_user: "hub",
+    imagehub_group: "cameras",
+    imagehub_config_path: "/etc/imagehub.yaml",
+    imagehub_program_path: "/usr/local/lib/imagehub",
+    imagehub_print_settings: true,
+    imagehub_settings: {
+      ack: "synced",
+      allow: ["10.0.0.0/8", "fd00::/8"],
+      http: { listen: "127.0.0.1:8551" },
+    },
+  },
+} satisfies Readonly<Record<string, Variables>>;
+
+type Case = keyof typeof CASES;
+
+/** What the role finds out about the disk of the data. */
+function disk(real: string, mountPoint?: string): Variables {
+  const unit = mountPoint === undefined ? "" : mountUnit(mountPoint);
+  return { imagehub_disk: { stdout_lines: [real, unit, ""] } };
+}
+
+const temp = tempDir();
+afterAll(() => temp[Symbol.dispose]());
+
+const hostOf = (name: Case): string => `case-${Object.keys(CASES).indexOf(name)}`;
+
+/** Has the templates of all cases written, each as a host: Ansible takes long to begin. */
+async function renderAll(): Promise<void> {
+  const names = Object.keys(CASES) as Case[];
+  const hosts = names.map((name) => {
+    const folder = join(temp.path, hostOf(name));
+    mkdirSync(folder);
+    const variables = {
+      folder,
+      templates: join(ANSIBLE, "roles/imagehub/templates"),
+      imagehub_disk: { stdout_lines: SITE_DISK },
+      ...CASES[name],
+    };
+    return [hostOf(name), variables];
+  });
+  const inventory = join(temp.path, "cases.json");
+  // What everybody has is as weak as the defaults of a role.
+  const defaults = parse(
+    readFileSync(join(ANSIBLE, "roles/imagehub/defaults/main.yaml"), "utf8"),
+  ) as unknown;
+  writeFileSync(
+    inventory,
+    JSON.stringify({
+      all: { vars: defaults },
+      datasinks: { hosts: Object.fromEntries(hosts) as unknown },
+    }),
+  );
   const { status, output } = await run(
     "ansible-playbook",
     "-i",
     "inventory",
+    "-i",
+    inventory,
+    "--limit",
+    "case-*",
     join(import.meta.dir, "render.yaml"),
-    "--extra-vars",
-    JSON.stringify(vars),
   );
   if (status !== 0) throw new Error(output);
-  const file = join(temp.path, "imagehub.yaml");
+}
+
+/** What the templates gave. */
+function rendered(name: Case) {
+  const file = join(temp.path, hostOf(name), "imagehub.yaml");
   return {
-    settings: readFileSync(file, "utf8"),
-    unit: readFileSync(join(temp.path, "imagehub.service"), "utf8"),
-    file,
-    [Symbol.dispose]: () => temp[Symbol.dispose](),
+    text: readFileSync(file, "utf8"),
+    unit: readFileSync(join(temp.path, hostOf(name), "imagehub.service"), "utf8"),
+    settings: loadSettings({ config: file, env: {} }).settings,
   };
 }
 
@@ -112,25 +181,20 @@ describe.skipIf(lacks("ansible"))("the role imagehub", () => {
     BOUND_MS,
   );
 
-  test(
-    "writes the settings file and the unit of the site when nothing else is asked for",
-    async () => {
-      using rendered = await render();
-      expect(rendered.settings).toBe(readFileSync(join(import.meta.dir, "imagehub.yaml"), "utf8"));
-      expect(rendered.unit).toBe(readFileSync(join(CHECKOUT, "deploy/imagehub.service"), "utf8"));
-    },
-    BOUND_MS,
-  );
+  describe("gives its templates variables", () => {
+    beforeAll(renderAll, BOUND_MS);
 
-  test.each([
-    ["on the system's disk", "/home/ops/sentinelcam/imagehub", undefined],
-    ["behind a link", "/mnt/my-disk/imagehub", "/mnt/my-disk"],
-  ])(
-    "ties the unit to the disk of data %s",
-    async (_, real, mountPoint) => {
-      const unit = mountPoint === undefined ? "" : mountUnit(mountPoint);
-      using rendered = await render({ imagehub_disk: { stdout_lines: [real, unit, ""] } });
-      expect(rendered.unit).toBe(
+    test("of the site, when nothing else is asked for", () => {
+      const { text, unit } = rendered("site");
+      expect(text).toBe(readFileSync(join(import.meta.dir, "imagehub.yaml"), "utf8"));
+      expect(unit).toBe(readFileSync(join(CHECKOUT, "deploy/imagehub.service"), "utf8"));
+    });
+
+    test.each([
+      ["on the system's disk", "/home/ops/sentinelcam/imagehub", undefined],
+      ["behind a link", "/mnt/my-disk/imagehub", "/mnt/my-disk"],
+    ] as const)("that tie the unit to the disk of data %s", (name, real, mountPoint) => {
+      expect(rendered(name).unit).toBe(
         formatUnit({
           user: "ops",
           group: "ops",
@@ -143,20 +207,10 @@ describe.skipIf(lacks("ansible"))("the role imagehub", () => {
           archivePlace: undefined,
         }),
       );
-    },
-    BOUND_MS,
-  );
+    });
 
-  test(
-    "writes what is kept and the archive, and lets the hub write there",
-    async () => {
-      using rendered = await render({
-        imagehub_keep: { min_free: "5 %", cameras: [{ match: "Barn*", days: 7 }] },
-        imagehub_archive: { directory: "/mnt/nas/imagehub", format: "tar" },
-        imagehub_settings: { ack: "synced", keep: { days: 30 } },
-        imagehub_archive_disk: { stdout: "/mnt/nas" },
-      });
-      const { settings } = loadSettings({ config: rendered.file, env: {} });
+    test("of what is kept, and of an archive, where the hub may write", () => {
+      const { settings, unit } = rendered("archive");
       expect(settings).toMatchObject({
         ack: "synced",
         keep: { days: 30, min_free: "5 %", cameras: [{ match: "Barn*", days: 7 }] },
@@ -164,53 +218,21 @@ describe.skipIf(lacks("ansible"))("the role imagehub", () => {
       });
       const shipped = readFileSync(join(CHECKOUT, "deploy/imagehub.service"), "utf8");
       const [line = ""] = /^ReadWritePaths=.*$/mu.exec(shipped) ?? [];
-      expect(rendered.unit).toBe(shipped.replace(line, `${line} -/mnt/nas`));
-    },
-    BOUND_MS,
-  );
+      expect(unit).toBe(shipped.replace(line, `${line} -/mnt/nas`));
+    });
 
-  test(
-    "has a token if other machines can reach the page, or one is given",
-    async () => {
-      for (const [variables, file] of [
-        [{ imagehub_http_listen: "0.0.0.0:8550" }, "/home/ops/imagehub.token"],
-        [{ imagehub_http_listen: "[::1]:8550" }, ""],
-        [
-          { imagehub_http_token: "0123456789abcdef", imagehub_http_token_path: "/etc/hub.token" },
-          "/etc/hub.token",
-        ],
-      ] as const) {
-        using rendered = await render(variables);
-        expect(rendered.settings).not.toContain("0123456789abcdef");
-        const { http } = loadSettings({ config: rendered.file, env: {} }).settings;
-        const { imagehub_http_listen: listen = "127.0.0.1:8550" } = variables as {
-          readonly imagehub_http_listen?: string;
-        };
-        expect(http).toMatchObject({ listen, token_file: file });
-      }
-    },
-    BOUND_MS,
-  );
+    test.each([
+      ["seen from elsewhere", "0.0.0.0:8550", "/home/ops/imagehub.token"],
+      ["seen from here", "[::1]:8550", ""],
+      ["given token", "127.0.0.1:8550", "/etc/hub.token"],
+    ] as const)("of a token if other machines can reach the page: %s", (name, listen, file) => {
+      const { text, settings } = rendered(name);
+      expect(text).not.toContain("0123456789abcdef");
+      expect(settings.http).toMatchObject({ listen, token_file: file });
+    });
 
-  test(
-    "writes settings and a unit for other places when its variables say so",
-    async () => {
-      using rendered = await render({
-        sentinelcam_ports: { imagehub_zmq: 5556 },
-        data_directory: "/srv/my-disk/cameras",
-        imagehub_disk: { stdout_lines: ["/srv/my-disk/cameras", mountUnit("/srv/my-disk"), ""] },
-        imagehub_user: "hub",
-        imagehub_group: "cameras",
-        imagehub_config_path: "/etc/imagehub.yaml",
-        imagehub_program_path: "/usr/local/lib/imagehub",
-        imagehub_print_settings: true,
-        imagehub_settings: {
-          ack: "synced",
-          allow: ["10.0.0.0/8", "fd00::/8"],
-          http: { listen: "127.0.0.1:8551" },
-        },
-      });
-      const { settings } = loadSettings({ config: rendered.file, env: {} });
+    test("of settings and a unit for other places", () => {
+      const { settings, unit } = rendered("elsewhere");
       expect(settings).toMatchObject({
         port: 5556,
         data_directory: "/srv/my-disk/cameras",
@@ -222,7 +244,7 @@ describe.skipIf(lacks("ansible"))("the role imagehub", () => {
         http: { listen: "127.0.0.1:8551" },
       });
       expect(settings.allow).toHaveLength(2);
-      expect(rendered.unit).toBe(
+      expect(unit).toBe(
         formatUnit({
           user: "hub",
           group: "cameras",
@@ -235,9 +257,8 @@ describe.skipIf(lacks("ansible"))("the role imagehub", () => {
           archivePlace: undefined,
         }),
       );
-    },
-    BOUND_MS,
-  );
+    });
+  });
 });
 
 test("the role's README names every variable of its defaults", () => {

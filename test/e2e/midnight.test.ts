@@ -7,7 +7,7 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { lacks, PARTS, PROGRAMS } from "../../scripts/lib/available.ts";
+import { lacks, PARTS, PROGRAMS, runsNatively } from "../../scripts/lib/available.ts";
 import { startHub } from "../support/hub/hub.ts";
 import { Sender } from "../support/peers/sender.ts";
 import { tempDir } from "../support/machine/temp.ts";
@@ -17,13 +17,10 @@ setDefaultTimeout(120_000);
 
 const BARN = join(import.meta.dir, "../fixtures/Barn-2021-04-19T23.43.20.867255.jpg");
 
-/**
- * Seconds until midnight when the hub is started. An emulated hub takes many of them to start, on a
- * machine that does other things too.
- */
-const BEFORE_MIDNIGHT_S = { source: 10, x64: 10, arm64: 25 } as const;
+/** Seconds until midnight when the hub is started. */
+const BEFORE_MIDNIGHT_S = 10;
 
-describe.each([...PROGRAMS])("hub (%s) over midnight", (program) => {
+describe.each(PROGRAMS.filter(runsNatively))("hub (%s) over midnight", (program) => {
   describe.skipIf(lacks("python", ...PARTS[program]))("with senders all the while", () => {
     test("turns the log over and changes folders at the first message of the day", async () => {
       using home = tempDir();
@@ -33,7 +30,7 @@ describe.each([...PROGRAMS])("hub (%s) over midnight", (program) => {
       const old = "2021-09-23 00:16:44,839 ~ BackDeck|Temp|63 F\n";
       writeFileSync(join(logs, "imagehub.log"), old);
 
-      const { zone, behindS } = zoneBeforeMidnight(BEFORE_MIDNIGHT_S[program]);
+      const { zone, behindS } = zoneBeforeMidnight(BEFORE_MIDNIGHT_S);
       const today = (): string => new Date(Date.now() - behindS * 1000).toISOString().slice(0, 10);
       const firstDay = today();
       await using hub = await startHub({ program, dir: home.path, timezone: zone });

@@ -9,7 +9,7 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { EXIT } from "../../src/errors.ts";
 import { freePort } from "../../scripts/lib/free-port.ts";
-import { lacks, PARTS, PROGRAMS } from "../../scripts/lib/available.ts";
+import { lacks, PARTS, PROGRAMS, runsNatively } from "../../scripts/lib/available.ts";
 import { type CliResult, runCli } from "../support/hub/cli.ts";
 import { answered, get, httpOf, statusOf, WITH_HTTP } from "../support/hub/http.ts";
 import { type Hub, startHub } from "../support/hub/hub.ts";
@@ -31,7 +31,7 @@ function noted(hub: Hub): string {
 const told = (hub: Hub): string[] =>
   texts(hub).filter((text) => / has been silent for | is back after /.test(text));
 
-describe.each(PROGRAMS.filter((program) => program !== "arm64"))("a hub (%s)", (program) => {
+describe.each(PROGRAMS.filter(runsNatively))("a hub (%s)", (program) => {
   const without = lacks("python", ...PARTS[program]);
 
   test.skipIf(without)("tells once that a node is silent, and that it is back", async () => {

@@ -8,7 +8,7 @@ import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { freePort } from "../../scripts/lib/free-port.ts";
-import { lacks, PARTS, PROGRAMS } from "../../scripts/lib/available.ts";
+import { lacks, PARTS, PROGRAMS, runsNatively } from "../../scripts/lib/available.ts";
 import { EXIT } from "../../src/errors.ts";
 import { type Hub, startHub } from "../support/hub/hub.ts";
 import { answered, get, httpOf, WITH_HTTP } from "../support/hub/http.ts";
@@ -37,98 +37,95 @@ const received = async (receiver: Receiver, count: number): Promise<void> => {
 const ofType = (receiver: Receiver, type: string): Record<string, unknown>[] =>
   receiver.facts.filter((facts) => facts["type"] === type);
 
-describe.each(PROGRAMS.filter((program) => program !== "arm64"))(
-  "webhooks of a hub (%s)",
-  (program) => {
-    test.skipIf(lacks("python", ...PARTS[program]))(
-      "one that works gets all in order, however bad the others are, and cameras notice nothing",
-      async () => {
-        await using good = await Receiver.start();
-        await using hangs = await Receiver.start(hang);
-        await using resets = await Receiver.start(reset);
-        await using fails = await Receiver.start(status(500));
-        await using moved = await Receiver.start(status(301, { Location: good.url() }));
-        const on = ["event", "image", "start"];
-        const others = [hangs, resets, fails, moved].map((receiver) => receiver.url());
-        const dead = `http://127.0.0.1:${freePort()}/services/T0SECRET`;
-        const nowhere = "http://nowhere.invalid/services/T0SECRET";
-        const urls = [...others, dead, nowhere];
-        await using hub = await hubWith(
-          [...urls.map((url) => ({ url, on })), { url: good.url(), on }],
-          { program },
-        );
-        const replies: (string | null)[] = [];
-        {
-          await using sender = new Sender(hub.port);
-          for (let count = 1; count <= 30; count++) {
-            replies.push((await sender.event(`Gate|n|${count}`)).reply);
-            replies.push((await sender.jpg(`Barn ${count % 3}|jpg|x`, { file: BARN })).reply);
-          }
+describe.each(PROGRAMS.filter(runsNatively))("webhooks of a hub (%s)", (program) => {
+  test.skipIf(lacks("python", ...PARTS[program]))(
+    "one that works gets all in order, however bad the others are, and cameras notice nothing",
+    async () => {
+      await using good = await Receiver.start();
+      await using hangs = await Receiver.start(hang);
+      await using resets = await Receiver.start(reset);
+      await using fails = await Receiver.start(status(500));
+      await using moved = await Receiver.start(status(301, { Location: good.url() }));
+      const on = ["event", "image", "start"];
+      const others = [hangs, resets, fails, moved].map((receiver) => receiver.url());
+      const dead = `http://127.0.0.1:${freePort()}/services/T0SECRET`;
+      const nowhere = "http://nowhere.invalid/services/T0SECRET";
+      const urls = [...others, dead, nowhere];
+      await using hub = await hubWith(
+        [...urls.map((url) => ({ url, on })), { url: good.url(), on }],
+        { program },
+      );
+      const replies: (string | null)[] = [];
+      {
+        await using sender = new Sender(hub.port);
+        for (let count = 1; count <= 30; count++) {
+          replies.push((await sender.event(`Gate|n|${count}`)).reply);
+          replies.push((await sender.jpg(`Barn ${count % 3}|jpg|x`, { file: BARN })).reply);
         }
-        expect(new Set(replies)).toEqual(new Set(["OK"]));
-        await received(good, 61);
-        expect(await hub.stop()).toBe(EXIT.ok);
-        expect(ofType(good, "start")).toHaveLength(1);
-        const texts = ofType(good, "event").map(({ text }) => text);
-        expect(texts).toEqual([
-          expect.stringContaining("Starting imagehub"),
-          ...Array.from({ length: 30 }, (_, index) => `Gate|n|${index + 1}`),
-          "Exiting imagehub",
-        ]);
-        const images = ofType(good, "image").map(({ image }) =>
-          String(image).slice("Barn-0-".length),
-        );
-        expect(images).toEqual(images.toSorted());
-        expect(new Set(ofType(good, "image").map(({ image }) => image))).toEqual(
-          new Set(hub.images().map(({ name }) => name)),
-        );
-        // The one that hangs is asked for the first message again and again.
-        expect(new Set(hangs.facts.map(({ message }) => message)).size).toBe(1);
-        for (const [index, reason] of [
-          /: the connection was closed without an answer; trying again$/u,
-          /: answered 500 Internal Server Error; trying again$/u,
-          /: answered 301 Moved Permanently: it has another address now; set url to that; the message is dropped$/u,
-          /: connection refused; trying again$/u,
-          // The latter without a network.
-          /: (?:there is no such host|the name of the host cannot be looked up \(\w+\)); trying again$/u,
-        ].entries())
-          expect(linesWith(hub, `webhook ${index + 2} (`)[0]).toMatch(reason);
-        // What the redirect answers at once may be all of it.
-        for (const number of [1, 2, 3, 5, 6]) {
-          const lines = linesWith(hub, "the hub stops, and");
-          expect(lines.filter((line) => line.includes(`webhook ${number} (`))).toHaveLength(1);
-        }
-        expect(hub.output()).toContain(`webhooks.0.url=http://127.0.0.1:${hangs.port}/…`);
-        expect(hub.output()).not.toMatch(/SECRET|hidden/u);
-      },
-    );
-
-    test.skipIf(lacks(...PARTS[program]))("a reload reads their files again", async () => {
-      using temp = tempDir();
-      const own = makeCertificate(temp.path, "own", { owner: "IP:127.0.0.1" });
-      const other = makeCertificate(temp.path, "other");
-      const [cert, key] = [own.certificate, own.key].map((path) => readFileSync(path, "utf8")) as [
-        string,
-        string,
-      ];
-      await using receiver = await Receiver.start(status(204), { cert, key });
-      const ca = join(temp.path, "ca.pem");
-      writeFileSync(ca, readFileSync(other.certificate));
-      await using hub = await hubWith([{ url: receiver.url(), on: "start", ca }], { program });
-      const reason = "its certificate is signed by itself; see ca; trying again";
-      await until(hub, () => linesWith(hub, reason).length === 1);
-      writeFileSync(ca, cert);
-      process.kill(hub.pid, "SIGHUP");
-      await received(receiver, 1);
-      expect(receiver.facts[0]).toMatchObject({ type: "start" });
-      const [, settings] = await get(`${httpOf(hub)}/api/status`);
-      expect(settings).toContain(`https://127.0.0.1:${receiver.port}/…`);
-      expect(settings).not.toMatch(/SECRET|hidden/u);
+      }
+      expect(new Set(replies)).toEqual(new Set(["OK"]));
+      await received(good, 61);
       expect(await hub.stop()).toBe(EXIT.ok);
+      expect(ofType(good, "start")).toHaveLength(1);
+      const texts = ofType(good, "event").map(({ text }) => text);
+      expect(texts).toEqual([
+        expect.stringContaining("Starting imagehub"),
+        ...Array.from({ length: 30 }, (_, index) => `Gate|n|${index + 1}`),
+        "Exiting imagehub",
+      ]);
+      const images = ofType(good, "image").map(({ image }) =>
+        String(image).slice("Barn-0-".length),
+      );
+      expect(images).toEqual(images.toSorted());
+      expect(new Set(ofType(good, "image").map(({ image }) => image))).toEqual(
+        new Set(hub.images().map(({ name }) => name)),
+      );
+      // The one that hangs is asked for the first message again and again.
+      expect(new Set(hangs.facts.map(({ message }) => message)).size).toBe(1);
+      for (const [index, reason] of [
+        /: the connection was closed without an answer; trying again$/u,
+        /: answered 500 Internal Server Error; trying again$/u,
+        /: answered 301 Moved Permanently: it has another address now; set url to that; the message is dropped$/u,
+        /: connection refused; trying again$/u,
+        // The latter without a network.
+        /: (?:there is no such host|the name of the host cannot be looked up \(\w+\)); trying again$/u,
+      ].entries())
+        expect(linesWith(hub, `webhook ${index + 2} (`)[0]).toMatch(reason);
+      // What the redirect answers at once may be all of it.
+      for (const number of [1, 2, 3, 5, 6]) {
+        const lines = linesWith(hub, "the hub stops, and");
+        expect(lines.filter((line) => line.includes(`webhook ${number} (`))).toHaveLength(1);
+      }
+      expect(hub.output()).toContain(`webhooks.0.url=http://127.0.0.1:${hangs.port}/…`);
       expect(hub.output()).not.toMatch(/SECRET|hidden/u);
-    });
-  },
-);
+    },
+  );
+
+  test.skipIf(lacks(...PARTS[program]))("a reload reads their files again", async () => {
+    using temp = tempDir();
+    const own = makeCertificate(temp.path, "own", { owner: "IP:127.0.0.1" });
+    const other = makeCertificate(temp.path, "other");
+    const [cert, key] = [own.certificate, own.key].map((path) => readFileSync(path, "utf8")) as [
+      string,
+      string,
+    ];
+    await using receiver = await Receiver.start(status(204), { cert, key });
+    const ca = join(temp.path, "ca.pem");
+    writeFileSync(ca, readFileSync(other.certificate));
+    await using hub = await hubWith([{ url: receiver.url(), on: "start", ca }], { program });
+    const reason = "its certificate is signed by itself; see ca; trying again";
+    await until(hub, () => linesWith(hub, reason).length === 1);
+    writeFileSync(ca, cert);
+    process.kill(hub.pid, "SIGHUP");
+    await received(receiver, 1);
+    expect(receiver.facts[0]).toMatchObject({ type: "start" });
+    const [, settings] = await get(`${httpOf(hub)}/api/status`);
+    expect(settings).toContain(`https://127.0.0.1:${receiver.port}/…`);
+    expect(settings).not.toMatch(/SECRET|hidden/u);
+    expect(await hub.stop()).toBe(EXIT.ok);
+    expect(hub.output()).not.toMatch(/SECRET|hidden/u);
+  });
+});
 
 test.skipIf(lacks("python"))(
   "files are beside the settings, and one that is missing stops nobody",
