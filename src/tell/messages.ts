@@ -26,6 +26,8 @@ export type FromFollower =
 export interface FromTeller {
   /** Whether anybody wants the contents of images. */
   readonly wantsContent: boolean;
+  /** How many images and events were taken. */
+  readonly count: number;
   /** Memory of contents that were taken. It is used again: new memory costs more than reading. */
   readonly taken: readonly ArrayBuffer[];
 }

@@ -127,16 +127,14 @@ export class Publisher implements Outlet {
     try {
       port.update();
       tally.subscribers = port.count;
-      if (!port.isFlooded) return;
-      tally.failed("Subscribers want too many cameras: all are disconnected");
     } catch (error) {
       tally.failed(messageOf(error));
+      // Made anew, for all.
+      port[Symbol.dispose]();
+      this.port = undefined;
+      tally.disconnected();
+      this.retry = setTimeout(() => this.bind(), REOPEN_MS);
     }
-    // Made anew, for all.
-    port[Symbol.dispose]();
-    this.port = undefined;
-    tally.disconnected();
-    this.retry = setTimeout(() => this.bind(), REOPEN_MS);
   }
 
   private send(topic: string, text: string, image: Uint8Array): void {

@@ -6,7 +6,7 @@
  */
 
 import { SUBSCRIBERS_MAX } from "../limits.ts";
-import { cookieOf, HeldConnection } from "../os/sockets.ts";
+import { cookieOf, HeldConnection, TcpInfo } from "../os/sockets.ts";
 import { Gatekeeper, type GatekeeperSettings } from "../receiver/gatekeeper.ts";
 import { MessageArray } from "../zmq/message.ts";
 import { Monitor, MonitorEvent } from "../zmq/monitor.ts";
@@ -18,16 +18,38 @@ import { type Context, type Socket, SocketOption, SocketType } from "../zmq/sock
  */
 const SEND_HWM = 100;
 
-/** Longest message from a subscriber, in bytes: the beginning of names that it wants. */
+/** Longest message from a subscriber, in bytes. The handshake of CURVE takes some 300. */
 const MESSAGE_BYTES_MAX = 512;
 
-/** Most beginnings of names that all subscribers together may want: each takes memory. */
-const WISHES_MAX = 10_000;
+/**
+ * Most beginnings of names that all subscribers together may want, and most bytes of them. libzmq
+ * takes some 50 bytes for each of these.
+ */
+const WISHES_MAX = 2000;
+const WISH_BYTES_MAX = 131_072;
+
+/**
+ * Most messages of one subscriber that libzmq takes in ahead. It works through all of them at once,
+ * and while more comes, it does not stop.
+ */
+const RECEIVE_HWM = 10;
+
+/** Most messages of subscribers that are looked at in a row. */
+const MESSAGES_MAX = 2000;
+
+/** How long libzmq takes to forget what a subscriber wanted that was closed, in milliseconds. */
+const FORGET_MS = 1000;
 
 const BACKLOG = 64;
 
 /** The settings for a port. */
 export type PortSettings = GatekeeperSettings & { readonly handshake_timeout: number };
+
+/** What the first byte of a message from a subscriber says: it wants something more, or less. */
+const SIGNS: ReadonlyMap<number, number> = new Map([
+  [1, 1],
+  [0, -1],
+]);
 
 /** A bound port. */
 export class SubscriberPort implements Disposable {
@@ -35,11 +57,17 @@ export class SubscriberPort implements Disposable {
   private readonly gatekeeper: Gatekeeper;
   private readonly monitor: Monitor;
   private readonly received = new MessageArray(1).at(0);
-  /** Descriptors of all connections. */
-  private readonly connections = new Set<number>();
+  /** The addresses of all connections by their descriptors. */
+  private readonly connections = new Map<number, string>();
   /** The addresses of those whose handshake is over. */
   private readonly subscribers = new Set<string>();
   private wishes = 0;
+  private wishBytes = 0;
+  /** Messages that make no sense. */
+  private nonsense = 0;
+  /** When a subscriber was last closed that wanted too much. */
+  private expelledMs = Number.NEGATIVE_INFINITY;
+  private readonly info = new TcpInfo();
 
   /**
    * Binds it.
@@ -65,6 +93,7 @@ export class SubscriberPort implements Disposable {
     for (const [option, value] of [
       [SocketOption.linger, 0],
       [SocketOption.sendHwm, SEND_HWM],
+      [SocketOption.receiveHwm, RECEIVE_HWM],
       [SocketOption.backlog, BACKLOG],
       [SocketOption.handshakeIvl, settings.handshake_timeout * 1000],
       [SocketOption.tcpKeepalive, 1],
@@ -81,9 +110,11 @@ export class SubscriberPort implements Disposable {
     return this.subscribers.size;
   }
 
-  /** Whether subscribers want so much that the port should be made anew. */
-  get isFlooded(): boolean {
-    return this.wishes > WISHES_MAX;
+  /** Whether subscribers want too much. */
+  private get isFlooded(): boolean {
+    return (
+      this.wishes > WISHES_MAX || this.wishBytes > WISH_BYTES_MAX || this.nonsense > WISHES_MAX
+    );
   }
 
   /** Reads the keys of clients again. @throws {Error} if one cannot be read */
@@ -104,10 +135,28 @@ export class SubscriberPort implements Disposable {
       }
     }
     // libzmq itself knows who wants what, but it keeps these until they are received.
-    while (this.socket.tryReceive(this.received)) {
-      if (this.received.size === 0) continue;
-      this.wishes += this.received.firstByte === 1 ? 1 : -1;
+    for (let count = 0; count < MESSAGES_MAX; count++) {
+      if (!this.socket.tryReceive(this.received)) break;
+      const { size, firstByte } = this.received;
+      const sign = size === 0 ? undefined : SIGNS.get(firstByte);
+      if (sign === undefined) this.nonsense++;
+      else {
+        this.wishes += sign;
+        this.wishBytes += sign * (size - 1);
+      }
     }
+    if (this.isFlooded && performance.now() - this.expelledMs > FORGET_MS) this.expel();
+  }
+
+  /** Closes the connection that has sent most. */
+  private expel(): void {
+    let most = { fd: -1, peer: "", bytes: -1 };
+    for (const [fd, peer] of this.connections)
+      if (this.info.read(fd) && this.info.bytesReceived > most.bytes)
+        most = { fd, peer, bytes: this.info.bytesReceived };
+    this.expelledMs = performance.now();
+    this.nonsense = 0;
+    this.close(most.fd, most.peer, `it wants too many cameras (${most.peer})`);
   }
 
   /** Sends a message to all who want it. @returns false if it misses some who are too slow */
@@ -129,13 +178,17 @@ export class SubscriberPort implements Disposable {
   }
 
   private accept(fd: number, peer: string): void {
-    this.connections.add(fd);
-    if (this.connections.size <= SUBSCRIBERS_MAX) return;
+    this.connections.set(fd, peer);
+    if (this.connections.size > SUBSCRIBERS_MAX)
+      this.close(fd, peer, `there are ${SUBSCRIBERS_MAX} already`);
+  }
+
+  private close(fd: number, peer: string, reason: string): void {
     const cookie = cookieOf(fd, peer);
     if (cookie === undefined) return;
     using held = HeldConnection.at(fd, cookie);
     held?.shutdown();
-    this.onRefused(`there are ${SUBSCRIBERS_MAX} already`);
+    this.onRefused(reason);
   }
 
   [Symbol.dispose](): void {

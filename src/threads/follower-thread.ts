@@ -9,6 +9,7 @@ import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import type { StoredImage } from "../catalog/day-follower.ts";
 import { Follower } from "../catalog/follower.ts";
 import { messageOf } from "../errors.ts";
+import { counted } from "../log/amounts.ts";
 import { Calendar, systemClock } from "../protocol/calendar.ts";
 import { DataDirectory } from "../store/data-directory.ts";
 import type {
@@ -23,7 +24,8 @@ import { giveWay } from "./give-way.ts";
 
 declare const self: Worker;
 
-/** Most bytes of contents that the teller has not taken yet. */
+/** Most images and events that the teller has not taken yet, and most bytes of contents. */
+const UNTAKEN_MAX = 50_000;
 const CONTENT_BYTES_MAX = 32 * 2 ** 20;
 
 /** Most pieces of memory that are kept for further contents, and in what steps they are made. */
@@ -38,8 +40,11 @@ let follower: Follower | undefined;
 let waiting: { readonly stored: Stored; readonly content: Content }[] = [];
 /** Whether the teller wants the contents of images. It must not wait for a disk itself. */
 let wantsContent = false;
-/** Bytes of contents that it has not taken yet. */
+/** What it has not taken yet, and bytes of the contents. */
 let untaken = 0;
+let untakenBytes = 0;
+/** What could not be told. */
+let dropped = 0;
 /** Memory for further ones. */
 let spare: ArrayBuffer[] = [];
 
@@ -63,10 +68,13 @@ function connect(to: MessagePort): void {
   port = to;
   wantsContent = false;
   untaken = 0;
+  untakenBytes = 0;
   to.onmessage = ({ data }: { readonly data: FromTeller }) => {
     ({ wantsContent } = data);
+    untaken -= data.count;
+    if (dropped > 0) sayDropped();
     for (const buffer of data.taken) {
-      untaken -= buffer.byteLength;
+      untakenBytes -= buffer.byteLength;
       if (spare.length < SPARE_MAX) spare.push(buffer);
     }
   };
@@ -85,13 +93,24 @@ function follow(directory: DataDirectory): void {
   follower.start();
 }
 
+function sayDropped(): void {
+  const message = `${counted(dropped, "message")} could not be told: nobody took them`;
+  post({ type: "log", level: "warn", message });
+  dropped = 0;
+}
+
 function add(stored: Stored, content?: Content): void {
+  if (untaken + waiting.length >= UNTAKEN_MAX) {
+    dropped++;
+    return;
+  }
   if (waiting.push({ stored, content }) === 1) queueMicrotask(send);
 }
 
 function send(): void {
   const stored = waiting;
   waiting = [];
+  untaken += stored.length;
   const contents = stored.flatMap(({ content }) =>
     content instanceof Uint8Array ? [content.buffer] : [],
   );
@@ -100,14 +119,14 @@ function send(): void {
 
 /** @returns why not, if it cannot be read */
 function contentOf(directory: DataDirectory, { date, name }: StoredImage): Content {
-  if (untaken > CONTENT_BYTES_MAX) return "too many wait";
+  if (untakenBytes > CONTENT_BYTES_MAX) return "too many wait";
   try {
     const file = openSync(`${directory.dateFolder(date)}/${name}`, "r");
     try {
       const { size } = fstatSync(file);
       const content = new Uint8Array(memoryFor(size), 0, size);
       if (readSync(file, content) < size) return "its file is too short";
-      untaken += content.buffer.byteLength;
+      untakenBytes += content.buffer.byteLength;
       return content;
     } finally {
       closeSync(file);

@@ -7,10 +7,11 @@
 
 import type { Settings } from "../config/schema.ts";
 import { messageOf } from "../errors.ts";
-import { hubStateOf } from "../http/hub-state.ts";
+import { hubStateOf, toldNodesOf } from "../http/hub-state.ts";
 import type { Overview } from "../http/overview.ts";
 import type { Log } from "../log/log.ts";
 import { Integer } from "../shared/memory.ts";
+import type { HubState } from "../shared/messages.ts";
 import type { FollowerMessage, TellerMessage, ToFollower, ToTeller } from "../tell/messages.ts";
 import { hasOutlets } from "../tell/outlets.ts";
 
@@ -37,6 +38,8 @@ export class Teller {
   private teller: Worker | undefined;
   private timer: Timer | undefined;
   private isLooking = false;
+  /** What was told last. */
+  private hub: HubState | undefined;
   private readonly ready = Promise.withResolvers<void>();
   /** Of the teller that runs. */
   private finished = Promise.withResolvers<void>();
@@ -73,6 +76,10 @@ export class Teller {
   async finish(withinMs: number): Promise<void> {
     clearInterval(this.timer);
     if (this.teller === undefined) return;
+    const { nodes, today } = this.parts.overview;
+    // Who has fallen silent since then.
+    if (this.hub !== undefined)
+      this.tellTeller({ type: "hub", hub: { ...this.hub, nodes: toldNodesOf(nodes, today.day) } });
     this.tellFollower({ type: "finish" });
     this.tellTeller({ type: "finish", withinMs });
     await Promise.race([this.finished.promise, Bun.sleep(withinMs)]);
@@ -153,7 +160,9 @@ export class Teller {
     this.isLooking = true;
     try {
       const hub = await hubStateOf(this.parts.overview);
-      if (!this.isStopping) this.tellTeller({ type: "hub", hub });
+      if (this.isStopping) return;
+      this.hub = hub;
+      this.tellTeller({ type: "hub", hub });
     } catch (error) {
       this.parts.log.error(`The state of the hub cannot be told: ${messageOf(error)}`);
     } finally {

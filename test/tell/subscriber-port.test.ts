@@ -92,14 +92,28 @@ test("a port that was in use at first lets in known keys only, as any other", as
   expect(port.count).toBe(1);
 });
 
-test("what subscribers want has a bound", async () => {
+test.each([
+  ["many cameras", 2100, (wish: number) => `camera ${wish}`],
+  ["long names", 1000, (wish: number) => `${wish}`.padEnd(200, "x")],
+])("who wants %s is closed, and others stay", async (_, count, nameOf) => {
   const endpoint = `tcp://127.0.0.1:${freePort()}`;
   using context = new Context();
   using peers = new Context();
-  using port = new SubscriberPort(context, endpoint, defaultSettings(), () => undefined);
+  const refused: string[] = [];
+  using port = new SubscriberPort(context, endpoint, defaultSettings(), (reason) =>
+    refused.push(reason),
+  );
+  using modest = subscriber(peers, endpoint);
+  await publishUntil(port, () => hasReceived(modest));
   using greedy = subscriber(peers, endpoint);
   await publishUntil(port, () => hasReceived(greedy));
-  expect(port.isFlooded).toBe(false);
-  for (let wish = 0; wish < 10_100; wish++) greedy.setText(TextOption.subscribe, `camera ${wish}`);
-  await publishUntil(port, () => port.isFlooded);
+  expect(refused).toEqual([]);
+  for (let wish = 0; wish < count; wish++) greedy.setText(TextOption.subscribe, nameOf(wish));
+  await publishUntil(port, () => refused.length > 0);
+  expect(refused).toEqual([expect.stringMatching(/^it wants too many cameras \(127/)]);
+  // It comes again and wants as much, so it is closed again.
+  greedy[Symbol.dispose]();
+  while (hasReceived(modest));
+  await publishUntil(port, () => hasReceived(modest));
+  await publishUntil(port, () => port.count === 1);
 });
