@@ -2,6 +2,7 @@
 
 import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { copyFileSync, linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { lacks } from "../../scripts/lib/available.ts";
 import { defaultSettings } from "../../src/config/schema.ts";
@@ -171,6 +172,29 @@ describe.skipIf(lacks("mqtt"))("the MQTT outlet", () => {
     await bench.told();
     expect(listener.latest.has(topics.image("Barn"))).toBe(false);
     expect(listener.heard[0]?.payload.equals(readFileSync(BARN))).toBe(true);
+  });
+
+  test("tells events and states while the disk with an image does not respond", async () => {
+    await using broker = await new Broker().start();
+    await using listener = await broker.listen(["farm/#"]);
+    await using bench = new Bench(broker.port);
+    const pipe = join(temp.path, "pipe");
+    Bun.spawnSync(["mkfifo", pipe]);
+    bench.image("Barn", 1, pipe);
+    bench.image("Gate", 1);
+    await until(() => listener.latest.has(topics.camera("Gate")));
+    await broker.stop();
+    await broker.start();
+    for (const each of range(100)) bench.event(`Barn|number|${each}`);
+    await using late = await broker.listen(["farm/#"]);
+    bench.event("Barn|Temp|76 F");
+    await until(() => late.latest.has(topics.reading("Barn", "Temp")));
+    expect(late.json(topics.reading("Barn", "number"))).toMatchObject({ value: 99 });
+    expect(late.latest.has(topics.image("Gate"))).toBe(false);
+    // It responds again. What was read for the first connection is read anew for the second.
+    for (const each of range(2)) await writeFile(pipe, `image ${each}`);
+    await until(() => late.latest.has(topics.image("Gate")));
+    await until(() => late.latest.get(topics.image("Barn")) === "image 1");
   });
 
   test("leaves out images at which the broker closes the connection, and tells the others", async () => {
