@@ -9,7 +9,7 @@ import { readFile } from "node:fs/promises";
 import type { IClientOptions } from "mqtt";
 import { connectionNotes, connectionOptions, type MqttSettings } from "./mqtt-options.ts";
 
-/** How long the files may take by default, in milliseconds. */
+/** How long the files may take, in milliseconds. */
 const READ_MS_MAX = 5000;
 
 /** The files of one broker. */
@@ -19,12 +19,12 @@ export class MqttFiles {
 
   /**
    * @param warn is told once what is worth knowing about the files
-   * @param waitMs how long they may take, in milliseconds
+   * @param late resolves when they have taken too long
    */
   constructor(
     private readonly mqtt: MqttSettings,
     private readonly warn: (note: string) => void,
-    private readonly waitMs = READ_MS_MAX,
+    private readonly late: () => Promise<void> = async () => await Bun.sleep(READ_MS_MAX),
   ) {}
 
   /** Reads them anew. Rejects with what is wrong, or if they take too long the first time. */
@@ -34,7 +34,7 @@ export class MqttFiles {
     this.reading ??= readAll(mqtt).finally(() => (this.reading = undefined));
     const isRead = await Promise.race([
       this.reading.then(() => true),
-      Bun.sleep(this.waitMs).then(() => false),
+      this.late().then(() => false),
     ]);
     if (isRead) {
       // Waits for nothing: the system has just read them.

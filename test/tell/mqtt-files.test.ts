@@ -10,8 +10,13 @@ test("MqttFiles reads anew each time, and uses what was read last while a disk d
   const file = join(temp.path, "password");
   const mqtt = { url: "mqtt://localhost", user: "hub", password_file: file };
   const notes: string[] = [];
+  const late = Promise.withResolvers<void>();
   const make = (): MqttFiles =>
-    new MqttFiles({ ...defaultSettings().mqtt, ...mqtt }, (note) => notes.push(note), 500);
+    new MqttFiles(
+      { ...defaultSettings().mqtt, ...mqtt },
+      (note) => notes.push(note),
+      async () => await late.promise,
+    );
   const files = make();
   expect(await files.options().catch(String)).toStartWith(`Error: Cannot read ${file}: ENOENT`);
   for (const password of ["one", "two"]) {
@@ -24,6 +29,7 @@ test("MqttFiles reads anew each time, and uses what was read last while a disk d
   // Nobody writes into it, so whoever opens it waits.
   Bun.spawnSync(["mkfifo", join(temp.path, "pipe")]);
   renameSync(join(temp.path, "pipe"), file);
+  late.resolve();
   const [last, none] = await Promise.all([files.options(), make().options().catch(String)]);
   expect(last).toMatchObject({ password: "two" });
   expect(none).toBe("Error: Its files cannot be read: their disk does not respond");
