@@ -20,6 +20,7 @@ import {
 } from "./hub-target.ts";
 import { counted, duration, grouped, size } from "../log/amounts.ts";
 import { parseJson } from "../protocol/json.ts";
+import type { OutletState } from "../shared/outlet-state.ts";
 import { table } from "./table.ts";
 
 /**
@@ -63,8 +64,6 @@ export async function statusOfOwn(settings: Settings): Promise<Status | undefine
 export async function statusOf(target: Target): Promise<Status> {
   return read(await ask(target), target);
 }
-
-type Outlet = Status["outlets"][number];
 
 function read(text: string, { url }: Target): Status {
   const { success, data } = statusSchema.safeParse(parseJson(text));
@@ -176,7 +175,16 @@ function archiveFacts({ archive, time }: Status): [string, string][] {
 
 /** One of those who are told what is stored. */
 function outletFact(
-  { name, target, connected_since: since, sent, dropped, waiting, subscribers, ...rest }: Outlet,
+  {
+    name,
+    target,
+    connected_since: since,
+    sent,
+    dropped,
+    waiting,
+    subscribers,
+    ...rest
+  }: OutletState,
   now: string,
 ): [string, string] {
   const { last_error: error } = rest;

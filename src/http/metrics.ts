@@ -13,7 +13,8 @@ import { BOUNDS_S, type Observed, readHistograms } from "../shared/histogram.ts"
 import { Counter, histogramAt, slotsFor } from "../shared/memory.ts";
 import { descriptorsMax } from "../os/open-files.ts";
 import { COMMIT, VERSION } from "../version.ts";
-import type { KeepReport, OutletState } from "../shared/messages.ts";
+import type { KeepReport } from "../shared/messages.ts";
+import type { OutletState } from "../shared/outlet-state.ts";
 import { reasonsAgainst } from "./health.ts";
 import type { PrunedTotal } from "./kept.ts";
 import type { Overview } from "./overview.ts";

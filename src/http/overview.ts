@@ -8,7 +8,8 @@
 import { readdir } from "node:fs/promises";
 import { Calendar, type LocalTime, systemClock } from "../protocol/calendar.ts";
 import type { Settings } from "../config/schema.ts";
-import type { NodeRow, OutletState } from "../shared/messages.ts";
+import type { NodeRow } from "../shared/messages.ts";
+import type { OutletState } from "../shared/outlet-state.ts";
 import { DataDirectory, isImageFile } from "../store/data-directory.ts";
 import { DataGuard } from "../store/data-guard.ts";
 import { imagesOfDay } from "../store/date-folders.ts";

@@ -10,6 +10,7 @@ import { instantOf } from "../protocol/calendar.ts";
 import { nodeIn } from "../protocol/nodes.ts";
 import type { NodeRow } from "../shared/messages.ts";
 import { slotsFor } from "../shared/memory.ts";
+import { outletStateSchema } from "../shared/outlet-state.ts";
 import { sendCommand } from "./first-image.ts";
 import { COMMIT, VERSION } from "../version.ts";
 import { reasonsAgainst } from "./health.ts";
@@ -107,26 +108,7 @@ export const statusSchema = z.object({
     .nullable()
     .default(null),
   /** Who is told what is stored: the settings `mqtt`, `publish` and `webhooks`. */
-  outlets: z
-    .array(
-      z.object({
-        /** Unique, such as `mqtt`. */
-        name: z.string(),
-        /** Where it tells, without secrets. */
-        target: z.string(),
-        /** Since when it can tell; null while it cannot. */
-        connected_since: instant.nullable(),
-        /** Since the hub's start. */
-        sent: z.number(),
-        dropped: z.number(),
-        /** What waits to be told. */
-        waiting: z.number(),
-        /** null if it is not known who listens. */
-        subscribers: z.number().nullable(),
-        last_error: z.object({ time: instant, message: z.string() }).nullable(),
-      }),
-    )
-    .default([]),
+  outlets: z.array(outletStateSchema).default([]),
   /** What a person should know about the rules for what is kept, and the disk. */
   notices: z.array(z.string()).default([]),
   /** A command for the hub's machine that sends it an image; null if not everybody may send. */

@@ -5,6 +5,8 @@
  * @module
  */
 
+import type { OutletState } from "../shared/outlet-state.ts";
+
 /** An image in a list. `time` is a local time of day, such as `23:13:31.620992`. */
 export interface Image {
   readonly name: string;
@@ -136,7 +138,7 @@ export interface Status {
   readonly kept: { readonly images: number; readonly bytes: number; readonly days: number } | null;
   readonly notices: readonly string[];
   /** Who is told what is stored. Older hubs have none. */
-  readonly outlets?: readonly Outlet[];
+  readonly outlets?: readonly OutletState[];
   /** Sends an image from the hub's own machine. Older hubs have none. */
   readonly send_command?: string | null;
   readonly nodes: readonly {
@@ -145,16 +147,4 @@ export interface Status {
     readonly last_seen: string;
     readonly silent: boolean;
   }[];
-}
-
-/** One of those who are told what is stored. */
-export interface Outlet {
-  readonly name: string;
-  readonly target: string;
-  readonly connected_since: string | null;
-  readonly sent: number;
-  readonly dropped: number;
-  readonly waiting: number;
-  readonly subscribers: number | null;
-  readonly last_error: { readonly time: string; readonly message: string } | null;
 }

@@ -4,8 +4,9 @@
  * @module
  */
 
+import type { OutletState } from "../shared/outlet-state.ts";
 import { counted, grouped } from "./amounts.ts";
-import type { Outlet, Status } from "./answers.ts";
+import type { Status } from "./answers.ts";
 import { span } from "./time.ts";
 
 /** A line for each of them; nothing if there is none. */
@@ -28,7 +29,7 @@ export function Outlets({ status: { outlets = [], time } }: { readonly status: S
   );
 }
 
-function inWords({ connected_since: since, ...outlet }: Outlet, time: string): string {
+function inWords({ connected_since: since, ...outlet }: OutletState, time: string): string {
   const { sent, dropped, waiting, subscribers } = outlet;
   return [
     since === null ? "not connected" : `connected for ${ago(since, time)}`,
@@ -39,7 +40,7 @@ function inWords({ connected_since: since, ...outlet }: Outlet, time: string): s
   ].join(" · ");
 }
 
-function LastError({ outlet, time }: { readonly outlet: Outlet; readonly time: string }) {
+function LastError({ outlet, time }: { readonly outlet: OutletState; readonly time: string }) {
   const { last_error: error } = outlet;
   if (error === null) return null;
   return (

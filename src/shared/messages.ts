@@ -378,21 +378,3 @@ export interface HubState {
   /** That the disk will soon be full, as a message; undefined if not. */
   readonly diskWarning: string | undefined;
 }
-
-/** How one outlet does. */
-export interface OutletState {
-  /** Unique, such as `mqtt` or `webhook 1`. */
-  readonly name: string;
-  /** Where it tells, without secrets. */
-  readonly target: string;
-  /** Since when it can tell, such as `2026-11-22T15:04:05.123Z`; null while it cannot. */
-  readonly connected_since: string | null;
-  /** Since the start of the hub. */
-  readonly sent: number;
-  readonly dropped: number;
-  /** What waits to be told. */
-  readonly waiting: number;
-  /** Who listens; null if that is not known. */
-  readonly subscribers: number | null;
-  readonly last_error: { readonly time: string; readonly message: string } | null;
-}

@@ -6,7 +6,7 @@
  */
 
 import { constants, readFileSync, statSync } from "node:fs";
-import { access, chown, mkdir, open, rename, stat } from "node:fs/promises";
+import { open } from "node:fs/promises";
 import { join } from "node:path";
 import * as z from "zod";
 import { messageOf } from "../errors.ts";
@@ -16,7 +16,7 @@ import { parseJson } from "../protocol/json.ts";
 import type { RememberedNode } from "../shared/messages.ts";
 import { DataDirectory } from "./data-directory.ts";
 import { type DataGuard, DataState } from "./data-guard.ts";
-import { writeOwn } from "./own-folder.ts";
+import { writeOwn, writeOwnSoon } from "./own-folder.ts";
 
 const FILE = "nodes.json";
 
@@ -110,42 +110,13 @@ export async function saveNodes(guard: DataGuard, text: string): Promise<boolean
   const path = `/proc/self/fd/${top.fd}`;
   try {
     const isRight = (await guard.lookSoon(path)).state === DataState.right;
-    if (isRight) await saveIn(new DataDirectory(path), text);
+    if (isRight) await writeOwnSoon(new DataDirectory(path), FILE, text);
     return isRight;
   } catch (cause) {
     throw new Error(messageOf(cause).replaceAll(path, guard.directory.path), { cause });
   } finally {
     await top.close();
   }
-}
-
-async function saveIn(directory: DataDirectory, text: string): Promise<void> {
-  // As in own-folder.ts: nothing is made in the empty mount point of a disk.
-  await access(directory.images);
-  await mkdir(directory.own).catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== "EEXIST") throw error;
-  });
-  await giveToOwner(directory.own, directory);
-  const path = nodeFileOf(directory);
-  const unfinished = `${path}.new`;
-  const file = await open(unfinished, "w", 0o644);
-  try {
-    await file.writeFile(text);
-    await giveToOwner(unfinished, directory);
-    // Otherwise a power cut may leave an empty file.
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await rename(unfinished, path);
-}
-
-/** As {@link writeNodes} does it. */
-async function giveToOwner(path: string, directory: DataDirectory): Promise<void> {
-  if (process.geteuid?.() !== 0) return;
-  const { uid, gid } = await stat(directory.path);
-  // A file system may have no owners.
-  await chown(path, uid, gid).catch(() => undefined);
 }
 
 function msOf(time: string | null): number {

@@ -8,6 +8,8 @@
  */
 
 import { fchownSync, realpathSync, statSync } from "node:fs";
+import { access, chown, mkdir, open, rename, stat } from "node:fs/promises";
+import { join } from "node:path";
 import { close, fsync, writeBytes } from "../os/files.ts";
 import { Folder } from "../os/folder.ts";
 import { type DataDirectory, OWN } from "./data-directory.ts";
@@ -73,6 +75,34 @@ export function writeIn(
 }
 
 /**
+ * As {@link writeOwn} does it durably, but on the runtime's own threads: the caller does not wait
+ * for the disk. Rejects with an {@link Error} of node:fs.
+ */
+export async function writeOwnSoon(
+  directory: DataDirectory,
+  name: string,
+  text: string,
+): Promise<void> {
+  const { images, own } = directory;
+  await access(images);
+  await mkdir(own).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== "EEXIST") throw error;
+  });
+  await giveToOwnerSoon(own, directory);
+  const unfinished = join(own, `${name}.new`);
+  const file = await open(unfinished, "w", 0o644);
+  try {
+    await file.writeFile(text);
+    await giveToOwnerSoon(unfinished, directory);
+    // Otherwise a power cut may leave an empty file.
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await rename(unfinished, join(own, name));
+}
+
+/**
  * What root makes belongs to the owner of the data directory, who may run the hub next, and as whom
  * the commands of root act.
  */
@@ -84,4 +114,10 @@ export function giveToOwner(fd: number, { path }: DataDirectory): void {
   } catch {
     // A file system without owners.
   }
+}
+
+async function giveToOwnerSoon(path: string, directory: DataDirectory): Promise<void> {
+  if (process.geteuid?.() !== 0) return;
+  const { uid, gid } = await stat(directory.path);
+  await chown(path, uid, gid).catch(() => undefined);
 }

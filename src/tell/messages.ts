@@ -9,7 +9,8 @@
 import type { StoredImage } from "../catalog/day-follower.ts";
 import type { StoredEvent } from "../catalog/follower.ts";
 import type { Settings } from "../config/schema.ts";
-import type { HubState, LogMessage, OutletState } from "../shared/messages.ts";
+import type { HubState, LogMessage } from "../shared/messages.ts";
+import type { OutletState } from "../shared/outlet-state.ts";
 
 /** What was stored, in its order. It goes through a port between the two threads. */
 export type Stored =

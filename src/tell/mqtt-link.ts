@@ -19,8 +19,8 @@ const GOOD_MS = 10_000;
 
 /** What a link tells. */
 export interface LinkHandlers {
-  /** Made anew for each connection. @throws {Error} if a file is of no use */
-  options(): IClientOptions;
+  /** Made anew for each connection. Rejects if a file is of no use. */
+  options(): Promise<IClientOptions>;
   connected(client: MqttClient): void;
   message(topic: string, payload: Uint8Array, isRetained: boolean): void;
   /** There is no connection, and why. */
@@ -33,29 +33,31 @@ export class Link {
   private timer: Timer | undefined;
   private failures = 0;
   private isClosed = false;
-  private isLookingUp = false;
+  private isPreparing = false;
 
   constructor(private readonly handlers: LinkHandlers) {}
 
   /** Connects. Never rejects. */
   async open(): Promise<void> {
     if (this.isClosed) return;
-    let options: IClientOptions;
+    this.isPreparing = true;
     try {
-      options = this.handlers.options();
+      await this.prepare(await this.handlers.options());
     } catch (error) {
       this.failed(messageOf(error));
-      return;
+    } finally {
+      this.isPreparing = false;
     }
+  }
+
+  /** Looks up the broker. */
+  private async prepare(options: IClientOptions): Promise<void> {
     const { host = "", port = 0 } = options;
-    this.isLookingUp = true;
     try {
       const address = (await addressOf(host)) ?? host;
       if (!this.isClosed) this.connect({ ...options, host: address }, { host, port });
     } catch (error) {
       this.failed(brokerReason(error instanceof Error ? error : undefined, { host, port }));
-    } finally {
-      this.isLookingUp = false;
     }
   }
 
@@ -91,7 +93,7 @@ export class Link {
 
   /** Whether a connection is there, or is being made. */
   get isTrying(): boolean {
-    return this.client !== undefined || this.isLookingUp;
+    return this.client !== undefined || this.isPreparing;
   }
 
   /** Ends the connection in order: the broker does not publish the will. */
@@ -107,6 +109,7 @@ export class Link {
   }
 
   private failed(reason: string, isByBroker = false): void {
+    if (this.isClosed) return;
     this.failures++;
     const longestMs = Math.min(RETRY_MS_MAX, RETRY_MS_MIN * 2 ** (this.failures - 1));
     // Several hubs do not come back at the same time.

@@ -12,7 +12,8 @@ import { messageOf } from "../errors.ts";
 import { readCertificate, readPublic } from "../http/certificate.ts";
 import { exposureNotice, isExposed } from "../os/exposure.ts";
 
-type MqttSettings = Settings["mqtt"];
+/** The settings under `mqtt`. */
+export type MqttSettings = Settings["mqtt"];
 
 /** How long the broker may take to accept a connection, in milliseconds. */
 const CONNECT_MS_MAX = 10_000;
@@ -29,7 +30,7 @@ export function brokerOf({ url }: MqttSettings): { host: string; port: number; i
 }
 
 /**
- * Reads the files, so that renewed ones are used from the next connection on.
+ * Reads the files, waiting for their disk.
  *
  * @throws {Error} with a message about what is wrong
  */

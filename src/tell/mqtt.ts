@@ -16,7 +16,8 @@ import { DataDirectory } from "../store/data-directory.ts";
 import { Backlog, type Waiting } from "./mqtt-backlog.ts";
 import { type Break, Breaks } from "./mqtt-breaks.ts";
 import { Link } from "./mqtt-link.ts";
-import { brokerOf, connectionNotes, connectionOptions } from "./mqtt-options.ts";
+import { MqttFiles } from "./mqtt-files.ts";
+import { brokerOf } from "./mqtt-options.ts";
 import { ImagePace } from "./mqtt-pace.ts";
 import { Retained } from "./mqtt-retained.ts";
 import { MqttState } from "./mqtt-state.ts";
@@ -80,9 +81,10 @@ export class Mqtt implements Outlet {
       this.state.image(image);
       this.work();
     });
+    const files = new MqttFiles(mqtt, (note) => parts.warn(note));
     this.link = new Link({
-      options: () => ({
-        ...connectionOptions(mqtt),
+      options: async () => ({
+        ...(await files.options()),
         // Always the same: if the hub was killed, the broker ends its old connection first.
         clientId: `imagehub-${createHash("sha256").update(this.topics.base).digest("hex").slice(0, 12)}`,
         will: {
@@ -96,7 +98,6 @@ export class Mqtt implements Outlet {
       message: (topic, payload, isRetained) => this.heard(topic, payload, isRetained),
       down: (end) => this.down(end),
     });
-    this.warnOfFiles();
     void this.link.open();
   }
 
@@ -137,15 +138,6 @@ export class Mqtt implements Outlet {
     if (message === this.said) return;
     this.said = message;
     this.parts.warn(message);
-  }
-
-  private warnOfFiles(): void {
-    const { settings, warn } = this.parts;
-    try {
-      for (const note of connectionNotes(settings.mqtt)) warn(note);
-    } catch {
-      // The link says so, as long as it is so.
-    }
   }
 
   /** What is not confirmed yet. */

@@ -5,7 +5,8 @@
  * @module
  */
 
-import type { HubState, OutletState } from "../shared/messages.ts";
+import type { HubState } from "../shared/messages.ts";
+import type { OutletState } from "../shared/outlet-state.ts";
 import type { Content } from "./messages.ts";
 import type { News } from "./news.ts";
 

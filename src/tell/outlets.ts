@@ -13,7 +13,7 @@ import type { Outlet } from "./outlet.ts";
 export interface OutletParts {
   readonly settings: Settings;
   /** Logs a warning. */
-  readonly warn: (message: string) => void;
+  readonly warn: (message: string, fields?: Record<string, unknown>) => void;
 }
 
 /** Whether anybody is told anything. */

@@ -9,8 +9,9 @@
  */
 
 import { messageOf } from "../errors.ts";
-import { describeBindError } from "../receiver/bind-error.ts";
 import { eventParts } from "../protocol/event.ts";
+import { describeBindError } from "../receiver/bind-error.ts";
+import { Complaints } from "../receiver/complaints.ts";
 import { ZmqError } from "../zmq/library.ts";
 import { Context } from "../zmq/socket.ts";
 import type { Content } from "./messages.ts";
@@ -28,8 +29,8 @@ const RETRY_MS = 30_000;
 /** The same after it was closed for all. */
 const REOPEN_MS = 1000;
 
-/** Shortest time between two warnings of the same kind about connections, in milliseconds. */
-const WARN_MS = 60_000;
+/** Shortest time between two lines about refusals for the same reason, in milliseconds. */
+const REFUSED_MS = 60_000;
 
 /** A JPEG of one black pixel: imagezmq's programs expect an image with each event. */
 const BLACK = Buffer.from(
@@ -45,7 +46,7 @@ export class Publisher implements Outlet {
   private port: SubscriberPort | undefined;
   private readonly chores: Timer;
   private retry: Timer | undefined;
-  private readonly warnedMs = new Map<string, number>();
+  private readonly complaints: Complaints;
 
   /** @param setting `publish_topics` puts the camera's name before, as a frame of its own */
   constructor(
@@ -54,6 +55,7 @@ export class Publisher implements Outlet {
   ) {
     this.endpoint = parts.settings[setting];
     this.tally = new OutletTally(setting, this.endpoint, parts.warn);
+    this.complaints = new Complaints((_, message, fields) => parts.warn(message, fields));
     this.bind();
     this.chores = setInterval(() => this.doChores(), CHORES_MS);
   }
@@ -98,6 +100,7 @@ export class Publisher implements Outlet {
   async finish(withinMs: number): Promise<void> {
     clearInterval(this.chores);
     clearTimeout(this.retry);
+    this.complaints.flush(Number.POSITIVE_INFINITY);
     // libzmq's thread writes what it holds.
     this.port?.linger(withinMs);
     this.port?.[Symbol.dispose]();
@@ -107,8 +110,13 @@ export class Publisher implements Outlet {
   private bind(): void {
     const { context, endpoint, setting, parts } = this;
     try {
-      this.port = new SubscriberPort(context, endpoint, parts.settings, (reason) =>
-        this.warnRarely(`Refused a subscriber of ${setting}: ${reason}`),
+      this.port = new SubscriberPort(context, endpoint, parts.settings, (reason, from) =>
+        this.complaints.add(reason, {
+          level: "warn",
+          message: `Refused a subscriber of ${setting}: ${reason}`,
+          fields: { from },
+          windowMs: REFUSED_MS,
+        }),
       );
       this.tally.connected();
       this.tally.subscribers = 0;
@@ -123,6 +131,7 @@ export class Publisher implements Outlet {
 
   private doChores(): void {
     const { port, tally } = this;
+    this.complaints.flush(performance.now());
     if (port === undefined) return;
     try {
       port.update();
@@ -145,14 +154,5 @@ export class Publisher implements Outlet {
     if (isForAll === undefined) return;
     if (!isForAll) this.tally.dropped++;
     this.tally.sent++;
-  }
-
-  private warnRarely(message: string): void {
-    const now = performance.now();
-    const last = this.warnedMs.get(message);
-    if (last !== undefined && now - last < WARN_MS) return;
-    if (this.warnedMs.size > 100) this.warnedMs.clear();
-    this.warnedMs.set(message, now);
-    this.parts.warn(message);
   }
 }

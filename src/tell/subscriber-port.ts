@@ -72,21 +72,21 @@ export class SubscriberPort implements Disposable {
   /**
    * Binds it.
    *
-   * @param onRefused called with the reason why somebody was refused or closed
+   * @param onRefused called with the reason why somebody was refused or closed, and its address
    * @throws {Error} if a key cannot be read, and {ZmqError}
    */
   constructor(
     context: Context,
     endpoint: string,
     settings: PortSettings,
-    private readonly onRefused: (reason: string) => void,
+    private readonly onRefused: (reason: string, from: string) => void,
   ) {
     using made = new DisposableStack();
     this.socket = made.use(context.socket(SocketType.xpub));
     // With each socket anew: it tells the socket whom to ask.
     this.gatekeeper = made.use(
-      new Gatekeeper(context, this.socket, settings, (peer, { reason }) =>
-        onRefused(`${reason} (${peer.address})`),
+      new Gatekeeper(context, this.socket, settings, ({ address }, { reason }) =>
+        onRefused(reason, address),
       ),
     );
     this.socket.maxMessageSize = MESSAGE_BYTES_MAX;
@@ -156,7 +156,7 @@ export class SubscriberPort implements Disposable {
         most = { fd, peer, bytes: this.info.bytesReceived };
     this.expelledMs = performance.now();
     this.nonsense = 0;
-    this.close(most.fd, most.peer, `it wants too many cameras (${most.peer})`);
+    this.close(most.fd, most.peer, "it wants too many cameras");
   }
 
   /** Sends a message to all who want it. @returns false if it misses some who are too slow */
@@ -188,7 +188,7 @@ export class SubscriberPort implements Disposable {
     if (cookie === undefined) return;
     using held = HeldConnection.at(fd, cookie);
     held?.shutdown();
-    this.onRefused(reason);
+    this.onRefused(reason, peer);
   }
 
   [Symbol.dispose](): void {

@@ -6,7 +6,8 @@
  */
 
 import { messageOf } from "../errors.ts";
-import type { HubState, OutletState } from "../shared/messages.ts";
+import type { HubState } from "../shared/messages.ts";
+import type { OutletState } from "../shared/outlet-state.ts";
 import type {
   Content,
   FromFollower,
@@ -16,7 +17,7 @@ import type {
 } from "../tell/messages.ts";
 import { type News, newsBetween } from "../tell/news.ts";
 import type { Outlet } from "../tell/outlet.ts";
-import { makeOutlets } from "../tell/outlets.ts";
+import { makeOutlets, type OutletParts } from "../tell/outlets.ts";
 import { VERSION } from "../version.ts";
 import { giveWay } from "./give-way.ts";
 
@@ -33,7 +34,8 @@ const SAYING_MS = 200;
 
 const post = (message: TellerMessage): void => self.postMessage(message);
 
-const warn = (message: string): void => post({ type: "log", level: "warn", message });
+const warn: OutletParts["warn"] = (message, fields) =>
+  post({ type: "log", level: "warn", message, fields });
 
 let outlets: readonly Outlet[] = [];
 let states = "";

@@ -186,7 +186,10 @@ test.skipIf(lacks("python"))("only those with a known key can subscribe", async 
       server_key: serverKey,
     });
   await using stranger = by("stranger");
-  await until(hub, () => linesWith(hub, "Refused a subscriber of publish").length > 0);
+  await until(hub, () => linesWith(hub, "Refused a subscriber of publish: ").length > 0);
+  expect(linesWith(hub, "Refused a subscriber")[0]).toEndWith(
+    "its key is not in client_keys from=127.0.0.1",
+  );
   await using known = by("known");
   await subscribed(hub, 1);
   // A key that is known from now on.

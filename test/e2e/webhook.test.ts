@@ -5,18 +5,24 @@
  */
 
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, renameSync, statfsSync, truncateSync, writeFileSync } from "node:fs";
+import { hostname } from "node:os";
 import { join } from "node:path";
 import { freePort } from "../../scripts/lib/free-port.ts";
 import { lacks, PARTS, PROGRAMS, runsNatively } from "../../scripts/lib/available.ts";
 import { EXIT } from "../../src/errors.ts";
+import { daysAfter } from "../../src/protocol/calendar.ts";
+import { writeNodes } from "../../src/store/node-file.ts";
+import { VERSION } from "../../src/version.ts";
 import { type Hub, startHub } from "../support/hub/hub.ts";
-import { answered, get, httpOf, WITH_HTTP } from "../support/hub/http.ts";
+import { answered, get, httpOf, statusOf, WITH_HTTP } from "../support/hub/http.ts";
 import { linesWith, until } from "../support/hub/output.ts";
 import { tempDir } from "../support/machine/temp.ts";
 import { makeCertificate } from "../support/peers/certificates.ts";
 import { Sender } from "../support/peers/sender.ts";
 import { hang, Receiver, reset, status } from "../support/peers/webhook-receiver.ts";
+import { addImage, dataDirectory } from "../support/store/days.ts";
+import { texts } from "./cameras.ts";
 import { BARN } from "./stored.ts";
 
 setDefaultTimeout(120_000);
@@ -67,8 +73,7 @@ describe.each(PROGRAMS.filter(runsNatively))("webhooks of a hub (%s)", (program)
       await received(good, 61);
       expect(await hub.stop()).toBe(EXIT.ok);
       expect(ofType(good, "start")).toHaveLength(1);
-      const texts = ofType(good, "event").map(({ text }) => text);
-      expect(texts).toEqual([
+      expect(ofType(good, "event").map(({ text }) => text)).toEqual([
         expect.stringContaining("Starting imagehub"),
         ...Array.from({ length: 30 }, (_, index) => `Gate|n|${index + 1}`),
         "Exiting imagehub",
@@ -161,5 +166,97 @@ test.skipIf(lacks("python"))(
     expect(receiver.requests[0]!.headers).toMatchObject({ authorization: "Bearer letmein" });
     expect(receiver.requests[0]!.headers["x-imagehub-signature"]).toMatch(/^sha256=[0-9a-f]{64}$/u);
     expect(first.output()).not.toContain("letmein");
+  },
+);
+
+/** The executable for this machine. */
+const NATIVE = process.arch === "arm64" ? "arm64" : "x64";
+
+test.skipIf(lacks("python", ...PARTS[NATIVE]))(
+  "start, silence, health and the disk arrive as docs/WEBHOOKS.md says",
+  async () => {
+    using temp = tempDir();
+    await using receiver = await Receiver.start();
+    const directory = dataDirectory(join(temp.path, "imagehub_data"));
+    // A sparse file, so that a day seems to take half of what the disk has left.
+    const yesterday = daysAfter(new Date().toISOString().slice(0, 10), -1);
+    const image = addImage(directory, yesterday, "10:00");
+    const { bavail, bsize } = statfsSync(temp.path);
+    truncateSync(join(directory.dateFolder(yesterday), image), Math.floor((bavail * bsize) / 2));
+    // Known from before, so that the hub has seen it speak when it first looks.
+    const gate = { name: "Gate", address: "", lastHeartbeatMs: 0, silentSinceMs: 0, isTold: false };
+    writeNodes(directory, [{ ...gate, lastSeenMs: Date.now() }]);
+    await using hub = await startHub({
+      program: NATIVE,
+      dir: temp.path,
+      env: WITH_HTTP,
+      timezone: "UTC",
+      settings: {
+        hub: {
+          webhooks: [{ url: receiver.url(), on: ["start", "silent", "health", "disk"] }],
+          cameras: [{ match: "Gate", silent_after: 0.02 }],
+          // More than any disk has: the first round comes at once, and does not obey.
+          keep: { min_free: "1000 TB" },
+        },
+      },
+    });
+    await using sender = new Sender(hub.port);
+    await answered(
+      async () => await statusOf(hub),
+      ({ kept, nodes }) => kept !== null && nodes.some(({ silent }) => silent),
+    );
+    const away = `${directory.path}.away`;
+    renameSync(directory.path, away);
+    await received(receiver, 4);
+    renameSync(away, directory.path);
+    await until(hub, () => linesWith(hub, " is back; the hub continues").length === 1);
+    await answered(
+      async () => await sender.heartbeat("Gate"),
+      () => receiver.requests.length >= 6,
+    );
+    const common = {
+      hub: hostname(),
+      date: expect.stringMatching(/^\d{4}-\d\d-\d\d$/u),
+      time: expect.stringMatching(/^\d\d:\d\d:\d\d$/u),
+    };
+    const message = expect.any(String);
+    const last_seen = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/u);
+    const silence = { ...common, type: "silent", message, camera: "Gate", last_seen };
+    const gone = expect.stringContaining(" is not there any more: ");
+    const health = { ...common, type: "health" };
+    const told = Object.groupBy(receiver.facts, ({ type }) => String(type));
+    expect(told).toEqual({
+      start: [
+        {
+          ...common,
+          type: "start",
+          message: `The hub has started: imagehub ${VERSION}`,
+          version: VERSION,
+        },
+      ],
+      disk: [
+        {
+          ...common,
+          type: "disk",
+          message: expect.stringMatching(/^The disk will be full in .* at this week's rate/u),
+          ok: false,
+          free_bytes: expect.any(Number),
+          full_in_days: expect.any(Number),
+        },
+      ],
+      silent: [
+        { ...silence, ok: false },
+        { ...silence, ok: true },
+      ],
+      health: [
+        { ...health, message: gone, ok: false, reasons: expect.arrayContaining([gone]) },
+        { ...health, message: "The hub is healthy again", ok: true, reasons: [] },
+      ],
+    });
+    // The event log has the same words.
+    const [silent, back] = told["silent"]!.map((facts) => String(facts["message"]));
+    expect(silent).toMatch(/^Gate has been silent for \d+ s$/u);
+    expect(back).toMatch(/^Gate is back after \d+ s$/u);
+    expect(texts(hub)).toEqual(expect.arrayContaining([`${silent}.`, `${back}.`]));
   },
 );

@@ -1,7 +1,18 @@
 /** The MQTT outlet against a real broker. */
 
 import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { copyFileSync, linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  copyFileSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { join } from "node:path";
 import { lacks } from "../../scripts/lib/available.ts";
 import { defaultSettings } from "../../src/config/schema.ts";
@@ -94,6 +105,17 @@ async function keeper(broker: Broker): Promise<Listener> {
   return await broker.listen(["farm/hub/events/#"], "-c", "-i", "keeper");
 }
 
+/** Writes into a pipe, unless nobody reads it. */
+function writeIfRead(pipe: string, text: string): void {
+  try {
+    const fd = openSync(pipe, constants.O_WRONLY | constants.O_NONBLOCK);
+    writeSync(fd, text);
+    closeSync(fd);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENXIO") throw error;
+  }
+}
+
 const range = (length: number): number[] => Array.from({ length }, (_, at) => at);
 
 describe.skipIf(lacks("mqtt"))("the MQTT outlet", () => {
@@ -171,6 +193,31 @@ describe.skipIf(lacks("mqtt"))("the MQTT outlet", () => {
     await bench.told();
     expect(listener.latest.has(topics.image("Barn"))).toBe(false);
     expect(listener.heard[0]?.payload.equals(readFileSync(BARN))).toBe(true);
+  });
+
+  test("tells events and states while the disk with an image does not respond", async () => {
+    await using broker = await new Broker().start();
+    await using listener = await broker.listen(["farm/#"]);
+    await using bench = new Bench(broker.port);
+    const pipe = join(temp.path, "pipe");
+    Bun.spawnSync(["mkfifo", pipe]);
+    bench.image("Barn", 1, pipe);
+    bench.image("Gate", 1);
+    await until(() => listener.latest.has(topics.camera("Gate")));
+    await broker.stop();
+    await broker.start();
+    for (const each of range(100)) bench.event(`Barn|number|${each}`);
+    await using late = await broker.listen(["farm/#"]);
+    bench.event("Barn|Temp|76 F");
+    await until(() => late.latest.has(topics.reading("Barn", "Temp")));
+    expect(late.json(topics.reading("Barn", "number"))).toMatchObject({ value: 99 });
+    expect(late.latest.has(topics.image("Gate"))).toBe(false);
+    // It responds again, to whoever reads it: what the first connection was for is read anew.
+    await until(() => {
+      writeIfRead(pipe, "image");
+      return late.latest.has(topics.image("Gate")) && late.latest.has(topics.image("Barn"));
+    });
+    expect(late.latest.get(topics.image("Barn"))).toStartWith("image");
   });
 
   test("leaves out images at which the broker closes the connection, and tells the others", async () => {

@@ -110,7 +110,7 @@ test.each([
   expect(refused).toEqual([]);
   for (let wish = 0; wish < count; wish++) greedy.setText(TextOption.subscribe, nameOf(wish));
   await publishUntil(port, () => refused.length > 0);
-  expect(refused).toEqual([expect.stringMatching(/^it wants too many cameras \(127/)]);
+  expect(refused).toEqual(["it wants too many cameras"]);
   // It comes again and wants as much, so it is closed again.
   greedy[Symbol.dispose]();
   while (hasReceived(modest));

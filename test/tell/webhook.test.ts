@@ -82,6 +82,7 @@ describe("wantedBy decides", () => {
       ["by the node that is silent", { match: "Gate" }, silent("Gate"), true],
       ["against another node", { match: "Gate" }, silent("Barn"), false],
       ["against the hub's own lines, if cameras are named", { match: "Gate" }, event("Hm"), false],
+      ["the hub's own lines, if all are", { match: "*" }, event("Hm"), true],
       ["what has no camera by its type alone", { match: "Gate" }, start, true],
       ["by a part of the text, whatever its case", { text: "MOTION" }, event("A|motion|on"), true],
       ["against another text", { text: "motion" }, event("A|light|on"), false],
