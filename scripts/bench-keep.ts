@@ -85,7 +85,7 @@ function decide(folder: string): number {
     reference: "2026-01-01",
     young: new Set(),
     spared: new Set(),
-    unarchived: new Set(),
+    uncopied: new Set(),
     missingBytes: 0,
     isUrgentOnly: false,
   });

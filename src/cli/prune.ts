@@ -64,7 +64,7 @@ export async function prune(options: PruneOptions): Promise<ExitStatus> {
       isFutile: false,
       storedBytes: () => 0,
       until: twoHoursAgo(calendar),
-      archive,
+      copies: archive,
       isForced: options.force === true,
       isRehearsal,
       shouldStop: interruption.shouldStop,

@@ -7,13 +7,14 @@
 import { Archive, type ArchivedDay } from "../archive/archive.ts";
 import type { Settings } from "../config/schema.ts";
 import { Folder } from "../os/folder.ts";
+import type { Copies } from "./copies.ts";
 import type { DataDirectory } from "../store/data-directory.ts";
 
-/** The archive. It is asked each time: nothing remembers its answers. */
-export class ArchiveView implements Disposable {
-  /** Why it cannot be asked; undefined if it can. */
+/** The archive. */
+export class ArchiveView implements Copies, Disposable {
+  readonly needs = "archived (archive.required)";
+  readonly afterDays: number;
   readonly problem: string | undefined;
-  /** The days that it has. */
   readonly dates: ReadonlySet<string>;
   private readonly archive: Archive;
   /** The day that was asked for last, held open. */
@@ -23,6 +24,7 @@ export class ArchiveView implements Disposable {
     settings: Settings["archive"],
     private readonly directory: DataDirectory,
   ) {
+    this.afterDays = settings.after_days;
     this.archive = new Archive(settings, directory);
     const { dates, problem } = this.archive.look();
     this.problem = problem;
@@ -53,6 +55,10 @@ export class ArchiveView implements Disposable {
     // `logs` itself may be a link to another disk.
     using logs = Folder.open(`${this.directory.logs}/.`);
     return this.open(date)?.hasLog(logs) ?? false;
+  }
+
+  lacks(date: string): string {
+    return `the archive has this day, but not what is here; see imagehub archive ${date}`;
   }
 
   private open(date: string): ArchivedDay | undefined {

@@ -12,7 +12,7 @@ import { counted, size } from "../log/amounts.ts";
 import { daysAfter } from "../protocol/calendar.ts";
 import type { SeenDays } from "../shared/messages.ts";
 import { referenceDate, youngDays } from "./age.ts";
-import type { ArchiveView } from "./archive-view.ts";
+import type { Copies } from "./copies.ts";
 import type { Holdings } from "./holdings.ts";
 import { type Plan, plan } from "./plan.ts";
 import { Rules } from "./rules.ts";
@@ -30,8 +30,8 @@ const URGENT_PART = 0.05;
 export interface DecisionParts {
   readonly settings: Pick<Settings, "keep">;
   readonly seen: SeenDays;
-  /** Given if only archived images may be deleted. */
-  readonly archive: Pick<ArchiveView, "dates"> | undefined;
+  /** Given if only what has copies may be deleted. */
+  readonly copies: Pick<Copies, "dates"> | undefined;
   /** Whether to delete more than half of all images. */
   readonly isForced: boolean;
   /** Whether deleting has just freed nothing, so that `min_free` waits. */
@@ -86,21 +86,21 @@ export function decide(parts: DecisionParts, held: Holdings, space: Space): Deci
 }
 
 function planWith(
-  { seen, archive }: DecisionParts,
+  { seen, copies }: DecisionParts,
   keep: Settings["keep"],
   held: Holdings,
   space: Space,
   isUrgentOnly: boolean,
 ): Plan {
   const dates = datesWithImages(held);
-  const unarchived = archive === undefined ? [] : dates.filter((date) => !archive.dates.has(date));
+  const uncopied = copies === undefined ? [] : dates.filter((date) => !copies.dates.has(date));
   return plan(new Rules(keep), {
     days: held.days.map(({ free }) => free),
     totalBytes: held.bytes,
     reference: referenceDate(seen, dates),
     young: youngDays(seen, dates, keep.min_days),
     spared: new Set(seen.storedLastDay),
-    unarchived: new Set(unarchived),
+    uncopied: new Set(uncopied),
     missingBytes: missingBytes(keep.min_free, space, meanBytes(held)),
     isUrgentOnly,
   });
@@ -108,31 +108,29 @@ function planWith(
 
 /**
  * How much of what is held may be deleted now, in bytes, and how many of the latest days may not
- * be yet: infinitely many if the archive, which they wait for, does not get on.
- *
- * @param afterDays the setting `archive.after_days`
+ * be yet: infinitely many if the copies, which they wait for, do not get on.
  */
 export function deletable(
   {
     seen,
-    archive,
+    copies,
   }: Pick<DecisionParts, "seen"> & {
-    readonly archive: Pick<ArchiveView, "dates" | "problem"> | undefined;
+    readonly copies: Pick<Copies, "dates" | "problem" | "afterDays"> | undefined;
   },
   keep: Settings["keep"],
   held: Holdings,
-  afterDays: number,
 ): { readonly deletableBytes: number; readonly heldDays: number } {
   const dates = datesWithImages(held);
   const young = youngDays(seen, dates, keep.min_days);
-  const mayGo = (date: string): boolean => !young.has(date) && archive?.dates.has(date) !== false;
+  const mayGo = (date: string): boolean => !young.has(date) && copies?.dates.has(date) !== false;
   const deletableBytes = held.days
     .filter(({ date }) => mayGo(date))
     .reduce((sum, { free }) => sum + free.bytes, 0);
-  if (archive === undefined) return { deletableBytes, heldDays: keep.min_days };
-  // The archive takes the oldest first. This day has been due for a day.
+  if (copies === undefined) return { deletableBytes, heldDays: keep.min_days };
+  const { afterDays, problem } = copies;
+  // The oldest is copied first. This day has been due for a day.
   const due = dates.findLast((date) => date < daysAfter(seen.today, -afterDays));
-  const isBehind = archive.problem !== undefined || (due !== undefined && !archive.dates.has(due));
+  const isBehind = problem !== undefined || (due !== undefined && !copies.dates.has(due));
   return {
     deletableBytes,
     heldDays: isBehind ? Number.POSITIVE_INFINITY : Math.max(keep.min_days, afterDays),
@@ -168,9 +166,10 @@ function percentOf(bytes: number, all: number): number {
 export interface Unmet {
   readonly rule: string;
   readonly minDays: number;
-  /** How many days are not archived, and why the archive cannot be asked. */
+  /** How many days have no copies, what they need, and why nobody can be asked for them. */
   readonly waiting: number;
-  readonly archiveProblem: string | undefined;
+  readonly needs: string | undefined;
+  readonly problem: string | undefined;
   /** Images that have other names, so that deleting them frees nothing. */
   readonly linked: number;
   readonly hasFailed: boolean;
@@ -180,13 +179,13 @@ export interface Unmet {
 
 /** Says it. */
 export function unmetMessage(unmet: Unmet): string {
-  const { rule, minDays, waiting, archiveProblem, linked, hasFailed, others } = unmet;
+  const { rule, minDays, waiting, needs, problem, linked, hasFailed, others } = unmet;
   const young =
     minDays > 0 ? `too young (keep.min_days is ${minDays})` : "too young (less than two hours)";
   const why =
     waiting > 0
-      ? `${counted(waiting, "day")} must be archived first (archive.required)` +
-        (archiveProblem === undefined ? "" : `: ${archiveProblem}`)
+      ? `${counted(waiting, "day")} must be ${needs} first` +
+        (problem === undefined ? "" : `: ${problem}`)
       : linked > 0
         ? `${counted(linked, "image")} have other hard links, and deleting them frees nothing`
         : hasFailed

@@ -42,8 +42,8 @@ export interface Situation {
   readonly young: ReadonlySet<string>;
   /** Days that are not deleted for their age. */
   readonly spared: ReadonlySet<string>;
-  /** Days that may not be deleted yet, because they are not archived. */
-  readonly unarchived: ReadonlySet<string>;
+  /** Days that may not be deleted yet, because they have no copies. */
+  readonly uncopied: ReadonlySet<string>;
   /** How much more has to be free on the disk, in bytes; 0 if there is enough. */
   readonly missingBytes: number;
   /** Whether only `min_free` deletes, because the other rules wait for a person. */
@@ -55,9 +55,9 @@ export interface Plan {
   readonly deletions: readonly Deletion[];
   /** What has to go for the rules of age and size, in bytes: all but `min_free`. */
   readonly bytes: number;
-  /** What they would also delete, were it archived. */
+  /** What they would also delete, had it copies. */
   readonly waitingBytes: number;
-  /** Days that would be deleted, were they archived. */
+  /** Days that would be deleted, had they copies. */
   readonly waiting: readonly string[];
   /** Rules that cannot be kept, because the rest may not be deleted. */
   readonly unmet: readonly Reason[];
@@ -105,7 +105,7 @@ class Planner {
     const { situation } = this;
     if (!situation.isUrgentOnly) this.byAgeAndSize();
     const { bytes } = this;
-    const waitingBytes = Math.min(this.waitingBytes, this.unarchivedBytes());
+    const waitingBytes = Math.min(this.waitingBytes, this.uncopiedBytes());
     const missing = Math.max(0, situation.missingBytes - bytes);
     const steps = this.stepsTo(this.leftBytes - missing);
     if (missing > 0) this.take("min_free", missing, steps);
@@ -217,15 +217,15 @@ class Planner {
   /** Whether a day may go. Notes it if only its copy is missing. */
   private mayGo(date: string): boolean {
     if (this.situation.young.has(date)) return false;
-    if (!this.situation.unarchived.has(date)) return true;
+    if (!this.situation.uncopied.has(date)) return true;
     this.waiting.add(date);
     return false;
   }
 
-  private unarchivedBytes(): number {
-    const { young, unarchived } = this.situation;
+  private uncopiedBytes(): number {
+    const { young, uncopied } = this.situation;
     return this.stock.days
-      .filter(({ date }) => unarchived.has(date) && !young.has(date))
+      .filter(({ date }) => uncopied.has(date) && !young.has(date))
       .reduce((sum, { parts }) => sum + bytesOf(parts), 0);
   }
 

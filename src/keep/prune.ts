@@ -16,6 +16,7 @@ import { counted } from "../log/amounts.ts";
 import type { Entry, Folder } from "../os/folder.ts";
 import { type DataDirectory, Part } from "../store/data-directory.ts";
 import { DataDirectoryGone } from "../store/data-guard.ts";
+import type { Copies, HasCopy } from "./copies.ts";
 import { type Enough, EnoughBytes } from "./enough.ts";
 import type { Candidate, Deletion } from "./plan.ts";
 import type { Reason } from "../catalog/record.ts";
@@ -47,8 +48,8 @@ export interface PruneParts {
   readonly check: (part: Part) => void;
   /** The protected images of a day, by name. */
   readonly protectedNames: (date: string) => ReadonlySet<string>;
-  /** Whether the archive has an image; undefined if that does not matter. */
-  readonly archived: ((date: string) => (name: string, folder: Folder) => boolean) | undefined;
+  /** Given if only what has copies may go. */
+  readonly copies: Pick<Copies, "has" | "lacks"> | undefined;
   /** Images at or after this time are never deleted. */
   readonly until: { readonly date: string; readonly micros: number };
   /** Whether the disk is so short of space that the cameras have to wait. */
@@ -93,8 +94,8 @@ interface Tally {
   bytes: number;
   readonly cameras: Set<string>;
   freed: Room;
-  /** Images that are not in the archive. */
-  unarchived: number;
+  /** Images without a copy. */
+  uncopied: number;
   /** Images that cannot be deleted: all of them, in succession, and why the first one cannot. */
   failed: number;
   failedNow: number;
@@ -104,7 +105,7 @@ interface Tally {
 /** What is asked about an image, and where it is counted. */
 interface Asked {
   readonly enough: Enough;
-  readonly isArchived: ((name: string, folder: Folder) => boolean) | undefined;
+  readonly hasCopy: HasCopy | undefined;
   readonly gone: Tally;
 }
 
@@ -133,7 +134,7 @@ export class Pruner {
         bytes: 0,
         cameras: new Set(),
         freed: NO_ROOM,
-        unarchived: 0,
+        uncopied: 0,
         failed: 0,
         failedNow: 0,
         failure: "",
@@ -145,7 +146,7 @@ export class Pruner {
         until = await this.pruneDay(candidate, enough, gone);
       } catch (cause) {
         if (cause instanceof DataDirectoryGone) error = cause;
-        // Nobody knows what is protected or archived of this day, so it stays.
+        // Nobody knows what is protected or copied of this day, so it stays.
         else this.parts.onFailure(`Cannot delete images of ${date}: ${messageOf(cause)}`);
       }
       this.reportRest(date, gone);
@@ -182,7 +183,7 @@ export class Pruner {
     const kept = parts.protectedNames(date);
     // After both: what was opened and read before is in the right place.
     parts.check(Part.images);
-    const isArchived = parts.archived?.(date);
+    const hasCopy = await parts.copies?.has(date);
     const day = new Day(date, (take) => folder.takeNames(take));
     const meant = cameras && new Set(cameras);
     const isMeant = day.cameras.map((camera) => meant?.has(camera) !== false);
@@ -204,7 +205,7 @@ export class Pruner {
         break;
       }
       if (kept.has(name)) continue;
-      const entry = this.remove(folder, name, { enough, isArchived, gone });
+      const entry = await this.remove(folder, name, { enough, hasCopy, gone });
       if (entry === undefined) {
         await this.turn();
         continue;
@@ -226,17 +227,17 @@ export class Pruner {
   }
 
   /** Removes an image if it may go. @returns what it was; undefined if it stays, or is gone */
-  private remove(
+  private async remove(
     folder: Folder,
     name: string,
-    { enough, isArchived, gone }: Asked,
-  ): Entry | undefined {
+    { enough, hasCopy, gone }: Asked,
+  ): Promise<Entry | undefined> {
     try {
       const entry = folder.entry(name);
       // Gone meanwhile, or something else with an image's name.
       if (entry?.isFile !== true || !enough.isWorth(entry)) return undefined;
-      if (isArchived?.(name, folder) === false) {
-        gone.unarchived++;
+      if (hasCopy !== undefined && !(await hasCopy(name, folder))) {
+        gone.uncopied++;
         return undefined;
       }
       const isGone = this.parts.isRehearsal || folder.unlink(name);
@@ -250,19 +251,16 @@ export class Pruner {
     }
   }
 
-  private reportRest(date: string, { unarchived, failed, failure }: Tally): void {
-    const { onFailure } = this.parts;
+  private reportRest(date: string, { uncopied, failed, failure }: Tally): void {
+    const { onFailure, copies } = this.parts;
     const tell = (count: number, why: string): void => {
       if (count > 0) onFailure(`Cannot delete ${counted(count, "image")} of ${date}: ${why}`);
     };
     tell(failed, failure);
-    tell(
-      unarchived,
-      `the archive has this day, but not what is here; see imagehub archive ${date}`,
-    );
+    tell(uncopied, copies?.lacks(date) ?? "");
   }
 
-  /** Lets others have a turn while nothing is deleted: comparing with the archive takes long. */
+  /** Lets others have a turn while nothing is deleted: comparing with copies takes long. */
   private async turn(): Promise<void> {
     if (performance.now() - this.turnedMs < TURN_MS) return;
     await new Promise((resolve) => setImmediate(resolve));

@@ -15,7 +15,6 @@ import { daysAfter } from "../protocol/calendar.ts";
 import type { SeenDays } from "../shared/messages.ts";
 import { type DataDirectory, Part } from "../store/data-directory.ts";
 import { DataDirectoryGone } from "../store/data-guard.ts";
-import type { ArchiveView } from "./archive-view.ts";
 import { referenceDate } from "./age.ts";
 import {
   datesWithImages,
@@ -29,6 +28,7 @@ import {
   otherFiles,
   unmetMessage,
 } from "./decision.ts";
+import type { Copies } from "./copies.ts";
 import { EnoughBytes, EnoughFree } from "./enough.ts";
 import { type Forecast, forecast } from "./forecast.ts";
 import { countHoldings, type Holdings } from "./holdings.ts";
@@ -50,7 +50,7 @@ import { recordsOf, Telling } from "./telling.ts";
 /** What a round needs. */
 export interface RoundParts {
   readonly directory: DataDirectory;
-  readonly settings: Pick<Settings, "keep" | "archive">;
+  readonly settings: Pick<Settings, "keep">;
   /** Whether the data directory is still the right one. @throws {DataDirectoryGone} if not */
   readonly check: (part: Part) => void;
   readonly seen: SeenDays;
@@ -60,8 +60,8 @@ export interface RoundParts {
   readonly storedBytes: () => number;
   /** Images at or after this time are never deleted. */
   readonly until: { readonly date: string; readonly micros: number };
-  /** Given if only archived images may be deleted. */
-  readonly archive: Pick<ArchiveView, "problem" | "dates" | "has" | "hasLog"> | undefined;
+  /** Given if only what has copies may be deleted. */
+  readonly copies: Copies | undefined;
   /** Whether to delete more than half of all images. */
   readonly isForced: boolean;
   /** Whether to change nothing. */
@@ -117,7 +117,7 @@ class Runner implements Disposable {
   }
 
   async run(): Promise<Round> {
-    const { directory, settings, seen, isRehearsal } = this.parts;
+    const { directory, seen, isRehearsal } = this.parts;
     const { pruned } = this.telling;
     this.telling.tellEarlier();
     const held = this.count(false);
@@ -127,7 +127,7 @@ class Runner implements Disposable {
     for (const deletion of plan.deletions)
       if (deletion.reason !== "min_free") await this.pruneBySize(deletion, plan);
     await this.freeSpace(keep.min_free, plan, held);
-    const logs = this.pruneLogs(held);
+    const logs = await this.pruneLogs(held);
     if (!isRehearsal && new Rules(keep).areAny) this.removeEmptyDays(held);
     this.telling.tellEarlier();
     const holdings = pruned.length > 0 && !isRehearsal ? this.count(false) : held;
@@ -143,7 +143,7 @@ class Runner implements Disposable {
         space,
         today: seen.today,
         areWaiting: decided.areWaiting,
-        ...deletable(this.parts, keep, holdings, settings.archive.after_days),
+        ...deletable(this.parts, keep, holdings),
       }),
       pruned,
       problems: [
@@ -222,7 +222,7 @@ class Runner implements Disposable {
   }
 
   private unmetMessages(plan: Plan, keep: Settings["keep"], others: string): string[] {
-    const archiveProblem = this.parts.archive?.problem;
+    const { needs, problem } = this.parts.copies ?? {};
     const waiting = plan.waiting.length;
     const rules = [...this.unmet].map((reason) => {
       if (reason === "min_free" && this.isFutile) return FUTILE;
@@ -230,28 +230,27 @@ class Runner implements Disposable {
         rule: `keep.${reason}`,
         minDays: keep.min_days,
         waiting,
-        archiveProblem,
+        needs,
+        problem,
         linked: reason === "min_free" ? this.linked : 0,
         hasFailed: this.failures.length > 0,
         others: reason === "min_free" ? others : "",
       });
     });
-    if (waiting === 0 || rules.length > 0 || archiveProblem === undefined) return rules;
-    return [
-      `${counted(waiting, "day")} due to be deleted must be archived first: ${archiveProblem}`,
-    ];
+    if (waiting === 0 || rules.length > 0 || problem === undefined) return rules;
+    return [`${counted(waiting, "day")} due to be deleted must be ${needs} first: ${problem}`];
   }
 
   private async pruneImages(deletion: Deletion, enough: EnoughBytes | EnoughFree): Promise<void> {
     const { parts } = this;
     const dates = deletion.candidates.map(({ date }) => date).toSorted();
     this.telling.begin({ reason: deletion.reason, from: dates[0]!, to: dates.at(-1)! });
-    const { directory, archive } = parts;
+    const { directory, copies } = parts;
     const pruner = new Pruner({
       directory,
       check: parts.check,
       protectedNames: (date) => protectedNames(directory, date),
-      archived: archive && ((date) => archive.has(date)),
+      copies,
       until: parts.until,
       isUrgent: () => deletion.reason === "min_free" && isFull(spaceOf(directory)),
       shouldStop: parts.shouldStop,
@@ -265,13 +264,17 @@ class Runner implements Disposable {
     if (pruned.error !== undefined) throw pruned.error;
   }
 
-  private pruneLogs(held: Holdings): { readonly problems: string[]; readonly needsForce: boolean } {
+  private async pruneLogs(
+    held: Holdings,
+  ): Promise<{ readonly problems: string[]; readonly needsForce: boolean }> {
     const { directory, settings, seen, isForced, isRehearsal, check } = this.parts;
     const { event_days: eventDays } = settings.keep;
     const onFailure = (message: string): void => void this.failures.push(message);
     const all = this.attempt("event logs", () => datedLogsIn(directory)) ?? [];
     const reference = referenceDate(seen, datesWithImages(held));
-    const old = oldLogs(all, eventDays, reference, seen.today).filter((log) => this.mayGo(log));
+    const old: OldLog[] = [];
+    for (const log of oldLogs(all, eventDays, reference, seen.today))
+      if (await this.mayGo(log)) old.push(log);
     if (old.length === 0) return { problems: [], needsForce: false };
     if (all.length >= LOGS_MIN && old.length * 2 > all.length && !isForced) {
       const message = `keep.event_days would delete ${old.length} of ${counted(all.length, "event log")} at once: ${FORCE}`;
@@ -288,11 +291,14 @@ class Runner implements Disposable {
     return { problems: [], needsForce: false };
   }
 
-  /** Whether the archive has a log, or need not have it. */
-  private mayGo({ date, name }: OldLog): boolean {
-    const { archive } = this.parts;
-    if (archive === undefined) return true;
-    return this.attempt(name, () => archive.hasLog(date)) ?? false;
+  /** Whether there is a copy of a log, or need not be one. @throws {DataDirectoryGone} */
+  private async mayGo({ date, name }: OldLog): Promise<boolean> {
+    try {
+      return (await this.parts.copies?.hasLog(date)) ?? true;
+    } catch (error) {
+      this.noteFailure(name, error);
+      return false;
+    }
   }
 
   /** Goes on with the rest if something cannot be deleted. @throws {DataDirectoryGone} */
@@ -300,10 +306,14 @@ class Runner implements Disposable {
     try {
       return action();
     } catch (error) {
-      if (error instanceof DataDirectoryGone) throw error;
-      this.failures.push(`Cannot delete ${what}: ${messageOf(error)}`);
+      this.noteFailure(what, error);
       return undefined;
     }
+  }
+
+  private noteFailure(what: string, error: unknown): void {
+    if (error instanceof DataDirectoryGone) throw error;
+    this.failures.push(`Cannot delete ${what}: ${messageOf(error)}`);
   }
 
   [Symbol.dispose](): void {

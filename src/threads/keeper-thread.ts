@@ -55,7 +55,7 @@ async function keep({ settings, shared, seen, isFutile }: KeeperRound): Promise<
     isFutile,
     storedBytes: () => shared.counters[Counter.imageBytes]!,
     until: twoHoursAgo(calendar),
-    archive,
+    copies: archive,
     isForced: false,
     isRehearsal: false,
     onCounted: tellOfLife,

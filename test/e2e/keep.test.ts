@@ -264,7 +264,7 @@ describe.skipIf(lacksMount())("a hub with an archive", () => {
       async () => await statusOf(hub),
       ({ archive, kept }) => kept !== null && archive?.problem !== null,
     );
-    expect(withoutDisk.notices.join("\n")).toContain("must be archived first");
+    expect(withoutDisk.notices.join("\n")).toContain("must be archived (archive.required) first");
     expect(withoutDisk.notices.join("\n")).toContain(
       "The archive has not been up to date for 3 days: ",
     );

@@ -29,7 +29,7 @@ async function prune(): Promise<number> {
     directory: place.directory,
     check: () => undefined,
     protectedNames: () => new Set(),
-    archived: (date) => archive.has(date),
+    copies: archive,
     until: { date: TODAY, micros: 0 },
     isUrgent: () => false,
     shouldStop: () => false,

@@ -31,7 +31,7 @@ function decideOn(
     storedLastDay: [],
   };
   const settings = { keep: { ...defaultSettings().keep, ...keep } };
-  const parts = { settings, seen, archive: undefined, isForced, isFutile: false };
+  const parts = { settings, seen, copies: undefined, isForced, isFutile: false };
   const times = (of: number): number => of * scale;
   const larger = days.map((day) => {
     const free = Object.assign({}, day.free, {

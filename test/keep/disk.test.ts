@@ -50,13 +50,13 @@ async function round(
   const settings = defaultSettings();
   return await runRound({
     directory,
-    settings: { keep: { ...settings.keep, ...keep }, archive: settings.archive },
+    settings: { keep: { ...settings.keep, ...keep } },
     check: () => undefined,
     seen: { today: TODAY, confirmed: undefined, storedLastHour: [], storedLastDay: [] },
     isFutile: false,
     storedBytes: () => 0,
     until: { date: TODAY, micros: 0 },
-    archive: undefined,
+    copies: undefined,
     isForced: false,
     isRehearsal: false,
     shouldStop: () => false,

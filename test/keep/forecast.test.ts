@@ -41,14 +41,14 @@ function look(keep: Partial<Settings["keep"]>, one: Case = {}): Forecast {
   const settings = { ...defaultSettings().keep, ...keep };
   const seen = { today: TODAY, confirmed: undefined, storedLastHour: [], storedLastDay: [] };
   const dates = new Set(holdings.days.slice(0, archive?.has).map(({ date }) => date));
-  const view = archive && { dates, problem: archive.problem };
+  const copies = archive && { dates, problem: archive.problem, afterDays: 1 };
   const prospects: Prospects = {
     keep: settings,
     holdings,
     space: { freeBytes: freeMB * MB, sizeBytes: 60 * MB, freeFiles: 0, sizeFiles: 0 },
     today: TODAY,
     areWaiting,
-    ...deletable({ seen, archive: view }, settings, holdings, 1),
+    ...deletable({ seen, copies }, settings, holdings),
   };
   return forecast(prospects);
 }

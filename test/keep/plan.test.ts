@@ -29,7 +29,7 @@ function decide(keep: Partial<Keep>, situation: Partial<Situation> = {}): Plan {
     reference: "2021-09-04",
     young: new Set(["2021-09-05"]),
     spared: new Set(),
-    unarchived: new Set(),
+    uncopied: new Set(),
     missingBytes: 0,
     isUrgentOnly: false,
     ...situation,
@@ -111,8 +111,8 @@ describe("plan", () => {
   });
 
   test("waits for the archive, and says for which days", () => {
-    const unarchived = new Set(["2021-09-01", "2021-09-03"]);
-    const found = decide({ max_bytes: 95, days: 2 }, { unarchived });
+    const uncopied = new Set(["2021-09-01", "2021-09-03"]);
+    const found = decide({ max_bytes: 95, days: 2 }, { uncopied });
     expect(found).toMatchObject({
       deletions: [{ reason: "max_bytes", candidates: dates("2021-09-02", "2021-09-04") }],
       waiting: ["2021-09-01", "2021-09-03"],
@@ -258,9 +258,9 @@ describe("plan", () => {
       "2021-09-02": { Barn: 50, Gate: 50 },
       "2021-09-03": { Barn: 50, Gate: 50 },
     });
-    const unarchived = new Set(days.map(({ date }) => date));
+    const uncopied = new Set(days.map(({ date }) => date));
     const keep = { max_bytes: 200, cameras: [{ match: "*", max_bytes: 100 }] };
-    expect(decide(keep, { days, unarchived }).waitingBytes).toBe(100);
+    expect(decide(keep, { days, uncopied }).waitingBytes).toBe(100);
   });
 
   test("is quick for a thousand days of two hundred cameras", () => {

@@ -41,7 +41,7 @@ function pruner(parts: Partial<PruneParts> = {}): Pruner {
     directory,
     check: () => undefined,
     protectedNames: () => new Set(),
-    archived: undefined,
+    copies: undefined,
     until: { date: "2021-09-25", micros: 0 },
     isUrgent: () => true,
     shouldStop: () => false,
@@ -187,16 +187,17 @@ describe("Pruner", () => {
     expect(namesOf(directory, DATE)).toEqual([name]);
   });
 
-  test("leaves images that the archive does not have", async () => {
+  test("leaves images without copies", async () => {
     const names = ["10:00", "11:00", "12:00"].map((time) => addImage(directory, DATE, time));
-    const archived = () => (name: string, folder: Folder) =>
-      name !== names[0] && folder.sizeOf(name) === 1000;
+    const copies = {
+      has: () => (name: string, folder: Folder) =>
+        name !== names[0] && folder.sizeOf(name) === 1000,
+      lacks: (date: string) => `it has no copies of ${date}`,
+    };
     writeFileSync(`${directory.dateFolder(DATE)}/${names[1]}`, "changed");
-    expect(await prune({}, { archived })).toMatchObject({ images: 1 });
+    expect(await prune({}, { copies })).toMatchObject({ images: 1 });
     expect(namesOf(directory, DATE)).toEqual(names.slice(0, 2));
-    expect(failures).toEqual([
-      `Cannot delete 2 images of ${DATE}: the archive has this day, but not what is here; see imagehub archive ${DATE}`,
-    ]);
+    expect(failures).toEqual([`Cannot delete 2 images of ${DATE}: it has no copies of ${DATE}`]);
   });
 
   test("leaves images of the last hour", async () => {
@@ -223,7 +224,7 @@ describe("Pruner", () => {
     expect(failures).toHaveLength(1);
   });
 
-  test("goes on with the next day if nobody knows what is protected or archived", async () => {
+  test("goes on with the next day if nobody knows what is protected or copied", async () => {
     const dates = [DATE, "2021-09-24"];
     for (const date of dates) addImage(directory, date, "10:00");
     const fails = (date: string): never | Set<string> => {
@@ -235,8 +236,14 @@ describe("Pruner", () => {
     expect(datesOf(directory)).toEqual([DATE]);
     expect(failures).toEqual([`Cannot delete images of ${DATE}: damaged`]);
     addImage(directory, "2021-09-24", "10:00");
-    const archived = (date: string) => (name: string) => name !== "" && fails(date).size === 0;
-    expect(await prune({ candidates }, { archived })).toMatchObject({ images: 1 });
+    const copies = {
+      has: async (date: string) => {
+        await Bun.sleep(0);
+        return () => fails(date).size === 0;
+      },
+      lacks: () => "",
+    };
+    expect(await prune({ candidates }, { copies })).toMatchObject({ images: 1 });
     expect(datesOf(directory)).toEqual([DATE]);
   });
 

@@ -10,6 +10,7 @@ import {
   rmSync,
 } from "node:fs";
 import { defaultSettings, type Settings } from "../../src/config/schema.ts";
+import { type Copies, inAll } from "../../src/keep/copies.ts";
 import { type Round, type RoundParts, runRound } from "../../src/keep/round.ts";
 import { daysAfter } from "../../src/protocol/calendar.ts";
 import type { SeenDays } from "../../src/shared/messages.ts";
@@ -20,6 +21,14 @@ import { tempDir, type TempDir } from "../support/machine/temp.ts";
 import { addImage, dataDirectory, datesOf, namesOf } from "../support/store/days.ts";
 
 const TODAY = "2021-09-25";
+/** An archive, as deleting asks for it. */
+const ARCHIVE = {
+  needs: "archived (archive.required)",
+  afterDays: 1,
+  lacks: (date: string) =>
+    `the archive has this day, but not what is here; see imagehub archive ${date}`,
+};
+
 const ALL = ["2021-09-21", "2021-09-22", "2021-09-23", "2021-09-24", TODAY];
 
 let temp: TempDir;
@@ -44,7 +53,7 @@ async function round(
   const settings = defaultSettings();
   return await runRound({
     directory,
-    settings: { keep: { ...settings.keep, ...keep }, archive: settings.archive },
+    settings: { keep: { ...settings.keep, ...keep } },
     check: () => undefined,
     seen: {
       today: TODAY,
@@ -56,7 +65,7 @@ async function round(
     isFutile: false,
     storedBytes: () => 0,
     until: { date: TODAY, micros: 12 * 3600 * 1e6 },
-    archive: undefined,
+    copies: undefined,
     isForced: false,
     isRehearsal: false,
     shouldStop: () => false,
@@ -214,19 +223,48 @@ describe("a round", () => {
 
   test("waits for the archive", async () => {
     fill();
-    const archive: RoundParts["archive"] = {
+    const copies: Copies = {
+      ...ARCHIVE,
       problem: "The archive is not mounted",
       dates: new Set(["2021-09-21"]),
       has: () => (name) => !name.includes("T01"),
       hasLog: () => false,
     };
-    const { pruned, problems } = await round({ days: 1 }, { archive });
+    const { pruned, problems } = await round({ days: 1 }, { copies });
     expect(pruned).toMatchObject([{ reason: "days", count: 3, ranges: [{ from: "2021-09-21" }] }]);
     expect(namesOf(directory, "2021-09-21")).toHaveLength(1);
     expect(problems).toEqual([
-      "1 day due to be deleted must be archived first: The archive is not mounted",
+      "1 day due to be deleted must be archived (archive.required) first: The archive is not mounted",
       "Cannot delete 1 image of 2021-09-21: the archive has this day, but not what is here; see imagehub archive 2021-09-21",
     ]);
+  });
+
+  test("waits for the archive and for another place", async () => {
+    fill();
+    const archive: Copies = {
+      ...ARCHIVE,
+      problem: undefined,
+      dates: new Set(ALL),
+      has: () => (name) => !name.includes("T01"),
+      hasLog: () => true,
+    };
+    const other: Copies = {
+      needs: "replicated (replicate.required)",
+      problem: "It is away",
+      dates: new Set(["2021-09-21"]),
+      afterDays: 0,
+      has: async () => await Promise.resolve(async (name: string) => !name.includes("T20")),
+      hasLog: async () => await Promise.resolve(false),
+      lacks: () => "it is not there",
+    };
+    const { pruned, problems } = await round({ days: 2 }, { copies: inAll([archive, other]) });
+    expect(pruned).toMatchObject([{ count: 2, ranges: [{ from: "2021-09-21" }] }]);
+    expect(namesOf(directory, "2021-09-21")).toHaveLength(2);
+    expect(problems[0]).toBe(
+      "1 day due to be deleted must be archived (archive.required) and replicated (replicate.required) first: It is away",
+    );
+    expect(inAll([undefined, archive])).toBe(archive);
+    expect(inAll([undefined])).toBeUndefined();
   });
 
   test("deletes event logs that are too old", async () => {
@@ -254,13 +292,14 @@ describe("a round", () => {
     for (const date of [...dates, ahead, undated])
       writeFileSync(`${directory.eventLog}.${date}`, "0123456789");
     mkdirSync(`${directory.eventLog}.2018-02-01`);
-    const archive: NonNullable<RoundParts["archive"]> = {
+    const copies: Copies = {
+      ...ARCHIVE,
       problem: "It is away",
       dates: new Set(),
       has: () => () => false,
       hasLog: () => false,
     };
-    expect((await round({}, { archive })).pruned).toEqual([]);
+    expect((await round({}, { copies })).pruned).toEqual([]);
     expect((await round({}, { isRehearsal: true })).pruned).toMatchObject([{ count: 1 }]);
     await round({});
     expect(events).toEqual([`Pruned 1 event log, 10 bytes: event_days (${dates.at(-1)})`]);
@@ -274,7 +313,8 @@ describe("a round", () => {
     fill();
     for (const date of ["2021-09-19", "2021-09-20", "2021-09-24"])
       writeFileSync(`${directory.eventLog}.${date}`, "x");
-    const archive: RoundParts["archive"] = {
+    const copies: Copies = {
+      ...ARCHIVE,
       problem: undefined,
       dates: new Set(ALL),
       has: () => () => true,
@@ -283,7 +323,7 @@ describe("a round", () => {
         return true;
       },
     };
-    const { pruned, problems, hasFailed } = await round({ days: 2, event_days: 2 }, { archive });
+    const { pruned, problems, hasFailed } = await round({ days: 2, event_days: 2 }, { copies });
     expect(pruned).toMatchObject([{ reason: "days" }, { reason: "event_days", count: 1 }]);
     expect(hasFailed).toBe(true);
     expect(problems).toEqual(["Cannot delete imagehub.log.2021-09-19: The manifest is damaged"]);
@@ -311,17 +351,18 @@ describe("a round", () => {
     fill();
     for (const day of [10, 11, 12, 13])
       addImage(directory, `2021-09-${day}`, "10:00", "Barn", 4000);
-    const archive: RoundParts["archive"] = {
+    const copies: Copies = {
+      ...ARCHIVE,
       problem: undefined,
       dates: new Set(["2021-09-10"]),
       has: () => () => true,
       hasLog: () => true,
     };
-    const byAge = await round({ days: 2 }, { archive });
+    const byAge = await round({ days: 2 }, { copies });
     expect([byAge.needsForce, byAge.pruned]).toEqual([true, []]);
-    const bySize = await round({ max_bytes: 16_000 }, { archive });
+    const bySize = await round({ max_bytes: 16_000 }, { copies });
     expect([bySize.needsForce, bySize.pruned]).toEqual([true, []]);
-    const { pruned } = await round({ days: 2 }, { archive, isForced: true });
+    const { pruned } = await round({ days: 2 }, { copies, isForced: true });
     expect(pruned).toMatchObject([{ ranges: [{ from: "2021-09-10", to: "2021-09-10" }] }]);
   });
 
@@ -398,14 +439,15 @@ describe("a round", () => {
       isGone = true;
       return true;
     };
-    const archive: RoundParts["archive"] = {
+    const copies: Copies = {
+      ...ARCHIVE,
       problem: undefined,
       dates: new Set(ALL),
       has: () => has,
       hasLog: () => true,
     };
     const keep = { days: 2, max_bytes: 12_000 };
-    const ends = round(keep, { check, archive, appendEvent: check });
+    const ends = round(keep, { check, copies, appendEvent: check });
     try {
       expect(await ends.catch((error: unknown) => String(error))).toContain("another disk");
       expect(readdirSync(directory.path).toSorted()).toEqual(["images", "logs"]);
