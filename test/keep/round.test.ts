@@ -257,7 +257,7 @@ describe("a round", () => {
       hasLog: async () => await Promise.resolve(false),
       lacks: () => "it is not there",
     };
-    const { pruned, problems } = await round({ days: 2 }, { copies: inAll([archive, other]) });
+    const { pruned, problems } = await round({ days: 1 }, { copies: inAll([archive, other]) });
     expect(pruned).toMatchObject([{ count: 2, ranges: [{ from: "2021-09-21" }] }]);
     expect(namesOf(directory, "2021-09-21")).toHaveLength(2);
     expect(problems[0]).toBe(
