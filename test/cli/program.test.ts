@@ -49,6 +49,8 @@ describe("imagehub prints its help", () => {
     ["webhook-test", ["webhook", "test", "--help"]],
     ["mqtt", ["mqtt", "--help"]],
     ["mqtt-test", ["mqtt", "test", "--help"]],
+    ["replicate", ["replicate", "--help"]],
+    ["replicate-test", ["replicate", "test", "--help"]],
     ["service", ["service", "--help"]],
     ["service", ["help", "service"]],
     ["service-install", ["service", "install", "--help"]],
