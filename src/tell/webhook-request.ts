@@ -9,9 +9,8 @@
 
 import { createHmac } from "node:crypto";
 import { STATUS_CODES } from "node:http";
-import { isIPv6 } from "node:net";
+import { DNS_SILENT, fetchAnswer, fetchCode, fetchReason } from "../net/fetch.ts";
 import { VERSION } from "../version.ts";
-import { addressOf, takeAnother } from "./addresses.ts";
 import type { Facts } from "./facts.ts";
 import type { WebhookFiles } from "./webhook-files.ts";
 
@@ -55,59 +54,29 @@ export async function sendRequest(
 ): Promise<Outcome & { readonly answer: string }> {
   const { files, signal } = request;
   const ending = new AbortController();
-  const ended = Promise.withResolvers<never>();
-  const end = (): void => {
-    ending.abort();
-    ended.reject(new Error("It has taken too long"));
-  };
-  let isLookedUp = false;
+  const end = (): void => ending.abort();
   const timer = setTimeout(end, REQUEST_MS_MAX);
   signal.addEventListener("abort", end);
   try {
-    // A lookup cannot be ended.
-    const address = await Promise.race([addressOf(files.url.hostname), ended.promise]);
-    isLookedUp = true;
-    const response = await post(request, address, ending.signal);
+    const { url, ca } = files;
+    const response = await fetchAnswer(url, {
+      method: "POST",
+      ...content(request),
+      ca,
+      signal: ending.signal,
+    });
     return { ...outcomeOf(response), answer: await readSome(response) };
   } catch (error) {
-    takeAnother(files.url.hostname);
-    const whose = isLookedUp ? "no answer" : "no answer of DNS";
+    const code = fetchCode(error);
+    const whose = code === DNS_SILENT ? "no answer of DNS" : "no answer";
     const message = ending.signal.aborted
       ? `${whose} within ${REQUEST_MS_MAX / 1000} s`
-      : describe(error);
+      : fetchReason(code);
     return { kind: "failed", message, answer: "" };
   } finally {
     clearTimeout(timer);
     signal.removeEventListener("abort", end);
-    ended.promise.catch(() => undefined);
   }
-}
-
-/** @param address to connect to, if `fetch` need not look it up */
-async function post(
-  request: WebhookRequest,
-  address: string | undefined,
-  signal: AbortSignal,
-): Promise<Response> {
-  const { url, ca } = request.files;
-  const { body, headers } = content(request);
-  const to = new URL(url);
-  if (address !== undefined) {
-    to.hostname = isIPv6(address) ? `[${address}]` : address;
-    if (!headers.has("Host")) headers.set("Host", url.host);
-  }
-  return await fetch(to, {
-    method: "POST",
-    body,
-    headers,
-    // It would lead elsewhere what is meant for this receiver, with its secrets.
-    redirect: "manual",
-    signal,
-    tls: {
-      ...(ca !== undefined && { ca }),
-      ...(address !== undefined && { serverName: url.hostname }),
-    },
-  });
 }
 
 /** Body and headers of a request. */
@@ -181,29 +150,4 @@ async function readSome({ body }: Response): Promise<string> {
     clearTimeout(timer);
   }
   return Buffer.concat(parts).toString("utf8", 0, ANSWER_BYTES_MAX);
-}
-
-/** What `fetch` throws, by its code. Its own messages may contain the URL. */
-const REASONS: Readonly<Record<string, string>> = {
-  ECONNREFUSED: "connection refused",
-  ECONNRESET: "the connection was closed without an answer",
-  ENOTFOUND: "there is no such host",
-  EHOSTUNREACH: "the host cannot be reached",
-  ENETUNREACH: "the network cannot be reached",
-  EPROTO: "it does not speak TLS there",
-  DEPTH_ZERO_SELF_SIGNED_CERT: "its certificate is signed by itself; see ca",
-  SELF_SIGNED_CERT_IN_CHAIN: "its certificate is of an authority that is not trusted; see ca",
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE: "its certificate is of an authority that is not trusted; see ca",
-  UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
-    "its certificate is of an authority that is not trusted; see ca",
-  UNABLE_TO_GET_ISSUER_CERT: "its certificate is of an authority that is not trusted; see ca",
-  CERT_HAS_EXPIRED: "its certificate has expired",
-  CERT_NOT_YET_VALID: "its certificate is not valid yet",
-  ERR_TLS_CERT_ALTNAME_INVALID: "its certificate is for another name",
-};
-
-function describe(error: unknown): string {
-  const code = error instanceof Error && "code" in error ? String(error.code) : "";
-  if (/^(?:DNS_|EAI_)/.test(code)) return `the name of the host cannot be looked up (${code})`;
-  return REASONS[code] ?? (/^\w+$/.test(code) ? `cannot connect (${code})` : "cannot connect");
 }

@@ -8,7 +8,7 @@ setDefaultTimeout(60_000);
 /** A DNS server for one name, another one that never answers, and lookups. */
 const SCRIPT = `
   import { writeFileSync } from "node:fs";
-  import { addressOf } from "${CHECKOUT}/src/tell/addresses.ts";
+  import { addressOf } from "${CHECKOUT}/src/net/addresses.ts";
 
   const asked = Promise.withResolvers();
   await Bun.udpSocket({ hostname: "127.0.0.2", port: 53, socket: { data: () => asked.resolve() } });
