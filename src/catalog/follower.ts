@@ -223,7 +223,7 @@ export class Follower implements Disposable {
           this.attempt(() => this.tail.read());
         }
       },
-      this.toldMs + GATHER_MS - performance.now(),
+      Math.max(0, this.toldMs + GATHER_MS - performance.now()),
     );
   }
 

@@ -127,6 +127,27 @@ export const statusSchema = z.object({
       }),
     )
     .default([]),
+  /** The copy in a bucket, setting `replicate`; null if there is none. */
+  replication: z
+    .object({
+      /** Where to, without secrets. */
+      target: z.string(),
+      /** Since when the store takes what is sent; null while it does not. */
+      connected_since: instant.nullable(),
+      /** Images that were found to be in the bucket since the hub's start. */
+      images: z.number(),
+      bytes: z.number(),
+      /** Images that are not in the bucket yet. */
+      waiting_images: z.number(),
+      waiting_bytes: z.number(),
+      /** When the oldest of them was stored; null if none waits. */
+      oldest_waiting: instant.nullable(),
+      /** Files that the bucket has with another content. They are left as they are. */
+      differences: z.number(),
+      last_error: z.object({ time: instant, message: z.string() }).nullable(),
+    })
+    .nullable()
+    .default(null),
   /** What a person should know about the rules for what is kept, and the disk. */
   notices: z.array(z.string()).default([]),
   /** A command for the hub's machine that sends it an image; null if not everybody may send. */
@@ -175,6 +196,7 @@ export async function statusOf(overview: Overview): Promise<Status> {
     kept: keptOf(overview.kept),
     archive: archiveOf(overview),
     outlets: [...overview.outlets],
+    replication: overview.replication.state ?? null,
     notices: overview.notices,
     send_command: sendCommand(settings) ?? null,
     nodes: nodesOf(overview.nodes, today.day),

@@ -137,6 +137,8 @@ export interface Status {
   readonly notices: readonly string[];
   /** Who is told what is stored. Older hubs have none. */
   readonly outlets?: readonly Outlet[];
+  /** The copy in a bucket; null if there is none. Older hubs have no such field. */
+  readonly replication?: Replication | null;
   /** Sends an image from the hub's own machine. Older hubs have none. */
   readonly send_command?: string | null;
   readonly nodes: readonly {
@@ -145,6 +147,18 @@ export interface Status {
     readonly last_seen: string;
     readonly silent: boolean;
   }[];
+}
+
+/** How the copy in a bucket does. */
+export interface Replication {
+  readonly target: string;
+  readonly connected_since: string | null;
+  readonly images: number;
+  readonly waiting_images: number;
+  readonly waiting_bytes: number;
+  readonly oldest_waiting: string | null;
+  readonly differences: number;
+  readonly last_error: { readonly time: string; readonly message: string } | null;
 }
 
 /** One of those who are told what is stored. */

@@ -1,11 +1,11 @@
 /**
- * Who is told what is stored, and how they do.
+ * Who is told what is stored, and how they do; and how the copy in a bucket does.
  *
  * @module
  */
 
-import { counted, grouped } from "./amounts.ts";
-import type { Outlet, Status } from "./answers.ts";
+import { counted, grouped, size } from "./amounts.ts";
+import type { Outlet, Replication, Status } from "./answers.ts";
 import { span } from "./time.ts";
 
 /** A line for each of them; nothing if there is none. */
@@ -20,7 +20,7 @@ export function Outlets({ status: { outlets = [], time } }: { readonly status: S
             <strong>{outlet.name}</strong> <span class="muted">{outlet.target}</span>
             <br />
             {inWords(outlet, time)}
-            <LastError outlet={outlet} time={time} />
+            <LastError error={outlet.last_error} time={time} />
           </li>
         ))}
       </ul>
@@ -39,8 +39,42 @@ function inWords({ connected_since: since, ...outlet }: Outlet, time: string): s
   ].join(" · ");
 }
 
-function LastError({ outlet, time }: { readonly outlet: Outlet; readonly time: string }) {
-  const { last_error: error } = outlet;
+/** How the copy in a bucket does; nothing if there is none. */
+export function Replicated({ status: { replication, time } }: { readonly status: Status }) {
+  if (replication === undefined || replication === null) return null;
+  return (
+    <section class="outlets">
+      <h2>Replicated</h2>
+      <ul>
+        <li class={replication.connected_since === null ? "away" : ""}>
+          <strong>to</strong> <span class="muted">{replication.target}</span>
+          <br />
+          {copyInWords(replication, time)}
+          <LastError error={replication.last_error} time={time} />
+        </li>
+      </ul>
+    </section>
+  );
+}
+
+function copyInWords(copy: Replication, time: string): string {
+  const { connected_since: since, oldest_waiting: oldest } = copy;
+  return [
+    since === null ? "not connected" : `connected for ${ago(since, time)}`,
+    `${counted(copy.images, "image")} copied`,
+    `${grouped(copy.waiting_images)} waiting (${size(copy.waiting_bytes)})`,
+    ...(oldest === null ? [] : [`the oldest for ${ago(oldest, time)}`]),
+    ...(copy.differences > 0 ? [`${grouped(copy.differences)} differ`] : []),
+  ].join(" · ");
+}
+
+function LastError({
+  error,
+  time,
+}: {
+  readonly error: Outlet["last_error"];
+  readonly time: string;
+}) {
   if (error === null) return null;
   return (
     <p class="muted">

@@ -396,3 +396,35 @@ export interface OutletState {
   readonly subscribers: number | null;
   readonly last_error: { readonly time: string; readonly message: string } | null;
 }
+
+/** How replication does. */
+export interface ReplicationState {
+  /** Where to, such as `s3.example.com/farm/barn`. */
+  readonly target: string;
+  /** Since when the store takes what is sent, such as `2026-11-22T15:04:05.123Z`; null if not. */
+  readonly connected_since: string | null;
+  /** Images that were found to be in the bucket since the start of the hub, and their bytes. */
+  readonly images: number;
+  readonly bytes: number;
+  /** Images that are not in the bucket yet, and their bytes. */
+  readonly waiting_images: number;
+  readonly waiting_bytes: number;
+  /** When the oldest of them was stored; null if none waits. */
+  readonly oldest_waiting: string | null;
+  /** Files that the bucket has with another content. */
+  readonly differences: number;
+  readonly last_error: { readonly time: string; readonly message: string } | null;
+}
+
+/** To the replicator. */
+export type ToReplicator =
+  | ({ readonly type: "start" } & ThreadStart)
+  /** What is on its way has a moment. */
+  | { readonly type: "stop" };
+
+/** From the replicator. */
+export type ReplicatorMessage =
+  | { readonly type: "state"; readonly state: ReplicationState }
+  /** It has ended. */
+  | { readonly type: "stopped" }
+  | LogMessage;
