@@ -23,6 +23,8 @@ interface KnownDay {
 /** The days of one data directory. */
 export class Backlog {
   private readonly days = new Map<string, KnownDay>();
+  /** Those with images that wait, in their order; undefined until it is asked for. */
+  private waiting: string[] | undefined;
 
   /**
    * @param order of the days
@@ -43,21 +45,21 @@ export class Backlog {
   async refresh(isOpen: (date: string) => boolean): Promise<void> {
     const dates = datesOf(this.directory);
     const present = new Set(dates);
-    for (const date of this.days.keys()) if (!present.has(date)) this.days.delete(date);
+    for (const date of this.days.keys()) if (!present.has(date)) this.forget(date);
     for (const date of journals(this.directory))
       if (!present.has(date) && !isOpen(date)) removeJournal(this.directory, date);
     for (const date of this.order === "newest" ? dates.toReversed() : dates) {
       const stamp = stampOfDay(this.directory, date);
       if (isOpen(date) || this.days.get(date)?.stamp === stamp) continue;
       const { queue, isFinished } = lookAt(this.directory, date, this.isRefused);
-      this.days.set(date, { stamp, lag: queue.lag, isFinished });
+      this.set(date, { stamp, lag: queue.lag, isFinished });
       await new Promise((resolve) => setImmediate(resolve));
     }
   }
 
   /** Takes a day out, to work on it. @throws as {@link refresh} */
   open(date: string): Look {
-    this.days.delete(date);
+    this.forget(date);
     return lookAt(this.directory, date, this.isRefused);
   }
 
@@ -67,7 +69,17 @@ export class Backlog {
    * @param finished its stamp if it has its manifest, from before it was looked at
    */
   close(date: string, lag: Lag, finished = ""): void {
-    this.days.set(date, { stamp: finished, lag, isFinished: finished !== "" });
+    this.set(date, { stamp: finished, lag, isFinished: finished !== "" });
+  }
+
+  private set(date: string, day: KnownDay): void {
+    this.days.set(date, day);
+    this.waiting = undefined;
+  }
+
+  private forget(date: string): void {
+    this.days.delete(date);
+    this.waiting = undefined;
   }
 
   /** Something has come to a day. */
@@ -78,9 +90,11 @@ export class Backlog {
 
   /** The next day that has images that wait. */
   next(): string | undefined {
-    const dates = [...this.days].filter(([, { lag }]) => lag.images > 0).map(([date]) => date);
-    dates.sort();
-    return this.order === "newest" ? dates.at(-1) : dates[0];
+    this.waiting ??= Array.from(this.days)
+      .filter(([, { lag }]) => lag.images > 0)
+      .map(([date]) => date)
+      .toSorted();
+    return this.order === "newest" ? this.waiting.at(-1) : this.waiting[0];
   }
 
   /** Days before a date of which all images are in the bucket, but that have no manifest yet. */

@@ -11,6 +11,9 @@ import type { Link } from "./link.ts";
 /** Longest text that is read from the bucket, in bytes: a manifest of a million images. */
 const TEXT_BYTES_MAX = 256 * 2 ** 20;
 
+/** How often an object is put that is there one time and is not the next. */
+const TRIES_MAX = 5;
+
 /** MD5 in hexadecimal. A store gives an object that was put at once this ETag. */
 export function md5Of(bytes: Uint8Array): string {
   return new Bun.CryptoHasher("md5").update(bytes).digest("hex");
@@ -26,7 +29,7 @@ export interface ObjectParts {
  * Puts an object.
  *
  * @returns `same` if it is there now, whoever put it; otherwise what is there instead
- * @throws as {@link Link.call}
+ * @throws {Error} as {@link Link.call}, or if the store contradicts itself
  */
 export async function putOnce(
   { bucket, link }: ObjectParts,
@@ -34,7 +37,7 @@ export async function putOnce(
   object: NewObject & { readonly sha256: string },
 ): Promise<"same" | ObjectFacts> {
   const { body } = object;
-  for (;;) {
+  for (let tries = 0; tries < TRIES_MAX; tries++) {
     const outcome = await link.call(
       async (options) => bucket.put(key, object, options),
       body.byteLength,
@@ -45,6 +48,7 @@ export async function putOnce(
     if (there === undefined) continue;
     return (await isSame({ bucket, link }, key, object, there)) ? "same" : there;
   }
+  throw new Error("The store says that it is there, and that it is not");
 }
 
 async function isSame(

@@ -4,9 +4,10 @@
  * @module
  */
 
-import { imageMember } from "../archive/layout.ts";
+import { imageMember, type Member } from "../archive/layout.ts";
 import { type Bucket, sha256Of } from "../s3/bucket.ts";
 import type { Listed } from "../s3/listing.ts";
+import { DataDirectoryGone } from "../store/data-guard.ts";
 import type { DayQueue } from "./day-queue.ts";
 import type { Journal } from "./journal.ts";
 import type { Keys } from "./layout.ts";
@@ -40,7 +41,7 @@ export async function recall(parts: RecallParts, queue: DayQueue, journal: Journ
       const name = key.slice(prefix.length);
       if (waiting.get(name)?.size !== size) continue;
       const member = imageMember(queue.date, name);
-      const bytes = readMember(parts, queue.date, member)?.bytes;
+      const bytes = tryToRead(parts, queue.date, member);
       if (bytes === undefined || md5Of(bytes) !== etag) continue;
       journal.note(member.path, sha256Of(bytes));
       there.add(name);
@@ -52,4 +53,14 @@ export async function recall(parts: RecallParts, queue: DayQueue, journal: Journ
         takePage(objects);
     });
   queue.remove(there);
+}
+
+/** @returns undefined if it cannot be read: it waits, and whoever puts it says why */
+function tryToRead(parts: ReadParts, date: string, member: Member): Uint8Array | undefined {
+  try {
+    return readMember(parts, date, member)?.bytes;
+  } catch (error) {
+    if (error instanceof DataDirectoryGone) throw error;
+    return undefined;
+  }
 }

@@ -50,6 +50,9 @@ const JOURNAL_MS = 200;
 /** How often it is looked whose folder it is, while it is that of another hub, in milliseconds. */
 const CLAIM_MS = 5000;
 
+/** How many files that differ are named in the log. */
+const DIFFERENCES_TOLD = 100;
+
 /** How long a day may get images after its midnight, in microseconds. */
 const LATE_MICROS = 120_000_000;
 
@@ -58,8 +61,8 @@ export interface ReplicatorParts extends ReadParts {
   readonly settings: Settings["replicate"];
   /** Is told how the link is. Its `sent` and `waiting` are those of images. */
   readonly tally: OutletTally;
-  /** Logs a warning. */
-  readonly warn: (message: string) => void;
+  /** Logs an error. */
+  readonly error: (message: string) => void;
 }
 
 /** A day that is worked on. */
@@ -83,6 +86,8 @@ export class Replicator {
   private readonly calendar = new Calendar(systemClock);
   private readonly days = new Map<string, OpenDay>();
   private readonly refused = new Set<string>();
+  /** Images that cannot be put, and why. */
+  private readonly unfit = new Map<string, string>();
   private readonly bell = new Bell();
   private readonly work: Promise<void>[] = [];
   private bytes = 0;
@@ -346,6 +351,7 @@ export class Replicator {
       async () =>
         await recall({ directory, guard, bucket, link, keys }, day.queue, day.journal),
     ));
+    if (day.needsRecall) await this.pause(SEGMENT_MS);
     day.isRecalling = false;
     this.bell.ring();
   }
@@ -367,14 +373,21 @@ export class Replicator {
       queue.done(image);
       if (there !== "same") return this.differs(member.path);
       journal.note(member.path, sha256);
+      this.unfit.delete(member.path);
       tally.sent++;
       this.bytes += bytes.length;
     } catch (error) {
       queue.setAside(image);
       if (error instanceof StoreError && error.problem === "ended") return;
-      tally.failed(`${member.path}: ${messageOf(error)}`);
+      this.cannotPut(member.path, messageOf(error));
       if (error instanceof DataDirectoryGone) await this.pause(SEGMENT_MS);
     }
+  }
+
+  /** One image cannot be put. It is tried again, and told once. */
+  private cannotPut(path: string, reason: string): void {
+    if (this.unfit.get(path) !== reason) this.parts.tally.failed(`${path}: ${reason}`);
+    this.unfit.set(path, reason);
   }
 
   private async putEvents(): Promise<void> {
@@ -389,9 +402,11 @@ export class Replicator {
   private differs(path: string): void {
     if (this.refused.has(path)) return;
     this.refused.add(path);
-    this.parts.warn(
-      `${this.keys.of(path)} in the bucket differs from ${path} here. It is left as it is`,
-    );
+    const { error } = this.parts;
+    const count = this.refused.size;
+    if (count <= DIFFERENCES_TOLD)
+      error(`${this.keys.of(path)} in the bucket differs from ${path} here. It is left as it is`);
+    if (count === DIFFERENCES_TOLD) error("More files that differ in the bucket are only counted");
   }
 
   private hasRefused(date: string): boolean {

@@ -25,6 +25,7 @@ const AGAIN_MS = 20_000;
 const post = (message: ReplicatorMessage): void => self.postMessage(message);
 
 const warn = (message: string): void => post({ type: "log", level: "warn", message });
+const error = (message: string): void => post({ type: "log", level: "error", message });
 
 let replicator: Replicator | undefined;
 let isStopped = false;
@@ -51,11 +52,11 @@ async function start({ settings, shared }: ThreadStart): Promise<void> {
   while (!isStopped && replicator === undefined) {
     try {
       const guard = new DataGuard(directory, shared);
-      replicator = new Replicator({ settings: replicate, directory, guard, tally, warn });
+      replicator = new Replicator({ settings: replicate, directory, guard, tally, error });
       replicator.start();
       setInterval(report, STATE_MS);
-    } catch (error) {
-      tally.failed(messageOf(error));
+    } catch (reason) {
+      tally.failed(messageOf(reason));
       await Bun.sleep(AGAIN_MS);
     }
   }

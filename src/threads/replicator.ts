@@ -7,6 +7,7 @@
 import type { Settings } from "../config/schema.ts";
 import type { Overview } from "../http/overview.ts";
 import type { Log } from "../log/log.ts";
+import { Reminder } from "../log/reminder.ts";
 import { Integer, type Shared } from "../shared/memory.ts";
 import type { ReplicatorMessage, ToReplicator } from "../shared/messages.ts";
 
@@ -28,7 +29,12 @@ export class ReplicatorThread {
   /** Of the thread that runs. */
   private finished = Promise.withResolvers<void>();
 
-  constructor(private readonly parts: ReplicatorThreadParts) {}
+  /** A store may be away for days, and now and then. */
+  private readonly reminder: Reminder;
+
+  constructor(private readonly parts: ReplicatorThreadParts) {
+    this.reminder = new Reminder(parts.log);
+  }
 
   /** Begins to replicate, if there is a bucket. */
   begin(): void {
@@ -40,6 +46,7 @@ export class ReplicatorThread {
     worker.onmessage = ({ data: message }: MessageEvent<ReplicatorMessage>) => {
       if (message.type === "state") overview.replication.state = message.state;
       else if (message.type === "stopped") finished.resolve();
+      else if (message.level === "warn") this.reminder.warn(message.message);
       else log[message.level](message.message, message.fields);
     };
     worker.onerror = ({ message }) => log.error(`The replicator has failed: ${message.trim()}`);
