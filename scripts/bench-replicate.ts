@@ -113,7 +113,9 @@ function copyByRclone(data: string, { endpoint, bucket, accessKey, secretKey }: 
 /** Lets the programs of the store, which this process has started, run only if nobody else does. */
 function makeIdle(): void {
   for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
-    const status = existsSync(`/proc/${pid}/status`) ? readFileSync(`/proc/${pid}/status`, "utf8") : "";
+    const status = existsSync(`/proc/${pid}/status`)
+      ? readFileSync(`/proc/${pid}/status`, "utf8")
+      : "";
     if (status.includes(`\nPPid:\t${process.pid}\n`) && /^Name:\t(?:ceph|radosgw)/.test(status))
       Bun.spawnSync(["chrt", "--idle", "--all-tasks", "--pid", "0", pid]);
   }

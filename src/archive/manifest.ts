@@ -49,7 +49,9 @@ export function readManifest(archive: Folder, date: string): Manifest | undefine
 }
 
 /** Reads a line as sha256sum writes it. @returns undefined if it is none */
-export function parseSum(line: string): { readonly sum: string; readonly path: string } | undefined {
+export function parseSum(
+  line: string,
+): { readonly sum: string; readonly path: string } | undefined {
   const [, sum, path] = LINE.exec(line) ?? [];
   return sum === undefined || path === undefined ? undefined : { sum, path };
 }

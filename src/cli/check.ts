@@ -4,6 +4,7 @@
  * @module
  */
 
+import { statSync } from "node:fs";
 import { type LoadedSettings, loadSettings } from "../config/load.ts";
 import { formatSettings } from "../config/print.ts";
 import type { Settings } from "../config/schema.ts";
@@ -14,7 +15,7 @@ import {
   type CertificatePaths,
   readCertificate,
 } from "../http/certificate.ts";
-import { exposureNotice } from "../os/exposure.ts";
+import { exposureNotice, isExposed } from "../os/exposure.ts";
 import { connectionNotes } from "../tell/mqtt-options.ts";
 
 /** The options that choose or change settings. */
@@ -40,6 +41,7 @@ export async function check(options: CheckOptions): Promise<ExitStatus> {
     ...certificateNotes(http.tls),
     ...mqttNotes(mqtt),
     ...(await webhookNotes(loaded.settings)),
+    ...(await replicateNotes(loaded)),
   ];
   if (options.quiet === true) return EXIT.ok;
   for (const note of notes) process.stderr.write(`${note}\n`);
@@ -91,6 +93,26 @@ async function webhookNotes({ webhooks, cameras }: Settings): Promise<string[]> 
   if (cameras.length === 0 && webhooks.some(({ on }) => on.includes("silent")))
     notes.push("A webhook wants to know of silent nodes: set cameras, which says after how long");
   return notes;
+}
+
+/** What is worth knowing about the store. Rejects with a {@link FatalError} if a file is wrong. */
+export async function replicateNotes({
+  settings: { replicate },
+  file,
+  origins,
+}: LoadedSettings): Promise<string[]> {
+  if (replicate.endpoint === "") return [];
+  const { targetNotes } = await import("../s3/settings.ts");
+  const isInFile = origins.get("replicate.secret_key")?.source === "file";
+  const exposed =
+    file !== undefined && isInFile && replicate.secret_key !== "" && isExposed(statSync(file))
+      ? [exposureNotice("secret key", file)]
+      : [];
+  try {
+    return [...targetNotes(replicate), ...exposed];
+  } catch (cause) {
+    throw new FatalError(EXIT.config, `hub.replicate: ${messageOf(cause)}`, { cause });
+  }
 }
 
 /** Loads the settings that the command line asks for. @throws {FatalError} if they are wrong */

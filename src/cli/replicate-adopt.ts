@@ -30,8 +30,10 @@ export async function replicateAdopt(options: SettingsOptions): Promise<ExitStat
   const bucket = new Bucket(readTarget(replicate));
   const keys = new Keys(hubName(replicate));
   const directory = new DataDirectory(settings.data_directory);
-  const link = { call: async <T>(make: (options: { msMax: number }) => Promise<T>): Promise<T> =>
-      await retrying(async () => await make({ msMax: CALL_MS_MAX })) };
+  const link = {
+    call: async <T>(make: (options: { msMax: number }) => Promise<T>): Promise<T> =>
+      await retrying(async () => await make({ msMax: CALL_MS_MAX })),
+  };
   try {
     const former = await adopt({ bucket, link, keys, directory });
     const what =

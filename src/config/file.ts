@@ -19,6 +19,7 @@ import {
 } from "./layer.ts";
 import { nearest } from "./nearest.ts";
 import { ROOT_KEY, SETTINGS, type Setting, fileSchema } from "./schema.ts";
+import { mayBeSecret } from "./secrets.ts";
 import {
   type KeyPath,
   type SettingsText,
@@ -110,7 +111,8 @@ function locate(issue: z.core.$ZodIssue, text: SettingsText): Located[] {
     });
   }
   const rule = setting?.rule ?? "a group of settings, one per line";
-  const shown = setting?.secretKeys === undefined ? text.shown(keys) : HIDDEN;
+  const isHidden = setting !== undefined && mayBeSecret(setting);
+  const shown = isHidden ? HIDDEN : text.shown(keys);
   return [{ line: text.lineOf(keys), message: wrongValue(nameOf(keys), shown, rule) }];
 }
 
@@ -161,8 +163,11 @@ function strayProblem(key: string, value: unknown, hasRoot: boolean): string | u
     if (Object.keys(value).some((below) => NAMES_BELOW_ROOT.has(below)))
       return `${name} is not a setting${guess(ROOT_KEY)}`;
   }
-  const known = isBlock ? undefined : nearestKey([key]);
-  return known === undefined ? undefined : `${name} is not a setting${guess(known)}`;
+  // Not those of groups: so many words are like one of them.
+  const known = isBlock ? undefined : nearest(key, NAMES_BELOW_ROOT);
+  return known === undefined
+    ? undefined
+    : `${name} is not a setting${guess(`${ROOT_KEY}.${known}`)}`;
 }
 
 /** The settings in the text of a settings file. */

@@ -32,6 +32,8 @@ import {
   type Settings,
   defaultSettings,
 } from "./schema.ts";
+import { replicateProblem } from "./replicate.ts";
+import { mayBeSecret } from "./secrets.ts";
 import { parseScalar, shownString, shownText } from "./yaml.ts";
 
 /** Name of the settings file, in the home directory or the directory given with `--path`. */
@@ -83,7 +85,7 @@ function readValue(
   const scalar = typeof given === "string" ? parseScalar(given) : given;
   const asScalar = setting.type.safeParse(scalar);
   if (asScalar.success) return { value: asScalar.data };
-  if (setting.secretKeys) return { problem: wrongValue(name, HIDDEN, setting.rule) };
+  if (mayBeSecret(setting)) return { problem: wrongValue(name, HIDDEN, setting.rule) };
   const shown = typeof scalar === "string" ? shownString(scalar) : shownText(String(given));
   return { problem: wrongValue(name, shown, setting.rule) };
 }
@@ -235,6 +237,8 @@ export function loadSettings(request: LoadRequest): LoadedSettings {
     }
   }
   checkTogether(settings, origins);
+  const problem = replicateProblem(settings);
+  if (problem !== undefined) throw new FatalError(EXIT.config, problem);
   const notes = layers.flatMap((layer) => layer.notes ?? []);
   return {
     settings,

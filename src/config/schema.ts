@@ -23,6 +23,7 @@ import {
   WRITERS_MAX,
 } from "../limits.ts";
 import { bytesIn, perCentIn } from "./quantity.ts";
+import { BUCKET, isEndpoint, KEY, NAME, ORDERS, REGION, STYLES } from "./replicate.ts";
 import { NEWS, webhook, WEBHOOK_PATHS, WEBHOOK_SECRETS } from "./webhook.ts";
 
 /** Longest `patience` and `silent_after`: a week. */
@@ -66,6 +67,8 @@ interface Details {
   readonly pathKeys?: readonly string[];
   /** The keys in them that are URLs with secrets in them, which are not shown. */
   readonly secretKeys?: readonly string[];
+  /** Whether the value is a secret, which is not shown. */
+  readonly isSecret?: boolean;
 }
 
 type Shape = Readonly<Record<string, z.ZodType>>;
@@ -578,7 +581,82 @@ const tellShape = {
   ),
 };
 
-const allShape = { ...hubShape, ...keepShape, ...networkShape, ...controlShape, ...tellShape };
+/** Most puts beside each other. */
+const PARALLEL_MAX = 64;
+
+/** A text that fits, or nothing. */
+const optionalText = (text: z.ZodString) =>
+  z.preprocess((value) => value ?? "", z.union([z.literal(""), text]).default(""));
+
+/** Where everything is copied to while it comes. */
+const replicateShape = {
+  replicate: section({
+    endpoint: setting(optionalText(z.string().refine(isEndpoint)), {
+      description:
+        "S3 store that gets a copy of everything, such as https://s3.example.com. Empty: none",
+      rule: "a URL https://HOST or http://HOST, with :PORT if need be, and nothing else; or nothing",
+    }),
+    bucket: setting(optionalText(z.string().regex(BUCKET)), {
+      description: "Bucket in this store. It must exist",
+      rule: "a name of 3 to 63 small letters, digits, - and ., or nothing",
+    }),
+    region: setting(z.string().regex(REGION).default("us-east-1"), {
+      description: "Region that the store belongs to. Many stores take any",
+      rule: "a name such as eu-west-1, of letters, digits, _ and -",
+    }),
+    name: setting(z.string().regex(NAME).default("<name>"), {
+      description:
+        "Folder of this hub in the bucket, which no other hub may have. <name> stands for the name of the machine",
+      rule: "1 to 64 letters, digits, -, _ and . that do not begin with a dot",
+    }),
+    access_key: setting(optionalText(z.string().regex(KEY)), {
+      description: "Access key of the bucket",
+      rule: "a text of up to 256 characters without spaces, or nothing",
+    }),
+    secret_key: setting(optionalText(z.string().regex(KEY)), {
+      description: "Secret key that belongs to it. Better in key_file",
+      rule: "a text of up to 256 characters without spaces, or nothing",
+      isSecret: true,
+    }),
+    key_file: setting(optionalPath(), {
+      description: "File with the access key in its first line and the secret key in its second",
+      rule: "a path, or nothing",
+      isPath: true,
+    }),
+    style: setting(z.enum(STYLES).default("path"), {
+      description:
+        "How addresses name the bucket. path: https://HOST/BUCKET. host: https://BUCKET.HOST, which Amazon wants",
+      rule: oneOf(STYLES),
+    }),
+    ca: setting(optionalPath(), {
+      description:
+        "File with the certificate of the authority that signed the store's, in PEM. Empty: those that the system knows",
+      rule: "a path, or nothing",
+      isPath: true,
+    }),
+    parallel: setting(z.int().min(1).max(PARALLEL_MAX).default(8), {
+      description: "Images that are on their way to the store at a time",
+      rule: `a whole number from 1 to ${PARALLEL_MAX}`,
+    }),
+    bandwidth: setting(bytes().default(0), {
+      description: "Most bytes to send in a second, such as 2 MB. 0: no limit",
+      rule: "a number of bytes, or one with a unit, such as 2 MB",
+    }),
+    order: setting(z.enum(ORDERS).default("newest"), {
+      description: "What is copied first if much is waiting: the newest images or the oldest",
+      rule: oneOf(ORDERS),
+    }),
+  }),
+};
+
+const allShape = {
+  ...hubShape,
+  ...keepShape,
+  ...networkShape,
+  ...controlShape,
+  ...tellShape,
+  ...replicateShape,
+};
 
 const hubSection = section(allShape);
 

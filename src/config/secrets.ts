@@ -4,7 +4,7 @@
  * @module
  */
 
-import { isGroup, setAt } from "./layer.ts";
+import { getAt, isGroup, setAt } from "./layer.ts";
 import { SETTINGS, type Setting, type Settings } from "./schema.ts";
 
 /** A URL without what may be secret in it, such as `https://ntfy.sh/…`. */
@@ -15,8 +15,14 @@ export function shownUrl(text: string): string {
   return `${protocol}//${host}${pathname + search === "/" ? "" : "/…"}`;
 }
 
+/** Whether a value of a setting may be a secret. */
+export function mayBeSecret({ secretKeys, isSecret }: Setting): boolean {
+  return secretKeys !== undefined || isSecret === true;
+}
+
 /** The value of a setting for people. */
-export function shownValue({ secretKeys }: Setting, value: unknown): unknown {
+export function shownValue({ secretKeys, isSecret }: Setting, value: unknown): unknown {
+  if (isSecret === true) return value === "" ? "" : "…";
   if (secretKeys === undefined || !Array.isArray(value)) return value;
   return value.map((entry: unknown) =>
     isGroup(entry)
@@ -33,9 +39,7 @@ export function shownValue({ secretKeys }: Setting, value: unknown): unknown {
 /** Settings for people. */
 export function withoutSecrets(settings: Settings): Settings {
   const shown = structuredClone(settings);
-  for (const setting of SETTINGS.filter(({ secretKeys }) => secretKeys !== undefined)) {
-    const [key] = setting.path as [keyof Settings];
-    setAt(shown, setting.path, shownValue(setting, settings[key]));
-  }
+  for (const setting of SETTINGS.filter(mayBeSecret))
+    setAt(shown, setting.path, shownValue(setting, getAt(settings, setting.path)));
   return shown;
 }

@@ -24,7 +24,9 @@ export class Replication {
     const ageMs = oldest === null ? 0 : Date.now() - Date.parse(oldest);
     if (ageMs > LAG_MS_MAX) facts.push(waitingIn(state, Date.now()));
     if (differences > 0)
-      facts.push(`the bucket has ${counted(differences, "file")} with another content, see the log`);
+      facts.push(
+        `the bucket has ${counted(differences, "file")} with another content, see the log`,
+      );
     const reason = state.connected_since === null ? state.last_error?.message : undefined;
     if (reason !== undefined) facts.push(reason);
     return facts.length === 0 ? undefined : `Replication: ${facts.join("; ")}`;

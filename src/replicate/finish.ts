@@ -144,4 +144,3 @@ async function takeOut(
 export function imageType(name: string): string {
   return name.endsWith(".png") ? "image/png" : "image/jpeg";
 }
-

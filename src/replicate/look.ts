@@ -66,7 +66,8 @@ export function lookAt(
   images.sort((a, b) => a.micros - b.micros);
   for (const { image } of images) queue.add(image);
   const hasLog = source.members.some(({ part }) => part !== IMAGES);
-  const isFinished = isCovered && images.length === 0 && !isLogNewer(directory, date, hasLog, logSum);
+  const isFinished =
+    isCovered && images.length === 0 && !isLogNewer(directory, date, hasLog, logSum);
   return { queue, hasJournal, isFinished, logSum, hasLog };
 }
 
@@ -78,8 +79,13 @@ function isLogNewer(
   logSum: string | undefined,
 ): boolean {
   if (!hasLog) return false;
-  const [log, journal] = [`${directory.path}/${logMember(date).path}`, journalPath(directory, date)];
-  const [logMs, journalMs] = [log, journal].map((path) => unlessMissing(() => statSync(path).mtimeMs));
+  const [log, journal] = [
+    `${directory.path}/${logMember(date).path}`,
+    journalPath(directory, date),
+  ];
+  const [logMs, journalMs] = [log, journal].map((path) =>
+    unlessMissing(() => statSync(path).mtimeMs),
+  );
   return logSum === undefined || (logMs ?? 0) >= (journalMs ?? 0);
 }
 

@@ -348,8 +348,7 @@ export class Replicator {
     const { directory, guard } = parts;
     day.isRecalling = true;
     day.needsRecall = !(await this.attempt(
-      async () =>
-        await recall({ directory, guard, bucket, link, keys }, day.queue, day.journal),
+      async () => await recall({ directory, guard, bucket, link, keys }, day.queue, day.journal),
     ));
     if (day.needsRecall) await this.pause(SEGMENT_MS);
     day.isRecalling = false;

@@ -110,7 +110,12 @@ export class Segments {
     const { id, date } = found;
     if (progress?.id === id && progress.date === date) return;
     const last = await this.lastOf(date);
-    const next: Progress = { id, date, at: last === undefined ? 0 : last.at + last.size, isStuck: false };
+    const next: Progress = {
+      id,
+      date,
+      at: last === undefined ? 0 : last.at + last.size,
+      isStuck: false,
+    };
     this.progress = next;
     if (last === undefined) return;
     const isSame = this.withLog((fd, now, size) => {

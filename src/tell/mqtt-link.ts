@@ -6,7 +6,7 @@
 
 import mqtt, { type IClientOptions, type IPublishPacket, type MqttClient } from "mqtt";
 import { messageOf } from "../errors.ts";
-import { addressOf, takeAnother } from "./addresses.ts";
+import { addressOf, takeAnother } from "../net/addresses.ts";
 import type { Break } from "./mqtt-breaks.ts";
 import { brokerReason, isClosed } from "./mqtt-reason.ts";
 

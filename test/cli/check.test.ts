@@ -99,6 +99,30 @@ describe("imagehub check", () => {
     expect(result.stdout).not.toContain("SECRET");
   });
 
+  test("says who can read the keys and images of replicate, and what is wrong with its files", async () => {
+    using home = tempDir();
+    const file = join(home.path, "imagehub.yaml");
+    const keys = "access_key: AKID, secret_key: SECRET";
+    const write = (text: string): void => writeFileSync(file, `hub:\n  replicate: {${text}}\n`);
+    write(`endpoint: "http://192.168.1.5:9000", bucket: farm, ${keys}`);
+    chmodSync(file, 0o644);
+    const result = await runCli(["check"], { home: home.path });
+    expect(result.stderr).toBe(
+      "hub.replicate.endpoint begins with http://, so whoever is on the way can read all images. " +
+        "The secret key is not sent. Use https:// if others are on the network\n" +
+        `Every user of this machine can read the secret key in ${file}. To prevent this: chmod o= ${file}\n`,
+    );
+    expect(result.status).toBe(EXIT.ok);
+    expect(result.stdout).not.toContain("SECRET");
+    write('endpoint: "https://s3.test", bucket: farm, key_file: k');
+    writeFileSync(join(home.path, "k"), "SECRET\n");
+    expect(await runCli(["check", "--quiet"], { home: home.path })).toEqual({
+      status: EXIT.config,
+      stdout: "",
+      stderr: `hub.replicate: ${join(home.path, "k")} is wrong: it must have two lines, the access key and then the secret key\n`,
+    });
+  });
+
   test("prints what file, environment and command line set, the later over the earlier", async () => {
     using home = tempDir();
     const dir = join(home.path, "cameras");

@@ -19,7 +19,13 @@ test.each(SETTINGS.map((setting) => [setting.name, setting] as const))(
   (_, { path, description, rule }) => {
     const lines = readFileSync(EXAMPLE, "utf8").split("\n");
     const indent = "  ".repeat(path.length);
-    const line = lines.findIndex((each) => each.startsWith(`${indent}${path.at(-1)}:`));
+    const line = path.reduce(
+      (above, key, depth) =>
+        lines.findIndex(
+          (each, index) => index > above && each.startsWith(`${"  ".repeat(depth + 1)}${key}:`),
+        ),
+      -1,
+    );
     const start =
       lines.findLastIndex((each, index) => index < line && !each.startsWith(`${indent}#`)) + 1;
     const comment = lines

@@ -89,6 +89,20 @@ const DEFAULTS = {
   publish: "off",
   publish_topics: "off",
   webhooks: [] as never[],
+  replicate: {
+    endpoint: "",
+    bucket: "",
+    region: "us-east-1",
+    name: "<name>",
+    access_key: "",
+    secret_key: "",
+    key_file: "",
+    style: "path",
+    ca: "",
+    parallel: 8,
+    bandwidth: 0,
+    order: "newest",
+  },
 } as const;
 
 /** So deep that its aliases would expand to 9^9 values. */

@@ -83,6 +83,19 @@ test("formatSettings writes each setting and where it came from", () => {
   publish: "off"
   publish_topics: "off"
   webhooks: []
+  replicate:
+    endpoint: ""
+    bucket: ""
+    region: us-east-1
+    name: <name>
+    access_key: ""
+    secret_key: ""
+    key_file: ""
+    style: path
+    ca: ""
+    parallel: 8
+    bandwidth: 0
+    order: newest
 `);
 });
 

@@ -243,7 +243,10 @@ describe.skipIf(lacks("ceph", "python", ...PARTS[NATIVE]))("a hub with a bucket"
     }
     const command = ["replicate", "adopt", "--path", second.path];
     const adopted = await runCli(command, { home: second.path });
-    expect(adopted).toMatchObject({ status: EXIT.ok, stdout: expect.stringContaining("belongs to") });
+    expect(adopted).toMatchObject({
+      status: EXIT.ok,
+      stdout: expect.stringContaining("belongs to"),
+    });
     expect(await keysIn(target, "barn/hub")).toEqual(["barn/hub-2.json", "barn/hub.json"]);
     await using hub = await hubFor(target, second.path);
     await allCopied(hub, 2);

@@ -4,8 +4,7 @@ import { Journal, journalPath, readJournal } from "../../src/replicate/journal.t
 import { Place } from "../support/archive/days.ts";
 
 const DAY = "2021-09-23";
-const pathOf = (second: number): string =>
-  `images/${DAY}/Barn-${DAY}T10.00.0${second}.000000.jpg`;
+const pathOf = (second: number): string => `images/${DAY}/Barn-${DAY}T10.00.0${second}.000000.jpg`;
 const SUM = "0123456789abcdef".repeat(4);
 
 /** What the journal says; undefined if there is none that counts. */
@@ -37,15 +36,18 @@ describe("a journal", () => {
     expect(text).toBe([1, 2, 3].map((second) => `${SUM}  ${pathOf(second)}\n`).join(""));
   });
 
-  test.each([1, 30, 70, 100])("ignores a last line that is cut by %d bytes, and goes on", (bytes) => {
-    using place = new Place();
-    note(place, 1, 2);
-    const path = journalPath(place.directory, DAY);
-    truncateSync(path, readFileSync(path).length - bytes);
-    expect(read(place)).toEqual([pathOf(1)]);
-    note(place, 3);
-    expect(read(place)).toEqual([1, 3].map(pathOf));
-  });
+  test.each([1, 30, 70, 100])(
+    "ignores a last line that is cut by %d bytes, and goes on",
+    (bytes) => {
+      using place = new Place();
+      note(place, 1, 2);
+      const path = journalPath(place.directory, DAY);
+      truncateSync(path, readFileSync(path).length - bytes);
+      expect(read(place)).toEqual([pathOf(1)]);
+      note(place, 3);
+      expect(read(place)).toEqual([1, 3].map(pathOf));
+    },
+  );
 
   test.each([
     ["zeros", `${"\0".repeat(20)}\n`],
@@ -66,7 +68,11 @@ describe("a journal", () => {
   test("takes manifests of its day in, and no others", () => {
     using place = new Place();
     const journal = new Journal(place.directory, DAY);
-    const paths = [`manifests/${DAY}.sha256`, `manifests/${DAY}-2.sha256`, `logs/imagehub.log.${DAY}`];
+    const paths = [
+      `manifests/${DAY}.sha256`,
+      `manifests/${DAY}-2.sha256`,
+      `logs/imagehub.log.${DAY}`,
+    ];
     for (const path of paths) journal.note(path, SUM);
     journal.flush();
     expect(read(place)).toEqual(paths);

@@ -65,7 +65,8 @@ export async function killAgain(store: Ceph, program: Program, kills: number): P
   await using hub = await startHub(options);
   const { replication } = await answered(
     async () => await statusOf(hub),
-    ({ replication: now }) => now !== null && now.connected_since !== null && now.waiting_images === 0,
+    ({ replication: now }) =>
+      now !== null && now.connected_since !== null && now.waiting_images === 0,
   );
   const { different } = await judgeReplica(target, hub.dataDir);
   const stored = new Set(hub.images().map(({ bytes }) => sha256Of(bytes)));
