@@ -68,7 +68,7 @@ export async function claim(parts: OwnerParts): Promise<void> {
  * Makes the folder this data directory's, whoever had it.
  *
  * @returns the host that had it; undefined if it was this one's already, or nobody's
- * @throws {StoreError} and as {@link idOf}
+ * @throws {StoreError}, or {SystemError} and {Error} of node:fs if no id can be made
  */
 export async function adopt(parts: OwnerParts): Promise<string | undefined> {
   const own = idOf(parts.directory);
@@ -131,7 +131,7 @@ async function putOwner(
  *
  * @throws {SystemError} and {Error} of node:fs, or if no data directory is there
  */
-export function idOf(directory: DataDirectory): string {
+function idOf(directory: DataDirectory): string {
   const known = unlessMissing(() => readFileSync(`${directory.own}/${ID}`, "utf8").trim());
   if (known !== undefined && UUID.test(known)) return known;
   const id = randomUUID();

@@ -21,7 +21,7 @@ export class Pace {
     private readonly now: () => number = () => performance.now(),
   ) {}
 
-  /** Takes the turn of so many bytes. @returns how long to wait before they are sent, in milliseconds */
+  /** Takes the turn of some bytes. @returns how long they must wait, in milliseconds */
   take(bytes: number): number {
     if (this.bytesPerSecond === 0) return 0;
     const now = this.now();

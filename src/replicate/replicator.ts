@@ -108,10 +108,8 @@ export class Replicator {
     const isRefused = (path: string): boolean => this.refused.has(path);
     this.backlog = new Backlog(directory, settings.order, isRefused);
     const { bucket, link, keys } = this;
-    this.segments = new Segments({
-      ...{ directory, guard, bucket, link, keys },
-      onDifference: (key) => this.differs(key.slice(keys.of("").length)),
-    });
+    const onDifference = (key: string): void => this.differs(key.slice(keys.of("").length));
+    this.segments = new Segments({ directory, guard, bucket, link, keys, onDifference });
     this.follower = new Follower(directory, {
       today: () => this.today,
       onImage: (image) => this.arrived(image),

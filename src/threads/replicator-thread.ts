@@ -27,8 +27,8 @@ const post = (message: ReplicatorMessage): void => self.postMessage(message);
 const warn = (message: string): void => post({ type: "log", level: "warn", message });
 const error = (message: string): void => post({ type: "log", level: "error", message });
 
+const stopping = new AbortController();
 let replicator: Replicator | undefined;
-let isStopped = false;
 let state = "";
 
 self.onmessage = async ({ data: message }: MessageEvent<ToReplicator>) => {
@@ -37,7 +37,7 @@ self.onmessage = async ({ data: message }: MessageEvent<ToReplicator>) => {
     await start(message);
     return;
   }
-  isStopped = true;
+  stopping.abort();
   await replicator?.stop();
   report();
   post({ type: "stopped" });
@@ -49,7 +49,7 @@ async function start({ settings, shared }: ThreadStart): Promise<void> {
   const { host } = new URL(replicate.endpoint);
   const target = `${host}/${replicate.bucket}/${hubName(replicate)}`;
   const tally = new OutletTally("replicate", target, warn);
-  while (!isStopped && replicator === undefined) {
+  while (!stopping.signal.aborted && replicator === undefined) {
     try {
       const guard = new DataGuard(directory, shared);
       replicator = new Replicator({ settings: replicate, directory, guard, tally, error });

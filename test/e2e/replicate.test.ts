@@ -6,13 +6,25 @@
  */
 
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { copyFileSync, mkdirSync, readFileSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  copyFileSync,
+  mkdirSync,
+  readFileSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { lacks, PARTS, PROGRAMS, type Program, runsNatively } from "../../scripts/lib/available.ts";
 import { EXIT } from "../../src/errors.ts";
 import type { Status } from "../../src/http/status.ts";
+import { Keys } from "../../src/replicate/layout.ts";
+import { Link } from "../../src/replicate/link.ts";
+import { Segments } from "../../src/replicate/segments.ts";
 import { Bucket } from "../../src/s3/bucket.ts";
 import type { Target } from "../../src/s3/target.ts";
+import { OutletTally } from "../../src/tell/outlet.ts";
+import { Place } from "../support/archive/days.ts";
 import { runCli } from "../support/hub/cli.ts";
 import { type Hub, startHub } from "../support/hub/hub.ts";
 import { answered, get, httpOf, statusOf, WITH_HTTP } from "../support/hub/http.ts";
@@ -23,6 +35,7 @@ import { tempDir } from "../support/machine/temp.ts";
 import { Ceph, makeBucket } from "../support/peers/ceph.ts";
 import { Sender } from "../support/peers/sender.ts";
 import { StoreLink } from "../support/peers/store-link.ts";
+import { guardAt } from "../support/store/data-guard.ts";
 import { BARN, FIXTURES } from "./stored.ts";
 
 setDefaultTimeout(120_000);
@@ -71,6 +84,20 @@ async function send(hub: Hub, count: number): Promise<void> {
   expect(replies).toEqual(Array.from({ length: count }, () => "OK"));
 }
 
+/** Starts a hub with a bucket. */
+async function hubFor(
+  target: Target,
+  home: string,
+  { program = NATIVE, ...others }: { program?: Program; [key: string]: unknown } = {},
+): Promise<Hub> {
+  return await startHub({
+    program,
+    dir: home,
+    env: WITH_HTTP,
+    settings: { hub: { replicate: replicateTo(target, others) } },
+  });
+}
+
 describe.skipIf(lacks("ceph", "python", ...PARTS[NATIVE]))("a hub with a bucket", () => {
   let store: Ceph;
   beforeAll(async () => {
@@ -79,18 +106,6 @@ describe.skipIf(lacks("ceph", "python", ...PARTS[NATIVE]))("a hub with a bucket"
   afterAll(async () => {
     await store?.[Symbol.asyncDispose]();
   });
-
-  const hubFor = async (
-    target: Target,
-    home: string,
-    { program = NATIVE, ...others }: { program?: Program; [key: string]: unknown } = {},
-  ): Promise<Hub> =>
-    await startHub({
-      program,
-      dir: home,
-      env: WITH_HTTP,
-      settings: { hub: { replicate: replicateTo(target, others) } },
-    });
 
   test.each(PROGRAMS.filter(runsNatively).filter((program) => !lacks(...PARTS[program])))(
     "copies images and events byte for byte, and finishes days that are over (%s)",
@@ -186,6 +201,60 @@ describe.skipIf(lacks("ceph", "python", ...PARTS[NATIVE]))("a hub with a bucket"
     const { acknowledged, problems } = await killAgain(store, NATIVE, KILLS);
     expect(problems).toEqual([]);
     expect(acknowledged).toBeGreaterThan(0);
+  });
+
+  describe("the event log of an open day", () => {
+    const record = (count: number): string => `${DAY} 08:00:00,00${count} ~ Gate|n|${count}\n`;
+    const first = `barn/logs/${DAY}/000000000000`;
+
+    /** Two hubs after each other, with one event log. */
+    async function setUp(place: Place) {
+      const target = await makeBucket(store.address);
+      const told: string[] = [];
+      const make = (): Segments =>
+        new Segments({
+          directory: place.directory,
+          guard: guardAt(place.directory.path),
+          bucket: new Bucket(target),
+          link: new Link(new OutletTally("replicate", "", () => {})),
+          keys: new Keys("barn"),
+          onDifference: (key) => told.push(key),
+        });
+      const segments = async (): Promise<string> =>
+        (await judgeReplica(target, place.directory.path)).segments[DAY] ?? "";
+      return { target, told, before: make(), after: make(), segments };
+    }
+
+    test("goes on where it ended, also after a put whose answer did not come", async () => {
+      using place = new Place();
+      const { eventLog } = place.directory;
+      const { told, before, after, segments } = await setUp(place);
+      place.put(eventLog, record(1).trimEnd());
+      await after.put();
+      expect(await segments()).toBe("");
+      appendFileSync(eventLog, "\n");
+      await before.put();
+      expect(await segments()).toBe(record(1));
+      // It does not know of that one, and has more lines by now.
+      appendFileSync(eventLog, record(2) + record(3) + record(4).slice(0, 9));
+      await after.put();
+      expect(await segments()).toBe(record(1) + record(2) + record(3));
+      appendFileSync(eventLog, record(4).slice(9));
+      await Promise.all([after.put(), after.put()]);
+      expect(await segments()).toBe([1, 2, 3, 4].map(record).join(""));
+      expect(told).toEqual([]);
+    });
+
+    test("is not continued where the bucket has other lines", async () => {
+      using place = new Place();
+      const { target, told, before, after } = await setUp(place);
+      const body = new TextEncoder().encode(record(7));
+      await new Bucket(target).put(first, { body, contentType: "text/plain" });
+      place.put(place.directory.eventLog, record(1) + record(2));
+      for (const each of [before, after, before]) await each.put();
+      expect(told).toEqual([first, first]);
+      expect(await keysIn(target)).toEqual([first]);
+    });
   });
 
   test("what differs in the bucket is told, and stays as it is", async () => {

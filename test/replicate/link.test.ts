@@ -16,6 +16,10 @@ function newLink(): { link: Link; told: string[] } {
   return { link, told };
 }
 
+async function until(isSo: () => boolean): Promise<void> {
+  while (!isSo()) await Bun.sleep(1);
+}
+
 describe("a link", () => {
   test("tries again until it succeeds, and tells both", async () => {
     const { link, told } = newLink();
@@ -41,13 +45,12 @@ describe("a link", () => {
         if (isAway) throw failure("unreachable");
       });
     const first = Array.from({ length: 8 }, call);
-    while (tries < 8) await Bun.sleep(1);
-    while (inHand > 0) await Bun.sleep(1);
+    await until(() => tries === 8 && inHand === 0);
     const others = Array.from({ length: 8 }, call);
-    while (tries < 10) {
+    await until(() => {
       most = Math.max(most, inHand);
-      await Bun.sleep(1);
-    }
+      return tries >= 10;
+    });
     expect(most).toBe(1);
     isAway = false;
     await Promise.all([...first, ...others]);

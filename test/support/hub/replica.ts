@@ -1,11 +1,10 @@
 /**
- * What a bucket has of a hub, and a judge of it, who knows nothing of the code that put it there:
- * rclone's and the store's own words would do as well, but sha256sum is at hand.
+ * What a bucket has of a hub, and a judge of it, who knows nothing of the code that put it there.
  *
  * @module
  */
 
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { Bucket } from "../../../src/s3/bucket.ts";
 import type { Target } from "../../../src/s3/target.ts";
@@ -94,7 +93,3 @@ export async function judgeReplica(
   }
   return { different, listed, segments };
 }
-
-/** The names in the folder of a day's journal. */
-export const journalsOf = (dataDir: string): string[] =>
-  readdirSync(join(dataDir, ".imagehub/replicated")).toSorted();
