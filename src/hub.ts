@@ -4,7 +4,7 @@
  * @module
  */
 
-import { TELL_END_MS, TELL_MS_MAX } from "./limits.ts";
+import { REPLICATE_MS_MAX, TELL_END_MS, TELL_MS_MAX } from "./limits.ts";
 import { capReached } from "./store/cap.ts";
 import type { Settings } from "./config/schema.ts";
 import { EXIT, FatalError } from "./errors.ts";
@@ -21,6 +21,7 @@ import type { ReceiverMessage } from "./shared/messages.ts";
 import { Liveness } from "./shared/liveness.ts";
 import { RequestQueue } from "./shared/queue.ts";
 import { createShared, Integer, type Shared, slotsFor } from "./shared/memory.ts";
+import { ReplicatorThread } from "./threads/replicator.ts";
 import { NodeMemory } from "./threads/node-memory.ts";
 import { Supervisor } from "./threads/supervisor.ts";
 import { Teller } from "./threads/teller.ts";
@@ -38,6 +39,7 @@ const ENTRIES = {
   keeper: new URL("./threads/keeper-thread.ts", import.meta.url),
   archiver: new URL("./threads/archiver-thread.ts", import.meta.url),
   follower: new URL("./threads/follower-thread.ts", import.meta.url),
+  replicator: new URL("./threads/replicator-thread.ts", import.meta.url),
   teller: new URL("./threads/teller-thread.ts", import.meta.url),
   viewer: new URL("./threads/viewer-thread.ts", import.meta.url),
 } as const;
@@ -61,6 +63,7 @@ export class Hub {
   private readonly supervisor: Supervisor;
   private readonly memory: NodeMemory;
   private readonly teller: Teller;
+  private readonly replicator: ReplicatorThread;
   private stopMs = 0;
 
   /** @param log for the hub's own lines; its events go to the event log */
@@ -80,6 +83,8 @@ export class Hub {
     const viewer = new Viewer({ settings, log, entry: ENTRIES.viewer });
     this.memory = new NodeMemory({ overview: this.overview, log });
     this.control = new Control(this.overview, viewer, log, (node) => this.forget(node));
+    const { overview } = this;
+    this.replicator = new ReplicatorThread({ settings, shared, overview, log, entries: ENTRIES });
     this.teller = new Teller({ settings, overview: this.overview, log, entries: ENTRIES });
     this.supervisor = new Supervisor({
       settings,
@@ -122,6 +127,7 @@ export class Hub {
     this.control.start();
     supervisor.startKeeping();
     this.teller.started();
+    this.replicator.begin();
     return bound.endpoint;
   }
 
@@ -208,12 +214,13 @@ export class Hub {
     this.control.close();
     this.supervisor.endKeeping();
     this.loan.close();
-    const leftMs = this.stopMs + TELL_END_MS - performance.now();
+    const leftMs = Math.max(0, this.stopMs + TELL_END_MS - performance.now());
     // Beside each other: they wait for the disk and for others, and a stop has little time.
     await Promise.all([
       this.memory.end(),
       this.supervisor.endFlushers(),
-      this.teller.finish(Math.min(TELL_MS_MAX, Math.max(0, leftMs))),
+      this.teller.finish(Math.min(TELL_MS_MAX, leftMs)),
+      this.replicator.finish(Math.min(REPLICATE_MS_MAX, leftMs)),
     ]);
     this.ended.resolve(unanswered);
   }

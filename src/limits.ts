@@ -142,6 +142,10 @@ export const SUBSCRIBERS_MAX = 128;
 export const TELL_MS_MAX = 2000;
 export const TELL_END_MS = 9000;
 
+/** How long a stop waits for what is on its way to a bucket, and for what follows that. */
+export const REPLICATE_END_MS = 2000;
+export const REPLICATE_MS_MAX = 2500;
+
 /** When a stop that hangs is ended, in milliseconds. */
 export const STOP_MS_MAX = 9500;
 

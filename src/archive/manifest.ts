@@ -48,16 +48,29 @@ export function readManifest(archive: Folder, date: string): Manifest | undefine
   return found && { sums: parseManifest(found.text, archive, date), madeS: found.madeS };
 }
 
-function parseManifest(text: string, archive: Folder, date: string): Map<string, string> {
+/** Reads a line as sha256sum writes it. @returns undefined if it is none */
+export function parseSum(
+  line: string,
+): { readonly sum: string; readonly path: string } | undefined {
+  const [, sum, path] = LINE.exec(line) ?? [];
+  return sum === undefined || path === undefined ? undefined : { sum, path };
+}
+
+/** Reads the text of a manifest. @returns undefined if it is not a whole one of this day */
+export function sumsIn(text: string, date: string): Map<string, string> | undefined {
   const lines = text.split("\n");
   const isCut = lines.pop() !== "";
   const sums = new Map<string, string>();
   for (const line of lines) {
-    const [, sum, path] = LINE.exec(line) ?? [];
-    if (sum !== undefined && path !== undefined && parseMember(path, date) !== undefined)
-      sums.set(path, sum);
+    const { sum, path = "" } = parseSum(line) ?? {};
+    if (sum !== undefined && parseMember(path, date) !== undefined) sums.set(path, sum);
   }
-  if (!isCut && sums.size > 0 && sums.size === lines.length) return sums;
+  return !isCut && sums.size > 0 && sums.size === lines.length ? sums : undefined;
+}
+
+function parseManifest(text: string, archive: Folder, date: string): Map<string, string> {
+  const sums = sumsIn(text, date);
+  if (sums !== undefined) return sums;
   throw new DamagedDay(
     `${archive.path}/${MANIFESTS}/${manifestName(date)} is damaged. If the images of ` +
       "the day are still in the data directory, remove it, and the day is checked and archived " +

@@ -211,10 +211,20 @@ export async function main(args: readonly string[]): Promise<ExitStatus> {
     status = await (await import("./mqtt-test.ts")).mqttTest(options);
   });
 
+  const replicate = program.command("replicate").description("the S3 store of the settings");
+
+  withData(
+    replicate
+      .command("adopt")
+      .description(
+        "go on in the folder of another hub, after its disk was replaced; that hub must not run any more",
+      ),
+  ).action(async (options: SettingsOptions) => {
+    status = await (await import("./replicate-adopt.ts")).replicateAdopt(options);
+  });
+
   withSettingsFile(
-    program
-      .command("replicate")
-      .description("the S3 store of the settings")
+    replicate
       .command("test")
       .description("put a small object into the bucket of the settings, and say what worked"),
   ).action(async (options: SettingsOptions) => {

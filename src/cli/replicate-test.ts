@@ -27,8 +27,6 @@ const CALL_MS_MAX = 10_000;
 export async function replicateTest(options: SettingsOptions): Promise<ExitStatus> {
   const loaded = loadFor(options);
   const { replicate } = loaded.settings;
-  if (replicate.endpoint === "")
-    throw new FatalError(EXIT.config, "hub.replicate.endpoint is not set");
   for (const note of await replicateNotes(loaded)) process.stderr.write(`${escape(note)}\n`);
   const target = readTarget(replicate);
   const { endpoint, bucket } = target;
@@ -41,17 +39,25 @@ export async function replicateTest(options: SettingsOptions): Promise<ExitStatu
     say(problem);
     return EXIT.failure;
   } catch (error) {
-    if (!(error instanceof StoreError)) throw error;
-    throw new FatalError(statusOf(error), error.message, { cause: error });
+    throw refusalOf(error) ?? error;
   }
 }
 
-function readTarget(replicate: Settings["replicate"]): Target {
+/** @throws {FatalError} if the settings are of no use, or there are none */
+export function readTarget(replicate: Settings["replicate"]): Target {
+  if (replicate.endpoint === "")
+    throw new FatalError(EXIT.config, "hub.replicate.endpoint is not set");
   try {
     return targetOf(replicate);
   } catch (cause) {
     throw new FatalError(EXIT.config, `hub.replicate: ${messageOf(cause)}`, { cause });
   }
+}
+
+/** The error to end with if a store has refused or not answered; undefined if it is another one. */
+export function refusalOf(error: unknown): FatalError | undefined {
+  if (!(error instanceof StoreError)) return undefined;
+  return new FatalError(statusOf(error), error.message, { cause: error });
 }
 
 function statusOf({ problem }: StoreError): ExitStatus {

@@ -7,6 +7,7 @@
 import { EXIT, type ExitStatus, FatalError } from "../errors.ts";
 import type { Settings } from "../config/schema.ts";
 import { OFF } from "../net/listen-address.ts";
+import { waitingIn } from "../http/replication.ts";
 import { statesOf } from "../http/silence.ts";
 import { type Status, statusSchema } from "../http/status.ts";
 import { escape } from "../log/fields.ts";
@@ -129,6 +130,7 @@ export function formatStatus(hub: Status, { url, page }: Pick<Target, "url" | "p
     ],
     ...keptFacts(hub.kept),
     ...archiveFacts(hub),
+    ...replicationFacts(hub),
     ...hub.outlets.map((outlet) => outletFact(outlet, hub.time)),
   ];
   return [
@@ -171,6 +173,28 @@ function archiveFacts({ archive, time }: Status): [string, string][] {
   const last = archive.last_success;
   const when = last === null ? "no round has ended well yet" : `up to date ${moment(last, time)}`;
   return [["archive", `${archive.directory}, ${when}`]];
+}
+
+function replicationFacts({ replication, time }: Status): [string, string][] {
+  if (replication === null) return [];
+  const { target, connected_since: since, images, bytes, differences } = replication;
+  const { last_error: error } = replication;
+  const isWrong = error !== null && (since === null || error.time > since);
+  return [
+    [
+      "replicated",
+      escape(
+        [
+          `to ${target}`,
+          since === null ? "NOT CONNECTED" : `since ${localTime(since, time)}`,
+          `${grouped(images)} images (${size(bytes)})`,
+          waitingIn(replication, Date.parse(time)),
+          ...(differences > 0 ? [`${grouped(differences)} DIFFER`] : []),
+          ...(isWrong ? [`last error ${moment(error.time, time)}: ${error.message}`] : []),
+        ].join(", "),
+      ),
+    ],
+  ];
 }
 
 /** One of those who are told what is stored. */

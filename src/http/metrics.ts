@@ -15,6 +15,7 @@ import { descriptorsMax } from "../os/open-files.ts";
 import { COMMIT, VERSION } from "../version.ts";
 import type { KeepReport } from "../shared/messages.ts";
 import type { OutletState } from "../shared/outlet-state.ts";
+import type { ReplicationState } from "../shared/replication-state.ts";
 import { reasonsAgainst } from "./health.ts";
 import type { PrunedTotal } from "./kept.ts";
 import type { Overview } from "./overview.ts";
@@ -40,6 +41,7 @@ export class Metrics {
     this.addKept();
     this.addNodes();
     this.addOutlets();
+    this.addReplication();
     this.addProcess();
   }
 
@@ -271,6 +273,49 @@ export class Metrics {
       "What waits to be told by an outlet",
       of(({ waiting }) => waiting),
       ["outlet"],
+    );
+  }
+
+  private addReplication(): void {
+    const { replication } = this.overview;
+    const of = (value: (state: ReplicationState) => number | undefined) => (): Values => {
+      const now = replication.state && value(replication.state);
+      return now === undefined ? [] : one(now);
+    };
+    this.gauge(
+      "imagehub_replication_connected",
+      "1 while the store (setting replicate) takes what is sent, else 0",
+      of(({ connected_since: since }) => (since === null ? 0 : 1)),
+    );
+    this.counter(
+      "imagehub_replication_images_total",
+      "Images that were found to be in the bucket",
+      of(({ images }) => images),
+    );
+    this.counter(
+      "imagehub_replication_bytes_total",
+      "Bytes of the images that were found to be in the bucket",
+      of(({ bytes }) => bytes),
+    );
+    this.gauge(
+      "imagehub_replication_waiting_images",
+      "Images that are not in the bucket yet",
+      of((state) => state.waiting_images),
+    );
+    this.gauge(
+      "imagehub_replication_waiting_bytes",
+      "Bytes of the images that are not in the bucket yet",
+      of((state) => state.waiting_bytes),
+    );
+    this.gauge(
+      "imagehub_replication_oldest_waiting_timestamp_seconds",
+      "When the oldest image was stored that is not in the bucket yet; none if all are",
+      of(({ oldest_waiting: oldest }) => (oldest === null ? undefined : Date.parse(oldest) / 1000)),
+    );
+    this.gauge(
+      "imagehub_replication_differences",
+      "Files that the bucket has with another content",
+      of(({ differences }) => differences),
     );
   }
 

@@ -20,6 +20,7 @@ import { Counter, type Shared } from "../shared/memory.ts";
 import { ArchiveState } from "./archive-state.ts";
 import { ageNotice, type Certificate } from "./certificate.ts";
 import { Kept } from "./kept.ts";
+import { Replication } from "./replication.ts";
 import { StoringThreads } from "../shared/storing-threads.ts";
 
 /** How long counting today's images may take, in milliseconds. */
@@ -49,6 +50,7 @@ export class Overview {
   /** What is kept, and what is wrong with the rules for it. */
   readonly kept = new Kept();
   readonly archive = new ArchiveState();
+  readonly replication = new Replication();
   /** What the HTTP listener shows; undefined without TLS. */
   certificate: Certificate | undefined;
   /** How those do that are told what is stored. */
@@ -70,13 +72,15 @@ export class Overview {
   }
 
   /**
-   * What a person should know about the rules for what is kept, the disk, the archive and the
-   * certificate.
+   * What a person should know about the rules for what is kept, the disk, the archive, replication
+   * and the certificate.
    */
   get notices(): string[] {
-    const { certificate, archive } = this;
+    const { certificate, archive, replication } = this;
     const age = certificate && ageNotice(certificate, Date.now());
-    return [...this.kept.notices, archive.problem, age].filter((notice) => notice !== undefined);
+    return [...this.kept.notices, archive.problem, replication.notice, age].filter(
+      (notice) => notice !== undefined,
+    );
   }
 
   /** Takes in a message from the receiver. */

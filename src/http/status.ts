@@ -11,6 +11,7 @@ import { nodeIn } from "../protocol/nodes.ts";
 import type { NodeRow } from "../shared/messages.ts";
 import { slotsFor } from "../shared/memory.ts";
 import { outletStateSchema } from "../shared/outlet-state.ts";
+import { replicationStateSchema } from "../shared/replication-state.ts";
 import { sendCommand } from "./first-image.ts";
 import { COMMIT, VERSION } from "../version.ts";
 import { reasonsAgainst } from "./health.ts";
@@ -109,6 +110,8 @@ export const statusSchema = z.object({
     .default(null),
   /** Who is told what is stored: the settings `mqtt`, `publish` and `webhooks`. */
   outlets: z.array(outletStateSchema).default([]),
+  /** The copy in a bucket, setting `replicate`; null if there is none. */
+  replication: replicationStateSchema.nullable().default(null),
   /** What a person should know about the rules for what is kept, and the disk. */
   notices: z.array(z.string()).default([]),
   /** A command for the hub's machine that sends it an image; null if not everybody may send. */
@@ -157,6 +160,7 @@ export async function statusOf(overview: Overview): Promise<Status> {
     kept: keptOf(overview.kept),
     archive: archiveOf(overview),
     outlets: [...overview.outlets],
+    replication: overview.replication.state ?? null,
     notices: overview.notices,
     send_command: sendCommand(settings) ?? null,
     nodes: nodesOf(overview.nodes, today.day),

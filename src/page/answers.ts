@@ -6,6 +6,7 @@
  */
 
 import type { OutletState } from "../shared/outlet-state.ts";
+import type { ReplicationState } from "../shared/replication-state.ts";
 
 /** An image in a list. `time` is a local time of day, such as `23:13:31.620992`. */
 export interface Image {
@@ -139,6 +140,8 @@ export interface Status {
   readonly notices: readonly string[];
   /** Who is told what is stored. Older hubs have none. */
   readonly outlets?: readonly OutletState[];
+  /** The copy in a bucket; null if there is none. Older hubs have no such field. */
+  readonly replication?: ReplicationState | null;
   /** Sends an image from the hub's own machine. Older hubs have none. */
   readonly send_command?: string | null;
   readonly nodes: readonly {

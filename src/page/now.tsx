@@ -16,7 +16,7 @@ import { EventList } from "./event-list.tsx";
 import { now, today, useAnswer } from "./hub.ts";
 import { begun, health, useArrivals } from "./live.ts";
 import { Notices } from "./notices.tsx";
-import { Outlets } from "./outlets.tsx";
+import { Outlets, Replicated } from "./outlets.tsx";
 import { clockTime, instant, shortDate, span } from "./time.ts";
 
 /**
@@ -52,6 +52,7 @@ export function Now() {
         ))}
       </div>
       <LatestEvents events={events} />
+      {status !== undefined && <Replicated status={status} />}
       {status !== undefined && <Outlets status={status} />}
     </div>
   );

@@ -1,11 +1,12 @@
 /**
- * Who is told what is stored, and how they do.
+ * Who is told what is stored, and how they do; and how the copy in a bucket does.
  *
  * @module
  */
 
 import type { OutletState } from "../shared/outlet-state.ts";
-import { counted, grouped } from "./amounts.ts";
+import type { ReplicationState } from "../shared/replication-state.ts";
+import { counted, grouped, size } from "./amounts.ts";
 import type { Status } from "./answers.ts";
 import { span } from "./time.ts";
 
@@ -21,7 +22,7 @@ export function Outlets({ status: { outlets = [], time } }: { readonly status: S
             <strong>{outlet.name}</strong> <span class="muted">{outlet.target}</span>
             <br />
             {inWords(outlet, time)}
-            <LastError outlet={outlet} time={time} />
+            <LastError error={outlet.last_error} time={time} />
           </li>
         ))}
       </ul>
@@ -40,8 +41,42 @@ function inWords({ connected_since: since, ...outlet }: OutletState, time: strin
   ].join(" · ");
 }
 
-function LastError({ outlet, time }: { readonly outlet: OutletState; readonly time: string }) {
-  const { last_error: error } = outlet;
+/** How the copy in a bucket does; nothing if there is none. */
+export function Replicated({ status: { replication, time } }: { readonly status: Status }) {
+  if (replication === undefined || replication === null) return null;
+  return (
+    <section class="outlets">
+      <h2>Replicated</h2>
+      <ul>
+        <li class={replication.connected_since === null ? "away" : ""}>
+          <strong>to</strong> <span class="muted">{replication.target}</span>
+          <br />
+          {copyInWords(replication, time)}
+          <LastError error={replication.last_error} time={time} />
+        </li>
+      </ul>
+    </section>
+  );
+}
+
+function copyInWords(copy: ReplicationState, time: string): string {
+  const { connected_since: since, oldest_waiting: oldest } = copy;
+  return [
+    since === null ? "not connected" : `connected for ${ago(since, time)}`,
+    `${counted(copy.images, "image")} copied`,
+    `${grouped(copy.waiting_images)} waiting (${size(copy.waiting_bytes)})`,
+    ...(oldest === null ? [] : [`the oldest for ${ago(oldest, time)}`]),
+    ...(copy.differences > 0 ? [`${grouped(copy.differences)} differ`] : []),
+  ].join(" · ");
+}
+
+function LastError({
+  error,
+  time,
+}: {
+  readonly error: OutletState["last_error"];
+  readonly time: string;
+}) {
   if (error === null) return null;
   return (
     <p class="muted">

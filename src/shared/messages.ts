@@ -9,6 +9,7 @@ import type { LogLevel } from "../log/format.ts";
 import type { Address } from "../os/ffi.ts";
 import type { Settings } from "../config/schema.ts";
 import type { Shared } from "./memory.ts";
+import type { ReplicationState } from "./replication-state.ts";
 
 /**
  * The receiver's socket, for lending it to another thread: its address, and the descriptor to poll.
@@ -378,3 +379,16 @@ export interface HubState {
   /** That the disk will soon be full, as a message; undefined if not. */
   readonly diskWarning: string | undefined;
 }
+
+/** To the replicator. */
+export type ToReplicator =
+  | ({ readonly type: "start" } & ThreadStart)
+  /** What is on its way has a moment. */
+  | { readonly type: "stop" };
+
+/** From the replicator. */
+export type ReplicatorMessage =
+  | { readonly type: "state"; readonly state: ReplicationState }
+  /** It has ended. */
+  | { readonly type: "stopped" }
+  | LogMessage;

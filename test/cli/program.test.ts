@@ -50,6 +50,7 @@ describe("imagehub prints its help", () => {
     ["mqtt", ["mqtt", "--help"]],
     ["mqtt-test", ["mqtt", "test", "--help"]],
     ["replicate", ["replicate", "--help"]],
+    ["replicate-adopt", ["replicate", "adopt", "--help"]],
     ["replicate-test", ["replicate", "test", "--help"]],
     ["service", ["service", "--help"]],
     ["service", ["help", "service"]],

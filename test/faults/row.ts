@@ -8,7 +8,7 @@ import { existsSync } from "node:fs";
 import { has, PARTS, type Program, remedy } from "../../scripts/lib/available.ts";
 
 /** What a row may need on the machine, besides Python with pyzmq. */
-type Need = "broker" | "root" | "strace" | "loop" | "watchers" | "network" | "compiler";
+type Need = "broker" | "root" | "strace" | "loop" | "watchers" | "network" | "compiler" | "store";
 
 /** How to run a row. */
 export interface Run {
@@ -43,6 +43,7 @@ function isRoot(): boolean {
 
 const MET: Record<Need, () => boolean> = {
   broker: () => has("mqtt"),
+  store: () => has("ceph"),
   root: isRoot,
   watchers: () => has("watchers"),
   compiler: () => has("bench"),
@@ -59,6 +60,7 @@ const MET: Record<Need, () => boolean> = {
 
 const REMEDIES: Record<Need, string> = {
   broker: remedy("mqtt"),
+  store: remedy("ceph"),
   network: `root that may make network namespaces, and ${remedy("network")}`,
   watchers: remedy("watchers"),
   compiler: remedy("bench"),

@@ -28,6 +28,7 @@ import { oldLibzmq } from "./rows/old-libzmq.ts";
 import { power } from "./rows/power.ts";
 import { pruning } from "./rows/prune.ts";
 import { random } from "./rows/random.ts";
+import { replicate } from "./rows/replicate.ts";
 import { stall } from "./rows/stall.ts";
 import { term } from "./rows/term.ts";
 import { twins } from "./rows/twins.ts";
@@ -55,4 +56,6 @@ export const ROWS: readonly Row[] = [
   ...SENDERS,
   ...CROWDS,
   ...CLOCKS_AND_READERS,
+  // Its short form is in `e2e/replicate.test.ts`, where the store runs anyway.
+  replicate,
 ];

@@ -123,6 +123,7 @@ function overviewIn(directory: string): Overview {
     problems: ["A rule is off"],
   });
   overview.outlets = statusAt("2026-11-22T15:00:30.000Z").outlets;
+  overview.replication.state = statusAt("2026-11-22T15:00:30.000Z").replication ?? undefined;
   return overview;
 }
 

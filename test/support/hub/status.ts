@@ -82,6 +82,17 @@ export function statusAt(time: string): Status {
         last_error: null,
       },
     ],
+    replication: {
+      target: "s3.example.com/farm/barn",
+      connected_since: null,
+      images: 4321,
+      bytes: 432_100_000,
+      waiting_images: 77,
+      waiting_bytes: 7_700_000,
+      oldest_waiting: before(7200),
+      differences: 1,
+      last_error: { time: before(30), message: "https://s3.example.com cannot be reached" },
+    },
     notices: ["The disk will be full in 6 days at this week's rate; see keep.min_free"],
     send_command: null,
     nodes: [

@@ -1,0 +1,45 @@
+/**
+ * The state of replication, as the main thread knows it from the replicator.
+ *
+ * @module
+ */
+
+import { counted, duration, grouped, size } from "../log/amounts.ts";
+import type { ReplicationState } from "../shared/replication-state.ts";
+
+/** How old the oldest image that waits may be without a notice, in milliseconds. */
+const LAG_MS_MAX = 60_000;
+
+/** The replication of one hub. */
+export class Replication {
+  /** undefined without a bucket, and until the replicator has begun. */
+  state: ReplicationState | undefined;
+
+  /** What a person should know; undefined if all is well. */
+  get notice(): string | undefined {
+    const { state } = this;
+    if (state === undefined) return undefined;
+    const { oldest_waiting: oldest, differences } = state;
+    const facts: string[] = [];
+    const ageMs = oldest === null ? 0 : Date.now() - Date.parse(oldest);
+    if (ageMs > LAG_MS_MAX) facts.push(waitingIn(state, Date.now()));
+    if (differences > 0)
+      facts.push(
+        `the bucket has ${counted(differences, "file")} with another content, see the log`,
+      );
+    const reason = state.connected_since === null ? state.last_error?.message : undefined;
+    if (reason !== undefined) facts.push(reason);
+    return facts.length === 0 ? undefined : `Replication: ${facts.join("; ")}`;
+  }
+}
+
+/** What waits, in words. @param nowMs since 1970 */
+export function waitingIn(
+  { waiting_images: images, waiting_bytes: bytes, oldest_waiting: oldest }: ReplicationState,
+  nowMs: number,
+): string {
+  if (images === 0) return "none waits";
+  const age = oldest === null ? 0 : Math.max(0, Math.round((nowMs - Date.parse(oldest)) / 1000));
+  const verb = images === 1 ? "waits" : "wait";
+  return `${grouped(images)} ${images === 1 ? "image" : "images"} (${size(bytes)}) ${verb}, the oldest for ${duration(age)}`;
+}

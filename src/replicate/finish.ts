@@ -1,0 +1,146 @@
+/**
+ * Finishes a day that is over: its event log as one object, then its manifest.
+ *
+ * @module
+ */
+
+import { logMember, parseMember } from "../archive/layout.ts";
+import { formatManifest, sumsIn } from "../archive/manifest.ts";
+import { type Bucket, sha256Of } from "../s3/bucket.ts";
+import { type Journal, readJournal } from "./journal.ts";
+import { type Keys, manifestNumber, manifestPath } from "./layout.ts";
+import type { Link } from "./link.ts";
+import type { Look } from "./look.ts";
+import { putOnce, readText } from "./object.ts";
+import { readMember, type ReadParts } from "./read.ts";
+import { LOG_TYPE } from "./segments.ts";
+
+/** For so long after its last line, an event log of a day may get further ones, in milliseconds. */
+const LATE_MS = 120_000;
+
+/** How often a manifest is tried that somebody else makes at the same time. */
+const TRIES_MAX = 3;
+
+/** What is needed to finish a day. */
+export interface FinishParts extends ReadParts {
+  readonly bucket: Bucket;
+  readonly link: Pick<Link, "call">;
+  readonly keys: Keys;
+  /** Is told the path of what differs from what is in the bucket. */
+  readonly onDifference: (path: string) => void;
+}
+
+/**
+ * Finishes a day whose images are all in the bucket.
+ *
+ * @param look at it, just before
+ * @returns whether it has a manifest with everything now
+ * @throws {StoreError} as {@link Link.call}
+ * @throws {DataDirectoryGone}, {SystemError} and {Error} of node:fs
+ */
+export async function finishDay(
+  parts: FinishParts,
+  date: string,
+  { hasLog, logSum }: Pick<Look, "hasLog" | "logSum">,
+  journal: Journal,
+): Promise<boolean> {
+  if (hasLog && !(await putLog(parts, date, logSum, journal))) return false;
+  journal.flush();
+  const sums = new Map<string, string>();
+  readJournal(parts.directory, date, (path, sum) => {
+    if (parseMember(path, date) !== undefined) sums.set(path, sum);
+  });
+  // Nothing of it was ever put.
+  if (sums.size === 0) return true;
+  return await putManifest(parts, date, sums, journal);
+}
+
+/** @returns whether the bucket has the log as it is here */
+async function putLog(
+  parts: FinishParts,
+  date: string,
+  known: string | undefined,
+  journal: Journal,
+): Promise<boolean> {
+  const member = logMember(date);
+  const found = readMember(parts, date, member);
+  if (found === undefined) return false;
+  const sha256 = sha256Of(found.bytes);
+  if (sha256 === known) return true;
+  // It has got further lines since, which nothing in the bucket can get.
+  if (known !== undefined) {
+    parts.onDifference(member.path);
+    return false;
+  }
+  if (Date.now() - found.modifiedMs < LATE_MS) return false;
+  const object = { body: found.bytes, contentType: LOG_TYPE, sha256 };
+  if ((await putOnce(parts, parts.keys.of(member.path), object)) !== "same") {
+    parts.onDifference(member.path);
+    return false;
+  }
+  journal.note(member.path, sha256);
+  return true;
+}
+
+async function putManifest(
+  parts: FinishParts,
+  date: string,
+  sums: Map<string, string>,
+  journal: Journal,
+): Promise<boolean> {
+  const { keys } = parts;
+  for (let tries = 0; tries < TRIES_MAX; tries++) {
+    const numbers = await numbersOf(parts, date);
+    let mark: readonly [path: string, sum: string] | undefined;
+    for (const number of numbers.toSorted((a, b) => a - b)) {
+      const path = manifestPath(date, number);
+      mark = [path, await takeOut(parts, date, path, sums)];
+    }
+    if (sums.size > 0) {
+      const body = new TextEncoder().encode(formatManifest(sums));
+      mark = [manifestPath(date, Math.max(0, ...numbers) + 1), sha256Of(body)];
+      const object = { body, contentType: LOG_TYPE, sha256: mark[1] };
+      // Another process has made one just now.
+      if ((await putOnce(parts, keys.of(mark[0]), object)) !== "same") continue;
+    }
+    if (mark !== undefined) journal.note(...mark);
+    journal.flush();
+    return true;
+  }
+  return false;
+}
+
+async function numbersOf({ bucket, link, keys }: FinishParts, date: string): Promise<number[]> {
+  return await link.call(async (options) => {
+    const numbers: number[] = [];
+    for await (const { objects } of bucket.list({ prefix: keys.manifestsOf(date) }, options))
+      for (const { key } of objects) {
+        const number = manifestNumber(key.slice(keys.of("").length), date);
+        if (number !== undefined) numbers.push(number);
+      }
+    return numbers;
+  });
+}
+
+/** Leaves only what is in no manifest yet. @returns the SHA-256 of the manifest */
+async function takeOut(
+  { bucket, link, keys, onDifference }: FinishParts,
+  date: string,
+  path: string,
+  sums: Map<string, string>,
+): Promise<string> {
+  const text = await link.call(async (options) => readText(bucket, keys.of(path), options));
+  const there = sumsIn(text ?? "", date);
+  if (there === undefined) onDifference(path);
+  for (const [member, sum] of there ?? []) {
+    const own = sums.get(member);
+    sums.delete(member);
+    if (own !== undefined && own !== sum) onDifference(path);
+  }
+  return sha256Of(Buffer.from(text ?? ""));
+}
+
+/** The type of an image's content by its name. */
+export function imageType(name: string): string {
+  return name.endsWith(".png") ? "image/png" : "image/jpeg";
+}

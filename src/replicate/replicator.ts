@@ -1,0 +1,412 @@
+/**
+ * Copies what the hub stores into a bucket, as it comes, and what is not there yet. The tree of
+ * files says what there is; the hub does nothing for it.
+ *
+ * @module
+ */
+
+import { statSync } from "node:fs";
+import { imageMember } from "../archive/layout.ts";
+import { Follower } from "../catalog/follower.ts";
+import type { StoredImage } from "../catalog/day-follower.ts";
+import { bytesIn } from "../config/quantity.ts";
+import type { Settings } from "../config/schema.ts";
+import { messageOf } from "../errors.ts";
+import { REPLICATE_END_MS } from "../limits.ts";
+import { unlessMissing } from "../os/missing.ts";
+import { Calendar, systemClock } from "../protocol/calendar.ts";
+import { Bucket, sha256Of } from "../s3/bucket.ts";
+import { StoreError } from "../s3/errors.ts";
+import { hubName, targetOf } from "../s3/settings.ts";
+import type { ReplicationState } from "../shared/replication-state.ts";
+import { Part } from "../store/data-directory.ts";
+import { DataDirectoryGone } from "../store/data-guard.ts";
+import type { OutletTally } from "../tell/outlet.ts";
+import { Backlog, sumOf } from "./backlog.ts";
+import { Bell } from "./bell.ts";
+import { DayQueue, type WaitingImage } from "./day-queue.ts";
+import { finishDay, imageType } from "./finish.ts";
+import { Journal } from "./journal.ts";
+import { stampOfDay } from "./look.ts";
+import { Keys } from "./layout.ts";
+import { Link } from "./link.ts";
+import { putOnce } from "./object.ts";
+import { claim, OthersFolder } from "./owner.ts";
+import { Pace } from "./pace.ts";
+import { readMember, type ReadParts } from "./read.ts";
+import { recall } from "./recall.ts";
+import { Segments } from "./segments.ts";
+
+/** How often the days are looked at that have no turn, in milliseconds, and how often at most. */
+const ROUND_MS = 10_000;
+const ROUND_MS_MIN = 500;
+
+/** How often lines of the event log are put, in milliseconds. */
+const SEGMENT_MS = 5000;
+
+/** How often journals are written, in milliseconds. */
+const JOURNAL_MS = 200;
+
+/** How often it is looked whose folder it is, while it is that of another hub, in milliseconds. */
+const CLAIM_MS = 5000;
+
+/** How many files that differ are named in the log. */
+const DIFFERENCES_TOLD = 100;
+
+/** How long a day may get images after its midnight, in microseconds. */
+const LATE_MICROS = 120_000_000;
+
+/** What a replicator needs. */
+export interface ReplicatorParts extends ReadParts {
+  readonly settings: Settings["replicate"];
+  /** Is told how the link is. Its `sent` and `waiting` are those of images. */
+  readonly tally: OutletTally;
+  /** Logs an error. */
+  readonly error: (message: string) => void;
+}
+
+/** A day that is worked on. */
+interface OpenDay {
+  readonly queue: DayQueue;
+  readonly journal: Journal;
+  /** Whether the bucket must first be asked what it has. */
+  needsRecall: boolean;
+  isRecalling: boolean;
+}
+
+/** Copies one data directory. */
+export class Replicator {
+  private readonly link: Link;
+  private readonly keys: Keys;
+  private readonly bucket: Bucket;
+  private readonly pace: Pace;
+  private readonly backlog: Backlog;
+  private readonly segments: Segments;
+  private readonly follower: Follower;
+  private readonly calendar = new Calendar(systemClock);
+  private readonly days = new Map<string, OpenDay>();
+  private readonly refused = new Set<string>();
+  /** Images that cannot be put, and why. */
+  private readonly unfit = new Map<string, string>();
+  private readonly bell = new Bell();
+  private readonly work: Promise<void>[] = [];
+  private bytes = 0;
+  private isOwner = false;
+  /** Whether a day can be finished. */
+  private isRoundDue = false;
+  /** Whether all days were looked at. */
+  private isLooked = false;
+  private isStopped = false;
+
+  /** @throws {Error} if the settings' files cannot be read */
+  constructor(private readonly parts: ReplicatorParts) {
+    const { settings, directory, guard, tally } = parts;
+    this.keys = new Keys(hubName(settings));
+    this.bucket = new Bucket(targetOf(settings));
+    this.link = new Link(tally);
+    this.pace = new Pace(bytesIn(settings.bandwidth) ?? 0);
+    const isRefused = (path: string): boolean => this.refused.has(path);
+    this.backlog = new Backlog(directory, settings.order, isRefused);
+    const { bucket, link, keys } = this;
+    const onDifference = (key: string): void => this.differs(key.slice(keys.of("").length));
+    this.segments = new Segments({ directory, guard, bucket, link, keys, onDifference });
+    this.follower = new Follower(directory, {
+      today: () => this.today,
+      onImage: (image) => this.arrived(image),
+      onEvent: () => {},
+      onProblem: (problem) => tally.failed(problem),
+    });
+  }
+
+  /** Begins. */
+  start(): void {
+    this.follower.start();
+    const { settings } = this.parts;
+    this.work.push(this.rounds());
+    this.work.push(this.every(JOURNAL_MS, () => this.writeJournals()));
+    this.work.push(this.own());
+    this.work.push(this.every(SEGMENT_MS, async () => await this.putEvents()));
+    for (let count = 0; count < settings.parallel; count++) this.work.push(this.putImages());
+  }
+
+  /** Ends. What is on its way has a moment. Never rejects. */
+  async stop(): Promise<void> {
+    this.isStopped = true;
+    this.bell.ring();
+    await this.follower.finish();
+    const all = Promise.allSettled([...this.work, this.putEvents()]);
+    await Promise.race([all, Bun.sleep(REPLICATE_END_MS)]);
+    this.link.end();
+    await Promise.race([all, Bun.sleep(REPLICATE_END_MS / 10)]);
+    this.writeJournals();
+  }
+
+  /** For people. */
+  get state(): ReplicationState {
+    const { tally } = this.parts;
+    const { target, sent, connected_since: since, last_error } = tally.state;
+    const open = Array.from(this.days.values(), ({ queue }) => queue.lag);
+    const lag = open.reduce(sumOf, this.backlog.lag);
+    return {
+      target,
+      connected_since: this.isOwner ? since : null,
+      images: sent,
+      bytes: this.bytes,
+      waiting_images: lag.images,
+      waiting_bytes: lag.bytes,
+      oldest_waiting: Number.isFinite(lag.oldestMs) ? new Date(lag.oldestMs).toISOString() : null,
+      differences: this.refused.size,
+      last_error,
+    };
+  }
+
+  private get today(): string {
+    return this.calendar.local(this.calendar.now()).date;
+  }
+
+  private arrived({ date, name }: StoredImage): void {
+    const day = this.days.get(date);
+    if (day === undefined) return this.backlog.touch(date);
+    const path = `${this.parts.directory.dateFolder(date)}/${name}`;
+    const found = unlessMissing(() => statSync(path));
+    if (found === undefined) return;
+    if (day.queue.add({ name, size: found.size, storedMs: found.mtimeMs })) this.bell.ring();
+  }
+
+  /** Does something at once, and again and again, whatever comes of it. */
+  private async every(ms: number, action: () => void | Promise<void>): Promise<void> {
+    while (!this.isStopped) {
+      await this.attempt(action);
+      await this.pause(ms);
+    }
+  }
+
+  /** Looks at all days again and again; soon, if a day is through. */
+  private async rounds(): Promise<void> {
+    while (!this.isStopped) {
+      this.isRoundDue = false;
+      await this.attempt(async () => await this.round());
+      await this.pause(ROUND_MS_MIN);
+      for (const endMs = performance.now() + ROUND_MS; ;) {
+        const leftMs = endMs - performance.now();
+        if (leftMs <= 0 || this.isRoundDue || this.isStopped) break;
+        await this.bell.within(leftMs);
+      }
+    }
+  }
+
+  /** Waits, or until the end. */
+  private async pause(ms: number): Promise<void> {
+    for (const endMs = performance.now() + ms; !this.isStopped && performance.now() < endMs;)
+      await this.bell.within(endMs - performance.now());
+  }
+
+  /** Tells what fails. @returns whether it did not */
+  private async attempt(action: () => void | Promise<void>): Promise<boolean> {
+    try {
+      await action();
+      return true;
+    } catch (error) {
+      const isEnd = error instanceof StoreError && error.problem === "ended";
+      if (!isEnd) this.parts.tally.failed(messageOf(error));
+      return false;
+    }
+  }
+
+  /** Sees to it that the folder of the bucket is this hub's, and looks again after each break. */
+  private async own(): Promise<void> {
+    const { bucket, link, keys, parts } = this;
+    const { directory } = parts;
+    while (!this.isStopped) {
+      await this.attempt(async () => {
+        try {
+          await claim({ bucket, link, keys, directory });
+          this.isRoundDue ||= !this.isOwner;
+          this.isOwner = true;
+        } catch (error) {
+          if (error instanceof OthersFolder) this.isOwner = false;
+          throw error;
+        }
+      });
+      this.bell.ring();
+      if (!this.isOwner) await this.pause(CLAIM_MS);
+      while (this.isOwner && this.link.isUp && !this.isStopped) await this.bell.within(CLAIM_MS);
+      while (this.isOwner && !this.link.isUp && !this.isStopped) await this.bell.within(CLAIM_MS);
+    }
+  }
+
+  /** Looks at the days that have no turn, and finishes those that are over. */
+  private async round(): Promise<void> {
+    const { days, backlog, today } = this;
+    this.parts.guard.check(Part.images);
+    if (!days.has(today)) this.open(today);
+    // What was in hand waits for its turn as the others do.
+    for (const [date, { queue, isRecalling }] of days) {
+      queue.comeBack();
+      if (date === today || queue.isBusy || isRecalling) continue;
+      if (queue.lag.images > 0 && days.size <= 2) continue;
+      this.writeJournals();
+      days.delete(date);
+      backlog.close(date, queue.lag);
+    }
+    await backlog.refresh((date) => days.has(date));
+    this.isLooked = true;
+    this.bell.ring();
+    if (!this.isOwner) return;
+    const over = this.calendar.local(this.calendar.now() - LATE_MICROS).date;
+    const openDay = this.segments.openDay();
+    for (const date of backlog.unfinished(over)) {
+      if (this.isStopped) return;
+      if (date === openDay || this.hasRefused(date)) continue;
+      await this.attempt(async () => await this.finish(date));
+    }
+  }
+
+  private async finish(date: string): Promise<void> {
+    const { bucket, link, keys, backlog, parts } = this;
+    const { directory, guard } = parts;
+    const journal = new Journal(directory, date);
+    const stamp = stampOfDay(directory, date);
+    const look = backlog.open(date);
+    let isFinished = false;
+    try {
+      const onDifference = (path: string): void => this.differs(path);
+      const finish = { directory, guard, bucket, link, keys, onDifference };
+      if (look.queue.lag.images === 0) isFinished = await finishDay(finish, date, look, journal);
+    } finally {
+      backlog.close(date, look.queue.lag, isFinished ? stamp : "");
+    }
+  }
+
+  private open(date: string): OpenDay {
+    const { queue, hasJournal } = this.backlog.open(date);
+    const journal = new Journal(this.parts.directory, date);
+    const day = { queue, journal, needsRecall: !hasJournal, isRecalling: false };
+    this.days.set(date, day);
+    return day;
+  }
+
+  /** Puts one image after the other. */
+  private async putImages(): Promise<void> {
+    while (!this.isStopped) {
+      let next: { readonly day: OpenDay; readonly image: WaitingImage } | undefined;
+      const isFine = await this.attempt(() => {
+        next = this.isOwner ? this.next() : undefined;
+      });
+      if (!isFine) await this.pause(SEGMENT_MS);
+      else if (next === undefined) await this.bell.rung;
+      else {
+        const { queue } = next.day;
+        await this.putImage(next.day, next.image);
+        if (queue.lag.images > 0 || queue.date === this.today) continue;
+        this.isRoundDue = true;
+        this.bell.ring();
+      }
+    }
+  }
+
+  private next(): { readonly day: OpenDay; readonly image: WaitingImage } | undefined {
+    const { order } = this.parts.settings;
+    const { days, backlog, today } = this;
+    // Today's come last.
+    if (order === "oldest" && !this.isLooked) return undefined;
+    const dates = [...days.keys()].toSorted();
+    const others = dates.filter((date) => date !== today);
+    const turns = order === "newest" ? [today, ...others.toReversed()] : others;
+    for (const date of turns) {
+      const image = this.takeFrom(date);
+      // What the bucket has of it is being found out. The days after it wait for that.
+      if (image !== undefined || days.get(date)?.isRecalling === true) return image;
+    }
+    const further = backlog.next();
+    if (further !== undefined && further !== today) {
+      this.open(further);
+      return this.next();
+    }
+    return order === "oldest" ? this.takeFrom(today) : undefined;
+  }
+
+  private takeFrom(
+    date: string,
+  ): { readonly day: OpenDay; readonly image: WaitingImage } | undefined {
+    const day = this.days.get(date);
+    if (day === undefined) return undefined;
+    if (day.needsRecall) {
+      day.needsRecall = false;
+      if (day.queue.lag.images > 0) void this.recall(day);
+    }
+    if (day.isRecalling) return undefined;
+    const image = day.queue.take(this.parts.settings.order);
+    return image && { day, image };
+  }
+
+  /** Asks the bucket what it has of a day. */
+  private async recall(day: OpenDay): Promise<void> {
+    const { bucket, link, keys, parts } = this;
+    const { directory, guard } = parts;
+    day.isRecalling = true;
+    day.needsRecall = !(await this.attempt(
+      async () => await recall({ directory, guard, bucket, link, keys }, day.queue, day.journal),
+    ));
+    if (day.needsRecall) await this.pause(SEGMENT_MS);
+    day.isRecalling = false;
+    this.bell.ring();
+  }
+
+  private async putImage(day: OpenDay, image: WaitingImage): Promise<void> {
+    const { queue, journal } = day;
+    const { tally } = this.parts;
+    const member = imageMember(queue.date, image.name);
+    try {
+      const bytes = readMember(this.parts, queue.date, member)?.bytes;
+      // It was deleted before its turn.
+      if (bytes === undefined) return queue.done(image);
+      const waitMs = this.pace.take(bytes.length);
+      if (waitMs > 0) await Bun.sleep(waitMs);
+      const sha256 = sha256Of(bytes);
+      const object = { body: bytes, contentType: imageType(image.name), sha256 };
+      const { bucket, link } = this;
+      const there = await putOnce({ bucket, link }, this.keys.of(member.path), object);
+      queue.done(image);
+      if (there !== "same") return this.differs(member.path);
+      journal.note(member.path, sha256);
+      this.unfit.delete(member.path);
+      tally.sent++;
+      this.bytes += bytes.length;
+    } catch (error) {
+      queue.setAside(image);
+      if (error instanceof StoreError && error.problem === "ended") return;
+      this.cannotPut(member.path, messageOf(error));
+      if (error instanceof DataDirectoryGone) await this.pause(SEGMENT_MS);
+    }
+  }
+
+  /** One image cannot be put. It is tried again, and told once. */
+  private cannotPut(path: string, reason: string): void {
+    if (this.unfit.get(path) !== reason) this.parts.tally.failed(`${path}: ${reason}`);
+    this.unfit.set(path, reason);
+  }
+
+  private async putEvents(): Promise<void> {
+    if (this.isOwner) await this.segments.put();
+  }
+
+  private writeJournals(): void {
+    for (const { journal } of this.days.values()) void this.attempt(() => journal.flush());
+  }
+
+  /** The bucket has something else under this path. */
+  private differs(path: string): void {
+    if (this.refused.has(path)) return;
+    this.refused.add(path);
+    const { error } = this.parts;
+    const count = this.refused.size;
+    if (count <= DIFFERENCES_TOLD)
+      error(`${this.keys.of(path)} in the bucket differs from ${path} here. It is left as it is`);
+    if (count === DIFFERENCES_TOLD) error("More files that differ in the bucket are only counted");
+  }
+
+  private hasRefused(date: string): boolean {
+    return [...this.refused].some((path) => path.includes(date));
+  }
+}

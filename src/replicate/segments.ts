@@ -1,0 +1,175 @@
+/**
+ * Puts the event log of the open day into the bucket, in segments of whole lines. Each begins where
+ * the one before it ends, so a list of them says how far it is.
+ *
+ * @module
+ */
+
+import { fstatSync } from "node:fs";
+import { close, openRead } from "../os/files.ts";
+import { unlessMissing } from "../os/missing.ts";
+import { type Bucket, type ObjectFacts, sha256Of } from "../s3/bucket.ts";
+import type { Listed } from "../s3/listing.ts";
+import { Part } from "../store/data-directory.ts";
+import { readRecord } from "../store/log-files.ts";
+import { type Keys, placeOfSegment } from "./layout.ts";
+import type { Link } from "./link.ts";
+import { md5Of, putOnce } from "./object.ts";
+import { readRange, type ReadParts } from "./read.ts";
+
+/** Most bytes of a segment. */
+const SEGMENT_BYTES = 4 * 2 ** 20;
+
+/** How much of a log is read to see its day, in bytes: more than the time of a record has. */
+const HEAD_BYTES = 64;
+
+const NEWLINE = 0x0a;
+
+export const LOG_TYPE = "text/plain; charset=utf-8";
+
+/** What is needed to put segments. */
+export interface SegmentParts extends ReadParts {
+  readonly bucket: Bucket;
+  readonly link: Link;
+  readonly keys: Keys;
+  /** Is told the key of a segment that the log here has other lines for. */
+  readonly onDifference: (key: string) => void;
+}
+
+/** How far a log is in the bucket. */
+interface Progress {
+  /** The file's numbers. */
+  readonly id: string;
+  readonly date: string;
+  at: number;
+  /** Whether the bucket has other lines. Then the log follows as a whole, when its day is over. */
+  isStuck: boolean;
+}
+
+/** The event log of the open day. */
+export class Segments {
+  private progress: Progress | undefined;
+  /** Of one call after the other. */
+  private turn = Promise.resolve();
+
+  constructor(private readonly parts: SegmentParts) {}
+
+  /** The day of the open log; undefined if it has no records. @throws as {@link put} */
+  openDay(): string | undefined {
+    return this.withLog((fd) => dayOf(fd));
+  }
+
+  /**
+   * Puts what is new.
+   *
+   * @throws {DataDirectoryGone}, {SystemError} and {Error} of node:fs if the log cannot be read
+   * @throws {StoreError} as {@link Link.call}
+   */
+  async put(): Promise<void> {
+    const before = this.turn;
+    this.turn = (async () => {
+      await Promise.allSettled([before]);
+      await this.putNew();
+    })();
+    await this.turn;
+  }
+
+  private async putNew(): Promise<void> {
+    await this.find();
+    for (;;) {
+      const { progress } = this;
+      if (progress === undefined || progress.isStuck) return;
+      const body = this.withLog((fd, id, size) =>
+        id === progress.id ? wholeLines(fd, progress.at, size) : undefined,
+      );
+      if (body === undefined || body.length === 0) return;
+      await this.putSegment(progress, body);
+    }
+  }
+
+  private async putSegment(progress: Progress, body: Buffer<ArrayBuffer>): Promise<void> {
+    const { keys, onDifference } = this.parts;
+    const { date, at } = progress;
+    const key = keys.segment(date, at);
+    const object = { body, contentType: LOG_TYPE, sha256: sha256Of(body) };
+    const there = await putOnce(this.parts, key, object);
+    // An earlier try, whose answer did not come, had fewer lines.
+    if (there === "same") progress.at += body.length;
+    else if (isBeginning(body, there)) progress.at += there.size;
+    else {
+      progress.isStuck = true;
+      onDifference(key);
+    }
+  }
+
+  /** Finds out how far the log is in the bucket, if it is another one than before. */
+  private async find(): Promise<void> {
+    const found = this.withLog((fd, id) => ({ id, date: dayOf(fd) }));
+    const { progress } = this;
+    if (found?.date === undefined) return;
+    const { id, date } = found;
+    if (progress?.id === id && progress.date === date) return;
+    const last = await this.lastOf(date);
+    const next: Progress = {
+      id,
+      date,
+      at: last === undefined ? 0 : last.at + last.size,
+      isStuck: false,
+    };
+    this.progress = next;
+    if (last === undefined) return;
+    const isSame = this.withLog((fd, now, size) => {
+      if (now !== id || next.at > size) return now !== id;
+      return md5Of(readRange(fd, last.at, last.size)) === last.etag;
+    });
+    if (isSame !== false) return;
+    next.isStuck = true;
+    this.parts.onDifference(last.key);
+  }
+
+  private async lastOf(date: string): Promise<(Listed & { readonly at: number }) | undefined> {
+    const { bucket, link, keys } = this.parts;
+    return await link.call(async (options) => {
+      let last: (Listed & { readonly at: number }) | undefined;
+      for await (const page of bucket.list({ prefix: keys.segmentsOf(date) }, options))
+        for (const object of page.objects) {
+          const at = placeOfSegment(object.key);
+          if (at !== undefined) last = { ...object, at };
+        }
+      return last;
+    });
+  }
+
+  private withLog<T>(use: (fd: number, id: string, size: number) => T): T | undefined {
+    const { directory, guard } = this.parts;
+    const fd = unlessMissing(() => openRead(directory.eventLog));
+    if (fd === undefined) return undefined;
+    try {
+      guard.check(Part.logs);
+      const { dev, ino, size } = fstatSync(fd);
+      return use(fd, `${dev}:${ino}`, size);
+    } finally {
+      close(fd);
+    }
+  }
+}
+
+/** The day of the first record: a log has those of one day, if no clock was set. */
+function dayOf(fd: number): string | undefined {
+  const { size } = fstatSync(fd);
+  const [line = ""] = readRange(fd, 0, Math.min(size, HEAD_BYTES)).toString().split("\n");
+  return readRecord(line)?.date;
+}
+
+/** Whole lines from a place on. */
+function wholeLines(fd: number, at: number, size: number): Buffer<ArrayBuffer> {
+  const bytes = readRange(fd, at, Math.max(0, Math.min(SEGMENT_BYTES, size - at)));
+  return bytes.subarray(0, bytes.lastIndexOf(NEWLINE) + 1);
+}
+
+/** Whether an object is the beginning of these bytes. */
+function isBeginning(bytes: Buffer, { size, etag, sha256 }: ObjectFacts): boolean {
+  if (size === 0 || size >= bytes.length) return false;
+  const part = bytes.subarray(0, size);
+  return sha256 === undefined ? md5Of(part) === etag : sha256Of(part) === sha256;
+}

@@ -1,0 +1,72 @@
+/**
+ * The thread that copies what is stored into a bucket. A disk or a store that does not respond
+ * holds up nobody else.
+ *
+ * @module
+ */
+
+import { messageOf } from "../errors.ts";
+import { Replicator } from "../replicate/replicator.ts";
+import { hubName } from "../s3/settings.ts";
+import type { ReplicatorMessage, ThreadStart, ToReplicator } from "../shared/messages.ts";
+import { DataDirectory } from "../store/data-directory.ts";
+import { DataGuard } from "../store/data-guard.ts";
+import { OutletTally } from "../tell/outlet.ts";
+import { giveWay } from "./give-way.ts";
+
+declare const self: Worker;
+
+/** How often the main thread is told how it does, in milliseconds. */
+const STATE_MS = 1000;
+
+/** How long to wait if it cannot even begin, such as without the file with the keys. */
+const AGAIN_MS = 20_000;
+
+const post = (message: ReplicatorMessage): void => self.postMessage(message);
+
+const warn = (message: string): void => post({ type: "log", level: "warn", message });
+const error = (message: string): void => post({ type: "log", level: "error", message });
+
+const stopping = new AbortController();
+let replicator: Replicator | undefined;
+let state = "";
+
+self.onmessage = async ({ data: message }: MessageEvent<ToReplicator>) => {
+  if (message.type === "start") {
+    giveWay();
+    await start(message);
+    return;
+  }
+  stopping.abort();
+  await replicator?.stop();
+  report();
+  post({ type: "stopped" });
+};
+
+async function start({ settings, shared }: ThreadStart): Promise<void> {
+  const { replicate } = settings;
+  const directory = new DataDirectory(settings.data_directory);
+  const { host } = new URL(replicate.endpoint);
+  const target = `${host}/${replicate.bucket}/${hubName(replicate)}`;
+  const tally = new OutletTally("replicate", target, warn);
+  while (!stopping.signal.aborted && replicator === undefined) {
+    try {
+      const guard = new DataGuard(directory, shared);
+      replicator = new Replicator({ settings: replicate, directory, guard, tally, error });
+      replicator.start();
+      setInterval(report, STATE_MS);
+    } catch (reason) {
+      tally.failed(messageOf(reason));
+      await Bun.sleep(AGAIN_MS);
+    }
+  }
+}
+
+function report(): void {
+  if (replicator === undefined) return;
+  const now = replicator.state;
+  const text = JSON.stringify(now);
+  if (text === state) return;
+  state = text;
+  post({ type: "state", state: now });
+}
