@@ -10,9 +10,11 @@ import { EXIT, type ExitStatus, FatalError, messageOf } from "../errors.ts";
 import type { Status } from "../http/status.ts";
 import { ArchiveView } from "../keep/archive-view.ts";
 import { twoHoursAgo } from "../keep/age.ts";
+import { inAll } from "../keep/copies.ts";
 import { formatRecord } from "../catalog/record.ts";
 import { type Round, type RoundParts, runRound } from "../keep/round.ts";
 import { escape } from "../log/fields.ts";
+import { copiesInBucket } from "../replicate/copies.ts";
 import { realPath } from "../service/mount.ts";
 import { Calendar, systemClock } from "../protocol/calendar.ts";
 import { createShared } from "../shared/memory.ts";
@@ -48,6 +50,7 @@ export async function prune(options: PruneOptions): Promise<ExitStatus> {
     await refuseIfHubDoes(settings);
     const calendar = new Calendar(systemClock);
     using archive = ArchiveView.of(settings.archive, directory);
+    const bucket = await copiesInBucket(settings.replicate, directory);
     using interruption = new Interruption();
     using counting = new Progress("days counted");
     using deleting = new Progress("images deleted");
@@ -64,7 +67,7 @@ export async function prune(options: PruneOptions): Promise<ExitStatus> {
       isFutile: false,
       storedBytes: () => 0,
       until: twoHoursAgo(calendar),
-      copies: archive,
+      copies: inAll([archive, bucket]),
       isForced: options.force === true,
       isRehearsal,
       shouldStop: interruption.shouldStop,

@@ -646,6 +646,10 @@ const replicateShape = {
       description: "What is copied first if much is waiting: the newest images or the oldest",
       rule: oneOf(ORDERS),
     }),
+    required: setting(truth.default(true), {
+      description: "Whether keep deletes only what is in the bucket",
+      rule: "true or false",
+    }),
   }),
 };
 

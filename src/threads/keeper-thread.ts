@@ -6,6 +6,7 @@
 
 import { messageOf } from "../errors.ts";
 import { ArchiveView } from "../keep/archive-view.ts";
+import { inAll } from "../keep/copies.ts";
 import { reportOf } from "../keep/report.ts";
 import { runRound } from "../keep/round.ts";
 import { Calendar, systemClock } from "../protocol/calendar.ts";
@@ -16,6 +17,7 @@ import { DataDirectoryGone, DataGuard } from "../store/data-guard.ts";
 import { EventLog } from "../store/event-log.ts";
 import { WorkLock } from "../store/work-lock.ts";
 import { twoHoursAgo } from "../keep/age.ts";
+import { copiesInBucket } from "../replicate/copies.ts";
 import { aliveTeller } from "./alive.ts";
 
 declare const self: Worker;
@@ -44,6 +46,7 @@ async function keep({ settings, shared, seen, isFutile }: KeeperRound): Promise<
   using lock = WorkLock.tryToTake(directory, "prune");
   if (lock === undefined) return;
   using archive = ArchiveView.of(settings.archive, directory);
+  const bucket = await copiesInBucket(settings.replicate, directory, tellOfLife);
   const calendar = new Calendar(systemClock);
   // A line about a deletion must be on the disk before the note of it goes.
   const events = new EventLog(guard, calendar, shared, true);
@@ -55,7 +58,7 @@ async function keep({ settings, shared, seen, isFutile }: KeeperRound): Promise<
     isFutile,
     storedBytes: () => shared.counters[Counter.imageBytes]!,
     until: twoHoursAgo(calendar),
-    copies: archive,
+    copies: inAll([archive, bucket]),
     isForced: false,
     isRehearsal: false,
     onCounted: tellOfLife,

@@ -102,6 +102,7 @@ const DEFAULTS = {
     parallel: 8,
     bandwidth: 0,
     order: "newest",
+    required: true,
   },
 } as const;
 

@@ -96,6 +96,7 @@ test("formatSettings writes each setting and where it came from", () => {
     parallel: 8
     bandwidth: 0
     order: newest
+    required: true
 `);
 });
 
