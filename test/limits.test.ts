@@ -109,6 +109,8 @@ describe("A stop", () => {
   test("has time to tell others what was stored last, and ends by itself after that", () => {
     expect(limits.TELL_MS_MAX).toBeLessThan(limits.TELL_END_MS);
     expect(limits.TELL_END_MS).toBeLessThan(limits.STOP_MS_MAX);
+    expect(limits.REPLICATE_END_MS).toBeLessThan(limits.REPLICATE_MS_MAX);
+    expect(limits.REPLICATE_MS_MAX).toBeLessThan(limits.TELL_END_MS);
   });
 
   test("is ended before service managers end it", () => {

@@ -190,8 +190,12 @@ describe.skipIf(lacks("ceph", "python", ...PARTS[NATIVE]))("a hub with a bucket"
       expect(new Set(names).size).toBe(26);
       const sorted = names.toSorted();
       expect(names).toEqual(order === "oldest" ? sorted : sorted.toReversed());
-      expect(await hub.stop()).toBe(EXIT.ok);
       expect((await judgeReplica(target, hub.dataDir)).different).toEqual([]);
+      // A put that stalls does not keep the hub from its end, and the image is still to be copied.
+      link.become("stall");
+      await send(hub, 1);
+      expect(await hub.stop()).toBe(EXIT.ok);
+      expect((await judgeReplica(target, hub.dataDir)).different).toHaveLength(1);
       // Once, and not for each image.
       expect(linesWith(hub, "cannot be reached").length).toBeLessThan(5);
     },

@@ -42,7 +42,17 @@ async function hubOfYesterday(): Promise<{ hub: Hub; url: string; date: string }
 describe.skipIf(lacks("browser", "python"))("the page", () => {
   test("says how to send a first image, and shows it when it comes", async () => {
     const publish = `tcp://127.0.0.1:${freePort()}`;
-    await using hub = await startHub({ env: WITH_HTTP, settings: { hub: { publish } } });
+    const replicate = {
+      endpoint: `http://127.0.0.1:${freePort()}`,
+      bucket: "farm",
+      name: "barn",
+      access_key: "key",
+      secret_key: "secret",
+    };
+    await using hub = await startHub({
+      env: WITH_HTTP,
+      settings: { hub: { publish, replicate } },
+    });
     await using viewer = await Viewer.open(httpOf(hub));
     const { page, problems } = viewer;
     // As in the log. From a checkout, there is no program `imagehub`.
@@ -60,6 +70,9 @@ describe.skipIf(lacks("browser", "python"))("the page", () => {
     await page.reload();
     const told = page.locator(".outlets li", { hasText: publish });
     await told.filter({ hasText: /connected for \d+ s · 0 subscribers · 0 sent$/ }).waitFor();
+    const copy = page.locator(".outlets li", { hasText: "/farm/barn" });
+    const words = /not connected · 0 images copied · 1 waiting \(.+\) · the oldest for \d+ s/;
+    await copy.filter({ hasText: words }).waitFor();
     expect(problems).toEqual([]);
   });
 

@@ -1,7 +1,7 @@
 /**
- * A hub that copies into a bucket is killed under load, and its store's gateway in between; the
- * journal is removed now and then. Whatever was answered OK is in the bucket in the end, once and
- * byte for byte.
+ * A hub that copies into a bucket is killed under load, every second time while the network to the
+ * store stalls. The gateway of the store is killed once, and the journal removed now and then.
+ * Whatever was answered OK is in the bucket in the end, once and byte for byte.
  *
  * Noting an image in the journal before it is put (`journal.note` before `putOnce` in
  * `replicate/replicator.ts`): "… is not the same in both".
@@ -15,7 +15,7 @@ const KILLS = 100;
 
 export const replicate: Row = {
   name: "replicate",
-  cause: `kill -9 of a hub that copies into a bucket, ${KILLS} times under load; its store killed in between, its journal removed every third time`,
+  cause: `kill -9 of a hub that copies into a bucket, ${KILLS} times under load; the network stalls every second time, the store is killed, the journal removed`,
   mustHold: "every image that was answered OK is in the bucket, byte for byte and once",
   needs: ["store"],
   run: async ({ program }) => {

@@ -11,6 +11,7 @@ import { sha256Of } from "../../../src/s3/bucket.ts";
 import { tempDir } from "../machine/temp.ts";
 import { type Ceph, makeBucket } from "../peers/ceph.ts";
 import { readJournal, Sender } from "../peers/sender.ts";
+import { StoreLink } from "../peers/store-link.ts";
 import { startHub } from "./hub.ts";
 import { answered, statusOf, WITH_HTTP } from "./http.ts";
 import { judgeReplica, replicateTo } from "./replica.ts";
@@ -19,7 +20,10 @@ import { judgeReplica, replicateTo } from "./replica.ts";
 const ALIVE_MS_MAX = 600;
 
 /** After so many kills, the journal of what is in the bucket is removed. */
-const JOURNAL_EACH = 3;
+const JOURNAL_EACH = 4;
+
+/** How long the network has stalled before every second kill, in milliseconds. */
+const STALL_MS = 400;
 
 /** What has come of it. */
 export interface Outcome {
@@ -31,16 +35,18 @@ export interface Outcome {
 
 /**
  * Kills a hub so often, and the gateway of its store once, while a camera sends as fast as it can.
- * Then compares what the bucket has with what was answered and with what the disk has.
+ * Before every second kill the network to the store stalls, so that much is on its way. Then compares what the bucket has with what was answered and with what the disk has.
  */
 export async function killAgain(store: Ceph, program: Program, kills: number): Promise<Outcome> {
   const target = await makeBucket(store.address);
+  await using link = await StoreLink.start(store.port);
+  const behind = { ...target, endpoint: new URL(link.endpoint) };
   using home = tempDir();
   const options = {
     program,
     dir: home.path,
     env: WITH_HTTP,
-    settings: { hub: { max_images_write: 1_000_000, replicate: replicateTo(target) } },
+    settings: { hub: { max_images_write: 1_000_000, replicate: replicateTo(behind) } },
   };
   const [acknowledged, journal] = [new Set<string>(), join(home.path, "sent.jsonl")];
   for (let kill = 1; kill <= kills; kill++) {
@@ -56,7 +62,12 @@ export async function killAgain(store: Ceph, program: Program, kills: number): P
       await Bun.sleep(Math.random() * ALIVE_MS_MAX);
       await store.startGateway();
     }
+    if (kill % 2 === 1) {
+      link.become("stall");
+      await Bun.sleep(STALL_MS);
+    }
     await hub.kill();
+    link.become("pass");
     for (const { reply, sha256 } of readJournal(journal))
       if (reply === "OK") acknowledged.add(sha256);
     if (kill % JOURNAL_EACH === 0)
