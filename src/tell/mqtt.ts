@@ -13,23 +13,17 @@ import { eventParts } from "../protocol/event.ts";
 import { OFF } from "../net/listen-address.ts";
 import type { HubState } from "../shared/messages.ts";
 import { DataDirectory } from "../store/data-directory.ts";
-import { Backlog, type Waiting } from "./mqtt-backlog.ts";
-import { type Break, Breaks } from "./mqtt-breaks.ts";
-import { Link } from "./mqtt-link.ts";
+import { Backlog } from "./mqtt-backlog.ts";
+import { type Break, type BrokerLimits, Link } from "./mqtt-link.ts";
 import { brokerOf, connectionNotes, connectionOptions } from "./mqtt-options.ts";
 import { ImagePace } from "./mqtt-pace.ts";
 import { Retained } from "./mqtt-retained.ts";
 import { MqttState } from "./mqtt-state.ts";
 import { Topics } from "./mqtt-topics.ts";
+import { type Flight, newFlight, tooLarge, Window } from "./mqtt-window.ts";
 import type { News } from "./news.ts";
 import { type Outlet, OutletTally } from "./outlet.ts";
 import type { OutletParts } from "./outlets.ts";
-
-/** Most events that the broker has not confirmed yet. */
-const EVENTS_IN_FLIGHT_MAX = 200;
-
-/** The same of retained topics. Of images, it is one: they are large. */
-const TOPICS_IN_FLIGHT_MAX = 50;
 
 /** How long to wait for what the broker has of an earlier run, in milliseconds. */
 const LEARN_MS_MAX = 5000;
@@ -40,6 +34,15 @@ const QOS = 1;
 /** How often a stop looks whether all is told, in milliseconds. */
 const LOOK_MS = 5;
 
+/** A connection that has lasted for so long was a good one, in milliseconds. */
+const STEADY_MS = 300_000;
+
+/** How long all else waits for the file of an image that must go alone, in milliseconds. */
+const READ_MS_MAX = 5000;
+
+/** What there is to send, in turn: many of one kind do not hold up the others. */
+const KINDS = ["event", "text", "image"] as const satisfies readonly Flight["kind"][];
+
 /** One broker. */
 export class Mqtt implements Outlet {
   readonly tally: OutletTally;
@@ -47,19 +50,21 @@ export class Mqtt implements Outlet {
   private readonly retained = new Retained();
   private readonly state: MqttState;
   private readonly backlog = new Backlog();
-  private readonly breaks = new Breaks();
+  private readonly window = new Window();
   private readonly link: Link;
   private readonly pace: ImagePace;
   private hub: HubState | undefined;
   private client: MqttClient | undefined;
-  private flying: Set<Waiting> = new Set();
-  private topicsInFlight = 0;
+  /** When it was connected, by a clock that nobody sets; NaN if it is not. */
+  private connectedMs = NaN;
+  /** The connection has taken the status. */
+  private isOpen = false;
   /** A file is being read. It may hang for longer than a connection lasts. */
   private isReading = false;
-  private isImageInFlight = false;
-  private isTooLargeSaid = false;
-  /** What was logged last, since the last long connection. */
-  private said = "";
+  /** Which of {@link KINDS} went last. */
+  private turn = 0;
+  /** What was logged since the last long connection. */
+  private readonly said = new Set<string>();
   private isLearned = false;
   private learning: Timer | undefined;
 
@@ -92,7 +97,7 @@ export class Mqtt implements Outlet {
           retain: true,
         },
       }),
-      connected: (client) => this.connected(client),
+      connected: (client, limits) => this.connected(client, limits),
       message: (topic, payload, isRetained) => this.heard(topic, payload, isRetained),
       down: (end) => this.down(end),
     });
@@ -127,16 +132,25 @@ export class Mqtt implements Outlet {
         client.publishAsync(this.topics.status, "offline", { qos: QOS, retain: true }),
         Bun.sleep(leftMs()),
       ]).catch(() => undefined);
-    this.tally.dropped += this.backlog.length + this.flying.size;
+    this.tally.dropped += this.backlog.length + this.window.events;
     this.client = undefined;
     await this.link.close(leftMs());
   }
 
-  /** Once for as long as it is the same, over all connections that end soon. */
+  /** Once for as long as connections end soon. */
   private warn(message: string): void {
-    if (message === this.said) return;
-    this.said = message;
-    this.parts.warn(message);
+    if (!this.isSaid(message)) this.parts.warn(message);
+  }
+
+  /** The same of all errors with this key. */
+  private failedOnce(key: string, message: string): void {
+    if (!this.isSaid(key)) this.tally.failed(message);
+  }
+
+  private isSaid(key: string): boolean {
+    if (this.said.has(key)) return true;
+    this.said.add(key);
+    return false;
   }
 
   private warnOfFiles(): void {
@@ -150,28 +164,27 @@ export class Mqtt implements Outlet {
 
   /** What is not confirmed yet. */
   private get waiting(): number {
-    const { backlog, flying, retained, topicsInFlight } = this;
-    return (
-      backlog.length +
-      flying.size +
-      retained.waiting +
-      topicsInFlight +
-      Number(this.isReading || this.isImageInFlight)
-    );
+    return this.backlog.length + this.window.size + this.retained.waiting;
   }
 
-  private connected(client: MqttClient): void {
+  private connected(client: MqttClient, { packetBytesMax, receiveMax }: BrokerLimits): void {
     const { mqtt } = this.parts.settings;
     this.tally.connected();
-    this.breaks.connected(performance.now());
+    this.connectedMs = performance.now();
+    this.window.opened(packetBytesMax, receiveMax);
     const wanted = this.isLearned ? [] : this.topics.learned;
     if (mqtt.discovery !== OFF) wanted.push(this.topics.homeAssistant);
     if (wanted.length > 0) client.subscribe(wanted, { qos: 0 }, () => undefined);
-    client.publish(this.topics.status, "online", { qos: QOS, retain: true });
     this.client = client;
+    client.publish(this.topics.status, "online", { qos: QOS, retain: true }, (error) => {
+      if (client !== this.client || client.disconnecting) return;
+      if (error) this.refused(this.topics.status, error);
+      // A connection that ends before has not ended because of what follows.
+      this.isOpen = true;
+      this.work();
+    });
     this.retained.again();
-    if (this.isLearned) this.work();
-    else this.learning = setTimeout(() => this.learned(), LEARN_MS_MAX);
+    if (!this.isLearned) this.learning = setTimeout(() => this.learned(), LEARN_MS_MAX);
   }
 
   private heard(topic: string, payload: Uint8Array, isRetained: boolean): void {
@@ -200,101 +213,126 @@ export class Mqtt implements Outlet {
     this.work();
   }
 
-  private down(end: Break): void {
-    const { reason, isNew } = this.breaks.ended(end, performance.now());
-    if (isNew) this.said = "";
+  private down({ reason, mayBeMessage }: Break): boolean {
+    const nowMs = performance.now();
+    if (nowMs - this.connectedMs >= STEADY_MS) {
+      this.said.clear();
+      this.window.forgive();
+    }
+    this.connectedMs = NaN;
     clearTimeout(this.learning);
     this.client = undefined;
-    this.tally.dropped += this.backlog.giveBack([...this.flying]);
-    this.flying = new Set();
-    this.topicsInFlight = 0;
-    this.isImageInFlight = false;
+    this.isOpen = false;
     this.tally.disconnected();
-    this.tally.failed(reason);
+    const culprit = this.window.ended(mayBeMessage, nowMs);
+    const guess = " again and again: perhaps another hub has the same mqtt.topic";
+    this.tally.failed(`${reason}${this.window.endsIdly ? guess : ""}`);
+    if (culprit !== undefined) {
+      this.tally.dropped++;
+      this.failedOnce(culprit.kind, tooLarge(culprit));
+    }
     this.tally.waiting = this.waiting;
+    return culprit !== undefined;
   }
 
   /** Publishes what waits, as far as the broker keeps up. */
   private work(): void {
-    const { client, flying, backlog, retained } = this;
-    if (client !== undefined && this.isLearned) {
-      while (flying.size < EVENTS_IN_FLIGHT_MAX) {
-        const event = backlog.take();
-        if (event === undefined) break;
-        flying.add(event);
-        this.publish(client, event.topic, event.payload, false, () => flying.delete(event));
+    const { client, window } = this;
+    if (client !== undefined && this.isOpen && this.isLearned)
+      while (window.hasRoom) {
+        const flight = window.suspect ?? this.next();
+        if (flight === undefined) break;
+        window.add(flight);
+        this.send(client, flight);
       }
-      while (this.topicsInFlight < TOPICS_IN_FLIGHT_MAX) {
-        const next = retained.takeText();
-        if (next === undefined) break;
-        const { topic, text } = next;
-        this.topicsInFlight++;
-        this.publish(client, topic, text, true, () => {
-          this.topicsInFlight--;
-          if (text === "") retained.emptied(topic);
-        });
-      }
-      if (!this.isReading && !this.isImageInFlight) {
-        const next = retained.takeFile();
-        if (next !== undefined) void this.publishImage(client, next.topic, next.file);
-      }
-    }
     this.tally.waiting = this.waiting;
   }
 
-  private async publishImage(client: MqttClient, topic: string, file: string): Promise<void> {
-    this.isReading = true;
-    let bytes: Uint8Array | undefined;
-    try {
-      bytes = await Bun.file(file).bytes();
-    } catch {
-      // Deleted meanwhile, or its disk is away.
-    } finally {
-      this.isReading = false;
+  private next(): Flight | undefined {
+    for (const _ of KINDS) {
+      this.turn = (this.turn + 1) % KINDS.length;
+      const flight = this.nextOf(KINDS[this.turn]!);
+      if (flight !== undefined) return flight;
     }
+    return undefined;
+  }
+
+  private nextOf(kind: Flight["kind"]): Flight | undefined {
+    if (kind === "event") {
+      const event = this.backlog.take();
+      return event && newFlight(kind, event.topic, event.payload);
+    }
+    // Images are large: one at a time.
+    if (kind === "image" && (this.isReading || this.window.hasImage)) return undefined;
+    const topic = this.retained.next(kind);
+    return topic === undefined ? undefined : newFlight(kind, topic);
+  }
+
+  private send(client: MqttClient, flight: Flight): void {
+    const payload = flight.payload ?? this.retained.take(flight.topic);
+    if (typeof payload === "string") this.publish(client, flight, payload);
+    else void this.sendFile(client, flight, payload.file);
+  }
+
+  private async sendFile(client: MqttClient, flight: Flight, file: string): Promise<void> {
+    const reading = this.read(file);
+    const bytes = await (this.window.suspect === flight
+      ? Promise.race([reading, Bun.sleep(READ_MS_MAX)])
+      : reading);
     // Another connection tells all again.
-    if (client === this.client && bytes !== undefined && this.retained.has(topic)) {
-      const { buffer, byteOffset, byteLength } = bytes;
-      if (this.breaks.isTooLarge(byteLength)) this.leaveOut(topic, byteLength);
-      else {
-        this.isImageInFlight = true;
-        this.breaks.imageSent(byteLength);
-        this.publish(client, topic, Buffer.from(buffer, byteOffset, byteLength), true, () => {
-          this.isImageInFlight = false;
-          this.breaks.imageConfirmed();
-        });
-      }
+    if (client === this.client) {
+      if (bytes !== undefined && this.retained.has(flight.topic))
+        this.publish(client, flight, Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+      else this.leave(flight);
     }
     this.work();
   }
 
-  private leaveOut(topic: string, bytes: number): void {
-    this.tally.dropped++;
-    if (this.isTooLargeSaid) return;
-    this.isTooLargeSaid = true;
-    this.parts.warn(
-      `mqtt: The broker closes the connection at an image of ${bytes} bytes (${topic}): ` +
-        "images of this size are left out",
-    );
+  /** @returns undefined if it was deleted meanwhile, or its disk is away */
+  private async read(file: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
+    this.isReading = true;
+    try {
+      return await Bun.file(file).bytes();
+    } catch {
+      return undefined;
+    } finally {
+      this.isReading = false;
+      queueMicrotask(() => this.work());
+    }
   }
 
-  /** @param done is called when the broker has it, unless the connection ends before */
-  private publish(
-    client: MqttClient,
-    topic: string,
-    payload: string | Buffer,
-    retain: boolean,
-    done: () => void,
-  ): void {
-    client.publish(topic, payload, { qos: QOS, retain }, (error) => {
+  /** Sends it, unless it is known to be too large. */
+  private publish(client: MqttClient, flight: Flight, payload: string | Buffer): void {
+    const { window, tally } = this;
+    const { kind, topic } = flight;
+    const bytes = Buffer.byteLength(payload);
+    const limit = window.limitFor(topic, bytes);
+    if (limit !== undefined || window.isLeftOut(topic, bytes, performance.now())) {
+      this.leave(flight);
+      tally.dropped++;
+      if (limit !== undefined) this.failedOnce(kind, tooLarge({ kind, topic, bytes }, limit));
+      return;
+    }
+    flight.bytes = bytes;
+    client.publish(topic, payload, { qos: QOS, retain: kind !== "event" }, (error) => {
       // What the end of a connection interrupts is told in the next one.
       if (client !== this.client || client.disconnecting) return;
-      done();
-      if (error) {
-        this.tally.dropped++;
-        this.tally.failed(error.message);
-      } else this.tally.sent++;
+      this.leave(flight);
+      if (error) this.refused(topic, error);
+      else tally.sent++;
       queueMicrotask(() => this.work());
     });
+  }
+
+  /** It is not on its way any more. */
+  private leave(flight: Flight): void {
+    this.window.remove(flight);
+    if (flight.kind !== "event") this.retained.done(flight.topic);
+  }
+
+  /** MQTT 5 can say of a single message that the broker does not take it. */
+  private refused(topic: string, { message }: Error): void {
+    this.tally.dropped++;
+    this.failedOnce(message, `The broker refuses a message on ${topic}: ${message}`);
   }
 }

@@ -13,6 +13,7 @@ import { linesWith, until } from "../support/hub/output.ts";
 import { tempDir } from "../support/machine/temp.ts";
 import { makeCertificate } from "../support/peers/certificates.ts";
 import { Broker, type Listener } from "../support/peers/mqtt-broker.ts";
+import { oldBroker } from "../support/peers/old-mqtt-broker.ts";
 import { Sender } from "../support/peers/sender.ts";
 import { listenTcp } from "../support/peers/tcp-server.ts";
 import { BARN } from "./stored.ts";
@@ -330,8 +331,12 @@ describe.skipIf(lacks("mqtt", "tls", "python", NATIVE))("the way to an MQTT brok
       expect(results[at]?.stderr).toContain(text);
     }
     const denied = await tryOut({ url: url(plain, "mqtt") });
-    expect(denied.status).toBe(EXIT.failure);
-    expect(denied.stdout).toContain("But it has not come back: the broker does not let this user");
+    expect(denied.status).toBe(EXIT.refused);
+    expect(denied.stderr).toContain("The broker refuses the message. Does it let this user");
+    await using old = await oldBroker(plain.port, "refuse");
+    const silently = await tryOut({ url: `mqtt://127.0.0.1:${old.port}` });
+    expect(silently.status).toBe(EXIT.failure);
+    expect(silently.stdout).toContain("But it has not come back: the broker does not let this");
   });
 
   test("is looked at by `imagehub check` without a connection", async () => {

@@ -17,6 +17,7 @@ class Bench {
   readonly retained = new Retained();
   readonly state: MqttState;
   readonly topics = new Map<string, string>();
+  isConfirming = true;
 
   constructor(isDiscovered = true) {
     this.state = new MqttState({
@@ -45,15 +46,16 @@ class Bench {
   /** @returns the topics that were told, in their order */
   tell(): string[] {
     const told: string[] = [];
-    for (let next = this.retained.takeText(); next; next = this.retained.takeText()) {
-      told.push(next.topic);
-      if (next.text === "") this.topics.delete(next.topic);
-      else this.topics.set(next.topic, next.text);
-    }
-    for (let next = this.retained.takeFile(); next; next = this.retained.takeFile()) {
-      told.push(next.topic);
-      this.topics.set(next.topic, next.file);
-    }
+    for (const kind of ["text", "image"] as const)
+      for (let topic = this.retained.next(kind); topic !== undefined;) {
+        told.push(topic);
+        const payload = this.retained.take(topic);
+        const text = typeof payload === "string" ? payload : payload.file;
+        if (text === "") this.topics.delete(topic);
+        else this.topics.set(topic, text);
+        if (this.isConfirming) this.retained.done(topic);
+        topic = this.retained.next(kind);
+      }
     return told;
   }
 
@@ -142,6 +144,7 @@ describe("MqttState", () => {
     bench.image("Barn-Door");
     bench.show(hubState(["Barn", "Gate"]));
     expect(bench.names.length).toBe(before.length + 9);
+    bench.isConfirming = false;
     bench.show(hubState(["Gate"]));
     expect(bench.names).toEqual([...before, topics.reading("Gate", "Temp")].toSorted());
     bench.retained.again();
