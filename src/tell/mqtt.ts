@@ -11,6 +11,7 @@ import { createHash } from "node:crypto";
 import type { MqttClient } from "mqtt";
 import { eventParts } from "../protocol/event.ts";
 import { OFF } from "../net/listen-address.ts";
+import { silentAfterIn } from "../receiver/silent-after.ts";
 import type { HubState } from "../shared/messages.ts";
 import { DataDirectory } from "../store/data-directory.ts";
 import { Backlog } from "./mqtt-backlog.ts";
@@ -69,7 +70,8 @@ export class Mqtt implements Outlet {
   private learning: Timer | undefined;
 
   constructor(private readonly parts: OutletParts) {
-    const { mqtt, patience, data_directory: path } = parts.settings;
+    const { mqtt, patience, cameras, data_directory: path } = parts.settings;
+    const silentAfter = silentAfterIn(cameras);
     const directory = new DataDirectory(path);
     this.topics = Topics.of(mqtt);
     const { host, port } = brokerOf(mqtt);
@@ -78,7 +80,7 @@ export class Mqtt implements Outlet {
       topics: this.topics,
       retained: this.retained,
       isDiscovered: mqtt.discovery !== OFF,
-      patience,
+      silentAfter: (node) => silentAfter(node) ?? patience,
       folderOf: (date) => directory.dateFolder(date),
     });
     this.pace = new ImagePace(mqtt.image_interval, (image) => {

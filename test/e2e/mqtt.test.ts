@@ -6,6 +6,8 @@ import { join } from "node:path";
 import { freePort } from "../../scripts/lib/free-port.ts";
 import { lacks, type Program } from "../../scripts/lib/available.ts";
 import { EXIT } from "../../src/errors.ts";
+import { DataDirectory } from "../../src/store/data-directory.ts";
+import { nodeFileOf } from "../../src/store/node-file.ts";
 import { Topics } from "../../src/tell/mqtt-topics.ts";
 import { type CliResult, runCli } from "../support/hub/cli.ts";
 import { type Hub, startHub } from "../support/hub/hub.ts";
@@ -167,7 +169,7 @@ describe.skipIf(lacks("mqtt", "tls", "python", NATIVE))("a hub with an MQTT brok
     await until(hub, isOnline(false));
   });
 
-  test("loses what a node has there when it is forgotten while no hub runs", async () => {
+  test("loses what a node has there when it is forgotten while no hub runs, but not when the hub's list is damaged", async () => {
     await using broker = await new Broker().start();
     await using listener = await broker.listen(["#"]);
     const dir = join(temp.path, "forgotten");
@@ -183,10 +185,23 @@ describe.skipIf(lacks("mqtt", "tls", "python", NATIVE))("a hub with an MQTT brok
     }
     const { status } = await runCli(["forget", "Barn", "--path", dir], { home: temp.path });
     expect(status).toBe(EXIT.ok);
+    let nodes: string;
+    {
+      await using hub = await hubFor(broker, {}, { program: NATIVE, dir });
+      const ofBarn = [TOPICS.config(NODE), TOPICS.node("Barn"), TOPICS.reading("Barn", "Temp")];
+      await until(hub, () => ofBarn.every((topic) => listener.latest.get(topic) === ""));
+      expect(partsOf(listener, gate)).toContain("value-Gate-Temp");
+      expect(await hub.stop()).toBe(EXIT.ok);
+      nodes = nodeFileOf(new DataDirectory(hub.dataDir));
+    }
+    writeFileSync(nodes, "damaged");
     await using hub = await hubFor(broker, {}, { program: NATIVE, dir });
-    const ofBarn = [TOPICS.config(NODE), TOPICS.node("Barn"), TOPICS.reading("Barn", "Temp")];
-    await until(hub, () => ofBarn.every((topic) => listener.latest.get(topic) === ""));
+    await using sender = new Sender(hub.port);
+    await sender.event("Fox|Temp|60 F");
+    await until(hub, () => partsOf(listener, `${TOPICS.id}-node-Fox`).includes("value-Fox-Temp"));
     expect(partsOf(listener, gate)).toContain("value-Gate-Temp");
+    expect(listener.json(TOPICS.node("Gate"))).toMatchObject({ node: "Gate" });
+    expect(readFileSync(`${nodes}.damaged`, "utf8")).toBe("damaged");
   });
 
   test("loses no event over a restart of the hub", async () => {

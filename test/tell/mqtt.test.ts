@@ -304,6 +304,45 @@ describe.skipIf(lacks("mqtt"))("the MQTT outlet", () => {
     expect(bench.warnings).toEqual(["mqtt: The broker has closed the connection"]);
   });
 
+  test("has a value whose platform changes removed first, also over a restart", async () => {
+    await using broker = await new Broker().start();
+    const config = topics.config(`${topics.id}-node-Barn`);
+    await using listener = await broker.listen([config]);
+    const lights = (): string[] =>
+      listener.heard.map(({ payload }) => {
+        const { components } = JSON.parse(payload.toString()) as {
+          components: Record<string, { platform: string; name?: string }>;
+        };
+        const { platform, name } = components["value-Barn-light"] ?? {};
+        return name === undefined ? `no ${platform}` : `${platform}`;
+      });
+    const change = async (bench: Bench, text: string): Promise<void> => {
+      bench.event(text);
+      const { length } = lights();
+      for (const each of [1, 2]) {
+        bench.outlet.show(hubState(["Barn"]));
+        await until(() => lights().length === length + each);
+        await bench.told();
+      }
+    };
+    {
+      await using bench = new Bench(broker.port);
+      bench.event("Barn|light|dark");
+      bench.outlet.show(hubState(["Barn"]));
+      await bench.told();
+      await change(bench, "Barn|light|12 lux");
+    }
+    await using bench = new Bench(broker.port);
+    await change(bench, "Barn|light|dark");
+    expect(lights()).toEqual([
+      "binary_sensor",
+      "no binary_sensor",
+      "sensor",
+      "no sensor",
+      "binary_sensor",
+    ]);
+  });
+
   test("while the broker is away it holds the newest events, counts the others, and tells each once it is back", async () => {
     await using broker = await new Broker().start();
     await (await keeper(broker))[Symbol.asyncDispose]();
