@@ -53,7 +53,7 @@ export interface LinkHandlers {
   options(): IClientOptions;
   connected(client: MqttClient, limits: BrokerLimits): void;
   message(topic: string, payload: Uint8Array, isRetained: boolean): void;
-  /** There is no connection, and why. @returns whether the cause was found and is out of the way */
+  /** There is no connection, and why. @returns whether to try again soon, to find the cause */
   down(end: Break): boolean;
 }
 
@@ -150,9 +150,9 @@ export class Link {
   }
 
   private failed(reason: string, isPerhapsMessage = false): void {
-    const isFound = this.handlers.down({ reason, mayBeMessage: isPerhapsMessage });
-    this.failures = isFound ? 1 : this.failures + 1;
-    const longestMs = Math.min(RETRY_MS_MAX, RETRY_MS_MIN * 2 ** (this.failures - 1));
+    const isSoon = this.handlers.down({ reason, mayBeMessage: isPerhapsMessage });
+    if (!isSoon) this.failures++;
+    const longestMs = Math.min(RETRY_MS_MAX, RETRY_MS_MIN * 2 ** Math.max(0, this.failures - 1));
     // Several hubs do not come back at the same time.
     this.timer = setTimeout(() => void this.open(), longestMs * (0.5 + Math.random() / 2));
   }

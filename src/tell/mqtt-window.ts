@@ -170,6 +170,11 @@ export class Window {
     return this.idleEnds >= IDLE_ENDS;
   }
 
+  /** Whether connections have ended with one message alone on its way, but not often enough. */
+  get isSearching(): boolean {
+    return (this.suspects[0]?.breaks ?? 0) > 0;
+  }
+
   /** The broker may have other limits by now. */
   forgive(): void {
     this.idleEnds = 0;

@@ -14,14 +14,14 @@ import { OFF } from "../net/listen-address.ts";
 import { silentAfterIn } from "../receiver/silent-after.ts";
 import type { HubState } from "../shared/messages.ts";
 import { DataDirectory } from "../store/data-directory.ts";
-import { Backlog } from "./mqtt-backlog.ts";
 import { type Break, type BrokerLimits, Link } from "./mqtt-link.ts";
 import { brokerOf, connectionNotes, connectionOptions } from "./mqtt-options.ts";
 import { ImagePace } from "./mqtt-pace.ts";
 import { Retained } from "./mqtt-retained.ts";
+import { Sender } from "./mqtt-sender.ts";
 import { MqttState } from "./mqtt-state.ts";
 import { Topics } from "./mqtt-topics.ts";
-import { type Flight, newFlight, tooLarge, Window } from "./mqtt-window.ts";
+import { tooLarge } from "./mqtt-window.ts";
 import type { News } from "./news.ts";
 import { type Outlet, OutletTally } from "./outlet.ts";
 import type { OutletParts } from "./outlets.ts";
@@ -38,20 +38,13 @@ const LOOK_MS = 5;
 /** A connection that has lasted for so long was a good one, in milliseconds. */
 const STEADY_MS = 300_000;
 
-/** How long all else waits for the file of an image that must go alone, in milliseconds. */
-const READ_MS_MAX = 5000;
-
-/** What there is to send, in turn: many of one kind do not hold up the others. */
-const KINDS = ["event", "text", "image"] as const satisfies readonly Flight["kind"][];
-
 /** One broker. */
 export class Mqtt implements Outlet {
   readonly tally: OutletTally;
   private readonly topics: Topics;
   private readonly retained = new Retained();
   private readonly state: MqttState;
-  private readonly backlog = new Backlog();
-  private readonly window = new Window();
+  private readonly sender: Sender;
   private readonly link: Link;
   private readonly pace: ImagePace;
   private hub: HubState | undefined;
@@ -60,10 +53,6 @@ export class Mqtt implements Outlet {
   private connectedMs = NaN;
   /** The connection has taken the status. */
   private isOpen = false;
-  /** A file is being read. It may hang for longer than a connection lasts. */
-  private isReading = false;
-  /** Which of {@link KINDS} went last. */
-  private turn = 0;
   /** What was logged since the last long connection. */
   private readonly said = new Set<string>();
   private isLearned = false;
@@ -76,6 +65,11 @@ export class Mqtt implements Outlet {
     this.topics = Topics.of(mqtt);
     const { host, port } = brokerOf(mqtt);
     this.tally = new OutletTally("mqtt", `${host}:${port}`, (message) => this.warn(message));
+    this.sender = new Sender({
+      retained: this.retained,
+      tally: this.tally,
+      failed: (key, message) => this.failedOnce(key, message),
+    });
     this.state = new MqttState({
       topics: this.topics,
       retained: this.retained,
@@ -85,7 +79,7 @@ export class Mqtt implements Outlet {
     });
     this.pace = new ImagePace(mqtt.image_interval, (image) => {
       this.state.image(image);
-      this.work();
+      this.sender.work();
     });
     this.link = new Link({
       options: () => ({
@@ -111,30 +105,31 @@ export class Mqtt implements Outlet {
     if (news.type === "event") {
       const parts = eventParts(news.text);
       const payload = JSON.stringify({ time: news.at, text: news.text, ...parts });
-      this.tally.dropped += this.backlog.add({ topic: this.topics.events(parts?.node), payload });
+      this.sender.add({ topic: this.topics.events(parts?.node), payload });
       this.state.event(news);
     } else if (news.type === "image") this.pace.add(news);
-    this.work();
+    this.sender.work();
   }
 
   show(hub: HubState): void {
     this.hub = hub;
     this.state.show(hub, Date.now(), performance.now());
-    this.work();
+    this.sender.work();
   }
 
   async finish(withinMs: number): Promise<void> {
     const endMs = performance.now() + withinMs;
     const leftMs = (): number => Math.max(0, endMs - performance.now());
     this.pace.flush();
-    while (this.waiting > 0 && this.link.isTrying && leftMs() > 0) await Bun.sleep(LOOK_MS);
+    while (this.sender.waiting > 0 && this.link.isTrying && leftMs() > 0) await Bun.sleep(LOOK_MS);
     const { client } = this;
     if (client !== undefined)
       await Promise.race([
         client.publishAsync(this.topics.status, "offline", { qos: QOS, retain: true }),
         Bun.sleep(leftMs()),
       ]).catch(() => undefined);
-    this.tally.dropped += this.backlog.length + this.window.events;
+    this.sender.stop();
+    this.tally.dropped += this.sender.events;
     this.client = undefined;
     await this.link.close(leftMs());
   }
@@ -164,26 +159,21 @@ export class Mqtt implements Outlet {
     }
   }
 
-  /** What is not confirmed yet. */
-  private get waiting(): number {
-    return this.backlog.length + this.window.size + this.retained.waiting;
-  }
-
   private connected(client: MqttClient, { packetBytesMax, receiveMax }: BrokerLimits): void {
     const { mqtt } = this.parts.settings;
     this.tally.connected();
     this.connectedMs = performance.now();
-    this.window.opened(packetBytesMax, receiveMax);
+    this.sender.window.opened(packetBytesMax, receiveMax);
     const wanted = this.isLearned ? [] : this.topics.learned;
     if (mqtt.discovery !== OFF) wanted.push(this.topics.homeAssistant);
     if (wanted.length > 0) client.subscribe(wanted, { qos: 0 }, () => undefined);
     this.client = client;
     client.publish(this.topics.status, "online", { qos: QOS, retain: true }, (error) => {
       if (client !== this.client || client.disconnecting) return;
-      if (error) this.refused(this.topics.status, error);
+      if (error) this.sender.refused(this.topics.status, error);
       // A connection that ends before has not ended because of what follows.
       this.isOpen = true;
-      this.work();
+      this.begin();
     });
     this.retained.again();
     if (!this.isLearned) this.learning = setTimeout(() => this.learned(), LEARN_MS_MAX);
@@ -194,7 +184,7 @@ export class Mqtt implements Outlet {
     if (topic === this.topics.homeAssistant) {
       // A retained one is from before this connection, and all was told then.
       if (text === "online" && !isRetained) this.retained.again();
-      this.work();
+      this.sender.work();
       return;
     }
     if (this.isLearned) return;
@@ -212,129 +202,34 @@ export class Mqtt implements Outlet {
     this.state.learned();
     // What an earlier run has told belongs to the devices, too.
     if (this.hub !== undefined) this.show(this.hub);
-    this.work();
+    this.begin();
   }
 
   private down({ reason, mayBeMessage }: Break): boolean {
     const nowMs = performance.now();
     if (nowMs - this.connectedMs >= STEADY_MS) {
       this.said.clear();
-      this.window.forgive();
+      this.sender.window.forgive();
     }
     this.connectedMs = NaN;
     clearTimeout(this.learning);
     this.client = undefined;
     this.isOpen = false;
+    this.sender.stop();
     this.tally.disconnected();
-    const culprit = this.window.ended(mayBeMessage, nowMs);
+    const culprit = this.sender.window.ended(mayBeMessage, nowMs);
     const guess = " again and again: perhaps another hub has the same mqtt.topic";
-    this.tally.failed(`${reason}${this.window.endsIdly ? guess : ""}`);
+    this.tally.failed(`${reason}${this.sender.window.endsIdly ? guess : ""}`);
     if (culprit !== undefined) {
       this.tally.dropped++;
       this.failedOnce(culprit.kind, tooLarge(culprit));
     }
-    this.tally.waiting = this.waiting;
-    return culprit !== undefined;
+    this.tally.waiting = this.sender.waiting;
+    return mayBeMessage && this.sender.window.isSearching;
   }
 
-  /** Publishes what waits, as far as the broker keeps up. */
-  private work(): void {
-    const { client, window } = this;
-    if (client !== undefined && this.isOpen && this.isLearned)
-      while (window.hasRoom) {
-        const flight = window.suspect ?? this.next();
-        if (flight === undefined) break;
-        window.add(flight);
-        this.send(client, flight);
-      }
-    this.tally.waiting = this.waiting;
-  }
-
-  private next(): Flight | undefined {
-    for (const _ of KINDS) {
-      this.turn = (this.turn + 1) % KINDS.length;
-      const flight = this.nextOf(KINDS[this.turn]!);
-      if (flight !== undefined) return flight;
-    }
-    return undefined;
-  }
-
-  private nextOf(kind: Flight["kind"]): Flight | undefined {
-    if (kind === "event") {
-      const event = this.backlog.take();
-      return event && newFlight(kind, event.topic, event.payload);
-    }
-    // Images are large: one at a time.
-    if (kind === "image" && (this.isReading || this.window.hasImage)) return undefined;
-    const topic = this.retained.next(kind);
-    return topic === undefined ? undefined : newFlight(kind, topic);
-  }
-
-  private send(client: MqttClient, flight: Flight): void {
-    const payload = flight.payload ?? this.retained.take(flight.topic);
-    if (typeof payload === "string") this.publish(client, flight, payload);
-    else void this.sendFile(client, flight, payload.file);
-  }
-
-  private async sendFile(client: MqttClient, flight: Flight, file: string): Promise<void> {
-    const reading = this.read(file);
-    const bytes = await (this.window.suspect === flight
-      ? Promise.race([reading, Bun.sleep(READ_MS_MAX)])
-      : reading);
-    // Another connection tells all again.
-    if (client === this.client) {
-      if (bytes !== undefined && this.retained.has(flight.topic))
-        this.publish(client, flight, Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
-      else this.leave(flight);
-    }
-    this.work();
-  }
-
-  /** @returns undefined if it was deleted meanwhile, or its disk is away */
-  private async read(file: string): Promise<Uint8Array<ArrayBuffer> | undefined> {
-    this.isReading = true;
-    try {
-      return await Bun.file(file).bytes();
-    } catch {
-      return undefined;
-    } finally {
-      this.isReading = false;
-      queueMicrotask(() => this.work());
-    }
-  }
-
-  /** Sends it, unless it is known to be too large. */
-  private publish(client: MqttClient, flight: Flight, payload: string | Buffer): void {
-    const { window, tally } = this;
-    const { kind, topic } = flight;
-    const bytes = Buffer.byteLength(payload);
-    const limit = window.limitFor(topic, bytes);
-    if (limit !== undefined || window.isLeftOut(topic, bytes, performance.now())) {
-      this.leave(flight);
-      tally.dropped++;
-      if (limit !== undefined) this.failedOnce(kind, tooLarge({ kind, topic, bytes }, limit));
-      return;
-    }
-    flight.bytes = bytes;
-    client.publish(topic, payload, { qos: QOS, retain: kind !== "event" }, (error) => {
-      // What the end of a connection interrupts is told in the next one.
-      if (client !== this.client || client.disconnecting) return;
-      this.leave(flight);
-      if (error) this.refused(topic, error);
-      else tally.sent++;
-      queueMicrotask(() => this.work());
-    });
-  }
-
-  /** It is not on its way any more. */
-  private leave(flight: Flight): void {
-    this.window.remove(flight);
-    if (flight.kind !== "event") this.retained.done(flight.topic);
-  }
-
-  /** MQTT 5 can say of a single message that the broker does not take it. */
-  private refused(topic: string, { message }: Error): void {
-    this.tally.dropped++;
-    this.failedOnce(message, `The broker refuses a message on ${topic}: ${message}`);
+  /** Sends, once the status is told and all is learned. */
+  private begin(): void {
+    if (this.client !== undefined && this.isOpen && this.isLearned) this.sender.start(this.client);
   }
 }

@@ -60,6 +60,7 @@ describe("Window", () => {
         expect(window.suspect).toBe(bad);
         fly(window, bad);
         expect(window.ended(true, 0)).toBe(each === 3 ? bad : undefined);
+        expect(window.isSearching).toBe(each < 3);
       }
       expect(window.suspect).toBe(other);
       const isTopic = kind !== "event";
