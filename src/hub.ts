@@ -168,7 +168,7 @@ export class Hub {
 
   /** Forgets a node with its views. @returns when that is noted on the disk, or cannot be */
   private async forget(node: string): Promise<void> {
-    if ((await this.supervisor.forget(node)) > 0) await this.memory.save();
+    if ((await this.supervisor.forget(node)) > 0) await this.memory.forgot(node);
   }
 
   /** Sets whether the hub's threads report debug lines. */

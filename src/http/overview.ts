@@ -8,7 +8,7 @@
 import { readdir } from "node:fs/promises";
 import { Calendar, type LocalTime, systemClock } from "../protocol/calendar.ts";
 import type { Settings } from "../config/schema.ts";
-import type { NodeRow } from "../shared/messages.ts";
+import type { ForgottenNode, NodeRow } from "../shared/messages.ts";
 import type { OutletState } from "../shared/outlet-state.ts";
 import { DataDirectory, isImageFile } from "../store/data-directory.ts";
 import { DataGuard } from "../store/data-guard.ts";
@@ -39,6 +39,8 @@ export class Overview {
   readonly startedMs = performance.now();
   /** By {@link NodeRow.place}. */
   readonly nodes: NodeRow[] = [];
+  /** The nodes that were forgotten, in this run or an earlier one. */
+  forgotten: readonly ForgottenNode[] = [];
   /**
    * The latest failures, by what was tried: an image, an event, a flush. The next success removes
    * one.

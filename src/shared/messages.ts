@@ -198,6 +198,13 @@ export type RememberedNode = Pick<
   "name" | "address" | "lastSeenMs" | "lastHeartbeatMs" | "silentSinceMs" | "isTold"
 >;
 
+/** A node that a person has had forgotten. */
+export interface ForgottenNode {
+  readonly name: string;
+  /** In milliseconds since 1970. */
+  readonly atMs: number;
+}
+
 /** Recent activity: nodes that have changed, and outcomes. Sent at most once a second. */
 export interface ActivityMessage {
   readonly type: "activity";
@@ -368,6 +375,8 @@ export type ViewerMessage =
 export interface HubState {
   readonly health: HubHealth;
   readonly nodes: readonly ToldNode[];
+  /** The names of nodes that were forgotten. Some may be among `nodes` again. */
+  readonly forgotten: readonly string[];
   /** Images in today's folder. */
   readonly imagesToday: number;
   readonly freeBytes: number;
