@@ -36,6 +36,7 @@ export type Part =
   | "watchers"
   | "browser"
   | "proxy"
+  | "balancer"
   | "tls"
   | "mqtt"
   | "network";
@@ -60,6 +61,11 @@ export function qemu(): string | null {
 /** The path of the MQTT broker, which is not in every user's PATH; null if there is none. */
 export function mosquitto(): string | null {
   return Bun.which("mosquitto", { PATH: `${process.env["PATH"] ?? ""}:/usr/sbin` });
+}
+
+/** The path of the load balancer, which is not in every user's PATH; null if there is none. */
+export function haproxy(): string | null {
+  return Bun.which("haproxy", { PATH: `${process.env["PATH"] ?? ""}:/usr/sbin` });
 }
 
 /** Whether arm64 executables run here without an emulator. */
@@ -105,6 +111,7 @@ const LOOK: Record<Part, () => boolean> = {
   network: () => areThere("ip"),
   browser: () => areThere("chromium"),
   proxy: () => areThere("nginx", "curl"),
+  balancer: () => haproxy() !== null,
   tls: () => areThere("openssl", "curl"),
   mqtt: () => areThere("mosquitto_sub", "mosquitto_passwd") && mosquitto() !== null,
   watchers: () =>
@@ -148,6 +155,7 @@ const REMEDY: Record<Part, string> = {
   network: "ip (Debian: iproute2)",
   browser: "Chromium (Debian: chromium)",
   proxy: "nginx and curl (Debian: nginx-light curl)",
+  balancer: "a load balancer (Debian: haproxy)",
   tls: "openssl and curl (Debian: openssl curl)",
   mqtt: "an MQTT broker and its clients (Debian: mosquitto mosquitto-clients)",
   watchers: `inotifywait, and ${PYTHON} with watchdog (Debian: inotify-tools python3-watchdog)`,
