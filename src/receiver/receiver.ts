@@ -238,10 +238,9 @@ export class Receiver {
       const now = performance.now();
       const choresLeftMs = CHORES_MS - (now - this.choresMs);
       if (choresLeftMs <= 0) this.doChores(now, isDrained);
-      if (this.isLettingGo) this.letGo();
-      // First ask a socket that has come back meanwhile.
-      if (isDrained && !mayHavePublished && this.lending.isReceiving === isReceiving)
-        this.sleep(now, choresLeftMs);
+      // First ask a socket that has come back, or was used for replies, meanwhile.
+      const wasUsed = this.letGo() || this.lending.isReceiving !== isReceiving;
+      if (isDrained && !mayHavePublished && !wasUsed) this.sleep(now, choresLeftMs);
     }
     return this.stop();
   }
@@ -477,8 +476,12 @@ export class Receiver {
     this.isLettingGo = this.wantsToLetGo;
   }
 
-  private letGo(): void {
-    letGo(this.requests.releaseHeld(), this.connections, this.socket);
+  /** Lets those cameras go that have an answer now. @returns whether there were any */
+  private letGo(): boolean {
+    if (!this.isLettingGo) return false;
+    const replies = this.requests.releaseHeld();
+    letGo(replies, this.connections, this.socket);
+    return replies.length > 0;
   }
 
   /** Forgets a node with its views. */
