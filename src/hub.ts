@@ -21,6 +21,7 @@ import type { ReceiverMessage } from "./shared/messages.ts";
 import { Liveness } from "./shared/liveness.ts";
 import { RequestQueue } from "./shared/queue.ts";
 import { createShared, Integer, type Shared, slotsFor } from "./shared/memory.ts";
+import { Draining } from "./threads/draining.ts";
 import { NodeMemory } from "./threads/node-memory.ts";
 import { Supervisor } from "./threads/supervisor.ts";
 import { Teller } from "./threads/teller.ts";
@@ -59,6 +60,7 @@ export class Hub {
   private readonly overview: Overview;
   private readonly control: Control;
   private readonly supervisor: Supervisor;
+  private readonly draining: Draining;
   private readonly memory: NodeMemory;
   private readonly teller: Teller;
   private stopMs = 0;
@@ -79,7 +81,10 @@ export class Hub {
     this.lock = new DataLock(this.overview.guard.directory, shared);
     const viewer = new Viewer({ settings, log, entry: ENTRIES.viewer });
     this.memory = new NodeMemory({ overview: this.overview, log });
-    this.control = new Control(this.overview, viewer, log, (node) => this.forget(node));
+    this.control = new Control(this.overview, viewer, log, {
+      forgetNode: (node) => this.forget(node),
+      setDraining: (isWanted) => this.draining.set(isWanted),
+    });
     this.teller = new Teller({ settings, overview: this.overview, log, entries: ENTRIES });
     this.supervisor = new Supervisor({
       settings,
@@ -92,6 +97,7 @@ export class Hub {
       log,
       entries: ENTRIES,
     });
+    this.draining = new Draining(this.overview, this.supervisor, log);
   }
 
   /**
@@ -206,6 +212,7 @@ export class Hub {
     // Before the flushers: a stalled disk may never release them, and until they end, the process
     // keeps its port.
     this.control.close();
+    this.draining.close();
     this.supervisor.endKeeping();
     this.loan.close();
     const leftMs = this.stopMs + TELL_END_MS - performance.now();

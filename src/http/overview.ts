@@ -53,6 +53,8 @@ export class Overview {
   readonly archive = new ArchiveState();
   /** What the HTTP listener shows; undefined without TLS. */
   certificate: Certificate | undefined;
+  /** Since when the hub drains, in milliseconds since 1970; undefined while it is in service. */
+  drainingSinceMs: number | undefined;
   /** How those do that are told what is stored. */
   outlets: readonly OutletState[] = [];
   readonly guard: DataGuard;
@@ -72,13 +74,18 @@ export class Overview {
   }
 
   /**
-   * What a person should know about the rules for what is kept, the disk, the archive and the
-   * certificate.
+   * What a person should know: that the hub drains, and about the rules for what is kept, the disk,
+   * the archive and the certificate.
    */
   get notices(): string[] {
     const { certificate, archive } = this;
     const age = certificate && ageNotice(certificate, Date.now());
-    return [...this.kept.notices, archive.problem, age].filter((notice) => notice !== undefined);
+    const draining =
+      this.drainingSinceMs === undefined
+        ? undefined
+        : "The hub drains: it lets its cameras go to other hubs. imagehub drain --off ends that";
+    const notices = [draining, ...this.kept.notices, archive.problem, age];
+    return notices.filter((notice) => notice !== undefined);
   }
 
   /** Takes in a message from the receiver. */

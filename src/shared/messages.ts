@@ -47,11 +47,12 @@ export interface ReceiverStart extends SocketThreadStart {
   readonly orders: MessagePort;
 }
 
-/** To the receiver while it runs: a node and its views are to be forgotten. */
-export interface ToReceiver {
-  readonly type: "forget";
-  readonly node: string;
-}
+/** To the receiver while it runs. */
+export type ToReceiver =
+  /** A node and its views are to be forgotten. */
+  | { readonly type: "forget"; readonly node: string }
+  /** Whether each camera's connection is to end with its next reply. */
+  | { readonly type: "letGo"; readonly isWanted: boolean };
 
 /** To the fast path, when the receiver listens. */
 export interface FastPathStart extends SocketThreadStart {
