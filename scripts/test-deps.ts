@@ -39,6 +39,7 @@ const PACKAGES: Partial<Record<Part, readonly string[]>> = {
   watchers: ["inotify-tools", "python3-watchdog"],
   browser: ["chromium"],
   proxy: ["nginx-light", "curl"],
+  balancer: ["haproxy"],
   tls: ["openssl", "curl"],
   mqtt: ["mosquitto", "mosquitto-clients"],
 };
@@ -192,6 +193,7 @@ const wanted: readonly Part[] =
         "network",
         "browser",
         "proxy",
+        "balancer",
         "mqtt",
         "ceph",
       ];

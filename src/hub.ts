@@ -21,6 +21,7 @@ import type { ReceiverMessage } from "./shared/messages.ts";
 import { Liveness } from "./shared/liveness.ts";
 import { RequestQueue } from "./shared/queue.ts";
 import { createShared, Integer, type Shared, slotsFor } from "./shared/memory.ts";
+import { Draining } from "./threads/draining.ts";
 import { ReplicatorThread } from "./threads/replicator.ts";
 import { NodeMemory } from "./threads/node-memory.ts";
 import { Supervisor } from "./threads/supervisor.ts";
@@ -61,6 +62,7 @@ export class Hub {
   private readonly overview: Overview;
   private readonly control: Control;
   private readonly supervisor: Supervisor;
+  private readonly draining: Draining;
   private readonly memory: NodeMemory;
   private readonly teller: Teller;
   private readonly replicator: ReplicatorThread;
@@ -82,7 +84,10 @@ export class Hub {
     this.lock = new DataLock(this.overview.guard.directory, shared);
     const viewer = new Viewer({ settings, log, entry: ENTRIES.viewer });
     this.memory = new NodeMemory({ overview: this.overview, log });
-    this.control = new Control(this.overview, viewer, log, (node) => this.forget(node));
+    this.control = new Control(this.overview, viewer, log, {
+      forgetNode: (node) => this.forget(node),
+      setDraining: (isWanted) => this.draining.set(isWanted),
+    });
     const { overview } = this;
     this.replicator = new ReplicatorThread({ settings, shared, overview, log, entries: ENTRIES });
     this.teller = new Teller({ settings, overview: this.overview, log, entries: ENTRIES });
@@ -97,6 +102,7 @@ export class Hub {
       log,
       entries: ENTRIES,
     });
+    this.draining = new Draining(this.overview, this.supervisor, log);
   }
 
   /**
@@ -174,7 +180,7 @@ export class Hub {
 
   /** Forgets a node with its views. @returns when that is noted on the disk, or cannot be */
   private async forget(node: string): Promise<void> {
-    if ((await this.supervisor.forget(node)) > 0) await this.memory.save();
+    if ((await this.supervisor.forget(node)) > 0) await this.memory.forgot(node);
   }
 
   /** Sets whether the hub's threads report debug lines. */
@@ -212,6 +218,7 @@ export class Hub {
     // Before the flushers: a stalled disk may never release them, and until they end, the process
     // keeps its port.
     this.control.close();
+    this.draining.close();
     this.supervisor.endKeeping();
     this.loan.close();
     const leftMs = Math.max(0, this.stopMs + TELL_END_MS - performance.now());

@@ -39,6 +39,7 @@ export type Part =
   | "watchers"
   | "browser"
   | "proxy"
+  | "balancer"
   | "tls"
   | "mqtt"
   | "ceph"
@@ -64,6 +65,11 @@ export function qemu(): string | null {
 /** The path of the MQTT broker, which is not in every user's PATH; null if there is none. */
 export function mosquitto(): string | null {
   return Bun.which("mosquitto", { PATH: `${process.env["PATH"] ?? ""}:/usr/sbin` });
+}
+
+/** The path of the load balancer, which is not in every user's PATH; null if there is none. */
+export function haproxy(): string | null {
+  return Bun.which("haproxy", { PATH: `${process.env["PATH"] ?? ""}:/usr/sbin` });
 }
 
 /** Whether arm64 executables run here without an emulator. */
@@ -109,6 +115,7 @@ const LOOK: Record<Part, () => boolean> = {
   network: () => areThere("ip"),
   browser: () => areThere("chromium"),
   proxy: () => areThere("nginx", "curl"),
+  balancer: () => haproxy() !== null,
   tls: () => areThere("openssl", "curl"),
   mqtt: () => areThere("mosquitto_sub", "mosquitto_passwd") && mosquitto() !== null,
   ceph: () => existsSync(join(CEPH, "usr/bin/radosgw")),
@@ -153,6 +160,7 @@ const REMEDY: Record<Part, string> = {
   network: "ip (Debian: iproute2)",
   browser: "Chromium (Debian: chromium)",
   proxy: "nginx and curl (Debian: nginx-light curl)",
+  balancer: "a load balancer (Debian: haproxy)",
   tls: "openssl and curl (Debian: openssl curl)",
   mqtt: "an MQTT broker and its clients (Debian: mosquitto mosquitto-clients)",
   ceph: "Ceph's S3 store in .cache/ceph (bun scripts/test-deps.ts)",

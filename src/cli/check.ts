@@ -75,7 +75,7 @@ function mqttNotes(mqtt: Settings["mqtt"]): string[] {
 }
 
 /** What is worth knowing about webhooks. Rejects with a {@link FatalError} if a file is wrong. */
-async function webhookNotes({ webhooks, cameras }: Settings): Promise<string[]> {
+async function webhookNotes({ webhooks }: Settings): Promise<string[]> {
   if (webhooks.length === 0) return [];
   const { readWebhookFiles } = await import("../tell/webhook-files.ts");
   const { exposureOf, webhookName } = await import("../tell/webhook.ts");
@@ -90,8 +90,6 @@ async function webhookNotes({ webhooks, cameras }: Settings): Promise<string[]> 
     }
   }
   if (problems.length > 0) throw new FatalError(EXIT.config, problems.join("\n"));
-  if (cameras.length === 0 && webhooks.some(({ on }) => on.includes("silent")))
-    notes.push("A webhook wants to know of silent nodes: set cameras, which says after how long");
   return notes;
 }
 

@@ -10,11 +10,16 @@ import { FORGET_PATH, unknownNode } from "../http/forget.ts";
 import { counted } from "../log/amounts.ts";
 import { escape } from "../log/fields.ts";
 import { namesOfNode } from "../protocol/nodes.ts";
-import type { RememberedNode } from "../shared/messages.ts";
 import { createShared } from "../shared/memory.ts";
 import { DataDirectory } from "../store/data-directory.ts";
 import { DataDirectoryInUse, DataLock } from "../store/data-lock.ts";
-import { nodeFileOf, readNodes, writeNodes } from "../store/node-file.ts";
+import {
+  type KnownNodes,
+  nodeFileOf,
+  readNodes,
+  withForgotten,
+  writeNodes,
+} from "../store/node-file.ts";
 import { actAsOwner } from "./as-owner.ts";
 import { type HubOptions, request, type Target, targetOf } from "./hub-target.ts";
 import { settingsFor } from "./settings-for.ts";
@@ -68,16 +73,16 @@ async function askHub(node: string, target: Target): Promise<number> {
  * @param unasked why no hub was asked
  */
 function forgetInFile(node: string, directory: DataDirectory, unasked: FatalError): number {
-  const nodes = nodesIn(directory, unasked);
+  const { nodes, forgotten } = nodesIn(directory, unasked);
   const rows = rowsOf(
     node,
     nodes.map(({ name }) => name),
   );
   try {
-    writeNodes(
-      directory,
-      nodes.filter(({ name }) => !rows.has(name)),
-    );
+    writeNodes(directory, {
+      nodes: nodes.filter(({ name }) => !rows.has(name)),
+      forgotten: withForgotten(forgotten, node, Date.now()),
+    });
   } catch (cause) {
     throw failure(directory, cause);
   }
@@ -85,7 +90,7 @@ function forgetInFile(node: string, directory: DataDirectory, unasked: FatalErro
 }
 
 /** Takes the lock, which is released with the end of this process, and reads the file. */
-function nodesIn(directory: DataDirectory, unasked: FatalError): RememberedNode[] {
+function nodesIn(directory: DataDirectory, unasked: FatalError): KnownNodes {
   const path = nodeFileOf(directory);
   try {
     const nodes = readNodes(directory);

@@ -5,11 +5,12 @@
  * @module
  */
 
-import mqtt, { type IClientOptions, type MqttClient } from "mqtt";
+import type { IClientOptions, MqttClient } from "mqtt";
 import { EXIT, type ExitStatus, FatalError, messageOf } from "../errors.ts";
 import { escape } from "../log/fields.ts";
+import { openClient } from "../tell/mqtt-link.ts";
 import { connectionNotes, connectionOptions } from "../tell/mqtt-options.ts";
-import { brokerReason, isUnanswered } from "../tell/mqtt-reason.ts";
+import { brokerReason, isOldBroker, isUnanswered } from "../tell/mqtt-reason.ts";
 import { Topics } from "../tell/mqtt-topics.ts";
 import { loadFor, type SettingsOptions } from "./check.ts";
 
@@ -39,7 +40,7 @@ export async function mqttTest(options: SettingsOptions): Promise<ExitStatus> {
     client.subscribe(topic, { qos: 1 }, () => undefined);
     const text = `A test of imagehub, ${new Date().toISOString()}`;
     const taken = client.publishAsync(topic, text, { qos: 1 });
-    if ((await within(CONFIRM_MS_MAX, taken)) === undefined)
+    if ((await within(CONFIRM_MS_MAX, taken.catch(refused))) === undefined)
       throw new FatalError(EXIT.unanswered, "The broker does not confirm the message");
     say(`The broker has confirmed a message on ${topic}`);
     if ((await within(BACK_MS_MAX, back.promise)) === undefined) {
@@ -56,6 +57,12 @@ export async function mqttTest(options: SettingsOptions): Promise<ExitStatus> {
   }
 }
 
+/** MQTT 5 says that it does not take a message. */
+function refused(cause: Error): never {
+  const text = "The broker refuses the message. Does it let this user write and read there?";
+  throw new FatalError(EXIT.refused, `${text} (${cause.message})`, { cause });
+}
+
 function optionsOf(settings: Parameters<typeof connectionOptions>[0]): IClientOptions {
   try {
     for (const note of connectionNotes(settings)) process.stderr.write(escape(note) + "\n");
@@ -66,9 +73,9 @@ function optionsOf(settings: Parameters<typeof connectionOptions>[0]): IClientOp
 }
 
 /** @throws {FatalError} if the broker does not accept the connection */
-async function connected(options: IClientOptions): Promise<MqttClient> {
+async function connected(options: IClientOptions, isOld = false): Promise<MqttClient> {
   // With an id of its own: the running hub keeps its connection.
-  const client = mqtt.connect(options);
+  const client = openClient(options, isOld);
   const outcome = Promise.withResolvers<MqttClient | Error | undefined>();
   client.on("error", (error) => outcome.resolve(error));
   client.on("close", () => outcome.resolve(undefined));
@@ -77,6 +84,7 @@ async function connected(options: IClientOptions): Promise<MqttClient> {
   if (result === client) return client;
   client.end(true);
   const problem = result instanceof Error ? result : undefined;
+  if (!isOld && isOldBroker(problem)) return await connected(options, true);
   const { host = "", port = 0 } = options;
   const reason = brokerReason(problem, { host, port });
   const isSilent = problem !== undefined && isUnanswered(problem);

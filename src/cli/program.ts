@@ -13,6 +13,7 @@ import { run } from "./run.ts";
 import type { ArchiveOptions } from "./archive.ts";
 import type { ArchiveWorkOptions } from "./archive-work.ts";
 import type { DaysOptions } from "./days.ts";
+import type { DrainOptions } from "./drain.ts";
 import type { ForgetOptions } from "./forget.ts";
 import type { PruneOptions } from "./prune.ts";
 import type { ProtectOptions } from "./protect.ts";
@@ -105,6 +106,19 @@ export async function main(args: readonly string[]): Promise<ExitStatus> {
     .option("--token-file <file>", "file with the HTTP token (default: from the settings)")
     .action(async (node: string, options: ForgetOptions) => {
       status = await (await import("./forget.ts")).forget(node, options);
+    });
+
+  withSettingsFile(
+    program
+      .command("drain")
+      .description("let a hub's cameras go to other hubs, before it is stopped"),
+  )
+    .option("--wait", "return when nobody is connected any more")
+    .option("--off", "bring it back into service")
+    .option("--url <url>", "HTTP address of the hub (default: from the settings)")
+    .option("--token-file <file>", "file with the HTTP token (default: from the settings)")
+    .action(async (options: DrainOptions) => {
+      status = await (await import("./drain.ts")).drain(options);
     });
 
   withData(program.command("days").description("list the days and what is stored of each"))

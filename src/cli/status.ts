@@ -107,6 +107,10 @@ export function formatStatus(hub: Status, { url, page }: Pick<Target, "url" | "p
   const total = (name: string): string => grouped(totals[name] ?? 0);
   const cap =
     today.images < today.limit ? "" : ": CAP REACHED, more images are answered OK but not stored";
+  const state = [
+    hub.healthy ? "healthy" : "NOT HEALTHY",
+    ...(hub.draining_since === null ? [] : ["DRAINING"]),
+  ].join(", ");
   const hasUnlabelled = (totals["unlabelled"] ?? 0) > 0;
   const facts: [string, string][] = [
     ...page.map((line, index) => [index === 0 ? "page" : "", line] satisfies [string, string]),
@@ -134,9 +138,7 @@ export function formatStatus(hub: Status, { url, page }: Pick<Target, "url" | "p
     ...hub.outlets.map((outlet) => outletFact(outlet, hub.time)),
   ];
   return [
-    escape(
-      `imagehub ${hub.version} (${hub.commit}) at ${url}: ${hub.healthy ? "healthy" : "NOT HEALTHY"}`,
-    ),
+    escape(`imagehub ${hub.version} (${hub.commit}) at ${url}: ${state}`),
     ...[...hub.reasons, ...hub.notices].map((line) => escape(`  ${line}`)),
     ...table(facts),
     "",

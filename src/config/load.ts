@@ -239,7 +239,7 @@ export function loadSettings(request: LoadRequest): LoadedSettings {
   checkTogether(settings, origins);
   const problem = replicateProblem(settings);
   if (problem !== undefined) throw new FatalError(EXIT.config, problem);
-  const notes = layers.flatMap((layer) => layer.notes ?? []);
+  const notes = layers.flatMap((layer) => layer.notes ?? []).concat(silenceNotes(settings));
   return {
     settings,
     defaults,
@@ -248,6 +248,13 @@ export function loadSettings(request: LoadRequest): LoadedSettings {
     origins,
     notes,
   };
+}
+
+/** What a person may have overlooked who wants to be told of silent nodes. */
+function silenceNotes({ webhooks, cameras }: Settings): string[] {
+  return cameras.length === 0 && webhooks.some(({ on }) => on.includes("silent"))
+    ? ["A webhook wants to know of silent nodes: set cameras, which says after how long"]
+    : [];
 }
 
 /** Checks rules that involve several settings. @throws {FatalError} if one is broken */

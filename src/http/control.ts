@@ -17,6 +17,7 @@ import { reasonsAgainst } from "./health.ts";
 import { hubHealthOf } from "./hub-state.ts";
 import { OFF, parseListen, urlOf } from "../net/listen-address.ts";
 import type { Metrics } from "./metrics.ts";
+import { drain, DRAIN_PATH } from "./drain.ts";
 import { forget, FORGET_PATH } from "./forget.ts";
 import type { Overview } from "./overview.ts";
 import { HttpServer } from "./server.ts";
@@ -46,6 +47,14 @@ export interface Viewer {
   tell(health: HubHealth, nodes: readonly NodeState[]): void;
 }
 
+/** What others may have the hub do. */
+export interface ControlOrders {
+  /** Forgets a node with its views. */
+  readonly forgetNode: (node: string) => Promise<void>;
+  /** Takes the hub out of service, or brings it back. */
+  readonly setDraining: (isWanted: boolean) => void;
+}
+
 /** The listener of one hub. It lives in the main thread. */
 export class Control {
   private server: HttpServer | undefined;
@@ -58,7 +67,7 @@ export class Control {
     private readonly overview: Overview,
     private readonly viewer: Viewer,
     private readonly log: Log,
-    private readonly forgetNode: (node: string) => Promise<void>,
+    private readonly orders: ControlOrders,
   ) {}
 
   private port: number | undefined;
@@ -153,15 +162,19 @@ export class Control {
             body: Buffer.from(`${JSON.stringify(await statusOf(overview), null, 2)}\n`),
           })),
         },
-        rest: async (request) =>
-          request.path === FORGET_PATH
-            ? await forget(request, overview.nodes, this.forgetNode)
-            : await this.look(request),
+        rest: async (request) => await this.answer(request),
         isOpen,
       },
       httpConnectionsThatFit(),
       (error) => log.error(`HTTP: ${messageOf(error)}`),
     );
+  }
+
+  private async answer(request: HttpRequest): Promise<Answer> {
+    const { forgetNode, setDraining } = this.orders;
+    if (request.path === FORGET_PATH) return await forget(request, this.overview.nodes, forgetNode);
+    if (request.path === DRAIN_PATH) return drain(request, setDraining);
+    return await this.look(request);
   }
 
   /** Somebody looks. While they do, they are told about the hub and its nodes. */
@@ -256,6 +269,8 @@ function shared(make: () => Promise<Answer>): Route {
 
 async function healthAnswer(overview: Overview): Promise<Answer> {
   const reasons = await reasonsAgainst(overview);
+  if (overview.drainingSinceMs !== undefined)
+    return plain(503, ["draining", ...reasons].join("\n"));
   if (reasons.length > 0) return plain(503, reasons.join("\n"));
   return plain(200, ["ok", ...overview.notices].join("\n"));
 }

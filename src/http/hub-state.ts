@@ -24,10 +24,11 @@ export async function hubStateOf(overview: Overview): Promise<HubState> {
     overview.disk.look(),
     overview.imagesToday(),
   ]);
-  const { nodes, today, kept } = overview;
+  const { nodes, forgotten, today, kept } = overview;
   return {
     health,
     nodes: toldNodesOf(nodes, today.day),
+    forgotten: forgotten.map(({ name }) => name),
     imagesToday,
     freeBytes: disk.freeBytes,
     sizeBytes: disk.sizeBytes,

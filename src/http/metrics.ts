@@ -131,8 +131,11 @@ export class Metrics {
     const { overview } = this;
     this.gauge(
       "imagehub_healthy",
-      "1 if the hub can store images, else 0; same as /healthz",
+      "1 if the hub can store images, else 0; same as /healthz, unless it drains",
       async () => one((await reasonsAgainst(overview)).length === 0 ? 1 : 0),
+    );
+    this.gauge("imagehub_draining", "1 while the hub drains (imagehub drain), else 0", () =>
+      one(overview.drainingSinceMs === undefined ? 0 : 1),
     );
     this.gauge("imagehub_images_today", "Images in today's folder", async () =>
       one(await overview.imagesToday()),

@@ -8,7 +8,7 @@
 import { readdir } from "node:fs/promises";
 import { Calendar, type LocalTime, systemClock } from "../protocol/calendar.ts";
 import type { Settings } from "../config/schema.ts";
-import type { NodeRow } from "../shared/messages.ts";
+import type { ForgottenNode, NodeRow } from "../shared/messages.ts";
 import type { OutletState } from "../shared/outlet-state.ts";
 import { DataDirectory, isImageFile } from "../store/data-directory.ts";
 import { DataGuard } from "../store/data-guard.ts";
@@ -40,6 +40,8 @@ export class Overview {
   readonly startedMs = performance.now();
   /** By {@link NodeRow.place}. */
   readonly nodes: NodeRow[] = [];
+  /** The nodes that were forgotten, in this run or an earlier one. */
+  forgotten: readonly ForgottenNode[] = [];
   /**
    * The latest failures, by what was tried: an image, an event, a flush. The next success removes
    * one.
@@ -53,6 +55,8 @@ export class Overview {
   readonly replication = new Replication();
   /** What the HTTP listener shows; undefined without TLS. */
   certificate: Certificate | undefined;
+  /** Since when the hub drains, in milliseconds since 1970; undefined while it is in service. */
+  drainingSinceMs: number | undefined;
   /** How those do that are told what is stored. */
   outlets: readonly OutletState[] = [];
   readonly guard: DataGuard;
@@ -72,15 +76,18 @@ export class Overview {
   }
 
   /**
-   * What a person should know about the rules for what is kept, the disk, the archive, replication
-   * and the certificate.
+   * What a person should know: that the hub drains, and about the rules for what is kept, the disk,
+   * the archive, replication and the certificate.
    */
   get notices(): string[] {
     const { certificate, archive, replication } = this;
     const age = certificate && ageNotice(certificate, Date.now());
-    return [...this.kept.notices, archive.problem, replication.notice, age].filter(
-      (notice) => notice !== undefined,
-    );
+    const draining =
+      this.drainingSinceMs === undefined
+        ? undefined
+        : "The hub drains: it lets its cameras go to other hubs. imagehub drain --off ends that";
+    const notices = [draining, ...this.kept.notices, archive.problem, replication.notice, age];
+    return notices.filter((notice) => notice !== undefined);
   }
 
   /** Takes in a message from the receiver. */

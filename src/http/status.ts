@@ -49,6 +49,8 @@ export const statusSchema = z.object({
   healthy: z.boolean(),
   /** Why it is not healthy. */
   reasons: z.array(z.string()),
+  /** Since when it drains; null while it is in service. */
+  draining_since: instant.nullable().default(null),
   /** The hub's own clock. */
   time: instant,
   started: instant,
@@ -139,6 +141,7 @@ export async function statusOf(overview: Overview): Promise<Status> {
     commit: COMMIT,
     healthy: reasons.length === 0,
     reasons,
+    draining_since: instantOf(overview.drainingSinceMs ?? 0),
     time: new Date().toISOString(),
     started: new Date(overview.startedAtMs).toISOString(),
     uptime_seconds: Math.floor((performance.now() - overview.startedMs) / 1000),

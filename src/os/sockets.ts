@@ -20,6 +20,7 @@ const TCP_INFO = 11;
 const MSG_DONTWAIT = 0x40;
 const MSG_NOSIGNAL = 0x4000;
 const ON = new Int32Array([1]);
+const OFF = new Int32Array([0]);
 const socketValue = new BigUint64Array(1);
 const socketValueBytes = new Uint32Array(1);
 
@@ -85,6 +86,11 @@ export class HeldConnection implements Disposable {
    */
   cork(): void {
     c.setsockopt(this.fd, IPPROTO_TCP, TCP_CORK, ON, ON.byteLength);
+  }
+
+  /** Sends what was held back since {@link cork}, and holds back nothing more. */
+  uncork(): void {
+    c.setsockopt(this.fd, IPPROTO_TCP, TCP_CORK, OFF, OFF.byteLength);
   }
 
   /** `ioctl(fd, SIOCOUTQNSD)`: bytes written but not yet sent. */

@@ -15,7 +15,11 @@ export interface EventParts {
   readonly unit?: string;
 }
 
-const NUMBER = /^\s*(-?\d+(?:\.\d+)?)\s*(\D.{0,15})?$/;
+/**
+ * A number with a unit, if any. A unit begins as one does, so that a date, a time, an address or a
+ * number with a comma is a text: its beginning alone says nothing.
+ */
+const NUMBER = /^\s*(-?\d+(?:\.\d+)?)\s*((?!e[+-]?\d)[%°µ\p{L}].{0,15})?$/iu;
 
 /** @returns undefined for a line of the hub itself, which has no `|` */
 export function eventParts(text: string): EventParts | undefined {

@@ -1,10 +1,11 @@
 /**
- * The end of a stop: sends the replies that were held back, and ends the connections.
+ * How cameras are let go: at the end of a stop all at once, and while the hub drains each with its
+ * next reply.
  *
  * A REQ socket sends its next request as soon as it has its reply, and waits for ever if that goes
  * to a connection that nobody reads. So its reply and the end of its connection are sent in one
  * packet. Its libzmq sees both before the sender can send again, connects anew, and keeps the next
- * request for the next hub. Meanwhile, `Receiver.stop` accepts no connections.
+ * request for the next hub.
  *
  * @module
  */
@@ -24,7 +25,21 @@ export interface HeldReply {
   readonly isStale: () => boolean;
 }
 
-/** Sends all replies and ends all connections. */
+/**
+ * Frames before the reply to a camera that is not behind a proxy of ZeroMQ: its routing id and the
+ * delimiter.
+ */
+const DIRECT_FRAMES = 2;
+
+/**
+ * Maximum connections that end at once while the hub runs. With one at a time, each would wait
+ * until libzmq has had a processor.
+ */
+const LET_GO_AT_ONCE = 16;
+
+/**
+ * At the end of a stop: sends all replies and ends all connections. Nobody is accepted any more.
+ */
 export function sayFarewell(
   replies: readonly HeldReply[],
   connections: Connections,
@@ -55,11 +70,39 @@ export function sayFarewell(
   }
 }
 
+/**
+ * While the hub runs: sends the replies, and ends each connection with the reply to its camera. All
+ * others stay, because a request may be on its way on them.
+ */
+export function letGo(
+  replies: readonly HeldReply[],
+  connections: Connections,
+  socket: ReplySocket,
+): void {
+  for (let at = 0; at < replies.length; at += LET_GO_AT_ONCE) {
+    const now = replies.slice(at, at + LET_GO_AT_ONCE);
+    using step = new Step(connections, true);
+    for (const { envelope, reply, connection, isStale } of now) {
+      if (isStale()) continue;
+      // Many cameras may be behind a longer envelope, and the others may be sending.
+      if (connection?.unanswered === 1 && envelope.length === DIRECT_FRAMES)
+        step.cork(connection, true);
+      socket.replyTo(envelope, reply);
+    }
+    step.end(Number.POSITIVE_INFINITY);
+    for (const { connection } of now) if (connection !== undefined) connection.unanswered--;
+  }
+}
+
 /** Connections whose replies are being sent. */
 class Step implements Disposable {
   private readonly held: { readonly connection: Connection; readonly own: HeldConnection }[] = [];
 
-  constructor(private readonly connections: Connections) {}
+  /** @param mayStay whether a connection stays if its reply is not written in time */
+  constructor(
+    private readonly connections: Connections,
+    private readonly mayStay = false,
+  ) {}
 
   /**
    * Makes a connection hold back what is written to it from now on.
@@ -72,9 +115,9 @@ class Step implements Disposable {
     const own = hold(connection);
     if (own === undefined) return;
     // Earlier unsent data does not show that the reply was written.
-    const isEmpty = own.unsentBytes === 0;
-    own.cork();
-    if (isOnly && isEmpty) this.held.push({ connection, own });
+    const isEndedHere = isOnly && own.unsentBytes === 0;
+    if (isEndedHere || !this.mayStay) own.cork();
+    if (isEndedHere) this.held.push({ connection, own });
     else own[Symbol.dispose]();
   }
 
@@ -98,6 +141,9 @@ class Step implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    for (const { own } of this.held) own[Symbol.dispose]();
+    for (const { own } of this.held) {
+      if (this.mayStay) own.uncork();
+      own[Symbol.dispose]();
+    }
   }
 }

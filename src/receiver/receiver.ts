@@ -38,7 +38,7 @@ import { Context, SocketOption } from "../zmq/socket.ts";
 import { Complaints } from "./complaints.ts";
 import { ConnectionReports } from "./connection-reports.ts";
 import { Connections } from "./connections.ts";
-import { sayFarewell } from "./farewell.ts";
+import { letGo, sayFarewell } from "./farewell.ts";
 import { FramedSlots } from "./framed-slot.ts";
 import { Gatekeeper } from "./gatekeeper.ts";
 import { Lending } from "./lending.ts";
@@ -101,6 +101,9 @@ export class Receiver {
   private readonly storing: StoringThreads;
   private readonly stalls: StallWatch;
   private readonly patienceMs: number;
+  /** Whether cameras are to be let go, and whether they are. */
+  private wantsToLetGo = false;
+  private isLettingGo = false;
   /** When the last notice of silence was written. */
   private noticedMs = 0;
   private choresMs = 0;
@@ -225,6 +228,7 @@ export class Receiver {
     const { queue, version } = this.parts;
     this.requests.notice(`Starting imagehub ${version}`);
     while (!queue.stopping) {
+      this.heedLettingGo();
       if (this.lending.isReturned) this.reclaim();
       // Replies before requests: so the socket is last asked for a message, and had none.
       this.requests.finishDone();
@@ -234,9 +238,9 @@ export class Receiver {
       const now = performance.now();
       const choresLeftMs = CHORES_MS - (now - this.choresMs);
       if (choresLeftMs <= 0) this.doChores(now, isDrained);
-      // First ask a socket that has come back meanwhile.
-      if (isDrained && !mayHavePublished && this.lending.isReceiving === isReceiving)
-        this.sleep(now, choresLeftMs);
+      // First ask a socket that has come back, or was used for replies, meanwhile.
+      const wasUsed = this.letGo() || this.lending.isReceiving !== isReceiving;
+      if (isDrained && !mayHavePublished && !wasUsed) this.sleep(now, choresLeftMs);
     }
     return this.stop();
   }
@@ -277,6 +281,8 @@ export class Receiver {
     const { queue } = this.parts;
     queue.turn();
     this.heed();
+    // The socket may have to be reclaimed first.
+    if (this.wantsToLetGo !== this.isLettingGo) return;
     const quietLeftMs = Math.ceil(this.quietSinceMs + this.patienceMs - now);
     const longestMs = Math.min(quietLeftMs, this.looksAgainMs(now));
     // Until the chores are done, nothing is known about the time after them: a notice may be due by
@@ -451,7 +457,31 @@ export class Receiver {
     const { queue, nextOrder } = this.parts;
     if (queue.clearReload()) this.reload();
     if (!queue.clearOrdered()) return;
-    for (let order = nextOrder(); order !== undefined; order = nextOrder()) this.forget(order.node);
+    for (let order = nextOrder(); order !== undefined; order = nextOrder()) {
+      if (order.type === "letGo") this.wantsToLetGo = order.isWanted;
+      else this.forget(order.node);
+    }
+  }
+
+  /** Begins or ends letting cameras go. The fast path has no part in that. */
+  private heedLettingGo(): void {
+    const { lending, requests } = this;
+    if (this.wantsToLetGo) {
+      lending.sawUnusual(performance.now());
+      if (this.isLettingGo) return;
+      requests.holdReplies();
+      lending.stopWaiting();
+      requests.reclaim();
+    } else if (this.isLettingGo) requests.sendReplies();
+    this.isLettingGo = this.wantsToLetGo;
+  }
+
+  /** Lets those cameras go that have an answer now. @returns whether there were any */
+  private letGo(): boolean {
+    if (!this.isLettingGo) return false;
+    const replies = this.requests.releaseHeld();
+    letGo(replies, this.connections, this.socket);
+    return replies.length > 0;
   }
 
   /** Forgets a node with its views. */

@@ -59,7 +59,7 @@ export class Requests {
   private readonly ledger: FastPathLedger;
   /** Where to look first for the next publisher's message. */
   private nextPublisher = 0;
-  /** During a stop: finished replies. */
+  /** During a stop, and while cameras are let go: finished replies. */
   private held: HeldReply[] | undefined;
   /** The known nodes. */
   readonly activity: Activity;
@@ -460,7 +460,12 @@ export class Requests {
 
   /** From now on, replies are held back until {@link releaseHeld}. */
   holdReplies(): void {
-    this.held = [];
+    this.held ??= [];
+  }
+
+  /** From now on, replies are sent at once again. There must be none held back. */
+  sendReplies(): void {
+    this.held = undefined;
   }
 
   /**

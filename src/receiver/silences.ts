@@ -11,12 +11,11 @@
  */
 
 import type { Settings } from "../config/schema.ts";
-import { patternOf } from "../keep/rules.ts";
 import { duration } from "../log/amounts.ts";
-import { imageName } from "../protocol/names.ts";
 import { nodeIn, titleOf } from "../protocol/nodes.ts";
 import type { Activity, NodeState } from "./activity.ts";
 import type { Report } from "./complaints.ts";
+import { silentAfterIn } from "./silent-after.ts";
 
 /** Longest time between two looks that counts in full, in milliseconds. */
 const STEP_MS_MAX = 5000;
@@ -62,7 +61,7 @@ interface Node {
 
 /** The silences of one hub. They belong to the receiver's thread. */
 export class Silences {
-  private readonly entries: readonly { readonly pattern: RegExp; readonly minutes: number }[];
+  private readonly silentAfter: (node: string) => number | undefined;
   private nodes: readonly Node[] = [];
   private ears: ReadonlyMap<NodeState, Ear> = new Map();
   private generation = -1;
@@ -84,10 +83,7 @@ export class Silences {
   ) {
     const { cameras } = parts.settings;
     this.countedMs = nowMs;
-    this.entries = cameras.map(({ match, silent_after: minutes }) => ({
-      pattern: patternOf(match),
-      minutes,
-    }));
+    this.silentAfter = silentAfterIn(cameras);
     this.group(true);
   }
 
@@ -121,12 +117,10 @@ export class Silences {
     this.ears = new Map(known.map((ear) => [ear.row, ear]));
     const byNode = Map.groupBy(known, ({ row }) => nodeIn(row.name, names));
     this.nodes = Array.from(byNode, ([name, ears]) => {
-      // Patterns are for names of files, as those of keep.cameras.
-      const file = imageName(name);
-      const entry = this.entries.find(({ pattern }) => pattern.test(file));
-      for (const { row } of ears) activity.setSilentAfter(row, entry?.minutes ?? null);
-      const afterMs = (entry?.minutes ?? settings.patience) * 60_000;
-      return { name, ears, afterMs, hasEntry: entry !== undefined };
+      const minutes = this.silentAfter(name);
+      for (const { row } of ears) activity.setSilentAfter(row, minutes ?? null);
+      const afterMs = (minutes ?? settings.patience) * 60_000;
+      return { name, ears, afterMs, hasEntry: minutes !== undefined };
     });
     if (!areFromBefore) return;
     // Who had no entry was not told. It is now, if the node stays silent.

@@ -48,11 +48,12 @@ export interface ReceiverStart extends SocketThreadStart {
   readonly orders: MessagePort;
 }
 
-/** To the receiver while it runs: a node and its views are to be forgotten. */
-export interface ToReceiver {
-  readonly type: "forget";
-  readonly node: string;
-}
+/** To the receiver while it runs. */
+export type ToReceiver =
+  /** A node and its views are to be forgotten. */
+  | { readonly type: "forget"; readonly node: string }
+  /** Whether each camera's connection is to end with its next reply. */
+  | { readonly type: "letGo"; readonly isWanted: boolean };
 
 /** To the fast path, when the receiver listens. */
 export interface FastPathStart extends SocketThreadStart {
@@ -198,6 +199,13 @@ export type RememberedNode = Pick<
   NodeRow,
   "name" | "address" | "lastSeenMs" | "lastHeartbeatMs" | "silentSinceMs" | "isTold"
 >;
+
+/** A node that a person has had forgotten. */
+export interface ForgottenNode {
+  readonly name: string;
+  /** In milliseconds since 1970. */
+  readonly atMs: number;
+}
 
 /** Recent activity: nodes that have changed, and outcomes. Sent at most once a second. */
 export interface ActivityMessage {
@@ -369,6 +377,8 @@ export type ViewerMessage =
 export interface HubState {
   readonly health: HubHealth;
   readonly nodes: readonly ToldNode[];
+  /** The names of nodes that were forgotten. Some may be among `nodes` again. */
+  readonly forgotten: readonly string[];
   /** Images in today's folder. */
   readonly imagesToday: number;
   readonly freeBytes: number;

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { constants, readFileSync, statSync } from "node:fs";
+import { constants, readFileSync, renameSync, statSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { join } from "node:path";
 import * as z from "zod";
@@ -13,17 +13,26 @@ import { messageOf } from "../errors.ts";
 import { NODE_NAME_MAX, NODES_MAX } from "../limits.ts";
 import { instantOf } from "../protocol/calendar.ts";
 import { parseJson } from "../protocol/json.ts";
-import type { RememberedNode } from "../shared/messages.ts";
+import type { ForgottenNode, RememberedNode } from "../shared/messages.ts";
 import { DataDirectory } from "./data-directory.ts";
 import { type DataGuard, DataState } from "./data-guard.ts";
 import { writeOwn, writeOwnSoon } from "./own-folder.ts";
 
 const FILE = "nodes.json";
 
-/** Largest file that is read, in bytes: {@link NODES_MAX} with the longest names. */
+/** A damaged file is kept under this name. */
+const DAMAGED = "nodes.json.damaged";
+
+/** Largest file that is read, in bytes: {@link NODES_MAX} of both kinds with the longest names. */
 const BYTES_MAX = 4 * 1024 * 1024;
 
 const VERSION = 1;
+
+/** Most nodes that are known to be forgotten: as many as can be known. */
+const FORGOTTEN_MAX = NODES_MAX;
+
+/** How long a node is known to be forgotten, in milliseconds: a year. */
+const FORGOTTEN_MS_MAX = 365 * 86_400_000;
 
 const instant = z.iso.datetime();
 
@@ -43,26 +52,52 @@ const fileSchema = z.object({
       }),
     )
     .max(NODES_MAX),
+  forgotten: z
+    .array(z.object({ name: z.string().max(NODE_NAME_MAX), time: instant }))
+    .max(FORGOTTEN_MAX)
+    .default([]),
 });
+
+/** What the file holds. */
+export interface KnownNodes {
+  readonly nodes: readonly RememberedNode[];
+  /** The latest one last. */
+  readonly forgotten: readonly ForgottenNode[];
+}
+
+/** The file makes no sense. */
+export class NodesDamaged extends Error {}
 
 /** Where it is. */
 export function nodeFileOf({ own }: DataDirectory): string {
   return join(own, FILE);
 }
 
+/** Adds a node that is forgotten now. The oldest ones make room. */
+export function withForgotten(
+  forgotten: readonly ForgottenNode[],
+  name: string,
+  nowMs: number,
+): ForgottenNode[] {
+  const others = forgotten.filter(
+    (node) => node.name !== name && nowMs - node.atMs < FORGOTTEN_MS_MAX,
+  );
+  return [...others, { name, atMs: nowMs }].slice(-FORGOTTEN_MAX);
+}
+
 /**
  * Reads the file.
  *
  * @returns undefined if there is none
- * @throws {Error} if it cannot be read or makes no sense
+ * @throws {NodesDamaged} if it makes no sense, and errors of node:fs
  */
-export function readNodes(directory: DataDirectory): RememberedNode[] | undefined {
+export function readNodes(directory: DataDirectory): KnownNodes | undefined {
   const path = nodeFileOf(directory);
   const size = statSync(path, { throwIfNoEntry: false })?.size;
   if (size === undefined) return undefined;
-  if (size > BYTES_MAX) throw new Error(`${path} is larger than ${BYTES_MAX} bytes`);
+  if (size > BYTES_MAX) throw new NodesDamaged(`${path} is larger than ${BYTES_MAX} bytes`);
   const { success, data } = fileSchema.safeParse(parseJson(readFileSync(path, "utf8")));
-  if (!success) throw new Error(`${path} is damaged, or of another version of the hub`);
+  if (!success) throw new NodesDamaged(`${path} is damaged, or of another version of the hub`);
   const nodes = data.nodes.map((node) => ({
     name: node.name,
     address: node.address,
@@ -71,13 +106,23 @@ export function readNodes(directory: DataDirectory): RememberedNode[] | undefine
     silentSinceMs: msOf(node.silent_since),
     isTold: node.told,
   }));
-  return [...new Map(nodes.map((node) => [node.name, node])).values()];
+  const byName = new Map(nodes.map((node) => [node.name, node]));
+  const forgotten = data.forgotten.map(({ name, time }) => ({ name, atMs: Date.parse(time) }));
+  return {
+    nodes: [...byName.values()],
+    // One that has come back is known.
+    forgotten: forgotten.filter(({ name }) => !byName.has(name)),
+  };
 }
 
-/** The content of the file for these nodes. */
-export function nodeText(nodes: readonly RememberedNode[]): string {
-  const known = nodes.filter(({ name }) => name.length <= NODE_NAME_MAX);
-  const lines = known.map((node) =>
+/** Keeps a damaged file, which the next write would replace. @throws {Error} of node:fs */
+export function keepDamaged({ own }: DataDirectory): void {
+  renameSync(join(own, FILE), join(own, DAMAGED));
+}
+
+/** The content of the file. */
+export function nodeText({ nodes, forgotten }: KnownNodes): string {
+  const known = nodes.filter(isShort).map((node) =>
     JSON.stringify({
       name: node.name,
       address: node.address,
@@ -87,12 +132,24 @@ export function nodeText(nodes: readonly RememberedNode[]): string {
       told: node.isTold,
     }),
   );
-  return `{"version":${VERSION},"nodes":[\n${lines.join(",\n")}\n]}\n`;
+  const gone = forgotten
+    .filter(isShort)
+    .map(({ name, atMs }) => JSON.stringify({ name, time: new Date(atMs).toISOString() }));
+  const rest = gone.length === 0 ? "" : `,"forgotten":${listOf(gone)}`;
+  return `{"version":${VERSION},"nodes":${listOf(known)}${rest}}\n`;
+}
+
+function isShort({ name }: { readonly name: string }): boolean {
+  return name.length <= NODE_NAME_MAX;
+}
+
+function listOf(lines: readonly string[]): string {
+  return `[\n${lines.join(",\n")}\n]`;
 }
 
 /** Writes the file, waiting for the disk. The data directory must be locked. @throws {Error} */
-export function writeNodes(directory: DataDirectory, nodes: readonly RememberedNode[]): void {
-  writeOwn(directory, FILE, nodeText(nodes), true);
+export function writeNodes(directory: DataDirectory, known: KnownNodes): void {
+  writeOwn(directory, FILE, nodeText(known), true);
 }
 
 /**

@@ -32,14 +32,6 @@ export class Backlog {
     return this.drop();
   }
 
-  /** Puts those back that were taken and not told. @returns how many were dropped */
-  giveBack(items: readonly Waiting[]): number {
-    this.items = [...items, ...this.items.slice(this.at)];
-    this.at = 0;
-    for (const { payload } of items) this.characters += payload.length;
-    return this.drop();
-  }
-
   take(): Waiting | undefined {
     const item = this.items[this.at];
     if (item === undefined) return undefined;

@@ -28,9 +28,11 @@ export interface Parts {
   readonly images: readonly CameraImage[];
 }
 
-type Component = Readonly<Record<string, unknown>> & { readonly platform: string };
+/** An entity. */
+export type Component = Readonly<Record<string, unknown>> & { readonly platform: string };
 
-interface Config {
+/** What Home Assistant is told of a device. */
+export interface Config {
   readonly device: Readonly<Record<string, unknown>>;
   readonly origin: Readonly<Record<string, unknown>>;
   readonly availability: readonly { readonly topic: string }[];

@@ -7,8 +7,8 @@
 import mqtt, { type IClientOptions, type IPublishPacket, type MqttClient } from "mqtt";
 import { messageOf } from "../errors.ts";
 import { addressOf, takeAnother } from "../net/addresses.ts";
-import type { Break } from "./mqtt-breaks.ts";
-import { brokerReason, isClosed } from "./mqtt-reason.ts";
+import { INCOMING_BYTES_MAX, refuseLarge } from "./mqtt-incoming.ts";
+import { brokerReason, closedReason, isClosed, isOldBroker, mayBeMessage } from "./mqtt-reason.ts";
 
 /** Shortest and longest time until it is tried again, in milliseconds. */
 const RETRY_MS_MIN = 1000;
@@ -17,14 +17,44 @@ const RETRY_MS_MAX = 120_000;
 /** A connection that lasts for so long was a good one, in milliseconds. */
 const GOOD_MS = 10_000;
 
+/** The version of MQTT that is tried first, and the other one, which all brokers speak: 3.1.1. */
+const VERSION = 5;
+const VERSION_OLD = 4;
+
+/** What the broker takes, if it has said so. */
+export interface BrokerLimits {
+  /** The largest packet, in bytes. */
+  readonly packetBytesMax: number | undefined;
+  /** How many messages at a time. */
+  readonly receiveMax: number | undefined;
+}
+
+/** Why a connection has ended, or was not made. */
+export interface Break {
+  readonly reason: string;
+  /** Whether the broker may have ended it because of a message. */
+  readonly mayBeMessage: boolean;
+}
+
+/** Opens a connection. It is tried once. @param isOld whether with {@link VERSION_OLD} */
+export function openClient(options: IClientOptions, isOld: boolean): MqttClient {
+  const client = mqtt.connect({
+    ...options,
+    protocolVersion: isOld ? VERSION_OLD : VERSION,
+    ...(!isOld && { properties: { maximumPacketSize: INCOMING_BYTES_MAX } }),
+  });
+  refuseLarge(client.stream, (reason) => client.emit("error", reason));
+  return client;
+}
+
 /** What a link tells. */
 export interface LinkHandlers {
   /** Made anew for each connection. Rejects if a file is of no use. */
   options(): Promise<IClientOptions>;
-  connected(client: MqttClient): void;
+  connected(client: MqttClient, limits: BrokerLimits): void;
   message(topic: string, payload: Uint8Array, isRetained: boolean): void;
-  /** There is no connection, and why. */
-  down(end: Break): void;
+  /** There is no connection, and why. @returns whether to try again soon, to find the cause */
+  down(end: Break): boolean;
 }
 
 /** One broker. */
@@ -61,20 +91,29 @@ export class Link {
     }
   }
 
-  private connect(options: IClientOptions, broker: { host: string; port: number }): void {
+  private connect(
+    options: IClientOptions,
+    broker: { readonly host: string; readonly port: number },
+    isOld = false,
+  ): void {
     const { handlers } = this;
     // Each has a client of its own, which holds nothing of an earlier one.
-    const client = mqtt.connect(options);
+    const client = openClient(options, isOld);
     this.client = client;
     let connectedMs: number | undefined;
     let problem: Error | undefined;
-    client.on("connect", () => {
+    let code: number | undefined;
+    client.on("connect", ({ properties }) => {
       connectedMs = performance.now();
-      handlers.connected(client);
+      const { maximumPacketSize: packetBytesMax, receiveMaximum: receiveMax } = properties ?? {};
+      handlers.connected(client, { packetBytesMax, receiveMax });
     });
     client.on("message", (topic: string, payload: Uint8Array, packet: IPublishPacket) =>
       handlers.message(topic, payload, packet.retain),
     );
+    client.on("disconnect", ({ reasonCode }) => {
+      code = reasonCode;
+    });
     client.on("error", (error) => {
       problem ??= error;
     });
@@ -82,11 +121,15 @@ export class Link {
       if (this.client !== client) return;
       this.client = undefined;
       if (this.isClosed) return;
-      if (connectedMs !== undefined && performance.now() - connectedMs > GOOD_MS) this.failures = 0;
-      if (connectedMs === undefined) takeAnother(broker.host);
-      if (connectedMs !== undefined && isClosed(problem))
-        this.failed("The broker has closed the connection", true);
-      else this.failed(brokerReason(problem, broker));
+      if (connectedMs !== undefined) {
+        if (performance.now() - connectedMs > GOOD_MS) this.failures = 0;
+        if (isClosed(problem)) this.failed(closedReason(code), mayBeMessage(code));
+        else this.failed(brokerReason(problem, broker));
+      } else if (!isOld && isOldBroker(problem)) this.connect(options, broker, true);
+      else {
+        takeAnother(broker.host);
+        this.failed(brokerReason(problem, broker));
+      }
       client.end(true);
     });
   }
@@ -108,12 +151,12 @@ export class Link {
     client.end(true);
   }
 
-  private failed(reason: string, isByBroker = false): void {
+  private failed(reason: string, isPerhapsMessage = false): void {
     if (this.isClosed) return;
-    this.failures++;
-    const longestMs = Math.min(RETRY_MS_MAX, RETRY_MS_MIN * 2 ** (this.failures - 1));
+    const isSoon = this.handlers.down({ reason, mayBeMessage: isPerhapsMessage });
+    if (!isSoon) this.failures++;
+    const longestMs = Math.min(RETRY_MS_MAX, RETRY_MS_MIN * 2 ** Math.max(0, this.failures - 1));
     // Several hubs do not come back at the same time.
     this.timer = setTimeout(() => void this.open(), longestMs * (0.5 + Math.random() / 2));
-    this.handlers.down({ reason, isByBroker });
   }
 }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { ReasonCodes } from "mqtt";
 import { messageOf } from "../errors.ts";
 
 /** Codes of the system: nobody is there who could answer. */
@@ -25,8 +26,21 @@ const SILENT = "connack timeout";
 /** What the other side says of this side's certificate, in OpenSSL's words. */
 const ALERT = /_ALERT_((?:BAD_|UNSUPPORTED_)?CERTIFICATE\w*|UNKNOWN_CA)/;
 
-/** MQTT 3.1.1's codes for a wrong user or password, and for a user who may not connect. */
-const LOGIN_CODES = new Set<unknown>([4, 5]);
+/** Codes for a wrong user or password, and for a user who may not connect: MQTT 3.1.1's and 5's. */
+const LOGIN_CODES = new Set<unknown>([4, 5, 134, 135]);
+
+/** The same for a version of MQTT that the broker does not speak. */
+const VERSION_CODES = new Set<unknown>([1, 132]);
+
+/** MQTT 5's code for a client that another one of the same name replaces. */
+const TAKEN_OVER = 142;
+
+/**
+ * MQTT 5's codes for an end that no message is the reason for: the broker is busy or shuts down,
+ * the client was silent or is replaced, a person wants it, another broker is to be used, there were
+ * too many connections, or one was too long.
+ */
+const NOT_OF_MESSAGE = new Set<unknown>([137, 139, 141, TAKEN_OVER, 152, 156, 157, 159, 160]);
 
 /** @param error undefined if the connection was closed without one */
 export function brokerReason(
@@ -60,6 +74,24 @@ export function brokerReason(
       "speaks TLS (mqtts://)"
     );
   return `No connection to the broker at ${place}: ${messageOf(error)}`;
+}
+
+/** Why the broker has ended a connection. @param code of MQTT 5; undefined if it has said none */
+export function closedReason(code: number | undefined): string {
+  if (code === TAKEN_OVER)
+    return "Another client has taken the hub's place at the broker: has another hub the same mqtt.topic?";
+  const name = (ReasonCodes as Readonly<Record<number, string>>)[code ?? 0] ?? "";
+  return `The broker has closed the connection${name === "" ? "" : ` (${name})`}`;
+}
+
+/** Whether a message may be the reason for this end. */
+export function mayBeMessage(code: number | undefined): boolean {
+  return !NOT_OF_MESSAGE.has(code);
+}
+
+/** Whether a broker that has refused MQTT 5 may speak an older one. Some do so without a word. */
+export function isOldBroker(error: Error | undefined): boolean {
+  return VERSION_CODES.has(codeOf(error)) || isClosed(error);
 }
 
 /** Whether the other side has closed the connection. @param error undefined if there was none */

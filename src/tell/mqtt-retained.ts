@@ -18,6 +18,8 @@ export class Retained {
   /** The topics that are to be told, by whether they hold a text. */
   private readonly texts = new Set<string>();
   private readonly files = new Set<string>();
+  /** The topics that were taken, and that the broker has not confirmed. */
+  private readonly taken = new Set<string>();
 
   /** How many topics wait. */
   get waiting(): number {
@@ -49,31 +51,33 @@ export class Retained {
 
   /** Tell all again: the broker may have lost it. */
   again(): void {
+    this.taken.clear();
     for (const topic of this.gone) this.add(topic, "");
     for (const [topic, payload] of this.wanted) this.add(topic, payload);
   }
 
-  /** Takes the next text that is to be told; an empty one empties the topic. */
-  takeText(): { readonly topic: string; readonly text: string } | undefined {
-    const topic = first(this.texts);
-    if (topic === undefined) return undefined;
+  /** The topic of the next text that is to be told, or of the next image. */
+  next(kind: "text" | "image"): string | undefined {
+    return first(kind === "text" ? this.texts : this.files);
+  }
+
+  /** Takes what the topic is to hold; an empty text empties it. */
+  take(topic: string): Payload {
     this.texts.delete(topic);
-    const text = this.wanted.get(topic) ?? "";
-    return typeof text === "string" ? { topic, text } : this.takeText();
-  }
-
-  /** Takes the next file that is to be told. */
-  takeFile(): { readonly topic: string; readonly file: string } | undefined {
-    const topic = first(this.files);
-    if (topic === undefined) return undefined;
     this.files.delete(topic);
-    const payload = this.wanted.get(topic);
-    return typeof payload === "object" ? { topic, file: payload.file } : this.takeFile();
+    this.taken.add(topic);
+    return this.wanted.get(topic) ?? "";
   }
 
-  /** The broker has confirmed that the topic is empty. */
-  emptied(topic: string): void {
-    this.gone.delete(topic);
+  /** The broker has confirmed what was taken, or it will not be told. */
+  done(topic: string): void {
+    this.taken.delete(topic);
+    if (this.isTold(topic)) this.gone.delete(topic);
+  }
+
+  /** Whether the broker has what the topic is to hold. */
+  isTold(topic: string): boolean {
+    return !this.texts.has(topic) && !this.files.has(topic) && !this.taken.has(topic);
   }
 
   private add(topic: string, payload: Payload): void {

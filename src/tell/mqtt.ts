@@ -11,26 +11,21 @@ import { createHash } from "node:crypto";
 import type { MqttClient } from "mqtt";
 import { eventParts } from "../protocol/event.ts";
 import { OFF } from "../net/listen-address.ts";
+import { silentAfterIn } from "../receiver/silent-after.ts";
 import type { HubState } from "../shared/messages.ts";
 import { DataDirectory } from "../store/data-directory.ts";
-import { Backlog, type Waiting } from "./mqtt-backlog.ts";
-import { type Break, Breaks } from "./mqtt-breaks.ts";
-import { Link } from "./mqtt-link.ts";
 import { MqttFiles } from "./mqtt-files.ts";
+import { type Break, type BrokerLimits, Link } from "./mqtt-link.ts";
 import { brokerOf } from "./mqtt-options.ts";
 import { ImagePace } from "./mqtt-pace.ts";
 import { Retained } from "./mqtt-retained.ts";
+import { Sender } from "./mqtt-sender.ts";
 import { MqttState } from "./mqtt-state.ts";
 import { Topics } from "./mqtt-topics.ts";
+import { tooLarge } from "./mqtt-window.ts";
 import type { News } from "./news.ts";
 import { type Outlet, OutletTally } from "./outlet.ts";
 import type { OutletParts } from "./outlets.ts";
-
-/** Most events that the broker has not confirmed yet. */
-const EVENTS_IN_FLIGHT_MAX = 200;
-
-/** The same of retained topics. Of images, it is one: they are large. */
-const TOPICS_IN_FLIGHT_MAX = 50;
 
 /** How long to wait for what the broker has of an earlier run, in milliseconds. */
 const LEARN_MS_MAX = 5000;
@@ -41,45 +36,51 @@ const QOS = 1;
 /** How often a stop looks whether all is told, in milliseconds. */
 const LOOK_MS = 5;
 
+/** A connection that has lasted for so long was a good one, in milliseconds. */
+const STEADY_MS = 300_000;
+
 /** One broker. */
 export class Mqtt implements Outlet {
   readonly tally: OutletTally;
   private readonly topics: Topics;
   private readonly retained = new Retained();
   private readonly state: MqttState;
-  private readonly backlog = new Backlog();
-  private readonly breaks = new Breaks();
+  private readonly sender: Sender;
   private readonly link: Link;
   private readonly pace: ImagePace;
   private hub: HubState | undefined;
   private client: MqttClient | undefined;
-  private flying: Set<Waiting> = new Set();
-  private topicsInFlight = 0;
-  /** A file is being read. It may hang for longer than a connection lasts. */
-  private isReading = false;
-  private isImageInFlight = false;
-  private isTooLargeSaid = false;
-  /** What was logged last, since the last long connection. */
-  private said = "";
+  /** When it was connected, by a clock that nobody sets; NaN if it is not. */
+  private connectedMs = NaN;
+  /** The connection has taken the status. */
+  private isOpen = false;
+  /** What was logged since the last long connection. */
+  private readonly said = new Set<string>();
   private isLearned = false;
   private learning: Timer | undefined;
 
   constructor(private readonly parts: OutletParts) {
-    const { mqtt, patience, data_directory: path } = parts.settings;
+    const { mqtt, patience, cameras, data_directory: path } = parts.settings;
+    const silentAfter = silentAfterIn(cameras);
     const directory = new DataDirectory(path);
     this.topics = Topics.of(mqtt);
     const { host, port } = brokerOf(mqtt);
     this.tally = new OutletTally("mqtt", `${host}:${port}`, (message) => this.warn(message));
+    this.sender = new Sender({
+      retained: this.retained,
+      tally: this.tally,
+      failed: (key, message) => this.failedOnce(key, message),
+    });
     this.state = new MqttState({
       topics: this.topics,
       retained: this.retained,
       isDiscovered: mqtt.discovery !== OFF,
-      patience,
+      silentAfter: (node) => silentAfter(node) ?? patience,
       folderOf: (date) => directory.dateFolder(date),
     });
     this.pace = new ImagePace(mqtt.image_interval, (image) => {
       this.state.image(image);
-      this.work();
+      this.sender.work();
     });
     const files = new MqttFiles(mqtt, (note) => parts.warn(note));
     this.link = new Link({
@@ -94,7 +95,7 @@ export class Mqtt implements Outlet {
           retain: true,
         },
       }),
-      connected: (client) => this.connected(client),
+      connected: (client, limits) => this.connected(client, limits),
       message: (topic, payload, isRetained) => this.heard(topic, payload, isRetained),
       down: (end) => this.down(end),
     });
@@ -105,65 +106,69 @@ export class Mqtt implements Outlet {
     if (news.type === "event") {
       const parts = eventParts(news.text);
       const payload = JSON.stringify({ time: news.at, text: news.text, ...parts });
-      this.tally.dropped += this.backlog.add({ topic: this.topics.events(parts?.node), payload });
+      this.sender.add({ topic: this.topics.events(parts?.node), payload });
       this.state.event(news);
     } else if (news.type === "image") this.pace.add(news);
-    this.work();
+    this.sender.work();
   }
 
   show(hub: HubState): void {
     this.hub = hub;
     this.state.show(hub, Date.now(), performance.now());
-    this.work();
+    this.sender.work();
   }
 
   async finish(withinMs: number): Promise<void> {
     const endMs = performance.now() + withinMs;
     const leftMs = (): number => Math.max(0, endMs - performance.now());
     this.pace.flush();
-    while (this.waiting > 0 && this.link.isTrying && leftMs() > 0) await Bun.sleep(LOOK_MS);
+    while (this.sender.waiting > 0 && this.link.isTrying && leftMs() > 0) await Bun.sleep(LOOK_MS);
     const { client } = this;
     if (client !== undefined)
       await Promise.race([
         client.publishAsync(this.topics.status, "offline", { qos: QOS, retain: true }),
         Bun.sleep(leftMs()),
       ]).catch(() => undefined);
-    this.tally.dropped += this.backlog.length + this.flying.size;
+    this.sender.stop();
+    this.tally.dropped += this.sender.events;
     this.client = undefined;
     await this.link.close(leftMs());
   }
 
-  /** Once for as long as it is the same, over all connections that end soon. */
+  /** Once for as long as connections end soon. */
   private warn(message: string): void {
-    if (message === this.said) return;
-    this.said = message;
-    this.parts.warn(message);
+    if (!this.isSaid(message)) this.parts.warn(message);
   }
 
-  /** What is not confirmed yet. */
-  private get waiting(): number {
-    const { backlog, flying, retained, topicsInFlight } = this;
-    return (
-      backlog.length +
-      flying.size +
-      retained.waiting +
-      topicsInFlight +
-      Number(this.isReading || this.isImageInFlight)
-    );
+  /** The same of all errors with this key. */
+  private failedOnce(key: string, message: string): void {
+    if (!this.isSaid(key)) this.tally.failed(message);
   }
 
-  private connected(client: MqttClient): void {
+  private isSaid(key: string): boolean {
+    if (this.said.has(key)) return true;
+    this.said.add(key);
+    return false;
+  }
+
+  private connected(client: MqttClient, { packetBytesMax, receiveMax }: BrokerLimits): void {
     const { mqtt } = this.parts.settings;
     this.tally.connected();
-    this.breaks.connected(performance.now());
+    this.connectedMs = performance.now();
+    this.sender.window.opened(packetBytesMax, receiveMax);
     const wanted = this.isLearned ? [] : this.topics.learned;
     if (mqtt.discovery !== OFF) wanted.push(this.topics.homeAssistant);
     if (wanted.length > 0) client.subscribe(wanted, { qos: 0 }, () => undefined);
-    client.publish(this.topics.status, "online", { qos: QOS, retain: true });
     this.client = client;
+    client.publish(this.topics.status, "online", { qos: QOS, retain: true }, (error) => {
+      if (client !== this.client || client.disconnecting) return;
+      if (error) this.sender.refused(this.topics.status, error);
+      // A connection that ends before has not ended because of what follows.
+      this.isOpen = true;
+      this.begin();
+    });
     this.retained.again();
-    if (this.isLearned) this.work();
-    else this.learning = setTimeout(() => this.learned(), LEARN_MS_MAX);
+    if (!this.isLearned) this.learning = setTimeout(() => this.learned(), LEARN_MS_MAX);
   }
 
   private heard(topic: string, payload: Uint8Array, isRetained: boolean): void {
@@ -171,7 +176,7 @@ export class Mqtt implements Outlet {
     if (topic === this.topics.homeAssistant) {
       // A retained one is from before this connection, and all was told then.
       if (text === "online" && !isRetained) this.retained.again();
-      this.work();
+      this.sender.work();
       return;
     }
     if (this.isLearned) return;
@@ -189,104 +194,34 @@ export class Mqtt implements Outlet {
     this.state.learned();
     // What an earlier run has told belongs to the devices, too.
     if (this.hub !== undefined) this.show(this.hub);
-    this.work();
+    this.begin();
   }
 
-  private down(end: Break): void {
-    const { reason, isNew } = this.breaks.ended(end, performance.now());
-    if (isNew) this.said = "";
+  private down({ reason, mayBeMessage }: Break): boolean {
+    const nowMs = performance.now();
+    if (nowMs - this.connectedMs >= STEADY_MS) {
+      this.said.clear();
+      this.sender.window.forgive();
+    }
+    this.connectedMs = NaN;
     clearTimeout(this.learning);
     this.client = undefined;
-    this.tally.dropped += this.backlog.giveBack([...this.flying]);
-    this.flying = new Set();
-    this.topicsInFlight = 0;
-    this.isImageInFlight = false;
+    this.isOpen = false;
+    this.sender.stop();
     this.tally.disconnected();
-    this.tally.failed(reason);
-    this.tally.waiting = this.waiting;
-  }
-
-  /** Publishes what waits, as far as the broker keeps up. */
-  private work(): void {
-    const { client, flying, backlog, retained } = this;
-    if (client !== undefined && this.isLearned) {
-      while (flying.size < EVENTS_IN_FLIGHT_MAX) {
-        const event = backlog.take();
-        if (event === undefined) break;
-        flying.add(event);
-        this.publish(client, event.topic, event.payload, false, () => flying.delete(event));
-      }
-      while (this.topicsInFlight < TOPICS_IN_FLIGHT_MAX) {
-        const next = retained.takeText();
-        if (next === undefined) break;
-        const { topic, text } = next;
-        this.topicsInFlight++;
-        this.publish(client, topic, text, true, () => {
-          this.topicsInFlight--;
-          if (text === "") retained.emptied(topic);
-        });
-      }
-      if (!this.isReading && !this.isImageInFlight) {
-        const next = retained.takeFile();
-        if (next !== undefined) void this.publishImage(client, next.topic, next.file);
-      }
+    const culprit = this.sender.window.ended(mayBeMessage, nowMs);
+    const guess = " again and again: perhaps another hub has the same mqtt.topic";
+    this.tally.failed(`${reason}${this.sender.window.endsIdly ? guess : ""}`);
+    if (culprit !== undefined) {
+      this.tally.dropped++;
+      this.failedOnce(culprit.kind, tooLarge(culprit));
     }
-    this.tally.waiting = this.waiting;
+    this.tally.waiting = this.sender.waiting;
+    return mayBeMessage && this.sender.window.isSearching;
   }
 
-  private async publishImage(client: MqttClient, topic: string, file: string): Promise<void> {
-    this.isReading = true;
-    let bytes: Uint8Array | undefined;
-    try {
-      bytes = await Bun.file(file).bytes();
-    } catch {
-      // Deleted meanwhile, or its disk is away.
-    } finally {
-      this.isReading = false;
-    }
-    // Another connection tells all again.
-    if (client === this.client && bytes !== undefined && this.retained.has(topic)) {
-      const { buffer, byteOffset, byteLength } = bytes;
-      if (this.breaks.isTooLarge(byteLength)) this.leaveOut(topic, byteLength);
-      else {
-        this.isImageInFlight = true;
-        this.breaks.imageSent(byteLength);
-        this.publish(client, topic, Buffer.from(buffer, byteOffset, byteLength), true, () => {
-          this.isImageInFlight = false;
-          this.breaks.imageConfirmed();
-        });
-      }
-    }
-    this.work();
-  }
-
-  private leaveOut(topic: string, bytes: number): void {
-    this.tally.dropped++;
-    if (this.isTooLargeSaid) return;
-    this.isTooLargeSaid = true;
-    this.parts.warn(
-      `mqtt: The broker closes the connection at an image of ${bytes} bytes (${topic}): ` +
-        "images of this size are left out",
-    );
-  }
-
-  /** @param done is called when the broker has it, unless the connection ends before */
-  private publish(
-    client: MqttClient,
-    topic: string,
-    payload: string | Buffer,
-    retain: boolean,
-    done: () => void,
-  ): void {
-    client.publish(topic, payload, { qos: QOS, retain }, (error) => {
-      // What the end of a connection interrupts is told in the next one.
-      if (client !== this.client || client.disconnecting) return;
-      done();
-      if (error) {
-        this.tally.dropped++;
-        this.tally.failed(error.message);
-      } else this.tally.sent++;
-      queueMicrotask(() => this.work());
-    });
+  /** Sends, once the status is told and all is learned. */
+  private begin(): void {
+    if (this.client !== undefined && this.isOpen && this.isLearned) this.sender.start(this.client);
   }
 }

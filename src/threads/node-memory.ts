@@ -7,9 +7,16 @@
 
 import { messageOf } from "../errors.ts";
 import type { Log } from "../log/log.ts";
-import type { NodeRow, RememberedNode } from "../shared/messages.ts";
+import type { ForgottenNode, NodeRow, RememberedNode } from "../shared/messages.ts";
 import type { DataGuard } from "../store/data-guard.ts";
-import { nodeText, readNodes, saveNodes } from "../store/node-file.ts";
+import {
+  keepDamaged,
+  NodesDamaged,
+  nodeText,
+  readNodes,
+  saveNodes,
+  withForgotten,
+} from "../store/node-file.ts";
 
 /** Shortest time from one write to the next, in milliseconds: with news, and without. */
 const NEWS_MS = 5000;
@@ -20,7 +27,11 @@ const END_MS_MAX = 2000;
 
 /** What the memory needs. */
 export interface NodeMemoryParts {
-  readonly overview: { readonly guard: DataGuard; readonly nodes: readonly NodeRow[] };
+  readonly overview: {
+    readonly guard: DataGuard;
+    readonly nodes: readonly NodeRow[];
+    forgotten: readonly ForgottenNode[];
+  };
   readonly log: Pick<Log, "info" | "warn">;
 }
 
@@ -41,14 +52,26 @@ export class NodeMemory {
   recall(): readonly RememberedNode[] {
     const { overview, log } = this.parts;
     try {
-      const nodes = readNodes(overview.guard.directory);
-      if (nodes === undefined) log.info("No nodes are known from an earlier run");
-      else this.saved = nodeText(nodes);
-      return nodes ?? [];
+      const known = readNodes(overview.guard.directory);
+      if (known === undefined) {
+        log.info("No nodes are known from an earlier run");
+        return [];
+      }
+      this.saved = nodeText(known);
+      overview.forgotten = known.forgotten;
+      return known.nodes;
     } catch (error) {
       log.warn(`The nodes of an earlier run are not known: ${messageOf(error)}`);
+      if (error instanceof NodesDamaged) this.keepDamaged();
       return [];
     }
+  }
+
+  /** A person has had the node forgotten. @returns when that is written, or cannot be */
+  async forgot(node: string): Promise<void> {
+    const { overview } = this.parts;
+    overview.forgotten = withForgotten(overview.forgotten, node, Date.now());
+    await this.save();
   }
 
   /** The table has changed. @param isNews whether that must not wait for long */
@@ -77,6 +100,15 @@ export class NodeMemory {
     clearTimeout(this.timer);
   }
 
+  private keepDamaged(): void {
+    const { overview, log } = this.parts;
+    try {
+      keepDamaged(overview.guard.directory);
+    } catch (error) {
+      log.warn(`Cannot keep the damaged file: ${messageOf(error)}`);
+    }
+  }
+
   private async writeAfter(before: Promise<void>): Promise<void> {
     await before;
     this.next = undefined;
@@ -85,7 +117,7 @@ export class NodeMemory {
 
   private async write(): Promise<void> {
     const { overview, log } = this.parts;
-    const text = nodeText(overview.nodes);
+    const text = nodeText(overview);
     if (text === this.saved) return;
     this.savedMs = performance.now();
     try {

@@ -29,9 +29,18 @@ export class ReceiverOrders {
   async forget(node: string): Promise<number> {
     const { promise, resolve } = Promise.withResolvers<number>();
     this.waiting.push({ node, done: resolve });
-    this.channel.port1.postMessage({ type: "forget", node } satisfies ToReceiver);
-    this.queue.order();
+    this.give({ type: "forget", node });
     return await promise;
+  }
+
+  /** Has the receiver end each camera's connection with its next reply, or no longer do so. */
+  letGo(isWanted: boolean): void {
+    this.give({ type: "letGo", isWanted });
+  }
+
+  private give(order: ToReceiver): void {
+    this.channel.port1.postMessage(order);
+    this.queue.order();
   }
 
   /** The receiver has done so. Orders are done in turn. */

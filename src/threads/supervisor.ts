@@ -267,6 +267,11 @@ export class Supervisor {
   async forget(node: string): Promise<number> {
     return await this.orders.forget(node);
   }
+
+  /** Has the receiver end each camera's connection with its next reply, or no longer do so. */
+  letGo(isWanted: boolean): void {
+    this.orders.letGo(isWanted);
+  }
 }
 
 /** @param name the one in `top -H`. @param moved what moves to the thread */

@@ -89,8 +89,8 @@ describe("imagehub check", () => {
     expect(result).toMatchObject({
       status: EXIT.ok,
       stderr:
-        `webhook 1 (ntfy.example): every user of this machine can read ${join(home.path, "s")}. To prevent this: chmod o= ${join(home.path, "s")}\n` +
-        "A webhook wants to know of silent nodes: set cameras, which says after how long\n",
+        "A webhook wants to know of silent nodes: set cameras, which says after how long\n" +
+        `webhook 1 (ntfy.example): every user of this machine can read ${join(home.path, "s")}. To prevent this: chmod o= ${join(home.path, "s")}\n`,
     });
     expect(printed(result)["webhooks"]).toEqual([
       { url: "https://ntfy.example/…", on: ["silent"], secret_file: join(home.path, "s") },

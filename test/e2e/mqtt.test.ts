@@ -6,6 +6,8 @@ import { join } from "node:path";
 import { freePort } from "../../scripts/lib/free-port.ts";
 import { lacks, type Program } from "../../scripts/lib/available.ts";
 import { EXIT } from "../../src/errors.ts";
+import { DataDirectory } from "../../src/store/data-directory.ts";
+import { nodeFileOf } from "../../src/store/node-file.ts";
 import { Topics } from "../../src/tell/mqtt-topics.ts";
 import { type CliResult, runCli } from "../support/hub/cli.ts";
 import { type Hub, startHub } from "../support/hub/hub.ts";
@@ -13,6 +15,7 @@ import { linesWith, until } from "../support/hub/output.ts";
 import { tempDir } from "../support/machine/temp.ts";
 import { makeCertificate } from "../support/peers/certificates.ts";
 import { Broker, type Listener } from "../support/peers/mqtt-broker.ts";
+import { oldBroker } from "../support/peers/old-mqtt-broker.ts";
 import { Sender } from "../support/peers/sender.ts";
 import { listenTcp } from "../support/peers/tcp-server.ts";
 import { BARN } from "./stored.ts";
@@ -166,7 +169,7 @@ describe.skipIf(lacks("mqtt", "tls", "python", NATIVE))("a hub with an MQTT brok
     await until(hub, isOnline(false));
   });
 
-  test("loses what a node has there when it is forgotten while no hub runs", async () => {
+  test("loses what a node has there when it is forgotten while no hub runs, but not when the hub's list is damaged", async () => {
     await using broker = await new Broker().start();
     await using listener = await broker.listen(["#"]);
     const dir = join(temp.path, "forgotten");
@@ -182,10 +185,23 @@ describe.skipIf(lacks("mqtt", "tls", "python", NATIVE))("a hub with an MQTT brok
     }
     const { status } = await runCli(["forget", "Barn", "--path", dir], { home: temp.path });
     expect(status).toBe(EXIT.ok);
+    let nodes: string;
+    {
+      await using hub = await hubFor(broker, {}, { program: NATIVE, dir });
+      const ofBarn = [TOPICS.config(NODE), TOPICS.node("Barn"), TOPICS.reading("Barn", "Temp")];
+      await until(hub, () => ofBarn.every((topic) => listener.latest.get(topic) === ""));
+      expect(partsOf(listener, gate)).toContain("value-Gate-Temp");
+      expect(await hub.stop()).toBe(EXIT.ok);
+      nodes = nodeFileOf(new DataDirectory(hub.dataDir));
+    }
+    writeFileSync(nodes, "damaged");
     await using hub = await hubFor(broker, {}, { program: NATIVE, dir });
-    const ofBarn = [TOPICS.config(NODE), TOPICS.node("Barn"), TOPICS.reading("Barn", "Temp")];
-    await until(hub, () => ofBarn.every((topic) => listener.latest.get(topic) === ""));
+    await using sender = new Sender(hub.port);
+    await sender.event("Fox|Temp|60 F");
+    await until(hub, () => partsOf(listener, `${TOPICS.id}-node-Fox`).includes("value-Fox-Temp"));
     expect(partsOf(listener, gate)).toContain("value-Gate-Temp");
+    expect(listener.json(TOPICS.node("Gate"))).toMatchObject({ node: "Gate" });
+    expect(readFileSync(`${nodes}.damaged`, "utf8")).toBe("damaged");
   });
 
   test("loses no event over a restart of the hub", async () => {
@@ -330,8 +346,12 @@ describe.skipIf(lacks("mqtt", "tls", "python", NATIVE))("the way to an MQTT brok
       expect(results[at]?.stderr).toContain(text);
     }
     const denied = await tryOut({ url: url(plain, "mqtt") });
-    expect(denied.status).toBe(EXIT.failure);
-    expect(denied.stdout).toContain("But it has not come back: the broker does not let this user");
+    expect(denied.status).toBe(EXIT.refused);
+    expect(denied.stderr).toContain("The broker refuses the message. Does it let this user");
+    await using old = await oldBroker(plain.port, "refuse");
+    const silently = await tryOut({ url: `mqtt://127.0.0.1:${old.port}` });
+    expect(silently.status).toBe(EXIT.failure);
+    expect(silently.stdout).toContain("But it has not come back: the broker does not let this");
   });
 
   test("is looked at by `imagehub check` without a connection", async () => {

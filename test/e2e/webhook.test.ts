@@ -185,7 +185,7 @@ test.skipIf(lacks("python", ...PARTS[NATIVE]))(
     truncateSync(join(directory.dateFolder(yesterday), image), Math.floor((bavail * bsize) / 2));
     // Known from before, so that the hub has seen it speak when it first looks.
     const gate = { name: "Gate", address: "", lastHeartbeatMs: 0, silentSinceMs: 0, isTold: false };
-    writeNodes(directory, [{ ...gate, lastSeenMs: Date.now() }]);
+    writeNodes(directory, { nodes: [{ ...gate, lastSeenMs: Date.now() }], forgotten: [] });
     await using hub = await startHub({
       program: NATIVE,
       dir: temp.path,

@@ -31,11 +31,3 @@ test("a backlog holds no more than some characters", () => {
   expect(dropped).toBe(300 - 256);
   expect(backlog.length).toBe(256);
 });
-
-test("a backlog gives what was given back before the rest", () => {
-  const backlog = new Backlog();
-  for (let each = 0; each < 5000; each++) backlog.add(event(each));
-  const taken = Array.from({ length: 2500 }, () => backlog.take()!);
-  expect(backlog.giveBack(taken.slice(1))).toBe(0);
-  expect(numbers(backlog)).toEqual(Array.from({ length: 4999 }, (_, at) => at + 1));
-});

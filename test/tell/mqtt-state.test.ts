@@ -17,13 +17,14 @@ class Bench {
   readonly retained = new Retained();
   readonly state: MqttState;
   readonly topics = new Map<string, string>();
+  isConfirming = true;
 
   constructor(isDiscovered = true) {
     this.state = new MqttState({
       topics,
       retained: this.retained,
       isDiscovered,
-      patience: 10,
+      silentAfter: (node) => (node === "Gate" ? 30 : 10),
       folderOf: (date) => `/images/${date}`,
     });
   }
@@ -45,15 +46,16 @@ class Bench {
   /** @returns the topics that were told, in their order */
   tell(): string[] {
     const told: string[] = [];
-    for (let next = this.retained.takeText(); next; next = this.retained.takeText()) {
-      told.push(next.topic);
-      if (next.text === "") this.topics.delete(next.topic);
-      else this.topics.set(next.topic, next.text);
-    }
-    for (let next = this.retained.takeFile(); next; next = this.retained.takeFile()) {
-      told.push(next.topic);
-      this.topics.set(next.topic, next.file);
-    }
+    for (const kind of ["text", "image"] as const)
+      for (let topic = this.retained.next(kind); topic !== undefined;) {
+        told.push(topic);
+        const payload = this.retained.take(topic);
+        const text = typeof payload === "string" ? payload : payload.file;
+        if (text === "") this.topics.delete(topic);
+        else this.topics.set(topic, text);
+        if (this.isConfirming) this.retained.done(topic);
+        topic = this.retained.next(kind);
+      }
     return told;
   }
 
@@ -73,6 +75,29 @@ class Bench {
 }
 
 const node = (name: string): string => `${topics.id}-node-${name}`;
+
+/** Names of nodes. */
+function names(from: number, to: number): string[] {
+  return Array.from({ length: to - from }, (_, index) => `Node${from + index}`);
+}
+
+/** What hangs on a device: the keys, and those that are only told with their platform. */
+function partsIn(bench: Bench, id: string): { there: string[]; gone: string[] } {
+  const { components } = bench.json(topics.config(id)) as { components: object };
+  const parts = Object.entries(components).filter(([key]) => /^(?:image|value)-/.test(key));
+  const { there = [], gone = [] } = Object.groupBy(parts, ([, part]) =>
+    Object.keys(part as object).join() === "platform" ? "gone" : "there",
+  );
+  const keys = (some: typeof parts): string[] => some.map(([key]) => key);
+  return { there: keys(there), gone: keys(gone) };
+}
+
+function platformOf(bench: Bench, id: string, key: string): unknown {
+  const { components } = bench.json(topics.config(id)) as {
+    components: Record<string, { platform: string }>;
+  };
+  return components[key]?.platform;
+}
 
 /** A node that was seen so many seconds after {@link NOW_MS}. */
 function seen(seconds: number, silent = false): HubState {
@@ -123,11 +148,10 @@ describe("MqttState", () => {
     expect(bench.names).not.toContain(own);
     bench.show(hubState());
     expect(bench.parts(`${topics.id}-camera-Porch`)).toEqual(["image-Porch"]);
-    bench.state.show(hubState(["Porch"]), NOW_MS, NOW_MS);
-    const told = bench.tell();
-    expect(told.indexOf(own)).toBeLessThan(told.indexOf(topics.config(node("Porch"))));
-    expect(told).toContain(own);
+    bench.show(hubState(["Porch"]));
     expect(bench.names).not.toContain(own);
+    expect(bench.parts(node("Porch"))).toEqual([]);
+    bench.show(hubState(["Porch"]));
     expect(bench.parts(node("Porch"))).toEqual(["image-Porch"]);
   });
 
@@ -142,7 +166,8 @@ describe("MqttState", () => {
     bench.image("Barn-Door");
     bench.show(hubState(["Barn", "Gate"]));
     expect(bench.names.length).toBe(before.length + 9);
-    bench.show(hubState(["Gate"]));
+    bench.isConfirming = false;
+    bench.show(hubState(["Gate"], { forgotten: ["Barn", "Fox"] }));
     expect(bench.names).toEqual([...before, topics.reading("Gate", "Temp")].toSorted());
     bench.retained.again();
     const told = bench.tell();
@@ -156,6 +181,8 @@ describe("MqttState", () => {
     bench.image("Barn-Door");
     bench.show(hubState(["Barn Door"]));
     expect(bench.parts(node("Barn_20Door")).length).toBe(2);
+    bench.show(hubState(["Barn"]));
+    expect(bench.parts(node("Barn"))).toEqual([]);
     bench.show(hubState(["Barn"]));
     expect(bench.parts(node("Barn"))).toEqual(["value-Barn_20Door-motion", "image-Barn_2DDoor"]);
     expect(bench.names).not.toContain(topics.config(node("Barn_20Door")));
@@ -179,35 +206,31 @@ describe("MqttState", () => {
   });
 
   test.each([
-    ["empties what an earlier run has told of a node that the hub has forgotten", ["Gate"], false],
-    ["keeps it if the hub knew no node when it started", [], true],
-  ])("%s", (_, atStart, isKept) => {
+    ["empties what an earlier run has told of a node that was forgotten since", ["Barn"], false],
+    ["keeps what an earlier run has told of a node that is only missing", [], true],
+  ])("%s", (_, forgotten, isKept) => {
     const earlier = new Bench();
     earlier.event("Barn|Temp|1 F");
     earlier.image("Barn-Door");
     earlier.show(hubState(["Barn", "Gate"]));
     const bench = new Bench();
     for (const [topic, text] of earlier.topics) bench.topics.set(topic, text);
-    bench.show(hubState(atStart));
-    bench.show(hubState(["Gate"]));
+    bench.show(hubState());
+    bench.show(hubState(["Gate"], { forgotten }));
     for (const [topic, text] of earlier.topics) bench.state.learn(topic, text);
     bench.state.learned();
-    bench.show(hubState(["Gate"]));
+    bench.show(hubState(["Gate"], { forgotten }));
     const ofBarn = bench.names.filter((name) => name.includes("Barn"));
     expect(ofBarn.length).toBe(isKept ? 5 : 0);
     expect(bench.names).toContain(topics.config(node("Gate")));
   });
 
-  test("does not learn what is newer here, what was forgotten, or what is none of its own", () => {
+  test("does not learn what is newer here, or what is none of its own", () => {
     const earlier = new Bench();
     earlier.event("Barn|Temp|1 F");
-    earlier.event("Gate|Temp|1 F");
-    earlier.image("Gate");
-    earlier.show(hubState(["Barn", "Gate"]));
+    earlier.show(hubState(["Barn"]));
     const bench = new Bench();
     bench.event("Barn|Temp|2 F");
-    bench.show(hubState(["Gate"]));
-    bench.show(hubState());
     for (const [topic, text] of earlier.topics) bench.state.learn(topic, text);
     bench.state.learn(topics.node("Fox"), earlier.topics.get(topics.node("Barn")) ?? "");
     for (const text of ["", "{", "null", "[]", '{"node":7}', "\u0000"])
@@ -215,7 +238,100 @@ describe("MqttState", () => {
     bench.state.learned();
     bench.show(hubState(["Barn"]));
     expect(bench.json(topics.reading("Barn", "Temp"))["value"]).toBe(2);
-    expect(bench.names.filter((name) => /Gate|Fox/.test(name))).toEqual([]);
+    expect(bench.names.filter((name) => name.includes("Fox"))).toEqual([]);
+  });
+
+  test("a node that only the broker knows falls silent after its own time", () => {
+    const earlier = new Bench();
+    earlier.show(hubState(["Barn", "Gate"]));
+    const bench = new Bench();
+    for (const [topic, text] of earlier.topics) bench.state.learn(topic, text);
+    bench.state.learned();
+    const silent = (minutes: number): unknown[] => {
+      // The nodes were seen a minute before.
+      bench.show(hubState(), NOW_MS + (minutes - 1) * 60_000 + 1, minutes * 60_000);
+      return ["Barn", "Gate"].map((name) => bench.json(topics.node(name))["silent"]);
+    };
+    expect([9, 10, 29, 30].map(silent)).toEqual([
+      [false, false],
+      [true, false],
+      [true, false],
+      [true, true],
+    ]);
+  });
+
+  test("holds as many nodes as the hub can know: those seen longest ago make room", () => {
+    const bench = new Bench();
+    bench.show(hubState(names(0, 1000)));
+    bench.show(hubState(names(500, 1500)));
+    const states = bench.names.filter((name) => name.startsWith("farm/hub/nodes/"));
+    expect(states.toSorted()).toEqual(
+      names(500, 1500)
+        .map((name) => topics.node(name))
+        .toSorted(),
+    );
+  });
+
+  describe("has a part that goes removed first, and told elsewhere when the broker has that", () => {
+    const LIGHT = "value-Barn-light";
+
+    test("if its platform changes", () => {
+      const bench = new Bench();
+      bench.event("Barn|light|dark");
+      bench.show(hubState(["Barn"]));
+      expect(partsIn(bench, node("Barn"))).toEqual({ there: [LIGHT], gone: [] });
+      bench.event("Barn|light|12 lux");
+      bench.isConfirming = false;
+      for (const _ of [1, 2]) {
+        bench.show(hubState(["Barn"]));
+        expect(partsIn(bench, node("Barn"))).toEqual({ there: [], gone: [LIGHT] });
+        expect(platformOf(bench, node("Barn"), LIGHT)).toBe("binary_sensor");
+      }
+      bench.retained.done(topics.config(node("Barn")));
+      bench.show(hubState(["Barn"]));
+      expect(partsIn(bench, node("Barn"))).toEqual({ there: [LIGHT], gone: [] });
+      expect(platformOf(bench, node("Barn"), LIGHT)).toBe("sensor");
+    });
+
+    test("if its platform has changed over a restart", () => {
+      const earlier = new Bench();
+      earlier.event("Barn|light|dark");
+      earlier.show(hubState(["Barn"]));
+      const bench = new Bench();
+      bench.event("Barn|light|12 lux");
+      bench.show(hubState(["Barn"]));
+      for (const [topic, text] of earlier.topics) bench.state.learn(topic, text);
+      bench.state.learned();
+      bench.show(hubState(["Barn"]));
+      expect(platformOf(bench, node("Barn"), LIGHT)).toBe("binary_sensor");
+      expect(partsIn(bench, node("Barn")).gone).toEqual([LIGHT]);
+      bench.show(hubState(["Barn"]));
+      expect(platformOf(bench, node("Barn"), LIGHT)).toBe("sensor");
+    });
+
+    test("if an image moves to another device", () => {
+      const bench = new Bench();
+      bench.image("Barn-Door");
+      bench.show(hubState(["Barn"]));
+      bench.show(hubState(["Barn", "Barn-Door"]));
+      expect(partsIn(bench, node("Barn"))).toEqual({ there: [], gone: ["image-Barn_2DDoor"] });
+      expect(partsIn(bench, node("Barn_2DDoor"))).toEqual({ there: [], gone: [] });
+      bench.show(hubState(["Barn", "Barn-Door"]));
+      expect(partsIn(bench, node("Barn"))).toEqual({ there: [], gone: [] });
+      expect(partsIn(bench, node("Barn_2DDoor")).there).toEqual(["image-Barn_2DDoor"]);
+    });
+
+    test("if it makes room for others", () => {
+      const bench = new Bench();
+      for (let each = 0; each < 2000; each++) bench.event(`Barn|type${each}|1`);
+      bench.show(hubState(["Barn"]));
+      bench.event("Barn|Temp|1");
+      bench.show(hubState(["Barn"]));
+      expect(partsIn(bench, node("Barn")).gone).toEqual(["value-Barn-type0"]);
+      bench.show(hubState(["Barn"]));
+      expect(partsIn(bench, node("Barn")).gone).toEqual([]);
+      expect(bench.parts(node("Barn"))).not.toContain("value-Barn-type0");
+    });
   });
 
   test("tells what changes all the time only now and then", () => {
@@ -238,7 +354,7 @@ describe("MqttState", () => {
   test("has no topics for Home Assistant if it is not wanted", () => {
     const bench = new Bench(false);
     bench.show(hubState(["Barn"]));
-    bench.show(hubState());
+    bench.show(hubState([], { forgotten: ["Barn"] }));
     expect(bench.names).toEqual([topics.hub]);
   });
 

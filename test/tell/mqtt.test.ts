@@ -22,6 +22,7 @@ import type { News } from "../../src/tell/news.ts";
 import { tempDir } from "../support/machine/temp.ts";
 import { hubState } from "../support/peers/hub-state.ts";
 import { Broker, type Listener } from "../support/peers/mqtt-broker.ts";
+import { oldBroker } from "../support/peers/old-mqtt-broker.ts";
 import { COMES_MS } from "../support/peers/zmq-peer.ts";
 import { BARN } from "../e2e/stored.ts";
 
@@ -220,39 +221,105 @@ describe.skipIf(lacks("mqtt"))("the MQTT outlet", () => {
     expect(late.latest.get(topics.image("Barn"))).toStartWith("image");
   });
 
-  test("leaves out images at which the broker closes the connection, and tells the others", async () => {
-    await using broker = await new Broker({ lines: ["max_packet_size 200000"] }).start();
-    await using listener = await broker.listen(["farm/hub/cameras/+/image"]);
+  test("leaves out what a broker of MQTT 5 says is too large, and tells the others", async () => {
+    await using broker = await new Broker({ lines: ["max_packet_size 6000"] }).start();
+    await using listener = await broker.listen(["#"]);
     await using bench = new Bench(broker.port, { image_interval: 0 });
-    bench.image("Gate", 1, new Uint8Array(400_000));
-    await until(() => bench.warnings.length === 2);
-    expect(bench.warnings).toEqual([
-      "mqtt: The broker has closed the connection",
-      `mqtt: The broker closes the connection at an image of 400000 bytes (${topics.image("Gate")}): images of this size are left out`,
-    ]);
-    for (const each of range(5).slice(2)) {
-      bench.image("Gate", each, new Uint8Array(400_000 + each));
-      bench.image("Barn", each, Buffer.from(`image ${each}`));
-      await until(() => listener.latest.get(topics.image("Barn")) === `image ${each}`);
-    }
+    bench.event("Barn|number|0");
     await bench.told();
+    const since = bench.outlet.tally.state.connected_since;
+    for (const each of range(30)) bench.event(`Barn|type${each}|${each}`);
+    for (const text of ["a", "b"]) bench.event(`Barn|note|${text.repeat(4000)}`);
+    bench.image("Gate", 1, new Uint8Array(400_000));
+    bench.image("Barn", 1, Buffer.from("image"));
+    bench.outlet.show(hubState(["Barn", "Gate"]));
+    bench.event("Barn|number|1");
+    await bench.told();
+    await until(() => valuesOf(listener, "number").includes(1));
+    await until(() => listener.latest.has(topics.image("Barn")));
     expect(listener.latest.has(topics.image("Gate"))).toBe(false);
-    expect(bench.outlet.tally.dropped).toBeGreaterThanOrEqual(4);
-    expect(bench.outlet.tally.state.connected_since).not.toBeNull();
-    expect(bench.warnings.length).toBe(2);
+    expect(listener.latest.has(topics.config(`${topics.id}-node-Gate`))).toBe(true);
+    const config = topics.config(`${topics.id}-node-Barn`);
+    expect(bench.warnings.map((text) => text.replace(/ of \d+ bytes/, "")).toSorted()).toEqual(
+      [
+        `a state on ${config}`,
+        `an event on ${topics.events("Barn")}`,
+        `an image on ${topics.image("Gate")}`,
+      ].map(
+        (what) =>
+          `mqtt: The broker takes up to 6000 bytes, and not ${what}: it is left out. Raise the broker's limit (mosquitto: max_packet_size)`,
+      ),
+    );
+    expect(bench.outlet.tally.state).toMatchObject({ connected_since: since, dropped: 4 });
   });
 
-  test("says it twice at most when another hub has the same topic", async () => {
+  test("finds the event and the image at which an older broker ends, and tells the others", async () => {
+    await using broker = await new Broker({ lines: ["max_packet_size 6000"] }).start();
+    await using old = await oldBroker(broker.port, "refuse");
+    await using listener = await broker.listen(["farm/#"]);
+    await using bench = new Bench(old.port);
+    bench.event("Barn|number|0");
+    await bench.told();
+    bench.event(`Barn|note|${"a".repeat(4000)}`);
+    bench.image("Gate", 1, new Uint8Array(400_000));
+    for (const each of range(300).slice(1)) bench.event(`Barn|number|${each}`);
+    await until(() => bench.outlet.tally.dropped === 2);
+    bench.image("Gate", 2, new Uint8Array(400_000));
+    await until(() => bench.outlet.tally.dropped === 3);
+    bench.image("Gate", 3, Buffer.from("smaller"));
+    await until(() => listener.latest.get(topics.image("Gate")) === "smaller");
+    expect([...new Set(valuesOf(listener, "number"))]).toEqual(range(300));
+    const end = "it is left out. Raise the broker's limit (mosquitto: max_packet_size)";
+    expect(bench.warnings).toEqual([
+      "mqtt: The broker has closed the connection",
+      `mqtt: The broker ends the connection at an event of 8093 bytes on ${topics.events("Barn")}: ${end}`,
+      `mqtt: The broker ends the connection at an image of 400000 bytes on ${topics.image("Gate")}: ${end}`,
+    ]);
+  });
+
+  test("speaks MQTT 3.1.1 with a broker that says nothing to MQTT 5", async () => {
+    await using broker = await new Broker().start();
+    await using old = await oldBroker(broker.port, "close");
+    await using bench = new Bench(old.port);
+    bench.event("Barn|number|0");
+    await bench.told();
+    expect(bench.warnings).toEqual([]);
+  });
+
+  test("guesses that another hub has the same topic", async () => {
     await using broker = await new Broker().start();
     await using one = new Bench(broker.port);
     await using other = new Bench(broker.port);
     const reason = "mqtt: The broker has closed the connection";
     const both = [reason, `${reason} again and again: perhaps another hub has the same mqtt.topic`];
     await until(() => [one, other].some(({ warnings }) => warnings.length === 2));
-    await Bun.sleep(3000);
     for (const { warnings } of [one, other])
       expect(warnings).toEqual(both.slice(0, warnings.length));
   });
+
+  test.each(["an older broker", "a broker"])(
+    "takes in no large message that comes from %s",
+    async (kind) => {
+      await using broker = await new Broker().start();
+      await using old = await oldBroker(broker.port, "refuse");
+      await using bench = new Bench(kind === "a broker" ? broker.port : old.port);
+      bench.event("Barn|number|0");
+      await bench.told();
+      const large = join(temp.path, `large-${count++}`);
+      writeFileSync(large, new Uint8Array(70_000));
+      broker.publishFile("homeassistant/status", large);
+      bench.event("Barn|number|1");
+      await bench.told();
+      if (kind !== "a broker") await until(() => bench.warnings.length > 0);
+      expect(bench.warnings).toEqual(
+        kind === "a broker"
+          ? []
+          : [
+              `mqtt: No connection to the broker at 127.0.0.1:${old.port}: A message of more than 65536 bytes came from the broker`,
+            ],
+      );
+    },
+  );
 
   test("tells all again when Home Assistant starts, or the broker has lost it", async () => {
     await using broker = await new Broker({ lines: ["persistence false"] }).start();
@@ -282,6 +349,45 @@ describe.skipIf(lacks("mqtt"))("the MQTT outlet", () => {
     await using listener = await broker.listen(["#"]);
     await until(() => [...all, topics.status].every((topic) => listener.latest.has(topic)));
     expect(bench.warnings).toEqual(["mqtt: The broker has closed the connection"]);
+  });
+
+  test("has a value whose platform changes removed first, also over a restart", async () => {
+    await using broker = await new Broker().start();
+    const config = topics.config(`${topics.id}-node-Barn`);
+    await using listener = await broker.listen([config]);
+    const lights = (): string[] =>
+      listener.heard.map(({ payload }) => {
+        const { components } = JSON.parse(payload.toString()) as {
+          components: Record<string, { platform: string; name?: string }>;
+        };
+        const { platform, name } = components["value-Barn-light"] ?? {};
+        return name === undefined ? `no ${platform}` : `${platform}`;
+      });
+    const change = async (bench: Bench, text: string): Promise<void> => {
+      bench.event(text);
+      const { length } = lights();
+      for (const each of [1, 2]) {
+        bench.outlet.show(hubState(["Barn"]));
+        await until(() => lights().length === length + each);
+        await bench.told();
+      }
+    };
+    {
+      await using bench = new Bench(broker.port);
+      bench.event("Barn|light|dark");
+      bench.outlet.show(hubState(["Barn"]));
+      await bench.told();
+      await change(bench, "Barn|light|12 lux");
+    }
+    await using bench = new Bench(broker.port);
+    await change(bench, "Barn|light|dark");
+    expect(lights()).toEqual([
+      "binary_sensor",
+      "no binary_sensor",
+      "sensor",
+      "no sensor",
+      "binary_sensor",
+    ]);
   });
 
   test("while the broker is away it holds the newest events, counts the others, and tells each once it is back", async () => {

@@ -16,6 +16,7 @@ const node = (name: string, more: Partial<ToldNode> = {}): ToldNode => ({
 const hub = (more: Partial<HubState> = {}): HubState => ({
   health: { healthy: true, reasons: [], notices: [] },
   nodes: [],
+  forgotten: [],
   imagesToday: 0,
   freeBytes: 1000,
   sizeBytes: 2000,

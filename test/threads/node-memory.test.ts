@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { newRow } from "../../src/receiver/activity.ts";
-import type { NodeRow } from "../../src/shared/messages.ts";
+import type { ForgottenNode, NodeRow } from "../../src/shared/messages.ts";
 import { DataDirectory } from "../../src/store/data-directory.ts";
 import type { DataGuard } from "../../src/store/data-guard.ts";
 import { nodeFileOf, readNodes, writeNodes } from "../../src/store/node-file.ts";
@@ -27,22 +27,33 @@ function memoryOf(nodes: readonly NodeRow[]): { memory: NodeMemory; said: string
     info: (text: string) => void said.push(`info ${text}`),
     warn: (text: string) => void said.push(`warn ${text}`),
   };
-  return { memory: new NodeMemory({ overview: { guard, nodes }, log }), said };
+  const overview = { guard, nodes, forgotten: [] };
+  return { memory: new NodeMemory({ overview, log }), said };
 }
 
-const namesIn = (): string[] | undefined => readNodes(directory)?.map(({ name }) => name);
+const namesIn = (): string[] | undefined => readNodes(directory)?.nodes.map(({ name }) => name);
 
 test("NodeMemory recalls the nodes of an earlier run, and says so if there are none", () => {
   const { memory, said } = memoryOf([]);
   expect(memory.recall()).toEqual([]);
   expect(said).toEqual(["info No nodes are known from an earlier run"]);
-  writeNodes(directory, [BARN]);
+  writeNodes(directory, { nodes: [BARN], forgotten: [] });
   expect(memory.recall().map(({ name }) => name)).toEqual(["Barn"]);
   writeFileSync(nodeFileOf(directory), "{");
   expect(memory.recall()).toEqual([]);
   expect(said.slice(1)).toEqual([
     expect.stringMatching(/^warn The nodes of an earlier run are not known: .* is damaged/),
   ]);
+  expect(readFileSync(`${nodeFileOf(directory)}.damaged`, "utf8")).toBe("{");
+  expect(readNodes(directory)).toBeUndefined();
+});
+
+test("NodeMemory knows after a restart which nodes were forgotten", async () => {
+  await memoryOf([BARN]).memory.forgot("Gate");
+  const overview = { guard, nodes: [], forgotten: [] as readonly ForgottenNode[] };
+  const log = { info: () => undefined, warn: () => undefined };
+  expect(new NodeMemory({ overview, log }).recall().length).toBe(1);
+  expect(overview.forgotten.map(({ name }) => name)).toEqual(["Gate"]);
 });
 
 test("NodeMemory writes news soon, and all else later or at the end", async () => {

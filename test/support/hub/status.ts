@@ -24,6 +24,7 @@ export function statusAt(time: string): Status {
     commit: "abc",
     healthy: false,
     reasons: ["The disk is full"],
+    draining_since: null,
     time,
     started: before(3 * 86_400 + 4 * 3600),
     uptime_seconds: 3 * 86_400 + 4 * 3600,

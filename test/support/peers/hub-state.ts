@@ -26,6 +26,7 @@ export function hubState(
           }
         : { awayMs: 0, ...node },
     ),
+    forgotten: [],
     imagesToday: 1,
     freeBytes: 60e9,
     sizeBytes: 100e9,

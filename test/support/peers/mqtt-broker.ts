@@ -115,10 +115,19 @@ export class Broker implements AsyncDisposable {
     return listener;
   }
 
-  /** Publishes as another client does. */
-  publish(topic: string, text: string, ...args: string[]): void {
+  /** Publishes a text as another client does. */
+  publish(topic: string, text: string): void {
+    this.publishBy(topic, "-m", text);
+  }
+
+  /** The same of a file's content. */
+  publishFile(topic: string, path: string): void {
+    this.publishBy(topic, "-f", path);
+  }
+
+  private publishBy(topic: string, ...args: string[]): void {
     const where = ["-h", "127.0.0.1", "-p", String(this.port), ...this.login()];
-    const command = ["mosquitto_pub", ...where, "-q", "1", "-t", topic, "-m", text, ...args];
+    const command = ["mosquitto_pub", ...where, "-q", "1", "-t", topic, ...args];
     const { success, stderr } = Bun.spawnSync(command);
     if (!success) throw new Error(`mosquitto_pub: ${stderr.toString()}`);
   }
