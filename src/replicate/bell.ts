@@ -23,7 +23,7 @@ export class Bell {
   /** Resolves when it rings next, or after so many milliseconds. */
   async within(ms: number): Promise<void> {
     const late = Promise.withResolvers<void>();
-    const timer = setTimeout(late.resolve, ms);
+    const timer = setTimeout(late.resolve, Math.max(0, ms));
     try {
       await Promise.race([this.rung, late.promise]);
     } finally {
