@@ -22,9 +22,8 @@ import type { ReplicationState } from "../shared/replication-state.ts";
 import { Part } from "../store/data-directory.ts";
 import { DataDirectoryGone } from "../store/data-guard.ts";
 import type { OutletTally } from "../tell/outlet.ts";
-import { Backlog, sumOf } from "./backlog.ts";
+import { Backlog } from "./backlog.ts";
 import { Bell } from "./bell.ts";
-import { DayQueue, type WaitingImage } from "./day-queue.ts";
 import { finishDay, imageType } from "./finish.ts";
 import { Journal } from "./journal.ts";
 import { stampOfDay } from "./look.ts";
@@ -36,6 +35,7 @@ import { Pace } from "./pace.ts";
 import { readMember, type ReadParts } from "./read.ts";
 import { recall } from "./recall.ts";
 import { Segments } from "./segments.ts";
+import { type OpenDay, type Turn, Turns } from "./turns.ts";
 
 /** How often the days are looked at that have no turn, in milliseconds, and how often at most. */
 const ROUND_MS = 10_000;
@@ -65,15 +65,6 @@ export interface ReplicatorParts extends ReadParts {
   readonly error: (message: string) => void;
 }
 
-/** A day that is worked on. */
-interface OpenDay {
-  readonly queue: DayQueue;
-  readonly journal: Journal;
-  /** Whether the bucket must first be asked what it has. */
-  needsRecall: boolean;
-  isRecalling: boolean;
-}
-
 /** Copies one data directory. */
 export class Replicator {
   private readonly link: Link;
@@ -81,10 +72,10 @@ export class Replicator {
   private readonly bucket: Bucket;
   private readonly pace: Pace;
   private readonly backlog: Backlog;
+  private readonly turns: Turns;
   private readonly segments: Segments;
   private readonly follower: Follower;
   private readonly calendar = new Calendar(systemClock);
-  private readonly days = new Map<string, OpenDay>();
   private readonly refused = new Set<string>();
   /** Images that cannot be put, and why. */
   private readonly unfit = new Map<string, string>();
@@ -94,8 +85,6 @@ export class Replicator {
   private isOwner = false;
   /** Whether a day can be finished. */
   private isRoundDue = false;
-  /** Whether all days were looked at. */
-  private isLooked = false;
   private isStopped = false;
 
   /** @throws {Error} if the settings' files cannot be read */
@@ -107,7 +96,14 @@ export class Replicator {
     this.pace = new Pace(bytesIn(settings.bandwidth) ?? 0);
     const isRefused = (path: string): boolean => this.refused.has(path);
     this.backlog = new Backlog(directory, settings.order, isRefused);
-    const { bucket, link, keys } = this;
+    const { backlog, bucket, link, keys } = this;
+    this.turns = new Turns({
+      directory,
+      backlog,
+      order: settings.order,
+      today: () => this.today,
+      recall: (day) => void this.recall(day),
+    });
     const onDifference = (key: string): void => this.differs(key.slice(keys.of("").length));
     this.segments = new Segments({ directory, guard, bucket, link, keys, onDifference });
     this.follower = new Follower(directory, {
@@ -145,8 +141,7 @@ export class Replicator {
   get state(): ReplicationState {
     const { tally } = this.parts;
     const { target, sent, connected_since: since, last_error } = tally.state;
-    const open = Array.from(this.days.values(), ({ queue }) => queue.lag);
-    const lag = open.reduce(sumOf, this.backlog.lag);
+    const { lag } = this.turns;
     return {
       target,
       connected_since: this.isOwner ? since : null,
@@ -165,7 +160,7 @@ export class Replicator {
   }
 
   private arrived({ date, name }: StoredImage): void {
-    const day = this.days.get(date);
+    const day = this.turns.get(date);
     if (day === undefined) return this.backlog.touch(date);
     const path = `${this.parts.directory.dateFolder(date)}/${name}`;
     const found = unlessMissing(() => statSync(path));
@@ -237,25 +232,13 @@ export class Replicator {
 
   /** Looks at the days that have no turn, and finishes those that are over. */
   private async round(): Promise<void> {
-    const { days, backlog, today } = this;
     this.parts.guard.check(Part.images);
-    if (!days.has(today)) this.open(today);
-    // What was in hand waits for its turn as the others do.
-    for (const [date, { queue, isRecalling }] of days) {
-      queue.comeBack();
-      if (date === today || queue.isBusy || isRecalling) continue;
-      if (queue.lag.images > 0 && days.size <= 2) continue;
-      this.writeJournals();
-      days.delete(date);
-      backlog.close(date, queue.lag);
-    }
-    await backlog.refresh((date) => days.has(date));
-    this.isLooked = true;
+    await this.turns.refresh();
     this.bell.ring();
     if (!this.isOwner) return;
     const over = this.calendar.local(this.calendar.now() - LATE_MICROS).date;
     const openDay = this.segments.openDay();
-    for (const date of backlog.unfinished(over)) {
+    for (const date of this.backlog.unfinished(over)) {
       if (this.isStopped) return;
       if (date === openDay || this.hasRefused(date)) continue;
       await this.attempt(async () => await this.finish(date));
@@ -278,66 +261,23 @@ export class Replicator {
     }
   }
 
-  private open(date: string): OpenDay {
-    const { queue, hasJournal } = this.backlog.open(date);
-    const journal = new Journal(this.parts.directory, date);
-    const day = { queue, journal, needsRecall: !hasJournal, isRecalling: false };
-    this.days.set(date, day);
-    return day;
-  }
-
   /** Puts one image after the other. */
   private async putImages(): Promise<void> {
     while (!this.isStopped) {
-      let next: { readonly day: OpenDay; readonly image: WaitingImage } | undefined;
+      let next: Turn | undefined;
       const isFine = await this.attempt(() => {
-        next = this.isOwner ? this.next() : undefined;
+        next = this.isOwner ? this.turns.next() : undefined;
       });
       if (!isFine) await this.pause(SEGMENT_MS);
       else if (next === undefined) await this.bell.rung;
       else {
         const { queue } = next.day;
-        await this.putImage(next.day, next.image);
+        await this.putImage(next);
         if (queue.lag.images > 0 || queue.date === this.today) continue;
         this.isRoundDue = true;
         this.bell.ring();
       }
     }
-  }
-
-  private next(): { readonly day: OpenDay; readonly image: WaitingImage } | undefined {
-    const { order } = this.parts.settings;
-    const { days, backlog, today } = this;
-    // Today's come last.
-    if (order === "oldest" && !this.isLooked) return undefined;
-    const dates = [...days.keys()].toSorted();
-    const others = dates.filter((date) => date !== today);
-    const turns = order === "newest" ? [today, ...others.toReversed()] : others;
-    for (const date of turns) {
-      const image = this.takeFrom(date);
-      // What the bucket has of it is being found out. The days after it wait for that.
-      if (image !== undefined || days.get(date)?.isRecalling === true) return image;
-    }
-    const further = backlog.next();
-    if (further !== undefined && further !== today) {
-      this.open(further);
-      return this.next();
-    }
-    return order === "oldest" ? this.takeFrom(today) : undefined;
-  }
-
-  private takeFrom(
-    date: string,
-  ): { readonly day: OpenDay; readonly image: WaitingImage } | undefined {
-    const day = this.days.get(date);
-    if (day === undefined) return undefined;
-    if (day.needsRecall) {
-      day.needsRecall = false;
-      if (day.queue.lag.images > 0) void this.recall(day);
-    }
-    if (day.isRecalling) return undefined;
-    const image = day.queue.take(this.parts.settings.order);
-    return image && { day, image };
   }
 
   /** Asks the bucket what it has of a day. */
@@ -353,8 +293,7 @@ export class Replicator {
     this.bell.ring();
   }
 
-  private async putImage(day: OpenDay, image: WaitingImage): Promise<void> {
-    const { queue, journal } = day;
+  private async putImage({ day: { queue, journal }, image }: Turn): Promise<void> {
     const { tally } = this.parts;
     const member = imageMember(queue.date, image.name);
     try {
@@ -392,7 +331,7 @@ export class Replicator {
   }
 
   private writeJournals(): void {
-    for (const { journal } of this.days.values()) void this.attempt(() => journal.flush());
+    void this.attempt(() => this.turns.flush());
   }
 
   /** The bucket has something else under this path. */

@@ -35,8 +35,8 @@ export interface Outcome {
 
 /**
  * Kills a hub so often, and the gateway of its store once, while a camera sends as fast as it can.
- * Before every second kill the network to the store stalls, so that much is on its way. Then
- * compares what the bucket has with what was answered and with what the disk has.
+ * Before every second kill the network to the store stalls, so that much is on its way. In the end,
+ * it compares what the bucket has with what was answered and with what the disk has.
  */
 export async function killAgain(store: Ceph, program: Program, kills: number): Promise<Outcome> {
   const target = await makeBucket(store.address);
