@@ -43,7 +43,7 @@ setDefaultTimeout(120_000);
 const NATIVE: Program = process.arch === "arm64" ? "arm64" : "x64";
 
 /** How often a hub is killed. */
-const KILLS = 10;
+const KILLS = 7;
 
 const DAY = "2021-09-23";
 const LOG = `imagehub.log.${DAY}`;

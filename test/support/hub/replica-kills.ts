@@ -17,7 +17,7 @@ import { answered, statusOf, WITH_HTTP } from "./http.ts";
 import { judgeReplica, replicateTo } from "./replica.ts";
 
 /** Longest time until a hub is killed, in milliseconds. */
-const ALIVE_MS_MAX = 600;
+const ALIVE_MS_MAX = 500;
 
 /** After so many kills, the journal of what is in the bucket is removed. */
 const JOURNAL_EACH = 4;
