@@ -43,6 +43,9 @@ const RATE = 30;
 /** The threads that tell are there by then. */
 const STARTED_MS = 3000;
 
+/** The last image has been told by then. */
+const LAST_MS = 500;
+
 /** Who is told in a measurement. */
 type Variant = "nobody" | "all" | "broken";
 
@@ -117,6 +120,8 @@ async function measure(variant: Variant, load: string, data: string): Promise<Me
   const resident = residentMb(running.pid);
   let delaysMs: number[] = [];
   if (subscriber !== undefined) {
+    // The last ones are on their way.
+    await Bun.sleep(LAST_MS);
     void subscriber.stdin.end();
     delaysMs = (await new Response(subscriber.stdout).json()) as number[];
   }
