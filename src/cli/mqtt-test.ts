@@ -10,7 +10,7 @@ import { EXIT, type ExitStatus, FatalError, messageOf } from "../errors.ts";
 import { escape } from "../log/fields.ts";
 import { openClient } from "../tell/mqtt-link.ts";
 import { connectionNotes, connectionOptions } from "../tell/mqtt-options.ts";
-import { brokerReason, isOldBroker, isUnanswered } from "../tell/mqtt-reason.ts";
+import { brokerReason, isOfVersion, isUnanswered } from "../tell/mqtt-reason.ts";
 import { Topics } from "../tell/mqtt-topics.ts";
 import { loadFor, type SettingsOptions } from "./check.ts";
 
@@ -84,7 +84,7 @@ async function connected(options: IClientOptions, isOld = false): Promise<MqttCl
   if (result === client) return client;
   client.end(true);
   const problem = result instanceof Error ? result : undefined;
-  if (!isOld && isOldBroker(problem)) return await connected(options, true);
+  if (!isOld && isOfVersion(problem)) return await connected(options, true);
   const { host = "", port = 0 } = options;
   const reason = brokerReason(problem, { host, port });
   const isSilent = problem !== undefined && isUnanswered(problem);

@@ -8,7 +8,7 @@ import mqtt, { type IClientOptions, type IPublishPacket, type MqttClient } from 
 import { messageOf } from "../errors.ts";
 import { addressOf, takeAnother } from "../net/addresses.ts";
 import { INCOMING_BYTES_MAX, refuseLarge } from "./mqtt-incoming.ts";
-import { brokerReason, closedReason, isClosed, isOldBroker, mayBeMessage } from "./mqtt-reason.ts";
+import { brokerReason, closedReason, isClosed, isOfVersion, mayBeMessage } from "./mqtt-reason.ts";
 
 /** Shortest and longest time until it is tried again, in milliseconds. */
 const RETRY_MS_MIN = 1000;
@@ -17,7 +17,7 @@ const RETRY_MS_MAX = 120_000;
 /** A connection that lasts for so long was a good one, in milliseconds. */
 const GOOD_MS = 10_000;
 
-/** The version of MQTT that is tried first, and the other one, which all brokers speak: 3.1.1. */
+/** MQTT 5, which tells what the broker takes, and 3.1.1, which lets ten times as much be on its way. */
 const VERSION = 5;
 const VERSION_OLD = 4;
 
@@ -62,6 +62,8 @@ export class Link {
   private client: MqttClient | undefined;
   private timer: Timer | undefined;
   private failures = 0;
+  /** Whether MQTT 3.1.1 is tried first: until the broker ends a connection at a message. */
+  private isOld = true;
   private isClosed = false;
   private isPreparing = false;
 
@@ -94,7 +96,7 @@ export class Link {
   private connect(
     options: IClientOptions,
     broker: { readonly host: string; readonly port: number },
-    isOld = false,
+    isOld = this.isOld,
   ): void {
     const { handlers } = this;
     // Each has a client of its own, which holds nothing of an earlier one.
@@ -123,9 +125,12 @@ export class Link {
       if (this.isClosed) return;
       if (connectedMs !== undefined) {
         if (performance.now() - connectedMs > GOOD_MS) this.failures = 0;
-        if (isClosed(problem)) this.failed(closedReason(code), mayBeMessage(code));
-        else this.failed(brokerReason(problem, broker));
-      } else if (!isOld && isOldBroker(problem)) this.connect(options, broker, true);
+        if (isClosed(problem)) {
+          this.isOld &&= !mayBeMessage(code);
+          this.failed(closedReason(code), mayBeMessage(code));
+        } else this.failed(brokerReason(problem, broker));
+      } else if (isOld === this.isOld && isOfVersion(problem))
+        this.connect(options, broker, !isOld);
       else {
         takeAnother(broker.host);
         this.failed(brokerReason(problem, broker));

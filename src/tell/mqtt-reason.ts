@@ -89,8 +89,8 @@ export function mayBeMessage(code: number | undefined): boolean {
   return !NOT_OF_MESSAGE.has(code);
 }
 
-/** Whether a broker that has refused MQTT 5 may speak an older one. Some do so without a word. */
-export function isOldBroker(error: Error | undefined): boolean {
+/** Whether a broker has refused a version of MQTT, and may speak another. Some say no word. */
+export function isOfVersion(error: Error | undefined): boolean {
   return VERSION_CODES.has(codeOf(error)) || isClosed(error);
 }
 
