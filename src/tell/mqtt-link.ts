@@ -17,7 +17,7 @@ const RETRY_MS_MAX = 120_000;
 /** A connection that lasts for so long was a good one, in milliseconds. */
 const GOOD_MS = 10_000;
 
-/** MQTT 5, which tells what the broker takes, and 3.1.1, which lets ten times as much be on its way. */
+/** MQTT 5 tells what the broker takes. With 3.1.1, ten times as much can be on its way. */
 const VERSION = 5;
 const VERSION_OLD = 4;
 
