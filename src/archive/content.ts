@@ -72,7 +72,20 @@ let shared: Buffer | undefined;
  * @throws {ReadError}
  */
 export function sumOf(content: Content, take?: (piece: Buffer) => void): string {
-  const hasher = new Bun.CryptoHasher("sha256");
+  return digestOf("sha256", content, take);
+}
+
+/** MD5 as md5sum prints it. @throws {ReadError} */
+export function md5Of(content: Content): string {
+  return digestOf("md5", content);
+}
+
+function digestOf(
+  algorithm: "sha256" | "md5",
+  content: Content,
+  take?: (piece: Buffer) => void,
+): string {
+  const hasher = new Bun.CryptoHasher(algorithm);
   shared ??= Buffer.allocUnsafeSlow(PIECE_BYTES);
   for (const piece of piecesOf(content, shared)) {
     hasher.update(piece);

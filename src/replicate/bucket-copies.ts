@@ -5,8 +5,7 @@
  * @module
  */
 
-import { createHash } from "node:crypto";
-import { contentOf, piecesOf, sumOf } from "../archive/content.ts";
+import { contentOf, md5Of, sumOf } from "../archive/content.ts";
 import { imageMember, IMAGES, logMember } from "../archive/layout.ts";
 import type { Settings } from "../config/schema.ts";
 import { messageOf } from "../errors.ts";
@@ -30,26 +29,25 @@ type Stored = Pick<ObjectFacts, "size" | "etag">;
 export class BucketCopies implements Copies {
   readonly needs = "replicated (replicate.required)";
   readonly afterDays = 0;
-  private readonly keys: Keys;
 
   private constructor(
     private readonly bucket: Bucket | undefined,
+    private readonly keys: Keys,
     private readonly parts: BucketCopiesParts,
     readonly dates: ReadonlySet<string>,
     readonly problem: string | undefined,
-  ) {
-    this.keys = new Keys(hubName(parts.settings));
-  }
+  ) {}
 
   /** Never rejects. */
   static async of(parts: BucketCopiesParts): Promise<BucketCopies> {
     const { settings } = parts;
+    const keys = new Keys(hubName(settings));
     try {
       const bucket = new Bucket(targetOf(settings));
-      const dates = await datesIn(bucket, new Keys(hubName(settings)), parts.onProgress);
-      return new BucketCopies(bucket, parts, dates, undefined);
+      const dates = await datesIn(bucket, keys, parts.onProgress);
+      return new BucketCopies(bucket, keys, parts, dates, undefined);
     } catch (error) {
-      return new BucketCopies(undefined, parts, new Set(), messageOf(error));
+      return new BucketCopies(undefined, keys, parts, new Set(), messageOf(error));
     }
   }
 
@@ -97,11 +95,7 @@ export class BucketCopies implements Copies {
     try {
       const content = contentOf(fd);
       if (content.size !== size) return false;
-      if (MD5.test(etag)) {
-        const hash = createHash("md5");
-        for (const piece of piecesOf(content)) hash.update(piece);
-        if (hash.digest("hex") === etag) return true;
-      }
+      if (MD5.test(etag) && md5Of(content) === etag) return true;
       const facts = await this.bucket?.head(this.keys.of(path), { msMax: CALL_MS_MAX });
       return facts?.size === size && facts.sha256 === sumOf(content);
     } finally {
