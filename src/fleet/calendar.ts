@@ -94,7 +94,11 @@ function summaryOf(date: string, hubs: readonly FleetHub[]): DaySummary {
   return {
     date,
     ...(parts.some(({ part }) => part === undefined) && { counted: false }),
-    ...{ images, bytes, events, protected: 0, archived: null },
+    images,
+    bytes,
+    events,
+    protected: 0,
+    archived: null,
     cameras: [...cameras.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1)),
     pruned: [],
   };

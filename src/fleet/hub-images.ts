@@ -163,7 +163,8 @@ export class HubImages {
     // A damaged one says nothing, but a list does.
     if (sums.some((each) => each === undefined)) return await this.list(day, tell);
     let count = 0;
-    for (const path of sums.flatMap((each) => [...each!.keys()])) {
+    const paths = sums.flatMap((each) => Array.from(each!.keys()));
+    for (const path of paths) {
       const member = parseMember(path, date);
       if (member?.part !== IMAGES) continue;
       if (day.add(member.name, 0)) tell(member.name);
@@ -222,8 +223,8 @@ export class HubImages {
 }
 
 function inNumbers(day: HubDay): ImageCount {
-  const cameras = Array.from(day.cameras.values(), ({ name, images, bytes }) => ({
-    ...{ name, images, bytes },
-  }));
+  const cameras = Array.from(day.cameras.values(), ({ name, images, bytes }) => {
+    return { name, images, bytes };
+  });
   return { images: day.count, bytes: cameras.reduce((sum, each) => sum + each.bytes, 0), cameras };
 }

@@ -13,7 +13,8 @@ import { imagePath, dayPath } from "./api.ts";
 import { CopyButton } from "./copy.tsx";
 import { firstEvent, useDayEvents } from "./day-events.ts";
 import { EventList } from "./event-list.tsx";
-import { days, useAnswer } from "./hub.ts";
+import { useAnswer } from "./hub.ts";
+import { isView, zoneOf } from "./hubs.tsx";
 import { Icon } from "./icons.tsx";
 import { protect } from "./selection.ts";
 import { parseName } from "./sequence.ts";
@@ -57,11 +58,11 @@ export function ImageFacts({ date, name, image }: FactsProps) {
       <p class="moment">
         <time>{time}</time>
         <span class="muted">
-          {longDate(date)}, {days.value?.zone}
+          {longDate(date)}, {zoneOf(name)}
         </span>
       </p>
       <div class="row actions">
-        <a class="button" href={`${imagePath(date, name)}?download`} download={name}>
+        <a class="button" href={`${imagePath(date, name)}?download`} download>
           <Icon name="download" /> Download
         </a>
         <CopyButton
@@ -69,10 +70,12 @@ export function ImageFacts({ date, name, image }: FactsProps) {
           label="Copy link"
           icon="link"
         />
-        <button class="quiet" aria-pressed={wasProtected} onClick={() => void toggle()}>
-          <Icon name={wasProtected ? "lock" : "unlock"} />
-          {wasProtected ? "Protected" : "Protect"}
-        </button>
+        {!isView() && (
+          <button class="quiet" aria-pressed={wasProtected} onClick={() => void toggle()}>
+            <Icon name={wasProtected ? "lock" : "unlock"} />
+            {wasProtected ? "Protected" : "Protect"}
+          </button>
+        )}
       </div>
       <p class="problem" role="alert">
         {problem}

@@ -17,15 +17,6 @@ import { putOnce, readText } from "./object.ts";
 
 const count = z.int().min(0);
 
-const cameraSchema = z.object({
-  name: z.string(),
-  images: count,
-  bytes: count,
-  /** The names of its first and its last image. */
-  first: z.string(),
-  last: z.string(),
-});
-
 const schema = z.object({
   version: z.literal(1),
   date: z.string(),
@@ -36,7 +27,16 @@ const schema = z.object({
   /** Lines of the event log that are from cameras. */
   events: count,
   /** In alphabetical order. */
-  cameras: z.array(cameraSchema),
+  cameras: z.array(
+    z.object({
+      name: z.string(),
+      images: count,
+      bytes: count,
+      /** The names of its first and its last image. */
+      first: z.string(),
+      last: z.string(),
+    }),
+  ),
 });
 
 /** What a day in the bucket holds. */
@@ -46,6 +46,12 @@ export type BucketDay = z.infer<typeof schema>;
 export function parseSummary(text: string, date: string): BucketDay | undefined {
   const { data } = schema.safeParse(parseJson(text));
   return data?.date === date ? data : undefined;
+}
+
+/** A camera while its images are counted, with the times of the first and the last one. */
+interface Counted extends Omit<BucketDay["cameras"][number], "name"> {
+  from: number;
+  to: number;
 }
 
 /**
@@ -60,18 +66,17 @@ export function countImages(
   events: number,
   timeZone: string,
 ): BucketDay {
-  const cameras = new Map<string, z.infer<typeof cameraSchema> & { from: number; to: number }>();
+  const cameras = new Map<string, Counted>();
   let [total, totalBytes] = [0, 0];
   for (const [name, bytes] of images) {
     const parsed = parseImageFileName(name, date);
     if (parsed === undefined) continue;
     const { camera, micros } = parsed;
-    const known = cameras.get(camera);
-    const of = known ?? {
-      ...{ name: camera, images: 0, bytes: 0, first: name, last: name },
-      ...{ from: micros, to: micros },
-    };
-    if (known === undefined) cameras.set(camera, of);
+    let of = cameras.get(camera);
+    if (of === undefined) {
+      of = { images: 0, bytes: 0, first: name, last: name, from: micros, to: micros };
+      cameras.set(camera, of);
+    }
     of.images++;
     of.bytes += bytes;
     if (micros < of.from) [of.from, of.first] = [micros, name];
@@ -79,9 +84,11 @@ export function countImages(
     total++;
     totalBytes += bytes;
   }
-  const sorted = [...cameras.values()]
-    .toSorted((a, b) => (a.name < b.name ? -1 : 1))
-    .map(({ from: _, to: __, ...camera }) => camera);
+  const sorted = [...cameras]
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, of]) => {
+      return { name, images: of.images, bytes: of.bytes, first: of.first, last: of.last };
+    });
   const all = { images: total, bytes: totalBytes, events, cameras: sorted };
   return { version: 1, date, time_zone: timeZone, ...all };
 }
