@@ -18,11 +18,16 @@ export function hasZones(): boolean {
   return new Set(days.value?.hubs?.map(({ zone }) => zone)).size > 1;
 }
 
+/** The hub that an image or a camera belongs to, in a view of many. */
+export function hubOf(name: string): string | undefined {
+  return days.value?.hubs?.find((hub) => name.startsWith(`${hub.name}:`))?.name;
+}
+
 /** In which zone the times of a camera or an image are, such as `at north (Europe/Berlin)`. */
 export function zoneOf(name: string): string {
   const { hubs, zone = "" } = days.value ?? {};
   if (hubs === undefined) return zone;
-  const hub = hubs.find((each) => name.startsWith(`${each.name}:`));
+  const hub = hubs.find((each) => each.name === hubOf(name));
   return hub === undefined ? "" : `at ${hub.name} (${hub.zone})`;
 }
 
@@ -31,17 +36,19 @@ export function HubsLine() {
   const hubs = days.value?.hubs ?? [];
   if (hubs.length === 0) return null;
   return (
-    <ul class="hubs" aria-label="Hubs">
-      {hubs.map((hub) => (
-        <Hub key={hub.name} hub={hub} hasZone={hasZones()} />
-      ))}
-    </ul>
+    <section class="hubs" aria-label="Hubs" tabIndex={0}>
+      <ul>
+        {hubs.map((hub) => (
+          <Hub key={hub.name} hub={hub} hasZone={hasZones()} />
+        ))}
+      </ul>
+    </section>
   );
 }
 
 const LIVE = "live";
 const BUCKET = "from the bucket";
-const AWAY = "not reached: from the bucket";
+const AWAY = "not reached";
 
 function Hub({ hub, hasZone }: { readonly hub: ViewedHub; readonly hasZone: boolean }) {
   const { name, zone, live } = hub;
