@@ -67,7 +67,7 @@ async function look(
       log.warn(`view.hubs names ${name}, which has no folder in the bucket (yet)`);
 }
 
-/** Resolves with the signal that ends the view. SIGHUP reads the token and the certificate again. */
+/** Resolves with the signal that ends the view. SIGHUP reads token and certificate again. */
 async function signalled(server: ViewServer, log: Log): Promise<NodeJS.Signals> {
   const ended = Promise.withResolvers<NodeJS.Signals>();
   process.on("SIGTERM", ended.resolve);

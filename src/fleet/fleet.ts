@@ -201,7 +201,7 @@ export class Fleet implements Source {
     const all = names.map((name) => known.get(name) ?? this.makeHub(name));
     const isHub = await Promise.all(all.map(async ({ folder }) => folder.refresh()));
     const hubs = all.filter((_, index) => isHub[index]);
-    const isChange = hubs.length !== this.hubs.length;
+    const isChange = hubs.length !== this.hubs.length || hubs.some(({ name }) => !known.has(name));
     this.hubs = hubs;
     this.refreshedMs = performance.now();
     if (this.timer !== undefined) for (const hub of hubs) hub.start();

@@ -8,12 +8,13 @@
 import { IMAGES, parseMember } from "../archive/layout.ts";
 import { sumsIn } from "../archive/manifest.ts";
 import { manifestPath } from "../replicate/layout.ts";
+import { StoreError } from "../s3/errors.ts";
 import { timeText } from "../view/query.ts";
 import { HubDay } from "./hub-day.ts";
 import type { HubFolder } from "./hub-folder.ts";
 import { listInParts, pointsOf } from "./ranges.ts";
 
-/** How often an open day is looked at for new images while somebody looks at it, in milliseconds. */
+/** How often an open day is looked at for new images while somebody looks, in milliseconds. */
 const LOOK_MS = 10_000;
 
 /** How often all of it is listed, in milliseconds: some images come late. */
@@ -54,9 +55,13 @@ export class HubImages {
   private readonly counted = new Map<string, ImageCount>();
   private turn = 0;
 
-  /** @param onFound is told images that were not there when the day was read first */
+  /**
+   * @param isTold whether the hub itself tells what is new today
+   * @param onFound is told images that were not there when the day was read first
+   */
   constructor(
     private readonly folder: HubFolder,
+    private readonly isTold: () => boolean,
     private readonly onFound: (date: string, name: string) => void,
   ) {}
 
@@ -146,8 +151,9 @@ export class HubImages {
     };
     const nowMs = performance.now();
     if (folder.isFinished(day.date)) return await this.readManifests(day, tell);
+    const isTold = this.isTold() && day.date === folder.today;
     if (nowMs - day.readMs >= LIST_MS) await this.list(day, tell);
-    else if (nowMs - day.lookedMs >= LOOK_MS) await this.look(day, tell);
+    else if (!isTold && nowMs - day.lookedMs >= LOOK_MS) await this.look(day, tell);
   }
 
   private async readManifests(day: HubDay, tell: (name: string) => void): Promise<void> {
@@ -187,18 +193,22 @@ export class HubImages {
     day.readMs = day.lookedMs = beganMs;
   }
 
-  /** Lists what each camera has after its last image. */
+  /** Lists what each camera has after its last image, and all of a camera that is new. */
   private async look(day: HubDay, tell: (name: string) => void): Promise<void> {
     const { keys, store } = this.folder;
     const folder = keys.imagesOf(day.date);
-    const all = [...day.cameras.values()];
-    const { turn } = this;
-    this.turn = all.length > CAMERAS_MAX ? (turn + CAMERAS_MAX) % all.length : 0;
-    const cameras = [...all.slice(turn), ...all.slice(0, turn)].slice(0, CAMERAS_MAX);
     const beganMs = performance.now();
+    const all = new Set([...day.cameras.keys(), ...(await this.camerasOf(day.date))]);
+    const { turn } = this;
+    this.turn = all.size > CAMERAS_MAX ? (turn + CAMERAS_MAX) % all.size : 0;
+    const cameras = [...all]
+      .slice(turn)
+      .concat([...all].slice(0, turn))
+      .slice(0, CAMERAS_MAX);
     await Promise.all(
-      cameras.map(async ({ name: camera, listedMicros }) => {
+      cameras.map(async (camera) => {
         const prefix = `${folder}${camera}-${day.date}T`;
+        const listedMicros = day.cameras.get(camera)?.listedMicros ?? 0;
         const since = timeText(Math.max(0, listedMicros - DISORDER_MICROS));
         const startAfter = prefix + since.slice(0, 8).replaceAll(":", ".");
         for await (const { objects } of store.list({ prefix, startAfter }))
@@ -209,6 +219,22 @@ export class HubImages {
       }),
     );
     day.lookedMs = beganMs;
+  }
+
+  /** The cameras of a day: what its keys begin with, up to the date. */
+  private async camerasOf(date: string): Promise<string[]> {
+    const { keys, store } = this.folder;
+    const prefix = keys.imagesOf(date);
+    const delimiter = `-${date}T`;
+    const cameras: string[] = [];
+    try {
+      for await (const { prefixes } of store.list({ prefix, delimiter }))
+        cameras.push(...prefixes.map((each) => each.slice(prefix.length, -delimiter.length)));
+    } catch (error) {
+      // Not all stores know such a delimiter. Then new cameras come with the whole list.
+      if (!(error instanceof StoreError && error.problem === "other")) throw error;
+    }
+    return cameras;
   }
 
   /** Drops the days that were not asked for lately. */

@@ -44,10 +44,13 @@ export class FleetHub {
     private readonly listener: FleetListener,
   ) {
     this.folder = new HubFolder(name, store);
-    this.images = new HubImages(this.folder, (date, image) => this.found(date, image));
+    this.images = new HubImages(
+      this.folder,
+      () => this.isTold,
+      (date, image) => this.found(date, image),
+    );
     this.events = new HubEvents(this.folder, (event) => {
-      // Of what it stores, the hub itself has told.
-      if (this.live?.isLive !== true) listener.event(event);
+      if (!this.isTold) listener.event(event);
     });
     this.live = settings && new LiveHub(settings, this.hearing());
   }
@@ -71,13 +74,18 @@ export class FleetHub {
     this.events.clear();
   }
 
-  /** Looks for what is new in the bucket. */
+  /** Looks for what is new in the bucket, unless the hub itself tells it. */
   async look(): Promise<void> {
     const { today } = this.folder;
     await Promise.all([
       this.images.known(today) === undefined ? undefined : this.images.of(today),
-      this.events.of(today),
+      this.isTold ? undefined : this.events.of(today),
     ]);
+  }
+
+  /** Whether the hub itself tells what it stores. */
+  private get isTold(): boolean {
+    return this.live?.isLive === true;
   }
 
   /** The cameras of the last days that have images. */
@@ -114,16 +122,15 @@ export class FleetHub {
    */
   async image(date: string, name: string): Promise<Uint8Array | undefined> {
     const { folder, images, live } = this;
-    const isToCome = images.known(date)?.isListed(name) === false && live?.isLive === true;
-    const own = isToCome ? await live.image(date, name) : undefined;
+    const isToCome = this.isTold && images.known(date)?.isListed(name) === false;
+    const own = isToCome ? await live?.image(date, name) : undefined;
     if (own !== undefined) return own;
     const key = folder.keys.imagesOf(date) + name;
     const found = await this.store.read(key, IMAGE_BYTES_MAX).catch((error: unknown) => {
       if (error instanceof TooLong) return undefined;
       throw error;
     });
-    if (found !== undefined || isToCome || live?.isLive !== true) return found;
-    return await live.image(date, name);
+    return found ?? (this.isTold && !isToCome ? await live?.image(date, name) : undefined);
   }
 
   private hearing(): ConstructorParameters<typeof LiveHub>[1] {

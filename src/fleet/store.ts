@@ -5,7 +5,7 @@
  */
 
 import { Bucket, type ListRequest } from "../s3/bucket.ts";
-import { StoreError } from "../s3/errors.ts";
+import { lateError, StoreError } from "../s3/errors.ts";
 import type { Page } from "../s3/listing.ts";
 import { retrying } from "../s3/retrying.ts";
 import type { Target } from "../s3/target.ts";
@@ -13,9 +13,11 @@ import type { Target } from "../s3/target.ts";
 /** How many calls run at a time. */
 const PARALLEL = 16;
 
-/** How long a call may take, in milliseconds, and how much more for each byte that it gets. */
+/** How long a call may take, in milliseconds. Of an object, something must come in that time. */
 const CALL_MS_MAX = 10_000;
-const BYTES_PER_MS_MIN = 64;
+
+/** How long an object may take, in milliseconds. */
+const OBJECT_MS_MAX = 600_000;
 
 /** How often a call is tried. */
 const TRIES_MAX = 2;
@@ -76,18 +78,26 @@ export class Store {
    */
   async read(key: string, sizeMax: number): Promise<Buffer | undefined> {
     return await this.call("get", async () => {
-      const msMax = CALL_MS_MAX + sizeMax / BYTES_PER_MS_MIN;
-      const content = await this.bucket.get(key, { msMax });
-      if (content === undefined) return undefined;
-      const parts: Uint8Array[] = [];
-      let length = 0;
-      for await (const part of content.chunks) {
-        parts.push(part);
-        this.bytes += part.byteLength;
-        if ((length += part.byteLength) > sizeMax)
-          throw new TooLong(`${key} has more than ${sizeMax} bytes`);
+      const stall = new AbortController();
+      const timer = setInterval(() => stall.abort(), CALL_MS_MAX);
+      try {
+        const content = await this.bucket.get(key, { signal: stall.signal, msMax: OBJECT_MS_MAX });
+        if (content === undefined) return undefined;
+        const parts: Uint8Array[] = [];
+        let length = 0;
+        for await (const part of content.chunks) {
+          timer.refresh();
+          parts.push(part);
+          this.bytes += part.byteLength;
+          if ((length += part.byteLength) > sizeMax)
+            throw new TooLong(`${key} has more than ${sizeMax} bytes`);
+        }
+        return Buffer.concat(parts);
+      } catch (error) {
+        throw stall.signal.aborted ? lateError(this.bucket.target, CALL_MS_MAX) : error;
+      } finally {
+        clearInterval(timer);
       }
-      return Buffer.concat(parts);
     });
   }
 

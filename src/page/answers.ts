@@ -107,7 +107,7 @@ export interface ViewedHub {
   /** Its local time and date. */
   readonly now: string;
   readonly today: string;
-  /** Whether it tells what it stores: true or false if it should, null if its address is not set. */
+  /** Whether it tells what it stores; null if its address is not set. */
   readonly live: boolean | null;
 }
 

@@ -128,7 +128,11 @@ async function numbersOf({ bucket, link, keys }: FinishParts, date: string): Pro
   });
 }
 
-/** Leaves only what is in no manifest yet. @returns the SHA-256 of the manifest, and what it lists */
+/**
+ * Leaves only what is in no manifest yet.
+ *
+ * @returns the SHA-256 of the manifest, and what it lists
+ */
 async function takeOut(
   { bucket, link, keys, onDifference }: FinishParts,
   date: string,

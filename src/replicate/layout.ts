@@ -9,7 +9,7 @@
  * barn/logs/imagehub.log.2018-12-30  the event log of a day that is over
  * barn/manifests/2018-12-30.sha256   the checksums of a day; made last
  * barn/manifests/2018-12-30-2.sha256 those of what came to the day later
- * barn/days/2018-12-30.json          what the first manifest lists, in numbers; -2 and so on after it
+ * barn/days/2018-12-30.json          what the first manifest lists, in numbers; then -2 and so on
  * ```
  *
  * An object is put once. Nothing is ever overwritten or deleted.

@@ -89,9 +89,9 @@ describe.skipIf(lacks("ceph", "python", ...PARTS[NATIVE]))("a view of many hubs"
     await Promise.all([fill(target, "north", north, 6), fill(target, "south", south, 5)]);
     const settings = { view: { hubs: [{ name: "north", url: httpOf(north) }] } };
     await using view = await View.start(target, { program: NATIVE, settings });
-    const days = await view.json<Days>("days");
-    expect(days).toMatchObject({ zone: ZONES.north, today: north.today() });
-    expect(days.hubs).toMatchObject([
+    const list = await view.json<Days>("days");
+    expect(list).toMatchObject({ zone: ZONES.north, today: north.today() });
+    expect(list.hubs).toMatchObject([
       { name: "north", zone: ZONES.north, today: north.today() },
       { name: "south", zone: ZONES.south, today: south.today(), live: null },
     ]);
@@ -101,10 +101,10 @@ describe.skipIf(lacks("ceph", "python", ...PARTS[NATIVE]))("a view of many hubs"
         ...storedBy("north", north, date),
         ...storedBy("south", south, date),
       ]);
-    const shown = async (at: View): Promise<(readonly [string, string])[]> =>
-      byName(
-        (await Promise.all(dates.map(async (date) => [...(await imagesOf(at, date))]))).flat(),
-      );
+    const shown = async (at: View): Promise<(readonly [string, string])[]> => {
+      const days = await Promise.all(dates.map(async (date) => await imagesOf(at, date)));
+      return byName(days.flatMap((images) => Array.from(images)));
+    };
     const before = byName(stored());
     expect(before).toHaveLength(11);
     expect(await shown(view)).toEqual(before);
@@ -116,10 +116,10 @@ describe.skipIf(lacks("ceph", "python", ...PARTS[NATIVE]))("a view of many hubs"
       ["south:Barn-1", 2],
     ]);
     const found = await view.json<{ events: HubEvent[] }>("events?text=gate");
-    expect(found.events.map(({ node, value }) => [node, value]).toSorted()).toEqual([
-      ["north:Gate", "north"],
-      ["south:Gate", "south"],
-    ]);
+    expect(found.events).toHaveLength(2);
+    expect(new Set(found.events.map(({ node, value }) => `${node} ${value}`))).toEqual(
+      new Set(["north:Gate north", "south:Gate south"]),
+    );
 
     // What north stores from now on comes by itself, and can be looked at before it is copied.
     await answered(
@@ -221,7 +221,8 @@ describe.skipIf(lacks("ceph", "python", ...PARTS[NATIVE]))("a view of many hubs"
       expect(problems).toEqual([]);
       // Without the store, what is in memory is still shown, and the page says why no more comes.
       link.become("refuse");
-      await page.goto(`${view.url}/#/day/${DAY}/north:Barn-${DAY}T10.00.00.000000.jpg`);
+      const other = `days/${DAY}/images/north:Barn-${DAY}T11.00.00.000000.jpg`;
+      expect((await get(`${view.url}/api/v1/${other}`))[0]).toBe(503);
       await page.getByText("The bucket cannot be read").waitFor();
       await page.goto(`${view.url}/#/day/${DAY}`);
       await page.getByText("4 images").first().waitFor();
