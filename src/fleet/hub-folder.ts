@@ -130,16 +130,6 @@ export class HubFolder {
     );
   }
 
-  /** How many images each camera may have in a day: as many as in the latest day that is known. */
-  get expected(): BucketDay["cameras"] {
-    const dates = [...this.days.keys()].toSorted().toReversed();
-    for (const date of dates) {
-      const [first] = this.summariesOf(date) ?? [];
-      if (first !== undefined && first.images > 0) return first.cameras;
-    }
-    return [];
-  }
-
   private keep(place: string, summary: BucketDay): void {
     this.summaries.set(place, summary);
     const [oldest] = this.summaries.keys();

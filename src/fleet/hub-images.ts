@@ -8,11 +8,10 @@
 import { IMAGES, parseMember } from "../archive/layout.ts";
 import { sumsIn } from "../archive/manifest.ts";
 import { manifestPath } from "../replicate/layout.ts";
-import { StoreError } from "../s3/errors.ts";
-import { timeText } from "../view/query.ts";
+import { timeIn, timeText } from "../view/query.ts";
 import { HubDay } from "./hub-day.ts";
 import type { HubFolder } from "./hub-folder.ts";
-import { listInParts, pointsOf } from "./ranges.ts";
+import { camerasOf, listDay } from "./ranges.ts";
 
 /** How often an open day is looked at for new images while somebody looks, in milliseconds. */
 const LOOK_MS = 10_000;
@@ -22,6 +21,8 @@ const LIST_MS = 5 * 60_000;
 
 /** Images that are copied beside each other may come in another order, in microseconds apart. */
 const DISORDER_MICROS = 120e6;
+
+const DAY_MICROS = 86_400e6;
 
 /** Who asks waits so long for what is new, in milliseconds. Then it sees what was known. */
 const WAIT_MS = 1500;
@@ -182,11 +183,12 @@ export class HubImages {
 
   /** Lists all of a day. */
   private async list(day: HubDay, tell: (name: string) => void): Promise<void> {
-    const { keys, store, expected } = this.folder;
-    const prefix = keys.imagesOf(day.date);
-    const points = pointsOf(day.count > 0 ? day.cameras.values() : expected, day.date);
+    const { folder } = this;
+    const { date } = day;
+    const prefix = folder.keys.imagesOf(date);
+    const until = date === folder.today ? timeIn(folder.now.slice(11)) : DAY_MICROS;
     const beganMs = performance.now();
-    await listInParts(store, prefix, points, ({ key, size }) => {
+    await listDay({ store: folder.store, prefix, date, until }, ({ key, size }) => {
       const name = key.slice(prefix.length);
       if (day.add(name, size)) tell(name);
     });
@@ -198,7 +200,8 @@ export class HubImages {
     const { keys, store } = this.folder;
     const folder = keys.imagesOf(day.date);
     const beganMs = performance.now();
-    const all = new Set([...day.cameras.keys(), ...(await this.camerasOf(day.date))]);
+    const found = await camerasOf({ store, prefix: folder, date: day.date });
+    const all = new Set([...day.cameras.keys(), ...found]);
     const { turn } = this;
     this.turn = all.size > CAMERAS_MAX ? (turn + CAMERAS_MAX) % all.size : 0;
     const cameras = [...all]
@@ -219,22 +222,6 @@ export class HubImages {
       }),
     );
     day.lookedMs = beganMs;
-  }
-
-  /** The cameras of a day: what its keys begin with, up to the date. */
-  private async camerasOf(date: string): Promise<string[]> {
-    const { keys, store } = this.folder;
-    const prefix = keys.imagesOf(date);
-    const delimiter = `-${date}T`;
-    const cameras: string[] = [];
-    try {
-      for await (const { prefixes } of store.list({ prefix, delimiter }))
-        cameras.push(...prefixes.map((each) => each.slice(prefix.length, -delimiter.length)));
-    } catch (error) {
-      // Not all stores know such a delimiter. Then new cameras come with the whole list.
-      if (!(error instanceof StoreError && error.problem === "other")) throw error;
-    }
-    return cameras;
   }
 
   /** Drops the days that were not asked for lately. */
