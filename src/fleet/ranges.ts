@@ -31,15 +31,16 @@ export interface DayRange {
   readonly until: number;
 }
 
-/** A part: after one key up to another, which is in it. */
+/** A part: after one key up to another, which is in it; or to the last one with its prefix. */
 interface Part {
+  readonly prefix: string;
   readonly after: string | undefined;
-  readonly end: string | undefined;
+  readonly end?: string | undefined;
 }
 
 /** Lists all of a day. @param take is told each object once, in any order */
 export async function listDay(range: DayRange, take: (object: Listed) => void): Promise<void> {
-  await listPart(range, { after: undefined, end: undefined }, 0, take);
+  await listPart(range, { prefix: range.prefix, after: undefined }, 0, take);
 }
 
 /** The cameras of a day; none if the store cannot tell them. @param after only after this key */
@@ -61,13 +62,13 @@ export async function camerasOf(
 
 async function listPart(
   range: DayRange,
-  { after, end }: Part,
+  part: Part,
   cuts: number,
   take: (object: Listed) => void,
 ): Promise<void> {
-  const { store, prefix } = range;
+  const { prefix, after, end } = part;
   let isFirst = true;
-  for await (const { objects } of store.list({ prefix, startAfter: after })) {
+  for await (const { objects } of range.store.list({ prefix, startAfter: after })) {
     const last = objects.at(-1);
     if (last === undefined) return;
     const isEnd = end !== undefined && byBytes(last.key, end) > 0;
@@ -75,31 +76,52 @@ async function listPart(
     if (isEnd) return;
     if (!isFirst || objects.length < PAGE || cuts >= CUTS_MAX) continue;
     isFirst = false;
-    const points = (await pointsAfter(range, objects, cuts)).filter((point) => {
-      return byBytes(point, last.key) > 0 && (end === undefined || byBytes(point, end) < 0);
-    });
-    if (points.length === 0) continue;
-    const parts = [last.key, ...points].map((key, index) => ({
-      after: key,
-      end: points[index] ?? end,
-    }));
-    await Promise.all(parts.map(async (part) => listPart(range, part, cuts + 1, take)));
+    const rest = { ...part, after: last.key };
+    const parts =
+      cuts === 0 ? await byCameras(range, rest) : cutAt(rest, timesAfter(range, objects));
+    if (parts.length < 2) continue;
+    await Promise.all(parts.map(async (each) => listPart(range, each, cuts + 1, take)));
     return;
   }
 }
 
-/** Where to cut what follows a page: first at cameras, then at times. They are in order. */
-async function pointsAfter(
-  range: DayRange,
-  page: readonly Listed[],
-  cuts: number,
-): Promise<string[]> {
-  const { prefix } = range;
-  if (cuts > 0) return timesAfter(range, page);
-  const cameras = (await camerasOf(range, page.at(-1)!.key)).toSorted(byBytes);
-  const each = Math.ceil(cameras.length / PARTS_MAX);
-  // The first one may be that of the page.
-  return cameras.filter((_, index) => index % each === 0).map((camera) => prefix + camera);
+/** Cuts the rest of a day at its cameras. */
+async function byCameras(range: DayRange, rest: Part): Promise<Part[]> {
+  const { prefix, date } = range;
+  const cameras = (await camerasOf(range, rest.after)).toSorted(byBytes);
+  if (cameras.length > PARTS_MAX) {
+    const each = Math.ceil(cameras.length / PARTS_MAX);
+    const some = cameras.filter((_, index) => index % each === 0);
+    return cutAt(
+      rest,
+      some.map((camera) => prefix + camera),
+    );
+  }
+  if (cameras.length === 0) return [];
+  // Only what is of a camera is an image. Stores differ in whether they tell the camera of the key
+  // after which they are asked.
+  const { after = "" } = rest;
+  const delimiter = `-${date}T`;
+  const at = after.indexOf(delimiter, prefix.length);
+  const begun = at < 0 ? undefined : after.slice(0, at + delimiter.length);
+  const others = cameras.map((camera) => prefix + camera + delimiter);
+  return [
+    ...(begun === undefined ? [] : [{ prefix: begun, after }]),
+    ...others.filter((own) => own !== begun).map((own) => ({ prefix: own, after: undefined })),
+  ];
+}
+
+/** Cuts a part at keys, which are in order. */
+function cutAt(part: Part, keys: readonly string[]): Part[] {
+  const { prefix, after = "", end } = part;
+  const points = keys.filter((key) => {
+    return byBytes(key, after) > 0 && (end === undefined || byBytes(key, end) < 0);
+  });
+  return [after, ...points].map((key, index) => ({
+    prefix,
+    after: key,
+    end: points[index] ?? end,
+  }));
 }
 
 /** Times of the page's camera that are as far apart as a page is long. */

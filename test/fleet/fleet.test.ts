@@ -164,27 +164,42 @@ describe.skipIf(lacks("ceph"))("hubs in a bucket", () => {
     expect(await fleet.isThere(DAY, `north:${imageName("Barn", 99)}`)).toBe(false);
   });
 
-  test("a large open day is listed whole, in parts beside each other", async () => {
-    const [north] = (await begin("north")) as [Writer];
-    // Many at once, few later; and names whose order is another one in bytes.
-    const seconds = Array.from({ length: 1500 }, (_, index) => index);
-    const names = [
-      ...seconds.map((second) => imageName("Barn", second * 7)),
-      ...seconds.map((second) => imageName("Barn", 50_000 + second)),
-      ...["A", "Barn-Door", "Ω", "😀", "\uFF5E"].map((camera) => imageName(camera, 5)),
-    ];
-    await inTurn(names, async (name) => north.images(DAY, [name]));
-    const prefix = north.keys.imagesOf(DAY);
-    const reader = new Store(target);
-    for (const until of [0, 20_000e6, 86_400e6]) {
-      const found: string[] = [];
-      await listDay({ store: reader, prefix, date: DAY, until }, ({ key }) => {
-        found.push(key.slice(prefix.length));
-      });
-      expect(found.toSorted(byBytes)).toEqual(names.toSorted(byBytes));
-    }
-    expect(reader.calls.list).toBeLessThan(3 * 20);
-  });
+  const times = (count: number): number[] => Array.from({ length: count }, (_, index) => index);
+
+  test.each<readonly [string, readonly string[], number]>([
+    [
+      // Many at once, few later; and names whose order is another one in bytes.
+      "few cameras",
+      [
+        ...times(1500).map((index) => imageName("Barn", index * 7)),
+        ...times(700).map((index) => imageName("Barn", 50_000 + index)),
+        ...["A", "Barn-Door", "Ω", "😀", "\uFF5E"].map((camera) => imageName(camera, 5)),
+      ],
+      10,
+    ],
+    [
+      "many cameras",
+      times(40).flatMap((camera) => times(26).map((index) => imageName(`C${camera}`, index * 60))),
+      40,
+    ],
+  ])(
+    "a large open day of %s is listed whole, in parts beside each other",
+    async (_, names, max) => {
+      const [north] = (await begin("north")) as [Writer];
+      await inTurn(names, async (name) => north.images(DAY, [name]));
+      await north.images(DAY, ["0 is no image", "Cat is none", "zzz"]);
+      const prefix = north.keys.imagesOf(DAY);
+      for (const until of [0, 20_000e6, 86_400e6]) {
+        const reader = new Store(target);
+        const found: string[] = [];
+        await listDay({ store: reader, prefix, date: DAY, until }, ({ key }) => {
+          if (key.endsWith(".jpg")) found.push(key.slice(prefix.length));
+        });
+        expect(found.toSorted(byBytes)).toEqual([...names].toSorted(byBytes));
+        expect(reader.calls.list).toBeLessThanOrEqual(max);
+      }
+    },
+  );
 
   test("an open day is looked at from its last images on, and finds new cameras", async () => {
     const [north] = (await begin("north")) as [Writer];
