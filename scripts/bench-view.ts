@@ -2,12 +2,12 @@
  * `npm run bench:view`: how soon the page of many hubs shows its newest day, and what that costs in
  * calls to the store.
  *
- *     npm run bench:view -- [--images 100000] [--days 30] [--today 20000] [--delay 0]
+ *     npm run bench:view -- [--images 100000] [--days 30] [--today 20000] [--delay 40]
  *
  * It uses this machine's executable in `dist` and a real store, Ceph's gateway, which it fills
- * first: three hubs, whose days are finished as a hub finishes them, but for the newest. With
- * `--delay`, each answer of the store comes so many milliseconds later, as over the internet. The
- * exit status is 1 if a goal is not met.
+ * first: three hubs, whose days are finished as a hub finishes them, but for the newest. It is
+ * measured twice: as it is, and with answers of the store that come `--delay` milliseconds later, as
+ * over the internet. The exit status is 1 if a goal is not met.
  *
  * @module
  */
@@ -36,15 +36,12 @@ const { values } = parseArgs({
     images: { type: "string", default: "100000" },
     days: { type: "string", default: "30" },
     today: { type: "string", default: "20000" },
-    delay: { type: "string", default: "0" },
+    delay: { type: "string", default: "40" },
   },
 });
-const [images, days, ofToday, delayMs] = [
-  values.images,
-  values.days,
-  values.today,
-  values.delay,
-].map(Number) as [number, number, number, number];
+const [images, days, ofToday, farMs] = [values.images, values.days, values.today, values.delay].map(
+  Number,
+) as [number, number, number, number];
 
 const HUBS = ["east", "north", "south"] as const;
 const CAMERAS = 10;
@@ -53,7 +50,7 @@ const CAMERAS = 10;
 const SHOWN = 24;
 const CONNECTIONS = 6;
 
-/** Goals: milliseconds, and calls to the store. */
+/** Goals: milliseconds, and calls to the store besides those for days, images and pictures. */
 const FIRST_PAGE_MS = 2000;
 const CALLS_BESIDE = 150;
 
@@ -130,7 +127,7 @@ async function fill(target: Target, today: string): Promise<number> {
 }
 
 /** The store as over a long line. */
-function farAway(target: Target): { target: Target; close: () => void } {
+function farAway(target: Target, delayMs: number): { target: Target; close: () => void } {
   const server = createServer((near) => {
     const far = connect(Number(target.endpoint.port), "127.0.0.1");
     near.pipe(far);
@@ -182,6 +179,35 @@ async function callsOf(view: View): Promise<Record<string, number>> {
   return Object.fromEntries(Array.from(calls, ([, kind = "", count]) => [kind, Number(count)]));
 }
 
+/** Opens the page of a view that has just begun. */
+async function measure(near: Target, today: string, delayMs: number): Promise<Goal[]> {
+  const { target, close } = farAway(near, delayMs);
+  const program = process.arch === "arm64" ? "arm64" : "x64";
+  await using view = await View.start(target, { program });
+  const first = await openPage(view, today);
+  const calls = await callsOf(view);
+  const again = await openPage(view, today);
+  const after = await callsOf(view);
+  console.log(`\nThe store answers ${delayMs} ms later:`);
+  for (const [index, [what, ms]] of first.entries())
+    console.log(`${what}: ${whole(ms)} ms, again ${whole(again[index]![1])} ms`);
+  console.log(`calls: ${JSON.stringify(calls)}, again ${sum(after) - sum(calls)}`);
+  const firstMs = Math.max(...first.map(([, ms]) => ms));
+  // A summary of each day and hub, a page for 1000 images of the open day, a picture each.
+  const bound = days * HUBS.length + Math.ceil(ofToday / 1000) * 2 + SHOWN + CALLS_BESIDE;
+  await view.stop();
+  close();
+  return [
+    [
+      `first page: days, newest day, its first pictures; ${delayMs} ms to the store`,
+      `≤ ${decimals(FIRST_PAGE_MS / 1000)} s`,
+      `${decimals(firstMs / 1000)} s`,
+      firstMs <= FIRST_PAGE_MS,
+    ],
+    ["calls to the store for it", `≤ ${whole(bound)}`, whole(sum(calls)), sum(calls) <= bound],
+  ];
+}
+
 /** @returns the exit status */
 async function main(): Promise<number> {
   exitOnSignals();
@@ -194,31 +220,8 @@ async function main(): Promise<number> {
     `${whole(count)} images of ${HUBS.length} hubs and ${days} days, ` +
       `put in ${whole((performance.now() - beganMs) / 1000)} s; ${whole(ofToday)} of today`,
   );
-  const { target, close } = farAway(near);
-  await using view = await View.start(target, {
-    program: process.arch === "arm64" ? "arm64" : "x64",
-  });
-  const first = await openPage(view, today);
-  const calls = await callsOf(view);
-  const again = await openPage(view, today);
-  const after = await callsOf(view);
-  for (const [index, [what, ms]] of first.entries())
-    console.log(`${what}: ${whole(ms)} ms, again ${whole(again[index]![1])} ms`);
-  console.log(`calls: ${JSON.stringify(calls)}, again ${sum(after) - sum(calls)}`);
-  const firstMs = Math.max(...first.map(([, ms]) => ms));
-  // A summary of each day and hub, a page for 1000 images of the open day, a picture each.
-  const bound = days * HUBS.length + Math.ceil(ofToday / 1000) * 2 + SHOWN + CALLS_BESIDE;
-  const goals: Goal[] = [
-    [
-      "first page: days, newest day, its first pictures",
-      `≤ ${decimals(FIRST_PAGE_MS / 1000)} s`,
-      `${decimals(firstMs / 1000)} s`,
-      firstMs <= FIRST_PAGE_MS,
-    ],
-    ["calls to the store for it", `≤ ${whole(bound)}`, whole(sum(calls)), sum(calls) <= bound],
-  ];
-  await view.stop();
-  close();
+  const goals: Goal[] = [];
+  for (const delayMs of [0, farMs]) goals.push(...(await measure(near, today, delayMs)));
   return reportGoals(goals);
 }
 

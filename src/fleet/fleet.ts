@@ -32,6 +32,9 @@ const LOOK_MS = 10_000;
 /** For so long after the last question somebody looks, in milliseconds. */
 const LOOKING_MS = 30_000;
 
+/** How long who asks waits for what is new, in milliseconds. */
+const WAIT_MS = 1500;
+
 /** Images that are read from the store at a time, to make thumbnails of them. */
 const READ_AHEAD = 8;
 
@@ -185,12 +188,11 @@ export class Fleet implements Source {
 
   /** Sees to it that hubs and days are known, and not for too long. */
   private async fresh(): Promise<void> {
-    const isKnown = this.refreshedMs > Number.NEGATIVE_INFINITY;
     if (performance.now() - this.refreshedMs < REFRESH_MS) return;
     const refreshed = this.refresh();
-    // Who looks while it is asked again sees what was known.
-    if (isKnown) refreshed.catch(() => undefined);
-    else await refreshed;
+    if (this.refreshedMs === Number.NEGATIVE_INFINITY) await refreshed;
+    // If that takes long, or fails, what was known is shown.
+    else await Promise.race([refreshed.catch(() => undefined), Bun.sleep(WAIT_MS)]);
   }
 
   private async readHubs(): Promise<void> {

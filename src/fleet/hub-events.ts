@@ -73,13 +73,12 @@ export class HubEvents {
     this.logs.delete(date);
     const log = known ?? emptyLog(date);
     this.logs.set(date, log);
-    const fresh = this.refresh(log);
-    if (parts?.logBytes === undefined && log.parts.size > 0) fresh.catch(() => undefined);
-    const late = Bun.sleep(WAIT_MS).then(() => "late" as const);
     const isNew = log.lookedMs === Number.NEGATIVE_INFINITY && !log.isWhole;
+    const fresh = this.refresh(log);
+    const settled = fresh.catch(() => undefined);
     // A log that is one object is there or not; of parts, some are better than none.
     if (isNew && parts?.logBytes !== undefined) await fresh;
-    else await Promise.race([isNew ? fresh : fresh.catch(() => undefined), late]);
+    else await Promise.race([isNew ? fresh : settled, Bun.sleep(WAIT_MS)]);
     this.drop();
     return eventsIn(log);
   }

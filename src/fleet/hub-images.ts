@@ -7,6 +7,7 @@
 
 import { IMAGES, parseMember } from "../archive/layout.ts";
 import { sumsIn } from "../archive/manifest.ts";
+import { daysAfter } from "../protocol/calendar.ts";
 import { manifestPath } from "../replicate/layout.ts";
 import { timeIn, timeText } from "../view/query.ts";
 import { HubDay } from "./hub-day.ts";
@@ -18,6 +19,9 @@ const LOOK_MS = 10_000;
 
 /** How often all of it is listed, in milliseconds: some images come late. */
 const LIST_MS = 5 * 60_000;
+
+/** So many times as seldom if the day was before yesterday: the hub is away, or gone. */
+const OLD_TIMES = 12;
 
 /** Images that are copied beside each other may come in another order, in microseconds apart. */
 const DISORDER_MICROS = 120e6;
@@ -153,8 +157,9 @@ export class HubImages {
     const nowMs = performance.now();
     if (folder.isFinished(day.date)) return await this.readManifests(day, tell);
     const isTold = this.isTold() && day.date === folder.today;
-    if (nowMs - day.readMs >= LIST_MS) await this.list(day, tell);
-    else if (!isTold && nowMs - day.lookedMs >= LOOK_MS) await this.look(day, tell);
+    const patience = day.date < daysAfter(folder.today, -1) ? OLD_TIMES : 1;
+    if (nowMs - day.readMs >= LIST_MS * patience) await this.list(day, tell);
+    else if (!isTold && nowMs - day.lookedMs >= LOOK_MS * patience) await this.look(day, tell);
   }
 
   private async readManifests(day: HubDay, tell: (name: string) => void): Promise<void> {

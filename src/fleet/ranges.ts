@@ -18,6 +18,9 @@ const PAGE = 1000;
 /** Most parts that one is cut into. */
 const PARTS_MAX = 32;
 
+/** What has fewer pages is not cut: each part may end with a page that is not needed. */
+const PAGES_MIN = 3;
+
 /** How often a part is cut again. */
 const CUTS_MAX = 3;
 
@@ -131,9 +134,10 @@ function timesAfter({ prefix, date, until }: DayRange, page: readonly Listed[]):
   );
   if (first === undefined || last === undefined || first.camera !== last.camera) return [];
   const [length, rest] = [Math.max(1, last.micros - first.micros), until - last.micros];
-  const parts = Math.min(PARTS_MAX, Math.floor(rest / length));
-  return Array.from({ length: Math.max(0, parts) }, (_, index) => {
-    const time = timeText(Math.floor(last.micros + (rest * (index + 1)) / (parts + 1)));
+  const pages = Math.min(PARTS_MAX, Math.ceil(rest / length));
+  if (pages < PAGES_MIN) return [];
+  return Array.from({ length: pages - 1 }, (_, index) => {
+    const time = timeText(Math.floor(last.micros + (rest * (index + 1)) / pages));
     return `${prefix}${last.camera}-${date}T${time.replaceAll(":", ".")}`;
   });
 }

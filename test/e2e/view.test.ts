@@ -1,7 +1,8 @@
 /** The page of many hubs, from a bucket of a real S3 store, of whole hubs that copy into it. */
 
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { readFileSync, rmSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { lacks, PARTS, type Program } from "../../scripts/lib/available.ts";
 import { EXIT } from "../../src/errors.ts";
 import type { Camera, Days, HubEvent, ImageList } from "../../src/page/answers.ts";
@@ -13,6 +14,7 @@ import { type Hub, startHub } from "../support/hub/hub.ts";
 import { answered, get, httpOf, statusOf, WITH_HTTP } from "../support/hub/http.ts";
 import { keysIn, replicateTo } from "../support/hub/replica.ts";
 import { View } from "../support/hub/view.ts";
+import { tempDir } from "../support/machine/temp.ts";
 import { Ceph, makeBucket } from "../support/peers/ceph.ts";
 import { Sender } from "../support/peers/sender.ts";
 import { StoreLink } from "../support/peers/store-link.ts";
@@ -183,9 +185,17 @@ describe.skipIf(lacks("ceph", "python", ...PARTS[NATIVE]))("a view of many hubs"
       expect(await view.stop()).toBe(index === 2 ? EXIT.config : EXIT.refused);
       await view[Symbol.asyncDispose]();
     }
-    await using empty = await View.start(target);
+    using home = tempDir();
+    const file = join(home.path, "token");
+    const token = "0123456789abcdef";
+    writeFileSync(file, token, { mode: 0o600 });
+    const http = { listen: "127.0.0.1:0", token_file: file };
+    await using empty = await View.start(target, { settings: { http } });
     expect(empty.output()).toContain("No hub has copied anything");
-    expect(await empty.json<Days>("days")).toMatchObject({ days: [], hubs: [] });
+    const list = `${empty.url}/api/v1/days`;
+    expect((await get(list))[0]).toBe(401);
+    const [status, text] = await get(list, { headers: { Authorization: `Bearer ${token}` } });
+    expect([status, JSON.parse(text)]).toMatchObject([200, { days: [], hubs: [] }]);
   });
 
   describe.skipIf(lacks("browser"))("in a browser", () => {

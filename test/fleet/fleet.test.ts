@@ -10,6 +10,7 @@ import { HubImages } from "../../src/fleet/hub-images.ts";
 import { listDay } from "../../src/fleet/ranges.ts";
 import { Store } from "../../src/fleet/store.ts";
 import type { DaySummary } from "../../src/page/answers.ts";
+import { daysAfter } from "../../src/protocol/calendar.ts";
 import { Keys, manifestPath } from "../../src/replicate/layout.ts";
 import { Link } from "../../src/replicate/link.ts";
 import { putSummary } from "../../src/replicate/summary.ts";
@@ -29,6 +30,8 @@ const imageName = (camera: string, second: number, date = DAY): string => {
   const time = new Date(second * 1000).toISOString().slice(11, 19).replaceAll(":", ".");
   return `${camera}-${date}T${time}.000000.jpg`;
 };
+
+const times = (count: number): number[] => Array.from({ length: count }, (_, index) => index);
 
 /** A hub that only puts. */
 class Writer {
@@ -164,8 +167,6 @@ describe.skipIf(lacks("ceph"))("hubs in a bucket", () => {
     expect(await fleet.isThere(DAY, `north:${imageName("Barn", 99)}`)).toBe(false);
   });
 
-  const times = (count: number): number[] => Array.from({ length: count }, (_, index) => index);
-
   test.each<readonly [string, readonly string[], number]>([
     [
       // Many at once, few later; and names whose order is another one in bytes.
@@ -201,43 +202,45 @@ describe.skipIf(lacks("ceph"))("hubs in a bucket", () => {
     },
   );
 
-  test("an open day is looked at from its last images on, and finds new cameras", async () => {
+  test.each([
+    ["today", 0, 1],
+    ["a day that was never finished", -3, 12],
+  ])("%s is looked at from its last images on, and finds new cameras", async (_, age, slower) => {
     const [north] = (await begin("north")) as [Writer];
-    await north.images(DAY, [imageName("Barn", 5000), imageName("Gate", 5000)]);
     const folder = new HubFolder("north", new Store(target));
+    await folder.refresh();
+    const date = daysAfter(folder.today, age);
+    const own = (camera: string, second: number): string => imageName(camera, second, date);
+    await north.images(date, [own("Barn", 5000), own("Gate", 5000)]);
     const found: string[] = [];
     const images = new HubImages(
       folder,
       () => false,
-      (_, name) => found.push(name),
+      (_date, name) => found.push(name),
     );
     await folder.refresh();
-    expect((await images.of(DAY))?.count).toBe(2);
-    const later = [
-      imageName("Barn", 5010),
-      // Copied beside the others, and later than them.
-      imageName("Barn", 4990),
-      imageName("Meadow", 7),
-    ];
-    await north.images(DAY, later);
+    expect((await images.of(date))?.count).toBe(2);
+    // One was copied beside the others, and later than they.
+    const later = [own("Barn", 5010), own("Barn", 4990), own("Meadow", 7)];
+    await north.images(date, later);
     // Too early to be found.
-    await north.images(DAY, [imageName("Gate", 10)]);
-    expect((await images.of(DAY))?.count).toBe(2);
+    await north.images(date, [own("Gate", 10)]);
+    expect((await images.of(date))?.count).toBe(2);
     using clock = new Clock();
-    clock.goOn(11_000);
-    expect((await images.of(DAY))?.count).toBe(5);
+    clock.goOn(11_000 * slower);
+    expect((await images.of(date))?.count).toBe(5);
     expect(found.toSorted()).toEqual(later.toSorted());
-    clock.goOn(300_000);
-    expect((await images.of(DAY))?.count).toBe(6);
-    expect(images.countOf(DAY)?.cameras.map(({ name, images: count }) => [name, count])).toEqual([
+    clock.goOn(300_000 * slower);
+    expect((await images.of(date))?.count).toBe(6);
+    expect(images.countOf(date)?.cameras.map(({ name, images: count }) => [name, count])).toEqual([
       ["Barn", 3],
       ["Gate", 2],
       ["Meadow", 1],
     ]);
     // A day that is finished meanwhile is read from its manifest, and has lost nothing.
-    await north.finish(DAY, [`images/${DAY}/${imageName("Barn", 5010)}`]);
+    await north.finish(date, [`images/${date}/${own("Barn", 5010)}`]);
     await folder.refresh();
-    expect((await images.of(DAY))?.count).toBe(6);
+    expect((await images.of(date))?.count).toBe(6);
   });
 
   test("events of an open day come in parts, each read once, and are searched over all hubs", async () => {
