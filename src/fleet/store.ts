@@ -11,7 +11,7 @@ import { retrying } from "../s3/retrying.ts";
 import type { Target } from "../s3/target.ts";
 
 /** How many calls run at a time. */
-const PARALLEL = 16;
+const PARALLEL = 32;
 
 /** How long a call may take, in milliseconds. Of an object, something must come in that time. */
 const CALL_MS_MAX = 10_000;

@@ -7,7 +7,7 @@
  * barn/images/2018-12-30/Barn-….jpg  an image
  * barn/logs/2018-12-30/000000012345  lines of the event log of an open day, from this byte on
  * barn/logs/imagehub.log.2018-12-30  the event log of a day that is over
- * barn/manifests/2018-12-30.sha256   the checksums of a day; made last
+ * barn/manifests/2018-12-30.sha256   the checksums of a day; made when all of it is there
  * barn/manifests/2018-12-30-2.sha256 those of what came to the day later
  * barn/days/2018-12-30.json          what the first manifest lists, in numbers; then -2 and so on
  * ```
