@@ -40,9 +40,14 @@ export interface OwnerParts {
   readonly directory: DataDirectory;
 }
 
+/** How often it is looked whose it is, while others make it theirs. */
+const TRIES_MAX = 3;
+
 /** Who has a folder, as the file in it says. */
 interface Owner {
   readonly number: number;
+  /** The SHA-256 of the file. */
+  readonly sum: string;
   /** Empty if the file does not say. */
   readonly id: string;
   readonly host: string;
@@ -51,17 +56,20 @@ interface Owner {
 /**
  * Makes sure that the folder is this data directory's. One that is nobody's becomes its own.
  *
+ * @returns the SHA-256 of the file that says so. It has its time in it, so it is another one if the
+ *   folder was emptied, or is in another bucket
  * @throws {OthersFolder}
  * @throws {StoreError} if the link was ended
  */
-export async function claim(parts: OwnerParts): Promise<void> {
+export async function claim(parts: OwnerParts): Promise<string> {
   const own = idOf(parts.directory);
-  const owner = await ownerOf(parts);
-  if (owner?.id === own) return;
-  if (owner !== undefined) throw othersFolder(parts, owner);
-  if (await putOwner(parts, own, 1)) return;
-  const other = await ownerOf(parts);
-  if (other !== undefined && other.id !== own) throw othersFolder(parts, other);
+  for (let tries = 0; tries < TRIES_MAX; tries++) {
+    const owner = await ownerOf(parts);
+    if (owner?.id === own) return owner.sum;
+    if (owner !== undefined) throw othersFolder(parts, owner);
+    await putOwner(parts, own, 1);
+  }
+  throw new Error(`The store does not keep ${parts.keys.owner(1)}`);
 }
 
 /**
@@ -100,6 +108,7 @@ async function ownerOf({ bucket, link, keys }: OwnerParts): Promise<Owner | unde
   const { id, host } = (parseJson(text ?? "") ?? {}) as Record<string, unknown>;
   return {
     number,
+    sum: sha256Of(Buffer.from(text ?? "")),
     id: typeof id === "string" ? id : "",
     host: typeof host === "string" ? host : "a machine that is not named",
   };

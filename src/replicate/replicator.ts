@@ -25,7 +25,7 @@ import type { OutletTally } from "../tell/outlet.ts";
 import { Backlog } from "./backlog.ts";
 import { Bell } from "./bell.ts";
 import { finishDay, imageType } from "./finish.ts";
-import { Journal } from "./journal.ts";
+import { Journal, keepJournalsOf } from "./journal.ts";
 import { stampOfDay } from "./look.ts";
 import { Keys } from "./layout.ts";
 import { Link } from "./link.ts";
@@ -49,6 +49,9 @@ const JOURNAL_MS = 200;
 
 /** How often it is looked whose folder it is, while it is that of another hub, in milliseconds. */
 const CLAIM_MS = 5000;
+
+/** How often it is looked whose folder it is, while nothing is wrong, in milliseconds. */
+const LOOK_MS = 600_000;
 
 /** How many files that differ are named in the log. */
 const DIFFERENCES_TOLD = 100;
@@ -76,13 +79,17 @@ export class Replicator {
   private readonly segments: Segments;
   private readonly follower: Follower;
   private readonly calendar = new Calendar(systemClock);
+  /** Paths of what the bucket has otherwise, and the days that get no manifest for it. */
   private readonly refused = new Set<string>();
+  private readonly refusedDays = new Set<string>();
   /** Images that cannot be put, and why. */
   private readonly unfit = new Map<string, string>();
   private readonly bell = new Bell();
   private readonly work: Promise<void>[] = [];
   private bytes = 0;
   private isOwner = false;
+  /** What only this folder of the bucket has; see {@link claim}. */
+  private place = "";
   /** Whether a day can be finished. */
   private isRoundDue = false;
   private isStopped = false;
@@ -95,7 +102,9 @@ export class Replicator {
     this.link = new Link(tally);
     this.pace = new Pace(bytesIn(settings.bandwidth) ?? 0);
     const isRefused = (path: string): boolean => this.refused.has(path);
-    this.backlog = new Backlog(directory, settings.order, isRefused);
+    this.backlog = new Backlog(directory, settings.order, isRefused, (message) =>
+      tally.failed(message),
+    );
     const { backlog, bucket, link, keys } = this;
     this.turns = new Turns({
       directory,
@@ -208,14 +217,17 @@ export class Replicator {
     }
   }
 
-  /** Sees to it that the folder of the bucket is this hub's, and looks again after each break. */
+  /**
+   * Sees to it that the folder of the bucket is this hub's, and looks again during each break, so
+   * that the first call after it is one that must succeed, and every few minutes.
+   */
   private async own(): Promise<void> {
     const { bucket, link, keys, parts } = this;
     const { directory } = parts;
     while (!this.isStopped) {
       await this.attempt(async () => {
         try {
-          await claim({ bucket, link, keys, directory });
+          this.found(await claim({ bucket, link, keys, directory }));
           this.isRoundDue ||= !this.isOwner;
           this.isOwner = true;
         } catch (error) {
@@ -224,10 +236,26 @@ export class Replicator {
         }
       });
       this.bell.ring();
-      if (!this.isOwner) await this.pause(CLAIM_MS);
-      while (this.isOwner && this.link.isUp && !this.isStopped) await this.bell.within(CLAIM_MS);
-      while (this.isOwner && !this.link.isUp && !this.isStopped) await this.bell.within(CLAIM_MS);
+      const endMs = performance.now() + LOOK_MS;
+      await this.pause(CLAIM_MS);
+      while (this.isOwner && this.link.isUp && !this.isStopped && performance.now() < endMs)
+        await this.bell.within(CLAIM_MS);
     }
+  }
+
+  /** The folder is this hub's. If it is another one than before, all must be asked about it. */
+  private found(place: string): void {
+    const isSame = keepJournalsOf(this.parts.directory, place);
+    if (isSame && (this.place === "" || this.place === place)) {
+      this.place = place;
+      return;
+    }
+    this.place = place;
+    this.turns.forget();
+    this.segments.forget();
+    this.refused.clear();
+    this.refusedDays.clear();
+    this.isRoundDue = true;
   }
 
   /** Looks at the days that have no turn, and finishes those that are over. */
@@ -240,7 +268,7 @@ export class Replicator {
     const openDay = this.segments.openDay();
     for (const date of this.backlog.unfinished(over)) {
       if (this.isStopped) return;
-      if (date === openDay || this.hasRefused(date)) continue;
+      if (date === openDay) continue;
       await this.attempt(async () => await this.finish(date));
     }
   }
@@ -251,13 +279,17 @@ export class Replicator {
     const journal = new Journal(directory, date);
     const stamp = stampOfDay(directory, date);
     const look = backlog.open(date);
+    const { place } = this;
     let isFinished = false;
     try {
-      const onDifference = (path: string): void => this.differs(path);
-      const finish = { directory, guard, bucket, link, keys, onDifference };
+      const onDifference = (path: string): void => this.differs(path, date);
+      const isRefused = (path: string): boolean => this.refused.has(path);
+      const hasRefused = (): boolean => this.refusedDays.has(date);
+      const what = { onDifference, isRefused, hasRefused };
+      const finish = { directory, guard, bucket, link, keys, ...what };
       if (look.queue.lag.images === 0) isFinished = await finishDay(finish, date, look, journal);
     } finally {
-      backlog.close(date, look.queue.lag, isFinished ? stamp : "");
+      backlog.close(date, look.queue.lag, isFinished && place === this.place ? stamp : "");
     }
   }
 
@@ -307,7 +339,7 @@ export class Replicator {
       const { bucket, link } = this;
       const there = await putOnce({ bucket, link }, this.keys.of(member.path), object);
       queue.done(image);
-      if (there !== "same") return this.differs(member.path);
+      if (there !== "same") return this.differs(member.path, queue.date);
       journal.note(member.path, sha256);
       this.unfit.delete(member.path);
       tally.sent++;
@@ -334,8 +366,9 @@ export class Replicator {
     void this.attempt(() => this.turns.flush());
   }
 
-  /** The bucket has something else under this path. */
-  private differs(path: string): void {
+  /** The bucket has something else under this path. @param date of the day that it is part of */
+  private differs(path: string, date?: string): void {
+    if (date !== undefined) this.refusedDays.add(date);
     if (this.refused.has(path)) return;
     this.refused.add(path);
     const { error } = this.parts;
@@ -343,9 +376,5 @@ export class Replicator {
     if (count <= DIFFERENCES_TOLD)
       error(`${this.keys.of(path)} in the bucket differs from ${path} here. It is left as it is`);
     if (count === DIFFERENCES_TOLD) error("More files that differ in the bucket are only counted");
-  }
-
-  private hasRefused(date: string): boolean {
-    return [...this.refused].some((path) => path.includes(date));
   }
 }

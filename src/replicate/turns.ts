@@ -12,6 +12,9 @@ import { Journal } from "./journal.ts";
 /** Days in hand: today, and another one. */
 const DAYS_MAX = 2;
 
+/** How often what cannot be put is tried again, in milliseconds. */
+const AGAIN_MS = 60_000;
+
 /** A day that is in hand. */
 export interface OpenDay {
   readonly queue: DayQueue;
@@ -44,6 +47,8 @@ export class Turns {
   private readonly days = new Map<string, OpenDay>();
   /** Whether all days were looked at. */
   private isLooked = false;
+  /** When what cannot be put was tried again last. */
+  private againMs = Number.NEGATIVE_INFINITY;
 
   constructor(private readonly parts: TurnParts) {}
 
@@ -62,8 +67,11 @@ export class Turns {
     const { backlog } = this.parts;
     const today = this.parts.today();
     if (!days.has(today)) this.open(today);
+    const now = performance.now();
+    const isAgain = now - this.againMs >= AGAIN_MS;
+    if (isAgain) this.againMs = now;
     for (const [date, { queue, journal, isRecalling }] of days) {
-      queue.comeBack();
+      if (isAgain) queue.comeBack();
       if (date === today || queue.isBusy || isRecalling) continue;
       if (queue.lag.images > 0 && days.size <= DAYS_MAX) continue;
       journal.flush();
@@ -72,6 +80,13 @@ export class Turns {
     }
     await backlog.refresh((date) => days.has(date));
     this.isLooked = true;
+  }
+
+  /** Gives up what is in hand: the bucket is another one, and nothing is known of it. */
+  forget(): void {
+    this.days.clear();
+    this.isLooked = false;
+    this.parts.backlog.clear();
   }
 
   /** Writes the journals. @throws {SystemError} and {Error} of node:fs */
