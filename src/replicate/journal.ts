@@ -133,7 +133,8 @@ export function removeJournal(directory: DataDirectory, date: string): void {
  *
  * @param place what no other folder in a bucket has
  * @returns whether they were of this place
- * @throws {SystemError} and {Error} of node:fs, or if no data directory is there
+ * @throws {SystemError} and {Error} of node:fs if they cannot be removed, or if no data directory is
+ *   there
  */
 export function keepJournalsOf(directory: DataDirectory, place: string): boolean {
   const known = unlessMissing(() => readFileSync(`${directory.own}/${PLACE}`, "utf8"));
@@ -141,7 +142,12 @@ export function keepJournalsOf(directory: DataDirectory, place: string): boolean
   using folder = open(directory);
   for (const date of folder.names()) folder.unlink(date);
   folder.flush();
-  writeOwn(directory, PLACE, `${place}\n`, true);
+  try {
+    writeOwn(directory, PLACE, `${place}\n`, true);
+  } catch {
+    // There may be no room, and there is none until what is here is copied. Without the file, the
+    // bucket is asked about everything again.
+  }
   return false;
 }
 

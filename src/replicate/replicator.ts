@@ -5,7 +5,7 @@
  * @module
  */
 
-import { statSync } from "node:fs";
+import { lstatSync } from "node:fs";
 import { imageMember } from "../archive/layout.ts";
 import { Follower } from "../catalog/follower.ts";
 import type { StoredImage } from "../catalog/day-follower.ts";
@@ -30,7 +30,7 @@ import { stampOfDay } from "./look.ts";
 import { Keys } from "./layout.ts";
 import { Link } from "./link.ts";
 import { putOnce } from "./object.ts";
-import { claim, OthersFolder } from "./owner.ts";
+import { claim, UnfitFolder } from "./owner.ts";
 import { Pace } from "./pace.ts";
 import { readMember, type ReadParts } from "./read.ts";
 import { recall } from "./recall.ts";
@@ -101,7 +101,8 @@ export class Replicator {
     this.bucket = new Bucket(targetOf(settings));
     this.link = new Link(tally);
     this.pace = new Pace(bytesIn(settings.bandwidth) ?? 0);
-    const isRefused = (path: string): boolean => this.refused.has(path);
+    // A set, however empty, makes one string of each path, which takes memory.
+    const isRefused = (path: string): boolean => this.refused.size > 0 && this.refused.has(path);
     this.backlog = new Backlog(directory, settings.order, isRefused, (message) =>
       tally.failed(message),
     );
@@ -172,8 +173,9 @@ export class Replicator {
     const day = this.turns.get(date);
     if (day === undefined) return this.backlog.touch(date);
     const path = `${this.parts.directory.dateFolder(date)}/${name}`;
-    const found = unlessMissing(() => statSync(path));
-    if (found === undefined) return;
+    const found = unlessMissing(() => lstatSync(path));
+    // A link to a file is none of the hub's images, as on other days.
+    if (found?.isFile() !== true) return;
     if (day.queue.add({ name, size: found.size, storedMs: found.mtimeMs })) this.bell.ring();
   }
 
@@ -231,7 +233,7 @@ export class Replicator {
           this.isRoundDue ||= !this.isOwner;
           this.isOwner = true;
         } catch (error) {
-          if (error instanceof OthersFolder) this.isOwner = false;
+          if (error instanceof UnfitFolder) this.isOwner = false;
           throw error;
         }
       });

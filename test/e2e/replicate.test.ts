@@ -17,10 +17,11 @@ import {
 import { join } from "node:path";
 import { lacks, PARTS, PROGRAMS, type Program, runsNatively } from "../../scripts/lib/available.ts";
 import { defaultSettings } from "../../src/config/schema.ts";
-import { EXIT } from "../../src/errors.ts";
+import { EXIT, messageOf } from "../../src/errors.ts";
 import type { Status } from "../../src/http/status.ts";
 import { Keys } from "../../src/replicate/layout.ts";
 import { Link } from "../../src/replicate/link.ts";
+import { claim } from "../../src/replicate/owner.ts";
 import { Replicator } from "../../src/replicate/replicator.ts";
 import { Segments } from "../../src/replicate/segments.ts";
 import { Bucket } from "../../src/s3/bucket.ts";
@@ -307,6 +308,22 @@ describe.skipIf(lacks("ceph", "python", ...PARTS[NATIVE]))("a hub with a bucket"
       (keys) => keys.length === 1,
     );
     expect(await keysIn(target, "barn/manifests/")).toEqual([]);
+  });
+
+  test("a store that overwrites is refused", async () => {
+    /** Says what a store says that does not know the condition of a put. */
+    class Careless extends Bucket {
+      override async put(...what: Parameters<Bucket["put"]>) {
+        await super.put(...what);
+        return "stored" as const;
+      }
+    }
+    using place = new Place();
+    const bucket = new Careless(await makeBucket(store.address));
+    const link = new Link(new OutletTally("replicate", "", () => {}));
+    const parts = { bucket, link, keys: new Keys("barn"), directory: place.directory };
+    for (const _ of ["first", "again"])
+      expect(await claim(parts).catch(messageOf)).toContain("has overwritten barn/hub.json");
   });
 
   test("what is in one bucket is put into another one, too", async () => {
