@@ -133,12 +133,14 @@ export function removeJournal(directory: DataDirectory, date: string): void {
  *
  * @param place what no other folder in a bucket has
  * @returns whether they were of this place
- * @throws {SystemError} and {Error} of node:fs if they cannot be removed, or if no data directory is
- *   there
+ * @throws {SystemError} and {Error} of node:fs if they cannot be removed, or if no data directory
+ *   is there
  */
 export function keepJournalsOf(directory: DataDirectory, place: string): boolean {
   const known = unlessMissing(() => readFileSync(`${directory.own}/${PLACE}`, "utf8"));
   if (known === `${place}\n`) return true;
+  using own = openOwn(directory);
+  own.unlink(PLACE);
   using folder = open(directory);
   for (const date of folder.names()) folder.unlink(date);
   folder.flush();

@@ -60,8 +60,8 @@ interface Owner {
 }
 
 /**
- * Makes sure that the folder is this data directory's, and that the store does not overwrite what is
- * in it. One that is nobody's becomes its own.
+ * Makes sure that the folder is this data directory's, and that the store does not overwrite what
+ * is in it. One that is nobody's becomes its own.
  *
  * @returns the SHA-256 of the file that says so. It has its time in it, so it is another one if the
  *   folder was emptied, or is in another bucket
