@@ -62,7 +62,7 @@ export class BucketCopies implements Copies {
     await this.ask(async () => {
       for await (const { objects } of bucket?.list({ prefix }, { msMax: CALL_MS_MAX }) ?? []) {
         for (const { key, size, etag } of objects)
-          stored.set(key.slice(prefix.length), { size, etag });
+          stored.set(copyOf(key.slice(prefix.length)), { size, etag: copyOf(etag) });
         parts.onProgress?.();
       }
     });
@@ -132,6 +132,11 @@ export interface BucketCopiesParts {
   readonly directory: DataDirectory;
   /** Is told that the bucket answers. */
   readonly onProgress?: (() => void) | undefined;
+}
+
+/** The same text, which does not keep the whole page in memory that it is a part of. */
+function copyOf(text: string): string {
+  return Buffer.from(text).toString();
 }
 
 /** The days that have images in the bucket. @throws {StoreError} */
