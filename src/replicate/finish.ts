@@ -48,8 +48,7 @@ export async function finishDay(
   { hasLog, logSum }: Pick<Look, "hasLog" | "logSum">,
   journal: Journal,
 ): Promise<boolean> {
-  const mayPutLog = hasLog && !parts.isRefused(logMember(date).path);
-  if (mayPutLog && !(await putLog(parts, date, logSum, journal))) return false;
+  if (hasLog && !(await putLog(parts, date, logSum, journal))) return false;
   journal.flush();
   if (parts.hasRefused()) return true;
   const sums = new Map<string, string>();
@@ -61,14 +60,21 @@ export async function finishDay(
   return await putManifest(parts, date, sums, journal);
 }
 
-/** @returns whether the bucket has the log as it is here */
-async function putLog(
+/**
+ * Puts the event log of a day that is over.
+ *
+ * @param known its SHA-256 if it was put before
+ * @returns whether nothing is left to do: the bucket has it as it is here, or another one
+ * @throws as {@link finishDay}
+ */
+export async function putLog(
   parts: FinishParts,
   date: string,
   known: string | undefined,
   journal: Journal,
 ): Promise<boolean> {
   const member = logMember(date);
+  if (parts.isRefused(member.path)) return true;
   const found = readMember(parts, date, member);
   if (found === undefined) return false;
   const sha256 = sha256Of(found.bytes);

@@ -24,7 +24,7 @@ import { DataDirectoryGone } from "../store/data-guard.ts";
 import type { OutletTally } from "../tell/outlet.ts";
 import { Backlog } from "./backlog.ts";
 import { Bell } from "./bell.ts";
-import { finishDay, imageType } from "./finish.ts";
+import { finishDay, type FinishParts, imageType, putLog } from "./finish.ts";
 import { Journal, keepJournalsOf } from "./journal.ts";
 import { stampOfDay } from "./look.ts";
 import { Keys } from "./layout.ts";
@@ -273,23 +273,40 @@ export class Replicator {
       if (date === openDay) continue;
       await this.attempt(async () => await this.finish(date));
     }
+    // Their images may take days, or cannot be put.
+    for (const day of this.turns.withoutLog(over)) {
+      const { queue, journal } = day;
+      if (this.isStopped || queue.date === openDay) continue;
+      await this.attempt(async () => {
+        day.needsLog = !(await putLog(
+          this.finishParts(queue.date),
+          queue.date,
+          undefined,
+          journal,
+        ));
+      });
+    }
+  }
+
+  private finishParts(date: string): FinishParts {
+    const { bucket, link, keys, parts } = this;
+    const { directory, guard } = parts;
+    const onDifference = (path: string): void => this.differs(path, date);
+    const isRefused = (path: string): boolean => this.refused.has(path);
+    const hasRefused = (): boolean => this.refusedDays.has(date);
+    return { directory, guard, bucket, link, keys, onDifference, isRefused, hasRefused };
   }
 
   private async finish(date: string): Promise<void> {
-    const { bucket, link, keys, backlog, parts } = this;
-    const { directory, guard } = parts;
+    const { backlog, place } = this;
+    const { directory } = this.parts;
     const journal = new Journal(directory, date);
     const stamp = stampOfDay(directory, date);
     const look = backlog.open(date);
-    const { place } = this;
     let isFinished = false;
     try {
-      const onDifference = (path: string): void => this.differs(path, date);
-      const isRefused = (path: string): boolean => this.refused.has(path);
-      const hasRefused = (): boolean => this.refusedDays.has(date);
-      const what = { onDifference, isRefused, hasRefused };
-      const finish = { directory, guard, bucket, link, keys, ...what };
-      if (look.queue.lag.images === 0) isFinished = await finishDay(finish, date, look, journal);
+      if (look.queue.lag.images === 0)
+        isFinished = await finishDay(this.finishParts(date), date, look, journal);
     } finally {
       backlog.close(date, look.queue.lag, isFinished && place === this.place ? stamp : "");
     }

@@ -19,6 +19,8 @@ const AGAIN_MS = 60_000;
 export interface OpenDay {
   readonly queue: DayQueue;
   readonly journal: Journal;
+  /** Whether its event log was not in the bucket. */
+  needsLog: boolean;
   /** Whether the bucket must first be asked what it has. */
   needsRecall: boolean;
   /** Whether it is being asked. */
@@ -55,6 +57,11 @@ export class Turns {
   /** A day, if it is in hand. */
   get(date: string): OpenDay | undefined {
     return this.days.get(date);
+  }
+
+  /** Those in hand that are before a date, and whose event logs were not in the bucket. */
+  withoutLog(before: string): OpenDay[] {
+    return [...this.days.values()].filter(({ queue, needsLog }) => needsLog && queue.date < before);
   }
 
   /**
@@ -136,8 +143,10 @@ export class Turns {
 
   private open(date: string): void {
     const { backlog, directory } = this.parts;
-    const { queue, hasJournal } = backlog.open(date);
+    const { queue, hasJournal, hasLog, logSum } = backlog.open(date);
     const journal = new Journal(directory, date);
-    this.days.set(date, { queue, journal, needsRecall: !hasJournal, isRecalling: false });
+    const needsLog = hasLog && logSum === undefined;
+    const needsRecall = !hasJournal;
+    this.days.set(date, { queue, journal, needsLog, needsRecall, isRecalling: false });
   }
 }
