@@ -53,6 +53,9 @@ const CLAIM_MS = 5000;
 /** How often it is looked whose folder it is, while nothing is wrong, in milliseconds. */
 const LOOK_MS = 600_000;
 
+/** A path of what is, or is in, the manifest of a day; a segment of a log is not. */
+const OF_DAY = /^(?:images\/|logs\/imagehub\.log\.|manifests\/)([^-/]+-\d\d-\d\d)/;
+
 /** How many files that differ are named in the log. */
 const DIFFERENCES_TOLD = 100;
 
@@ -291,7 +294,7 @@ export class Replicator {
   private finishParts(date: string): FinishParts {
     const { bucket, link, keys, parts } = this;
     const { directory, guard } = parts;
-    const onDifference = (path: string): void => this.differs(path, date);
+    const onDifference = (path: string): void => this.differs(path);
     const isRefused = (path: string): boolean => this.refused.has(path);
     const hasRefused = (): boolean => this.refusedDays.has(date);
     return { directory, guard, bucket, link, keys, onDifference, isRefused, hasRefused };
@@ -358,7 +361,7 @@ export class Replicator {
       const { bucket, link } = this;
       const there = await putOnce({ bucket, link }, this.keys.of(member.path), object);
       queue.done(image);
-      if (there !== "same") return this.differs(member.path, queue.date);
+      if (there !== "same") return this.differs(member.path);
       journal.note(member.path, sha256);
       this.unfit.delete(member.path);
       tally.sent++;
@@ -385,8 +388,9 @@ export class Replicator {
     void this.attempt(() => this.turns.flush());
   }
 
-  /** The bucket has something else under this path. @param date of the day that it is part of */
-  private differs(path: string, date?: string): void {
+  /** The bucket has something else under this path. */
+  private differs(path: string): void {
+    const [, date] = OF_DAY.exec(path) ?? [];
     if (date !== undefined) this.refusedDays.add(date);
     if (this.refused.has(path)) return;
     this.refused.add(path);
