@@ -101,7 +101,8 @@ export class BucketWaits {
 
   private get reason(): string {
     return (
-      this.trouble ?? `the store has not confirmed it within ${this.timeoutMs / 1000} s (ack_timeout)`
+      this.trouble ??
+      `the store has not confirmed it within ${this.timeoutMs / 1000} s (ack_timeout)`
     );
   }
 

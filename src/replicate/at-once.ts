@@ -1,6 +1,6 @@
 /**
- * Puts what cameras wait for (`ack: replicated`) at once, before everything else: images beside each
- * other, and lines of the event log together in one segment after the other.
+ * Puts what cameras wait for (`ack: replicated`) at once, before everything else: images beside
+ * each other, and lines of the event log together in one segment after the other.
  *
  * @module
  */

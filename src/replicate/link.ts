@@ -62,8 +62,8 @@ export class Link {
    * Makes a call, and again, until it succeeds.
    *
    * @param bytes that it sends or gets, for which it has more time
-   * @throws {StoreError} if it cannot succeed, and others may; or if the link was ended, or it is too
-   *   late
+   * @throws {StoreError} if it cannot succeed, and others may; or if the link was ended, or it is
+   *   too late
    * @throws {Error} if the call could not even be made
    */
   async call<T>(
@@ -105,7 +105,7 @@ export class Link {
     this.changed.ring();
   }
 
-  /** Waits until a call may be made. @throws {StoreError} if the link was ended, or it is too late */
+  /** Waits until a call may be made. @throws {StoreError} if the link was ended, or it is late */
   private async turn(untilMs: number): Promise<void> {
     for (;;) {
       const now = performance.now();

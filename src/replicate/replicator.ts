@@ -64,8 +64,8 @@ const PROMPT_PAUSE_MS_MAX = 1000;
 const TROUBLE_MS = 200;
 
 /**
- * The same: how long an image that the follower has seen is left to the camera that waits for it, in
- * milliseconds.
+ * The same: how long an image that the follower has seen is left to the camera that waits for it,
+ * in milliseconds.
  */
 const LEFT_MS = 1000;
 

@@ -70,7 +70,12 @@ async function start({ settings, shared, receiver }: ReplicatorStart): Promise<v
       const wait = data as BucketWait;
       if (replicator !== undefined) replicator.ask(wait);
       // It cannot even begin.
-      else tell({ type: "done", ticket: wait.ticket, refusal: String(tally.state.last_error?.message) });
+      else
+        tell({
+          type: "done",
+          ticket: wait.ticket,
+          refusal: String(tally.state.last_error?.message),
+        });
     };
   while (!stopping.signal.aborted && replicator === undefined) {
     try {

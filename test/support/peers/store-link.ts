@@ -8,8 +8,8 @@ import { connect, type Socket } from "node:net";
 import { listenTcp, type TcpServer } from "./tcp-server.ts";
 
 /**
- * `refuse` ends each connection, `stall` keeps them open and passes nothing, `hold` keeps what comes
- * until it may pass.
+ * `refuse` ends each connection, `stall` keeps them open and passes nothing, `hold` keeps what
+ * comes until it may pass.
  */
 export type LinkMode = "pass" | "refuse" | "stall" | "hold";
 
