@@ -11,9 +11,7 @@
 
 import { readFileSync } from "node:fs";
 import { Bucket } from "../../src/s3/bucket.ts";
-
-/** Time that is not measured, in seconds. */
-const WARMUP_S = 1;
+import { WARMUP_S } from "./awaited.ts";
 
 const [endpoint = "", bucket = "", accessKey = "", secretKey = "", file = "", rate, seconds] =
   process.argv.slice(2);
