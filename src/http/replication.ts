@@ -28,22 +28,26 @@ export class Replication {
   /** What a person should know; undefined if all is well. */
   get notice(): string | undefined {
     const { state, refusal } = this;
-    if (state === undefined) return undefined;
-    const { oldest_waiting: oldest, differences } = state;
     const facts: string[] = [];
     const isRefusing = refusal !== undefined && performance.now() - refusal.atMs < REFUSED_MS_MAX;
     if (isRefusing)
       facts.push(`cameras are answered ERROR, as the bucket has it too late (${refusal.reason})`);
-    const ageMs = oldest === null ? 0 : Date.now() - Date.parse(oldest);
-    if (ageMs > LAG_MS_MAX) facts.push(waitingIn(state, Date.now()));
-    if (differences > 0)
-      facts.push(
-        `the bucket has ${counted(differences, "file")} with another content, see the log`,
-      );
-    const reason = state.connected_since === null ? state.last_error?.message : undefined;
-    if (reason !== undefined && !isRefusing) facts.push(reason);
+    if (state !== undefined) facts.push(...factsOf(state, isRefusing));
     return facts.length === 0 ? undefined : `Replication: ${facts.join("; ")}`;
   }
+}
+
+/** @param isToldWhy whether a person is told by other words that the store is away */
+function factsOf(state: ReplicationState, isToldWhy: boolean): string[] {
+  const { oldest_waiting: oldest, differences } = state;
+  const facts: string[] = [];
+  const ageMs = oldest === null ? 0 : Date.now() - Date.parse(oldest);
+  if (ageMs > LAG_MS_MAX) facts.push(waitingIn(state, Date.now()));
+  if (differences > 0)
+    facts.push(`the bucket has ${counted(differences, "file")} with another content, see the log`);
+  const reason = state.connected_since === null ? state.last_error?.message : undefined;
+  if (reason !== undefined && !isToldWhy) facts.push(reason);
+  return facts;
 }
 
 /** What waits, in words. @param nowMs since 1970 */

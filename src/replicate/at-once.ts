@@ -32,8 +32,8 @@ export interface AtOnceParts {
   readonly segments: Pick<Segments, "stateOf">;
   /** Tells the receiver. */
   readonly tell: (news: BucketNews) => void;
-  /** An image is not on its way any more. */
-  readonly onDone: () => void;
+  /** No image is on its way any more. */
+  readonly onIdle: () => void;
 }
 
 /** Something that a camera waits for. */
@@ -99,8 +99,8 @@ export class AtOnce {
     }
     this.underWay--;
     this.bytes -= bytes;
-    this.parts.onDone();
     this.putImages();
+    if (!this.isBusy) this.parts.onIdle();
   }
 
   private async putEvents(): Promise<void> {

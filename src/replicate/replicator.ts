@@ -112,6 +112,8 @@ export class Replicator {
   private isOwner = false;
   /** Whether a day can be finished. */
   private isRoundDue = false;
+  /** Whether the backlog has waited for cameras. */
+  private hasGivenWay = false;
   private isStopped = false;
 
   /** @throws {Error} if the settings' files cannot be read */
@@ -141,7 +143,11 @@ export class Replicator {
         segments: this.segments,
         putImage: async (path, untilMs) => await this.putAtOnce(path, untilMs),
         putEvents: async () => await this.putEvents(),
-        onDone: () => this.bell.ring(),
+        onIdle: () => {
+          if (!this.hasGivenWay) return;
+          this.hasGivenWay = false;
+          this.bell.ring();
+        },
       });
     this.follower = new Follower(directory, {
       today: () => this.today,
@@ -320,9 +326,10 @@ export class Replicator {
   private async putImages(number: number): Promise<void> {
     while (!this.isStopped) {
       let next: Turn | undefined;
-      const gives = number > 0 && this.atOnce?.isBusy === true;
+      const givesWay = number > 0 && this.atOnce?.isBusy === true;
+      this.hasGivenWay ||= givesWay;
       const isFine = await this.attempt(() => {
-        next = this.isOwner && !gives ? this.turns.next() : undefined;
+        next = this.isOwner && !givesWay ? this.turns.next() : undefined;
       });
       if (!isFine) await this.pause(SEGMENT_MS);
       else if (next === undefined) await this.bell.rung;

@@ -45,7 +45,7 @@ class Bench {
         stateOf: ({ end }) => (this.isStuck ? "never" : end <= this.at ? "there" : "waiting"),
       },
       tell: (news) => this.told.push(news),
-      onDone: () => {},
+      onIdle: () => {},
     });
   }
 
