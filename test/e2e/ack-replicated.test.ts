@@ -302,8 +302,16 @@ describe.skipIf(lacks("ceph", "python", ...PARTS[NATIVE]))("with ack: replicated
           return sender;
         }),
       );
+      const gate = new Sender(hubs[0]!.port);
+      senders.push(gate);
+      const events: string[] = [];
+      void (async () => {
+        for (let count = 0; (await gate.event(`Gate|n|${count}`)).reply === "OK"; count++)
+          events.push(`Gate|n|${count}`);
+      })().catch(() => undefined);
       await answered(
-        async () => await Promise.resolve(journals.map((journal) => okIn(journal).length)),
+        async () =>
+          await Promise.resolve([events, ...journals.map(okIn)].map(({ length }) => length)),
         (counts) => counts.every((count) => count > 20),
       );
       await hubs[0]!.kill();
@@ -316,6 +324,15 @@ describe.skipIf(lacks("ceph", "python", ...PARTS[NATIVE]))("with ack: replicated
       const acknowledged = journals.flatMap(okIn);
       const there = await sumsIn(target);
       expect(acknowledged.filter((sum) => !there.has(sum))).toEqual([]);
+      const segments = await keysIn(target, "one/logs/");
+      const parts = await Promise.all(segments.map(async (key) => await objectIn(target, key)));
+      const lines = new Set(
+        parts
+          .join("")
+          .split("\n")
+          .map((line) => line.split(" ~ ")[1]),
+      );
+      expect(events.filter((event) => !lines.has(event))).toEqual([]);
       for (const hub of hubs) await hub[Symbol.asyncDispose]();
     },
   );
