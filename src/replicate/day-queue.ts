@@ -100,6 +100,12 @@ export class DayQueue {
     this.bytes -= image.size;
   }
 
+  /** An image that was taken out waits for its turn again. */
+  giveBack(image: WaitingImage): void {
+    this.taken.delete(image);
+    this.images.push(image);
+  }
+
   /** An image that was taken out cannot be put now. It comes back with {@link comeBack}. */
   setAside(image: WaitingImage): void {
     this.taken.delete(image);

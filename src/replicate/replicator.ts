@@ -438,7 +438,11 @@ export class Replicator {
       else this.copied(day!, member.path, sha256, bytes.length);
       return undefined;
     } catch (error) {
-      if (image !== undefined) day?.queue.setAside(image);
+      // It was only too late; that is nothing of its own.
+      const isLate = error instanceof StoreError && error.problem === "ended";
+      if (image !== undefined && isLate) day?.queue.giveBack(image);
+      else if (image !== undefined) day?.queue.setAside(image);
+      if (isLate) this.bell.ring();
       throw error;
     }
   }
