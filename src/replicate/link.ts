@@ -13,6 +13,12 @@ import { Bell } from "./bell.ts";
 /** The pause if somebody must do something first, in milliseconds. */
 const HELPLESS_MS = 20_000;
 
+/** How often a call is tried while others succeed: then it is not the link. */
+const TRIES_MAX = 3;
+
+/** How much later a call that has failed is tried again, in milliseconds: others go first. */
+const YIELD_MS = 50;
+
 /** How long a call may take that sends nothing, in milliseconds. */
 const CALL_MS_MAX = 30_000;
 
@@ -37,6 +43,7 @@ export interface LinkWatch {
 /** The link of one replicator. */
 export class Link {
   private failures = 0;
+  private successes = 0;
   private failedMs = Number.NEGATIVE_INFINITY;
   private retryMs = 0;
   /** Whether one tries again. */
@@ -59,7 +66,7 @@ export class Link {
   }
 
   /**
-   * Makes a call, and again, until it succeeds.
+   * Makes a call, and again, until it succeeds, or until others do and it does not.
    *
    * @param bytes that it sends or gets, for which it has more time
    * @throws {StoreError} if it cannot succeed, and others may; or if the link was ended, or it is
@@ -73,8 +80,9 @@ export class Link {
   ): Promise<T> {
     const { signal } = this.ending;
     const msMax = ownMsMax + bytes / BYTES_PER_MS_MIN;
-    for (;;) {
-      await this.turn(untilMs);
+    const successes = this.successes;
+    for (let tries = 1; ; tries++) {
+      await this.turn(untilMs, tries === 1 ? 0 : YIELD_MS);
       const beganMs = performance.now();
       try {
         const result = await make({ signal, msMax });
@@ -87,6 +95,9 @@ export class Link {
           throw error;
         }
         this.failed(error, beganMs);
+        const isHopeless = tries >= TRIES_MAX && this.successes > successes;
+        // Or it has a time of its own, in which it is tried.
+        if (isHopeless && untilMs === Number.POSITIVE_INFINITY) throw error;
       } finally {
         this.isTrying = false;
         this.changed.ring();
@@ -105,13 +116,18 @@ export class Link {
     this.changed.ring();
   }
 
-  /** Waits until a call may be made. @throws {StoreError} if the link was ended, or it is late */
-  private async turn(untilMs: number): Promise<void> {
+  /**
+   * Waits until a call may be made.
+   *
+   * @param yieldMs how much longer after a failure
+   * @throws {StoreError} if the link was ended, or it is too late
+   */
+  private async turn(untilMs: number, yieldMs: number): Promise<void> {
     for (;;) {
       const now = performance.now();
       if (this.ending.signal.aborted || now >= untilMs) throw endedError();
       if (this.failures === 0) return;
-      const waitMs = this.retryMs - now;
+      const waitMs = this.retryMs + yieldMs - now;
       if (!this.isTrying && waitMs <= 0) break;
       const longestMs = Math.min(untilMs - now, this.isTrying ? Number.POSITIVE_INFINITY : waitMs);
       await (Number.isFinite(longestMs) ? this.changed.within(longestMs) : this.changed.rung);
@@ -121,6 +137,7 @@ export class Link {
 
   private succeeded(): void {
     this.failures = 0;
+    this.successes++;
     this.watch.connected();
   }
 

@@ -15,7 +15,7 @@ import { readRecord } from "../store/log-files.ts";
 import { logIdOf, type LogPlace } from "../store/log-place.ts";
 import { type Keys, placeOfSegment } from "./layout.ts";
 import type { Link, LinkCall } from "./link.ts";
-import { md5Of, putOnce } from "./object.ts";
+import { isSame, md5Of, putOnce } from "./object.ts";
 import { readRange, type ReadParts } from "./read.ts";
 
 /** Most bytes of a segment. */
@@ -87,6 +87,12 @@ export class Segments {
     await this.turn;
   }
 
+  /** Finds out anew how far the log is in the bucket. */
+  forget(): void {
+    this.progress = undefined;
+    this.former = undefined;
+  }
+
   private async putNew(): Promise<void> {
     const { progress } = this;
     try {
@@ -151,11 +157,14 @@ export class Segments {
     this.former = this.progress;
     this.progress = next;
     if (last === undefined) return;
-    const isSame = this.withLog((fd, now, size) => {
-      if (now !== id || next.at > size) return now !== id;
-      return md5Of(readRange(fd, last.at, last.size)) === last.etag;
+    const body = this.withLog((fd, now, size) => {
+      if (now !== id) return undefined;
+      return next.at > size ? new Uint8Array() : readRange(fd, last.at, last.size);
     });
-    if (isSame === false) this.stick(next, last.key);
+    if (body === undefined) return;
+    const object = { body, contentType: LOG_TYPE, sha256: sha256Of(body) };
+    if (await isSame(this.parts, last.key, object, { ...last, sha256: undefined })) return;
+    this.stick(next, last.key);
   }
 
   private async lastOf(date: string): Promise<(Listed & { readonly at: number }) | undefined> {

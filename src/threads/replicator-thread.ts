@@ -17,6 +17,7 @@ import type {
   ToReplicator,
 } from "../shared/messages.ts";
 import { RequestQueue } from "../shared/queue.ts";
+import type { ReplicationState } from "../shared/replication-state.ts";
 import { DataDirectory } from "../store/data-directory.ts";
 import { DataGuard } from "../store/data-guard.ts";
 import { OutletTally } from "../tell/outlet.ts";
@@ -37,6 +38,8 @@ const error = (message: string): void => post({ type: "log", level: "error", mes
 
 const stopping = new AbortController();
 let replicator: Replicator | undefined;
+/** How it does before it can begin. */
+let tally: OutletTally | undefined;
 let state = "";
 
 self.onmessage = async ({ data: message }: MessageEvent<ToReplicator>) => {
@@ -57,7 +60,9 @@ async function start({ settings, shared, receiver }: ReplicatorStart): Promise<v
   const directory = new DataDirectory(settings.data_directory);
   const { host } = new URL(replicate.endpoint);
   const target = `${host}/${replicate.bucket}/${hubName(replicate)}`;
-  const tally = new OutletTally("replicate", target, warn);
+  const told = new OutletTally("replicate", target, warn);
+  tally = told;
+  setInterval(report, STATE_MS);
   const tell = (news: BucketNews): void => {
     receiver?.port.postMessage(news);
     queue?.tellOfBucket();
@@ -74,7 +79,7 @@ async function start({ settings, shared, receiver }: ReplicatorStart): Promise<v
         tell({
           type: "done",
           ticket: wait.ticket,
-          refusal: String(tally.state.last_error?.message),
+          refusal: String(told.state.last_error?.message),
         });
     };
   while (!stopping.signal.aborted && replicator === undefined) {
@@ -82,7 +87,6 @@ async function start({ settings, shared, receiver }: ReplicatorStart): Promise<v
       const guard = new DataGuard(directory, shared);
       replicator = new Replicator({ settings: replicate, directory, guard, tally, error, atOnce });
       replicator.start();
-      setInterval(report, STATE_MS);
     } catch (reason) {
       tally.failed(messageOf(reason));
       await Bun.sleep(AGAIN_MS);
@@ -90,9 +94,27 @@ async function start({ settings, shared, receiver }: ReplicatorStart): Promise<v
   }
 }
 
+/** The state of one that cannot begin. Nobody has looked what waits. */
+function stateBefore(): ReplicationState | undefined {
+  if (tally === undefined) return undefined;
+  const { target, last_error } = tally.state;
+  if (last_error === null) return undefined;
+  return {
+    target,
+    connected_since: null,
+    images: 0,
+    bytes: 0,
+    waiting_images: 0,
+    waiting_bytes: 0,
+    oldest_waiting: null,
+    differences: 0,
+    last_error,
+  };
+}
+
 function report(): void {
-  if (replicator === undefined) return;
-  const now = replicator.state;
+  const now = replicator?.state ?? stateBefore();
+  if (now === undefined) return;
   const text = JSON.stringify(now);
   if (text === state) return;
   state = text;
