@@ -1,6 +1,6 @@
 /**
- * How long cameras wait with `ack: replicated`, beside what a put of the same bytes at the same pace
- * takes the store itself.
+ * How long cameras wait with `ack: replicated`, beside what a put of the same bytes at the same
+ * pace takes the store itself.
  *
  * @module
  */

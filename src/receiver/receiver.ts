@@ -419,10 +419,10 @@ export class Receiver {
     this.parts.queue.turn();
     this.heed();
     this.counters[Counter.connections] = this.connections.count;
+    this.requests.refuseLate(now);
     const { awaitingBucket } = this.requests;
     this.counters[Counter.awaitingBucket] = awaitingBucket;
     this.counters[Counter.queued] = this.requests.inHand - awaitingBucket;
-    this.requests.refuseLate(now);
     this.watchDisk(now);
     const heldMs = this.stalls.heldMs(this.storing.fastPath, now);
     if (this.lending.review(now, heldMs, this.requests.waitingForReply)) this.reclaim();

@@ -100,7 +100,7 @@ export class DayQueue {
     this.bytes -= image.size;
   }
 
-  /** An image that was taken out waits for its turn again. */
+  /** An image that was taken out waits as before. */
   giveBack(image: WaitingImage): void {
     this.taken.delete(image);
     this.images.push(image);

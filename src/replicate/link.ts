@@ -96,8 +96,9 @@ export class Link {
           throw error;
         }
         this.failed(error, beganMs);
-        const isForEver = untilMs === Number.POSITIVE_INFINITY;
-        if (isForEver && tries >= TRIES_MAX && this.successes > successes) throw error;
+        const isHopeless = tries >= TRIES_MAX && this.successes > successes;
+        // Or it has a time of its own, in which it is tried.
+        if (isHopeless && untilMs === Number.POSITIVE_INFINITY) throw error;
       } finally {
         this.isTrying = false;
         this.changed.ring();
@@ -121,7 +122,7 @@ export class Link {
    *
    * @param untilMs when it is too late
    * @param yieldMs how much longer after a failure
-   * @throws {StoreError} if the link was ended, or it is late
+   * @throws {StoreError} if the link was ended, or it is too late
    */
   private async turn(untilMs: number, yieldMs: number): Promise<void> {
     for (;;) {

@@ -86,7 +86,7 @@ export interface ReplicatorParts extends ReadParts {
   /** Logs an error. */
   readonly error: (message: string) => void;
   /** With `ack: replicated`; otherwise undefined. */
-  readonly atOnce:
+  readonly atOnce?:
     | {
         /** Most images that cameras wait for, and most bytes of them, at a time. */
         readonly imagesMax: number;
@@ -438,11 +438,11 @@ export class Replicator {
       else this.copied(day!, member.path, sha256, bytes.length);
       return undefined;
     } catch (error) {
-      // It was only too late; that is nothing of its own.
+      // If it only took too long, it is put as all others.
       const isLate = error instanceof StoreError && error.problem === "ended";
       if (image !== undefined && isLate) day?.queue.giveBack(image);
       else if (image !== undefined) day?.queue.setAside(image);
-      if (isLate) this.bell.ring();
+      this.bell.ring();
       throw error;
     }
   }

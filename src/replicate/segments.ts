@@ -163,8 +163,8 @@ export class Segments {
     });
     if (body === undefined) return;
     const object = { body, contentType: LOG_TYPE, sha256: sha256Of(body) };
-    const isLast = await isSame(this.parts, last.key, object, { ...last, sha256: undefined });
-    if (!isLast) this.stick(next, last.key);
+    if (await isSame(this.parts, last.key, object, { ...last, sha256: undefined })) return;
+    this.stick(next, last.key);
   }
 
   private async lastOf(date: string): Promise<(Listed & { readonly at: number }) | undefined> {

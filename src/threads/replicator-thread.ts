@@ -18,6 +18,7 @@ import type {
   ToReplicator,
 } from "../shared/messages.ts";
 import { RequestQueue } from "../shared/queue.ts";
+import type { ReplicationState } from "../shared/replication-state.ts";
 import { DataDirectory } from "../store/data-directory.ts";
 import { DataGuard } from "../store/data-guard.ts";
 import { OutletTally } from "../tell/outlet.ts";
@@ -60,7 +61,8 @@ async function start({ settings, shared, receiver }: ReplicatorStart): Promise<v
   const directory = new DataDirectory(settings.data_directory);
   const { host } = new URL(replicate.endpoint);
   const target = `${host}/${replicate.bucket}/${hubName(replicate)}`;
-  tally = new OutletTally("replicate", target, warn);
+  const told = new OutletTally("replicate", target, warn);
+  tally = told;
   setInterval(report, STATE_MS);
   const tell = (news: BucketNews): void => {
     receiver?.port.postMessage(news);
@@ -78,7 +80,7 @@ async function start({ settings, shared, receiver }: ReplicatorStart): Promise<v
         tell({
           type: "done",
           ticket: wait.ticket,
-          refusal: String(tally?.state.last_error?.message),
+          refusal: String(told.state.last_error?.message),
         });
     };
   while (!stopping.signal.aborted && replicator === undefined) {

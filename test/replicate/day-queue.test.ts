@@ -38,8 +38,8 @@ describe("the queue of a day", () => {
     expect(queue.lag).toMatchObject({ images: 4, bytes: 11 + 12 + 13 + 14 });
     expect(queue.take("newest")).toEqual(image(3));
     expect(queue.take("newest")).toBeUndefined();
-    queue.giveBack(image(2));
-    expect(queue.take("newest")).toEqual(image(2));
+    queue.giveBack(image(4));
+    expect(queue.take("newest")).toEqual(image(4));
   });
 
   test("takes each name in once, also after it is done, and no other names", () => {
