@@ -44,6 +44,8 @@ export class DayQueue {
   private readonly taken = new Set<WaitingImage>();
   /** Images that cannot be put now. */
   private aside: WaitingImage[] = [];
+  /** Images that could not be put before. They come after all others, so that they hold up none. */
+  private again: WaitingImage[] = [];
 
   /**
    * @param known the names that were met: each is taken in once
@@ -65,8 +67,7 @@ export class DayQueue {
 
   /** Takes the next one out. It still waits until {@link done}. */
   take(order: Order): WaitingImage | undefined {
-    if (this.first === this.images.length) return undefined;
-    const image = order === "newest" ? this.images.pop() : this.images[this.first++];
+    const image = this.first === this.images.length ? this.again.shift() : this.next(order);
     if (this.first === FORGET) {
       this.images.splice(0, FORGET);
       this.first = 0;
@@ -75,10 +76,34 @@ export class DayQueue {
     return image;
   }
 
+  private next(order: Order): WaitingImage | undefined {
+    return order === "newest" ? this.images.pop() : this.images[this.first++];
+  }
+
+  /**
+   * Takes an image out before its turn. It still waits until {@link done}.
+   *
+   * @returns undefined if it is on its way already, or was
+   */
+  claim(image: WaitingImage): WaitingImage | undefined {
+    this.add(image);
+    const at = this.images.findLastIndex(({ name }) => name === image.name);
+    if (at < this.first) return undefined;
+    const [found] = this.images.splice(at, 1);
+    if (found !== undefined) this.taken.add(found);
+    return found;
+  }
+
   /** An image that was taken out waits no more. */
   done(image: WaitingImage): void {
     this.taken.delete(image);
     this.bytes -= image.size;
+  }
+
+  /** An image that was taken out waits as before. */
+  giveBack(image: WaitingImage): void {
+    this.taken.delete(image);
+    this.images.push(image);
   }
 
   /** An image that was taken out cannot be put now. It comes back with {@link comeBack}. */
@@ -87,9 +112,10 @@ export class DayQueue {
     this.aside.push(image);
   }
 
-  /** What was set aside waits as the others do. */
+  /** What was set aside waits again. */
   comeBack(): void {
-    this.images.push(...this.aside.splice(0));
+    this.again = [...this.again, ...this.aside];
+    this.aside = [];
   }
 
   /** Removes images that wait, and that are in the bucket by now. */
@@ -111,13 +137,11 @@ export class DayQueue {
   }
 
   get lag(): Lag {
-    const { images, taken, aside, first, bytes } = this;
-    const others = [...taken, ...aside];
-    const ahead = images[first] === undefined ? others : [images[first], ...others];
-    return {
-      images: images.length - first + others.length,
-      bytes,
-      oldestMs: Math.min(...ahead.map(({ storedMs }) => storedMs)),
-    };
+    const { images, taken, aside, again, first, bytes } = this;
+    let oldestMs = images[first]?.storedMs ?? Number.POSITIVE_INFINITY;
+    for (const some of [taken, aside, again])
+      for (const { storedMs } of some) oldestMs = Math.min(oldestMs, storedMs);
+    const count = images.length - first + taken.size + aside.length + again.length;
+    return { images: count, bytes, oldestMs };
   }
 }

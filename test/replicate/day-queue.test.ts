@@ -26,6 +26,22 @@ describe("the queue of a day", () => {
     expect(queue.take(order)).toBeUndefined();
   });
 
+  test("gives an image before its turn, once, whether it was known or not", () => {
+    const queue = queueOf(1, 2, 3);
+    expect(queue.take("oldest")).toEqual(image(1));
+    expect([1, 2, 4, 4].map((second) => queue.claim(image(second)))).toEqual([
+      undefined,
+      image(2),
+      image(4),
+      undefined,
+    ]);
+    expect(queue.lag).toMatchObject({ images: 4, bytes: 11 + 12 + 13 + 14 });
+    expect(queue.take("newest")).toEqual(image(3));
+    expect(queue.take("newest")).toBeUndefined();
+    queue.giveBack(image(4));
+    expect(queue.take("newest")).toEqual(image(4));
+  });
+
   test("takes each name in once, also after it is done, and no other names", () => {
     const queue = queueOf(1);
     expect(queue.add(image(1))).toBe(false);
@@ -50,6 +66,21 @@ describe("the queue of a day", () => {
     queue.comeBack();
     expect(queue.take("oldest")).toEqual(image(2));
   });
+
+  test.each(["newest", "oldest"] as const)(
+    "what was set aside comes after all others, and counts as old as it is (%s)",
+    (order) => {
+      const queue = queueOf(1, 2, 3);
+      const bad = queue.take(order)!;
+      queue.setAside(bad);
+      queue.comeBack();
+      expect(queue.lag).toEqual({ images: 3, bytes: 36, oldestMs: 1000 });
+      const others = [queue.take(order), queue.take(order)];
+      expect(others).not.toContain(bad);
+      expect(queue.take(order)).toEqual(bad);
+      expect(queue.take(order)).toBeUndefined();
+    },
+  );
 
   test("loses what the bucket has", () => {
     const queue = queueOf(1, 2, 3);
