@@ -6,8 +6,8 @@
  *
  * It uses this machine's executable in `dist` and a real store, Ceph's gateway, which it fills
  * first: three hubs, whose days are finished as a hub finishes them, but for the newest. It is
- * measured twice: as it is, and with answers of the store that come `--delay` milliseconds later, as
- * over the internet. The exit status is 1 if a goal is not met.
+ * measured twice: as it is, and with answers of the store that come `--delay` milliseconds later,
+ * as over the internet. The exit status is 1 if a goal is not met.
  *
  * @module
  */

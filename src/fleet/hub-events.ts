@@ -44,7 +44,7 @@ interface DayLog {
 export class HubEvents {
   /** The one that was asked for last comes last. */
   private readonly logs = new Map<string, DayLog>();
-  private readonly underWay = new Map<string, Promise<void>>();
+  private readonly underWay = new Map<DayLog, Promise<void>>();
 
   /** @param onFound is told events that were not there when the day was read first */
   constructor(
@@ -99,10 +99,10 @@ export class HubEvents {
 
   /** Reads what may be new. Those who ask meanwhile wait for the same. */
   private async refresh(log: DayLog): Promise<void> {
-    let reading = this.underWay.get(log.date);
+    let reading = this.underWay.get(log);
     if (reading === undefined) {
-      reading = this.read(log).finally(() => this.underWay.delete(log.date));
-      this.underWay.set(log.date, reading);
+      reading = this.read(log).finally(() => this.underWay.delete(log));
+      this.underWay.set(log, reading);
     }
     await reading;
   }

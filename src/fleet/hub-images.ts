@@ -55,7 +55,7 @@ export interface ImageCount {
 export class HubImages {
   /** The one that was asked for last comes last. */
   private readonly days = new Map<string, HubDay>();
-  private readonly underWay = new Map<string, Promise<void>>();
+  private readonly underWay = new Map<HubDay, Promise<void>>();
   /** Of days that have no summary, and need not be in memory. */
   private readonly counted = new Map<string, ImageCount>();
   private turn = 0;
@@ -139,11 +139,10 @@ export class HubImages {
 
   /** Reads what may be new. Those who ask meanwhile wait for the same. */
   private async refresh(day: HubDay): Promise<void> {
-    const { date } = day;
-    let reading = this.underWay.get(date);
+    let reading = this.underWay.get(day);
     if (reading === undefined) {
-      reading = this.read(day).finally(() => this.underWay.delete(date));
-      this.underWay.set(date, reading);
+      reading = this.read(day).finally(() => this.underWay.delete(day));
+      this.underWay.set(day, reading);
     }
     await reading;
   }
@@ -173,9 +172,9 @@ export class HubImages {
     );
     const sums = texts.map((text) => sumsIn(text ?? "", date));
     // A damaged one says nothing, but a list does.
-    if (sums.some((each) => each === undefined)) return await this.list(day, tell);
+    if (sums.some((each) => each === undefined)) await this.list(day, tell);
     let count = 0;
-    const paths = sums.flatMap((each) => Array.from(each!.keys()));
+    const paths = sums.flatMap((each) => Array.from(each?.keys() ?? []));
     for (const path of paths) {
       const member = parseMember(path, date);
       if (member?.part !== IMAGES) continue;
