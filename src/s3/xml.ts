@@ -96,7 +96,8 @@ const NAMED: Readonly<Record<string, string>> = {
   apos: "'",
 };
 
-function decode(text: string): string {
+/** Text of the XML without references. @throws {Error} if one means nothing */
+export function decode(text: string): string {
   if (!text.includes("&")) return text;
   return text.replaceAll(/&([^;&]*);?/g, (reference, name: string) => {
     const [, hex, decimal] = /^#(?:x([\da-f]{1,6})|(\d{1,7}))$/i.exec(name) ?? [];

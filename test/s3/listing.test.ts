@@ -24,6 +24,25 @@ test("parsePage reads objects, prefixes and where the list goes on", () => {
   });
 });
 
+const object = (key: string): string => `<Contents><Key>${key}</Key><Size>1</Size></Contents>`;
+
+const keysOf = (inner: string): string[] =>
+  parsePage(`${HEAD}${inner}</ListBucketResult>`).objects.map(({ key }) => key);
+
+test("parsePage reads objects in their order, also in a form that is not the usual one", () => {
+  const odd = "<Contents ><Size>2</Size><Key><![CDATA[<b>]]></Key></Contents>";
+  const comment = `<!-- ${object("none")} -->`;
+  expect(keysOf(`${object("a")}${object("&lt;Contents&gt;")}${object("c")}`)).toEqual([
+    "a",
+    "<Contents>",
+    "c",
+  ]);
+  expect(keysOf(`${object("a")}${odd}${object("c")}`)).toEqual(["a", "<b>", "c"]);
+  expect(keysOf(`${object("a")}${comment}${object("c")}`)).toEqual(["a", "c"]);
+  const attribute = '<Contents><Key x="1">b</Key><Size>1</Size></Contents>';
+  expect(keysOf(`${object("a")}${attribute}${object("c")}`)).toEqual(["a", "b", "c"]);
+});
+
 describe("parsePage refuses", () => {
   test.each([
     ["another answer", "<Error><Code>X</Code></Error>"],
