@@ -23,6 +23,7 @@ import { Keys } from "../../src/replicate/layout.ts";
 import { Link } from "../../src/replicate/link.ts";
 import { claim } from "../../src/replicate/owner.ts";
 import { Replicator } from "../../src/replicate/replicator.ts";
+import { parseSummary } from "../../src/replicate/summary.ts";
 import { Segments } from "../../src/replicate/segments.ts";
 import { Bucket } from "../../src/s3/bucket.ts";
 import type { Target } from "../../src/s3/target.ts";
@@ -128,7 +129,7 @@ describe.skipIf(lacks("ceph", "python", ...PARTS[NATIVE]))("a hub with a bucket"
         const state = await allCopied(hub, 23);
         expect(state).toMatchObject({ images: 23, differences: 0, last_error: null });
         await answered(
-          async () => await keysIn(target, "barn/manifests/"),
+          async () => await keysIn(target, "barn/days/"),
           (keys) => keys.length === 1,
         );
         const [, metrics] = await get(`${httpOf(hub)}/metrics`);
@@ -147,7 +148,7 @@ describe.skipIf(lacks("ceph", "python", ...PARTS[NATIVE]))("a hub with a bucket"
       const late = putOld(home.path, DAY, 30);
       await using hub = await hubFor(target, home.path, { program });
       await answered(
-        async () => await keysIn(target, "barn/manifests/"),
+        async () => await keysIn(target, "barn/days/"),
         (keys) => keys.length === 2,
       );
       expect(await hub.stop()).toBe(EXIT.ok);
@@ -157,6 +158,15 @@ describe.skipIf(lacks("ceph", "python", ...PARTS[NATIVE]))("a hub with a bucket"
         `images/${DAY}/${late}`,
         ...old.map((name) => `images/${DAY}/${name}`),
         `logs/${LOG}`,
+      ]);
+      const days = ["", "-2"].map(async (part) => {
+        const text = (await objectIn(target, `barn/days/${DAY}${part}.json`)).toString();
+        return parseSummary(text, DAY);
+      });
+      const bytes = readFileSync(BARN).length;
+      expect(await Promise.all(days)).toMatchObject([
+        { images: 3, bytes: 3 * bytes, events: 794, cameras: [{ name: "Old", last: old[2] }] },
+        { images: 1, bytes, events: 0, cameras: [{ first: late, last: late }] },
       ]);
       expect(segments[hub.today()]?.match(/Starting imagehub/g)).toHaveLength(2);
     },
