@@ -43,6 +43,7 @@ const BUSY = {
   archive: "is working on the archive",
   protect: "is protecting images",
   prune: "is deleting images",
+  restore: "is restoring from the bucket",
 } as const satisfies Record<Work, string>;
 
 /**
@@ -90,17 +91,20 @@ export function checkOver(dates: readonly string[], today: string): void {
 
 /** Ctrl-C ends the work after the file in hand. A second one ends it at once. */
 export class Interruption implements Disposable {
-  private isAsked = false;
-  private readonly ask = (): void => {
-    this.isAsked = true;
-  };
+  private readonly asking = new AbortController();
+  private readonly ask = (): void => this.asking.abort();
 
   constructor() {
     process.once("SIGINT", this.ask);
     process.once("SIGTERM", this.ask);
   }
 
-  readonly shouldStop = (): boolean => this.isAsked;
+  readonly shouldStop = (): boolean => this.asking.signal.aborted;
+
+  /** Ends what waits for another machine. */
+  get signal(): AbortSignal {
+    return this.asking.signal;
+  }
 
   [Symbol.dispose](): void {
     process.off("SIGINT", this.ask);

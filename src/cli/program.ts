@@ -169,14 +169,18 @@ export async function main(args: readonly string[]): Promise<ExitStatus> {
   withData(
     program
       .command("restore")
-      .description("bring a day back from the archive; no file is overwritten")
-      .argument("<day>", "such as 2018-12-30"),
+      .description(
+        "bring a day back from the archive, or days from the bucket; no file is overwritten",
+      )
+      .argument("[days...]", "such as 2018-12-30 (default with --from-bucket: all)"),
   )
+    .option("--from-bucket", "from the bucket of the settings")
+    .option("--hub <name>", "with --from-bucket: folder of the hub there (default: replicate.name)")
     .option("--protect", "protect its images, so that no rule deletes them again")
     .option("--dry-run", "print what would be restored, and restore nothing")
     .option("--json", "print the result as JSON")
-    .action(async (day: string, options: RestoreOptions) => {
-      status = await (await import("./restore.ts")).restore(day, options);
+    .action(async (days: string[], options: RestoreOptions) => {
+      status = await (await import("./restore.ts")).restore(days, options);
     });
 
   withData(
