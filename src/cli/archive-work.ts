@@ -19,9 +19,10 @@ export interface ArchiveWorkOptions extends SettingsOptions {
   readonly json?: boolean;
 }
 
-/** The data directory, and the archive of its settings. */
+/** The data directory, and the archive and bucket of its settings. */
 export interface ArchiveWork {
   readonly archive: Settings["archive"];
+  readonly replicate: Settings["replicate"];
   readonly directory: DataDirectory;
   /** The local date of now. */
   readonly today: string;
@@ -29,10 +30,11 @@ export interface ArchiveWork {
 
 /** @throws {FatalError} if the settings are wrong */
 export function archiveWorkFor(options: ArchiveWorkOptions): ArchiveWork {
-  const { archive, data_directory: data } = settingsFor(options);
+  const { archive, replicate, data_directory: data } = settingsFor(options);
   const calendar = new Calendar(systemClock);
   return {
     archive,
+    replicate,
     directory: new DataDirectory(data),
     today: calendar.local(calendar.now()).date,
   };

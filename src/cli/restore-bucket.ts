@@ -12,9 +12,9 @@ import { NAME } from "../config/replicate.ts";
 import { EXIT, type ExitStatus, FatalError, messageOf } from "../errors.ts";
 import { counted, size } from "../log/amounts.ts";
 import { escape } from "../log/fields.ts";
-import { Inventory } from "../replicate/inventory.ts";
+import type { Inventory } from "../replicate/inventory.ts";
 import { otherOwner } from "../replicate/owner.ts";
-import { isEnded, Reader } from "../replicate/reader.ts";
+import { isEnded } from "../replicate/reader.ts";
 import {
   makeFolders,
   type RestoredDay,
@@ -25,6 +25,7 @@ import { hubName } from "../s3/settings.ts";
 import { DataDirectory } from "../store/data-directory.ts";
 import { alone, checkDates, Interruption, report } from "./archive-work.ts";
 import { actAsOwner } from "./as-owner.ts";
+import { inventoryOf, readerFor } from "./bucket-reader.ts";
 import { Progress } from "./progress.ts";
 import { readTarget, refusalOf } from "./replicate-test.ts";
 import {
@@ -59,10 +60,7 @@ export async function restoreBucket(
   using interruption = new Interruption();
   using progress = new Progress("files");
   const name = nameOf(options, hubName(replicate));
-  const reader = new Reader(target, replicate, name, {
-    signal: interruption.signal,
-    onTrouble: (message) => tellTrouble(message, progress),
-  });
+  const reader = readerFor({ target, replicate, name, interruption, progress });
   const work = new BucketWork({ directory, reader, isDryRun, options, progress });
   try {
     if (!isDryRun) makeFolders(directory);
@@ -76,25 +74,6 @@ export async function restoreBucket(
   }
   progress.end();
   return work.report();
-}
-
-/** Tells why calls to the store are tried again. */
-export function tellTrouble(message: string, progress: Progress): void {
-  progress.end();
-  process.stderr.write(`${escape(message)}; trying again\n`);
-}
-
-/** Lists a hub's folder. Rejects with a {@link FatalError} if there is none. */
-export async function inventoryOf(reader: Reader): Promise<Inventory> {
-  const inventory = await Inventory.of(reader);
-  if (inventory.dates.length > 0) return inventory;
-  const { prefixes } = await reader.list({ prefix: "", delimiter: "/" });
-  const others = prefixes.length === 0 ? "" : `; there are ${prefixes.join(", ")}`;
-  const { bucket } = reader.bucket.target;
-  throw new FatalError(
-    EXIT.failure,
-    escape(`The bucket ${bucket} has no days in ${reader.keys.of("")}${others}`),
-  );
 }
 
 /** @throws {FatalError} if nothing can be restored to this data directory */

@@ -4,25 +4,9 @@
  * @module
  */
 
-import type { Content } from "../archive/content.ts";
-import { sumOf } from "../archive/content.ts";
+import type { Sums } from "../archive/content.ts";
 import type { Listed } from "../s3/listing.ts";
 import type { Reader } from "./reader.ts";
-
-/** What is compared of a content. */
-export interface Sums {
-  /** In bytes. */
-  readonly size: number;
-  readonly sha256: string;
-  readonly md5: string;
-}
-
-/** Reads a content. @throws {ReadError} */
-export function sumsOf(content: Content): Sums {
-  const md5 = new Bun.CryptoHasher("md5");
-  const sha256 = sumOf(content, (piece) => md5.update(piece));
-  return { size: content.size, sha256, md5: md5.digest("hex") };
-}
 
 /**
  * Whether the list alone shows that an object has this content: of most, the ETag is the MD5.
@@ -41,5 +25,5 @@ export async function isSame(reader: Reader, listed: Listed, own: Sums): Promise
   // An encrypted object, or one that was put in parts, has another ETag.
   const facts = await reader.head(listed.key);
   if (facts === undefined) return false;
-  return (facts.sha256 ?? (await reader.sumOf(listed))) === own.sha256;
+  return (facts.sha256 ?? (await reader.sumOf(listed))?.sha256) === own.sha256;
 }

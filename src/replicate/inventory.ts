@@ -108,8 +108,7 @@ export class Inventory {
   }
 
   private async listDay(date: string, problems: string[]): Promise<Listed[]> {
-    const { reader, imageDates } = this;
-    if (!imageDates.has(date)) return [];
+    const { reader } = this;
     const prefix = reader.keys.imagesOf(date);
     const { objects } = await reader.list({ prefix });
     return objects.filter(({ key }) => {

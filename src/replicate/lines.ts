@@ -5,8 +5,8 @@
  * @module
  */
 
-import type { Content } from "../archive/content.ts";
-import { isSame, sumsOf } from "./compare.ts";
+import { type Content, sumsOf } from "../archive/content.ts";
+import { isSame } from "./compare.ts";
 import type { Segment } from "./inventory.ts";
 import type { Reader } from "./reader.ts";
 
@@ -48,18 +48,20 @@ export function chainOf(segments: readonly Segment[]): Chain {
 }
 
 /**
- * Whether a log begins with the lines of segments. Rejects with a `StoreError`, or a `ReadError` if
- * the log cannot be read.
+ * The first segment that has other lines than a log in their place. Rejects with a `StoreError`, or
+ * a `ReadError` if the log cannot be read.
+ *
+ * @returns undefined if the log begins with all of them
  */
-export async function beginsWith(
+export async function firstOther(
   reader: Reader,
   log: Content,
-  { pieces, size }: Chain,
-): Promise<boolean> {
-  if (log.size < size) return false;
+  { pieces }: Chain,
+): Promise<Segment | undefined> {
   for (const { segment, skip, at } of pieces) {
-    const own = sumsOf({ fd: log.fd, at, size: segment.size - skip });
-    if (skip > 0 || !(await isSame(reader, segment, own))) return false;
+    const size = segment.size - skip;
+    if (skip > 0 || at + size > log.size) return segment;
+    if (!(await isSame(reader, segment, sumsOf({ fd: log.fd, at, size })))) return segment;
   }
-  return true;
+  return undefined;
 }

@@ -28,6 +28,14 @@ export interface ReaderOptions {
   readonly onTrouble: (message: string) => void;
 }
 
+/** The SHA-256 of an object. */
+export interface ObjectSum {
+  /** Of its content. */
+  readonly sha256: string;
+  /** As whoever put it has said; undefined if nobody has. */
+  readonly said: string | undefined;
+}
+
 /** The folder of one hub. Its calls reject with a {@link StoreError}. */
 export class Reader {
   readonly bucket: Bucket;
@@ -110,12 +118,12 @@ export class Reader {
     );
   }
 
-  /** The SHA-256 of an object's content, which is read. @returns undefined if it is not there */
-  async sumOf(object: Pick<Listed, "key" | "size">): Promise<string | undefined> {
-    return await this.get(object, async ({ chunks }) => {
+  /** Reads an object. @returns undefined if it is not there */
+  async sumOf(object: Pick<Listed, "key" | "size">): Promise<ObjectSum | undefined> {
+    return await this.get(object, async ({ chunks, sha256: said }) => {
       const hasher = new Bun.CryptoHasher("sha256");
       for await (const chunk of chunks) hasher.update(chunk);
-      return hasher.digest("hex");
+      return { sha256: hasher.digest("hex"), said };
     });
   }
 }

@@ -6,7 +6,7 @@
  */
 
 import { mkdirSync } from "node:fs";
-import { contentOf, ReadError } from "../archive/content.ts";
+import { contentOf, ReadError, sumsOf } from "../archive/content.ts";
 import { IMAGES, logMember, LOGS, type Member, parseMember } from "../archive/layout.ts";
 import { expectMount, type Restored, type RestoreOptions } from "../archive/restore.ts";
 import { RestoreTarget } from "../archive/restore-target.ts";
@@ -14,10 +14,10 @@ import { messageOf } from "../errors.ts";
 import { close } from "../os/files.ts";
 import type { DataDirectory } from "../store/data-directory.ts";
 import { withoutHub } from "../store/data-lock.ts";
-import { isSame, sumsOf } from "./compare.ts";
+import { isSame } from "./compare.ts";
 import type { BucketDay, Inventory } from "./inventory.ts";
 import { type Arrival, Landing } from "./landing.ts";
-import { beginsWith, chainOf, type Chain } from "./lines.ts";
+import { chainOf, type Chain, firstOther } from "./lines.ts";
 import { eachAtATime, isEnded, type Reader } from "./reader.ts";
 import { storedS } from "./times.ts";
 
@@ -243,7 +243,7 @@ class Restoring {
     const fd = this.target.open(log);
     if (fd === undefined) return false;
     try {
-      return await beginsWith(this.reader, contentOf(fd), this.chain);
+      return (await firstOther(this.reader, contentOf(fd), this.chain)) === undefined;
     } finally {
       close(fd);
     }
