@@ -126,8 +126,8 @@ class BucketWork {
       this.days.push({ date, ...day });
       this.problems.push(...day.problems);
       this.notes.push(...day.notes);
-      this.isStopped = day.isStopped;
-      if (day.isStopped || day.isFull) return;
+      this.isStopped = day.isStopped || day.isOver;
+      if (this.isStopped) return;
     }
   }
 

@@ -76,6 +76,7 @@ export async function verify(days: readonly string[], options: VerifyOptions): P
     findings = await find(work, wanted, bucket, interruption, progress);
   } catch (cause) {
     if (cause instanceof FatalError) throw cause;
+    if (isEnded(cause)) throw new FatalError(EXIT.failure, "Stopped before the end", { cause });
     const reason = `Cannot read ${work.directory.path}: ${messageOf(cause)}`;
     throw refusalOf(cause) ?? new FatalError(EXIT.data, reason, { cause });
   }

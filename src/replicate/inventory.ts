@@ -9,7 +9,7 @@ import { dateOfLog, IMAGES, LOGS, logMember, MANIFESTS, isArchivable } from "../
 import { sumsIn } from "../archive/manifest.ts";
 import type { Listed } from "../s3/listing.ts";
 import { dayOf } from "../store/data-directory.ts";
-import { manifestPath, placeOfSegment, readManifestName, SUMMARIES, TESTS } from "./layout.ts";
+import { manifestNumber, manifestPath, placeOfSegment, SUMMARIES, TESTS } from "./layout.ts";
 import { readText } from "./object.ts";
 import type { Reader } from "./reader.ts";
 
@@ -162,8 +162,9 @@ export class Inventory {
 
   private async listManifests(): Promise<void> {
     const take = (name: string): boolean => {
-      const { date, number } = readManifestName(name) ?? {};
-      if (date === undefined || number === undefined) return false;
+      const date = name.slice(0, "2018-12-30".length);
+      const number = manifestNumber(`${MANIFESTS}/${name}`, date);
+      if (number === undefined || dayOf(date) === undefined) return false;
       this.manifests.set(date, [...(this.manifests.get(date) ?? []), number]);
       return true;
     };
@@ -195,5 +196,6 @@ export class Inventory {
 }
 
 function isSummary(name: string): boolean {
-  return name.endsWith(".json") && dayOf(name.slice(0, -".json".length)) !== undefined;
+  const [, date = ""] = /^(\d{4}-\d\d-\d\d)(?:-\d{1,6})?\.json$/.exec(name) ?? [];
+  return dayOf(date) !== undefined;
 }

@@ -9,7 +9,7 @@
  * barn/logs/imagehub.log.2018-12-30  the event log of a day that is over
  * barn/manifests/2018-12-30.sha256   the checksums of a day; made last
  * barn/manifests/2018-12-30-2.sha256 those of what came to the day later
- * barn/days/2018-12-30.json          what is in the day, for those who only look
+ * barn/days/2018-12-30.json          a summary of a day, for those who only look
  * barn/test/…                        what `imagehub replicate test` has put
  * ```
  *
@@ -20,9 +20,8 @@
 
 import { imageMember, LOGS, MANIFESTS, manifestName } from "../archive/layout.ts";
 import { digits } from "../protocol/calendar.ts";
-import { dayOf } from "../store/data-directory.ts";
 
-/** The folder with a summary of each day, and that of tests. Whoever looks for damage knows them. */
+/** The folders with summaries of days and with what tests have put, which are the hub's, too. */
 export const SUMMARIES = "days";
 export const TESTS = "test";
 
@@ -86,15 +85,6 @@ export function manifestNumber(path: string, date: string): number | undefined {
   const [, further] = /^[^-]+-\d\d-\d\d-(\d{1,6})\.sha256$/.exec(path) ?? [];
   const number = Number(further ?? 1);
   return manifestPath(date, number) === path ? number : undefined;
-}
-
-/** The day and the number of a manifest by its name; undefined if it is none. */
-export function readManifestName(
-  name: string,
-): { readonly date: string; readonly number: number } | undefined {
-  const date = name.slice(0, "2018-12-30".length);
-  const number = manifestNumber(`${MANIFESTS}/${name}`, date);
-  return number === undefined || dayOf(date) === undefined ? undefined : { date, number };
 }
 
 /** The place of a segment by its key; undefined if it is none. */

@@ -19,11 +19,6 @@ const CALL_MS_MAX = 30_000;
 /** The slowest pace that is waited for, in bytes a millisecond. */
 const BYTES_PER_MS_MIN = 16;
 
-/** How long a call may take, in milliseconds. @param bytes that it sends or gets */
-export function callMsMax(bytes: number): number {
-  return CALL_MS_MAX + bytes / BYTES_PER_MS_MIN;
-}
-
 /** Who is told how the link is. */
 export interface LinkWatch {
   connected(): void;
@@ -58,7 +53,7 @@ export class Link {
    */
   async call<T>(make: (options: CallOptions) => Promise<T>, bytes = 0): Promise<T> {
     const { signal } = this.ending;
-    const msMax = callMsMax(bytes);
+    const msMax = CALL_MS_MAX + bytes / BYTES_PER_MS_MIN;
     for (;;) {
       await this.turn();
       const beganMs = performance.now();

@@ -11,14 +11,19 @@ import { Bucket, type ListRequest, type ObjectContent, type ObjectFacts } from "
 import type { CallOptions } from "../s3/deadline.ts";
 import { StoreError } from "../s3/errors.ts";
 import type { Listed, Page } from "../s3/listing.ts";
-import { retrying } from "../s3/retrying.ts";
+import { retrying, sleep } from "../s3/retrying.ts";
 import type { Target } from "../s3/target.ts";
 import { Keys } from "./layout.ts";
-import { callMsMax } from "./link.ts";
 import { Pace } from "./pace.ts";
 
 /** How often a call is tried: for some ten minutes, as the pause grows to 20 s. */
 const TRIES_MAX = 40;
+
+/** How long a call may take that gets nothing, in milliseconds. */
+const CALL_MS_MAX = 30_000;
+
+/** The slowest pace that is waited for, in bytes a millisecond. */
+const BYTES_PER_MS_MIN = 16;
 
 /** Options of a {@link Reader}. */
 export interface ReaderOptions {
@@ -61,7 +66,8 @@ export class Reader {
   /** Makes a call, and again if it fails. @param bytes that it gets, for which it has more time */
   async call<T>(make: (options: CallOptions) => Promise<T>, bytes = 0): Promise<T> {
     const { signal, onTrouble } = this.options;
-    const result = await retrying(async () => await make({ signal, msMax: callMsMax(bytes) }), {
+    const msMax = CALL_MS_MAX + bytes / BYTES_PER_MS_MIN;
+    const result = await retrying(async () => await make({ signal, msMax }), {
       triesMax: TRIES_MAX,
       signal,
       onFailure: ({ message }) => {
@@ -104,7 +110,7 @@ export class Reader {
     use: (content: ObjectContent) => Promise<T>,
   ): Promise<T | undefined> {
     const waitMs = this.pace.take(size);
-    if (waitMs > 0) await Bun.sleep(waitMs);
+    if (waitMs > 0) await sleep(waitMs, this.options.signal);
     return await this.call(async (options) => {
       const content = await this.bucket.get(key, options);
       return content && (await use(content));

@@ -12,6 +12,7 @@ import { expectMount, type Restored, type RestoreOptions } from "../archive/rest
 import { RestoreTarget } from "../archive/restore-target.ts";
 import { messageOf } from "../errors.ts";
 import { close } from "../os/files.ts";
+import { StoreError } from "../s3/errors.ts";
 import type { DataDirectory } from "../store/data-directory.ts";
 import { withoutHub } from "../store/data-lock.ts";
 import { isSame } from "./compare.ts";
@@ -26,8 +27,8 @@ const OPEN_LOG: Member = { part: LOGS, name: "imagehub.log", path: `${LOGS}/imag
 
 /** What was restored of a day. */
 export interface RestoredDay extends Restored {
-  /** Whether the disk has no room for more. */
-  readonly isFull: boolean;
+  /** Whether other days would fare no better: the disk is full, or the store is away. */
+  readonly isOver: boolean;
   /** What is worth knowing, and no problem. */
   readonly notes: readonly string[];
 }
@@ -52,8 +53,7 @@ export function makeFolders(directory: DataDirectory): void {
 
 /**
  * Restores a day. The lock for it (`store/work-lock.ts`) must be held, unless it is a dry run.
- * Rejects with a `StoreError`, a `SystemError` or an `Error` of node:fs; what is there then is
- * whole.
+ * Rejects with a `StoreError` if the day cannot be listed, a `SystemError` or an `Error` of node:fs.
  */
 export async function restoreFromBucket(
   { reader, inventory, directory }: RestoreParts,
@@ -100,7 +100,7 @@ class Restoring {
     const lack = target.lackOfRoom(needed.reduce((sum, each) => sum + each, chain.size));
     if (lack !== undefined) {
       problems.push(`${day.date} is not restored: ${lack}`);
-      return this.outcome({ isFull: true });
+      return this.outcome({ isOver: true });
     }
     if (this.options.isDryRun !== true) {
       const hasImages = members.some(({ part }) => part === IMAGES);
@@ -108,7 +108,7 @@ class Restoring {
       this.landing = new Landing(this.directory, target, hasImages ? [IMAGES, LOGS] : [LOGS]);
     }
     using landing = this.landing;
-    let end: { isStopped?: boolean; isFull?: boolean } = {};
+    let end: Pick<RestoredDay, "isStopped" | "isOver"> | undefined;
     try {
       await eachAtATime(members, this.reader.parallel, async (member) => {
         this.options.onProgress?.(this.done++, members.length + chain.pieces.length);
@@ -116,9 +116,7 @@ class Restoring {
       });
       if (chain.pieces.length > 0) await this.restoreLines();
     } catch (error) {
-      end = { isStopped: isEnded(error), isFull: isNoSpace(error) };
-      if (end.isFull === true) problems.push(`The disk is full: ${messageOf(error)}`);
-      else if (end.isStopped !== true) throw error;
+      end = this.endBy(error);
     } finally {
       // Whatever has ended it: these are whole.
       landing?.land();
@@ -126,9 +124,18 @@ class Restoring {
     return this.outcome(end);
   }
 
-  private outcome({ isStopped = false, isFull = false }): RestoredDay {
+  private endBy(error: unknown): Pick<RestoredDay, "isStopped" | "isOver"> {
+    if (isEnded(error)) return { isStopped: true, isOver: false };
+    const { code } = error as NodeJS.ErrnoException;
+    const isFull = code === "ENOSPC" || code === "EDQUOT";
+    if (!isFull && !(error instanceof StoreError)) throw error;
+    this.problems.push(isFull ? `The disk is full: ${messageOf(error)}` : messageOf(error));
+    return { isStopped: false, isOver: true };
+  }
+
+  private outcome({ isStopped = false, isOver = false } = {}): RestoredDay {
     const { files, bytes, same, problems, notes } = this;
-    return { files, bytes, same, problems, notes, isStopped, isFull };
+    return { files, bytes, same, problems, notes, isStopped, isOver };
   }
 
   private async restore(member: Member): Promise<void> {
@@ -281,9 +288,4 @@ class Restoring {
     this.bytes += bytes;
     this.options.onThere?.(member);
   }
-}
-
-function isNoSpace(error: unknown): boolean {
-  const { code } = error as NodeJS.ErrnoException;
-  return code === "ENOSPC" || code === "EDQUOT";
 }

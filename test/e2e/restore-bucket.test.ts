@@ -29,7 +29,7 @@ import { run } from "../support/archive/days.ts";
 import { type CliResult, runCli, startCli } from "../support/hub/cli.ts";
 import { startHub } from "../support/hub/hub.ts";
 import { answered, statusOf, WITH_HTTP } from "../support/hub/http.ts";
-import { linesWith } from "../support/hub/output.ts";
+import { linesWith, until } from "../support/hub/output.ts";
 import { judgeReplica, keysIn, replicateTo } from "../support/hub/replica.ts";
 import { lacksMount, SmallDisk } from "../support/machine/file-system.ts";
 import { tempDir } from "../support/machine/temp.ts";
@@ -203,15 +203,11 @@ describe.skipIf(lacks("ceph", "python", ...PARTS[NATIVE]))("a new disk", () => {
             .catch(() => ""),
         (text) => text.includes(`manifests/${date}.sha256`),
       );
-    await answered(
-      async () => await keysIn(target, `barn/logs/${today}/`),
-      (keys) => keys.length > before.filter((key) => key.includes(`/logs/${today}/`)).length,
+    const state = await answered(
+      async () => (await statusOf(hub)).replication,
+      (now) => now?.waiting_images === 0,
     );
-    expect((await statusOf(hub)).replication).toMatchObject({
-      images: 0,
-      differences: 0,
-      waiting_images: 0,
-    });
+    expect(state).toMatchObject({ images: 0, differences: 0 });
     expect(await hub.stop()).toBe(EXIT.ok);
     expect(proxy.requests.filter((line) => /^PUT .*\/images\//u.test(line))).toEqual([]);
     expect(linesWith(hub, "differs")).toEqual([]);
@@ -228,7 +224,7 @@ describe.skipIf(lacks("ceph", "python", ...PARTS[NATIVE]))("a new disk", () => {
     const target = await makeBucket(store.address);
     using home = new BucketHome({ ...target, endpoint: new URL(proxy.endpoint) });
     rmSync(join(home.data, "images"), { recursive: true });
-    const count = 700;
+    const count = 450;
     const content = (second: number): Buffer => Buffer.alloc(9000, `${second} `);
     const members = Object.fromEntries(
       Array.from({ length: count }, (_, second) => [
@@ -257,7 +253,7 @@ describe.skipIf(lacks("ceph", "python", ...PARTS[NATIVE]))("a new disk", () => {
       await child.exited;
     }
     const some = there();
-    expect(some.length).toBeWithin(1, count);
+    expect(some.length).toBeGreaterThan(0);
     for (const name of some)
       expect(readFileSync(join(folder, name)).equals(members[`images/${DAY}/${name}`]!)).toBe(true);
     proxy.faults.push("busy", "cut", "busy", "cut", "lost", "busy", "cut", "cut", "busy", "lost");
@@ -436,6 +432,41 @@ describe.skipIf(lacks("ceph", "python", ...PARTS[NATIVE]))("a new disk", () => {
       `logs/imagehub.log.${FIRST} has other lines than the bucket, and stays as it is\n`,
     );
     expect(logs()[`imagehub.log.${FIRST}`]).toBe(own);
+  });
+
+  test("is filled under a running hub, which then adopts the folder and puts nothing twice", async () => {
+    await using proxy = await StoreProxy.start(store.address.endpoint);
+    const target = { ...(await makeBucket(store.address)), endpoint: new URL(proxy.endpoint) };
+    const members = Object.fromEntries(
+      [0, 1, 2].map((second) => [`images/${DAY}/${nameOf(DAY, second)}`, IMAGE]),
+    );
+    const owner = '{"id": "0aa6f45c-5e3b-4f5e-9a3e-6e1f4f1f3f11", "host": "pi-former"}';
+    await fill(target, {
+      ...Object.fromEntries(Object.keys(members).map((path) => [`barn/${path}`, IMAGE])),
+      [`barn/manifests/${DAY}.sha256`]: manifestOf(members),
+      "barn/hub.json": owner,
+    });
+    using home = new BucketHome(target);
+    await using hub = await startHub({
+      program: NATIVE,
+      dir: home.path,
+      env: WITH_HTTP,
+      settings: { hub: { replicate: replicateTo(target) } },
+    });
+    await until(hub, () => linesWith(hub, "belongs to another data directory").length === 1);
+    expect((await home.restore()).stdout).toContain(
+      "\nbarn/ in the bucket belongs to another data directory, on pi-former. If that hub is gone",
+    );
+    expect((await home.cli("replicate", "adopt")).status).toBe(EXIT.ok);
+    await using sender = new Sender(hub.port);
+    expect((await sender.jpg("Barn|jpg|", { file: BARN })).reply).toBe("OK");
+    const state = await answered(
+      async () => (await statusOf(hub)).replication,
+      (now) => now?.waiting_images === 0 && now.images > 0,
+    );
+    expect(state).toMatchObject({ images: 1, differences: 0 });
+    expect(proxy.requests.filter((line) => /^PUT .*\/images\//u.test(line))).toHaveLength(1 + 3);
+    expect(await home.cli("verify", "--bucket", DAY)).toMatchObject({ status: EXIT.ok });
   });
 
   test("gets the folder of another hub if that is asked for", async () => {
