@@ -54,7 +54,7 @@ export class RestoreTarget implements Disposable {
     return this.parts[part]?.entry(name) !== undefined;
   }
 
-  /** Opens a file that is there. Close it. @returns undefined if it is none @throws {SystemError} */
+  /** Opens a file that is there. @returns undefined if it is none @throws {SystemError} */
   open({ part, name }: Member): number | undefined {
     const folder = this.parts[part];
     return folder?.entry(name)?.isFile === true ? folder.openFile(name) : undefined;

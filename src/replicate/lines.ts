@@ -11,7 +11,7 @@ import type { Segment } from "./inventory.ts";
 import type { Reader } from "./reader.ts";
 
 /** A segment, and what of it goes where. */
-export interface Piece {
+interface Piece {
   readonly segment: Segment;
   /** Bytes at its beginning that the one before it has, too. */
   readonly skip: number;

@@ -53,7 +53,8 @@ export function makeFolders(directory: DataDirectory): void {
 
 /**
  * Restores a day. The lock for it (`store/work-lock.ts`) must be held, unless it is a dry run.
- * Rejects with a `StoreError` if the day cannot be listed, a `SystemError` or an `Error` of node:fs.
+ * Rejects with a `StoreError` if the day cannot be listed, a `SystemError` or an `Error` of
+ * node:fs.
  */
 export async function restoreFromBucket(
   { reader, inventory, directory }: RestoreParts,
