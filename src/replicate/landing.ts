@@ -10,6 +10,7 @@ import { futimesSync, ftruncateSync, writeSync } from "node:fs";
 import type { RestoreTarget } from "../archive/restore-target.ts";
 import { removeQuietly } from "../archive/content.ts";
 import type { Member } from "../archive/layout.ts";
+import { messageOf } from "../errors.ts";
 import { close, syncFileSystem } from "../os/files.ts";
 import type { Folder } from "../os/folder.ts";
 import { type DataDirectory, TEMPORARY_PREFIX } from "../store/data-directory.ts";
@@ -69,8 +70,8 @@ interface Whole {
   readonly name: string;
   /** Called when it has its name. */
   readonly done: () => void;
-  /** Called if the name is taken. */
-  readonly taken: () => void;
+  /** Called if it does not get it. The reason goes on from the file's path. */
+  readonly failed: (reason: string) => void;
 }
 
 /** The files of one day that come. */
@@ -129,19 +130,25 @@ export class Landing implements Disposable {
     removeQuietly(place, unfinished);
   }
 
-  /** Gives all whole files their names. @throws {SystemError} */
+  /** Gives all whole files their names. @throws {SystemError} if the disk cannot be flushed */
   land(): void {
     const all = this.whole.splice(0);
     this.bytes = 0;
     for (const place of new Set(all.map(({ arrival }) => arrival.place)))
       place.use((fd) => syncFileSystem(fd));
-    for (const { arrival, folder, name, done, taken } of all) {
+    for (const { arrival, folder, name, done, failed } of all) {
       const { place, unfinished } = arrival;
-      if (place.moveNew(unfinished, folder, name)) done();
-      else {
-        place.unlink(unfinished);
-        taken();
+      try {
+        if (place.moveNew(unfinished, folder, name)) {
+          done();
+          continue;
+        }
+        failed("came from elsewhere meanwhile");
+      } catch (error) {
+        // The file system may not allow the name, or somebody has removed the folder.
+        failed(`is not restored: ${messageOf(error)}`);
       }
+      removeQuietly(place, unfinished);
     }
     for (const folder of new Set(all.map((each) => each.folder))) folder.flush();
   }

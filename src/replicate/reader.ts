@@ -7,9 +7,15 @@
 
 import { bytesIn } from "../config/quantity.ts";
 import type { Settings } from "../config/schema.ts";
-import { Bucket, type ListRequest, type ObjectContent, type ObjectFacts } from "../s3/bucket.ts";
+import {
+  Bucket,
+  type ListRequest,
+  type ObjectContent,
+  type ObjectFacts,
+  sha256Of,
+} from "../s3/bucket.ts";
 import type { CallOptions } from "../s3/deadline.ts";
-import { StoreError } from "../s3/errors.ts";
+import { endedError, StoreError } from "../s3/errors.ts";
 import type { Listed, Page } from "../s3/listing.ts";
 import { retrying, sleep } from "../s3/retrying.ts";
 import type { Target } from "../s3/target.ts";
@@ -61,6 +67,12 @@ export class Reader {
     this.keys = new Keys(name);
     this.parallel = parallel;
     this.pace = new Pace(bytesIn(bandwidth) ?? 0);
+  }
+
+  /** Lets signals and others have their turn. Rejects if all was ended. */
+  async turn(): Promise<void> {
+    await new Promise((resolve) => setImmediate(resolve));
+    if (this.options.signal.aborted) throw endedError();
   }
 
   /** Makes a call, and again if it fails. @param bytes that it gets, for which it has more time */
@@ -117,11 +129,12 @@ export class Reader {
     }, size);
   }
 
-  /** The content of a small object. @returns undefined if it is not there */
+  /** The content of a small object. @returns undefined if it is not there as it was put */
   async bytesOf(object: Pick<Listed, "key" | "size">): Promise<Buffer | undefined> {
-    return await this.get(object, async ({ chunks }) =>
-      Buffer.concat(await Array.fromAsync(chunks)),
-    );
+    return await this.get(object, async ({ chunks, sha256 }) => {
+      const bytes = Buffer.concat(await Array.fromAsync(chunks));
+      return sha256 === undefined || sha256Of(bytes) === sha256 ? bytes : undefined;
+    });
   }
 
   /** Reads an object. @returns undefined if it is not there */

@@ -113,6 +113,7 @@ class Restoring {
     try {
       await eachAtATime(members, this.reader.parallel, async (member) => {
         this.options.onProgress?.(this.done++, members.length + chain.pieces.length);
+        await this.reader.turn();
         await this.restore(member);
       });
       if (chain.pieces.length > 0) await this.restoreLines();
@@ -217,14 +218,13 @@ class Restoring {
     else if (landing === undefined) this.count(dated, chain.size);
     else {
       const arrival = landing.begin(LOGS);
+      let isWhole = false;
       try {
-        await this.fetchLines(arrival);
-      } catch (error) {
-        landing.abandon(arrival);
-        throw error;
+        isWhole = await this.fetchLines(arrival);
+      } finally {
+        if (!isWhole) landing.abandon(arrival);
       }
-      landing.land();
-      this.landLines(arrival, landing);
+      if (isWhole) this.landLines(arrival, landing);
     }
   }
 
@@ -233,6 +233,7 @@ class Restoring {
     const { target, day, isLast } = this;
     const isOpen = isLast && !target.has(OPEN_LOG);
     const goesOn = isOpen && this.chain.problems.length === 0;
+    landing.land();
     const asOpen = (): true => {
       this.land(arrival, OPEN_LOG);
       landing.land();
@@ -257,8 +258,8 @@ class Restoring {
     }
   }
 
-  /** Gets all lines into a file: some segments at a time, in their order. */
-  private async fetchLines(arrival: Arrival): Promise<void> {
+  /** Gets all lines into a file, some segments at a time. @returns whether it has all */
+  private async fetchLines(arrival: Arrival): Promise<boolean> {
     const { chain, reader, options, problems } = this;
     const { pieces } = chain;
     const total = this.done + pieces.length;
@@ -268,10 +269,14 @@ class Restoring {
       const got = await Promise.all(some.map(async ({ segment }) => await reader.bytesOf(segment)));
       for (const [index, { segment, skip }] of some.entries()) {
         const bytes = got[index];
-        if (bytes === undefined) problems.push(`${segment.key} is gone from the bucket`);
-        else arrival.write(bytes.subarray(skip));
+        if (bytes === undefined) {
+          problems.push(`${segment.key} in the bucket is gone, or not what was put there`);
+          return false;
+        }
+        arrival.write(bytes.subarray(skip));
       }
     }
+    return true;
   }
 
   private land(arrival: Arrival, member: Member): void {
@@ -280,7 +285,7 @@ class Restoring {
       arrival,
       name: member.name,
       done: () => this.count(member, bytes),
-      taken: () => this.problems.push(`${member.path} came from elsewhere meanwhile`),
+      failed: (reason) => this.problems.push(`${member.path} ${reason}`),
     });
   }
 

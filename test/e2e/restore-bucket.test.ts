@@ -269,7 +269,7 @@ describe.skipIf(lacks("ceph", "python", ...PARTS[NATIVE]))("a new disk", () => {
     const { status, stdout, stderr } = await home.restore(DAY);
     expect([status, stdout.split("\n")[0]]).toEqual([
       EXIT.ok,
-      `Restored ${count - some.length} files (${((count - some.length) * 0.009).toFixed(1)} MB) of 1 day; there already: ${some.length} files`,
+      `Restored ${count - some.length} files (${size((count - some.length) * 9000)}) of 1 day; there already: ${some.length} files`,
     ]);
     expect(stderr).toContain("; trying again\n");
     expect(there().length).toBe(count);
