@@ -7,16 +7,18 @@
 
 import { strangersIn } from "../catalog/catalog.ts";
 import { Archive } from "../archive/archive.ts";
+import type { Sums } from "../archive/content.ts";
+import type { Member } from "../archive/layout.ts";
 import { datesOf } from "../archive/source.ts";
 import { type DayFindings, verifyDay } from "../archive/verify.ts";
 import { EXIT, type ExitStatus, FatalError, messageOf } from "../errors.ts";
 import { escape } from "../log/fields.ts";
+import type { Inventory } from "../replicate/inventory.ts";
 import { isEnded } from "../replicate/reader.ts";
 import { BucketCheck, type BucketFindings, type CheckParts } from "../replicate/verify.ts";
 import { StoreError } from "../s3/errors.ts";
 import { hubName } from "../s3/settings.ts";
-import type { Sums } from "../archive/content.ts";
-import type { Member } from "../archive/layout.ts";
+import type { DataDirectory } from "../store/data-directory.ts";
 import {
   type ArchiveWork,
   archiveWorkFor,
@@ -96,19 +98,13 @@ async function find(
   { shouldStop }: Interruption,
   progress: Progress,
 ): Promise<Findings> {
-  const problems =
-    wanted.length > 0
-      ? []
-      : strangersIn(directory).map((name) => `images/${name} is not the hub's`);
+  const inventory = bucket?.inventory;
+  const problems = wanted.length > 0 ? [] : strangersOf(directory, inventory);
   const hasArchive = archive.directory !== "";
   const archived = hasArchive ? new Archive(archive, directory).look() : undefined;
   if (archived?.problem !== undefined) problems.push(archived.problem);
   // Without the archive, the rest is still looked at.
   const usable = { directory: archived?.problem === undefined ? archive.directory : "" };
-  const inventory = bucket?.inventory;
-  if (wanted.length === 0)
-    for (const key of inventory?.strangers ?? [])
-      problems.push(`${key} in the bucket is not the hub's`);
   const all = new Set([
     ...datesOf(directory),
     ...(archived?.dates ?? []),
@@ -134,8 +130,9 @@ async function find(
       const check = bucket && (await BucketCheck.begin(bucket, date));
       const onRead = check && ((member: Member, own: Sums): void => check.take(member, own));
       const day = await verifyDay(usable, directory, date, { shouldStop, onProgress, onRead });
-      const isWhole = check !== undefined && !shouldStop();
-      days.push(isWhole ? { ...day, bucket: await check.finish(onProgress) } : day);
+      const at = days.push(day) - 1;
+      if (check !== undefined && !shouldStop())
+        days[at] = { ...day, bucket: await check.finish(onProgress) };
     } catch (error) {
       if (isEnded(error)) break;
       // It has been tried for minutes.
@@ -145,6 +142,15 @@ async function find(
     }
   }
   return { days, problems, isStopped: shouldStop() };
+}
+
+/** What is in no day, and none of the hub's. */
+function strangersOf(directory: DataDirectory, inventory: Inventory | undefined): string[] {
+  const there = inventory?.strangers ?? [];
+  return [
+    ...strangersIn(directory).map((name) => `images/${name} is not the hub's`),
+    ...there.map((key) => `${key} in the bucket is not the hub's`),
+  ];
 }
 
 /** The bucket of the settings. Rejects with a `StoreError`, or a {@link FatalError}. */
