@@ -13,7 +13,7 @@
  */
 
 import { randomBytes } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -110,15 +110,10 @@ function copyByRclone(data: string, { endpoint, bucket, accessKey, secretKey }: 
   return (images * 1000) / (performance.now() - startMs);
 }
 
-/** Lets the programs of the store, which this process has started, run only if nobody else does. */
-function makeIdle(): void {
-  for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
-    const status = existsSync(`/proc/${pid}/status`)
-      ? readFileSync(`/proc/${pid}/status`, "utf8")
-      : "";
-    if (status.includes(`\nPPid:\t${process.pid}\n`) && /^Name:\t(?:ceph|radosgw)/.test(status))
-      Bun.spawnSync(["chrt", "--idle", "--all-tasks", "--pid", "0", pid]);
-  }
+/** Lets the programs of the store run only if nobody else does. */
+function makeIdle(store: Ceph): void {
+  for (const pid of store.pids)
+    Bun.spawnSync(["chrt", "--idle", "--all-tasks", "--pid", "0", `${pid}`]);
 }
 
 interface Measured extends LoadResult {
@@ -128,7 +123,7 @@ interface Measured extends LoadResult {
 
 async function measure(variant: Variant, load: string, data: string): Promise<Measured> {
   await using store = await Ceph.start();
-  makeIdle();
+  makeIdle(store);
   const target = await makeBucket(store.address);
   const away = { ...target, endpoint: new URL(`http://127.0.0.1:${freePort()}`) };
   const settings = variant === "none" ? "" : settingsOf(variant === "away" ? away : target);

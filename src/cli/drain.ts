@@ -39,11 +39,13 @@ export async function drain({ off, wait, ...options }: DrainOptions): Promise<Ex
 
 /** Waits until no camera is connected any more. */
 async function waitUntilGone(target: Target): Promise<void> {
+  // Not by the clocks of the hub, which may be set meanwhile.
+  const beganMs = performance.now();
   for (let before = -1; ; await Bun.sleep(PAUSE_MS)) {
-    const { connections, draining_since: since, time } = await statusOf(target);
+    const { connections, draining_since: since } = await statusOf(target);
     if (since === null)
       throw new FatalError(EXIT.failure, "The hub drains no more: someone has ended that");
-    if (connections === 0 && Date.parse(time) - Date.parse(since) > DRAIN_NOTICE_MS) break;
+    if (connections === 0 && performance.now() - beganMs > DRAIN_NOTICE_MS) break;
     if (connections !== before) print(`The hub drains: ${counted(connections, "connection")} left`);
     before = connections;
   }

@@ -6,6 +6,7 @@
  */
 
 import { datesOf } from "../archive/source.ts";
+import { messageOf } from "../errors.ts";
 import type { DataDirectory } from "../store/data-directory.ts";
 import { type Lag, NO_LAG, type Order } from "./day-queue.ts";
 import { journals, removeJournal } from "./journal.ts";
@@ -29,15 +30,18 @@ export class Backlog {
   /**
    * @param order of the days
    * @param isRefused whether a path differs from what is in the bucket, so that it waits no more
+   * @param onProblem is told why a day cannot be looked at
    */
   constructor(
     private readonly directory: DataDirectory,
     private readonly order: Order,
     private readonly isRefused: (path: string) => boolean,
+    private readonly onProblem: (message: string) => void,
   ) {}
 
   /**
-   * Looks at all days that have changed. Between two, other work has its turn.
+   * Looks at all days that have changed. Between two, other work has its turn. One that cannot be
+   * looked at holds up no other.
    *
    * @param isOpen whether a day is in somebody's hands, who knows better
    * @throws {SystemError} and {Error} of node:fs
@@ -49,12 +53,23 @@ export class Backlog {
     for (const date of journals(this.directory))
       if (!present.has(date) && !isOpen(date)) removeJournal(this.directory, date);
     for (const date of this.order === "newest" ? dates.toReversed() : dates) {
-      const stamp = stampOfDay(this.directory, date);
-      if (isOpen(date) || this.days.get(date)?.stamp === stamp) continue;
-      const { queue, isFinished } = lookAt(this.directory, date, this.isRefused);
-      this.set(date, { stamp, lag: queue.lag, isFinished });
+      if (isOpen(date) || !this.look(date)) continue;
       await new Promise((resolve) => setImmediate(resolve));
     }
+  }
+
+  /** Looks at a day, if it has changed. @returns whether it took time */
+  private look(date: string): boolean {
+    try {
+      const stamp = stampOfDay(this.directory, date);
+      if (this.days.get(date)?.stamp === stamp) return false;
+      const { queue, isFinished } = lookAt(this.directory, date, this.isRefused);
+      this.set(date, { stamp, lag: queue.lag, isFinished });
+    } catch (error) {
+      this.forget(date);
+      this.onProblem(`Cannot look at ${date}: ${messageOf(error)}`);
+    }
+    return true;
   }
 
   /** Takes a day out, to work on it. @throws as {@link refresh} */
@@ -79,6 +94,12 @@ export class Backlog {
 
   private forget(date: string): void {
     this.days.delete(date);
+    this.waiting = undefined;
+  }
+
+  /** Forgets all days, so that each is looked at again. */
+  clear(): void {
+    this.days.clear();
     this.waiting = undefined;
   }
 

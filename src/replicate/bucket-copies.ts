@@ -13,6 +13,7 @@ import type { Copies, HasCopy } from "../keep/copies.ts";
 import { close } from "../os/files.ts";
 import { Folder } from "../os/folder.ts";
 import { Bucket, type ObjectFacts } from "../s3/bucket.ts";
+import { StoreError } from "../s3/errors.ts";
 import { hubName, targetOf } from "../s3/settings.ts";
 import { dayOf, type DataDirectory } from "../store/data-directory.ts";
 import { Keys } from "./layout.ts";
@@ -29,6 +30,8 @@ type Stored = Pick<ObjectFacts, "size" | "etag">;
 export class BucketCopies implements Copies {
   readonly needs = "replicated (replicate.required)";
   readonly afterDays = 0;
+  /** Why the store has not answered. It is not asked again: each call might take its full time. */
+  private away: StoreError | undefined;
 
   private constructor(
     private readonly bucket: Bucket | undefined,
@@ -56,11 +59,13 @@ export class BucketCopies implements Copies {
     const { bucket, keys, parts } = this;
     const stored = new Map<string, Stored>();
     const prefix = keys.imagesOf(date);
-    for await (const { objects } of bucket?.list({ prefix }, { msMax: CALL_MS_MAX }) ?? []) {
-      for (const { key, size, etag } of objects)
-        stored.set(key.slice(prefix.length), { size, etag });
-      parts.onProgress?.();
-    }
+    await this.ask(async () => {
+      for await (const { objects } of bucket?.list({ prefix }, { msMax: CALL_MS_MAX }) ?? []) {
+        for (const { key, size, etag } of objects)
+          stored.set(copyOf(key.slice(prefix.length)), { size, etag: copyOf(etag) });
+        parts.onProgress?.();
+      }
+    });
     return async (name, folder) => {
       const found = stored.get(name);
       return (
@@ -73,7 +78,7 @@ export class BucketCopies implements Copies {
   /** @throws {StoreError} */
   async hasLog(date: string): Promise<boolean> {
     const { name, path } = logMember(date);
-    const found = await this.bucket?.head(this.keys.of(path), { msMax: CALL_MS_MAX });
+    const found = await this.head(path);
     if (found === undefined) return false;
     // `logs` itself may be a link to another disk.
     using logs = Folder.open(`${this.parts.directory.logs}/.`);
@@ -82,6 +87,23 @@ export class BucketCopies implements Copies {
 
   lacks(): string {
     return `the bucket ${this.parts.settings.bucket} has images of this day, but not all that are here`;
+  }
+
+  private async head(path: string): Promise<ObjectFacts | undefined> {
+    return await this.ask(
+      async () => await this.bucket?.head(this.keys.of(path), { msMax: CALL_MS_MAX }),
+    );
+  }
+
+  /** Asks the store, unless it is away. @throws {StoreError} */
+  private async ask<T>(call: () => Promise<T>): Promise<T> {
+    if (this.away !== undefined) throw this.away;
+    try {
+      return await call();
+    } catch (error) {
+      if (error instanceof StoreError && error.problem !== "other") this.away = error;
+      throw error;
+    }
   }
 
   /** Whether a file is what the bucket has. */
@@ -96,7 +118,7 @@ export class BucketCopies implements Copies {
       const content = contentOf(fd);
       if (content.size !== size) return false;
       if (MD5.test(etag) && md5Of(content) === etag) return true;
-      const facts = await this.bucket?.head(this.keys.of(path), { msMax: CALL_MS_MAX });
+      const facts = await this.head(path);
       return facts?.size === size && facts.sha256 === sumOf(content);
     } finally {
       close(fd);
@@ -110,6 +132,11 @@ export interface BucketCopiesParts {
   readonly directory: DataDirectory;
   /** Is told that the bucket answers. */
   readonly onProgress?: (() => void) | undefined;
+}
+
+/** The same text, which does not keep the whole page in memory that it is a part of. */
+function copyOf(text: string): string {
+  return Buffer.from(text).toString();
 }
 
 /** The days that have images in the bucket. @throws {StoreError} */

@@ -44,6 +44,8 @@ export class DayQueue {
   private readonly taken = new Set<WaitingImage>();
   /** Images that cannot be put now. */
   private aside: WaitingImage[] = [];
+  /** Images that could not be put before. They come after all others, so that they hold up none. */
+  private again: WaitingImage[] = [];
 
   /**
    * @param known the names that were met: each is taken in once
@@ -65,14 +67,17 @@ export class DayQueue {
 
   /** Takes the next one out. It still waits until {@link done}. */
   take(order: Order): WaitingImage | undefined {
-    if (this.first === this.images.length) return undefined;
-    const image = order === "newest" ? this.images.pop() : this.images[this.first++];
+    const image = this.first === this.images.length ? this.again.shift() : this.next(order);
     if (this.first === FORGET) {
       this.images.splice(0, FORGET);
       this.first = 0;
     }
     if (image !== undefined) this.taken.add(image);
     return image;
+  }
+
+  private next(order: Order): WaitingImage | undefined {
+    return order === "newest" ? this.images.pop() : this.images[this.first++];
   }
 
   /** An image that was taken out waits no more. */
@@ -87,9 +92,10 @@ export class DayQueue {
     this.aside.push(image);
   }
 
-  /** What was set aside waits as the others do. */
+  /** What was set aside waits again. */
   comeBack(): void {
-    this.images.push(...this.aside.splice(0));
+    this.again = [...this.again, ...this.aside];
+    this.aside = [];
   }
 
   /** Removes images that wait, and that are in the bucket by now. */
@@ -111,13 +117,11 @@ export class DayQueue {
   }
 
   get lag(): Lag {
-    const { images, taken, aside, first, bytes } = this;
-    const others = [...taken, ...aside];
-    const ahead = images[first] === undefined ? others : [images[first], ...others];
-    return {
-      images: images.length - first + others.length,
-      bytes,
-      oldestMs: Math.min(...ahead.map(({ storedMs }) => storedMs)),
-    };
+    const { images, taken, aside, again, first, bytes } = this;
+    let oldestMs = images[first]?.storedMs ?? Number.POSITIVE_INFINITY;
+    for (const some of [taken, aside, again])
+      for (const { storedMs } of some) oldestMs = Math.min(oldestMs, storedMs);
+    const count = images.length - first + taken.size + aside.length + again.length;
+    return { images: count, bytes, oldestMs };
   }
 }

@@ -28,13 +28,17 @@ export interface FinishParts extends ReadParts {
   readonly keys: Keys;
   /** Is told the path of what differs from what is in the bucket. */
   readonly onDifference: (path: string) => void;
+  /** Whether a path does. */
+  readonly isRefused: (path: string) => boolean;
+  /** Whether anything of the day does, so that it gets no manifest. */
+  readonly hasRefused: () => boolean;
 }
 
 /**
  * Finishes a day whose images are all in the bucket.
  *
  * @param look at it, just before
- * @returns whether it has a manifest with everything now
+ * @returns whether nothing is left to do: it has a manifest with everything, or gets none
  * @throws {StoreError} as {@link Link.call}
  * @throws {DataDirectoryGone}, {SystemError} and {Error} of node:fs
  */
@@ -46,23 +50,31 @@ export async function finishDay(
 ): Promise<boolean> {
   if (hasLog && !(await putLog(parts, date, logSum, journal))) return false;
   journal.flush();
+  if (parts.hasRefused()) return true;
   const sums = new Map<string, string>();
-  readJournal(parts.directory, date, (path, sum) => {
+  const isGood = readJournal(parts.directory, date, (path, sum) => {
     if (parseMember(path, date) !== undefined) sums.set(path, sum);
   });
-  // Nothing of it was ever put.
-  if (sums.size === 0) return true;
+  // If nothing of it was ever put, there is no journal either.
+  if (!isGood || sums.size === 0) return sums.size === 0;
   return await putManifest(parts, date, sums, journal);
 }
 
-/** @returns whether the bucket has the log as it is here */
-async function putLog(
+/**
+ * Puts the event log of a day that is over.
+ *
+ * @param known its SHA-256 if it was put before
+ * @returns whether nothing is left to do: the bucket has it as it is here, or another one
+ * @throws as {@link finishDay}
+ */
+export async function putLog(
   parts: FinishParts,
   date: string,
   known: string | undefined,
   journal: Journal,
 ): Promise<boolean> {
   const member = logMember(date);
+  if (parts.isRefused(member.path)) return true;
   const found = readMember(parts, date, member);
   if (found === undefined) return false;
   const sha256 = sha256Of(found.bytes);

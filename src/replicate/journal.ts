@@ -6,7 +6,7 @@
  * @module
  */
 
-import { constants, fstatSync, ftruncateSync, readSync, writeSync } from "node:fs";
+import { constants, fstatSync, ftruncateSync, readFileSync, readSync, writeSync } from "node:fs";
 import { parseMember } from "../archive/layout.ts";
 import { parseSum } from "../archive/manifest.ts";
 import { close } from "../os/files.ts";
@@ -14,10 +14,13 @@ import type { Folder } from "../os/folder.ts";
 import { unlessMissing } from "../os/missing.ts";
 import type { DataDirectory } from "../store/data-directory.ts";
 import { linesOf } from "../store/log-files.ts";
-import { giveToOwner, openOwn } from "../store/own-folder.ts";
+import { giveToOwner, openOwn, writeOwn } from "../store/own-folder.ts";
 import { manifestNumber } from "./layout.ts";
 
 const FOLDER = "replicated";
+
+/** The file beside it that says of which folder in which bucket the journals are. */
+const PLACE = "replicated-to";
 
 const MODE = 0o644;
 
@@ -122,6 +125,32 @@ function isOf(path: string, date: string): boolean {
 export function removeJournal(directory: DataDirectory, date: string): void {
   using folder = open(directory);
   folder.unlink(date);
+}
+
+/**
+ * Removes all journals, unless they are of this place. Images that are in one bucket need not be in
+ * another, or in one that was emptied.
+ *
+ * @param place what no other folder in a bucket has
+ * @returns whether they were of this place
+ * @throws {SystemError} and {Error} of node:fs if they cannot be removed, or if no data directory
+ *   is there
+ */
+export function keepJournalsOf(directory: DataDirectory, place: string): boolean {
+  const known = unlessMissing(() => readFileSync(`${directory.own}/${PLACE}`, "utf8"));
+  if (known === `${place}\n`) return true;
+  using own = openOwn(directory);
+  own.unlink(PLACE);
+  using folder = open(directory);
+  for (const date of folder.names()) folder.unlink(date);
+  folder.flush();
+  try {
+    writeOwn(directory, PLACE, `${place}\n`, true);
+  } catch {
+    // There may be no room, and there is none until what is here is copied. Without the file, the
+    // bucket is asked about everything again.
+  }
+  return false;
 }
 
 /** The dates that have a journal. */

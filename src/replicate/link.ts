@@ -13,6 +13,12 @@ import { Bell } from "./bell.ts";
 /** The pause if somebody must do something first, in milliseconds. */
 const HELPLESS_MS = 20_000;
 
+/** How often a call is tried while others succeed: then it is not the link. */
+const TRIES_MAX = 3;
+
+/** How much later a call that has failed is tried again, in milliseconds: others go first. */
+const YIELD_MS = 50;
+
 /** How long a call may take that sends nothing, in milliseconds. */
 const CALL_MS_MAX = 30_000;
 
@@ -29,6 +35,7 @@ export interface LinkWatch {
 /** The link of one replicator. */
 export class Link {
   private failures = 0;
+  private successes = 0;
   private failedMs = Number.NEGATIVE_INFINITY;
   private retryMs = 0;
   /** Whether one tries again. */
@@ -45,7 +52,7 @@ export class Link {
   }
 
   /**
-   * Makes a call, and again, until it succeeds.
+   * Makes a call, and again, until it succeeds, or until others do and it does not.
    *
    * @param bytes that it sends or gets, for which it has more time
    * @throws {StoreError} if it cannot succeed, and others may; or if the link was ended
@@ -54,8 +61,9 @@ export class Link {
   async call<T>(make: (options: CallOptions) => Promise<T>, bytes = 0): Promise<T> {
     const { signal } = this.ending;
     const msMax = CALL_MS_MAX + bytes / BYTES_PER_MS_MIN;
-    for (;;) {
-      await this.turn();
+    const successes = this.successes;
+    for (let tries = 1; ; tries++) {
+      await this.turn(tries === 1 ? 0 : YIELD_MS);
       const beganMs = performance.now();
       try {
         const result = await make({ signal, msMax });
@@ -68,6 +76,7 @@ export class Link {
           throw error;
         }
         this.failed(error, beganMs);
+        if (tries >= TRIES_MAX && this.successes > successes) throw error;
       } finally {
         this.isTrying = false;
         this.changed.ring();
@@ -81,12 +90,17 @@ export class Link {
     this.changed.ring();
   }
 
-  /** Waits until a call may be made. @throws {StoreError} if the link was ended */
-  private async turn(): Promise<void> {
+  /**
+   * Waits until a call may be made.
+   *
+   * @param yieldMs how much longer after a failure
+   * @throws {StoreError} if the link was ended
+   */
+  private async turn(yieldMs: number): Promise<void> {
     for (;;) {
       if (this.ending.signal.aborted) throw endedError();
       if (this.failures === 0) return;
-      const waitMs = this.retryMs - performance.now();
+      const waitMs = this.retryMs + yieldMs - performance.now();
       if (!this.isTrying && waitMs <= 0) break;
       await (this.isTrying ? this.changed.rung : this.changed.within(waitMs));
     }
@@ -95,6 +109,7 @@ export class Link {
 
   private succeeded(): void {
     this.failures = 0;
+    this.successes++;
     this.watch.connected();
   }
 

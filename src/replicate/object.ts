@@ -51,7 +51,8 @@ export async function putOnce(
   throw new Error("The store says that it is there, and that it is not");
 }
 
-async function isSame(
+/** Whether what is there is this object. @throws as {@link Link.call} */
+export async function isSame(
   { bucket, link }: ObjectParts,
   key: string,
   { body, sha256 }: NewObject & { readonly sha256: string },

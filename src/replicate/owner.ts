@@ -27,9 +27,12 @@ const UUID = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/;
 /** Most files that say so which are tried to be made. */
 const NUMBER_MAX = 1000;
 
-/** The folder belongs to another data directory. The message says what to do. */
-export class OthersFolder extends Error {
-  override readonly name = "OthersFolder";
+/**
+ * The folder belongs to another data directory, or the store overwrites. The message says what to
+ * do.
+ */
+export class UnfitFolder extends Error {
+  override readonly name = "UnfitFolder";
 }
 
 /** What is needed to look. */
@@ -40,28 +43,43 @@ export interface OwnerParts {
   readonly directory: DataDirectory;
 }
 
+const OWNER_TYPE = "application/json";
+
+/** How often it is looked whose it is, while others make it theirs. */
+const TRIES_MAX = 3;
+
 /** Who has a folder, as the file in it says. */
 interface Owner {
   readonly number: number;
+  /** The file, and its SHA-256. */
+  readonly body: Buffer<ArrayBuffer>;
+  readonly sum: string;
   /** Empty if the file does not say. */
   readonly id: string;
   readonly host: string;
 }
 
 /**
- * Makes sure that the folder is this data directory's. One that is nobody's becomes its own.
+ * Makes sure that the folder is this data directory's, and that the store does not overwrite what
+ * is in it. One that is nobody's becomes its own.
  *
- * @throws {OthersFolder}
+ * @returns the SHA-256 of the file that says so. It has its time in it, so it is another one if the
+ *   folder was emptied, or is in another bucket
+ * @throws {UnfitFolder}
  * @throws {StoreError} if the link was ended
  */
-export async function claim(parts: OwnerParts): Promise<void> {
+export async function claim(parts: OwnerParts): Promise<string> {
   const own = idOf(parts.directory);
-  const owner = await ownerOf(parts);
-  if (owner?.id === own) return;
-  if (owner !== undefined) throw othersFolder(parts, owner);
-  if (await putOwner(parts, own, 1)) return;
-  const other = await ownerOf(parts);
-  if (other !== undefined && other.id !== own) throw othersFolder(parts, other);
+  for (let tries = 0; tries < TRIES_MAX; tries++) {
+    const owner = await ownerOf(parts);
+    if (owner?.id === own) {
+      await requireRefusal(parts, owner);
+      return owner.sum;
+    }
+    if (owner !== undefined) throw othersFolder(parts, owner);
+    await putOwner(parts, own, 1);
+  }
+  throw new Error(`The store does not keep ${parts.keys.owner(1)}`);
 }
 
 /**
@@ -91,8 +109,22 @@ export async function otherOwner(parts: OwnerParts): Promise<string | undefined>
   return owner === undefined || owner.id === idOf(parts.directory) ? undefined : owner.host;
 }
 
-function othersFolder({ keys }: OwnerParts, { host }: Owner): OthersFolder {
-  return new OthersFolder(
+/** Puts the file once more, as it is: so nothing is lost if it is overwritten. */
+async function requireRefusal(
+  { bucket, link, keys }: OwnerParts,
+  { number, body, sum }: Owner,
+): Promise<void> {
+  const object = { body, contentType: OWNER_TYPE, sha256: sum };
+  const key = keys.owner(number);
+  if ((await link.call(async (options) => bucket.put(key, object, options))) === "exists") return;
+  throw new UnfitFolder(
+    `The store has overwritten ${key}: it does not know If-None-Match with a put, so what is there ` +
+      "could be lost. Use another one; imagehub replicate test tries it",
+  );
+}
+
+function othersFolder({ keys }: OwnerParts, { host }: Owner): UnfitFolder {
+  return new UnfitFolder(
     `${keys.of("")} in the bucket belongs to another data directory, on ${escape(host)}: set ` +
       "hub.replicate.name to another one, or, if that hub is gone for good, run imagehub replicate adopt",
   );
@@ -108,9 +140,12 @@ async function ownerOf({ bucket, link, keys }: OwnerParts): Promise<Owner | unde
   });
   if (number === 0) return undefined;
   const text = await link.call(async (options) => readText(bucket, keys.owner(number), options));
+  const body = Buffer.from(text ?? "");
   const { id, host } = (parseJson(text ?? "") ?? {}) as Record<string, unknown>;
   return {
     number,
+    body,
+    sum: sha256Of(body),
     id: typeof id === "string" ? id : "",
     host: typeof host === "string" ? host : "a machine that is not named",
   };
@@ -130,7 +165,7 @@ async function putOwner(
     since: new Date().toISOString(),
   };
   const body = new TextEncoder().encode(`${JSON.stringify(facts, null, 2)}\n`);
-  const object = { body, contentType: "application/json", sha256: sha256Of(body) };
+  const object = { body, contentType: OWNER_TYPE, sha256: sha256Of(body) };
   return (
     (await link.call(async (options) => bucket.put(keys.owner(number), object, options))) ===
     "stored"

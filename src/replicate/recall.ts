@@ -38,8 +38,9 @@ export async function recall(parts: RecallParts, queue: DayQueue, journal: Journ
   const takePage = (objects: readonly Listed[]): void => {
     for (const { key, size, etag } of objects) {
       startAfter = key;
-      const name = key.slice(prefix.length);
-      if (waiting.get(name)?.size !== size) continue;
+      // Its own name, and not a part of the page, which would stay in memory with it.
+      const { name, size: sizeHere } = waiting.get(key.slice(prefix.length)) ?? {};
+      if (name === undefined || sizeHere !== size) continue;
       const member = imageMember(queue.date, name);
       const bytes = tryToRead(parts, queue.date, member);
       if (bytes === undefined || md5Of(bytes) !== etag) continue;

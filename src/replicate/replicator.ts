@@ -5,7 +5,7 @@
  * @module
  */
 
-import { statSync } from "node:fs";
+import { lstatSync } from "node:fs";
 import { imageMember } from "../archive/layout.ts";
 import { Follower } from "../catalog/follower.ts";
 import type { StoredImage } from "../catalog/day-follower.ts";
@@ -24,13 +24,13 @@ import { DataDirectoryGone } from "../store/data-guard.ts";
 import type { OutletTally } from "../tell/outlet.ts";
 import { Backlog } from "./backlog.ts";
 import { Bell } from "./bell.ts";
-import { finishDay, imageType } from "./finish.ts";
-import { Journal } from "./journal.ts";
+import { finishDay, type FinishParts, imageType, putLog } from "./finish.ts";
+import { Journal, keepJournalsOf } from "./journal.ts";
 import { stampOfDay } from "./look.ts";
 import { Keys } from "./layout.ts";
 import { Link } from "./link.ts";
 import { putOnce } from "./object.ts";
-import { claim, OthersFolder } from "./owner.ts";
+import { claim, UnfitFolder } from "./owner.ts";
 import { Pace } from "./pace.ts";
 import { readMember, type ReadParts } from "./read.ts";
 import { recall } from "./recall.ts";
@@ -49,6 +49,12 @@ const JOURNAL_MS = 200;
 
 /** How often it is looked whose folder it is, while it is that of another hub, in milliseconds. */
 const CLAIM_MS = 5000;
+
+/** How often it is looked whose folder it is, while nothing is wrong, in milliseconds. */
+const LOOK_MS = 600_000;
+
+/** A path of what is, or is in, the manifest of a day; a segment of a log is not. */
+const OF_DAY = /^(?:images\/|logs\/imagehub\.log\.|manifests\/)([^-/]+-\d\d-\d\d)/;
 
 /** How many files that differ are named in the log. */
 const DIFFERENCES_TOLD = 100;
@@ -76,13 +82,17 @@ export class Replicator {
   private readonly segments: Segments;
   private readonly follower: Follower;
   private readonly calendar = new Calendar(systemClock);
+  /** Paths of what the bucket has otherwise, and the days that get no manifest for it. */
   private readonly refused = new Set<string>();
+  private readonly refusedDays = new Set<string>();
   /** Images that cannot be put, and why. */
   private readonly unfit = new Map<string, string>();
   private readonly bell = new Bell();
   private readonly work: Promise<void>[] = [];
   private bytes = 0;
   private isOwner = false;
+  /** What only this folder of the bucket has; see {@link claim}. */
+  private place = "";
   /** Whether a day can be finished. */
   private isRoundDue = false;
   private isStopped = false;
@@ -94,8 +104,11 @@ export class Replicator {
     this.bucket = new Bucket(targetOf(settings));
     this.link = new Link(tally);
     this.pace = new Pace(bytesIn(settings.bandwidth) ?? 0);
-    const isRefused = (path: string): boolean => this.refused.has(path);
-    this.backlog = new Backlog(directory, settings.order, isRefused);
+    // A set, however empty, makes one string of each path, which takes memory.
+    const isRefused = (path: string): boolean => this.refused.size > 0 && this.refused.has(path);
+    this.backlog = new Backlog(directory, settings.order, isRefused, (message) =>
+      tally.failed(message),
+    );
     const { backlog, bucket, link, keys } = this;
     this.turns = new Turns({
       directory,
@@ -163,8 +176,9 @@ export class Replicator {
     const day = this.turns.get(date);
     if (day === undefined) return this.backlog.touch(date);
     const path = `${this.parts.directory.dateFolder(date)}/${name}`;
-    const found = unlessMissing(() => statSync(path));
-    if (found === undefined) return;
+    const found = unlessMissing(() => lstatSync(path));
+    // A link to a file is none of the hub's images, as on other days.
+    if (found?.isFile() !== true) return;
     if (day.queue.add({ name, size: found.size, storedMs: found.mtimeMs })) this.bell.ring();
   }
 
@@ -208,26 +222,45 @@ export class Replicator {
     }
   }
 
-  /** Sees to it that the folder of the bucket is this hub's, and looks again after each break. */
+  /**
+   * Sees to it that the folder of the bucket is this hub's, and looks again during each break, so
+   * that the first call after it is one that must succeed, and every few minutes.
+   */
   private async own(): Promise<void> {
     const { bucket, link, keys, parts } = this;
     const { directory } = parts;
     while (!this.isStopped) {
       await this.attempt(async () => {
         try {
-          await claim({ bucket, link, keys, directory });
+          this.found(await claim({ bucket, link, keys, directory }));
           this.isRoundDue ||= !this.isOwner;
           this.isOwner = true;
         } catch (error) {
-          if (error instanceof OthersFolder) this.isOwner = false;
+          if (error instanceof UnfitFolder) this.isOwner = false;
           throw error;
         }
       });
       this.bell.ring();
-      if (!this.isOwner) await this.pause(CLAIM_MS);
-      while (this.isOwner && this.link.isUp && !this.isStopped) await this.bell.within(CLAIM_MS);
-      while (this.isOwner && !this.link.isUp && !this.isStopped) await this.bell.within(CLAIM_MS);
+      const endMs = performance.now() + LOOK_MS;
+      await this.pause(CLAIM_MS);
+      while (this.isOwner && this.link.isUp && !this.isStopped && performance.now() < endMs)
+        await this.bell.within(CLAIM_MS);
     }
+  }
+
+  /** The folder is this hub's. If it is another one than before, all must be asked about it. */
+  private found(place: string): void {
+    const isSame = keepJournalsOf(this.parts.directory, place);
+    if (isSame && (this.place === "" || this.place === place)) {
+      this.place = place;
+      return;
+    }
+    this.place = place;
+    this.turns.forget();
+    this.segments.forget();
+    this.refused.clear();
+    this.refusedDays.clear();
+    this.isRoundDue = true;
   }
 
   /** Looks at the days that have no turn, and finishes those that are over. */
@@ -240,24 +273,45 @@ export class Replicator {
     const openDay = this.segments.openDay();
     for (const date of this.backlog.unfinished(over)) {
       if (this.isStopped) return;
-      if (date === openDay || this.hasRefused(date)) continue;
+      if (date === openDay) continue;
       await this.attempt(async () => await this.finish(date));
+    }
+    // Their images may take days, or cannot be put.
+    for (const day of this.turns.withoutLog(over)) {
+      const { queue, journal } = day;
+      if (this.isStopped || queue.date === openDay) continue;
+      await this.attempt(async () => {
+        day.needsLog = !(await putLog(
+          this.finishParts(queue.date),
+          queue.date,
+          undefined,
+          journal,
+        ));
+      });
     }
   }
 
-  private async finish(date: string): Promise<void> {
-    const { bucket, link, keys, backlog, parts } = this;
+  private finishParts(date: string): FinishParts {
+    const { bucket, link, keys, parts } = this;
     const { directory, guard } = parts;
+    const onDifference = (path: string): void => this.differs(path);
+    const isRefused = (path: string): boolean => this.refused.has(path);
+    const hasRefused = (): boolean => this.refusedDays.has(date);
+    return { directory, guard, bucket, link, keys, onDifference, isRefused, hasRefused };
+  }
+
+  private async finish(date: string): Promise<void> {
+    const { backlog, place } = this;
+    const { directory } = this.parts;
     const journal = new Journal(directory, date);
     const stamp = stampOfDay(directory, date);
     const look = backlog.open(date);
     let isFinished = false;
     try {
-      const onDifference = (path: string): void => this.differs(path);
-      const finish = { directory, guard, bucket, link, keys, onDifference };
-      if (look.queue.lag.images === 0) isFinished = await finishDay(finish, date, look, journal);
+      if (look.queue.lag.images === 0)
+        isFinished = await finishDay(this.finishParts(date), date, look, journal);
     } finally {
-      backlog.close(date, look.queue.lag, isFinished ? stamp : "");
+      backlog.close(date, look.queue.lag, isFinished && place === this.place ? stamp : "");
     }
   }
 
@@ -336,6 +390,8 @@ export class Replicator {
 
   /** The bucket has something else under this path. */
   private differs(path: string): void {
+    const [, date] = OF_DAY.exec(path) ?? [];
+    if (date !== undefined) this.refusedDays.add(date);
     if (this.refused.has(path)) return;
     this.refused.add(path);
     const { error } = this.parts;
@@ -343,9 +399,5 @@ export class Replicator {
     if (count <= DIFFERENCES_TOLD)
       error(`${this.keys.of(path)} in the bucket differs from ${path} here. It is left as it is`);
     if (count === DIFFERENCES_TOLD) error("More files that differ in the bucket are only counted");
-  }
-
-  private hasRefused(date: string): boolean {
-    return [...this.refused].some((path) => path.includes(date));
   }
 }

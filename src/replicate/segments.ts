@@ -14,7 +14,7 @@ import { Part } from "../store/data-directory.ts";
 import { readRecord } from "../store/log-files.ts";
 import { type Keys, placeOfSegment } from "./layout.ts";
 import type { Link } from "./link.ts";
-import { md5Of, putOnce } from "./object.ts";
+import { isSame, md5Of, putOnce } from "./object.ts";
 import { readRange, type ReadParts } from "./read.ts";
 
 /** Most bytes of a segment. */
@@ -74,6 +74,11 @@ export class Segments {
     await this.turn;
   }
 
+  /** Finds out anew how far the log is in the bucket. */
+  forget(): void {
+    this.progress = undefined;
+  }
+
   private async putNew(): Promise<void> {
     await this.find();
     for (;;) {
@@ -118,11 +123,13 @@ export class Segments {
     };
     this.progress = next;
     if (last === undefined) return;
-    const isSame = this.withLog((fd, now, size) => {
-      if (now !== id || next.at > size) return now !== id;
-      return md5Of(readRange(fd, last.at, last.size)) === last.etag;
+    const body = this.withLog((fd, now, size) => {
+      if (now !== id) return undefined;
+      return next.at > size ? new Uint8Array() : readRange(fd, last.at, last.size);
     });
-    if (isSame !== false) return;
+    if (body === undefined) return;
+    const object = { body, contentType: LOG_TYPE, sha256: sha256Of(body) };
+    if (await isSame(this.parts, last.key, object, { ...last, sha256: undefined })) return;
     next.isStuck = true;
     this.parts.onDifference(last.key);
   }

@@ -12,10 +12,15 @@ import { Journal } from "./journal.ts";
 /** Days in hand: today, and another one. */
 const DAYS_MAX = 2;
 
+/** How often what cannot be put is tried again, in milliseconds. */
+const AGAIN_MS = 60_000;
+
 /** A day that is in hand. */
 export interface OpenDay {
   readonly queue: DayQueue;
   readonly journal: Journal;
+  /** Whether its event log was not in the bucket. */
+  needsLog: boolean;
   /** Whether the bucket must first be asked what it has. */
   needsRecall: boolean;
   /** Whether it is being asked. */
@@ -44,12 +49,19 @@ export class Turns {
   private readonly days = new Map<string, OpenDay>();
   /** Whether all days were looked at. */
   private isLooked = false;
+  /** When what cannot be put was tried again last. */
+  private againMs = Number.NEGATIVE_INFINITY;
 
   constructor(private readonly parts: TurnParts) {}
 
   /** A day, if it is in hand. */
   get(date: string): OpenDay | undefined {
     return this.days.get(date);
+  }
+
+  /** Those in hand that are before a date, and whose event logs were not in the bucket. */
+  withoutLog(before: string): OpenDay[] {
+    return [...this.days.values()].filter(({ queue, needsLog }) => needsLog && queue.date < before);
   }
 
   /**
@@ -62,8 +74,11 @@ export class Turns {
     const { backlog } = this.parts;
     const today = this.parts.today();
     if (!days.has(today)) this.open(today);
+    const now = performance.now();
+    const isAgain = now - this.againMs >= AGAIN_MS;
+    if (isAgain) this.againMs = now;
     for (const [date, { queue, journal, isRecalling }] of days) {
-      queue.comeBack();
+      if (isAgain) queue.comeBack();
       if (date === today || queue.isBusy || isRecalling) continue;
       if (queue.lag.images > 0 && days.size <= DAYS_MAX) continue;
       journal.flush();
@@ -72,6 +87,13 @@ export class Turns {
     }
     await backlog.refresh((date) => days.has(date));
     this.isLooked = true;
+  }
+
+  /** Gives up what is in hand: the bucket is another one, and nothing is known of it. */
+  forget(): void {
+    this.days.clear();
+    this.isLooked = false;
+    this.parts.backlog.clear();
   }
 
   /** Writes the journals. @throws {SystemError} and {Error} of node:fs */
@@ -121,8 +143,10 @@ export class Turns {
 
   private open(date: string): void {
     const { backlog, directory } = this.parts;
-    const { queue, hasJournal } = backlog.open(date);
+    const { queue, hasJournal, hasLog, logSum } = backlog.open(date);
     const journal = new Journal(directory, date);
-    this.days.set(date, { queue, journal, needsRecall: !hasJournal, isRecalling: false });
+    const needsLog = hasLog && logSum === undefined;
+    const needsRecall = !hasJournal;
+    this.days.set(date, { queue, journal, needsLog, needsRecall, isRecalling: false });
   }
 }

@@ -129,6 +129,9 @@ export class Bucket {
       }
       await this.expect(response, 200);
       await readText(response, ANSWER_BYTES_MAX);
+      // What asks for a login on the way to the store answers to everything.
+      if (response.headers.get("Content-Type")?.startsWith("text/html") === true)
+        throw foreignError(this.target, "200 with a page");
       if (etagOf(response) === "") throw foreignError(this.target, "200 without an ETag");
       return "stored";
     });

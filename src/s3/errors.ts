@@ -110,6 +110,9 @@ const PROBLEMS: Readonly<Record<string, Problem>> = {
   IncompleteBody: "busy",
 };
 
+/** Statuses of what was asked alone: it is too long for what is between here and the store. */
+const TOO_LONG = new Set([413, 414]);
+
 /** Statuses that have nothing to do with what was asked. */
 const BUSY = new Set([408, 429, 500, 502, 503, 504]);
 
@@ -133,6 +136,7 @@ function problemOf({ status, code, skewMs }: Refusal): Problem {
   const isSkewed = Math.abs(skewMs ?? 0) > SKEW_MS_MAX;
   if (status === 403 && isSkewed) return "clock";
   if (known !== undefined) return known;
+  if (TOO_LONG.has(status)) return "other";
   if (BUSY.has(status)) return "busy";
   if (status === 401 || status === 403) return "denied";
   if (status >= 300 && status < 400) return "bucket";
@@ -160,6 +164,7 @@ function refusalMessage(target: Target, problem: Problem, refusal: Refusal): str
   }
   if (problem === "busy") return `${place} cannot do it now (${answer})`;
   if (problem === "foreign") return foreignMessage(place, answer);
+  if (status === 413) return `${place} has answered ${answer}: it does not take so large an object`;
   return `${place} has answered ${answer}`;
 }
 

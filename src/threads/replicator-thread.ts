@@ -8,6 +8,7 @@
 import { messageOf } from "../errors.ts";
 import { Replicator } from "../replicate/replicator.ts";
 import { hubName } from "../s3/settings.ts";
+import type { ReplicationState } from "../shared/replication-state.ts";
 import type { ReplicatorMessage, ThreadStart, ToReplicator } from "../shared/messages.ts";
 import { DataDirectory } from "../store/data-directory.ts";
 import { DataGuard } from "../store/data-guard.ts";
@@ -29,6 +30,8 @@ const error = (message: string): void => post({ type: "log", level: "error", mes
 
 const stopping = new AbortController();
 let replicator: Replicator | undefined;
+/** How it does before it can begin. */
+let tally: OutletTally | undefined;
 let state = "";
 
 self.onmessage = async ({ data: message }: MessageEvent<ToReplicator>) => {
@@ -48,13 +51,13 @@ async function start({ settings, shared }: ThreadStart): Promise<void> {
   const directory = new DataDirectory(settings.data_directory);
   const { host } = new URL(replicate.endpoint);
   const target = `${host}/${replicate.bucket}/${hubName(replicate)}`;
-  const tally = new OutletTally("replicate", target, warn);
+  tally = new OutletTally("replicate", target, warn);
+  setInterval(report, STATE_MS);
   while (!stopping.signal.aborted && replicator === undefined) {
     try {
       const guard = new DataGuard(directory, shared);
       replicator = new Replicator({ settings: replicate, directory, guard, tally, error });
       replicator.start();
-      setInterval(report, STATE_MS);
     } catch (reason) {
       tally.failed(messageOf(reason));
       await Bun.sleep(AGAIN_MS);
@@ -62,9 +65,27 @@ async function start({ settings, shared }: ThreadStart): Promise<void> {
   }
 }
 
+/** The state of one that cannot begin. Nobody has looked what waits. */
+function stateBefore(): ReplicationState | undefined {
+  if (tally === undefined) return undefined;
+  const { target, last_error } = tally.state;
+  if (last_error === null) return undefined;
+  return {
+    target,
+    connected_since: null,
+    images: 0,
+    bytes: 0,
+    waiting_images: 0,
+    waiting_bytes: 0,
+    oldest_waiting: null,
+    differences: 0,
+    last_error,
+  };
+}
+
 function report(): void {
-  if (replicator === undefined) return;
-  const now = replicator.state;
+  const now = replicator?.state ?? stateBefore();
+  if (now === undefined) return;
   const text = JSON.stringify(now);
   if (text === state) return;
   state = text;

@@ -6,9 +6,9 @@
  */
 
 import { expect, setDefaultTimeout, test } from "bun:test";
-import { readFileSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { CHECKOUT, haproxy, lacks, PYTHON } from "../../scripts/lib/available.ts";
+import { lacks, PYTHON } from "../../scripts/lib/available.ts";
 import { freePort } from "../../scripts/lib/free-port.ts";
 import { Context } from "../../src/zmq/socket.ts";
 import { statusSchema } from "../../src/http/status.ts";
@@ -17,6 +17,7 @@ import { answered, get, httpOf, WITH_HTTP } from "../support/hub/http.ts";
 import { type Hub, startHub } from "../support/hub/hub.ts";
 import { linesWith, until } from "../support/hub/output.ts";
 import { tempDir, type TempDir } from "../support/machine/temp.ts";
+import { Balancer } from "../support/peers/balancer.ts";
 import { header } from "../support/peers/camera.ts";
 import { Proxy } from "../support/peers/proxy.ts";
 import { Peer, PeerType } from "../support/peers/zmq-peer.ts";
@@ -27,48 +28,12 @@ const TOKEN = "0123456789abcdef0123456789abcdef";
 
 const program = process.arch === "x64" ? "x64" : "arm64";
 
-/** HAProxy before two hubs, until it is disposed of. */
-class Balancer implements AsyncDisposable {
-  readonly port = freePort();
-  private readonly temp = tempDir();
-  private readonly process: Bun.Subprocess<"ignore", "ignore", "pipe">;
-  private said = "";
-
-  constructor(hubs: readonly [Hub, Hub]) {
-    const text = readFileSync(join(CHECKOUT, "docs/SEVERAL-HUBS.md"), "utf8");
-    let settings = /```haproxy\n([^`]+)```/.exec(text)?.[1];
-    if (settings === undefined) throw new Error("docs/SEVERAL-HUBS.md has no part for HAProxy");
-    settings = settings.replace(":5555\n", `127.0.0.1:${this.port}\n`);
-    for (const [index, hub] of hubs.entries()) {
-      const port = new URL(httpOf(hub)).port;
-      settings = settings.replace(
-        `data${index + 1}:5555 check port 8550`,
-        `127.0.0.1:${hub.port} check port ${port}`,
-      );
-    }
-    const file = join(this.temp.path, "haproxy.cfg");
-    writeFileSync(file, settings.replace("TOKEN", TOKEN));
-    this.process = Bun.spawn([haproxy()!, "-db", "-f", file], {
-      stdio: ["ignore", "ignore", "pipe"],
-    });
-    void this.read();
-  }
-
-  output(): string {
-    return this.said;
-  }
-
-  private async read(): Promise<void> {
-    const decoder = new TextDecoder();
-    for await (const bytes of this.process.stderr)
-      this.said += decoder.decode(bytes, { stream: true });
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.process.kill();
-    await this.process.exited;
-    this.temp[Symbol.dispose]();
-  }
+/** HAProxy before these hubs. */
+function balancerOf(port: number, ...hubs: readonly Hub[]): Balancer {
+  const addresses = hubs.map((hub) => {
+    return { host: "127.0.0.1", port: hub.port, httpPort: Number(new URL(httpOf(hub)).port) };
+  });
+  return new Balancer({ listen: `127.0.0.1:${port}`, hubs: addresses, token: TOKEN });
 }
 
 /** Of each camera: what was answered OK, or otherwise, or not at all. */
@@ -169,8 +134,9 @@ test.skipIf(lacks("python", "balancer", program))(
     using temp = tempDir();
     await using one = await start(temp);
     await using two = await start(temp);
-    await using balancer = new Balancer([one, two]);
-    await using cameras = new Cameras(balancer.port, "Barn", 12);
+    const port = freePort();
+    await using balancer = balancerOf(port, one, two);
+    await using cameras = new Cameras(port, "Barn", 12);
     for (const hub of [one, two]) await connected(hub, (count) => count >= 5);
 
     const run = async (...command: string[]): Promise<string> => {
@@ -191,12 +157,12 @@ test.skipIf(lacks("python", "balancer", program))(
       refused: 0,
     });
 
-    expect(balancer.output()).toContain("hubs/one is DOWN");
+    expect(balancer.output()).toContain("hubs/hub1 is DOWN");
     expect(await run("drain", "--off")).toBe("The hub is in service\n");
     expect((await ask(one, "/healthz"))[0]).toBe(200);
-    await until(balancer, () => balancer.output().includes("hubs/one is UP"));
+    await until(balancer, () => balancer.output().includes("hubs/hub1 is UP"));
     // The balancer sends them where the fewest are.
-    await using others = new Cameras(balancer.port, "Gate", 6);
+    await using others = new Cameras(port, "Gate", 6);
     await connected(one, (count) => count === 6);
     await allAnswered(others);
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { existsSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, rmSync } from "node:fs";
 import { imageMember } from "../../src/archive/layout.ts";
 import { Backlog } from "../../src/replicate/backlog.ts";
 import type { Order } from "../../src/replicate/day-queue.ts";
@@ -10,8 +10,18 @@ const DAYS = ["2021-09-21", "2021-09-22", "2021-09-23"] as const;
 const SUM = "0".repeat(64);
 
 const nobody = (): boolean => false;
-const backlogOf = ({ directory }: Place, order: Order = "newest", refused = ""): Backlog =>
-  new Backlog(directory, order, (path) => path === refused);
+const backlogOf = (
+  { directory }: Place,
+  order: Order = "newest",
+  refused = "",
+  told: string[] = [],
+): Backlog =>
+  new Backlog(
+    directory,
+    order,
+    (path) => path === refused,
+    (message) => told.push(message),
+  );
 
 function noteImage({ directory }: Place, date: string, name: string): void {
   const journal = new Journal(directory, date);
@@ -62,6 +72,17 @@ describe("a backlog", () => {
     await backlog.refresh((date) => date === DAYS[1]);
     expect(backlog.lag.images).toBe(0);
     expect(backlog.unfinished(DAYS[2])).toEqual([DAYS[0]]);
+  });
+
+  test("tells of a day that cannot be looked at, and looks at the others", async () => {
+    using place = new Place();
+    for (const date of DAYS) place.image(date, "Barn", 1);
+    mkdirSync(journalPath(place.directory, DAYS[1]), { recursive: true });
+    const told: string[] = [];
+    const backlog = backlogOf(place, "newest", "", told);
+    await backlog.refresh(nobody);
+    expect(backlog.lag.images).toBe(2);
+    expect(told).toEqual([expect.stringContaining(`Cannot look at ${DAYS[1]}: `)]);
   });
 
   test("has days to finish until they have a manifest, and again if something comes", async () => {

@@ -9,8 +9,10 @@ import { Pruner } from "../../src/keep/prune.ts";
 import { copiesInBucket } from "../../src/replicate/copies.ts";
 import { Bucket } from "../../src/s3/bucket.ts";
 import type { DataDirectory } from "../../src/store/data-directory.ts";
+import { Folder } from "../../src/os/folder.ts";
 import { tempDir } from "../support/machine/temp.ts";
 import { Ceph, makeBucket } from "../support/peers/ceph.ts";
+import { StoreProxy } from "../support/peers/store-proxy.ts";
 import { addImage, dataDirectory, namesOf } from "../support/store/days.ts";
 
 setDefaultTimeout(60_000);
@@ -83,6 +85,21 @@ describe.skipIf(lacks("ceph", "python"))("what is in the bucket", () => {
       `Cannot delete 3 images of ${DATE}: the bucket ${settings.bucket} has images of this day, but not all that are here`,
     ]);
     expect(namesOf(directory, DATE)).toEqual([differs!, longer!, missing!]);
+  });
+
+  test("is not asked again when it has not answered", async () => {
+    await using proxy = await StoreProxy.start(settings.endpoint);
+    const copies = await copiesInBucket({ ...settings, endpoint: proxy.endpoint }, directory);
+    const has = await copies!.has(DATE);
+    using folder = Folder.open(directory.dateFolder(DATE));
+    const differs = namesOf(directory, DATE)[0]!;
+    expect(await has(differs, folder)).toBe(false);
+    const count = proxy.requests.length + 1;
+    proxy.faults.push("busy");
+    for (const ask of [() => has(differs, folder), () => copies!.has("2021-09-24")])
+      expect((async () => await ask())()).rejects.toThrow("cannot do it now");
+    expect((async () => await copies!.hasLog(DATE))()).rejects.toThrow("cannot do it now");
+    expect(proxy.requests).toHaveLength(count);
   });
 
   test("is asked about the event log of a day, too", async () => {

@@ -51,6 +51,21 @@ describe("the queue of a day", () => {
     expect(queue.take("oldest")).toEqual(image(2));
   });
 
+  test.each(["newest", "oldest"] as const)(
+    "what was set aside comes after all others, and counts as old as it is (%s)",
+    (order) => {
+      const queue = queueOf(1, 2, 3);
+      const bad = queue.take(order)!;
+      queue.setAside(bad);
+      queue.comeBack();
+      expect(queue.lag).toEqual({ images: 3, bytes: 36, oldestMs: 1000 });
+      const others = [queue.take(order), queue.take(order)];
+      expect(others).not.toContain(bad);
+      expect(queue.take(order)).toEqual(bad);
+      expect(queue.take(order)).toBeUndefined();
+    },
+  );
+
   test("loses what the bucket has", () => {
     const queue = queueOf(1, 2, 3);
     queue.remove(new Set([image(2).name]));

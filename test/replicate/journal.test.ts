@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { appendFileSync, existsSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
-import { Journal, journalPath, readJournal } from "../../src/replicate/journal.ts";
+import { Journal, journalPath, keepJournalsOf, readJournal } from "../../src/replicate/journal.ts";
 import { Place } from "../support/archive/days.ts";
 
 const DAY = "2021-09-23";
@@ -34,6 +34,18 @@ describe("a journal", () => {
     expect(read(place)).toEqual([1, 2, 3].map(pathOf));
     const text = readFileSync(journalPath(place.directory, DAY), "utf8");
     expect(text).toBe([1, 2, 3].map((second) => `${SUM}  ${pathOf(second)}\n`).join(""));
+  });
+
+  test("is kept for the bucket that it is of, and for no other one", () => {
+    using place = new Place();
+    note(place, 1);
+    expect(keepJournalsOf(place.directory, "one")).toBe(false);
+    expect(read(place)).toBeUndefined();
+    note(place, 2);
+    expect(keepJournalsOf(place.directory, "one")).toBe(true);
+    expect(read(place)).toEqual([pathOf(2)]);
+    expect(keepJournalsOf(place.directory, "another")).toBe(false);
+    expect(read(place)).toBeUndefined();
   });
 
   test.each([1, 30, 70, 100])(

@@ -65,6 +65,41 @@ describe("a link", () => {
     expect(told).toEqual(["connected", "connected"]);
   });
 
+  test("a call that fails again and again holds up no other one, and ends", async () => {
+    const { link } = newLink();
+    let tries = 0;
+    const hopeless = link.call(async () => {
+      tries++;
+      return await Promise.reject(failure("busy"));
+    });
+    // It waits for its turn since before the first failure is over.
+    const fine = link.call(async () => {
+      await until(() => tries > 0);
+      return "done";
+    });
+    await until(() => tries > 0);
+    const later = link.call(async () => await Promise.resolve("later"));
+    expect(await Promise.all([fine, later])).toEqual(["done", "later"]);
+    expect(await hopeless.catch((error: unknown) => error)).toMatchObject({ problem: "busy" });
+    expect(tries).toBe(3);
+    expect(await link.call(async () => await Promise.resolve(1))).toBe(1);
+  });
+
+  test("after a failure, those go first that have not failed", async () => {
+    const { link } = newLink();
+    const order: string[] = [];
+    const failing = link.call(async () => {
+      order.push("failing");
+      return await (order.length < 3 ? Promise.reject(failure("busy")) : Promise.resolve());
+    });
+    await until(() => order.length > 0 && !link.isUp);
+    const other = link.call(async () => {
+      await Promise.resolve(order.push("other"));
+    });
+    await Promise.all([failing, other]);
+    expect(order).toEqual(["failing", "other", "failing"]);
+  });
+
   test("its end ends the calls that wait and those on their way", async () => {
     const { link } = newLink();
     const waiting = link.call(async () => await Promise.reject(failure("denied", false)));

@@ -82,6 +82,12 @@ describe("a server that is no S3 store is named when", () => {
     expect(listAll(server.bucket)).rejects.toMatchObject(foreign("a list that cannot be read"));
   });
 
+  test("a page stands in the way, which answers to all with 200", async () => {
+    const head = { "Content-Type": "text/html; charset=utf-8", ETag: 'W/"1a-b"' };
+    await using server = await bucketAt((_, response) => response.writeHead(200, head).end("Hi"));
+    expect(server.bucket.put("a", OBJECT)).rejects.toMatchObject(foreign("200 with a page"));
+  });
+
   test("it says 404 to everything", async () => {
     await using server = await bucketAt((_, response) => response.writeHead(404).end("nothing"));
     expect(server.bucket.put("a", OBJECT)).rejects.toMatchObject(foreign("404"));

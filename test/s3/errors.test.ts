@@ -16,6 +16,14 @@ const HOUR_MS = 3_600_000;
 
 test.each<[number, string | undefined, number, Problem, boolean, string]>([
   [
+    413,
+    undefined,
+    0,
+    "other",
+    false,
+    `${AT} has answered 413: it does not take so large an object`,
+  ],
+  [
     403,
     "InvalidAccessKeyId",
     0,

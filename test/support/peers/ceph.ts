@@ -64,11 +64,15 @@ export class Ceph implements AsyncDisposable {
   private readonly children: Bun.Subprocess[] = [];
   private gateway: Bun.Subprocess | undefined;
 
-  private constructor() {}
+  private constructor(private readonly host: string) {}
 
-  /** Starts it, which takes some ten seconds. */
-  static async start(): Promise<Ceph> {
-    const store = new Ceph();
+  /**
+   * Starts it, which takes some ten seconds.
+   *
+   * @param host the address that the gateway listens on
+   */
+  static async start(host = "127.0.0.1"): Promise<Ceph> {
+    const store = new Ceph(host);
     try {
       await store.begin();
       return store;
@@ -79,7 +83,12 @@ export class Ceph implements AsyncDisposable {
   }
 
   get address(): StoreAddress {
-    return { endpoint: `http://127.0.0.1:${this.port}`, ...USER };
+    return { endpoint: `http://${this.host}:${this.port}`, ...USER };
+  }
+
+  /** The ids of its processes. */
+  get pids(): readonly number[] {
+    return this.children.filter(({ exitCode }) => exitCode === null).map(({ pid }) => pid);
   }
 
   /** Keys that may not use the buckets of others. */
@@ -120,7 +129,7 @@ export class Ceph implements AsyncDisposable {
     const [cluster, osd, mon] = [randomUUID(), randomUUID(), `127.0.0.1:${freePort()}`];
     writeFileSync(
       this.config,
-      settings({ folder: this.folder.path, cluster, mon, port: this.port }),
+      settings({ folder: this.folder.path, cluster, mon, endpoint: `${this.host}:${this.port}` }),
     );
     const all = ["--cap", "mon", "allow *", "--cap", "osd", "allow *"];
     this.run("ceph-authtool", at("keyring"), "--create-keyring", "--gen-key", "-n", "mon.", ...all);
@@ -224,10 +233,10 @@ interface ClusterFacts {
   readonly folder: string;
   readonly cluster: string;
   readonly mon: string;
-  readonly port: number;
+  readonly endpoint: string;
 }
 
-function settings({ folder, cluster, mon, port }: ClusterFacts): string {
+function settings({ folder, cluster, mon, endpoint }: ClusterFacts): string {
   return `
 [global]
 keyring = ${folder}/keyring
@@ -266,7 +275,7 @@ osd objectstore = memstore
 memstore device bytes = ${STORE_BYTES}
 [client]
 rgw data = ${folder}
-rgw frontends = beast endpoint=127.0.0.1:${port} tcp_nodelay=1
+rgw frontends = beast endpoint=${endpoint} tcp_nodelay=1
 rgw thread pool size = 16
 rgw enable gc threads = false
 rgw enable lc threads = false
