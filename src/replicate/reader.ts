@@ -60,7 +60,7 @@ export class Reader {
   constructor(
     target: Target,
     { parallel, bandwidth }: Pick<Settings["replicate"], "parallel" | "bandwidth">,
-    readonly name: string,
+    name: string,
     private readonly options: ReaderOptions,
   ) {
     this.bucket = new Bucket(target);
