@@ -89,7 +89,15 @@ export class Hub {
       setDraining: (isWanted) => this.draining.set(isWanted),
     });
     const { overview } = this;
-    this.replicator = new ReplicatorThread({ settings, shared, overview, log, entries: ENTRIES });
+    this.replicator = new ReplicatorThread({
+      settings,
+      shared,
+      overview,
+      log,
+      entries: ENTRIES,
+      receiverWakeFd: wake.fd,
+      connect: (port) => this.supervisor.connectBucket(port),
+    });
     this.teller = new Teller({ settings, overview: this.overview, log, entries: ENTRIES });
     this.supervisor = new Supervisor({
       settings,

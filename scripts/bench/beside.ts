@@ -7,7 +7,7 @@
 
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { hub, Running } from "./candidates.ts";
+import { type Ack, hub, Running } from "./candidates.ts";
 import { CAMERAS } from "./day.ts";
 import { table } from "./format.ts";
 import { type LoadResult, runLoad } from "./load.ts";
@@ -22,16 +22,18 @@ const RATE = 10;
  *
  * @param settings of the hub, as lines of its settings file
  * @param beginMs how long to wait until what it does at its start is done
+ * @param ack when it answers
  */
 export async function startBeside(
   data: string,
   settings: string,
   beginMs: number,
+  ack: Ack = "stored",
 ): Promise<Running> {
   writeFileSync(join(data, "imagehub.yaml"), `hub:\n${settings === "" ? "  {}\n" : settings}`);
   settle(data);
   const output = join(data, "output");
-  const running = new Running(hub("binary"), { data, output, ack: "stored", writers: 2 });
+  const running = new Running(hub("binary"), { data, output, ack, writers: 2 });
   await running.listening();
   await Bun.sleep(beginMs);
   return running;
@@ -42,6 +44,7 @@ export async function startBeside(
  *
  * @param load the program that sends
  * @param rate images a second of each camera
+ * @param senders how many cameras
  */
 export async function cameras(
   load: string,
@@ -49,6 +52,7 @@ export async function cameras(
   { head, body }: Payload,
   seconds: number,
   rate = RATE,
+  senders = CAMERAS,
 ): Promise<LoadResult> {
   const file = `${load}.payload`;
   writeFileSync(file, body);
@@ -56,11 +60,11 @@ export async function cameras(
     endpoint,
     text: head,
     payload: file,
-    senders: CAMERAS,
+    senders,
     rate,
     warmup: 1,
     seconds,
-    count: CAMERAS * rate * 3600,
+    count: senders * rate * 3600,
     threads: 2,
   });
 }

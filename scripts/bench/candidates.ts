@@ -27,7 +27,7 @@ const IMAGES_MAX = 1_000_000_000;
 const HALF_A_DAY_S = 43_200;
 
 /** When a hub answers; its setting `ack`. */
-export type Ack = "stored" | "received" | "synced";
+export type Ack = "stored" | "received" | "synced" | "replicated";
 
 /** How to start a candidate. */
 export interface StartOptions {

@@ -177,11 +177,12 @@ function archiveFacts({ archive, time }: Status): [string, string][] {
   return [["archive", `${archive.directory}, ${when}`]];
 }
 
-function replicationFacts({ replication, time }: Status): [string, string][] {
+function replicationFacts({ replication, time, queue, totals }: Status): [string, string][] {
   if (replication === null) return [];
   const { target, connected_since: since, images, bytes, differences } = replication;
   const { last_error: error } = replication;
   const isWrong = error !== null && (since === null || error.time > since);
+  const [awaited, late] = [queue.awaiting_bucket, totals["unconfirmed"] ?? 0];
   return [
     [
       "replicated",
@@ -191,6 +192,8 @@ function replicationFacts({ replication, time }: Status): [string, string][] {
           since === null ? "NOT CONNECTED" : `since ${localTime(since, time)}`,
           `${grouped(images)} images (${size(bytes)})`,
           waitingIn(replication, Date.parse(time)),
+          ...(awaited > 0 ? [`cameras wait for ${grouped(awaited)}`] : []),
+          ...(late > 0 ? [`${grouped(late)} were TOO LATE for their cameras`] : []),
           ...(differences > 0 ? [`${grouped(differences)} DIFFER`] : []),
           ...(isWrong ? [`last error ${moment(error.time, time)}: ${error.message}`] : []),
         ].join(", "),

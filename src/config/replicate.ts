@@ -31,10 +31,13 @@ export function isEndpoint(text: string): boolean {
 }
 
 /** What is missing or too much; undefined if nothing is. */
-export function replicateProblem({ replicate }: Settings): string | undefined {
+export function replicateProblem({ replicate, ack }: Settings): string | undefined {
   const { endpoint, bucket, style } = replicate;
   const { access_key: accessKey, secret_key: secretKey, key_file: keyFile } = replicate;
-  if (endpoint === "") return undefined;
+  if (endpoint === "")
+    return ack === "replicated"
+      ? "hub.ack is replicated, which needs a bucket: set hub.replicate.endpoint, or hub.ack to stored"
+      : undefined;
   if (bucket === "") return "hub.replicate.endpoint needs hub.replicate.bucket";
   if (keyFile !== "" && (accessKey !== "" || secretKey !== ""))
     return "hub.replicate.key_file holds both keys: leave out access_key and secret_key";

@@ -29,6 +29,9 @@ import { NEWS, webhook, WEBHOOK_PATHS, WEBHOOK_SECRETS } from "./webhook.ts";
 /** Longest `patience` and `silent_after`: a week. */
 const PATIENCE_MINUTES_MAX = 7 * 24 * 60;
 
+/** Longest time that a camera waits for the bucket, in seconds. */
+const ACK_SECONDS_MAX = 300;
+
 /** Longest time between two flushes to disk, in seconds. */
 const SYNC_SECONDS_MAX = 3600;
 /**
@@ -48,7 +51,7 @@ const FREE_BYTES_MIN = 1_000_000;
 const CAMERA_RULES_MAX = 256;
 
 const ARCHIVE_FORMATS = ["tree", "tar"] as const;
-const ACKS = ["stored", "received", "synced"] as const;
+const ACKS = ["stored", "received", "synced", "replicated"] as const;
 const UNLABELLED = ["ignore", "store"] as const;
 const LOG_LEVELS = ["error", "warn", "info", "debug"] as const;
 const LOG_FORMATS = ["auto", "text", "journal", "json"] as const;
@@ -223,8 +226,15 @@ const hubShape = {
   ack: setting(z.enum(ACKS).default("stored"), {
     description:
       "When the hub answers OK. stored: when the complete file has its final name. " +
-      "synced: when the disk has confirmed it. received: at once, as the Python hub does",
+      "synced: when the disk has confirmed it. received: at once, as the Python hub does. " +
+      "replicated: when the bucket of replicate has it",
     rule: oneOf(ACKS),
+  }),
+  ack_timeout: setting(z.number().min(0.1).max(ACK_SECONDS_MAX).default(0.8), {
+    description:
+      "With ack replicated: seconds that a camera waits for the bucket. After this, it is answered " +
+      "ERROR, and what it sent is copied later. imagenode waits a second",
+    rule: `a number from 0.1 to ${ACK_SECONDS_MAX}`,
   }),
   sync_interval: setting(z.number().min(0.1).max(SYNC_SECONDS_MAX).default(1), {
     description:

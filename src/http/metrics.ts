@@ -315,6 +315,17 @@ export class Metrics {
       "When the oldest image was stored that is not in the bucket yet; none if all are",
       of(({ oldest_waiting: oldest }) => (oldest === null ? undefined : Date.parse(oldest) / 1000)),
     );
+    const count = (counter: number) => (): Values => one(this.overview.shared.counters[counter]!);
+    this.gauge(
+      "imagehub_replication_awaited_requests",
+      "With ack: replicated, requests that are stored and whose cameras wait for the bucket",
+      count(Counter.awaitingBucket),
+    );
+    this.counter(
+      "imagehub_replication_late_requests_total",
+      "With ack: replicated, requests answered ERROR because they were not in the bucket in time",
+      count(Counter.unconfirmed),
+    );
     this.gauge(
       "imagehub_replication_differences",
       "Files that the bucket has with another content",

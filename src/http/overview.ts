@@ -94,7 +94,9 @@ export class Overview {
   update({ nodes, count, outcomes }: ActivityMessage): void {
     for (const node of nodes) this.nodes[node.place] = node;
     this.nodes.length = count;
-    for (const [what, reason] of Object.entries(outcomes)) this.note(what, reason);
+    const { bucket, ...others } = outcomes;
+    if (bucket !== undefined) this.replication.refused(bucket);
+    for (const [what, reason] of Object.entries(others)) this.note(what, reason);
   }
 
   /** Notes an outcome. @param reason why it failed; null if it succeeded */

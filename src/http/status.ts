@@ -67,7 +67,12 @@ export const statusSchema = z.object({
   publishers: z
     .object({ connected: z.number(), total: z.number() })
     .default({ connected: 0, total: 0 }),
-  queue: z.object({ requests: z.number(), capacity: z.number() }),
+  queue: z.object({
+    requests: z.number(),
+    capacity: z.number(),
+    /** With `ack: replicated`: requests that are stored and not yet in the bucket. */
+    awaiting_bucket: z.number().default(0),
+  }),
   /** Today's folder, by the local date. */
   today: z.object({ date: z.string(), images: z.number(), limit: z.number() }),
   /** Why the hub stores nothing in its data directory: it is not the one of the start. */
@@ -135,7 +140,7 @@ export async function statusOf(overview: Overview): Promise<Status> {
     overview.disk.look(),
     overview.imagesToday(),
   ]);
-  const { connections, queued, publishersConnected, ...totals } = overview.totals;
+  const { connections, queued, publishersConnected, awaitingBucket, ...totals } = overview.totals;
   return {
     version: VERSION,
     commit: COMMIT,
@@ -151,7 +156,11 @@ export async function statusOf(overview: Overview): Promise<Status> {
     ),
     connections,
     publishers: { connected: publishersConnected, total: settings.subscribe.length },
-    queue: { requests: queued, capacity: slotsFor(settings) },
+    queue: {
+      requests: queued,
+      capacity: slotsFor(settings),
+      awaiting_bucket: awaitingBucket,
+    },
     today: { date: today.date, images, limit: settings.max_images_write },
     data_directory_problem: overview.guard.problem ?? null,
     disk: {

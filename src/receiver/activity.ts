@@ -157,6 +157,12 @@ export class Activity {
     if (code !== undefined) this.setOutcome(kind, reason);
   }
 
+  /** Notes why something was not in the bucket in time. */
+  unconfirmed(reason: string): void {
+    this.outcomes.bucket = reason;
+    this.hasOutcome = true;
+  }
+
   /**
    * Notes that a request is answered now, after a writer had it. @returns how long it took, in ms
    */

@@ -128,6 +128,12 @@ export class PendingRequests {
     return size;
   }
 
+  /** Frame 2 of a request was freed. */
+  uncountBytes(request: PendingRequest): void {
+    this.bytes -= request.bytes;
+    request.bytes = 0;
+  }
+
   /** The request no longer counts for its connection. */
   uncount(request: PendingRequest): void {
     if (request.connection !== undefined) request.connection.unanswered--;
@@ -137,8 +143,7 @@ export class PendingRequests {
   /** Frees a slot. Its frames must have been freed. */
   release(request: PendingRequest): void {
     this.uncount(request);
-    this.bytes -= request.bytes;
-    request.bytes = 0;
+    this.uncountBytes(request);
     request.isInHand = false;
     if (request.isPublished) this.published--;
     request.isPublished = false;

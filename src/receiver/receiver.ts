@@ -297,6 +297,7 @@ export class Receiver {
   private looksAgainMs(now: number): number {
     const { complaints, lending, requests } = this;
     if (lending.isWaiting || lending.isWatching(now, requests.tally.receivedMs)) return CHORES_MS;
+    if (requests.awaitingBucket > 0) return CHORES_MS;
     const isWatching =
       complaints.pending ||
       requests.inHand > 0 ||
@@ -379,7 +380,7 @@ export class Receiver {
       if (now - startMs >= STOP_STORE_MS_MAX) return;
       const receives = now - startMs < STOP_RECEIVE_MS_MAX;
       const { receivedMs } = requests.tally;
-      const hasDone = requests.finishDone() > 0;
+      const hasDone = requests.finishDone() + requests.refuseLate(now) > 0;
       const mayHaveMore = receives && requests.receiveBatch();
       if (hasDone || requests.tally.receivedMs !== receivedMs) lastMs = now;
       if (mayHaveMore) continue;
@@ -418,7 +419,10 @@ export class Receiver {
     this.parts.queue.turn();
     this.heed();
     this.counters[Counter.connections] = this.connections.count;
-    this.counters[Counter.queued] = this.requests.inHand;
+    this.requests.refuseLate(now);
+    const { awaitingBucket } = this.requests;
+    this.counters[Counter.awaitingBucket] = awaitingBucket;
+    this.counters[Counter.queued] = this.requests.inHand - awaitingBucket;
     this.watchDisk(now);
     const heldMs = this.stalls.heldMs(this.storing.fastPath, now);
     if (this.lending.review(now, heldMs, this.requests.waitingForReply)) this.reclaim();
@@ -459,6 +463,7 @@ export class Receiver {
     if (!queue.clearOrdered()) return;
     for (let order = nextOrder(); order !== undefined; order = nextOrder()) {
       if (order.type === "letGo") this.wantsToLetGo = order.isWanted;
+      else if (order.type === "bucket") this.requests.connectBucket(order.port);
       else this.forget(order.node);
     }
   }

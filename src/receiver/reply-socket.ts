@@ -175,6 +175,11 @@ export class ReplySocket {
     slot.header.clear();
   }
 
+  /** Frees frame 2 of a request, which is stored. */
+  dropPayload({ payload }: FramedSlot): void {
+    payload.clear();
+  }
+
   /** Sends the reply to a request. The request stays in its slot. */
   reply(slot: FramedSlot, reply: Uint8Array): void {
     this.check();

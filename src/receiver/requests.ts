@@ -8,6 +8,7 @@
 
 import type { Settings } from "../config/schema.ts";
 import type { Calendar } from "../protocol/calendar.ts";
+import { oneLine } from "../protocol/names.ts";
 import {
   type Request,
   RequestError,
@@ -20,6 +21,7 @@ import { Counter, type Shared, slotsFor } from "../shared/memory.ts";
 import type { RequestQueue } from "../shared/queue.ts";
 import { fillSlot, Kind, Outcome } from "../shared/request-slot.ts";
 import { Activity, type NodeState } from "./activity.ts";
+import { BucketWaits } from "./bucket-waits.ts";
 import type { Complaints, Report } from "./complaints.ts";
 import type { Connection, Connections } from "./connections.ts";
 import type { HeldReply } from "./farewell.ts";
@@ -57,6 +59,8 @@ export class Requests {
   private readonly pending: PendingRequests;
   private readonly unlabelled: UnlabelledWarnings;
   private readonly ledger: FastPathLedger;
+  /** Undefined unless `ack` is `replicated`. */
+  private readonly waits: BucketWaits | undefined;
   /** Where to look first for the next publisher's message. */
   private nextPublisher = 0;
   /** During a stop, and while cameras are let go: finished replies. */
@@ -82,6 +86,8 @@ export class Requests {
     this.tally = new Tally(settings, shared.counters, this.activity, complaints, report);
     this.unlabelled = new UnlabelledWarnings(report);
     this.pending = new PendingRequests(slots, connections, slotsFor(settings));
+    if (settings.ack === "replicated")
+      this.waits = new BucketWaits(this.queue, settings.ack_timeout * 1000);
     this.ledger = new FastPathLedger(
       this.pending,
       connections,
@@ -106,6 +112,11 @@ export class Requests {
   /** Number of slots that need the socket for a reply, or may need it. */
   get waitingForReply(): number {
     return this.pending.waitingForReply;
+  }
+
+  /** How many of them wait for the bucket, and for no disk. */
+  get awaitingBucket(): number {
+    return this.waits?.count ?? 0;
   }
 
   /** The nodes that wait for a reply. */
@@ -333,7 +344,8 @@ export class Requests {
     if (!isOutOfSlots && !isOutOfBytes && (unanswered <= 1 || this.hasRoom)) return undefined;
     const waiting = isOutOfSlots ? pending.count : pending.count - 1;
     const bytes = pending.bytes - request.bytes;
-    return `${waiting} requests with ${bytes} bytes wait to be written (queuemax, max_queue_bytes)`;
+    const rest = this.waits === undefined ? "" : ` or for the bucket`;
+    return `${waiting} requests with ${bytes} bytes wait to be written${rest} (queuemax, max_queue_bytes)`;
   }
 
   private refuseAsFull(kind: "image" | "event", reason: string): Uint8Array {
@@ -397,6 +409,10 @@ export class Requests {
       count++;
     }
     this.noteFull();
+    for (const { request, refusal } of this.waits?.settled() ?? []) {
+      this.confirm(request, refusal);
+      count++;
+    }
     return count;
   }
 
@@ -421,9 +437,40 @@ export class Requests {
       this.release(request);
       return;
     }
+    if (this.waits !== undefined && request.slot.outcome === Outcome.stored) {
+      this.waits.add(request, this.doneMs);
+      // The replicator reads the file. Many may wait here for long.
+      this.socket.dropPayload(request.slot);
+      this.pending.uncountBytes(request);
+      return;
+    }
     const durationMs = this.activity.answered(request, this.doneMs);
     if (durationMs > SLOW_MS) this.lending.sawUnusual(this.doneMs);
     this.answer(request, reply);
+  }
+
+  /** Asks a replicator that has just begun. */
+  connectBucket(port: MessagePort): void {
+    this.waits?.connect(port, performance.now());
+  }
+
+  /**
+   * Answers `ERROR` to requests that have waited too long for the bucket. @param nowMs Infinity: to
+   * all. @param reason default: that of the store. @returns their number
+   */
+  refuseLate(nowMs: number, reason?: string): number {
+    const late = this.waits?.late(nowMs) ?? [];
+    for (const { request, refusal } of late) this.confirm(request, reason ?? refusal);
+    return late.length;
+  }
+
+  /** Answers a request that has waited for the bucket. */
+  private confirm(request: PendingRequest, refusal: string | undefined): void {
+    this.activity.answered(request, performance.now());
+    if (refusal === undefined) return this.answer(request, OK);
+    const reason = oneLine(refusal);
+    this.tally.unconfirmed(request, reason);
+    this.answer(request, errorReply(`not in the bucket yet: ${reason}`));
   }
 
   private answer(request: PendingRequest, reply: Uint8Array): void {
@@ -469,10 +516,11 @@ export class Requests {
   }
 
   /**
-   * Answers `ERROR` to requests that the disk has not taken, in time before the hub ends. They may
-   * still be stored.
+   * Answers `ERROR` to requests that the disk or the bucket has not taken, in time before the hub
+   * ends. They may still be stored, and are copied after the next start.
    */
   refuseRest(): void {
+    this.refuseLate(Number.POSITIVE_INFINITY, "the hub stops");
     const reply = errorReply("the hub stops, and the disk has not taken this in time");
     for (const request of this.pending.awaited())
       this.held?.push(heldReply(request, reply, this.staleness(request)));

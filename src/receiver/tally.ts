@@ -91,6 +91,15 @@ export class Tally {
     return reason;
   }
 
+  /** A request is stored, but not in the bucket in time. @param reason on one line */
+  unconfirmed({ slot }: PendingRequest, reason: string): void {
+    const kind = isImage(slot.kind) ? "image" : "event";
+    this.add(Counter.unconfirmed);
+    const message = `Answered an ${kind} ERROR, because it is not in the bucket yet: ${reason}`;
+    this.complaints.add(`bucket ${kind}`, { level: "warn", message });
+    this.activity.unconfirmed(reason);
+  }
+
   private sayFull(micros: number): void {
     this.fullMicros = micros;
     this.report(

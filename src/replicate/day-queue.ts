@@ -80,10 +80,30 @@ export class DayQueue {
     return order === "newest" ? this.images.pop() : this.images[this.first++];
   }
 
+  /**
+   * Takes an image out before its turn. It still waits until {@link done}.
+   *
+   * @returns undefined if it is on its way already, or was
+   */
+  claim(image: WaitingImage): WaitingImage | undefined {
+    this.add(image);
+    const at = this.images.findLastIndex(({ name }) => name === image.name);
+    if (at < this.first) return undefined;
+    const [found] = this.images.splice(at, 1);
+    if (found !== undefined) this.taken.add(found);
+    return found;
+  }
+
   /** An image that was taken out waits no more. */
   done(image: WaitingImage): void {
     this.taken.delete(image);
     this.bytes -= image.size;
+  }
+
+  /** An image that was taken out waits as before. */
+  giveBack(image: WaitingImage): void {
+    this.taken.delete(image);
+    this.images.push(image);
   }
 
   /** An image that was taken out cannot be put now. It comes back with {@link comeBack}. */

@@ -25,6 +25,14 @@ const CALL_MS_MAX = 30_000;
 /** The slowest pace that is waited for, in bytes a millisecond. */
 const BYTES_PER_MS_MIN = 16;
 
+/** Options of a call. */
+export interface LinkCall {
+  /** How long it waits until it may be made; by `performance.now`, in milliseconds. */
+  readonly untilMs?: number;
+  /** How long it may take that sends nothing, in milliseconds. Default {@link CALL_MS_MAX}. */
+  readonly msMax?: number;
+}
+
 /** Who is told how the link is. */
 export interface LinkWatch {
   connected(): void;
@@ -43,8 +51,14 @@ export class Link {
   private readonly changed = new Bell();
   private readonly ending = new AbortController();
 
-  /** @param watch is told when it is connected, and when it is not any more, and why */
-  constructor(private readonly watch: LinkWatch) {}
+  /**
+   * @param watch is told when it is connected, and when it is not any more, and why
+   * @param pauseMsMax longest pause that the store has not asked for, in milliseconds
+   */
+  constructor(
+    private readonly watch: LinkWatch,
+    private readonly pauseMsMax = Number.POSITIVE_INFINITY,
+  ) {}
 
   /** Whether the last call has succeeded. */
   get isUp(): boolean {
@@ -52,18 +66,24 @@ export class Link {
   }
 
   /**
-   * Makes a call, and again, until it succeeds, or until others do and it does not.
+   * Makes a call, and again, until it succeeds, or it is too late. If it is never too late: until
+   * others succeed and it does not.
    *
    * @param bytes that it sends or gets, for which it has more time
-   * @throws {StoreError} if it cannot succeed, and others may; or if the link was ended
+   * @throws {StoreError} if it cannot succeed, and others may; or if the link was ended, or it is
+   *   too late
    * @throws {Error} if the call could not even be made
    */
-  async call<T>(make: (options: CallOptions) => Promise<T>, bytes = 0): Promise<T> {
+  async call<T>(
+    make: (options: CallOptions) => Promise<T>,
+    bytes = 0,
+    { untilMs = Number.POSITIVE_INFINITY, msMax: ownMsMax = CALL_MS_MAX }: LinkCall = {},
+  ): Promise<T> {
     const { signal } = this.ending;
-    const msMax = CALL_MS_MAX + bytes / BYTES_PER_MS_MIN;
+    const msMax = ownMsMax + bytes / BYTES_PER_MS_MIN;
     const successes = this.successes;
     for (let tries = 1; ; tries++) {
-      await this.turn(tries === 1 ? 0 : YIELD_MS);
+      await this.turn(untilMs, tries === 1 ? 0 : YIELD_MS);
       const beganMs = performance.now();
       try {
         const result = await make({ signal, msMax });
@@ -76,12 +96,19 @@ export class Link {
           throw error;
         }
         this.failed(error, beganMs);
-        if (tries >= TRIES_MAX && this.successes > successes) throw error;
+        const isHopeless = tries >= TRIES_MAX && this.successes > successes;
+        // Or it has a time of its own, in which it is tried.
+        if (isHopeless && untilMs === Number.POSITIVE_INFINITY) throw error;
       } finally {
         this.isTrying = false;
         this.changed.ring();
       }
     }
+  }
+
+  /** The link for somebody whose calls are all made so. */
+  with(options: LinkCall): Pick<Link, "call"> {
+    return { call: async (make, bytes) => await this.call(make, bytes, options) };
   }
 
   /** Ends all calls, and makes no more. */
@@ -93,16 +120,19 @@ export class Link {
   /**
    * Waits until a call may be made.
    *
+   * @param untilMs when it is too late
    * @param yieldMs how much longer after a failure
-   * @throws {StoreError} if the link was ended
+   * @throws {StoreError} if the link was ended, or it is too late
    */
-  private async turn(yieldMs: number): Promise<void> {
+  private async turn(untilMs: number, yieldMs: number): Promise<void> {
     for (;;) {
-      if (this.ending.signal.aborted) throw endedError();
+      const now = performance.now();
+      if (this.ending.signal.aborted || now >= untilMs) throw endedError();
       if (this.failures === 0) return;
-      const waitMs = this.retryMs + yieldMs - performance.now();
+      const waitMs = this.retryMs + yieldMs - now;
       if (!this.isTrying && waitMs <= 0) break;
-      await (this.isTrying ? this.changed.rung : this.changed.within(waitMs));
+      const longestMs = Math.min(untilMs - now, this.isTrying ? Number.POSITIVE_INFINITY : waitMs);
+      await (Number.isFinite(longestMs) ? this.changed.within(longestMs) : this.changed.rung);
     }
     this.isTrying = true;
   }
@@ -120,8 +150,9 @@ export class Link {
     if (beganMs <= this.failedMs) return;
     this.failures++;
     this.failedMs = performance.now();
+    const pauseMsMax = Math.max(this.pauseMsMax, error.waitMs ?? 0);
     const pause = error.isRetryable
-      ? pauseMs(this.failures, error.waitMs)
+      ? Math.min(pauseMs(this.failures, error.waitMs), pauseMsMax)
       : HELPLESS_MS * (0.5 + Math.random() / 2);
     this.retryMs = this.failedMs + pause;
   }

@@ -16,12 +16,14 @@ import { REPLICATE_END_MS } from "../limits.ts";
 import { unlessMissing } from "../os/missing.ts";
 import { Calendar, systemClock } from "../protocol/calendar.ts";
 import { Bucket, sha256Of } from "../s3/bucket.ts";
-import { StoreError } from "../s3/errors.ts";
+import { endedError, StoreError } from "../s3/errors.ts";
 import { hubName, targetOf } from "../s3/settings.ts";
 import type { ReplicationState } from "../shared/replication-state.ts";
 import { Part } from "../store/data-directory.ts";
 import { DataDirectoryGone } from "../store/data-guard.ts";
+import type { BucketNews, BucketWait } from "../shared/messages.ts";
 import type { OutletTally } from "../tell/outlet.ts";
+import { AtOnce } from "./at-once.ts";
 import { Backlog } from "./backlog.ts";
 import { Bell } from "./bell.ts";
 import { finishDay, type FinishParts, imageType, putLog } from "./finish.ts";
@@ -59,6 +61,20 @@ const OF_DAY = /^(?:images\/|logs\/imagehub\.log\.|manifests\/)([^-/]+-\d\d-\d\d
 /** How many files that differ are named in the log. */
 const DIFFERENCES_TOLD = 100;
 
+/**
+ * With `ack: replicated`: how long a call may take that sends nothing, how long the link pauses at
+ * most, and how often the receiver is told how it is, in milliseconds.
+ */
+const PROMPT_MS_MAX = 5000;
+const PROMPT_PAUSE_MS_MAX = 1000;
+const TROUBLE_MS = 200;
+
+/**
+ * The same: how long an image that the follower has seen is left to the camera that waits for it,
+ * in milliseconds.
+ */
+const LEFT_MS = 1000;
+
 /** How long a day may get images after its midnight, in microseconds. */
 const LATE_MICROS = 120_000_000;
 
@@ -69,6 +85,16 @@ export interface ReplicatorParts extends ReadParts {
   readonly tally: OutletTally;
   /** Logs an error. */
   readonly error: (message: string) => void;
+  /** With `ack: replicated`; otherwise undefined. */
+  readonly atOnce?:
+    | {
+        /** Most images that cameras wait for, and most bytes of them, at a time. */
+        readonly imagesMax: number;
+        readonly bytesMax: number;
+        /** Tells the receiver. */
+        readonly tell: (news: BucketNews) => void;
+      }
+    | undefined;
 }
 
 /** Copies one data directory. */
@@ -81,6 +107,7 @@ export class Replicator {
   private readonly turns: Turns;
   private readonly segments: Segments;
   private readonly follower: Follower;
+  private readonly atOnce: AtOnce | undefined;
   private readonly calendar = new Calendar(systemClock);
   /** Paths of what the bucket has otherwise, and the days that get no manifest for it. */
   private readonly refused = new Set<string>();
@@ -95,14 +122,17 @@ export class Replicator {
   private place = "";
   /** Whether a day can be finished. */
   private isRoundDue = false;
+  /** Whether the backlog has waited for cameras. */
+  private hasGivenWay = false;
   private isStopped = false;
 
   /** @throws {Error} if the settings' files cannot be read */
   constructor(private readonly parts: ReplicatorParts) {
-    const { settings, directory, guard, tally } = parts;
+    const { settings, directory, guard, tally, atOnce } = parts;
+    const isPrompt = atOnce !== undefined;
     this.keys = new Keys(hubName(settings));
     this.bucket = new Bucket(targetOf(settings));
-    this.link = new Link(tally);
+    this.link = new Link(tally, isPrompt ? PROMPT_PAUSE_MS_MAX : undefined);
     this.pace = new Pace(bytesIn(settings.bandwidth) ?? 0);
     // A set, however empty, makes one string of each path, which takes memory.
     const isRefused = (path: string): boolean => this.refused.size > 0 && this.refused.has(path);
@@ -118,10 +148,26 @@ export class Replicator {
       recall: (day) => void this.recall(day),
     });
     const onDifference = (key: string): void => this.differs(key.slice(keys.of("").length));
-    this.segments = new Segments({ directory, guard, bucket, link, keys, onDifference });
+    const put = isPrompt ? { msMax: PROMPT_MS_MAX } : undefined;
+    this.segments = new Segments({ directory, guard, bucket, link, keys, put, onDifference });
+    if (isPrompt)
+      this.atOnce = new AtOnce({
+        ...atOnce,
+        segments: this.segments,
+        putImage: async (path, untilMs) => await this.putAtOnce(path, untilMs),
+        putEvents: async () => await this.putEvents(),
+        onIdle: () => {
+          if (!this.hasGivenWay) return;
+          this.hasGivenWay = false;
+          this.bell.ring();
+        },
+      });
     this.follower = new Follower(directory, {
       today: () => this.today,
-      onImage: (image) => this.arrived(image),
+      onImage: (image) => {
+        if (!isPrompt) this.arrived(image);
+        else setTimeout(() => void this.attempt(() => this.arrived(image)), LEFT_MS);
+      },
       onEvent: () => {},
       onProblem: (problem) => tally.failed(problem),
     });
@@ -135,7 +181,16 @@ export class Replicator {
     this.work.push(this.every(JOURNAL_MS, () => this.writeJournals()));
     this.work.push(this.own());
     this.work.push(this.every(SEGMENT_MS, async () => await this.putEvents()));
-    for (let count = 0; count < settings.parallel; count++) this.work.push(this.putImages());
+    const { atOnce } = this;
+    if (atOnce !== undefined)
+      this.work.push(this.every(TROUBLE_MS, () => atOnce.tellTrouble(this.trouble)));
+    for (let number = 0; number < settings.parallel; number++)
+      this.work.push(this.putImages(number));
+  }
+
+  /** A camera waits until this is in the bucket. */
+  ask(wait: BucketWait): void {
+    this.atOnce?.ask(wait);
   }
 
   /** Ends. What is on its way has a moment. Never rejects. */
@@ -166,6 +221,12 @@ export class Replicator {
       differences: this.refused.size,
       last_error,
     };
+  }
+
+  /** Why nothing gets into the bucket now; undefined if it does. */
+  private get trouble(): string | undefined {
+    const { connected_since: since, last_error: error } = this.parts.tally.state;
+    return since === null || !this.isOwner ? error?.message : undefined;
   }
 
   private get today(): string {
@@ -315,12 +376,14 @@ export class Replicator {
     }
   }
 
-  /** Puts one image after the other. */
-  private async putImages(): Promise<void> {
+  /** Puts one image after the other. While a camera waits, only the first one of these goes on. */
+  private async putImages(number: number): Promise<void> {
     while (!this.isStopped) {
       let next: Turn | undefined;
+      const givesWay = number > 0 && this.atOnce?.isBusy === true;
+      this.hasGivenWay ||= givesWay;
       const isFine = await this.attempt(() => {
-        next = this.isOwner ? this.turns.next() : undefined;
+        next = this.isOwner && !givesWay ? this.turns.next() : undefined;
       });
       if (!isFine) await this.pause(SEGMENT_MS);
       else if (next === undefined) await this.bell.rung;
@@ -347,8 +410,53 @@ export class Replicator {
     this.bell.ring();
   }
 
-  private async putImage({ day: { queue, journal }, image }: Turn): Promise<void> {
-    const { tally } = this.parts;
+  /** Puts an image that a camera waits for; see {@link AtOnceParts.putImage}. */
+  private async putAtOnce(path: string, untilMs: number): Promise<string | undefined> {
+    const [date = "", name = ""] = path.split("/");
+    const member = imageMember(date, name);
+    const found = readMember(this.parts, date, member);
+    if (found === undefined) return "it was deleted from the disk";
+    const { bytes, modifiedMs: storedMs } = found;
+    const day = this.turns.get(date);
+    const image = day?.queue.claim({ name, size: bytes.length, storedMs });
+    try {
+      while (!this.isOwner && !this.isStopped && performance.now() < untilMs)
+        await this.bell.within(untilMs - performance.now());
+      if (!this.isOwner) throw endedError();
+      this.pace.take(bytes.length);
+      const sha256 = sha256Of(bytes);
+      const object = { body: bytes, contentType: imageType(name), sha256 };
+      const link = this.link.with({ untilMs, msMax: PROMPT_MS_MAX });
+      const there = await putOnce({ bucket: this.bucket, link }, this.keys.of(member.path), object);
+      if (image !== undefined) day?.queue.done(image);
+      if (there !== "same") {
+        this.differs(member.path);
+        return "the bucket has another content under its name";
+      }
+      // If its day is not in hand, it is found again with the next look at that day.
+      if (image === undefined) this.backlog.touch(date);
+      else this.copied(day!, member.path, sha256, bytes.length);
+      return undefined;
+    } catch (error) {
+      // If it only took too long, it is put as all others.
+      const isLate = error instanceof StoreError && error.problem === "ended";
+      if (image !== undefined && isLate) day?.queue.giveBack(image);
+      else if (image !== undefined) day?.queue.setAside(image);
+      this.bell.ring();
+      throw error;
+    }
+  }
+
+  /** An image is in the bucket. */
+  private copied({ journal }: OpenDay, path: string, sha256: string, bytes: number): void {
+    journal.note(path, sha256);
+    this.unfit.delete(path);
+    this.parts.tally.sent++;
+    this.bytes += bytes;
+  }
+
+  private async putImage({ day, image }: Turn): Promise<void> {
+    const { queue } = day;
     const member = imageMember(queue.date, image.name);
     try {
       const bytes = readMember(this.parts, queue.date, member)?.bytes;
@@ -362,10 +470,7 @@ export class Replicator {
       const there = await putOnce({ bucket, link }, this.keys.of(member.path), object);
       queue.done(image);
       if (there !== "same") return this.differs(member.path);
-      journal.note(member.path, sha256);
-      this.unfit.delete(member.path);
-      tally.sent++;
-      this.bytes += bytes.length;
+      this.copied(day, member.path, sha256, bytes.length);
     } catch (error) {
       queue.setAside(image);
       if (error instanceof StoreError && error.problem === "ended") return;

@@ -10,10 +10,11 @@ import { close, openRead } from "../os/files.ts";
 import { unlessMissing } from "../os/missing.ts";
 import { type Bucket, type ObjectFacts, sha256Of } from "../s3/bucket.ts";
 import type { Listed } from "../s3/listing.ts";
-import { Part } from "../store/data-directory.ts";
+import { dayOf, Part } from "../store/data-directory.ts";
 import { readRecord } from "../store/log-files.ts";
+import { logIdOf, type LogPlace } from "../store/log-place.ts";
 import { type Keys, placeOfSegment } from "./layout.ts";
-import type { Link } from "./link.ts";
+import type { Link, LinkCall } from "./link.ts";
 import { isSame, md5Of, putOnce } from "./object.ts";
 import { readRange, type ReadParts } from "./read.ts";
 
@@ -30,15 +31,17 @@ export const LOG_TYPE = "text/plain; charset=utf-8";
 /** What is needed to put segments. */
 export interface SegmentParts extends ReadParts {
   readonly bucket: Bucket;
-  readonly link: Link;
+  readonly link: Pick<Link, "call" | "with">;
   readonly keys: Keys;
+  /** How segments are put. */
+  readonly put?: LinkCall | undefined;
   /** Is told the key of a segment that the log here has other lines for. */
   readonly onDifference: (key: string) => void;
 }
 
 /** How far a log is in the bucket. */
 interface Progress {
-  /** The file's numbers. */
+  /** The file, see {@link logIdOf}. */
   readonly id: string;
   readonly date: string;
   at: number;
@@ -49,6 +52,8 @@ interface Progress {
 /** The event log of the open day. */
 export class Segments {
   private progress: Progress | undefined;
+  /** The log that was the open one before. */
+  private former: Progress | undefined;
   /** Of one call after the other. */
   private turn = Promise.resolve();
 
@@ -56,7 +61,15 @@ export class Segments {
 
   /** The day of the open log; undefined if it has no records. @throws as {@link put} */
   openDay(): string | undefined {
-    return this.withLog((fd) => dayOf(fd));
+    return this.withLog((fd) => dateOf(fd));
+  }
+
+  /** Whether a record is in the bucket, or `never` gets there while its day is open. */
+  stateOf({ id, end }: LogPlace): "there" | "waiting" | "never" {
+    const log = [this.progress, this.former].find((progress) => progress?.id === id);
+    if (log === undefined) return "waiting";
+    if (log.isStuck) return "never";
+    return log.at >= end ? "there" : "waiting";
   }
 
   /**
@@ -77,39 +90,59 @@ export class Segments {
   /** Finds out anew how far the log is in the bucket. */
   forget(): void {
     this.progress = undefined;
+    this.former = undefined;
   }
 
   private async putNew(): Promise<void> {
-    await this.find();
-    for (;;) {
-      const { progress } = this;
-      if (progress === undefined || progress.isStuck) return;
-      const body = this.withLog((fd, id, size) =>
-        id === progress.id ? wholeLines(fd, progress.at, size) : undefined,
-      );
+    const { progress } = this;
+    try {
+      // What came to it just before midnight.
+      if (progress !== undefined && this.withLog((_, id) => id) !== progress.id)
+        await this.putRest(progress, this.datedLog(progress));
+    } finally {
+      await this.find();
+    }
+    if (this.progress !== undefined) await this.putRest(this.progress);
+  }
+
+  /** @param path of the log, if it is still that one */
+  private async putRest(progress: Progress, path?: string): Promise<void> {
+    while (!progress.isStuck) {
+      const body = this.withLog((fd, id, size) => {
+        if (id !== progress.id) return undefined;
+        // Somebody has cut it.
+        if (size < progress.at) this.stick(progress, this.parts.keys.segmentsOf(progress.date));
+        return wholeLines(fd, progress.at, size);
+      }, path);
       if (body === undefined || body.length === 0) return;
       await this.putSegment(progress, body);
     }
   }
 
+  private datedLog({ date }: Progress): string {
+    return this.parts.directory.datedLog(dayOf(date) ?? 0);
+  }
+
+  private stick(progress: Progress, key: string): void {
+    progress.isStuck = true;
+    this.parts.onDifference(key);
+  }
+
   private async putSegment(progress: Progress, body: Buffer<ArrayBuffer>): Promise<void> {
-    const { keys, onDifference } = this.parts;
+    const { bucket, link, keys, put } = this.parts;
     const { date, at } = progress;
     const key = keys.segment(date, at);
     const object = { body, contentType: LOG_TYPE, sha256: sha256Of(body) };
-    const there = await putOnce(this.parts, key, object);
+    const there = await putOnce({ bucket, link: put ? link.with(put) : link }, key, object);
     // An earlier try, whose answer did not come, had fewer lines.
     if (there === "same") progress.at += body.length;
     else if (isBeginning(body, there)) progress.at += there.size;
-    else {
-      progress.isStuck = true;
-      onDifference(key);
-    }
+    else this.stick(progress, key);
   }
 
   /** Finds out how far the log is in the bucket, if it is another one than before. */
   private async find(): Promise<void> {
-    const found = this.withLog((fd, id) => ({ id, date: dayOf(fd) }));
+    const found = this.withLog((fd, id) => ({ id, date: dateOf(fd) }));
     const { progress } = this;
     if (found?.date === undefined) return;
     const { id, date } = found;
@@ -121,6 +154,7 @@ export class Segments {
       at: last === undefined ? 0 : last.at + last.size,
       isStuck: false,
     };
+    this.former = this.progress;
     this.progress = next;
     if (last === undefined) return;
     const body = this.withLog((fd, now, size) => {
@@ -130,8 +164,7 @@ export class Segments {
     if (body === undefined) return;
     const object = { body, contentType: LOG_TYPE, sha256: sha256Of(body) };
     if (await isSame(this.parts, last.key, object, { ...last, sha256: undefined })) return;
-    next.isStuck = true;
-    this.parts.onDifference(last.key);
+    this.stick(next, last.key);
   }
 
   private async lastOf(date: string): Promise<(Listed & { readonly at: number }) | undefined> {
@@ -147,14 +180,17 @@ export class Segments {
     });
   }
 
-  private withLog<T>(use: (fd: number, id: string, size: number) => T): T | undefined {
-    const { directory, guard } = this.parts;
-    const fd = unlessMissing(() => openRead(directory.eventLog));
+  private withLog<T>(
+    use: (fd: number, id: string, size: number) => T,
+    path = this.parts.directory.eventLog,
+  ): T | undefined {
+    const { guard } = this.parts;
+    const fd = unlessMissing(() => openRead(path));
     if (fd === undefined) return undefined;
     try {
       guard.check(Part.logs);
-      const { dev, ino, size } = fstatSync(fd);
-      return use(fd, `${dev}:${ino}`, size);
+      const stats = fstatSync(fd, { bigint: true });
+      return use(fd, logIdOf(stats), Number(stats.size));
     } finally {
       close(fd);
     }
@@ -162,7 +198,7 @@ export class Segments {
 }
 
 /** The day of the first record: a log has those of one day, if no clock was set. */
-function dayOf(fd: number): string | undefined {
+function dateOf(fd: number): string | undefined {
   const { size } = fstatSync(fd);
   const [line = ""] = readRange(fd, 0, Math.min(size, HEAD_BYTES)).toString().split("\n");
   return readRecord(line)?.date;

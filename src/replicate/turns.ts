@@ -54,8 +54,9 @@ export class Turns {
 
   constructor(private readonly parts: TurnParts) {}
 
-  /** A day, if it is in hand. */
+  /** A day, if it is in hand; today is. @throws {SystemError} and {Error} of node:fs */
   get(date: string): OpenDay | undefined {
+    if (date === this.parts.today() && !this.days.has(date)) this.open(date);
     return this.days.get(date);
   }
 

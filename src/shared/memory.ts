@@ -54,6 +54,8 @@ const LAYOUT = layOut([
     reload: 1,
     /** 1 if the receiver has orders in its port. */
     ordered: 1,
+    /** 1 if the replicator has told the receiver something through their port. */
+    bucketNews: 1,
   },
   {
     /** Event log: its lock, and its day (YYYYMMDD); 0 while unknown. */
@@ -135,6 +137,10 @@ export const Counter = {
   dropped: 14,
   /** Connected publishers. */
   publishersConnected: 15,
+  /** With `ack: replicated`: requests that are stored and not yet in the bucket. */
+  awaitingBucket: 16,
+  /** Those that were not in the bucket in time, answered `ERROR`. */
+  unconfirmed: 17,
 } as const;
 
 const COUNTERS = Object.keys(Counter).length;

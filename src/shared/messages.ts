@@ -53,7 +53,9 @@ export type ToReceiver =
   /** A node and its views are to be forgotten. */
   | { readonly type: "forget"; readonly node: string }
   /** Whether each camera's connection is to end with its next reply. */
-  | { readonly type: "letGo"; readonly isWanted: boolean };
+  | { readonly type: "letGo"; readonly isWanted: boolean }
+  /** A replicator has begun: from now on, {@link BucketWait} goes there, and its answers come. */
+  | { readonly type: "bucket"; readonly port: MessagePort };
 
 /** To the fast path, when the receiver listens. */
 export interface FastPathStart extends SocketThreadStart {
@@ -154,6 +156,8 @@ export type ArchiverMessage =
 export interface StoreOutcomes {
   readonly image?: string | null;
   readonly event?: string | null;
+  /** Why something was not in the bucket in time. */
+  readonly bucket?: string;
 }
 
 /** A node, or a view of a node, as the receiver knows it. */
@@ -392,7 +396,7 @@ export interface HubState {
 
 /** To the replicator. */
 export type ToReplicator =
-  | ({ readonly type: "start" } & ThreadStart)
+  | ({ readonly type: "start" } & ReplicatorStart)
   /** What is on its way has a moment. */
   | { readonly type: "stop" };
 
@@ -402,3 +406,36 @@ export type ReplicatorMessage =
   /** It has ended. */
   | { readonly type: "stopped" }
   | LogMessage;
+
+/** What the replicator needs. */
+export interface ReplicatorStart extends ThreadStart {
+  /** With `ack: replicated`: what connects it with the receiver. */
+  readonly receiver:
+    | {
+        /** Where {@link BucketWait} comes, and {@link BucketNews} goes. */
+        readonly port: MessagePort;
+        /** The event that wakes the receiver, as a file descriptor. */
+        readonly wakeFd: number;
+      }
+    | undefined;
+}
+
+/** From the receiver to the replicator: a camera waits until this is in the bucket. */
+export interface BucketWait {
+  /** Never used again. */
+  readonly ticket: number;
+  readonly kind: "image" | "event";
+  /** See `RequestSlot.storedAt`. */
+  readonly storedAt: string;
+  /** In bytes, about. */
+  readonly bytes: number;
+  /** How long the camera still waits, in milliseconds. */
+  readonly leftMs: number;
+}
+
+/** From the replicator to the receiver. */
+export type BucketNews =
+  /** It is in the bucket; or it cannot be there, for a reason. */
+  | { readonly type: "done"; readonly ticket: number; readonly refusal: string | undefined }
+  /** Why nothing gets into the bucket now; undefined: it does. */
+  | { readonly type: "trouble"; readonly reason: string | undefined };

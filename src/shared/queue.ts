@@ -163,6 +163,17 @@ export class RequestQueue {
     return Atomics.exchange(this.integers, Integer.ordered, 0) !== 0;
   }
 
+  /** Replicator: asks the receiver to look into the port that they share. */
+  tellOfBucket(): void {
+    Atomics.store(this.integers, Integer.bucketNews, 1);
+    this.callReceiver();
+  }
+
+  /** Receiver: whether that was asked since the last call. */
+  clearBucketNews(): boolean {
+    return Atomics.exchange(this.integers, Integer.bucketNews, 0) !== 0;
+  }
+
   /**
    * Any thread: asks the receiver and the idle writers to respond; `liveness.ts` checks who did.
    *
@@ -197,6 +208,7 @@ export class RequestQueue {
       this.stopping ||
       Atomics.load(integers, Integer.reload) !== 0 ||
       Atomics.load(integers, Integer.ordered) !== 0 ||
+      Atomics.load(integers, Integer.bucketNews) !== 0 ||
       this.isAsked
     );
   }

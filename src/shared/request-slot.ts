@@ -241,6 +241,17 @@ export class RequestSlot {
     this.setText(AT.failure, Int.failureBytes, FAILURE_BYTES_MAX, value);
   }
 
+  /**
+   * With `ack: replicated`, where it was stored: an image's path below `images`, or a place in the
+   * event log, see `store/log-place.ts`. It is where {@link failure} else is.
+   */
+  get storedAt(): string {
+    return this.failure;
+  }
+  set storedAt(value: string) {
+    this.failure = value;
+  }
+
   /** Address of the sender, kept by the fast path for a newcomer, whose frames are gone then. */
   get address(): string {
     return this.text(AT.address, Int.addressBytes);

@@ -27,6 +27,7 @@ import {
   fsyncDirectory,
   link,
   openAppend,
+  openRead,
   NotAFile,
   sizeOf,
   truncate,
@@ -39,6 +40,7 @@ import { Integer, type Shared } from "../shared/memory.ts";
 import { type DataDirectory, Part, temporaryIn } from "./data-directory.ts";
 import type { DataGuard } from "./data-guard.ts";
 import { appendLog, datedLogs, daysAtEnds, hasRecord, mend } from "./log-files.ts";
+import { endOfLog } from "./log-place.ts";
 import { WholeFileWriter } from "./whole-file.ts";
 
 /**
@@ -58,15 +60,18 @@ export class EventLog {
   /** Of `imagehub.log`. */
   private readonly path: string;
   private readonly file: WholeFileWriter;
+  private place = "";
 
   /**
    * @param durable whether a line is flushed to disk before `append` returns
+   * @param notesPlaces whether `append` finds out where the line is
    */
   constructor(
     private readonly guard: DataGuard,
     private readonly calendar: Calendar,
     shared: Shared,
     private readonly durable: boolean,
+    private readonly notesPlaces = false,
   ) {
     this.lock = new SharedLock(shared.integers, Integer.eventLogLock);
     this.integers = shared.integers;
@@ -79,10 +84,11 @@ export class EventLog {
    * Appends a record with the current time.
    *
    * @param text on one line, see `oneLine` in `names.ts`
+   * @returns where it ends, see `log-place.ts`; empty if places are not noted
    * @throws {Error} and leaves the log unchanged; also {DataDirectoryGone}
    */
-  append(text: string): void {
-    this.lock.hold(() => {
+  append(text: string): string {
+    return this.lock.hold(() => {
       const micros = this.calendar.now();
       const time = this.calendar.local(micros);
       const line = Buffer.from(
@@ -98,6 +104,7 @@ export class EventLog {
       if (time.day > day) this.turnOver(day, line);
       else this.appendLine(line);
       this.integers[Integer.eventLogDay] = Math.max(day, time.day);
+      return this.place;
     });
   }
 
@@ -133,6 +140,7 @@ export class EventLog {
       this.guard.check(Part.logs);
       appendWhole(fd, line);
       if (this.durable) fsync(fd);
+      if (this.notesPlaces) this.place = endOfLog(fd);
     } finally {
       close(fd);
     }
@@ -156,6 +164,7 @@ export class EventLog {
     const temporary = this.writeTemporary(line);
     let isLinked = false;
     try {
+      if (this.notesPlaces) this.place = endOf(temporary);
       // Only the rename is left. If there is no space, it has failed already.
       if (dated !== undefined) isLinked = this.keepAs(dated);
       renameSync(temporary, this.path);
@@ -225,6 +234,15 @@ export class EventLog {
         : this.calendar.local(mtimeMs * 1000).day;
     // All its records may have the time of a wrong clock.
     return day < this.floor ? Math.max(day, newestDated() ?? 0) : day;
+  }
+}
+
+function endOf(path: string): string {
+  const fd = openRead(path);
+  try {
+    return endOfLog(fd);
+  } finally {
+    close(fd);
   }
 }
 

@@ -23,6 +23,11 @@ const ATTEMPTS = 2;
 export class ImageStore {
   private readonly file: WholeFileWriter;
 
+  /** The path of the image that was stored last. */
+  get path(): string {
+    return this.file.publishedPath;
+  }
+
   /** @param durable whether an image and its name are flushed to disk before `store` returns */
   constructor(
     private readonly folders: DateFolders,

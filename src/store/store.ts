@@ -40,6 +40,8 @@ export class Store {
   private readonly events: EventLog;
   private readonly jpegQuality: number;
   private readonly directory: DataDirectory;
+  /** Whether each slot says where its content was stored. */
+  private readonly notesPlaces: boolean;
   /** Information about a file system after a failure: of which folder, and since when. */
   private fileSystem = "";
   private fileSystemFolder = "";
@@ -47,12 +49,13 @@ export class Store {
 
   constructor(settings: Settings, shared: Shared, clock: Clock) {
     const durable = settings.ack === "synced";
+    this.notesPlaces = settings.ack === "replicated";
     this.directory = new DataDirectory(settings.data_directory);
     const guard = new DataGuard(this.directory, shared);
     this.calendar = new Calendar(clock);
     this.folders = new DateFolders(guard, settings.max_images_write, shared, durable);
     this.images = new ImageStore(this.folders, this.calendar, durable, guard);
-    this.events = new EventLog(guard, this.calendar, shared, durable);
+    this.events = new EventLog(guard, this.calendar, shared, durable, this.notesPlaces);
     this.jpegQuality = settings.jpeg_quality;
   }
 
@@ -75,8 +78,7 @@ export class Store {
           slot.outcome = Outcome.stored;
           return;
         default:
-          this.events.append(slot.eventText);
-          slot.outcome = Outcome.stored;
+          this.storeEvent(slot);
       }
     } catch (error) {
       this.fail(slot, error);
@@ -96,6 +98,14 @@ export class Store {
 
   private storeImage(slot: RequestSlot, content: Content, suffix: ImageSuffix): void {
     slot.outcome = OUTCOMES[this.images.store(slot.name, slot.micros, content, suffix)];
+    if (this.notesPlaces)
+      slot.storedAt = this.images.path.slice(`${this.directory.images}/`.length);
+  }
+
+  private storeEvent(slot: RequestSlot): void {
+    const place = this.events.append(slot.eventText);
+    if (this.notesPlaces) slot.storedAt = place;
+    slot.outcome = Outcome.stored;
   }
 
   private sayFull(time: LocalTime): void {

@@ -154,6 +154,11 @@ export class WholeFileWriter {
     return true;
   }
 
+  /** The path of the last published file. */
+  get publishedPath(): string {
+    return this.path;
+  }
+
   /** Removes a file that was begun but not published. Never throws. */
   abandon(): void {
     this.content = undefined;

@@ -38,8 +38,13 @@ export class ReceiverOrders {
     this.give({ type: "letGo", isWanted });
   }
 
-  private give(order: ToReceiver): void {
-    this.channel.port1.postMessage(order);
+  /** Has the receiver ask a replicator through this port, which is moved to it. */
+  connectBucket(port: MessagePort): void {
+    this.give({ type: "bucket", port }, [port]);
+  }
+
+  private give(order: ToReceiver, moved: MessagePort[] = []): void {
+    this.channel.port1.postMessage(order, moved);
     this.queue.order();
   }
 

@@ -8,8 +8,16 @@
 import { messageOf } from "../errors.ts";
 import { Replicator } from "../replicate/replicator.ts";
 import { hubName } from "../s3/settings.ts";
+import { EventFd } from "../os/wait.ts";
 import type { ReplicationState } from "../shared/replication-state.ts";
-import type { ReplicatorMessage, ThreadStart, ToReplicator } from "../shared/messages.ts";
+import type {
+  BucketNews,
+  BucketWait,
+  ReplicatorMessage,
+  ReplicatorStart,
+  ToReplicator,
+} from "../shared/messages.ts";
+import { RequestQueue } from "../shared/queue.ts";
 import { DataDirectory } from "../store/data-directory.ts";
 import { DataGuard } from "../store/data-guard.ts";
 import { OutletTally } from "../tell/outlet.ts";
@@ -36,7 +44,8 @@ let state = "";
 
 self.onmessage = async ({ data: message }: MessageEvent<ToReplicator>) => {
   if (message.type === "start") {
-    giveWay();
+    // Cameras may wait for this thread.
+    if (message.receiver === undefined) giveWay();
     await start(message);
     return;
   }
@@ -46,17 +55,37 @@ self.onmessage = async ({ data: message }: MessageEvent<ToReplicator>) => {
   post({ type: "stopped" });
 };
 
-async function start({ settings, shared }: ThreadStart): Promise<void> {
+async function start({ settings, shared, receiver }: ReplicatorStart): Promise<void> {
   const { replicate } = settings;
   const directory = new DataDirectory(settings.data_directory);
   const { host } = new URL(replicate.endpoint);
   const target = `${host}/${replicate.bucket}/${hubName(replicate)}`;
-  tally = new OutletTally("replicate", target, warn);
+  const told = new OutletTally("replicate", target, warn);
+  tally = told;
   setInterval(report, STATE_MS);
+  const tell = (news: BucketNews): void => {
+    receiver?.port.postMessage(news);
+    queue?.tellOfBucket();
+  };
+  const queue = receiver && new RequestQueue(shared, new EventFd(receiver.wakeFd));
+  const { queuemax: imagesMax, max_queue_bytes: bytesMax } = settings;
+  const atOnce = receiver && { imagesMax, bytesMax, tell };
+  if (receiver !== undefined)
+    receiver.port.onmessage = ({ data }) => {
+      const wait = data as BucketWait;
+      if (replicator !== undefined) replicator.ask(wait);
+      // It cannot even begin.
+      else
+        tell({
+          type: "done",
+          ticket: wait.ticket,
+          refusal: String(told.state.last_error?.message),
+        });
+    };
   while (!stopping.signal.aborted && replicator === undefined) {
     try {
       const guard = new DataGuard(directory, shared);
-      replicator = new Replicator({ settings: replicate, directory, guard, tally, error });
+      replicator = new Replicator({ settings: replicate, directory, guard, tally, error, atOnce });
       replicator.start();
     } catch (reason) {
       tally.failed(messageOf(reason));

@@ -21,6 +21,10 @@ export interface ReplicatorThreadParts {
   readonly overview: Pick<Overview, "replication">;
   readonly log: Log;
   readonly entries: { readonly replicator: URL };
+  /** The event that wakes the receiver, as a file descriptor. */
+  readonly receiverWakeFd: number;
+  /** With `ack: replicated`: gives the receiver its end of a port to a replicator. */
+  readonly connect: (port: MessagePort) => void;
 }
 
 /** The replicator of one hub, seen from the main thread. */
@@ -38,7 +42,7 @@ export class ReplicatorThread {
 
   /** Begins to replicate, if there is a bucket. */
   begin(): void {
-    const { settings, shared, log, entries, overview } = this.parts;
+    const { settings, shared, log, entries, overview, receiverWakeFd, connect } = this.parts;
     if (settings.replicate.endpoint === "") return;
     const finished = Promise.withResolvers<void>();
     this.finished = finished;
@@ -60,7 +64,12 @@ export class ReplicatorThread {
       }, REPLACE_AFTER_MS);
     });
     this.worker = worker;
-    this.tell({ type: "start", settings, shared });
+    if (settings.ack !== "replicated")
+      return this.tell({ type: "start", settings, shared, receiver: undefined });
+    const { port1: port, port2 } = new MessageChannel();
+    const receiver = { port, wakeFd: receiverWakeFd };
+    this.tell({ type: "start", settings, shared, receiver }, [port]);
+    connect(port2);
   }
 
   /** What is on its way has a moment. @returns when that is over, or the time is */
@@ -70,8 +79,8 @@ export class ReplicatorThread {
     await Promise.race([this.finished.promise, Bun.sleep(withinMs)]);
   }
 
-  private tell(message: ToReplicator): void {
-    this.worker?.postMessage(message);
+  private tell(message: ToReplicator, moved: MessagePort[] = []): void {
+    this.worker?.postMessage(message, moved);
   }
 
   private get isStopping(): boolean {

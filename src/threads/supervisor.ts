@@ -268,6 +268,11 @@ export class Supervisor {
     return await this.orders.forget(node);
   }
 
+  /** Connects the receiver with a replicator that has begun. @param port moves to its thread */
+  connectBucket(port: MessagePort): void {
+    this.orders.connectBucket(port);
+  }
+
   /** Has the receiver end each camera's connection with its next reply, or no longer do so. */
   letGo(isWanted: boolean): void {
     this.orders.letGo(isWanted);

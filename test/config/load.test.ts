@@ -45,6 +45,7 @@ const DEFAULTS = {
   bind: "*",
   writers: 2,
   ack: "stored",
+  ack_timeout: 0.8,
   sync_interval: 1,
   jpeg_quality: 95,
   unlabelled: "ignore",
@@ -244,7 +245,7 @@ describe("loadSettings refuses", () => {
     [
       "an unknown word",
       "hub:\n  ack: sotred\n",
-      [`${F}:2: hub.ack is "sotred", must be stored, received or synced`],
+      [`${F}:2: hub.ack is "sotred", must be stored, received, synced or replicated`],
     ],
     [
       "a word for a truth value",
@@ -335,7 +336,7 @@ describe("loadSettings refuses", () => {
     [
       "a long value, cut",
       `hub:\n  ack: ${"x".repeat(70)}\n`,
-      [`${F}:2: hub.ack is "${"x".repeat(60)}…", must be stored, received or synced`],
+      [`${F}:2: hub.ack is "${"x".repeat(60)}…", must be stored, received, synced or replicated`],
     ],
     [
       "a key twice",
@@ -521,7 +522,7 @@ describe("loadSettings refuses", () => {
       [
         `${F}:2: hub.port is 0, ${PORT_RULE}`,
         `${F}:3: hub.prot is not a setting; did you mean hub.port?`,
-        `${F}:4: hub.ack is "maybe", must be stored, received or synced`,
+        `${F}:4: hub.ack is "maybe", must be stored, received, synced or replicated`,
       ],
     ],
   ];
@@ -544,7 +545,7 @@ describe("loadSettings refuses", () => {
       "IMAGEHUB_WRITERS is 70, must be a whole number from 1 to 64",
       `--data is "", ${PATH_RULE}`,
       `--port is 70000, ${PORT_RULE}`,
-      '--ack is "maybe", must be stored, received or synced',
+      '--ack is "maybe", must be stored, received, synced or replicated',
     ]);
   });
 

@@ -30,6 +30,7 @@ test("formatSettings writes each setting and where it came from", () => {
   bind: ::1 # environment IMAGEHUB_BIND
   writers: 2
   ack: stored
+  ack_timeout: 0.8
   sync_interval: 1
   jpeg_quality: 95
   unlabelled: ignore

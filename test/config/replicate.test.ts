@@ -15,10 +15,10 @@ const WHOLE = {
 };
 
 /** Loads a file with these settings. */
-function load(replicate: unknown, env: Record<string, string> = {}) {
+function load(replicate: unknown, env: Record<string, string> = {}, others = {}) {
   using temp = tempDir();
   const config = join(temp.path, "imagehub.yaml");
-  writeFileSync(config, JSON.stringify({ hub: { replicate } }));
+  writeFileSync(config, JSON.stringify({ hub: { replicate, ...others } }));
   return loadSettings({ config, env: { HOME: "/home/pi", ...env } });
 }
 
@@ -101,6 +101,13 @@ describe("replicate", () => {
     // Without an endpoint, nothing is copied.
     [{ bucket: "farm" }, ""],
   ])("%j: %s", (replicate, message) => expect(problem(replicate)).toBe(message));
+
+  test("ack: replicated needs a bucket", () => {
+    expect(load(WHOLE, {}, { ack: "replicated", ack_timeout: 2 }).settings.ack_timeout).toBe(2);
+    expect(() => load({}, {}, { ack: "replicated" })).toThrow(
+      "hub.ack is replicated, which needs a bucket: set hub.replicate.endpoint, or hub.ack to stored",
+    );
+  });
 
   test("takes its keys from the environment", () => {
     const { endpoint, bucket } = WHOLE;

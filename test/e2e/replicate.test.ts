@@ -336,6 +336,7 @@ describe.skipIf(lacks("ceph", "python", ...PARTS[NATIVE]))("a hub with a bucket"
         guard: guardAt(place.directory.path),
         tally: new OutletTally("replicate", "", () => {}),
         error: () => {},
+        atOnce: undefined,
       });
       replicator.start();
       const list = async (): Promise<string[]> => await keysIn(target, "barn/manifests/");

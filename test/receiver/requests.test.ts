@@ -1,5 +1,6 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { closeSync } from "node:fs";
+import { receiveMessageOnPort } from "node:worker_threads";
 import { defaultSettings, type Settings } from "../../src/config/schema.ts";
 import { EventFd } from "../../src/os/wait.ts";
 import { Calendar } from "../../src/protocol/calendar.ts";
@@ -11,6 +12,7 @@ import { Requests } from "../../src/receiver/requests.ts";
 import type { Publisher } from "../../src/receiver/subscriptions.ts";
 import { Loan } from "../../src/shared/loan.ts";
 import { Counter, createShared, firstFastSlot, slotsFor } from "../../src/shared/memory.ts";
+import type { BucketNews, BucketWait } from "../../src/shared/messages.ts";
 import { NoWork, RequestQueue } from "../../src/shared/queue.ts";
 import { type FramedSlot, FramedSlots } from "../../src/receiver/framed-slot.ts";
 import { Holder, Kind, Outcome } from "../../src/shared/request-slot.ts";
@@ -361,5 +363,118 @@ describe("Requests that stops", () => {
       "ERROR the hub stops, and the disk has not taken this in time",
     ]);
     expect(bench.requests.unanswered).toBe(1);
+  });
+});
+
+/** A replicator, as far as the receiver sees it. */
+function replicatorFor(bench: Bench): {
+  asked: () => BucketWait[];
+  tell: (...news: BucketNews[]) => void;
+} {
+  const { port1, port2 } = new MessageChannel();
+  bench.requests.connectBucket(port1);
+  const next = (): BucketWait | undefined =>
+    receiveMessageOnPort(port2)?.message as BucketWait | undefined;
+  return {
+    asked: () => {
+      const all: BucketWait[] = [];
+      for (let wait = next(); wait !== undefined; wait = next()) all.push(wait);
+      return all;
+    },
+    tell: (...news) => {
+      for (const each of news) port2.postMessage(each);
+      bench.queue.tellOfBucket();
+      bench.requests.finishDone();
+    },
+  };
+}
+
+describe("Requests with ack: replicated", () => {
+  const REPLICATED = { ack: "replicated", ack_timeout: 100 } as const;
+  const LATE_MS = 200_000;
+
+  test("answers when the bucket has it, and keeps no bytes meanwhile", () => {
+    using bench = new Bench({ ...REPLICATED, max_queue_bytes: 6000 });
+    const { asked, tell } = replicatorFor(bench);
+    const cameras = [1, 2, 3].map(() => bench.peer());
+    for (const [index, camera] of cameras.entries()) {
+      if (index === 2) bench.take(camera, header("Gate|n|1"), "x");
+      else bench.take(camera, header("Barn|jpg|"), jpeg(`${index}`, 5000));
+      bench.store(Outcome.stored, `2026-11-22/${index}.jpg`);
+    }
+    expect(asked()).toMatchObject([
+      { ticket: 1, kind: "image", storedAt: "2026-11-22/0.jpg", bytes: 5000 },
+      { ticket: 2, kind: "image", storedAt: "2026-11-22/1.jpg" },
+      { ticket: 3, kind: "event" },
+    ]);
+    expect(cameras.map((camera) => camera.receive(0))).toEqual([undefined, undefined, undefined]);
+    expect([bench.requests.inHand, bench.requests.awaitingBucket]).toEqual([3, 3]);
+    tell({ type: "done", ticket: 3, refusal: undefined });
+    expect(cameras[2]!.receive()).toEqual(["OK"]);
+    tell(
+      { type: "done", ticket: 1, refusal: "it is\nanother" },
+      { type: "done", ticket: 2, refusal: undefined },
+    );
+    expect(cameras[0]!.receive()).toEqual(["ERROR not in the bucket yet: it is another"]);
+    expect(cameras[1]!.receive()).toEqual(["OK"]);
+    expect([bench.requests.inHand, bench.requests.awaitingBucket]).toEqual([0, 0]);
+    expect([bench.count(Counter.images), bench.count(Counter.unconfirmed)]).toEqual([2, 1]);
+  });
+
+  test("answers ERROR when it is late, and never to the next request of the slot", () => {
+    using bench = new Bench(REPLICATED);
+    const { tell } = replicatorFor(bench);
+    const camera = bench.peer();
+    bench.take(camera, header("Barn|jpg|"), jpeg("x", 100));
+    bench.store();
+    expect(bench.requests.refuseLate(performance.now())).toBe(0);
+    expect(bench.requests.refuseLate(performance.now() + LATE_MS)).toBe(1);
+    expect(camera.receive()).toEqual([
+      "ERROR not in the bucket yet: the store has not confirmed it within 100 s (ack_timeout)",
+    ]);
+    bench.take(camera, header("Barn|jpg|"), jpeg("y", 100));
+    bench.store();
+    tell(
+      { type: "done", ticket: 1, refusal: undefined },
+      { type: "trouble", reason: "it is away" },
+    );
+    expect([camera.receive(0), bench.requests.awaitingBucket]).toEqual([undefined, 1]);
+    bench.requests.refuseLate(performance.now() + LATE_MS);
+    expect(camera.receive()).toEqual(["ERROR not in the bucket yet: it is away"]);
+  });
+
+  test("asks the next replicator for what still waits", () => {
+    using bench = new Bench(REPLICATED);
+    const camera = bench.peer();
+    bench.take(camera, header("Barn|jpg|"), jpeg("x", 100));
+    bench.store(Outcome.stored, "2026-11-22/x.jpg");
+    expect(replicatorFor(bench).asked()).toHaveLength(1);
+    const { asked, tell } = replicatorFor(bench);
+    expect(asked()).toMatchObject([{ ticket: 1, storedAt: "2026-11-22/x.jpg" }]);
+    tell({ type: "done", ticket: 1, refusal: undefined });
+    expect(camera.receive()).toEqual(["OK"]);
+  });
+
+  test("answers at once what is not stored, and at a stop what waits", () => {
+    using bench = new Bench(REPLICATED);
+    const { asked } = replicatorFor(bench);
+    const camera = bench.peer();
+    for (const [outcome, reply] of [
+      [Outcome.overCap, "OK"],
+      [Outcome.failed, "ERROR cannot store: it is full"],
+    ] as const) {
+      bench.take(camera, header("Barn|jpg|"), jpeg("x", 100));
+      bench.store(outcome, "it is full");
+      expect(camera.receive()).toEqual([reply]);
+    }
+    expect(asked()).toEqual([]);
+    bench.take(camera, header("Barn|jpg|"), jpeg("x", 100));
+    bench.store();
+    bench.requests.holdReplies();
+    bench.requests.refuseRest();
+    expect(bench.requests.releaseHeld().map(({ reply }) => reply.toString())).toEqual([
+      "ERROR not in the bucket yet: the hub stops",
+    ]);
+    expect([bench.requests.inHand, bench.requests.unanswered]).toEqual([0, 0]);
   });
 });

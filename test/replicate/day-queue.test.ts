@@ -26,6 +26,22 @@ describe("the queue of a day", () => {
     expect(queue.take(order)).toBeUndefined();
   });
 
+  test("gives an image before its turn, once, whether it was known or not", () => {
+    const queue = queueOf(1, 2, 3);
+    expect(queue.take("oldest")).toEqual(image(1));
+    expect([1, 2, 4, 4].map((second) => queue.claim(image(second)))).toEqual([
+      undefined,
+      image(2),
+      image(4),
+      undefined,
+    ]);
+    expect(queue.lag).toMatchObject({ images: 4, bytes: 11 + 12 + 13 + 14 });
+    expect(queue.take("newest")).toEqual(image(3));
+    expect(queue.take("newest")).toBeUndefined();
+    queue.giveBack(image(4));
+    expect(queue.take("newest")).toEqual(image(4));
+  });
+
   test("takes each name in once, also after it is done, and no other names", () => {
     const queue = queueOf(1);
     expect(queue.add(image(1))).toBe(false);

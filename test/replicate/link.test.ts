@@ -65,6 +65,28 @@ describe("a link", () => {
     expect(told).toEqual(["connected", "connected"]);
   });
 
+  test("does not pause for longer than its maximum, however often a call fails", async () => {
+    const link = new Link({ connected() {}, disconnected() {}, failed() {} }, 1);
+    let tries = 0;
+    const call = link.call(async () => {
+      if (++tries < 30) throw failure("unreachable");
+      return await Promise.resolve(tries);
+    });
+    expect(await call).toBe(30);
+  });
+
+  test("whoever does not wait for ever is told when it is too late", async () => {
+    const { link } = newLink();
+    // It waits for somebody to do something.
+    const waiting = link.call(async () => await Promise.reject(failure("denied", false)));
+    await until(() => !link.isUp);
+    const untilMs = performance.now() + 20;
+    const late = link.with({ untilMs }).call(async () => await Promise.resolve("made"));
+    expect(await late.catch((error: unknown) => error)).toMatchObject({ problem: "ended" });
+    link.end();
+    expect(await waiting.catch((error: unknown) => error)).toMatchObject({ problem: "ended" });
+  });
+
   test("a call that fails again and again holds up no other one, and ends", async () => {
     const { link } = newLink();
     let tries = 0;

@@ -40,7 +40,7 @@ export function statusAt(time: string): Status {
     },
     connections: 4,
     publishers: { connected: 0, total: 0 },
-    queue: { requests: 1, capacity: 500 },
+    queue: { requests: 1, capacity: 500, awaiting_bucket: 0 },
     today: { date: "2026-11-22", images: 812, limit: 5000 },
     data_directory_problem: null,
     disk: { free_bytes: 999, size_bytes: 64_000_000_000, outlook: "filling", full_in_days: 6.5 },

@@ -7,14 +7,19 @@
 import { connect, type Socket } from "node:net";
 import { listenTcp, type TcpServer } from "./tcp-server.ts";
 
-/** `refuse` ends each connection, `stall` keeps them open and passes nothing. */
-export type LinkMode = "pass" | "refuse" | "stall";
+/**
+ * `refuse` ends each connection, `stall` keeps them open and passes nothing, `hold` keeps what
+ * comes until it may pass.
+ */
+export type LinkMode = "pass" | "refuse" | "stall" | "hold";
 
 /** A link on 127.0.0.1. */
 export class StoreLink implements AsyncDisposable {
   /** The first line of each request that went through, such as `PUT /bucket/key HTTP/1.1`. */
   readonly requests: string[] = [];
   private readonly sockets = new Set<Socket>();
+  /** What was held, in its order. */
+  private readonly held: (() => void)[] = [];
   private mode: LinkMode = "pass";
   private server!: TcpServer;
 
@@ -32,10 +37,12 @@ export class StoreLink implements AsyncDisposable {
     return `http://127.0.0.1:${this.server.port}`;
   }
 
-  /** What is open ends, unless it stalls from now on. */
+  /** What is open ends, unless it stalls or is held from now on, or was held until now. */
   become(mode: LinkMode): void {
+    const keeps = mode === "stall" || mode === "hold" || this.mode === "hold";
     this.mode = mode;
-    if (mode !== "stall") for (const socket of this.sockets) socket.destroy();
+    if (!keeps) for (const socket of this.sockets) socket.destroy();
+    if (mode === "pass") for (const pass of this.held.splice(0)) pass();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -54,13 +61,18 @@ export class StoreLink implements AsyncDisposable {
         far.destroy();
       });
     }
-    near.on("data", (bytes) => {
-      if (this.mode !== "pass") return;
-      this.requests.push(...(bytes.toString("latin1").match(/^[A-Z]+ \/\S+ HTTP\/1\.1$/gmu) ?? []));
-      far.write(bytes);
-    });
-    far.on("data", (bytes) => {
-      if (this.mode === "pass") near.write(bytes);
-    });
+    near.on("data", (bytes) =>
+      this.carry(() => {
+        const lines = bytes.toString("latin1").match(/^[A-Z]+ \/\S+ HTTP\/1\.1$/gmu);
+        this.requests.push(...(lines ?? []));
+        far.write(bytes);
+      }),
+    );
+    far.on("data", (bytes) => this.carry(() => near.write(bytes)));
+  }
+
+  private carry(pass: () => void): void {
+    if (this.mode === "pass") pass();
+    else if (this.mode === "hold") this.held.push(pass);
   }
 }
