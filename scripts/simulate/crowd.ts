@@ -27,7 +27,7 @@ export interface CrowdOptions {
 }
 
 /** An image that was answered OK. */
-export interface Acknowledged {
+interface Acknowledged {
   /** What stands in the image. */
   readonly identity: string;
   /** When, in seconds of the monotonic clock. */

@@ -251,6 +251,14 @@ export async function main(args: readonly string[]): Promise<ExitStatus> {
     status = await (await import("./replicate-test.ts")).replicateTest(options);
   });
 
+  withSettingsFile(
+    program
+      .command("view")
+      .description("serve the page of all hubs of a bucket, read-only, until Ctrl-C or SIGTERM"),
+  ).action(async (options: SettingsOptions) => {
+    status = await (await import("./view.ts")).view(options);
+  });
+
   const webhook = program.command("webhook").description("work with the webhooks of the settings");
 
   withSettingsFile(

@@ -11,7 +11,7 @@ import { escape } from "../log/fields.ts";
 import type { HubEvent, LiveImage } from "../page/answers.ts";
 import type { HubHealth } from "../shared/messages.ts";
 import { type HubOptions, request, type Target, targetOf } from "./hub-target.ts";
-import { type ServerSentEvent, serverSentEvents } from "./server-sent-events.ts";
+import { type ServerSentEvent, serverSentEvents } from "../net/server-sent-events.ts";
 
 /** The options of `tail`. */
 export interface TailOptions extends HubOptions {

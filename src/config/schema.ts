@@ -24,6 +24,7 @@ import {
 } from "../limits.ts";
 import { bytesIn, perCentIn } from "./quantity.ts";
 import { BUCKET, isEndpoint, KEY, NAME, ORDERS, REGION, STYLES } from "./replicate.ts";
+import { VIEWED_HUB_PATHS, viewedHub } from "./view.ts";
 import { NEWS, webhook, WEBHOOK_PATHS, WEBHOOK_SECRETS } from "./webhook.ts";
 
 /** Longest `patience` and `silent_after`: a week. */
@@ -663,6 +664,33 @@ const replicateShape = {
   }),
 };
 
+/** Most entries of `view.hubs`. */
+const VIEWED_HUBS_MAX = 256;
+
+/** What `imagehub view` needs besides the bucket under `replicate`. */
+const viewShape = {
+  view: section({
+    hubs: setting(
+      z.preprocess(
+        (value) => value ?? [],
+        z
+          .array(viewedHub)
+          .max(VIEWED_HUBS_MAX)
+          .refine((all) => new Set(all.map(({ name }) => name)).size === all.length)
+          .default([]),
+      ),
+      {
+        description:
+          "Hubs that imagehub view shows live, such as [{name: north, url: https://north.example:8550, token_file: north.token}]",
+        rule:
+          "a list of groups of name (replicate.name of that hub, each once), url (http:// or https://), and as wanted " +
+          "token_file (with that hub's HTTP token) and ca",
+        pathKeys: VIEWED_HUB_PATHS,
+      },
+    ),
+  }),
+};
+
 const allShape = {
   ...hubShape,
   ...keepShape,
@@ -670,6 +698,7 @@ const allShape = {
   ...controlShape,
   ...tellShape,
   ...replicateShape,
+  ...viewShape,
 };
 
 const hubSection = section(allShape);

@@ -42,6 +42,8 @@ export interface HubEvent {
   readonly time: string;
   readonly text: string;
   readonly node: string | null;
+  /** In the view of many hubs: which one has it. */
+  readonly hub?: string;
   readonly type?: string;
   readonly value?: string;
   /** If the value begins with a number. */
@@ -66,6 +68,8 @@ export interface LiveNode {
 /** A day in the list of days. */
 export interface DaySummary {
   readonly date: string;
+  /** In the view of many hubs: `false` if the numbers are not known yet, or not all of them. */
+  readonly counted?: boolean;
   readonly images: number;
   readonly bytes: number;
   readonly events: number;
@@ -92,6 +96,19 @@ export interface Days {
   readonly now: string;
   readonly today: string;
   readonly days: readonly DaySummary[];
+  /** Only in the view of many hubs, where nothing can be changed. */
+  readonly hubs?: readonly ViewedHub[];
+}
+
+/** A hub in the view of many. Names of its cameras and nodes begin with its own and a colon. */
+export interface ViewedHub {
+  readonly name: string;
+  readonly zone: string;
+  /** Its local time and date. */
+  readonly now: string;
+  readonly today: string;
+  /** Whether it tells what it stores; null if its address is not set. */
+  readonly live: boolean | null;
 }
 
 /** A minute of the day, from 0 to 1439, and how many there are in it. */

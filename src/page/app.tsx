@@ -11,6 +11,7 @@ import { CalendarView } from "./calendar.tsx";
 import { Day } from "./day.tsx";
 import { Events } from "./events.tsx";
 import { days, now, today, trouble } from "./hub.ts";
+import { HubsLine, hasZones, isView } from "./hubs.tsx";
 import { Icon, type IconName } from "./icons.tsx";
 import { ImageView } from "./image.tsx";
 import { JumpDialog, jumping } from "./jump.tsx";
@@ -49,6 +50,7 @@ export function App() {
         </nav>
         <Clock />
       </header>
+      <HubsLine />
       <Banner />
       <main class={`view ${view}`}>
         <View />
@@ -115,6 +117,8 @@ function Tab({ view, icon, text, link }: TabProps) {
 /** The hub's time. All times in the page are meant so. */
 function Clock() {
   const zone = days.value?.zone;
+  // Each hub has its own.
+  if (hasZones()) return null;
   return (
     <p class="clock" title="The hub's time. All times here are in its zone.">
       {zone !== undefined && (
@@ -132,7 +136,8 @@ function Banner() {
   const problem = trouble.value;
   const reasons = health.value?.healthy === false ? health.value.reasons.join(". ") : "";
   let text = "";
-  if (problem?.kind === "away") text = "The hub does not answer. Trying again …";
+  if (problem?.kind === "away")
+    text = `The ${isView() ? "view" : "hub"} does not answer. Trying again …`;
   else if (problem?.kind === "refused") text = `${problem.reason}. Trying again …`;
   else if (nowhere.value !== "") text = `The link ${nowhere.value} leads nowhere: this is Now.`;
   else if (reasons !== "" && reasons !== dismissed.value) text = reasons;

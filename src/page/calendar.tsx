@@ -9,7 +9,8 @@ import { href } from "./address.ts";
 import { brief, briefSize, counted, grouped, size } from "./amounts.ts";
 import type { DaySummary, Status } from "./answers.ts";
 import { Empty } from "./empty.tsx";
-import { askDays, days, today, useAnswer } from "./hub.ts";
+import { askDays, days, today, useStatus } from "./hub.ts";
+import { isView } from "./hubs.tsx";
 import { Icon } from "./icons.tsx";
 import { Notices } from "./notices.tsx";
 import { addDays, longDate, monthName } from "./time.ts";
@@ -23,10 +24,10 @@ const WEEKDAYS = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
 export function CalendarView() {
   // What it shows of today was asked for when the page began.
   useEffect(() => void askDays(), []);
-  const status = useAnswer<Status>("api/status").data;
+  const status = useStatus();
   const all = days.value?.days;
   if (all === undefined) return <div class="calendar-view" aria-busy="true" />;
-  if (all.length === 0) return <Empty port={status?.settings.port ?? 5555} />;
+  if (all.length === 0) return <Empty />;
   const byDate = new Map(all.map((day) => [day.date, day]));
   const months = [...new Set(all.map(({ date }) => date.slice(0, 7)))].toReversed();
   const most = Math.max(1, ...all.map(({ images }) => images));
@@ -39,18 +40,24 @@ export function CalendarView() {
           <Month key={month} month={month} byDate={byDate} most={most} />
         ))}
       </div>
-      <p class="legend muted">
-        <span>
-          <Icon name="lock" /> has protected images
-        </span>
-        <span>
-          <Icon name="archive" /> is in the archive
-        </span>
-        <span>
-          <Icon name="pruned" /> images were deleted by a rule
-        </span>
-      </p>
+      {!isView() && <Legend />}
     </div>
+  );
+}
+
+function Legend() {
+  return (
+    <p class="legend muted">
+      <span>
+        <Icon name="lock" /> has protected images
+      </span>
+      <span>
+        <Icon name="archive" /> is in the archive
+      </span>
+      <span>
+        <Icon name="pruned" /> images were deleted by a rule
+      </span>
+    </p>
   );
 }
 
@@ -169,6 +176,7 @@ function DayCell({ date, day, column, most }: DayCellProps) {
     <a class={`date has${now}`} style={style} href={href("day", date)} title={described(day)}>
       <b>{number}</b>
       {day.images > 0 && <span class="images">{brief(day.images)}</span>}
+      {day.images === 0 && day.counted === false && <span class="images">…</span>}
       {day.images > 0 && <span class="bytes">{briefSize(day.bytes)}</span>}
       <span class="marks">
         {day.protected > 0 && <Icon name="lock" />}
@@ -179,10 +187,12 @@ function DayCell({ date, day, column, most }: DayCellProps) {
   );
 }
 
-function described({ date, images, bytes, events, protected: kept, archived, pruned }: DaySummary) {
+function described(day: DaySummary) {
+  const { date, images, bytes, events, protected: kept, archived, pruned } = day;
   const deleted = pruned.reduce((sum, each) => sum + each.images, 0);
   return [
     longDate(date),
+    ...(day.counted === false ? ["being counted"] : []),
     `${counted(images, "image")}, ${size(bytes)}`,
     counted(events, "event"),
     ...(kept > 0 ? [`${grouped(kept)} protected`] : []),

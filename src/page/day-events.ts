@@ -31,8 +31,8 @@ function placed(event: HubEvent): DayEvent {
   return Object.assign({ minute: minutesOf(event.time) }, event);
 }
 
-function keyOf({ time, text }: HubEvent): string {
-  return `${time} ${text}`;
+function keyOf({ time, node, text }: HubEvent): string {
+  return `${time} ${node} ${text}`;
 }
 
 /** The events of a day; empty until they are there. The hub's own lines are not among them. */

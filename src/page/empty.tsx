@@ -4,13 +4,16 @@
  * @module
  */
 
-import type { Status } from "./answers.ts";
 import { CopyButton } from "./copy.tsx";
-import { useAnswer } from "./hub.ts";
+import { useStatus } from "./hub.ts";
+import { isView } from "./hubs.tsx";
 
-/** The line that sends a first image. @param port on which the hub receives */
-export function Empty({ port }: { readonly port: number }) {
-  const command = useAnswer<Status>("api/status").data?.send_command ?? undefined;
+/** The line that sends a first image. */
+export function Empty() {
+  const status = useStatus();
+  if (isView()) return <EmptyBucket />;
+  const port = status?.settings.port ?? 5555;
+  const command = status?.send_command ?? undefined;
   const line =
     command ?? `imagehub send photo.jpg --node Barn --to tcp://${location.hostname}:${port}`;
   return (
@@ -25,6 +28,16 @@ export function Empty({ port }: { readonly port: number }) {
         <CopyButton text={line} label="Copy" />
       </p>
       <p class="muted">It appears here as soon as it is stored.</p>
+    </section>
+  );
+}
+
+function EmptyBucket() {
+  return (
+    <section class="empty">
+      <h1>No images yet</h1>
+      <p>No hub has copied anything into this bucket yet.</p>
+      <p class="muted">What hubs copy appears here.</p>
     </section>
   );
 }

@@ -14,7 +14,7 @@ export function EventList({ events }: { readonly events: readonly DayEvent[] }) 
   return (
     <ul class="event-list">
       {events.map((event) => (
-        <li key={`${event.time} ${event.text}`}>
+        <li key={`${event.time} ${event.node} ${event.text}`}>
           <a href={href("day", event.date, { at: clockTime(event.minute, true) })}>
             <time>{clockTime(event.minute, true)}</time>
             <b>{event.node}</b>

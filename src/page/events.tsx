@@ -60,7 +60,7 @@ export function Events() {
           </thead>
           <tbody>
             {events.map((event, index) => (
-              <Fragment key={`${event.date} ${event.time} ${event.text}`}>
+              <Fragment key={`${event.date} ${event.time} ${event.hub} ${event.text}`}>
                 {event.date !== events[index - 1]?.date && (
                   <tr>
                     <th scope="rowgroup" colSpan={4} class="day">
@@ -189,7 +189,7 @@ function Chip({ text, link }: { readonly text: string; readonly link: string }) 
 }
 
 function Row({ event }: { readonly event: HubEvent }) {
-  const { date, time, node, type, value, text } = event;
+  const { date, time, node, hub, type, value, text } = event;
   const search = searchIn(address.value.query);
   const at = time.slice(0, 8);
   return (
@@ -201,6 +201,7 @@ function Row({ event }: { readonly event: HubEvent }) {
       </td>
       {node === null ? (
         <td colSpan={3} class="own">
+          {hub !== undefined && `${hub}: `}
           {text}
         </td>
       ) : (

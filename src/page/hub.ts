@@ -6,7 +6,7 @@
 
 import { computed, effect, signal } from "@preact/signals";
 import { useEffect, useState } from "preact/hooks";
-import type { Days } from "./answers.ts";
+import type { Days, Status } from "./answers.ts";
 import { ApiError, request } from "./api.ts";
 import { dateAt } from "./time.ts";
 
@@ -32,6 +32,15 @@ const ticks = signal(Date.now());
 /** The hub's clock: an instant as in time.ts. It moves once a second. */
 export const now = computed(() => ticks.value + ahead.value);
 
+/** The clocks of the hubs of a view, as {@link ahead}. */
+const aheadOf = signal<ReadonlyMap<string, number>>(new Map());
+
+/** The clock of the hub that a camera, a node or an image belongs to, as {@link now}. */
+export function nowOf(name: string): number {
+  const ownMs = aheadOf.value.get(name.slice(0, Math.max(0, name.indexOf(":"))));
+  return ownMs === undefined ? now.value : ticks.value + ownMs;
+}
+
 /** The hub's date of now. */
 export const today = computed(() => dateAt(now.value));
 
@@ -41,6 +50,9 @@ setInterval(() => {
 
 /** How long to wait before the hub is tried again. */
 const RETRY_MS = 2000;
+
+/** A view is asked so often while it counts its days. */
+const COUNTING_MS = 3000;
 
 let retry: ReturnType<typeof setTimeout> | undefined;
 
@@ -58,15 +70,23 @@ async function tryDays(): Promise<void> {
   retry = undefined;
   try {
     const answer = (await (await request("api/v1/days")).json()) as Days;
-    ahead.value = Date.parse(`${answer.now.slice(0, 23)}Z`) - Date.now();
+    const hubs = answer.hubs?.map((hub) => [hub.name, aheadIn(hub)] as const);
+    ahead.value = aheadIn(answer);
+    aheadOf.value = new Map(hubs);
     ticks.value = Date.now();
     days.value = answer;
+    if (answer.days.some(({ counted }) => counted === false))
+      retry = setTimeout(() => void askDays(), COUNTING_MS);
     if (trouble.value === undefined) return;
     trouble.value = undefined;
     generation.value++;
   } catch (error) {
     noteFailure(error);
   }
+}
+
+function aheadIn({ now: time }: Pick<Days, "now">): number {
+  return Date.parse(`${time.slice(0, 23)}Z`) - Date.now();
 }
 
 /** Takes in why a question has failed, and says so on the page if the whole hub is affected. */
@@ -142,6 +162,12 @@ export function useAnswer<T>(
     };
   }, [path, round, everyMs, change]);
   return state !== undefined && state.path === path ? state.answer : {};
+}
+
+/** The status of the hub; undefined until it is there, and in a view of many hubs. */
+export function useStatus(everyMs?: number, change?: number): Status | undefined {
+  const { data } = useAnswer<Status | { readonly view: string }>("api/status", everyMs, change);
+  return data === undefined || "view" in data ? undefined : data;
 }
 
 void askDays();

@@ -13,7 +13,8 @@ import { imagePath, dayPath } from "./api.ts";
 import { CopyButton } from "./copy.tsx";
 import { firstEvent, useDayEvents } from "./day-events.ts";
 import { EventList } from "./event-list.tsx";
-import { days, useAnswer } from "./hub.ts";
+import { useAnswer } from "./hub.ts";
+import { hubOf, isView, zoneOf } from "./hubs.tsx";
 import { Icon } from "./icons.tsx";
 import { protect } from "./selection.ts";
 import { parseName } from "./sequence.ts";
@@ -57,11 +58,11 @@ export function ImageFacts({ date, name, image }: FactsProps) {
       <p class="moment">
         <time>{time}</time>
         <span class="muted">
-          {longDate(date)}, {days.value?.zone}
+          {longDate(date)}, {zoneOf(name)}
         </span>
       </p>
       <div class="row actions">
-        <a class="button" href={`${imagePath(date, name)}?download`} download={name}>
+        <a class="button" href={`${imagePath(date, name)}?download`} download>
           <Icon name="download" /> Download
         </a>
         <CopyButton
@@ -69,10 +70,12 @@ export function ImageFacts({ date, name, image }: FactsProps) {
           label="Copy link"
           icon="link"
         />
-        <button class="quiet" aria-pressed={wasProtected} onClick={() => void toggle()}>
-          <Icon name={wasProtected ? "lock" : "unlock"} />
-          {wasProtected ? "Protected" : "Protect"}
-        </button>
+        {!isView() && (
+          <button class="quiet" aria-pressed={wasProtected} onClick={() => void toggle()}>
+            <Icon name={wasProtected ? "lock" : "unlock"} />
+            {wasProtected ? "Protected" : "Protect"}
+          </button>
+        )}
       </div>
       <p class="problem" role="alert">
         {problem}
@@ -83,7 +86,7 @@ export function ImageFacts({ date, name, image }: FactsProps) {
         <dt>Size</dt>
         <dd>{info === undefined ? "…" : sizeText(info)}</dd>
       </dl>
-      <EventsAround date={date} time={time} />
+      <EventsAround date={date} time={time} hub={hubOf(name)} />
     </aside>
   );
 }
@@ -105,8 +108,16 @@ function useInfo(date: string, name: string): ImageInfo | undefined {
   return useAnswer<ImageInfo>(isAsked ? path : undefined).data;
 }
 
-function EventsAround({ date, time }: { readonly date: string; readonly time: string }) {
-  const events = useDayEvents(date);
+interface AroundProps {
+  readonly date: string;
+  readonly time: string;
+  /** In a view of many, only its clock has shown this time; undefined in a hub's own page. */
+  readonly hub: string | undefined;
+}
+
+function EventsAround({ date, time, hub }: AroundProps) {
+  const all = useDayEvents(date);
+  const events = hub === undefined ? all : all.filter((event) => event.hub === hub);
   const at = firstEvent(events, minutesOf(time));
   const [before, after] = [
     events.slice(Math.max(0, at - EVENTS), at),

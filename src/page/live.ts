@@ -88,6 +88,7 @@ function receive({ type, data, lastEventId }: MessageEvent<string>): void {
   const value: unknown = JSON.parse(data);
   if (type === "hub") health.value = value as NonNullable<typeof health.value>;
   else if (type === "lost") generation.value++;
+  else if (type === "hubs") void askDays();
   else {
     if (type === "image") waiting.images.push(value as LiveImage);
     else if (type === "camera") waiting.nodes.push(value as LiveNode);
@@ -100,7 +101,7 @@ function open(): void {
   if (source !== undefined) return;
   const after = lastId === "" ? "" : `?after=${encodeURIComponent(lastId)}`;
   source = new EventSource(new URL(`api/v1/live${after}`, document.baseURI));
-  for (const type of ["start", "image", "event", "hub", "camera", "lost"])
+  for (const type of ["start", "image", "event", "hub", "hubs", "camera", "lost"])
     source.addEventListener(type, receive);
   source.addEventListener("open", () => {
     refusals = 0;

@@ -13,11 +13,12 @@ import { thumbnailPath } from "./api.ts";
 import { type DayEvent, inShort, isFrom, useDayEvents } from "./day-events.ts";
 import { Empty } from "./empty.tsx";
 import { EventList } from "./event-list.tsx";
-import { now, today, useAnswer } from "./hub.ts";
+import { now, nowOf, today, useAnswer, useStatus } from "./hub.ts";
+import { hasZones, isView } from "./hubs.tsx";
 import { begun, health, useArrivals } from "./live.ts";
 import { Notices } from "./notices.tsx";
 import { Outlets, Replicated } from "./outlets.tsx";
-import { clockTime, instant, shortDate, span } from "./time.ts";
+import { clockTime, dateAt, instant, shortDate, span } from "./time.ts";
 
 /**
  * The hub tells what changes. It is asked nevertheless, but seldom: a stream whose link is dead is
@@ -33,10 +34,10 @@ type AskedStatus = Status & { readonly asked: number };
 /** A tile for each camera, and the latest events. */
 export function Now() {
   const cameras = useCameras();
-  const status = useStatus();
+  const status = useAskedStatus();
   const events = useDayEvents(today.value);
   if (cameras === undefined) return <Skeleton />;
-  if (cameras.length === 0) return <Empty port={status?.settings.port ?? 5555} />;
+  if (cameras.length === 0) return <Empty />;
   return (
     <div class="now-view">
       <h1 class="hidden">Now</h1>
@@ -59,12 +60,12 @@ export function Now() {
 }
 
 /** The status of the hub, asked anew when a node falls silent or speaks again. */
-function useStatus(): AskedStatus | undefined {
+function useAskedStatus(): AskedStatus | undefined {
   const turns = useSignal(0);
   useArrivals(({ nodes }) => {
     if (nodes.length > 0) turns.value++;
   });
-  const { data } = useAnswer<Status>("api/status", STATUS_MS, turns.value + begun.value);
+  const data = useStatus(STATUS_MS, turns.value + begun.value);
   return useMemo(() => data && { ...data, asked: now.peek() }, [data]);
 }
 
@@ -94,7 +95,7 @@ function after(camera: Camera | undefined, { date, name, time, ...image }: LiveI
   const isSameDay = camera?.latest.date === date;
   // An image that the list already has is told once more, if it came in between.
   if (isSameDay && camera.latest.time >= time) return camera;
-  const isToday = date === today.peek();
+  const isToday = date === dateAt(nowOf(image.camera));
   const before = isSameDay ? camera.imagesToday : 0;
   const imagesToday = isToday ? before + 1 : before;
   return { name: image.camera, latest: { date, name, time }, imagesToday };
@@ -109,9 +110,8 @@ function silenceOf(
   const row = nodes.find(
     ({ node, view }) => `${node} ${view}`.trim().replaceAll(/\s/gu, "-") === name,
   );
-  if (row === undefined)
-    // The hub does not know it.
-    return latest.date < today.value ? <>nothing since {shortDate(latest.date)}</> : undefined;
+  // The hub does not know it.
+  if (row === undefined) return stillnessOf({ name, latest });
   // It may have sent something since the hub was asked.
   const isHeard = [latest, ...(event === undefined ? [] : [event])].some(
     (each) => instant(each.date, each.time) >= asked,
@@ -121,6 +121,13 @@ function silenceOf(
   const heard = nodes.filter(({ node }) => node === row.node).map((each) => each.last_seen);
   const silentMs = Date.parse(time) - Date.parse(heard.toSorted().at(-1)!);
   return <Silence since={asked - silentMs} />;
+}
+
+/** Says that a camera has sent nothing today; undefined if it has. */
+function stillnessOf({ name, latest }: Pick<Camera, "name" | "latest">) {
+  return latest.date < dateAt(nowOf(name)) ? (
+    <>nothing since {shortDate(latest.date)}</>
+  ) : undefined;
 }
 
 interface TileProps {
@@ -135,9 +142,11 @@ const TILE = 480;
 function Tile({ camera, status, events }: TileProps) {
   const { name, latest, imagesToday } = camera;
   const event = events.at(-1);
-  const silence = status && silenceOf(camera, event, status);
+  const silence =
+    status === undefined ? isView() && stillnessOf(camera) : silenceOf(camera, event, status);
+  const isSilent = silence !== undefined && silence !== false;
   return (
-    <div class={silence === undefined ? "tile" : "tile silent"}>
+    <div class={isSilent ? "tile silent" : "tile"}>
       <div class="picture">
         <img
           // A picture that cannot be read leaves its place empty.
@@ -149,14 +158,14 @@ function Tile({ camera, status, events }: TileProps) {
           width={640}
           height={480}
         />
-        {silence !== undefined && <p class="flag">{silence}</p>}
+        {isSilent && <p class="flag">{silence}</p>}
       </div>
       <div class="tile-text">
         <h2>
           <a href={href("day", latest.date, latest.name, { camera: name })}>{name}</a>
         </h2>
         <p class="age">
-          <Age date={latest.date} time={latest.time} />
+          <Age {...latest} />
         </p>
         <p class="muted">
           <a href={href("day", latest.date, { at: latest.time.slice(0, 8), camera: name })}>
@@ -178,8 +187,8 @@ function Silence({ since }: { readonly since: number }) {
 }
 
 /** How long ago a time was. Only this text changes each second, not its tile. */
-function Age({ date, time }: { readonly date: string; readonly time: string }) {
-  return <time title={`${date} ${time}`}>{span(now.value - instant(date, time))} ago</time>;
+function Age({ name, date, time }: Camera["latest"]) {
+  return <time title={`${date} ${time}`}>{span(nowOf(name) - instant(date, time))} ago</time>;
 }
 
 function LatestEvents({ events }: { readonly events: readonly DayEvent[] }) {
@@ -189,9 +198,19 @@ function LatestEvents({ events }: { readonly events: readonly DayEvent[] }) {
       <h2>
         <a href={href("events")}>Latest events</a>
       </h2>
-      <EventList events={events.slice(-LATEST_EVENTS).toReversed()} />
+      <EventList events={latestFirst(events).slice(0, LATEST_EVENTS)} />
     </section>
   );
+}
+
+/** Those of hubs in different zones by what time it was, and not by what their clocks showed. */
+function latestFirst(events: readonly DayEvent[]): readonly DayEvent[] {
+  if (!hasZones()) return events.toReversed();
+  return events.toSorted((a, b) => ageOf(a) - ageOf(b));
+}
+
+function ageOf({ node, date, time }: DayEvent): number {
+  return nowOf(node ?? "") - instant(date, time);
 }
 
 function Skeleton() {

@@ -9,6 +9,7 @@ import { useEffect } from "preact/hooks";
 import { counted, grouped } from "./amounts.ts";
 import { ApiError, withQuery } from "./api.ts";
 import type { DayImages } from "./day-images.ts";
+import { isView } from "./hubs.tsx";
 import { Icon } from "./icons.tsx";
 import { jumping } from "./jump.tsx";
 import { endSelecting, isFull, protect, saveZip, selected } from "./selection.ts";
@@ -73,12 +74,16 @@ export function SelectionBar({ images, cameras }: SelectionProps) {
         <button class="primary" disabled={isIdle} onClick={() => void act(save)}>
           <Icon name="download" /> ZIP
         </button>
-        <button disabled={isIdle} onClick={() => void act(() => setProtected(true))}>
-          <Icon name="lock" /> Protect
-        </button>
-        <button disabled={isIdle} onClick={() => void act(() => setProtected(false))}>
-          <Icon name="unlock" /> Unprotect
-        </button>
+        {!isView() && (
+          <>
+            <button disabled={isIdle} onClick={() => void act(() => setProtected(true))}>
+              <Icon name="lock" /> Protect
+            </button>
+            <button disabled={isIdle} onClick={() => void act(() => setProtected(false))}>
+              <Icon name="unlock" /> Unprotect
+            </button>
+          </>
+        )}
         {total > 0 && total <= ZIP_MAX && (
           <a
             class="button"

@@ -1,5 +1,5 @@
 /**
- * Finishes a day that is over: its event log as one object, then its manifest.
+ * Finishes a day that is over: its event log as one object, then its manifest and its summary.
  *
  * @module
  */
@@ -14,6 +14,7 @@ import type { Look } from "./look.ts";
 import { putOnce, readText } from "./object.ts";
 import { readMember, type ReadParts } from "./read.ts";
 import { LOG_TYPE } from "./segments.ts";
+import { putSummary } from "./summary.ts";
 
 /** For so long after its last line, an event log of a day may get further ones, in milliseconds. */
 const LATE_MS = 120_000;
@@ -106,14 +107,19 @@ async function putManifest(
     let mark: readonly [path: string, sum: string] | undefined;
     for (const number of numbers.toSorted((a, b) => a - b)) {
       const path = manifestPath(date, number);
-      mark = [path, await takeOut(parts, date, path, sums)];
+      const there = await takeOut(parts, date, path, sums);
+      // Whoever put this one may have ended before it had a summary.
+      await putSummary(parts, date, number, there.members);
+      mark = [path, there.sum];
     }
     if (sums.size > 0) {
       const body = new TextEncoder().encode(formatManifest(sums));
-      mark = [manifestPath(date, Math.max(0, ...numbers) + 1), sha256Of(body)];
+      const number = Math.max(0, ...numbers) + 1;
+      mark = [manifestPath(date, number), sha256Of(body)];
       const object = { body, contentType: LOG_TYPE, sha256: mark[1] };
       // Another process has made one just now.
       if ((await putOnce(parts, keys.of(mark[0]), object)) !== "same") continue;
+      await putSummary(parts, date, number, new Set(sums.keys()));
     }
     if (mark !== undefined) journal.note(...mark);
     journal.flush();
@@ -134,13 +140,17 @@ async function numbersOf({ bucket, link, keys }: FinishParts, date: string): Pro
   });
 }
 
-/** Leaves only what is in no manifest yet. @returns the SHA-256 of the manifest */
+/**
+ * Leaves only what is in no manifest yet.
+ *
+ * @returns the SHA-256 of the manifest, and what it lists
+ */
 async function takeOut(
   { bucket, link, keys, onDifference }: FinishParts,
   date: string,
   path: string,
   sums: Map<string, string>,
-): Promise<string> {
+): Promise<{ readonly sum: string; readonly members: ReadonlySet<string> }> {
   const text = await link.call(async (options) => readText(bucket, keys.of(path), options));
   const there = sumsIn(text ?? "", date);
   if (there === undefined) onDifference(path);
@@ -149,7 +159,7 @@ async function takeOut(
     sums.delete(member);
     if (own !== undefined && own !== sum) onDifference(path);
   }
-  return sha256Of(Buffer.from(text ?? ""));
+  return { sum: sha256Of(Buffer.from(text ?? "")), members: new Set(there?.keys()) };
 }
 
 /** The type of an image's content by its name. */

@@ -9,7 +9,7 @@ import { dateOfLog, IMAGES, LOGS, logMember, MANIFESTS, isArchivable } from "../
 import { sumsIn } from "../archive/manifest.ts";
 import type { Listed } from "../s3/listing.ts";
 import { dayOf } from "../store/data-directory.ts";
-import { manifestNumber, manifestPath, placeOfSegment, SUMMARIES, TESTS } from "./layout.ts";
+import { manifestPath, partOfDay, placeOfSegment, SUMMARIES, TESTS } from "./layout.ts";
 import { readText } from "./object.ts";
 import type { Reader } from "./reader.ts";
 
@@ -162,9 +162,9 @@ export class Inventory {
 
   private async listManifests(): Promise<void> {
     const take = (name: string): boolean => {
-      const date = name.slice(0, "2018-12-30".length);
-      const number = manifestNumber(`${MANIFESTS}/${name}`, date);
-      if (number === undefined || dayOf(date) === undefined) return false;
+      const part = partOfDay(`${MANIFESTS}/${name}`);
+      if (part === undefined) return false;
+      const { date, number } = part;
       this.manifests.set(date, [...(this.manifests.get(date) ?? []), number]);
       return true;
     };
@@ -172,7 +172,10 @@ export class Inventory {
   }
 
   private async listSummaries(): Promise<void> {
-    await this.listNames(`${SUMMARIES}/`, isSummary);
+    await this.listNames(
+      `${SUMMARIES}/`,
+      (name) => partOfDay(`${SUMMARIES}/${name}`) !== undefined,
+    );
   }
 
   /**
@@ -193,9 +196,4 @@ export class Inventory {
       if (!isFile(object.key.slice(prefix.length), object)) strangers.push(object.key);
     for (const each of prefixes) if (!isFolder(each.slice(prefix.length, -1))) strangers.push(each);
   }
-}
-
-function isSummary(name: string): boolean {
-  const [, date = ""] = /^(\d{4}-\d\d-\d\d)(?:-\d{1,6})?\.json$/.exec(name) ?? [];
-  return dayOf(date) !== undefined;
 }

@@ -9,6 +9,7 @@ import { messageOf } from "../errors.ts";
 import { type Answer, dropParts } from "../http/answer.ts";
 import type { ToViewer, ViewerMessage } from "../shared/messages.ts";
 import { Site } from "../view/site.ts";
+import { Tree } from "../view/tree.ts";
 import { giveWay } from "./give-way.ts";
 
 declare const self: Worker;
@@ -33,9 +34,11 @@ self.onmessage = ({ data: message }: MessageEvent<ToViewer>) => {
   switch (message.type) {
     case "start":
       giveWay();
-      site = new Site(message.settings, {
-        warn: (text) => post({ type: "log", level: "warn", message: text }),
-      });
+      site = new Site(
+        new Tree(message.settings, {
+          warn: (text) => post({ type: "log", level: "warn", message: text }),
+        }),
+      );
       break;
     case "ask":
       void answer(message);

@@ -4,13 +4,11 @@
  * @module
  */
 
-import { statSync } from "node:fs";
-import { unlessMissing } from "../os/missing.ts";
-import { type DataDirectory, dateOf, dayOf } from "../store/data-directory.ts";
 import type { HubEvent } from "../page/answers.ts";
 import { eventParts } from "../protocol/event.ts";
-import { datedLogs, linesOf, readRecord } from "../store/log-files.ts";
+import { readRecord } from "../store/log-files.ts";
 import { dateIn, filterIn, numberIn, Refused, timeIn } from "./query.ts";
+import type { Source } from "./source.ts";
 
 /** Most lines in one list. */
 const LIST_MAX = 1000;
@@ -24,7 +22,7 @@ const BYTES_MAX = 50e6;
 const POINTS_MAX = 2000;
 
 /** Reads a line of the log; undefined if it is no record. */
-function readLine(line: string): HubEvent | undefined {
+export function readLine(line: string): HubEvent | undefined {
   const read = readRecord(line);
   return read && eventOf(read.date, read.time, read.text);
 }
@@ -47,40 +45,19 @@ function choiceIn(query: URLSearchParams): Choice {
     (type === undefined || event.type?.toLowerCase() === type);
 }
 
-/**
- * The lines of one day, in their order. They are in the log of that day, or still in the one that
- * is written to.
- *
- * @throws {Error} of node:fs, {SystemError} and {NotAFile}
- */
-export function* eventsOf(directory: DataDirectory, date: string): Generator<HubEvent> {
-  const dated = directory.datedLog(dayOf(date)!);
-  for (const path of [dated, directory.eventLog]) {
-    for (const line of linesIfThere(path)) {
-      if (!line.startsWith(date)) continue;
-      const event = readLine(line);
-      if (event !== undefined) yield event;
-    }
-  }
-}
-
-function linesIfThere(path: string): Iterable<string> {
-  return unlessMissing(() => statSync(path)) === undefined ? [] : linesOf(path);
-}
-
 /** Lists the events of a day. @throws {Refused} */
-export function listEvents(
-  directory: DataDirectory,
+export async function listEvents(
+  source: Source,
   date: string,
   query: URLSearchParams,
-): unknown {
+): Promise<unknown> {
   const offset = numberIn(query, "offset", { from: 0, to: 1e9, default: 0 });
   const limit = numberIn(query, "limit", { from: 0, to: LIST_MAX, default: LIST_DEFAULT });
   const isChosen = choiceIn(query);
   const { from, to } = filterIn(query);
   const events: HubEvent[] = [];
   let total = 0;
-  for (const event of eventsOf(directory, date)) {
+  for (const event of await source.eventsOf(date)) {
     const micros = timeIn(event.time.replace(",", "."));
     if (micros < from || micros >= to || !isChosen(event)) continue;
     if (total >= offset && events.length < limit) events.push(event);
@@ -90,7 +67,7 @@ export function listEvents(
 }
 
 /** Searches all logs, the latest line first. @throws {Refused} */
-export function searchEvents(directory: DataDirectory, query: URLSearchParams): unknown {
+export async function searchEvents(source: Source, query: URLSearchParams): Promise<unknown> {
   const limit = numberIn(query, "limit", { from: 1, to: LIST_MAX, default: LIST_DEFAULT });
   const isChosen = choiceIn(query);
   // A form that is left empty means all days.
@@ -102,20 +79,20 @@ export function searchEvents(directory: DataDirectory, query: URLSearchParams): 
     /^(current|\d{4}-\d{2}-\d{2})\.(\d{1,9})$/.exec(start) ?? [];
   if (start !== "" && startFile === "")
     throw new Refused(400, "before must be as more of an answer");
-  const files = logsLatestFirst(directory);
+  const files = await source.logs(first, last);
   const begin = startFile === "" ? 0 : files.findIndex(({ name }) => name <= startFile);
   const events: HubEvent[] = [];
   let bytes = 0;
   let logs = 0;
-  for (const { name, path } of begin < 0 ? [] : files.slice(begin)) {
+  for (const { name, size, lines } of begin < 0 ? [] : files.slice(begin)) {
     if (name < first && name !== "current") break;
-    bytes += unlessMissing(() => statSync(path).size) ?? 0;
+    bytes += size;
     if (logs++ >= LOGS_MAX || (logs > 1 && bytes > BYTES_MAX))
       return { events, more: `${name}.${1e9 - 1}` };
-    const lines = [...linesIfThere(path)];
-    const end = name === startFile ? Math.min(lines.length, Number(startLine)) : lines.length;
+    const read = await lines();
+    const end = name === startFile ? Math.min(read.count, Number(startLine)) : read.count;
     for (let index = end - 1; index >= 0; index--) {
-      const event = readLine(lines[index]!);
+      const event = read.at(index);
       if (event === undefined || event.date < first || event.date > last || !isChosen(event))
         continue;
       events.push(event);
@@ -125,28 +102,17 @@ export function searchEvents(directory: DataDirectory, query: URLSearchParams): 
   return { events, more: null };
 }
 
-/** `current` sorts behind all dates. */
-function logsLatestFirst(
-  directory: DataDirectory,
-): { readonly name: string; readonly path: string }[] {
-  const dated = datedLogs(directory.logs).map((day) => ({
-    name: dateOf(day),
-    path: directory.datedLog(day),
-  }));
-  return [{ name: "current", path: directory.eventLog }, ...dated.toReversed()];
-}
-
 /** The values of a node over some days. @throws {Refused} */
-export function seriesOf(
-  directory: DataDirectory,
+export async function seriesOf(
+  source: Source,
   dates: readonly string[],
   query: URLSearchParams,
-): { readonly unit: string; readonly points: readonly [time: string, value: number][] } {
+): Promise<{ readonly unit: string; readonly points: readonly [time: string, value: number][] }> {
   const isChosen = choiceIn(query);
   const points: [time: string, value: number][] = [];
   let unit = "";
   for (const date of dates) {
-    for (const event of eventsOf(directory, date)) {
+    for (const event of await source.eventsOf(date)) {
       if (event.number === undefined || !isChosen(event)) continue;
       unit = event.unit ?? unit;
       points.push([`${event.date}T${event.time.replace(",", ".")}`, event.number]);

@@ -7,26 +7,26 @@
  */
 
 import { type Answer, partsThatEnd, plain } from "../http/answer.ts";
-import type { OpenImage } from "./images.ts";
+import type { StoredFile } from "./source.ts";
 
 /** A longer file is sent in parts of this size, in bytes. */
 const PART_BYTES = 256 * 1024;
 
 const TYPES = { jpg: "image/jpeg", png: "image/png" } as const;
 
-/** Answers with an image, and closes it. @param isDownload whether a browser is to save it */
+/** Answers with an image, and closes it. @param saveAs the name under which a browser saves it */
 export function fileAnswer(
-  image: OpenImage,
+  image: StoredFile,
   headers: ReadonlyMap<string, string>,
-  isDownload: boolean,
+  saveAs: string | undefined,
 ): Answer {
   const type = TYPES[image.name.endsWith(".png") ? "png" : "jpg"];
   const common = {
     ETag: image.tag,
     "Cache-Control": "private, max-age=31536000, immutable",
     "Accept-Ranges": "bytes",
-    ...(isDownload && {
-      "Content-Disposition": `attachment; filename*=UTF-8''${encodeURIComponent(image.name)}`,
+    ...(saveAs !== undefined && {
+      "Content-Disposition": `attachment; filename*=UTF-8''${encodeURIComponent(saveAs)}`,
     }),
   };
   if (isUnchanged(headers, image.tag)) {
@@ -74,13 +74,13 @@ export function isUnchanged(
   return modified !== undefined && headers.get("if-modified-since") === modified;
 }
 
-function readAll(image: OpenImage, from: number, length: number): Uint8Array {
+function readAll(image: StoredFile, from: number, length: number): Uint8Array {
   using open = image;
   return open.read(from, length);
 }
 
 async function* partsOf(
-  image: OpenImage,
+  image: StoredFile,
   from: number,
   length: number,
 ): AsyncGenerator<Uint8Array> {

@@ -15,6 +15,7 @@ import type { DataDirectory } from "../store/data-directory.ts";
 import type { DayIndex } from "./day-index.ts";
 import type { Places } from "./places.ts";
 import { filterIn, numberIn, Refused, timeIn, timeText } from "./query.ts";
+import type { StoredFile } from "./source.ts";
 
 /** Most images in one list. */
 const LIST_MAX = 1000;
@@ -72,7 +73,7 @@ export function neighboursOf(
 }
 
 /** An open image, until it is disposed of. */
-export class OpenImage implements Disposable {
+export class OpenImage implements StoredFile {
   readonly bytes: number;
   /** In milliseconds since 1970. */
   readonly modifiedMs: number;

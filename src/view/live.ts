@@ -22,7 +22,7 @@ const LOOKERS_MAX = 64;
 /** A message. */
 interface Message {
   readonly id: number;
-  readonly event: "image" | "event" | "hub" | "camera";
+  readonly event: "image" | "event" | "hub" | "camera" | "hubs";
   readonly camera: string | undefined;
   readonly text: string;
 }
@@ -47,6 +47,11 @@ export class Live {
   /** Whether one more may look. */
   get hasRoom(): boolean {
     return this.lookers.size < LOOKERS_MAX;
+  }
+
+  /** Whether anybody looks. */
+  get isHeard(): boolean {
+    return this.lookers.size > 0;
   }
 
   /** Forgets what was told. Who comes back is told that something may be missing. */

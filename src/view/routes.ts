@@ -8,13 +8,13 @@ import { type Answer, json, plain } from "../http/answer.ts";
 import { Day } from "../catalog/day.ts";
 import { DayIndex } from "./day-index.ts";
 import { camerasOf } from "./minutes.ts";
-import { eventsOf, listEvents, searchEvents, seriesOf } from "./events.ts";
-import { listImages, neighboursOf, OpenImage, protectedOf } from "./images.ts";
+import { listEvents, searchEvents, seriesOf } from "./events.ts";
+import { listImages, neighboursOf } from "./images.ts";
 import { fileAnswer, isUnchanged } from "./file-answer.ts";
 import { pageAnswer } from "./page.ts";
-import { protect } from "./protect.ts";
 import { dateIn, filterIn, imagesIn, Refused, timeText } from "./query.ts";
 import type { Question, Site } from "./site.ts";
+import type { Source } from "./source.ts";
 import { sizeOf, WIDTHS } from "./thumbnails.ts";
 import { zipOf } from "./zip.ts";
 import { parseImageFileName } from "../protocol/names.ts";
@@ -55,48 +55,52 @@ export const ROUTES: readonly ViewRoute[] = [
       plain(404, "The page has no such part; reload it")
     );
   }),
-  get(/^\/api\/v1\/days$/, async (site) => {
-    const { timeZone: zone } = new Intl.DateTimeFormat().resolvedOptions();
-    const { now, today } = site;
-    return json({ zone, now, today, days: await site.days.all(today) });
+  get(/^\/api\/v1\/days$/, async ({ source }) => json(await source.list())),
+  get(/^\/api\/v1\/days\/([^/]+)$/, async ({ source }, _, [date]) =>
+    json(await summaryOf(source, dateIn(date!))),
+  ),
+  get(/^\/api\/v1\/days\/([^/]+)\/images$/, async ({ source }, { query }, [date]) => {
+    const day = await dayOrNone(source, dateIn(date!));
+    return json(listImages(day, query, source.protectedOf(day.date)));
   }),
-  get(/^\/api\/v1\/days\/([^/]+)$/, (site, _, [date]) => json(summaryOf(site, dateIn(date!)))),
-  get(/^\/api\/v1\/days\/([^/]+)\/images$/, (site, { query }, [date]) => {
-    const day = dayOrNone(site, dateIn(date!));
-    return json(listImages(day, query, protectedOf(site.directory, day.date)));
-  }),
-  get(/^\/api\/v1\/days\/([^/]+)\/images\/([^/]+)$/, (site, { headers, query }, [date, name]) => {
-    const image = OpenImage.open(site.directory, dateIn(date!), name!);
-    return fileAnswer(image, headers, query.has("download"));
-  }),
-  get(/^\/api\/v1\/days\/([^/]+)\/images\/([^/]+)\/info$/, async (site, _, [date, name]) =>
-    json(await infoOf(site, dateIn(date!), name!)),
+  get(
+    /^\/api\/v1\/days\/([^/]+)\/images\/([^/]+)$/,
+    async ({ source }, { headers, query }, [date, name]) => {
+      const image = await source.image(dateIn(date!), name!);
+      return fileAnswer(image, headers, query.has("download") ? source.fileName(name!) : undefined);
+    },
+  ),
+  get(/^\/api\/v1\/days\/([^/]+)\/images\/([^/]+)\/info$/, async ({ source }, _, [date, name]) =>
+    json(await infoOf(source, dateIn(date!), name!)),
   ),
   get(/^\/api\/v1\/days\/([^/]+)\/thumbnails\/([^/]+)$/, async (site, question, [date, name]) =>
     thumbnail(site, question, dateIn(date!), name!),
   ),
-  get(/^\/api\/v1\/cameras$/, (site) => json({ cameras: site.days.cameras(site.today) })),
+  get(/^\/api\/v1\/cameras$/, async ({ source }) => json({ cameras: await source.cameras() })),
   get(/^\/api\/v1\/latest\/([^/]+)\.jpg$/, async (site, question, [camera]) =>
     latest(site, question, camera!),
   ),
-  get(/^\/api\/v1\/days\/([^/]+)\/events$/, (site, { query }, [date]) =>
-    json(listEvents(site.directory, dateIn(date!), query)),
+  get(/^\/api\/v1\/days\/([^/]+)\/events$/, async ({ source }, { query }, [date]) =>
+    json(await listEvents(source, dateIn(date!), query)),
   ),
-  get(/^\/api\/v1\/events$/, (site, { query }) => json(searchEvents(site.directory, query))),
-  get(/^\/api\/v1\/series$/, (site, { query }) =>
-    json(seriesOf(site.directory, datesIn(query), query)),
+  get(/^\/api\/v1\/events$/, async ({ source }, { query }) =>
+    json(await searchEvents(source, query)),
+  ),
+  get(/^\/api\/v1\/series$/, async ({ source }, { query }) =>
+    json(await seriesOf(source, datesIn(query), query)),
   ),
   get(/^\/api\/v1\/live$/, (site, question) => live(site, question)),
-  get(/^\/api\/v1\/zip$/, (site, { query }) => zipOfTime(site, query)),
-  post(/^\/api\/v1\/zip$/, (site, { body, headers }) =>
-    zipAnswer(site, imagesIn(bodyOf(body, headers).images, LIST_MAX), "images.zip"),
+  get(/^\/api\/v1\/zip$/, async ({ source }, { query }) => await zipOfTime(source, query)),
+  post(
+    /^\/api\/v1\/zip$/,
+    async ({ source }, { body, headers }) =>
+      await zipAnswer(source, imagesIn(bodyOf(body, headers).images, LIST_MAX), "images.zip"),
   ),
-  post(/^\/api\/v1\/protect$/, (site, { body, headers }) => {
+  post(/^\/api\/v1\/protect$/, async ({ source }, { body, headers }) => {
     const wish = bodyOf(body, headers);
     if (typeof wish.protect !== "boolean")
       throw new Refused(400, "protect must be either true or false");
-    site.days.clear();
-    return json(protect(site.directory, imagesIn(wish.images, LIST_MAX), wish.protect));
+    return json(await source.protect(imagesIn(wish.images, LIST_MAX), wish.protect));
   }),
 ];
 
@@ -104,23 +108,16 @@ function encodingsOf(headers: Question["headers"]): string {
   return headers.get("accept-encoding") ?? "";
 }
 
-/** @throws {Refused} */
-function dayOf(site: Site, date: string): DayIndex {
-  const day = site.indexes.of(date, date === site.today);
-  if (day === undefined) throw new Refused(404, `There are no images of ${date}`);
-  return day;
-}
-
 /** A day without images has an empty list: today is one for a while. */
-function dayOrNone(site: Site, date: string): DayIndex {
-  return site.indexes.of(date, date === site.today) ?? new DayIndex(new Day(date, () => {}), "");
+async function dayOrNone(source: Source, date: string): Promise<DayIndex> {
+  return (await source.day(date)) ?? new DayIndex(new Day(date, () => {}), "");
 }
 
-function summaryOf(site: Site, date: string): unknown {
-  const day = site.indexes.of(date, date === site.today);
+async function summaryOf(source: Source, date: string): Promise<unknown> {
+  const day = await source.day(date);
   const eventMinutes = new Map<number, number>();
   let events = 0;
-  for (const { time, node } of eventsOf(site.directory, date)) {
+  for (const { time, node } of await source.eventsOf(date)) {
     if (node === null) continue;
     events++;
     const minute = Number(time.slice(0, 2)) * 60 + Number(time.slice(3, 5));
@@ -132,11 +129,11 @@ function summaryOf(site: Site, date: string): unknown {
   return { date, images: day?.count ?? 0, cameras, events, eventMinutes: [...eventMinutes] };
 }
 
-async function infoOf(site: Site, date: string, name: string): Promise<unknown> {
-  using image = OpenImage.open(site.directory, date, name);
+async function infoOf(source: Source, date: string, name: string): Promise<unknown> {
+  using image = await source.image(date, name);
   const { camera, micros } = parseImageFileName(name, date)!;
   const size = await sizeOf(image.read());
-  const day = site.indexes.of(date, date === site.today);
+  const day = await source.day(date);
   return {
     name,
     camera,
@@ -145,23 +142,23 @@ async function infoOf(site: Site, date: string, name: string): Promise<unknown> 
     bytes: image.bytes,
     width: size?.width ?? null,
     height: size?.height ?? null,
-    protected: protectedOf(site.directory, date).has(name),
+    protected: source.protectedOf(date).has(name),
     ...(day === undefined ? { previous: null, next: null } : neighboursOf(day, name)),
   };
 }
 
 async function thumbnail(
-  site: Site,
+  { source, thumbnails }: Site,
   { query, gone }: Pick<Question, "query" | "gone">,
   date: string,
   name: string,
 ): Promise<Answer> {
   const width = widthIn(query) ?? 320;
-  const read = (): Uint8Array => {
-    using image = OpenImage.open(site.directory, date, name);
+  const read = async (): Promise<Uint8Array> => {
+    using image = await source.image(date, name);
     return image.read();
   };
-  const body = await site.thumbnails.of(`${width} ${date} ${name}`, width, read, gone);
+  const body = await thumbnails.of(`${width} ${date} ${name}`, width, read, gone);
   // What is kept must not move to another thread with the answer.
   return { status: 200, type: "image/jpeg", body: new Uint8Array(body), headers: IMMUTABLE };
 }
@@ -177,12 +174,13 @@ function widthIn(query: URLSearchParams): number | undefined {
 }
 
 async function latest(site: Site, question: Question, camera: string): Promise<Answer> {
-  const found = site.days.cameras(site.today).find(({ name }) => name === camera);
+  const { source } = site;
+  const found = (await source.cameras()).find(({ name }) => name === camera);
   if (found === undefined)
     throw new Refused(404, `There is no image of ${camera} in the last days`);
   const { date, name } = found.latest;
   const width = widthIn(question.query);
-  const image = OpenImage.open(site.directory, date, name);
+  const image = await source.image(date, name);
   const tag = width === undefined ? image.tag : image.tag.replace(/"$/, `-${width}"`);
   const headers = {
     ETag: tag,
@@ -191,7 +189,7 @@ async function latest(site: Site, question: Question, camera: string): Promise<A
     "Last-Modified": lastModified(image.modifiedMs),
   };
   if (width === undefined && !isUnchanged(question.headers, tag, headers["Last-Modified"])) {
-    const answer = fileAnswer(image, question.headers, false);
+    const answer = fileAnswer(image, question.headers, undefined);
     return { ...answer, headers: { ...answer.headers, ...headers } };
   }
   image[Symbol.dispose]();
@@ -226,8 +224,9 @@ function setOf(values: readonly string[]): Set<string> | undefined {
 }
 
 function live(site: Site, { query, headers, gone }: Question): Answer {
-  if (!site.live.hasRoom) return plain(503, "Too many look live at once");
-  const body = site.live.stream(
+  const lookers = site.source.live;
+  if (!lookers.hasRoom) return plain(503, "Too many look live at once");
+  const body = lookers.stream(
     {
       cameras: setOf(query.getAll("camera")),
       only: setOf((query.get("only") ?? "").split(",").filter((word) => word !== "")),
@@ -240,30 +239,40 @@ function live(site: Site, { query, headers, gone }: Question): Answer {
   return { status: 200, type: "text/event-stream", body, headers: streaming };
 }
 
-function zipOfTime(site: Site, query: URLSearchParams): Answer {
-  const day = dayOf(site, dateIn(query.get("date") ?? ""));
+async function zipOfTime(source: Source, query: URLSearchParams): Promise<Answer> {
+  const date = dateIn(query.get("date") ?? "");
+  const day = await source.day(date);
+  if (day === undefined) throw new Refused(404, `There are no images of ${date}`);
   const places = day.places(filterIn(query));
   if (places.length > ZIP_MAX)
     throw new Refused(400, `These are ${places.length} images; a ZIP has at most ${ZIP_MAX}`);
   const names = places.slice(0, ZIP_MAX).map((place) => [day.date, day.at(place).name] as const);
-  return zipAnswer(site, names, `imagehub-${day.date}.zip`);
+  return await zipAnswer(source, names, `imagehub-${day.date}.zip`);
 }
 
-function zipAnswer(
-  site: Site,
+async function zipAnswer(
+  source: Source,
   names: readonly (readonly [date: string, name: string])[],
   file: string,
-): Answer {
+): Promise<Answer> {
   // Each once, in their order.
   const images = [...new Map(names.map((each) => [each.join("/"), each])).values()];
-  if (!images.some(([date, name]) => OpenImage.isThere(site.directory, date, name)))
+  if (!(await isAnyThere(source, images)))
     throw new Refused(404, "None of these images is there; they may have been deleted");
   return {
     status: 200,
     type: "application/zip",
-    body: zipOf(site.directory, images),
+    body: zipOf(source, images),
     headers: { "Content-Disposition": `attachment; filename="${file}"` },
   };
+}
+
+async function isAnyThere(
+  source: Source,
+  images: readonly (readonly [date: string, name: string])[],
+): Promise<boolean> {
+  for (const [date, name] of images) if (await source.isThere(date, name)) return true;
+  return false;
 }
 
 /** The body of a POST: JSON, or the field `json` of a form, whose answer a browser saves. */

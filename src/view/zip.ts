@@ -5,9 +5,8 @@
  */
 
 import { makeZip } from "client-zip";
-import type { DataDirectory } from "../store/data-directory.ts";
-import { OpenImage } from "./images.ts";
 import { Refused } from "./query.ts";
+import type { Source } from "./source.ts";
 
 /**
  * The images as a ZIP. What is gone meanwhile is left out.
@@ -15,10 +14,10 @@ import { Refused } from "./query.ts";
  * @param names pairs of a date and a name
  */
 export async function* zipOf(
-  directory: DataDirectory,
+  source: Source,
   names: Iterable<readonly [date: string, name: string]>,
 ): AsyncGenerator<Uint8Array> {
-  const zip = makeZip(filesOf(directory, names));
+  const zip = makeZip(filesOf(source, names));
   for await (const bytes of zip as unknown as AsyncIterable<Uint8Array>) yield bytes;
 }
 
@@ -28,13 +27,13 @@ interface ZippedFile {
   readonly input: Uint8Array<ArrayBuffer>;
 }
 
-function* filesOf(
-  directory: DataDirectory,
+async function* filesOf(
+  source: Source,
   names: Iterable<readonly [date: string, name: string]>,
-): Generator<ZippedFile> {
+): AsyncGenerator<ZippedFile> {
   for (const [date, name] of names) {
     try {
-      yield fileOf(directory, date, name);
+      yield await fileOf(source, date, name);
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
     }
@@ -42,8 +41,9 @@ function* filesOf(
 }
 
 /** Its file is closed before the next piece is asked for, which may be never. */
-function fileOf(directory: DataDirectory, date: string, name: string): ZippedFile {
-  using image = OpenImage.open(directory, date, name);
+async function fileOf(source: Source, date: string, name: string): Promise<ZippedFile> {
+  using image = await source.image(date, name);
   const input = image.read() as Uint8Array<ArrayBuffer>;
-  return { name: `${date}/${name}`, lastModified: new Date(image.modifiedMs), input };
+  const lastModified = new Date(image.modifiedMs);
+  return { name: `${date}/${source.fileName(name)}`, lastModified, input };
 }

@@ -52,6 +52,7 @@ describe("imagehub prints its help", () => {
     ["replicate", ["replicate", "--help"]],
     ["replicate-adopt", ["replicate", "adopt", "--help"]],
     ["replicate-test", ["replicate", "test", "--help"]],
+    ["view", ["view", "--help"]],
     ["service", ["service", "--help"]],
     ["service", ["help", "service"]],
     ["service-install", ["service", "install", "--help"]],

@@ -105,6 +105,7 @@ const DEFAULTS = {
     order: "newest",
     required: true,
   },
+  view: { hubs: [] as { name: string; url: string }[] },
 } as const;
 
 /** So deep that its aliases would expand to 9^9 values. */

@@ -98,6 +98,8 @@ test("formatSettings writes each setting and where it came from", () => {
     bandwidth: 0
     order: newest
     required: true
+  view:
+    hubs: []
 `);
 });
 

@@ -1,5 +1,12 @@
 import { expect, test } from "bun:test";
-import { Keys, manifestNumber, manifestPath, placeOfSegment } from "../../src/replicate/layout.ts";
+import {
+  Keys,
+  manifestNumber,
+  manifestPath,
+  partOfDay,
+  placeOfSegment,
+  summaryPath,
+} from "../../src/replicate/layout.ts";
 
 const DAY = "2021-09-23";
 
@@ -52,4 +59,23 @@ test.each([
   [`barn/logs/${DAY}/other`, undefined],
 ])("the place of %s is %p", (key, place) => {
   expect(placeOfSegment(key)).toBe(place);
+});
+
+test.each([1, 2, 17])(
+  "the day of manifest %d and its summary is found by their paths",
+  (number) => {
+    for (const path of [manifestPath(DAY, number), summaryPath(DAY, number)])
+      expect(partOfDay(path)).toEqual({ date: DAY, number });
+  },
+);
+
+test.each([
+  `days/${DAY}-1.json`,
+  `days/${DAY}-02.json`,
+  `days/${DAY}.sha256`,
+  `manifests/${DAY}.json`,
+  "days/2021-02-30.json",
+  `images/${DAY}.json`,
+])("%s belongs to no day", (path) => {
+  expect(partOfDay(path)).toBeUndefined();
 });

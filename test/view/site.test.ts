@@ -15,6 +15,7 @@ import { defaultSettings } from "../../src/config/schema.ts";
 import { daysAfter } from "../../src/protocol/calendar.ts";
 import type { DataDirectory } from "../../src/store/data-directory.ts";
 import { Site } from "../../src/view/site.ts";
+import { Tree } from "../../src/view/tree.ts";
 import { tempDir, type TempDir } from "../support/machine/temp.ts";
 import { addImage, dataDirectory } from "../support/store/days.ts";
 
@@ -27,11 +28,12 @@ const PICTURE = readFileSync(join(CHECKOUT, "test/fixtures/Barn-2021-04-19T23.43
 let temp: TempDir;
 let directory: DataDirectory;
 let site: Site;
+let tree: Tree;
 
 beforeEach(() => {
   temp = tempDir();
   directory = dataDirectory(join(temp.path, "data"));
-  site = new Site(
+  tree = new Tree(
     { ...defaultSettings(), data_directory: directory.path },
     {
       warn: (text) => {
@@ -39,6 +41,7 @@ beforeEach(() => {
       },
     },
   );
+  site = new Site(tree);
 });
 
 afterEach(() => temp[Symbol.dispose]());
@@ -119,7 +122,7 @@ describe("days", () => {
   test("are none in an empty data directory", async () => {
     const { status, json } = await ask(api("days"));
     expect(status).toBe(200);
-    expect(json).toMatchObject({ days: [], today: site.today });
+    expect(json).toMatchObject({ days: [], today: tree.today });
   });
 
   test("have their images, events and cameras", async () => {
@@ -333,7 +336,7 @@ describe("an image", () => {
 });
 
 test("the latest image of a camera is not sent again while it is the same", async () => {
-  const { today } = site;
+  const { today } = tree;
   const name = addPicture("00:00", "Barn", today);
   const path = `${directory.dateFolder(today)}/${name}`;
   utimesSync(path, 1e9, 1e9);
@@ -369,7 +372,7 @@ test("the latest image of a camera is not sent again while it is the same", asyn
 });
 
 test("the latest image of a camera, and all cameras", async () => {
-  const { today } = site;
+  const { today } = tree;
   const yesterday = daysAfter(today, -1);
   addPicture("10:00", "Gate", yesterday);
   const gate = addPicture("11:00", "Gate", yesterday);

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { messageOf } from "../../src/errors.ts";
-import { serverSentEvents } from "../../src/cli/server-sent-events.ts";
+import { serverSentEvents } from "../../src/net/server-sent-events.ts";
 
 async function* inPieces(text: string, size: number): AsyncGenerator<Uint8Array> {
   const bytes = new TextEncoder().encode(text);

@@ -1,0 +1,183 @@
+/**
+ * What there is in the folder of one hub: its days, and what is known of each without its images.
+ *
+ * @module
+ */
+
+import { dateOfLog } from "../archive/layout.ts";
+import { parseJson } from "../protocol/json.ts";
+import { Keys, partOfDay } from "../replicate/layout.ts";
+import { type BucketDay, parseSummary } from "../replicate/summary.ts";
+import { dayOf } from "../store/data-directory.ts";
+import type { Store } from "./store.ts";
+import { Zone } from "./zone.ts";
+
+/** Most summaries in memory. */
+const SUMMARIES_MAX = 20_000;
+
+/** What of a day is in the bucket. */
+export interface DayParts {
+  /** Whether there may be images. */
+  hasImages: boolean;
+  /** The numbers of its manifests, and of its summaries. */
+  readonly manifests: Set<number>;
+  readonly summaries: Set<number>;
+  /** The size of its event log, in bytes; undefined if its day is not over. */
+  logBytes: number | undefined;
+  /** Whether there are parts of its event log. */
+  hasSegments: boolean;
+}
+
+/** One hub's folder. */
+export class HubFolder {
+  readonly keys: Keys;
+  zone = new Zone(undefined);
+  /** By date. */
+  days: ReadonlyMap<string, DayParts> = new Map();
+  private readonly summaries = new Map<string, BucketDay>();
+  private owner = 0;
+
+  constructor(
+    readonly name: string,
+    readonly store: Store,
+  ) {
+    this.keys = new Keys(name);
+  }
+
+  /** The hub's local time, such as `2018-12-30T23:13:31.620000`. */
+  get now(): string {
+    return this.zone.at(Date.now());
+  }
+
+  /** The hub's date. */
+  get today(): string {
+    return this.now.slice(0, 10);
+  }
+
+  /** Looks what there is. @returns false if this is no hub's folder */
+  async refresh(): Promise<boolean> {
+    const { keys } = this;
+    const days = new Map<string, DayParts>();
+    const of = (date: string): DayParts => {
+      let day = days.get(date);
+      if (day === undefined) days.set(date, (day = noParts()));
+      return day;
+    };
+    const [isHub] = await Promise.all([
+      this.readOwner(),
+      this.list(keys.manifests, (path) => {
+        const part = partOfDay(path);
+        if (part !== undefined) of(part.date).manifests.add(part.number);
+      }),
+      this.list(keys.summaries, (path) => {
+        const part = partOfDay(path);
+        if (part !== undefined) of(part.date).summaries.add(part.number);
+      }),
+      this.list(keys.images, (path) => {
+        const date = dateOfFolder(path);
+        if (date !== undefined) of(date).hasImages = true;
+      }),
+      this.list(keys.logs, (path, size) => {
+        const date = dateOfFolder(path);
+        if (date !== undefined) of(date).hasSegments = true;
+        const closed = dateOfLog(path.slice("logs/".length));
+        if (closed !== undefined) of(closed).logBytes = size;
+      }),
+    ]);
+    // A summary may have been put between two lists.
+    for (const day of days.values()) for (const number of day.summaries) day.manifests.add(number);
+    this.days = days;
+    return isHub || days.size > 0;
+  }
+
+  /** Whether a day has manifests, which say what is in it. */
+  isFinished(date: string): boolean {
+    return (this.days.get(date)?.manifests.size ?? 0) > 0;
+  }
+
+  /** Whether a day is finished, and has a summary of all of it in the bucket. */
+  isSummed(date: string): boolean {
+    const parts = this.days.get(date);
+    return (
+      parts !== undefined &&
+      parts.manifests.size > 0 &&
+      [...parts.manifests].every((number) => parts.summaries.has(number))
+    );
+  }
+
+  /** What a day has, in parts; undefined if not all of them are in memory. */
+  summariesOf(date: string): readonly BucketDay[] | undefined {
+    const parts = this.days.get(date);
+    if (parts === undefined || !this.isSummed(date)) return undefined;
+    const found = [...parts.manifests].map((number) => this.summaries.get(`${date}-${number}`));
+    return found.some((each) => each === undefined) ? undefined : (found as BucketDay[]);
+  }
+
+  /** Gets what a day has into memory, if the bucket says. */
+  async loadSummary(date: string): Promise<void> {
+    const parts = this.days.get(date);
+    if (parts === undefined || !this.isSummed(date)) return;
+    await Promise.all(
+      [...parts.manifests].map(async (number) => {
+        const place = `${date}-${number}`;
+        if (this.summaries.has(place)) return;
+        const text = await this.store.text(this.keys.summary(date, number));
+        const summary = parseSummary(text ?? "", date);
+        // A damaged one counts as none.
+        if (summary === undefined) parts.summaries.delete(number);
+        else this.keep(place, summary);
+      }),
+    );
+  }
+
+  private keep(place: string, summary: BucketDay): void {
+    this.summaries.set(place, summary);
+    const [oldest] = this.summaries.keys();
+    if (this.summaries.size > SUMMARIES_MAX) this.summaries.delete(oldest!);
+    const latest = [...this.days.keys()].toSorted().findLast((date) => this.isSummed(date));
+    if (latest === summary.date) this.setZone(summary.time_zone);
+  }
+
+  private setZone(name: string): void {
+    if (name !== this.zone.name) this.zone = new Zone(name);
+  }
+
+  /** Reads whose folder it is, which says its time zone. */
+  private async readOwner(): Promise<boolean> {
+    const { keys, store } = this;
+    let latest = 0;
+    for await (const { objects } of store.list({ prefix: keys.owners, delimiter: "/" }))
+      for (const { key } of objects) latest = Math.max(latest, keys.ownerNumber(key) ?? 0);
+    if (latest === 0 || latest === this.owner) return latest > 0;
+    const facts = parseJson((await store.text(keys.owner(latest))) ?? "");
+    const zone = (facts as Record<string, unknown> | undefined)?.["time_zone"];
+    if (typeof zone === "string") this.setZone(zone);
+    this.owner = latest;
+    return true;
+  }
+
+  /** Lists a folder, and tells the paths in it without the hub's name. */
+  private async list(prefix: string, take: (path: string, size: number) => void): Promise<void> {
+    const above = this.keys.of("").length;
+    for await (const { objects, prefixes } of this.store.list({ prefix, delimiter: "/" })) {
+      for (const { key, size } of objects) take(key.slice(above), size);
+      for (const each of prefixes) take(each.slice(above), 0);
+    }
+  }
+}
+
+function noParts(): DayParts {
+  return {
+    hasImages: false,
+    manifests: new Set(),
+    summaries: new Set(),
+    logBytes: undefined,
+    hasSegments: false,
+  };
+}
+
+/** The date of `images/2018-12-30/` and the like. */
+function dateOfFolder(path: string): string | undefined {
+  const [, date = ""] = /^\w+\/(\d{4}-\d\d-\d\d)\/$/.exec(path) ?? [];
+  return dayOf(date) === undefined ? undefined : date;
+}

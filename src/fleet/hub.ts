@@ -1,0 +1,162 @@
+/**
+ * One hub in the view of many: its folder in the bucket, and the hub itself if it can be reached.
+ *
+ * @module
+ */
+
+import type { Camera, HubEvent, LiveImage, LiveNode, ViewedHub } from "../page/answers.ts";
+import { daysAfter } from "../protocol/calendar.ts";
+import { parseImageFileName } from "../protocol/names.ts";
+import { timeText } from "../view/query.ts";
+import { HubEvents, ofHub } from "./hub-events.ts";
+import { HubFolder } from "./hub-folder.ts";
+import { HubImages } from "./hub-images.ts";
+import { LiveHub, type LiveHubSettings } from "./live-hub.ts";
+import { joined } from "./name.ts";
+import { type Store, TooLong } from "./store.ts";
+
+/** How many days are searched for a camera. */
+const CAMERA_DAYS = 7;
+
+/** Largest image, in bytes. */
+const IMAGE_BYTES_MAX = 64 * 2 ** 20;
+
+/** Who is told what is new. Names have that of the hub. */
+export interface FleetListener {
+  image(image: LiveImage): void;
+  event(event: HubEvent): void;
+  node(node: LiveNode): void;
+  changed(hub: ViewedHub, problem: string | undefined): void;
+}
+
+/** One hub. */
+export class FleetHub {
+  readonly folder: HubFolder;
+  readonly images: HubImages;
+  readonly events: HubEvents;
+  private readonly live: LiveHub | undefined;
+
+  /** @param settings of the hub itself; undefined if it is not followed */
+  constructor(
+    readonly name: string,
+    private readonly store: Store,
+    settings: LiveHubSettings | undefined,
+    private readonly listener: FleetListener,
+  ) {
+    this.folder = new HubFolder(name, store);
+    this.images = new HubImages(
+      this.folder,
+      () => this.isTold,
+      (date, image) => this.found(date, image),
+    );
+    this.events = new HubEvents(this.folder, (event) => {
+      if (!this.isTold) listener.event(event);
+    });
+    this.live = settings && new LiveHub(settings, this.hearing());
+  }
+
+  /** As the page shows it. */
+  get state(): ViewedHub {
+    const { name, folder, live } = this;
+    const { now, today, zone } = folder;
+    return { name, zone: zone.name, now, today, live: live === undefined ? null : live.isLive };
+  }
+
+  /** Begins to follow it. May be called again. */
+  start(): void {
+    this.live?.start();
+  }
+
+  /** Follows it no more, and forgets what takes memory. */
+  stop(): void {
+    this.live?.stop();
+    this.images.clear();
+    this.events.clear();
+  }
+
+  /** Looks for what is new in the bucket, unless the hub itself tells it. */
+  async look(): Promise<void> {
+    const { today } = this.folder;
+    await Promise.all([
+      this.images.known(today) === undefined ? undefined : this.images.of(today),
+      this.isTold ? undefined : this.events.of(today),
+    ]);
+  }
+
+  /** Whether the hub itself tells what it stores. */
+  private get isTold(): boolean {
+    return this.live?.isLive === true;
+  }
+
+  /** The cameras of the last days that have images. */
+  async cameras(): Promise<Camera[]> {
+    const { folder, images } = this;
+    const { today } = folder;
+    const found = new Map<string, Camera>();
+    const take = (camera: string, date: string, last: string, count: number): void => {
+      const parsed = parseImageFileName(last, date);
+      if (found.has(camera) || parsed === undefined) return;
+      const name = joined(this.name, camera);
+      const latest = { date, name: joined(this.name, last), time: timeText(parsed.micros) };
+      found.set(camera, { name, latest, imagesToday: count });
+    };
+    for (let age = 0; age < CAMERA_DAYS; age++) {
+      const date = daysAfter(today, -age);
+      if (age > 0) await folder.loadSummary(date);
+      const summaries = age === 0 ? undefined : folder.summariesOf(date);
+      if (summaries !== undefined) {
+        for (const { cameras } of summaries.toReversed())
+          for (const { name, last } of cameras) take(name, date, last, 0);
+      } else {
+        const day = await images.of(date);
+        for (const { name, last, images: count } of day?.cameras.values() ?? [])
+          take(name, date, last, age === 0 ? count : 0);
+      }
+    }
+    return [...found.values()];
+  }
+
+  /**
+   * The bytes of an image; undefined if it is not there. One that is not in the bucket yet is asked
+   * for at the hub.
+   */
+  async image(date: string, name: string): Promise<Uint8Array | undefined> {
+    const { folder, images, live } = this;
+    const isToCome = this.isTold && images.known(date)?.isListed(name) === false;
+    const own = isToCome ? await live?.image(date, name) : undefined;
+    if (own !== undefined) return own;
+    const key = folder.keys.imagesOf(date) + name;
+    const found = await this.store.read(key, IMAGE_BYTES_MAX).catch((error: unknown) => {
+      if (error instanceof TooLong) return undefined;
+      throw error;
+    });
+    return found ?? (this.isTold && !isToCome ? await live?.image(date, name) : undefined);
+  }
+
+  private hearing(): ConstructorParameters<typeof LiveHub>[1] {
+    const { name: hub, listener } = this;
+    return {
+      image: ({ date, name, camera, time }) => {
+        if (!this.images.add(date, name)) return;
+        listener.image({ date, name: joined(hub, name), camera: joined(hub, camera), time });
+      },
+      event: (event) => {
+        const own = ofHub(hub, event);
+        this.events.add(own);
+        listener.event(own);
+      },
+      node: ({ node, ...rest }) => listener.node({ ...rest, node: joined(hub, node) }),
+      missed: () => this.images.doubt(this.folder.today),
+      changed: (problem) => listener.changed(this.state, problem),
+    };
+  }
+
+  /** An image is new in the bucket. */
+  private found(date: string, image: string): void {
+    const parsed = parseImageFileName(image, date);
+    // What a hub copies of earlier days is no news.
+    if (parsed === undefined || date < daysAfter(this.folder.today, -1)) return;
+    const [name, camera] = [joined(this.name, image), joined(this.name, parsed.camera)];
+    this.listener.image({ date, name, camera, time: timeText(parsed.micros) });
+  }
+}
