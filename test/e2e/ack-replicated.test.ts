@@ -286,17 +286,18 @@ describe.skipIf(lacks("ceph", "python", ...PARTS[NATIVE]))("with ack: replicated
     async () => {
       const target = await makeBucket(store.address);
       using temp = tempDir();
-      const names = ["one", "two", "three"];
+      await using stack = new AsyncDisposableStack();
       const hubs = await Promise.all(
-        names.map(
-          async (name) =>
+        ["one", "two", "three"].map(async (name) =>
+          stack.use(
             await hubFor(target, { name, ack_timeout: LONG_S, max_images_write: 1_000_000 }),
+          ),
         ),
       );
       const journals: string[] = [];
       const senders = hubs.flatMap((hub, index) =>
         [0, 1].map((number) => {
-          const sender = new Sender(hub.port);
+          const sender = stack.use(new Sender(hub.port));
           const journal = join(temp.path, `${index}-${number}.jsonl`);
           const load = { msg: `Barn ${number}|jpg`, count: 100_000, size: 20_000 };
           journals.push(journal);
@@ -305,8 +306,7 @@ describe.skipIf(lacks("ceph", "python", ...PARTS[NATIVE]))("with ack: replicated
           return sender;
         }),
       );
-      const gate = new Sender(hubs[0]!.port);
-      senders.push(gate);
+      const gate = stack.use(new Sender(hubs[0]!.port));
       const events: string[] = [];
       void (async () => {
         for (let count = 0; (await gate.event(`Gate|n|${count}`)).reply === "OK"; count++)
@@ -323,7 +323,9 @@ describe.skipIf(lacks("ceph", "python", ...PARTS[NATIVE]))("with ack: replicated
         async () => await Promise.resolve(okIn(journals.at(-1)!).length),
         (count) => count > 60,
       );
-      await Promise.all(senders.map(async (sender) => await sender[Symbol.asyncDispose]()));
+      await Promise.all(
+        [...senders, gate].map(async (sender) => await sender[Symbol.asyncDispose]()),
+      );
       const acknowledged = journals.flatMap(okIn);
       const there = await sumsIn(target);
       expect(acknowledged.filter((sum) => !there.has(sum))).toEqual([]);
@@ -336,7 +338,6 @@ describe.skipIf(lacks("ceph", "python", ...PARTS[NATIVE]))("with ack: replicated
           .map((line) => line.split(" ~ ")[1]),
       );
       expect(events.filter((event) => !lines.has(event))).toEqual([]);
-      for (const hub of hubs) await hub[Symbol.asyncDispose]();
     },
   );
 });
