@@ -149,8 +149,10 @@ describe.skipIf(lacks("ceph", "python", ...PARTS[NATIVE]))("with ack: replicated
     await using cameras = new Cameras(hub, 2);
     const [one, other] = cameras.all as [Sender, Sender];
     const event = async (text: string): Promise<string> => (await other.event(text)).reply ?? "";
-    const isOk = (reply: string): boolean => reply === "OK";
-    await answered(async () => await event("Gate|n|0"), isOk);
+    await answered(
+      async () => await event("Gate|n|0"),
+      (reply) => reply === "OK",
+    );
     link.become("stall");
     const late = "ERROR not in the bucket yet: the store has not confirmed it within 0.3 s";
     const send = async (): Promise<string | null> =>
@@ -178,7 +180,10 @@ describe.skipIf(lacks("ceph", "python", ...PARTS[NATIVE]))("with ack: replicated
       async () => (await statusOf(hub)).replication,
       (now) => now?.images === 2 && now.waiting_images === 0,
     );
-    await answered(async () => await event("Gate|n|2"), isOk);
+    await answered(
+      async () => await event("Gate|n|2"),
+      (reply) => reply === "OK",
+    );
     const { different, segments } = await judgeReplica(target, hub.dataDir);
     expect(different).toEqual([]);
     for (const count of [1, 2]) expect(segments[hub.today()]).toContain(`Gate|n|${count}\n`);
