@@ -17,7 +17,6 @@ import type {
   ToReplicator,
 } from "../shared/messages.ts";
 import { RequestQueue } from "../shared/queue.ts";
-import type { ReplicationState } from "../shared/replication-state.ts";
 import { DataDirectory } from "../store/data-directory.ts";
 import { DataGuard } from "../store/data-guard.ts";
 import { OutletTally } from "../tell/outlet.ts";
