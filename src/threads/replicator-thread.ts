@@ -9,6 +9,7 @@ import { messageOf } from "../errors.ts";
 import { Replicator } from "../replicate/replicator.ts";
 import { hubName } from "../s3/settings.ts";
 import { EventFd } from "../os/wait.ts";
+import type { ReplicationState } from "../shared/replication-state.ts";
 import type {
   BucketNews,
   BucketWait,
