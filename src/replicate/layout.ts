@@ -9,6 +9,8 @@
  * barn/logs/imagehub.log.2018-12-30  the event log of a day that is over
  * barn/manifests/2018-12-30.sha256   the checksums of a day; made last
  * barn/manifests/2018-12-30-2.sha256 those of what came to the day later
+ * barn/days/2018-12-30.json          a summary of a day, for those who only look
+ * barn/test/…                        what `imagehub replicate test` has put
  * ```
  *
  * An object is put once. Nothing is ever overwritten or deleted.
@@ -18,6 +20,10 @@
 
 import { imageMember, LOGS, MANIFESTS, manifestName } from "../archive/layout.ts";
 import { digits } from "../protocol/calendar.ts";
+
+/** The folders with summaries of days and with what tests have put, which are the hub's, too. */
+export const SUMMARIES = "days";
+export const TESTS = "test";
 
 /** Digits of the place of a segment, so that the order of names is that of places. */
 const PLACE_DIGITS = 12;
