@@ -130,6 +130,12 @@ describe.skipIf(lacks("ceph"))("hubs in a bucket", () => {
     const all = Array.from({ length: day!.count }, (_, place) => day!.at(place).name);
     expect(all).toEqual(names.flatMap((name) => [`north:${name}`, `south:${name}`]));
     expect(await fleet.day("2021-09-22")).toBeUndefined();
+    // A manifest that is damaged says nothing.
+    await south.images("2021-09-21", [imageName("Gate", 5, "2021-09-21")]);
+    await south.put(manifestPath("2021-09-21", 1), "nonsense");
+    await fleet.refresh();
+    expect((await fleet.day("2021-09-21"))?.count).toBe(1);
+    await countedBy(fleet);
     // What is known is not asked for again.
     const before = { ...fleet.store.calls };
     await fleet.list();
