@@ -30,7 +30,7 @@ export interface CrowdOptions {
 interface Acknowledged {
   /** What stands in the image. */
   readonly identity: string;
-  /** When, in seconds of the monotonic clock. */
+  /** When, in seconds since 1970. */
   readonly atS: number;
   readonly waitedS: number;
 }
