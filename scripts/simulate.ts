@@ -1,7 +1,7 @@
 /**
  * `npm run simulate`: 1,000 cameras, three hubs behind HAProxy and a real S3 store, each on a
- * machine of its own (a network namespace). A hub is killed for good, with its disk, and then
- * `imagehub view` must show every image that was answered OK.
+ * machine of its own (a network namespace). The second hub is killed for good, with its disk, and
+ * then `imagehub view` must show every image that was answered OK.
  *
  *     npm run simulate -- [--cameras 1000] [--rate 0.1] [--bytes 20000] [--hubs 3] [--seconds 60]
  *                         [--ack replicated] [--disk DIR]
@@ -164,21 +164,21 @@ const users: readonly [what: string, pids: readonly number[]][] = [
   ["cameras", crowd.pids],
 ];
 const before = users.map(([, pids]) => sumOf(pids));
-const fromS = performance.now() / 1000;
-const beginS = monotonicS();
+const beginS = Date.now() / 1000;
 await Bun.sleep(seconds * 1000);
-const endS = monotonicS();
-const lastedS = performance.now() / 1000 - fromS;
+const endS = Date.now() / 1000;
 const used = users.map(([, pids], index) => sumOf(pids) - before[index]!);
 const memory = hubs.map(({ process: { pid } }) => residentMb(pid));
 
-const dead = hubs[1 % hubCount]!;
-say(`${dead.name} dies, with its disk`);
-dead.process.kill("SIGKILL");
-await dead.process.exited;
-dead.machine.unplug();
-remove(dead.folder);
-await Bun.sleep(seconds * 1000);
+const [, dead] = hubs;
+if (dead !== undefined) {
+  say(`${dead.name} dies, with its disk`);
+  dead.process.kill("SIGKILL");
+  await dead.process.exited;
+  dead.machine.unplug();
+  remove(dead.folder);
+  await Bun.sleep(seconds * 1000);
+}
 const answers = await crowd.end();
 say(`${whole(answers.ok.length)} images answered OK`);
 
@@ -211,7 +211,7 @@ const lostMost = Math.max(0, ...Array.from(lostBy.values(), ({ length }) => leng
 console.log(
   table([
     ["what", "measured"],
-    ["images a second", decimals(measured.length / lastedS)],
+    ["images a second", decimals(measured.length / (endS - beginS))],
     ["wait for the answer: p50, p99", `${waited(0.5)}, ${waited(0.99)}`],
     ...users.map(([what], index) => [
       `processor time an image: ${what}`,
@@ -224,8 +224,3 @@ console.log(
   ]).join("\n"),
 );
 process.exit(missing.length === 0 && lostMost <= 1 ? 0 : 1);
-
-/** The clock of the cameras' programs (CLOCK_MONOTONIC), in seconds. */
-function monotonicS(): number {
-  return Number(process.hrtime.bigint()) / 1e9;
-}

@@ -76,7 +76,7 @@ def main():
             waited_s = time.monotonic() - camera.sent_s
             if reply == b"OK":
                 answered.add(camera.number)
-                ok.append((camera.number, camera.image, round(time.monotonic(), 3), round(waited_s, 6)))
+                ok.append((camera.number, camera.image, round(time.time(), 3), round(waited_s, 6)))
             else:
                 refused.append(camera.number)
         for camera in cameras:

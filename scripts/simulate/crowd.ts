@@ -27,10 +27,10 @@ export interface CrowdOptions {
 }
 
 /** An image that was answered OK. */
-export interface Acknowledged {
+interface Acknowledged {
   /** What stands in the image. */
   readonly identity: string;
-  /** When, in seconds of the monotonic clock. */
+  /** When, in seconds since 1970. */
   readonly atS: number;
   readonly waitedS: number;
 }

@@ -80,6 +80,24 @@ export function md5Of(content: Content): string {
   return digestOf("md5", content);
 }
 
+/** What two contents are compared by. */
+export interface Sums {
+  /** In bytes. */
+  readonly size: number;
+  readonly sha256: string;
+  readonly md5: string;
+}
+
+/** Both sums at once. @param take as with {@link sumOf} @throws {ReadError} */
+export function sumsOf(content: Content, take?: (piece: Buffer) => void): Sums {
+  const md5 = new Bun.CryptoHasher("md5");
+  const sha256 = sumOf(content, (piece) => {
+    md5.update(piece);
+    take?.(piece);
+  });
+  return { size: content.size, sha256, md5: md5.digest("hex") };
+}
+
 function digestOf(
   algorithm: "sha256" | "md5",
   content: Content,

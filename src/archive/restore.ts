@@ -5,39 +5,16 @@
  * @module
  */
 
-import { unlessMissing } from "../os/missing.ts";
-import { realpathSync, statfsSync } from "node:fs";
 import { messageOf } from "../errors.ts";
-import { size } from "../log/amounts.ts";
-import { close } from "../os/files.ts";
-import { Folder } from "../os/folder.ts";
-import { type DataDirectory, TEMPORARY_PREFIX } from "../store/data-directory.ts";
+import type { DataDirectory } from "../store/data-directory.ts";
 import { missingMountOf, realPathOf } from "../store/file-system.ts";
 import { requireImages } from "../store/own-folder.ts";
-import { type Content, contentOf, copyFile, ReadError, sumOf } from "./content.ts";
+import { ReadError, sumOf } from "./content.ts";
 import { Holdings } from "./holdings.ts";
-import { LOGS, type Member, parseMember } from "./layout.ts";
+import { type Member, parseMember } from "./layout.ts";
 import { HOW_TO_MEND, type Manifest, readManifest } from "./manifest.ts";
+import { RestoreTarget } from "./restore-target.ts";
 import { ArchiveProblem, ArchiveRoot } from "./root.ts";
-
-/** The file that is not finished. There is one at a time; the start of a hub removes it. */
-const UNFINISHED = `${TEMPORARY_PREFIX}restore`;
-
-/** Space that is left to a hub that stores meanwhile, in bytes; of a small disk, this part. */
-const SPARE_BYTES = 64e6;
-const SPARE_PART = 0.05;
-
-/** What may be written to the disk of a folder, and what must be left of it, in bytes. */
-export function roomIn(folder: string): {
-  readonly freeBytes: number;
-  readonly spareBytes: number;
-} {
-  const { bavail, blocks, bsize } = statfsSync(folder);
-  return {
-    freeBytes: bavail * bsize,
-    spareBytes: Math.min(SPARE_BYTES, SPARE_PART * blocks * bsize),
-  };
-}
 
 /** Used instead of a number of bytes. */
 const NAME_TAKEN = -1;
@@ -93,7 +70,7 @@ export async function restoreDay(
     );
   }
   using holdings = new Holdings(root, date);
-  using target = new Target(directory, date);
+  using target = new RestoreTarget(directory, date);
   return await new Restoring(manifest, holdings, target, options).run(date);
 }
 
@@ -102,13 +79,18 @@ export class MissingDisk extends Error {
   override readonly name = "MissingDisk";
 }
 
-function expectDisk(directory: DataDirectory, fstab?: string): void {
+/** @throws {MissingDisk} if the disk of a data directory is not mounted */
+export function expectMount(directory: DataDirectory, fstab?: string): void {
   const missing = missingMountOf(realPathOf(directory.path), fstab);
   if (missing !== undefined) {
     throw new MissingDisk(
       `The disk of the data directory ${directory.path} is missing: mount it with: sudo mount ${missing}`,
     );
   }
+}
+
+function expectDisk(directory: DataDirectory, fstab?: string): void {
+  expectMount(directory, fstab);
   try {
     requireImages(directory);
   } catch (error) {
@@ -125,7 +107,7 @@ class Restoring {
   constructor(
     private readonly manifest: Manifest,
     private readonly holdings: Holdings,
-    private readonly target: Target,
+    private readonly target: RestoreTarget,
     private readonly options: RestoreOptions,
   ) {}
 
@@ -157,7 +139,7 @@ class Restoring {
     const { holdings, target, manifest, options, problems } = this;
     const sum = manifest.sums.get(member.path)!;
     if (target.has(member)) {
-      const own = target.sum(member);
+      const own = target.read(member, (content) => sumOf(content));
       if (own === sum) {
         this.same++;
         options.onThere?.(member);
@@ -180,92 +162,8 @@ class Restoring {
 
   private checkRoom(missing: readonly Member[]): boolean {
     const bytes = missing.reduce((sum, each) => sum + (this.holdings.find(each)?.size ?? 0), 0);
-    const { freeBytes, spareBytes } = this.target.room();
-    if (bytes + spareBytes <= freeBytes || bytes === 0) return true;
-    this.problems.push(
-      `${size(bytes)} are needed, and ${size(spareBytes)} more for the hub: only ` +
-        `${size(freeBytes)} are free`,
-    );
-    return false;
-  }
-}
-
-/** Where the files go: the folders of the data directory. */
-class Target implements Disposable {
-  private readonly top: Folder;
-  private readonly parts: Partial<Record<Member["part"], Folder>> = {};
-
-  constructor(
-    private readonly directory: DataDirectory,
-    private readonly date: string,
-  ) {
-    this.top = Folder.open(realpathSync(directory.path));
-    try {
-      this.openExisting();
-    } catch (error) {
-      this[Symbol.dispose]();
-      throw error;
-    }
-  }
-
-  has({ part, name }: Member): boolean {
-    return this.parts[part]?.entry(name) !== undefined;
-  }
-
-  /** The sum of a file that is there. @throws {ReadError} */
-  sum({ part, name }: Member): string | undefined {
-    if (this.parts[part]?.entry(name)?.isFile !== true) return undefined;
-    const fd = this.parts[part].openFile(name);
-    try {
-      return sumOf(contentOf(fd));
-    } finally {
-      close(fd);
-    }
-  }
-
-  /** @returns false if the name is taken by now @throws {ReadError} {SystemError} {WrongCopy} */
-  put({ part, name }: Member, content: Content, modifiedS: number, sum: string): boolean {
-    const folder = this.parts[part]!;
-    // Programs that watch a folder see only final names, unless it is on a disk of its own.
-    const isNear = folder.entry(".")!.device === this.top.entry(".")!.device;
-    const place = isNear ? this.top : folder;
-    place.unlink(UNFINISHED);
-    const copy = { content, modifiedS, place, unfinished: UNFINISHED, folder, name, sum };
-    return copyFile(copy) !== undefined;
-  }
-
-  room(): ReturnType<typeof roomIn> {
-    return roomIn(this.directory.images);
-  }
-
-  flush(): void {
-    for (const folder of Object.values(this.parts)) folder.flush();
-  }
-
-  /** Makes the folders that are missing. @throws {SystemError} and {Error} of node:fs */
-  make(): void {
-    const { images, logs } = this.directory;
-    // Both may be links to another disk.
-    using all = Folder.open(realpathSync(images));
-    this.parts.images ??= all.makeFolder(this.date);
-    this.parts.logs ??=
-      this.top.entry(LOGS) === undefined
-        ? this.top.makeFolder(LOGS)
-        : Folder.open(realpathSync(logs));
-  }
-
-  private openExisting(): void {
-    const { images, logs } = this.directory;
-    const folder = unlessMissing(() => {
-      using all = Folder.open(realpathSync(images));
-      return all.folder(this.date);
-    });
-    if (folder !== undefined) this.parts.images = folder;
-    const logFolder = unlessMissing(() => Folder.open(realpathSync(logs)));
-    if (logFolder !== undefined) this.parts.logs = logFolder;
-  }
-
-  [Symbol.dispose](): void {
-    for (const folder of [this.top, ...Object.values(this.parts)]) folder[Symbol.dispose]();
+    const problem = this.target.lackOfRoom(bytes);
+    if (problem !== undefined) this.problems.push(problem);
+    return problem === undefined;
   }
 }

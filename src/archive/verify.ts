@@ -11,7 +11,7 @@ import { messageOf } from "../errors.ts";
 import { counted } from "../log/amounts.ts";
 import { parseImageFileName } from "../protocol/names.ts";
 import type { DataDirectory } from "../store/data-directory.ts";
-import { contentOf, ReadError, sumOf, sumOnDisk } from "./content.ts";
+import { contentOf, ReadError, sumOf, sumOnDisk, type Sums, sumsOf } from "./content.ts";
 import { Holdings } from "./holdings.ts";
 import { checkFor } from "./image-check.ts";
 import { IMAGES, manifestName, MANIFESTS, type Member, parseMember, sumName } from "./layout.ts";
@@ -37,6 +37,8 @@ export interface DayFindings {
 export interface VerifyOptions {
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
   readonly shouldStop?: (() => boolean) | undefined;
+  /** Is told of each file in the data directory, that was read. */
+  readonly onRead?: ((member: Member, own: Sums) => void) | undefined;
 }
 
 /**
@@ -112,10 +114,15 @@ class Verifying {
   private verifyOwn(member: Member, manifest: Manifest | undefined): void {
     const image = parseImageFileName(member.name, this.date);
     const check = image && checkFor(image.suffix);
+    const { onRead } = this.options;
+    const feed = check && ((piece: Buffer): void => check.feed(piece));
     const sum = this.source.read(member, (content) => {
       this.files++;
       this.bytes += content.size;
-      return sumOf(content, (piece) => check?.feed(piece));
+      if (onRead === undefined) return sumOf(content, feed);
+      const own = sumsOf(content, feed);
+      onRead(member, own);
+      return own.sha256;
     });
     // It was removed meanwhile.
     if (sum === undefined) return;

@@ -19,9 +19,10 @@ export interface ArchiveWorkOptions extends SettingsOptions {
   readonly json?: boolean;
 }
 
-/** The data directory, and the archive of its settings. */
+/** The data directory, and the archive and bucket of its settings. */
 export interface ArchiveWork {
   readonly archive: Settings["archive"];
+  readonly replicate: Settings["replicate"];
   readonly directory: DataDirectory;
   /** The local date of now. */
   readonly today: string;
@@ -29,10 +30,11 @@ export interface ArchiveWork {
 
 /** @throws {FatalError} if the settings are wrong */
 export function archiveWorkFor(options: ArchiveWorkOptions): ArchiveWork {
-  const { archive, data_directory: data } = settingsFor(options);
+  const { archive, replicate, data_directory: data } = settingsFor(options);
   const calendar = new Calendar(systemClock);
   return {
     archive,
+    replicate,
     directory: new DataDirectory(data),
     today: calendar.local(calendar.now()).date,
   };
@@ -43,6 +45,7 @@ const BUSY = {
   archive: "is working on the archive",
   protect: "is protecting images",
   prune: "is deleting images",
+  restore: "is restoring from the bucket",
 } as const satisfies Record<Work, string>;
 
 /**
@@ -90,17 +93,20 @@ export function checkOver(dates: readonly string[], today: string): void {
 
 /** Ctrl-C ends the work after the file in hand. A second one ends it at once. */
 export class Interruption implements Disposable {
-  private isAsked = false;
-  private readonly ask = (): void => {
-    this.isAsked = true;
-  };
+  private readonly asking = new AbortController();
+  private readonly ask = (): void => this.asking.abort();
 
   constructor() {
     process.once("SIGINT", this.ask);
     process.once("SIGTERM", this.ask);
   }
 
-  readonly shouldStop = (): boolean => this.isAsked;
+  readonly shouldStop = (): boolean => this.asking.signal.aborted;
+
+  /** Ends what waits for another machine. */
+  get signal(): AbortSignal {
+    return this.asking.signal;
+  }
 
   [Symbol.dispose](): void {
     process.off("SIGINT", this.ask);

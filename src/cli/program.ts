@@ -11,7 +11,6 @@ import { check, type CheckOptions, type SettingsOptions } from "./check.ts";
 import type { KeygenOptions } from "./keygen.ts";
 import { run } from "./run.ts";
 import type { ArchiveOptions } from "./archive.ts";
-import type { ArchiveWorkOptions } from "./archive-work.ts";
 import type { DaysOptions } from "./days.ts";
 import type { DrainOptions } from "./drain.ts";
 import type { ForgetOptions } from "./forget.ts";
@@ -23,6 +22,7 @@ import type { InstallOptions } from "./service-install.ts";
 import type { UninstallOptions } from "./service.ts";
 import type { StatusOptions } from "./status.ts";
 import type { TailOptions } from "./tail.ts";
+import type { VerifyOptions } from "./verify.ts";
 
 // Each command loads its own modules. A hub that runs for years does not need those of the others.
 
@@ -169,14 +169,18 @@ export async function main(args: readonly string[]): Promise<ExitStatus> {
   withData(
     program
       .command("restore")
-      .description("bring a day back from the archive; no file is overwritten")
-      .argument("<day>", "such as 2018-12-30"),
+      .description(
+        "bring a day back from the archive, or days from the bucket; no file is overwritten",
+      )
+      .argument("[days...]", "such as 2018-12-30 (default with --from-bucket: all)"),
   )
+    .option("--from-bucket", "from the bucket of the settings")
+    .option("--hub <name>", "with --from-bucket: folder of the hub there (default: replicate.name)")
     .option("--protect", "protect its images, so that no rule deletes them again")
     .option("--dry-run", "print what would be restored, and restore nothing")
     .option("--json", "print the result as JSON")
-    .action(async (day: string, options: RestoreOptions) => {
-      status = await (await import("./restore.ts")).restore(day, options);
+    .action(async (days: string[], options: RestoreOptions) => {
+      status = await (await import("./restore.ts")).restore(days, options);
     });
 
   withData(
@@ -185,8 +189,10 @@ export async function main(args: readonly string[]): Promise<ExitStatus> {
       .description("look for damaged images, in the data directory and in the archive")
       .argument("[days...]", "such as 2018-12-30 (default: all)"),
   )
+    .option("--bucket", "also compare all of it with the bucket of the settings")
+    .option("--deep", "with --bucket: download every object, and check its content")
     .option("--json", "print the result as JSON")
-    .action(async (days: string[], options: ArchiveWorkOptions) => {
+    .action(async (days: string[], options: VerifyOptions) => {
       status = await (await import("./verify.ts")).verify(days, options);
     });
 

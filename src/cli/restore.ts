@@ -1,5 +1,6 @@
 /**
- * `imagehub restore`: brings a day back from the archive.
+ * `imagehub restore`: brings a day back from the archive, or days from the bucket
+ * (`restore-bucket.ts`).
  *
  * @module
  */
@@ -32,15 +33,34 @@ import { counted, size } from "../log/amounts.ts";
 export interface RestoreOptions extends ArchiveWorkOptions {
   readonly dryRun?: boolean;
   readonly protect?: boolean;
+  /** Whether the days come from the bucket, and of which hub; default: of this one. */
+  readonly fromBucket?: boolean;
+  readonly hub?: string;
 }
 
 /**
- * Restores a day.
+ * Restores a day from the archive, or days from the bucket: all, if none are given.
  *
  * @returns `EXIT.failure` if not all of it is there now
  * @throws {FatalError} if nothing can be restored
  */
-export async function restore(day: string, options: RestoreOptions): Promise<ExitStatus> {
+export async function restore(
+  days: readonly string[],
+  options: RestoreOptions,
+): Promise<ExitStatus> {
+  if (options.fromBucket === true) {
+    const { restoreBucket } = await import("./restore-bucket.ts");
+    return await restoreBucket(days, options);
+  }
+  const [day, ...others] = days;
+  if (day === undefined || others.length > 0)
+    throw new FatalError(EXIT.usage, "Name one day to restore; --from-bucket restores several");
+  if (options.hub !== undefined)
+    throw new FatalError(EXIT.usage, "--hub names a folder of the bucket: add --from-bucket");
+  return await restoreArchived(day, options);
+}
+
+async function restoreArchived(day: string, options: RestoreOptions): Promise<ExitStatus> {
   const { archive, directory, today } = archiveWorkFor(options);
   const [date] = checkDates([day]) as [string];
   checkOver([date], today);
@@ -85,12 +105,17 @@ export async function restore(day: string, options: RestoreOptions): Promise<Exi
 }
 
 /** @throws {FatalError} if systemd mounts a disk at the data directory that is not mounted */
-function refuseMissingDisk({ path }: DataDirectory): void {
+export function refuseMissingDisk({ path }: DataDirectory): void {
   const point = missingMounts(realPath(path), "").at(-1);
   if (point === undefined) return;
   const reason = `The disk of the data directory ${path} is missing: mount it with: sudo mount ${point}`;
   throw new FatalError(EXIT.data, reason);
 }
+
+/** What a person should know then. */
+export const MAY_GO =
+  "The rules of hub.keep may delete them again; imagehub protect keeps what you choose";
+export const CONTINUES = "Stopped; the same command continues";
 
 /** A day that was restored. */
 interface Outcome extends Restored {
@@ -98,12 +123,12 @@ interface Outcome extends Restored {
   readonly protected?: number;
 }
 
-/** Protects what was restored. */
-async function withProtection(
+/** Protects what was restored. The lock for deleting must be held. */
+export async function withProtection<T extends Pick<Restored, "problems">>(
   directory: DataDirectory,
   selection: Selection,
-  restored: Restored,
-): Promise<Outcome> {
+  restored: T,
+): Promise<T & { readonly protected: number }> {
   const { done, already, problems } = await alone(directory, "protect", () =>
     new Protection(directory).protect([selection]),
   );
@@ -123,11 +148,7 @@ export function formatRestored(date: string, restored: Outcome, isDryRun: boolea
   ];
   if (restored.protected !== undefined)
     lines.push(`Protected: ${counted(restored.protected, "image")}`);
-  else if (files > 0 && !isDryRun) {
-    lines.push(
-      "The rules of hub.keep may delete them again; imagehub protect keeps what you choose",
-    );
-  }
-  if (isStopped) lines.push("Stopped; the same command continues");
+  else if (files > 0 && !isDryRun) lines.push(MAY_GO);
+  if (isStopped) lines.push(CONTINUES);
   return lines.map((line) => `${escape(line)}\n`).join("");
 }

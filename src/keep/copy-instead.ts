@@ -8,7 +8,7 @@
 import { realpathSync } from "node:fs";
 import { contentOf, copyFile } from "../archive/content.ts";
 import { isNameRefused, unusualIn } from "../archive/refused.ts";
-import { roomIn } from "../archive/restore.ts";
+import { roomIn } from "../archive/restore-target.ts";
 import { close } from "../os/files.ts";
 import { type Entry, Folder } from "../os/folder.ts";
 import { type DataDirectory, TEMPORARY_PREFIX } from "../store/data-directory.ts";

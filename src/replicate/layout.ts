@@ -10,6 +10,7 @@
  * barn/manifests/2018-12-30.sha256   the checksums of a day; made when all of it is there
  * barn/manifests/2018-12-30-2.sha256 those of what came to the day later
  * barn/days/2018-12-30.json          what the first manifest lists, in numbers; then -2 and so on
+ * barn/test/…                        what `imagehub replicate test` has put
  * ```
  *
  * An object is put once. Nothing is ever overwritten or deleted.
@@ -20,6 +21,10 @@
 import { IMAGES, imageMember, LOGS, MANIFESTS, manifestName } from "../archive/layout.ts";
 import { digits } from "../protocol/calendar.ts";
 import { dayOf } from "../store/data-directory.ts";
+
+/** The folders with summaries of days and with what tests have put, which are the hub's, too. */
+export const SUMMARIES = "days";
+export const TESTS = "test";
 
 /** Digits of the place of a segment, so that the order of names is that of places. */
 const PLACE_DIGITS = 12;
@@ -61,7 +66,7 @@ export class Keys {
 
   /** What the keys of all summaries begin with. */
   get summaries(): string {
-    return this.of(`${DAYS}/`);
+    return this.of(`${SUMMARIES}/`);
   }
 
   /** The summary of a manifest. @param number of the manifest, from 1 */
@@ -108,12 +113,9 @@ export function manifestNumber(path: string, date: string): number | undefined {
   return manifestPath(date, number) === path ? number : undefined;
 }
 
-/** Where the summaries of days are. */
-const DAYS = "days";
-
 /** The path of the summary of a manifest. @param number of the manifest, from 1 */
 export function summaryPath(date: string, number: number): string {
-  return `${DAYS}/${number === 1 ? date : `${date}-${number}`}.json`;
+  return `${SUMMARIES}/${number === 1 ? date : `${date}-${number}`}.json`;
 }
 
 /** The date and number of a manifest or a summary by its path; undefined if it is that of none. */

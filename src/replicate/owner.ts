@@ -98,6 +98,17 @@ export async function adopt(parts: OwnerParts): Promise<string | undefined> {
   throw new Error("Others adopt it all the time");
 }
 
+/**
+ * The host of another data directory that has the folder.
+ *
+ * @returns undefined if this one has it, or nobody
+ * @throws {StoreError}, or {SystemError} and {Error} of node:fs if no id can be made
+ */
+export async function otherOwner(parts: OwnerParts): Promise<string | undefined> {
+  const owner = await ownerOf(parts);
+  return owner === undefined || owner.id === idOf(parts.directory) ? undefined : owner.host;
+}
+
 /** Puts the file once more, as it is: so nothing is lost if it is overwritten. */
 async function requireRefusal(
   { bucket, link, keys }: OwnerParts,

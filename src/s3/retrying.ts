@@ -55,8 +55,8 @@ export async function retrying<T>(
   }
 }
 
-/** @throws {StoreError} if the signal comes */
-async function sleep(ms: number, signal: AbortSignal | undefined): Promise<void> {
+/** Waits. Rejects with a {@link StoreError} if the signal comes. */
+export async function sleep(ms: number, signal: AbortSignal | undefined): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const end = (): void => reject(endedError());
   const timer = setTimeout(resolve, ms);

@@ -93,6 +93,22 @@ function nameOf(pid: number): string {
 }
 
 /**
+ * Does something quick while no hub uses a data directory, and none can start.
+ *
+ * @returns undefined if a hub uses it; then it is not done
+ * @throws {SystemError} if the file of the lock cannot be made
+ */
+export function withoutHub<T>({ lock }: DataDirectory, action: () => T): T | undefined {
+  const descriptor = openLocked((access) => openCreate(lock, MODE, access));
+  if (descriptor === undefined) return undefined;
+  try {
+    return action();
+  } finally {
+    close(descriptor);
+  }
+}
+
+/**
  * The lock of one data directory. It is held until the process ends and never released earlier,
  * because threads that wait for a stalled disk may write at any time. While it is held, the kernel
  * does not reuse its disk's numbers.

@@ -11,7 +11,7 @@ import type { DataDirectory } from "./data-directory.ts";
 import { giveToOwner, openOwn } from "./own-folder.ts";
 
 /** What only one process does at a time. */
-export type Work = "archive" | "protect" | "prune";
+export type Work = "archive" | "protect" | "prune" | "restore";
 
 /** Only for its owner, as for the hub's own lock. */
 const MODE = 0o600;

@@ -149,8 +149,10 @@ describe.skipIf(lacks("ceph", "python", ...PARTS[NATIVE]))("with ack: replicated
     await using cameras = new Cameras(hub, 2);
     const [one, other] = cameras.all as [Sender, Sender];
     const event = async (text: string): Promise<string> => (await other.event(text)).reply ?? "";
-    const isOk = (reply: string): boolean => reply === "OK";
-    await answered(async () => await event("Gate|n|0"), isOk);
+    await answered(
+      async () => await event("Gate|n|0"),
+      (reply) => reply === "OK",
+    );
     link.become("stall");
     const late = "ERROR not in the bucket yet: the store has not confirmed it within 0.3 s";
     const send = async (): Promise<string | null> =>
@@ -178,7 +180,10 @@ describe.skipIf(lacks("ceph", "python", ...PARTS[NATIVE]))("with ack: replicated
       async () => (await statusOf(hub)).replication,
       (now) => now?.images === 2 && now.waiting_images === 0,
     );
-    await answered(async () => await event("Gate|n|2"), isOk);
+    await answered(
+      async () => await event("Gate|n|2"),
+      (reply) => reply === "OK",
+    );
     const { different, segments } = await judgeReplica(target, hub.dataDir);
     expect(different).toEqual([]);
     for (const count of [1, 2]) expect(segments[hub.today()]).toContain(`Gate|n|${count}\n`);
@@ -286,17 +291,18 @@ describe.skipIf(lacks("ceph", "python", ...PARTS[NATIVE]))("with ack: replicated
     async () => {
       const target = await makeBucket(store.address);
       using temp = tempDir();
-      const names = ["one", "two", "three"];
+      await using stack = new AsyncDisposableStack();
       const hubs = await Promise.all(
-        names.map(
-          async (name) =>
+        ["one", "two", "three"].map(async (name) =>
+          stack.use(
             await hubFor(target, { name, ack_timeout: LONG_S, max_images_write: 1_000_000 }),
+          ),
         ),
       );
       const journals: string[] = [];
       const senders = hubs.flatMap((hub, index) =>
         [0, 1].map((number) => {
-          const sender = new Sender(hub.port);
+          const sender = stack.use(new Sender(hub.port));
           const journal = join(temp.path, `${index}-${number}.jsonl`);
           const load = { msg: `Barn ${number}|jpg`, count: 100_000, size: 20_000 };
           journals.push(journal);
@@ -305,8 +311,7 @@ describe.skipIf(lacks("ceph", "python", ...PARTS[NATIVE]))("with ack: replicated
           return sender;
         }),
       );
-      const gate = new Sender(hubs[0]!.port);
-      senders.push(gate);
+      const gate = stack.use(new Sender(hubs[0]!.port));
       const events: string[] = [];
       void (async () => {
         for (let count = 0; (await gate.event(`Gate|n|${count}`)).reply === "OK"; count++)
@@ -323,7 +328,9 @@ describe.skipIf(lacks("ceph", "python", ...PARTS[NATIVE]))("with ack: replicated
         async () => await Promise.resolve(okIn(journals.at(-1)!).length),
         (count) => count > 60,
       );
-      await Promise.all(senders.map(async (sender) => await sender[Symbol.asyncDispose]()));
+      await Promise.all(
+        [...senders, gate].map(async (sender) => await sender[Symbol.asyncDispose]()),
+      );
       const acknowledged = journals.flatMap(okIn);
       const there = await sumsIn(target);
       expect(acknowledged.filter((sum) => !there.has(sum))).toEqual([]);
@@ -336,7 +343,6 @@ describe.skipIf(lacks("ceph", "python", ...PARTS[NATIVE]))("with ack: replicated
           .map((line) => line.split(" ~ ")[1]),
       );
       expect(events.filter((event) => !lines.has(event))).toEqual([]);
-      for (const hub of hubs) await hub[Symbol.asyncDispose]();
     },
   );
 });

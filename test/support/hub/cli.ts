@@ -1,12 +1,12 @@
 /**
- * Runs the program from source, as from a command line.
+ * Runs the program as from a command line.
  *
  * @module
  */
 
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { CHECKOUT } from "../../../scripts/lib/available.ts";
+import { CHECKOUT, executable, type Program } from "../../../scripts/lib/available.ts";
 
 /** How long a run may take, in milliseconds. It only ends a test that would hang. */
 const BOUND_MS = 60_000;
@@ -23,6 +23,8 @@ export interface CliOptions {
   /** The home directory and the current one; created if missing. */
   readonly home: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** What is run, which needs no emulator; default `source`. */
+  readonly program?: Program;
 }
 
 /** The environment of a run. Nothing of this machine's environment configures the program. */
@@ -30,16 +32,29 @@ function cliEnvironment({ home, env }: CliOptions): Record<string, string> {
   return { PATH: process.env["PATH"] ?? "", HOME: home, TZ: "UTC", ...env };
 }
 
-/** Runs the program and waits for its end. */
-export async function runCli(args: readonly string[], options: CliOptions): Promise<CliResult> {
-  mkdirSync(options.home, { recursive: true });
-  await using child = Bun.spawn([process.execPath, join(CHECKOUT, "src/main.ts"), ...args], {
-    cwd: options.home,
+/** Starts the program. */
+export function startCli(
+  args: readonly string[],
+  options: CliOptions,
+): Bun.Subprocess<"ignore", "pipe", "pipe"> {
+  const { home, program = "source" } = options;
+  mkdirSync(home, { recursive: true });
+  const command =
+    program === "source"
+      ? [process.execPath, join(CHECKOUT, "src/main.ts")]
+      : [executable(program)];
+  return Bun.spawn([...command, ...args], {
+    cwd: home,
     env: cliEnvironment(options),
     stdio: ["ignore", "pipe", "pipe"],
     timeout: BOUND_MS,
     killSignal: "SIGKILL",
   });
+}
+
+/** Runs the program and waits for its end. */
+export async function runCli(args: readonly string[], options: CliOptions): Promise<CliResult> {
+  await using child = startCli(args, options);
   const [stdout, stderr, status] = await Promise.all([
     child.stdout.text(),
     child.stderr.text(),

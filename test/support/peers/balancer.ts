@@ -10,7 +10,7 @@ import { CHECKOUT, haproxy } from "../../../scripts/lib/available.ts";
 import { tempDir } from "../machine/temp.ts";
 
 /** Where a hub is. */
-export interface HubAddress {
+interface HubAddress {
   readonly host: string;
   readonly port: number;
   readonly httpPort: number;
