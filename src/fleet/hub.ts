@@ -95,17 +95,20 @@ export class FleetHub {
     const found = new Map<string, Camera>();
     const take = (camera: string, date: string, last: string, count: number): void => {
       const parsed = parseImageFileName(last, date);
-      if (found.has(camera) || parsed === undefined) return;
+      if (parsed === undefined) return;
       const name = joined(this.name, camera);
       const latest = { date, name: joined(this.name, last), time: timeText(parsed.micros) };
-      found.set(camera, { name, latest, imagesToday: count });
+      const before = found.get(camera)?.latest;
+      // Of a day with several summaries, the last image may be in any of them.
+      const isLater = before === undefined || (before.date === date && before.time < latest.time);
+      if (isLater) found.set(camera, { name, latest, imagesToday: count });
     };
     for (let age = 0; age < CAMERA_DAYS; age++) {
       const date = daysAfter(today, -age);
       if (age > 0) await folder.loadSummary(date);
       const summaries = age === 0 ? undefined : folder.summariesOf(date);
       if (summaries !== undefined) {
-        for (const { cameras } of summaries.toReversed())
+        for (const { cameras } of summaries)
           for (const { name, last } of cameras) take(name, date, last, 0);
       } else {
         const day = await images.of(date);

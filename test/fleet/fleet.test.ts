@@ -143,6 +143,27 @@ describe.skipIf(lacks("ceph"))("hubs in a bucket", () => {
     expect(fleet.store.calls).toEqual(before);
   });
 
+  test("the latest image of a camera may be in any part of a day", async () => {
+    const [north] = (await begin("north")) as [Writer];
+    const date = daysAfter(new HubFolder("north", new Store(target)).today, -1);
+    const [early, late] = [10, 20].map((second) => imageName("Barn", second, date)) as [
+      string,
+      string,
+    ];
+    await north.images(date, [early, late]);
+    await north.finish(date, [`images/${date}/${late}`]);
+    // It came later, but is older.
+    await north.finish(date, [`images/${date}/${early}`], 2);
+    await north.images(daysAfter(date, -1), [imageName("Gate", 5, daysAfter(date, -1))]);
+    const cameras = await fleetAt().cameras();
+    expect(cameras.map(({ name, latest }) => [name, latest.date, latest.time.slice(0, 8)])).toEqual(
+      [
+        ["north:Barn", date, "00:00:20"],
+        ["north:Gate", daysAfter(date, -1), "00:00:05"],
+      ],
+    );
+  });
+
   test("a day with a manifest is read with one call, and an image with one", async () => {
     const [north] = (await begin("north")) as [Writer];
     const names = Array.from({ length: 40 }, (_, second) => imageName("Barn", second));
