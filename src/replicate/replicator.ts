@@ -358,7 +358,8 @@ export class Replicator {
     const onDifference = (path: string): void => this.differs(path);
     const isRefused = (path: string): boolean => this.refused.has(path);
     const hasRefused = (): boolean => this.refusedDays.has(date);
-    return { directory, guard, bucket, link, keys, onDifference, isRefused, hasRefused };
+    const putLines = async (day: string): Promise<void> => await this.segments.putOver(day);
+    return { directory, guard, bucket, link, keys, putLines, onDifference, isRefused, hasRefused };
   }
 
   private async finish(date: string): Promise<void> {
