@@ -6,10 +6,14 @@
 
 import { logMember, parseMember } from "../archive/layout.ts";
 import { formatManifest, sumsIn } from "../archive/manifest.ts";
+import { close, openRead } from "../os/files.ts";
+import { unlessMissing } from "../os/missing.ts";
 import { type Bucket, sha256Of } from "../s3/bucket.ts";
+import { dayOf } from "../store/data-directory.ts";
 import { type Journal, readJournal } from "./journal.ts";
 import { type Keys, manifestNumber, manifestPath } from "./layout.ts";
 import type { Link } from "./link.ts";
+import { hasAll, segmentsOf } from "./log-end.ts";
 import type { Look } from "./look.ts";
 import { putOnce, readText } from "./object.ts";
 import { readMember, type ReadParts } from "./read.ts";
@@ -27,6 +31,8 @@ export interface FinishParts extends ReadParts {
   readonly bucket: Bucket;
   readonly link: Pick<Link, "call">;
   readonly keys: Keys;
+  /** Puts what of the event log of a day is in no segment. */
+  readonly putLines: (date: string) => Promise<void>;
   /** Is told the path of what differs from what is in the bucket. */
   readonly onDifference: (path: string) => void;
   /** Whether a path does. */
@@ -62,7 +68,8 @@ export async function finishDay(
 }
 
 /**
- * Puts the event log of a day that is over.
+ * Puts the event log of a day that is over. Once the bucket has it, nobody looks at the segments.
+ * So one that does not have their lines is not put, but goes on in segments.
  *
  * @param known its SHA-256 if it was put before
  * @returns whether nothing is left to do: the bucket has it as it is here, or another one
@@ -86,6 +93,12 @@ export async function putLog(
     return false;
   }
   if (Date.now() - found.modifiedMs < LATE_MS) return false;
+  const other = await otherLines(parts, date);
+  if (other !== undefined) {
+    await parts.putLines(date);
+    parts.onDifference(other);
+    return true;
+  }
   const object = { body: found.bytes, contentType: LOG_TYPE, sha256 };
   if ((await putOnce(parts, parts.keys.of(member.path), object)) !== "same") {
     parts.onDifference(member.path);
@@ -93,6 +106,20 @@ export async function putLog(
   }
   journal.note(member.path, sha256);
   return true;
+}
+
+/** Where the bucket has lines that the event log of a day does not have; undefined: nowhere. */
+async function otherLines(parts: FinishParts, date: string): Promise<string | undefined> {
+  const segments = await segmentsOf(parts, date);
+  const fd = unlessMissing(() => openRead(parts.directory.datedLog(dayOf(date) ?? 0)));
+  if (fd === undefined) return undefined;
+  try {
+    if (await hasAll(parts, fd, segments)) return undefined;
+    const { keys } = parts;
+    return keys.segmentsOf(date).slice(keys.of("").length);
+  } finally {
+    close(fd);
+  }
 }
 
 async function putManifest(

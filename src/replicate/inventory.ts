@@ -69,12 +69,10 @@ export class Inventory {
     return [...new Set(all)].toSorted();
   }
 
-  /** The last day whose event log is only there in segments. */
+  /** The last day with an event log, if that is only there in segments. */
   get lastOpenDate(): string | undefined {
-    return [...this.segmentDates]
-      .filter((date) => !this.logs.has(date))
-      .toSorted()
-      .at(-1);
+    const last = [...this.segmentDates, ...this.logs.keys()].toSorted().at(-1);
+    return last === undefined || this.logs.has(last) ? undefined : last;
   }
 
   /**

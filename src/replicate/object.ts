@@ -78,7 +78,8 @@ export async function readText(
   return (await readBytes(bucket, key, options))?.toString();
 }
 
-async function readBytes(
+/** The content of an object; undefined if it is not there. @throws {StoreError} */
+export async function readBytes(
   bucket: Bucket,
   key: string,
   options: CallOptions,

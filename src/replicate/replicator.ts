@@ -6,7 +6,7 @@
  */
 
 import { lstatSync } from "node:fs";
-import { imageMember } from "../archive/layout.ts";
+import { imageMember, LOGS } from "../archive/layout.ts";
 import { Follower } from "../catalog/follower.ts";
 import type { StoredImage } from "../catalog/day-follower.ts";
 import { bytesIn } from "../config/quantity.ts";
@@ -358,7 +358,8 @@ export class Replicator {
     const onDifference = (path: string): void => this.differs(path);
     const isRefused = (path: string): boolean => this.refused.has(path);
     const hasRefused = (): boolean => this.refusedDays.has(date);
-    return { directory, guard, bucket, link, keys, onDifference, isRefused, hasRefused };
+    const putLines = async (day: string): Promise<void> => await this.segments.putOver(day);
+    return { directory, guard, bucket, link, keys, putLines, onDifference, isRefused, hasRefused };
   }
 
   private async finish(date: string): Promise<void> {
@@ -501,8 +502,10 @@ export class Replicator {
     this.refused.add(path);
     const { error } = this.parts;
     const count = this.refused.size;
+    const isOfLines = path.startsWith(`${LOGS}/`) && date === undefined;
+    const here = isOfLines ? "the event log" : path;
     if (count <= DIFFERENCES_TOLD)
-      error(`${this.keys.of(path)} in the bucket differs from ${path} here. It is left as it is`);
+      error(`${this.keys.of(path)} in the bucket differs from ${here} here. It is left as it is`);
     if (count === DIFFERENCES_TOLD) error("More files that differ in the bucket are only counted");
   }
 }

@@ -6,7 +6,7 @@
  */
 
 import { mkdirSync } from "node:fs";
-import { contentOf, ReadError, sumsOf } from "../archive/content.ts";
+import { type Content, contentOf, ReadError, sumsOf } from "../archive/content.ts";
 import { IMAGES, logMember, LOGS, type Member, parseMember } from "../archive/layout.ts";
 import { expectMount, type Restored, type RestoreOptions } from "../archive/restore.ts";
 import { RestoreTarget } from "../archive/restore-target.ts";
@@ -18,7 +18,7 @@ import { withoutHub } from "../store/data-lock.ts";
 import { isSame } from "./compare.ts";
 import type { BucketDay, Inventory } from "./inventory.ts";
 import { type Arrival, Landing } from "./landing.ts";
-import { chainOf, type Chain, firstOther } from "./lines.ts";
+import { chainOf, type Chain, firstOther, withoutEnd } from "./lines.ts";
 import { eachAtATime, isEnded, type Reader } from "./reader.ts";
 import { storedS } from "./times.ts";
 
@@ -210,9 +210,14 @@ class Restoring {
 
   /** Restores the lines of a log that is only there in segments. */
   private async restoreLines(): Promise<void> {
-    const { chain, target, landing, problems, day } = this;
+    const { target, landing, problems, day } = this;
     const dated = logMember(day.date);
-    if ((await this.hasLines(dated)) || (await this.hasLines(OPEN_LOG))) this.same++;
+    const chain = await this.read(OPEN_LOG, this.chain, async (log) =>
+      withoutEnd(this.reader, log, this.chain),
+    );
+    const isThere = async (log: Content): Promise<boolean> =>
+      (await firstOther(this.reader, log, chain)) === undefined;
+    if (chain.pieces.length === 0 || (await this.read(dated, false, isThere))) this.same++;
     else if (target.has(dated))
       problems.push(`${dated.path} has other lines than the bucket, and stays as it is`);
     else if (landing === undefined) this.count(dated, chain.size);
@@ -220,7 +225,7 @@ class Restoring {
       const arrival = landing.begin(LOGS);
       let isWhole = false;
       try {
-        isWhole = await this.fetchLines(arrival);
+        isWhole = await this.fetchLines(arrival, chain);
       } finally {
         if (!isWhole) landing.abandon(arrival);
       }
@@ -248,20 +253,24 @@ class Restoring {
       );
   }
 
-  private async hasLines(log: Member): Promise<boolean> {
+  /** Reads a log that is there. @param missing what comes of it if it is not */
+  private async read<T>(
+    log: Member,
+    missing: T,
+    use: (content: Content) => Promise<T>,
+  ): Promise<T> {
     const fd = this.target.open(log);
-    if (fd === undefined) return false;
+    if (fd === undefined) return missing;
     try {
-      return (await firstOther(this.reader, contentOf(fd), this.chain)) === undefined;
+      return await use(contentOf(fd));
     } finally {
       close(fd);
     }
   }
 
-  /** Gets all lines into a file, some segments at a time. @returns whether it has all */
-  private async fetchLines(arrival: Arrival): Promise<boolean> {
-    const { chain, reader, options, problems } = this;
-    const { pieces } = chain;
+  /** Gets lines into a file, some segments at a time. @returns whether it has all */
+  private async fetchLines(arrival: Arrival, { pieces }: Chain): Promise<boolean> {
+    const { reader, options, problems } = this;
     const total = this.done + pieces.length;
     for (let first = 0; first < pieces.length; first += reader.parallel) {
       options.onProgress?.(this.done + first, total);

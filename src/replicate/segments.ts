@@ -9,13 +9,13 @@ import { fstatSync } from "node:fs";
 import { close, openRead } from "../os/files.ts";
 import { unlessMissing } from "../os/missing.ts";
 import { type Bucket, type ObjectFacts, sha256Of } from "../s3/bucket.ts";
-import type { Listed } from "../s3/listing.ts";
 import { dayOf, Part } from "../store/data-directory.ts";
 import { readRecord } from "../store/log-files.ts";
 import { logIdOf, type LogPlace } from "../store/log-place.ts";
-import { type Keys, placeOfSegment } from "./layout.ts";
+import type { Keys } from "./layout.ts";
 import type { Link, LinkCall } from "./link.ts";
-import { isSame, md5Of, putOnce } from "./object.ts";
+import { endInBucket, segmentsOf } from "./log-end.ts";
+import { md5Of, putOnce } from "./object.ts";
 import { readRange, type ReadParts } from "./read.ts";
 
 /** Most bytes of a segment. */
@@ -45,7 +45,9 @@ interface Progress {
   readonly id: string;
   readonly date: string;
   at: number;
-  /** Whether the bucket has other lines. Then the log follows as a whole, when its day is over. */
+  /** What comes in the bucket before this log; see `log-end.ts`. */
+  readonly shift: number;
+  /** Whether the bucket has other lines in this place, so that no more are put. */
   isStuck: boolean;
 }
 
@@ -79,10 +81,27 @@ export class Segments {
    * @throws {StoreError} as {@link Link.call}
    */
   async put(): Promise<void> {
+    await this.inTurn(async () => await this.putNew());
+  }
+
+  /**
+   * Puts what of a day that is over is not in the bucket, if its log cannot be put as a whole.
+   *
+   * @throws as {@link put}
+   */
+  async putOver(date: string): Promise<void> {
+    const path = this.parts.directory.datedLog(dayOf(date) ?? 0);
+    await this.inTurn(async () => {
+      const progress = await this.progressOf(path);
+      if (progress?.date === date) await this.putRest(progress, path);
+    });
+  }
+
+  private async inTurn(action: () => Promise<void>): Promise<void> {
     const before = this.turn;
     this.turn = (async () => {
       await Promise.allSettled([before]);
-      await this.putNew();
+      await action();
     })();
     await this.turn;
   }
@@ -130,8 +149,8 @@ export class Segments {
 
   private async putSegment(progress: Progress, body: Buffer<ArrayBuffer>): Promise<void> {
     const { bucket, link, keys, put } = this.parts;
-    const { date, at } = progress;
-    const key = keys.segment(date, at);
+    const { date, at, shift } = progress;
+    const key = keys.segment(date, at + shift);
     const object = { body, contentType: LOG_TYPE, sha256: sha256Of(body) };
     const there = await putOnce({ bucket, link: put ? link.with(put) : link }, key, object);
     // An earlier try, whose answer did not come, had fewer lines.
@@ -145,54 +164,54 @@ export class Segments {
     const found = this.withLog((fd, id) => ({ id, date: dateOf(fd) }));
     const { progress } = this;
     if (found?.date === undefined) return;
-    const { id, date } = found;
-    if (progress?.id === id && progress.date === date) return;
-    const last = await this.lastOf(date);
-    const next: Progress = {
-      id,
-      date,
-      at: last === undefined ? 0 : last.at + last.size,
-      isStuck: false,
-    };
+    if (progress?.id === found.id && progress.date === found.date) return;
+    const next = await this.progressOf(this.parts.directory.eventLog);
+    if (next === undefined) return;
     this.former = this.progress;
     this.progress = next;
-    if (last === undefined) return;
-    const body = this.withLog((fd, now, size) => {
-      if (now !== id) return undefined;
-      return next.at > size ? new Uint8Array() : readRange(fd, last.at, last.size);
-    });
-    if (body === undefined) return;
-    const object = { body, contentType: LOG_TYPE, sha256: sha256Of(body) };
-    if (await isSame(this.parts, last.key, object, { ...last, sha256: undefined })) return;
-    this.stick(next, last.key);
   }
 
-  private async lastOf(date: string): Promise<(Listed & { readonly at: number }) | undefined> {
-    const { bucket, link, keys } = this.parts;
-    return await link.call(async (options) => {
-      let last: (Listed & { readonly at: number }) | undefined;
-      for await (const page of bucket.list({ prefix: keys.segmentsOf(date) }, options))
-        for (const object of page.objects) {
-          const at = placeOfSegment(object.key);
-          if (at !== undefined) last = { ...object, at };
-        }
-      return last;
-    });
+  /** Finds out how far a log is in the bucket. @returns undefined if it has no records */
+  private async progressOf(path: string): Promise<Progress | undefined> {
+    const log = this.openLog(path);
+    if (log === undefined) return undefined;
+    try {
+      const date = dateOf(log.fd);
+      if (date === undefined) return undefined;
+      const end = await endInBucket(this.parts, log.fd, await segmentsOf(this.parts, date));
+      return { id: log.id, date, ...end, isStuck: false };
+    } finally {
+      close(log.fd);
+    }
   }
 
   private withLog<T>(
     use: (fd: number, id: string, size: number) => T,
     path = this.parts.directory.eventLog,
   ): T | undefined {
+    const log = this.openLog(path);
+    if (log === undefined) return undefined;
+    try {
+      return use(log.fd, log.id, log.size);
+    } finally {
+      close(log.fd);
+    }
+  }
+
+  /** @returns undefined if there is none */
+  private openLog(
+    path: string,
+  ): { readonly fd: number; readonly id: string; readonly size: number } | undefined {
     const { guard } = this.parts;
     const fd = unlessMissing(() => openRead(path));
     if (fd === undefined) return undefined;
     try {
       guard.check(Part.logs);
       const stats = fstatSync(fd, { bigint: true });
-      return use(fd, logIdOf(stats), Number(stats.size));
-    } finally {
+      return { fd, id: logIdOf(stats), size: Number(stats.size) };
+    } catch (error) {
       close(fd);
+      throw error;
     }
   }
 }

@@ -13,6 +13,7 @@ import { type Bucket, sha256Of } from "../s3/bucket.ts";
 import { readRecord } from "../store/log-files.ts";
 import type { Keys } from "./layout.ts";
 import type { Link } from "./link.ts";
+import { segmentsOf } from "./log-end.ts";
 import { putOnce, readText } from "./object.ts";
 
 const count = z.int().min(0);
@@ -129,12 +130,20 @@ export async function putSummary(
   const key = keys.summary(date, number);
   if ((await link.call(async (options) => bucket.head(key, options))) !== undefined) return;
   const log = logMember(date).path;
-  const text = members.has(log)
-    ? await link.call(async (options) => readText(bucket, keys.of(log), options))
-    : undefined;
+  let events = 0;
+  // A log that lacks lines of the bucket is only there in segments.
+  const keysOfLines = members.has(log)
+    ? [keys.of(log)]
+    : number === 1
+      ? (await segmentsOf(parts, date)).map((segment) => segment.key)
+      : [];
+  for (const each of keysOfLines) {
+    const text = await link.call(async (options) => readText(bucket, each, options));
+    events += countEvents(text ?? "", date);
+  }
   const { timeZone } = Intl.DateTimeFormat().resolvedOptions();
   const sizes = await sizesOf(parts, date, members);
-  const summary = countImages(date, sizes, countEvents(text ?? "", date), timeZone);
+  const summary = countImages(date, sizes, events, timeZone);
   const body = new TextEncoder().encode(`${JSON.stringify(summary)}\n`);
   const object = { body, contentType: "application/json", sha256: sha256Of(body) };
   // Somebody else may have made one of the same manifest.

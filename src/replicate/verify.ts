@@ -16,7 +16,7 @@ import { daysAtEnds, linesOf } from "../store/log-files.ts";
 import { isListedAs, isSame } from "./compare.ts";
 import type { BucketDay, Inventory } from "./inventory.ts";
 import { journalPath } from "./journal.ts";
-import { chainOf, firstOther } from "./lines.ts";
+import { type Chain, chainOf, firstOther, withoutEnd } from "./lines.ts";
 import { eachAtATime, type Reader } from "./reader.ts";
 
 /** What was found of a day in the bucket. */
@@ -38,6 +38,8 @@ export interface CheckParts {
   /** Whether every object is read. */
   readonly isDeep: boolean;
 }
+
+const NOTHING: Chain = { pieces: [], size: 0, problems: [] };
 
 /** The comparison of one day. */
 export class BucketCheck {
@@ -146,17 +148,35 @@ export class BucketCheck {
 
   /** The segments must follow each other, and be the log that the hub writes to. */
   private async checkLines(): Promise<void> {
-    const { day, parts, problems } = this;
+    const { day, problems } = this;
     const chain = chainOf(day.segments);
     problems.push(...chain.problems);
     const dated = logMember(day.date).path;
     // The whole log may have got other lines before these: those of another disk.
     if (day.objects.has(dated) || chain.problems.length > 0) return;
-    const other = await withLog(parts.directory, day.date, async (log, path) => {
-      const segment = await firstOther(parts.reader, log, chain);
-      return segment && `${segment.key} in the bucket has other lines than ${path} here`;
-    });
+    const other = await this.otherThan(chain);
     if (other !== undefined) problems.push(other);
+  }
+
+  /** A segment that is neither of a log here, nor of a disk before it. */
+  private async otherThan(chain: Chain): Promise<string | undefined> {
+    const { reader, directory } = this.parts;
+    let rest = chain;
+    let problem: string | undefined;
+    // A new disk may have the lines of the one before in the dated log, and goes on in the other.
+    for (const path of [directory.eventLog, datedLog(directory, this.day.date)]) {
+      await withLog(path, this.day.date, async (log) => {
+        const other = await firstOther(reader, log, rest);
+        const end = other === undefined ? NOTHING : await withoutEnd(reader, log, rest);
+        const name = path.slice(directory.path.length + 1);
+        problem =
+          other !== undefined && end === rest
+            ? `${other.key} in the bucket has other lines than ${name} here`
+            : undefined;
+        rest = end;
+      });
+    }
+    return problem;
   }
 }
 
@@ -172,20 +192,19 @@ function journalOf(directory: DataDirectory, date: string): Map<string, string> 
   return journal;
 }
 
-/** Reads the log that has the lines of a day. @returns undefined if none has */
-async function withLog<T>(
-  directory: DataDirectory,
+const datedLog = (directory: DataDirectory, date: string): string =>
+  directory.datedLog(dayOf(date)!);
+
+/** Reads a log if it has lines of a day. */
+async function withLog(
+  path: string,
   date: string,
-  use: (log: Content, path: string) => Promise<T>,
-): Promise<T | undefined> {
-  const dated = logMember(date).path;
-  const path = [`${directory.path}/${dated}`, directory.eventLog].find(
-    (each) => unlessMissing(() => daysAtEnds(each))?.includes(dayOf(date)!) === true,
-  );
-  if (path === undefined) return undefined;
+  use: (log: Content) => Promise<void>,
+): Promise<void> {
+  if (unlessMissing(() => daysAtEnds(path))?.includes(dayOf(date)!) !== true) return;
   const fd = openRead(path);
   try {
-    return await use(contentOf(fd), path.slice(directory.path.length + 1));
+    await use(contentOf(fd));
   } finally {
     close(fd);
   }

@@ -6,14 +6,17 @@
  */
 
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync, statSync, truncateSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { lacks, PARTS, PROGRAMS, type Program, runsNatively } from "../../scripts/lib/available.ts";
 import { EXIT } from "../../src/errors.ts";
 import { Calendar } from "../../src/protocol/calendar.ts";
+import { finishDay, putLog } from "../../src/replicate/finish.ts";
+import { Journal } from "../../src/replicate/journal.ts";
 import { Keys } from "../../src/replicate/layout.ts";
 import { Link } from "../../src/replicate/link.ts";
 import { Segments } from "../../src/replicate/segments.ts";
+import { parseSummary } from "../../src/replicate/summary.ts";
 import { Bucket, sha256Of } from "../../src/s3/bucket.ts";
 import type { Target } from "../../src/s3/target.ts";
 import { createShared } from "../../src/shared/memory.ts";
@@ -234,9 +237,10 @@ describe.skipIf(lacks("ceph", "python", ...PARTS[NATIVE]))("with ack: replicated
     await using hub = await hubFor(behind(target, link), { ack_timeout: LONG_S });
     await using cameras = new Cameras(hub, 1);
     const [one] = cameras.all as [Sender];
-    expect((await one.event("Gate|n|1")).reply).toBe(
-      "ERROR not in the bucket yet: the bucket has other lines of this event log",
-    );
+    // Its lines go on after those.
+    expect((await one.event("Gate|n|1")).reply).toBe("OK");
+    const { segments } = await judgeReplica(target, hub.dataDir);
+    expect(segments[hub.today()]).toMatch(/ of another disk\n(.*\n)*.* ~ Gate\|n\|1\n/u);
     link.become("hold");
     const reply = one.jpg("Barn|jpg", { file: BARN });
     await awaited(hub, 1);
@@ -285,6 +289,81 @@ describe.skipIf(lacks("ceph", "python", ...PARTS[NATIVE]))("with ack: replicated
       expect(told).toEqual(["barn/logs/2021-09-24/"]);
     },
   );
+
+  test.concurrent("a log that lacks lines of the bucket goes on after them", async () => {
+    using place = new Place();
+    const target = await makeBucket(store.address);
+    const { directory } = place;
+    const guard = guardAt(directory.path);
+    const clock = FakeClock.at("2021-09-23T23:59:00.000000");
+    const told: string[] = [];
+    const onDifference = (key: string): unknown => told.push(key);
+    const link = new Link(new OutletTally("replicate", "", () => {}));
+    const keys = new Keys("barn");
+    const parts = { directory, guard, bucket: new Bucket(target), link, keys, onDifference };
+    const lines = async (): Promise<string[]> =>
+      Object.values((await judgeReplica(target, directory.path)).segments).flatMap((text) =>
+        Array.from(text.matchAll(/Gate\|n\|(\d)/gu), ([, number]) => number!),
+      );
+    let segments = new Segments(parts);
+    let log: EventLog;
+    /** As after a start. */
+    const start = (): void => {
+      segments = new Segments(parts);
+      log = new EventLog(guard, new Calendar(clock), createShared(1), false, true);
+    };
+    const put = async (number: number): Promise<void> => {
+      const at = parseLogPlace(log.append(`Gate|n|${number}`));
+      await segments.put();
+      expect(segments.stateOf(at)).toBe("there");
+    };
+    start();
+    await put(1);
+    const { size } = statSync(directory.eventLog);
+    await put(2);
+    // A power cut takes the last line.
+    truncateSync(directory.eventLog, size);
+    start();
+    await put(3);
+    start();
+    await put(4);
+    rmSync(directory.eventLog);
+    start();
+    await put(5);
+    expect(await lines()).toEqual(["1", "2", "3", "4", "5"]);
+    log!.append("Gate|n|6");
+    clock.advance(60);
+    start();
+    await put(7);
+    expect(await lines()).toEqual(["1", "2", "3", "4", "5", "7"]);
+    // As a whole, it would hide the lines that it lacks.
+    utimesSync(directory.datedLog(20_210_923), 1_632_500_000, 1_632_500_000);
+    const finish = {
+      ...parts,
+      putLines: async (date: string) => await segments.putOver(date),
+      isRefused: () => false,
+      hasRefused: () => false,
+    };
+    const journal = new Journal(directory, "2021-09-23");
+    const image = "images/2021-09-23/Barn-2021-09-23T10.00.00.000000.jpg";
+    const body = Buffer.from("an image");
+    await parts.bucket.put(keys.of(image), { body, contentType: "image/jpeg" });
+    journal.note(image, sha256Of(body));
+    const look = { hasLog: true, logSum: undefined };
+    expect(await finishDay(finish, "2021-09-23", look, journal)).toBe(true);
+    const summary = await objectIn(target, "barn/days/2021-09-23.json");
+    expect(parseSummary(summary.toString(), "2021-09-23")?.events).toBe(6);
+    expect(await lines()).toEqual(["1", "2", "3", "4", "5", "6", "7"]);
+    expect(await keysIn(target, "barn/logs/imagehub")).toEqual([]);
+    expect(told).toEqual(["logs/2021-09-23/"]);
+    // With those lines, it is put.
+    rmSync(directory.datedLog(20_210_923));
+    const { segments: all } = await judgeReplica(target, directory.path);
+    writeFileSync(directory.datedLog(20_210_923), `before\n${all["2021-09-23"]}after\n`);
+    utimesSync(directory.datedLog(20_210_923), 1_632_500_000, 1_632_500_000);
+    expect(await putLog(finish, "2021-09-23", undefined, journal)).toBe(true);
+    expect(await keysIn(target, "barn/logs/imagehub")).toHaveLength(1);
+  });
 
   test.concurrent(
     "of three hubs in one bucket, one dies with its disk: no OK is lost",

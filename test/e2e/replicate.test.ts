@@ -282,15 +282,24 @@ describe.skipIf(lacks("ceph", "python", ...PARTS[NATIVE]))("a hub with a bucket"
       expect([await segments(), told]).toEqual([record(1) + record(2), []]);
     });
 
-    test("is not continued where the bucket has other lines", async () => {
+    test("is not continued where somebody else puts lines meanwhile", async () => {
       using place = new Place();
-      const { target, told, before, after } = await setUp(place);
-      const body = new TextEncoder().encode(record(7));
-      await new Bucket(target).put(first, { body, contentType: "text/plain" });
-      place.put(place.directory.eventLog, record(1) + record(2));
-      for (const each of [before, after, before]) await each.put();
-      expect(told).toEqual([first, first]);
-      expect(await keysIn(target)).toEqual([first]);
+      const { eventLog } = place.directory;
+      const { target, told, before, segments } = await setUp(place);
+      const putOther = async (key: string): Promise<void> => {
+        const body = new TextEncoder().encode(record(7));
+        await new Bucket(target).put(key, { body, contentType: "text/plain" });
+      };
+      await putOther(first);
+      place.put(eventLog, record(1));
+      await before.put();
+      // Lines that are there already are those of a disk before this one.
+      expect([await segments(), told]).toEqual([record(7) + record(1), []]);
+      const next = new Keys("barn").segment(DAY, 2 * record(1).length);
+      await putOther(next);
+      appendFileSync(eventLog, record(2));
+      for (let count = 0; count < 2; count++) await before.put();
+      expect([await segments(), told]).toEqual([record(7) + record(1) + record(7), [next]]);
     });
   });
 

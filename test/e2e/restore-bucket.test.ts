@@ -434,6 +434,16 @@ describe.skipIf(lacks("ceph", "python", ...PARTS[NATIVE]))("a new disk", () => {
       `logs/imagehub.log.${FIRST} has other lines than the bucket, and stays as it is\n`,
     );
     expect(logs()[`imagehub.log.${FIRST}`]).toBe(own);
+    // A hub that has adopted the folder goes on after those lines.
+    await fill(target, { [at(DAY, 3)]: record(DAY, 5) });
+    home.put("logs/imagehub.log", record(DAY, 5) + record(DAY, 6));
+    expect((await home.cli("verify", "--bucket", DAY)).stderr).toBe("");
+    expect((await home.restore(DAY)).status).toBe(EXIT.ok);
+    expect(logs()[LOG]).toBe(lines(DAY));
+    expect((await home.restore(DAY)).stdout).toStartWith(
+      "Restored 0 files (0 bytes) of 1 day; there already: 1 file\n",
+    );
+    expect((await home.cli("verify", "--bucket", DAY)).stderr).toBe("");
   });
 
   test("is filled under a running hub, which then adopts the folder and puts nothing twice", async () => {
