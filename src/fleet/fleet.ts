@@ -143,7 +143,7 @@ export class Fleet implements Source {
   async logs(first: string, last: string): Promise<readonly EventLog[]> {
     await this.fresh();
     const { hubs } = this;
-    const dates = new Set(hubs.flatMap(({ folder }) => datesWithLogs(folder.days)));
+    const dates = new Set(hubs.flatMap(({ folder }) => datesWithLogs(folder)));
     const meant = [...dates].filter((date) => first <= date && date <= last);
     return meant
       .toSorted()
@@ -261,10 +261,12 @@ function isImage(name: string, date: string): boolean {
   return !name.includes("/") && parseImageFileName(name, date) !== undefined;
 }
 
-function datesWithLogs(days: FleetHub["folder"]["days"]): string[] {
-  return [...days].flatMap(([date, { logBytes, hasSegments }]) =>
+function datesWithLogs({ days, today }: FleetHub["folder"]): string[] {
+  const found = [...days].flatMap(([date, { logBytes, hasSegments }]) =>
     logBytes !== undefined || hasSegments ? [date] : [],
   );
+  // Its first lines may have come since the days were listed.
+  return [...found, today];
 }
 
 /** The time here, if no hub is known. */

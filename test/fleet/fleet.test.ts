@@ -306,6 +306,11 @@ describe.skipIf(lacks("ceph"))("hubs in a bucket", () => {
     });
     expect(await search("node=south:Gate")).toMatchObject({ events: [{ value: "ajar" }] });
     expect(await search(`from=2021-09-24&to=2021-09-30`)).toEqual({ events: [], more: null });
+    // The days were listed before.
+    const { today = "" } = fleet.states.find(({ name }) => name === "south") ?? {};
+    await south.put(`logs/${today}/000000000000`, `${today} 08:00:00,000 ~ Gate|door|new\n`);
+    clock.goOn(6000);
+    expect(await search("text=new")).toMatchObject({ events: [{ node: "south:Gate" }] });
   });
 
   test("while the store is away, what is known is shown; then it goes on", async () => {
