@@ -4,7 +4,12 @@
  * @module
  */
 
+import { readdirSync, readFileSync } from "node:fs";
 import { setPriority } from "node:os";
+import { unlessMissing } from "../os/missing.ts";
+
+/** The name of the runtime's thread for `fetch`, as the kernel has it. */
+const FETCH_THREAD = "HTTP Client\n";
 
 /** The niceness of such a thread, see setpriority(2): cameras come first. */
 const NICE = 10;
@@ -19,4 +24,24 @@ export function giveWay(): void {
   } catch {
     // As above.
   }
+}
+
+/**
+ * Lowers the priority of the thread in which the runtime sends and receives for all `fetch` of this
+ * process. It starts with the first one.
+ *
+ * @returns whether it was there
+ */
+export function fetchGivesWay(): boolean {
+  const tasks = "/proc/self/task";
+  const found = readdirSync(tasks).find(
+    (id) => unlessMissing(() => readFileSync(`${tasks}/${id}/comm`, "utf8")) === FETCH_THREAD,
+  );
+  if (found === undefined) return false;
+  try {
+    setPriority(Number(found), NICE);
+  } catch {
+    // As above.
+  }
+  return true;
 }

@@ -21,7 +21,7 @@ import { RequestQueue } from "../shared/queue.ts";
 import { DataDirectory } from "../store/data-directory.ts";
 import { DataGuard } from "../store/data-guard.ts";
 import { OutletTally } from "../tell/outlet.ts";
-import { giveWay } from "./give-way.ts";
+import { fetchGivesWay, giveWay } from "./give-way.ts";
 
 declare const self: Worker;
 
@@ -41,11 +41,14 @@ let replicator: Replicator | undefined;
 /** How it does before it can begin. */
 let tally: OutletTally | undefined;
 let state = "";
+/** Whether the thread for `fetch` has yet to give way, too. */
+let givesWay = false;
 
 self.onmessage = async ({ data: message }: MessageEvent<ToReplicator>) => {
   if (message.type === "start") {
     // Cameras may wait for this thread.
-    if (message.receiver === undefined) giveWay();
+    givesWay = message.receiver === undefined;
+    if (givesWay) giveWay();
     await start(message);
     return;
   }
@@ -113,6 +116,7 @@ function stateBefore(): ReplicationState | undefined {
 }
 
 function report(): void {
+  if (givesWay) givesWay = !fetchGivesWay();
   const now = replicator?.state ?? stateBefore();
   if (now === undefined) return;
   const text = JSON.stringify(now);
