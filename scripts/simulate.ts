@@ -20,15 +20,15 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { Ceph, makeBucket } from "../test/support/peers/ceph.ts";
 import { Balancer } from "../test/support/peers/balancer.ts";
+import { Crowd } from "../test/support/peers/crowd.ts";
 import { decimals, milliseconds, table, whole } from "./bench/format.ts";
 import { machine } from "./bench/report.ts";
 import { cpuSeconds, residentMb } from "./bench/usage.ts";
 import { remove, workFolder } from "./bench/workspace.ts";
 import { atExit, exitOnSignals } from "./lib/at-exit.ts";
 import { executable } from "./lib/available.ts";
-import { Crowd } from "./simulate/crowd.ts";
-import { inOwnNetwork, type Machine, Machines } from "./simulate/machines.ts";
-import { imagesSeen } from "./simulate/seen.ts";
+import { inOwnNetwork, type Machine, Machines } from "./lib/machines.ts";
+import { imagesSeen } from "./lib/seen.ts";
 
 const { values } = parseArgs({
   options: {

@@ -28,6 +28,8 @@ import { Segments } from "../../src/replicate/segments.ts";
 import { Bucket } from "../../src/s3/bucket.ts";
 import type { Target } from "../../src/s3/target.ts";
 import { OutletTally } from "../../src/tell/outlet.ts";
+import { cable } from "../faults/rows/cable.ts";
+import { lacksFor } from "../faults/row.ts";
 import { Place } from "../support/archive/days.ts";
 import { runCli } from "../support/hub/cli.ts";
 import { type Hub, startHub } from "../support/hub/hub.ts";
@@ -102,7 +104,9 @@ async function hubFor(
   });
 }
 
-describe.skipIf(lacks("ceph", "python", ...PARTS[NATIVE]))("a hub with a bucket", () => {
+const LACKS_STORE = lacks("ceph", "python", ...PARTS[NATIVE]);
+
+describe.skipIf(LACKS_STORE)("a hub with a bucket", () => {
   let store: Ceph;
   beforeAll(async () => {
     store = await Ceph.start();
@@ -219,6 +223,14 @@ describe.skipIf(lacks("ceph", "python", ...PARTS[NATIVE]))("a hub with a bucket"
     expect(problems).toEqual([]);
     expect(acknowledged).toBeGreaterThan(0);
   });
+
+  test.skipIf(LACKS_STORE || lacksFor(cable, NATIVE))(
+    "the cable to its store is pulled, and plugged in again: nothing is lost, and no camera waits",
+    async () => {
+      const run = { program: NATIVE, short: true, say: () => undefined };
+      expect((await cable.run(run)).problems).toEqual([]);
+    },
+  );
 
   describe("the event log of an open day", () => {
     const record = (count: number): string => `${DAY} 08:00:00,00${count} ~ Gate|n|${count}\n`;

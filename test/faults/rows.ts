@@ -10,6 +10,7 @@ import { access } from "./rows/access.ts";
 import { archive } from "./rows/archive.ts";
 import { boot } from "./rows/boot.ts";
 import { broker } from "./rows/broker.ts";
+import { cable } from "./rows/cable.ts";
 import { clock } from "./rows/clock.ts";
 import { crowd } from "./rows/crowd.ts";
 import { descriptors } from "./rows/descriptors.ts";
@@ -56,6 +57,7 @@ export const ROWS: readonly Row[] = [
   ...SENDERS,
   ...CROWDS,
   ...CLOCKS_AND_READERS,
-  // Its short form is in `e2e/replicate.test.ts`, where the store runs anyway.
+  // Their short forms are in `e2e/replicate.test.ts`, with all that needs a store.
   replicate,
+  cable,
 ];

@@ -1,7 +1,7 @@
 """Many cameras in one thread, each with a REQ socket of its own, that send at a steady pace. Whoever gets no answer in
 time closes its socket and goes on with a new one, as imagenode does.
 
-    cameras.py ADDRESS FIRST COUNT RATE BYTES TIMEOUT_S
+    crowd.py ADDRESS FIRST COUNT RATE BYTES TIMEOUT_S
 
 Each image is told apart by what stands in it: the number of its camera and its own. For each line of standard input
 a line tells how many cameras were answered at least once, for the end of it what was answered when, as JSON:

@@ -5,8 +5,8 @@
  */
 
 import { join } from "node:path";
-import { atExit } from "../lib/at-exit.ts";
-import { PYTHON } from "../lib/available.ts";
+import { atExit } from "../../../scripts/lib/at-exit.ts";
+import { PYTHON } from "../../../scripts/lib/available.ts";
 
 /** Most cameras in one process. */
 const CAMERAS_MAX = 250;
@@ -54,7 +54,7 @@ interface Part {
   readonly line: () => Promise<string>;
 }
 
-/** What stands in an image, as scripts/simulate/cameras.py puts it there, behind four bytes. */
+/** What stands in an image, as crowd.py puts it there, behind four bytes. */
 export function identityIn(image: Uint8Array): string {
   return Buffer.from(image.subarray(4, 18)).toString("latin1");
 }
@@ -77,7 +77,7 @@ export class Crowd {
   private readonly parts: Part[] = [];
 
   constructor({ on, endpoint, cameras, rate, bytes, timeoutS }: CrowdOptions) {
-    const script = join(import.meta.dir, "cameras.py");
+    const script = join(import.meta.dir, "crowd.py");
     for (let first = 0; first < cameras; first += CAMERAS_MAX) {
       const count = Math.min(CAMERAS_MAX, cameras - first);
       const numbers = [first, count, rate, bytes, timeoutS].map(String);

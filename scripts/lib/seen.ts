@@ -5,7 +5,7 @@
  */
 
 import type { Days, ImageList } from "../../src/page/answers.ts";
-import { identityIn } from "./crowd.ts";
+import { identityIn } from "../../test/support/peers/crowd.ts";
 
 /** Images in one list, and how many are got at a time. */
 const LIST_MAX = 1000;

@@ -5,13 +5,13 @@
  * @module
  */
 
-import { atExit, command } from "../lib/at-exit.ts";
+import { atExit, command } from "./at-exit.ts";
 
 /** All addresses begin with it. It ends where the namespaces end. */
 const NETWORK = "10.78.0";
 
 /** Says that this process is in its own namespaces. */
-const INSIDE = "IMAGEHUB_SIMULATION_INSIDE";
+const INSIDE = "OWN_NETWORK";
 
 /** Goes on in namespaces of its own; in the process that was started, it does not return. */
 export async function inOwnNetwork(): Promise<void> {
@@ -31,8 +31,9 @@ export interface Machine {
   readonly address: string;
   /** Words that run a program there. */
   readonly on: readonly string[];
-  /** Takes it off the network, for good. Nobody is told. */
+  /** Takes it off the network. Nobody is told. */
   unplug(): void;
+  plugIn(): void;
 }
 
 /** The network. This process is on it, too. */
@@ -64,6 +65,7 @@ export class Machines {
       address,
       on: ["nsenter", `--net=/run/netns/${name}`, "--"],
       unplug: () => void command("ip", "link", "set", name, "nomaster"),
+      plugIn: () => void command("ip", "link", "set", name, "master", "switch"),
     };
   }
 }
