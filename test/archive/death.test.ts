@@ -12,7 +12,7 @@ setDefaultTimeout(600_000);
 const SCRIPT = fileURLToPath(import.meta.resolve("../support/archive/round-process.ts"));
 
 /** Of how many points one is met. */
-const EACH = 6;
+const EACH = 12;
 
 const DAY = "2021-09-23";
 

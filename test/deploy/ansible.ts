@@ -4,11 +4,9 @@
  * @module
  */
 
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { cpSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { stringify } from "yaml";
-import { atExit } from "../../scripts/lib/at-exit.ts";
 import { CHECKOUT } from "../../scripts/lib/available.ts";
 import { type Container, run } from "./container.ts";
 
@@ -30,14 +28,10 @@ export class Site {
   readonly #container: Container;
   readonly #inventory: string;
   readonly #playbook: string;
-  /** For the connections that tasks share. The path of a socket must be short. */
-  readonly #sockets = mkdtempSync(join(tmpdir(), "ssh-"));
 
   /** @param folder for the inventory: a copy of the example's, with the container's address
    * @param base whether the role sentinelcam_base runs first, as at the site */
   constructor(container: Container, folder: string, base: boolean) {
-    const sockets = this.#sockets;
-    atExit(() => rmSync(sockets, { recursive: true, force: true }));
     this.#container = container;
     this.#inventory = join(folder, "inventory");
     cpSync(join(ANSIBLE, "inventory"), this.#inventory, { recursive: true });
@@ -70,9 +64,8 @@ export class Site {
         ANSIBLE_ROLES_PATH: `roles:${join(SITE, "roles")}`,
         ANSIBLE_NOCOLOR: "1",
         ANSIBLE_FORCE_COLOR: "0",
-        ANSIBLE_SSH_ARGS: "-o ControlMaster=auto -o ControlPersist=30s",
         // Otherwise it would use a socket in the caller's home directory.
-        ANSIBLE_SSH_CONTROL_PATH_DIR: this.#sockets,
+        ANSIBLE_SSH_ARGS: "",
         ANSIBLE_LOCAL_TEMP: join(this.#inventory, "../tmp"),
       },
     });

@@ -22,6 +22,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { chmod, chown } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { atExit, command } from "../../scripts/lib/at-exit.ts";
 import { within } from "../faults/hub.ts";
@@ -196,6 +197,8 @@ export class Container implements AsyncDisposable {
   readonly key: string;
   /** Words before a command that must reach it. */
   readonly inNetwork: readonly string[];
+  /** For the connection that all logins share. The path of a socket must be short. */
+  readonly #sockets = mkdtempSync(join(tmpdir(), "ssh-"));
   readonly #undo: (() => void)[] = [];
   #supervisor: Bun.Subprocess | null = null;
   #leader = 0;
@@ -208,7 +211,8 @@ export class Container implements AsyncDisposable {
     // An interface's name has at most 15 characters, including "ve-".
     const name = `ih${process.pid}x${booted}`;
     const folder = mkdtempSync(join(CACHE, "container-"));
-    this.#undo.push(atExit(() => rmSync(folder, { recursive: true, force: true })));
+    for (const path of [folder, this.#sockets])
+      this.#undo.push(atExit(() => rmSync(path, { recursive: true, force: true })));
     this.root = join(folder, name);
     this.key = join(folder, "key");
     this.user = user;
@@ -327,6 +331,9 @@ export class Container implements AsyncDisposable {
       "UserKnownHostsFile=/dev/null",
       "LogLevel=ERROR",
       "ConnectTimeout=5",
+      "ControlMaster=auto",
+      "ControlPersist=30s",
+      `ControlPath=${this.#sockets}/%C`,
     ];
     return ["-i", this.key, ...options.flatMap((option) => ["-o", option])];
   }
