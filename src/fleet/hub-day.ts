@@ -32,6 +32,8 @@ export class HubDay {
   lookedMs = Number.NEGATIVE_INFINITY;
   /** The manifests that it was read from; empty if it was listed. */
   manifests = "";
+  /** While it is read. */
+  reading: Promise<void> | undefined;
   /** Sizes in bytes; undefined if an image is not seen in the bucket yet. */
   private readonly sizes = new Map<string, number | undefined>();
 

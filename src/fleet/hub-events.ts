@@ -9,6 +9,7 @@ import { logMember } from "../archive/layout.ts";
 import type { HubEvent } from "../page/answers.ts";
 import { placeOfSegment } from "../replicate/layout.ts";
 import { readLine } from "../view/events.ts";
+import { dropFirst } from "./held.ts";
 import type { HubFolder } from "./hub-folder.ts";
 import { joined } from "./name.ts";
 
@@ -38,13 +39,14 @@ interface DayLog {
   told: HubEvent[];
   /** All of them; undefined if there are new ones. */
   all: readonly HubEvent[] | undefined;
+  /** While it is read. */
+  reading: Promise<void> | undefined;
 }
 
 /** The event logs of one hub. */
 export class HubEvents {
   /** The one that was asked for last comes last. */
   private readonly logs = new Map<string, DayLog>();
-  private readonly underWay = new Map<DayLog, Promise<void>>();
 
   /** @param onFound is told events that were not there when the day was read first */
   constructor(
@@ -79,7 +81,7 @@ export class HubEvents {
     // A log that is one object is there or not; of parts, some are better than none.
     if (isNew && parts?.logBytes !== undefined) await fresh;
     else await Promise.race([isNew ? fresh : settled, Bun.sleep(WAIT_MS)]);
-    this.drop();
+    dropFirst(this.logs, ({ bytes }) => bytes, TEXT_BYTES_MAX);
     return eventsIn(log);
   }
 
@@ -99,12 +101,7 @@ export class HubEvents {
 
   /** Reads what may be new. Those who ask meanwhile wait for the same. */
   private async refresh(log: DayLog): Promise<void> {
-    let reading = this.underWay.get(log);
-    if (reading === undefined) {
-      reading = this.read(log).finally(() => this.underWay.delete(log));
-      this.underWay.set(log, reading);
-    }
-    await reading;
+    await (log.reading ??= this.read(log).finally(() => (log.reading = undefined)));
   }
 
   private async read(log: DayLog): Promise<void> {
@@ -158,16 +155,6 @@ export class HubEvents {
       return event === undefined ? [] : [ofHub(name, event)];
     });
   }
-
-  /** Drops the logs that were not asked for lately. */
-  private drop(): void {
-    let bytes = [...this.logs.values()].reduce((sum, log) => sum + log.bytes, 0);
-    for (const [date, log] of this.logs) {
-      if (bytes <= TEXT_BYTES_MAX || this.logs.size === 1) return;
-      this.logs.delete(date);
-      bytes -= log.bytes;
-    }
-  }
 }
 
 /** An event as it is in the view: with the name of its hub. */
@@ -186,6 +173,7 @@ function emptyLog(date: string): DayLog {
     lookedMs: Number.NEGATIVE_INFINITY,
     told: [],
     all: undefined,
+    reading: undefined,
   };
 }
 

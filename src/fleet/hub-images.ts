@@ -10,6 +10,7 @@ import { sumsIn } from "../archive/manifest.ts";
 import { daysAfter } from "../protocol/calendar.ts";
 import { manifestPath } from "../replicate/layout.ts";
 import { timeIn, timeText } from "../view/query.ts";
+import { dropFirst } from "./held.ts";
 import { HubDay } from "./hub-day.ts";
 import type { HubFolder } from "./hub-folder.ts";
 import { camerasOf, listDay } from "./ranges.ts";
@@ -55,7 +56,6 @@ export interface ImageCount {
 export class HubImages {
   /** The one that was asked for last comes last. */
   private readonly days = new Map<string, HubDay>();
-  private readonly underWay = new Map<HubDay, Promise<void>>();
   /** Of days that have no summary, and need not be in memory. */
   private readonly counted = new Map<string, ImageCount>();
   private turn = 0;
@@ -88,7 +88,7 @@ export class HubImages {
     this.days.delete(date);
     const day = known ?? new HubDay(folder.name, date);
     this.days.set(date, day);
-    this.drop();
+    dropFirst(this.days, ({ count }) => count, IMAGES_MAX);
     const fresh = this.refresh(day);
     if (day.readMs === Number.NEGATIVE_INFINITY) {
       try {
@@ -139,12 +139,7 @@ export class HubImages {
 
   /** Reads what may be new. Those who ask meanwhile wait for the same. */
   private async refresh(day: HubDay): Promise<void> {
-    let reading = this.underWay.get(day);
-    if (reading === undefined) {
-      reading = this.read(day).finally(() => this.underWay.delete(day));
-      this.underWay.set(day, reading);
-    }
-    await reading;
+    await (day.reading ??= this.read(day).finally(() => (day.reading = undefined)));
   }
 
   private async read(day: HubDay): Promise<void> {
@@ -226,16 +221,6 @@ export class HubImages {
       }),
     );
     day.lookedMs = beganMs;
-  }
-
-  /** Drops the days that were not asked for lately. */
-  private drop(): void {
-    let images = [...this.days.values()].reduce((sum, { count }) => sum + count, 0);
-    for (const [date, { count }] of this.days) {
-      if (images <= IMAGES_MAX || this.days.size === 1) return;
-      this.days.delete(date);
-      images -= count;
-    }
   }
 }
 

@@ -6,7 +6,7 @@
  */
 
 import { lstatSync } from "node:fs";
-import { imageMember, LOGS } from "../archive/layout.ts";
+import { imageMember, LOGS, type Member } from "../archive/layout.ts";
 import { Follower } from "../catalog/follower.ts";
 import type { StoredImage } from "../catalog/day-follower.ts";
 import { bytesIn } from "../config/quantity.ts";
@@ -425,15 +425,10 @@ export class Replicator {
         await this.bell.within(untilMs - performance.now());
       if (!this.isOwner) throw endedError();
       this.pace.take(bytes.length);
-      const sha256 = sha256Of(bytes);
-      const object = { body: bytes, contentType: imageType(name), sha256 };
       const link = this.link.with({ untilMs, msMax: PROMPT_MS_MAX });
-      const there = await putOnce({ bucket: this.bucket, link }, this.keys.of(member.path), object);
+      const sha256 = await this.put(member, bytes, link);
       if (image !== undefined) day?.queue.done(image);
-      if (there !== "same") {
-        this.differs(member.path);
-        return "the bucket has another content under its name";
-      }
+      if (sha256 === undefined) return "the bucket has another content under its name";
       // If its day is not in hand, it is found again with the next look at that day.
       if (image === undefined) this.backlog.touch(date);
       else this.copied(day!, member.path, sha256, bytes.length);
@@ -446,6 +441,20 @@ export class Replicator {
       this.bell.ring();
       throw error;
     }
+  }
+
+  /** @returns the SHA-256 of an image; undefined if the bucket has another one under its name */
+  private async put(
+    { path, name }: Member,
+    body: Buffer<ArrayBuffer>,
+    link: Pick<Link, "call">,
+  ): Promise<string | undefined> {
+    const sha256 = sha256Of(body);
+    const object = { body, contentType: imageType(name), sha256 };
+    const there = await putOnce({ bucket: this.bucket, link }, this.keys.of(path), object);
+    if (there === "same") return sha256;
+    this.differs(path);
+    return undefined;
   }
 
   /** An image is in the bucket. */
@@ -465,13 +474,9 @@ export class Replicator {
       if (bytes === undefined) return queue.done(image);
       const waitMs = this.pace.take(bytes.length);
       if (waitMs > 0) await Bun.sleep(waitMs);
-      const sha256 = sha256Of(bytes);
-      const object = { body: bytes, contentType: imageType(image.name), sha256 };
-      const { bucket, link } = this;
-      const there = await putOnce({ bucket, link }, this.keys.of(member.path), object);
+      const sha256 = await this.put(member, bytes, this.link);
       queue.done(image);
-      if (there !== "same") return this.differs(member.path);
-      this.copied(day, member.path, sha256, bytes.length);
+      if (sha256 !== undefined) this.copied(day, member.path, sha256, bytes.length);
     } catch (error) {
       queue.setAside(image);
       if (error instanceof StoreError && error.problem === "ended") return;

@@ -11,6 +11,9 @@ import { unlessMissing } from "../os/missing.ts";
 /** The name of the runtime's thread for `fetch`, as the kernel has it. */
 const FETCH_THREAD = "HTTP Client\n";
 
+/** What setpriority(2) takes for the thread that calls it. */
+const THIS_THREAD = 0;
+
 /** The niceness of such a thread, see setpriority(2): cameras come first. */
 const NICE = 10;
 
@@ -19,11 +22,7 @@ const NICE = 10;
  * it stays.
  */
 export function giveWay(): void {
-  try {
-    setPriority(NICE);
-  } catch {
-    // As above.
-  }
+  lower(THIS_THREAD);
 }
 
 /**
@@ -38,10 +37,14 @@ export function fetchGivesWay(): boolean {
     (id) => unlessMissing(() => readFileSync(`${tasks}/${id}/comm`, "utf8")) === FETCH_THREAD,
   );
   if (found === undefined) return false;
-  try {
-    setPriority(Number(found), NICE);
-  } catch {
-    // As above.
-  }
+  lower(Number(found));
   return true;
+}
+
+function lower(thread: number): void {
+  try {
+    setPriority(thread, NICE);
+  } catch {
+    // It is not allowed.
+  }
 }
