@@ -80,6 +80,15 @@ export function md5Of(content: Content): string {
   return digestOf("md5", content);
 }
 
+/** Hands over the content of an open file, and closes it. */
+export function readOnce<T>(fd: number, use: (content: Content) => T): T {
+  try {
+    return use(contentOf(fd));
+  } finally {
+    close(fd);
+  }
+}
+
 /** What two contents are compared by. */
 export interface Sums {
   /** In bytes. */

@@ -6,11 +6,10 @@
 
 import { existsSync, realpathSync, statfsSync } from "node:fs";
 import { size } from "../log/amounts.ts";
-import { close } from "../os/files.ts";
 import { Folder } from "../os/folder.ts";
 import { unlessMissing } from "../os/missing.ts";
 import { type DataDirectory, TEMPORARY_PREFIX } from "../store/data-directory.ts";
-import { type Content, contentOf, copyFile } from "./content.ts";
+import { type Content, copyFile, readOnce } from "./content.ts";
 import { LOGS, type Member } from "./layout.ts";
 
 /** The file from an archive that is not finished. The start of a hub removes it. */
@@ -63,12 +62,7 @@ export class RestoreTarget implements Disposable {
   /** Reads a file that is there. @returns undefined if it is none @throws {ReadError} */
   read<T>(member: Member, use: (content: Content) => T): T | undefined {
     const fd = this.open(member);
-    if (fd === undefined) return undefined;
-    try {
-      return use(contentOf(fd));
-    } finally {
-      close(fd);
-    }
+    return fd === undefined ? undefined : readOnce(fd, use);
   }
 
   /** The folder of its images or of the logs. {@link make} must have made it. */

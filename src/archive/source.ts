@@ -9,10 +9,9 @@ import { unlessMissing } from "../os/missing.ts";
 import { readdirSync, realpathSync } from "node:fs";
 import { keptDates, openKept } from "../catalog/kept.ts";
 import { messageOf } from "../errors.ts";
-import { close } from "../os/files.ts";
 import { type Entry, Folder } from "../os/folder.ts";
 import { type DataDirectory, dayOf, isTemporary } from "../store/data-directory.ts";
-import { type Content, contentOf, ReadError } from "./content.ts";
+import { type Content, ReadError, readOnce } from "./content.ts";
 import { dateOfLog, IMAGES, imageMember, isArchivable, logMember, type Member } from "./layout.ts";
 
 /**
@@ -88,12 +87,7 @@ export class Source implements Disposable {
    */
   read<T>(member: Member, use: (content: Content) => T): T | undefined {
     const fd = this.open(member);
-    if (fd === undefined) return undefined;
-    try {
-      return use(contentOf(fd));
-    } finally {
-      close(fd);
-    }
+    return fd === undefined ? undefined : readOnce(fd, use);
   }
 
   /** Opens a file. Close it. @returns undefined if it is gone @throws {ReadError} */
