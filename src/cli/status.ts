@@ -177,6 +177,10 @@ function archiveFacts({ archive, time }: Status): [string, string][] {
   return [["archive", `${archive.directory}, ${when}`]];
 }
 
+/** A hub that has just started looks first what waits. */
+const notConnected = (error: unknown): string =>
+  error === null ? "not connected yet" : "NOT CONNECTED";
+
 function replicationFacts({ replication, time, queue, totals }: Status): [string, string][] {
   if (replication === null) return [];
   const { target, connected_since: since, images, bytes, differences } = replication;
@@ -189,7 +193,7 @@ function replicationFacts({ replication, time, queue, totals }: Status): [string
       escape(
         [
           `to ${target}`,
-          since === null ? "NOT CONNECTED" : `since ${localTime(since, time)}`,
+          since === null ? notConnected(error) : `since ${localTime(since, time)}`,
           `${grouped(images)} images (${size(bytes)})`,
           waitingIn(replication, Date.parse(time)),
           ...(awaited > 0 ? [`cameras wait for ${grouped(awaited)}`] : []),

@@ -212,7 +212,8 @@ export class Replicator {
     const { lag } = this.turns;
     return {
       target,
-      connected_since: this.isOwner ? since : null,
+      // Nobody may take a count that has just begun for all that waits.
+      connected_since: this.isOwner && this.turns.isLooked ? since : null,
       images: sent,
       bytes: this.bytes,
       waiting_images: lag.images,

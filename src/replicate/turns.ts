@@ -47,8 +47,10 @@ export interface TurnParts {
 /** The days in hand, and their order. */
 export class Turns {
   private readonly days = new Map<string, OpenDay>();
-  /** Whether all days were looked at. */
-  private isLooked = false;
+  /** How often all was given up. */
+  private times = 0;
+  /** Of which of these times all days were looked at. */
+  private lookedTime = -1;
   /** When what cannot be put was tried again last. */
   private againMs = Number.NEGATIVE_INFINITY;
 
@@ -86,14 +88,20 @@ export class Turns {
       days.delete(date);
       backlog.close(date, queue.lag);
     }
+    const { times } = this;
     await backlog.refresh((date) => days.has(date));
-    this.isLooked = true;
+    this.lookedTime = times;
+  }
+
+  /** Whether all days were looked at. Before, {@link lag} is not all that waits. */
+  get isLooked(): boolean {
+    return this.lookedTime === this.times;
   }
 
   /** Gives up what is in hand: the bucket is another one, and nothing is known of it. */
   forget(): void {
     this.days.clear();
-    this.isLooked = false;
+    this.times++;
     this.parts.backlog.clear();
   }
 

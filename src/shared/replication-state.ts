@@ -13,7 +13,10 @@ const instant = z.iso.datetime();
 export const replicationStateSchema = z.object({
   /** Where to, without secrets, such as `s3.example.com/farm/barn`. */
   target: z.string(),
-  /** Since when the store takes what is sent; null while it does not. */
+  /**
+   * Since when the store takes what is sent; null while it does not, and until all days were looked
+   * at, so that what waits is not known yet.
+   */
   connected_since: instant.nullable(),
   /** Images that were found to be in the bucket since the hub's start, and their bytes. */
   images: z.number(),

@@ -370,6 +370,10 @@ describe.skipIf(LACKS_STORE)("a hub with a bucket", () => {
         atOnce: undefined,
       });
       replicator.start();
+      // From the first moment on, it knows how much that is.
+      while (replicator.state.connected_since === null) await Bun.sleep(1);
+      const { images, waiting_images: waiting } = replicator.state;
+      expect(images + waiting).toBe(1);
       const list = async (): Promise<string[]> => await keysIn(target, "barn/manifests/");
       await answered(list, (keys) => keys.length === 1);
       await replicator.stop();
