@@ -6,7 +6,6 @@
  */
 
 import { lstatSync } from "node:fs";
-import { imageMember, LOGS, type Member } from "../archive/layout.ts";
 import { Follower } from "../catalog/follower.ts";
 import type { StoredImage } from "../catalog/day-follower.ts";
 import { bytesIn } from "../config/quantity.ts";
@@ -15,26 +14,26 @@ import { messageOf } from "../errors.ts";
 import { REPLICATE_END_MS } from "../limits.ts";
 import { unlessMissing } from "../os/missing.ts";
 import { Calendar, systemClock } from "../protocol/calendar.ts";
-import { Bucket, sha256Of } from "../s3/bucket.ts";
-import { endedError, StoreError } from "../s3/errors.ts";
+import { Bucket } from "../s3/bucket.ts";
+import { StoreError } from "../s3/errors.ts";
 import { hubName, targetOf } from "../s3/settings.ts";
 import type { ReplicationState } from "../shared/replication-state.ts";
 import { Part } from "../store/data-directory.ts";
-import { DataDirectoryGone } from "../store/data-guard.ts";
 import type { BucketNews, BucketWait } from "../shared/messages.ts";
 import type { OutletTally } from "../tell/outlet.ts";
 import { AtOnce } from "./at-once.ts";
 import { Backlog } from "./backlog.ts";
 import { Bell } from "./bell.ts";
-import { finishDay, type FinishParts, imageType, putLog } from "./finish.ts";
+import { Differences } from "./differences.ts";
+import { finishDay, type FinishParts, putLog } from "./finish.ts";
+import { Images, PROMPT_MS_MAX } from "./images.ts";
 import { Journal, keepJournalsOf } from "./journal.ts";
 import { stampOfDay } from "./look.ts";
 import { Keys } from "./layout.ts";
 import { Link } from "./link.ts";
-import { putOnce } from "./object.ts";
 import { claim, UnfitFolder } from "./owner.ts";
 import { Pace } from "./pace.ts";
-import { readMember, type ReadParts } from "./read.ts";
+import type { ReadParts } from "./read.ts";
 import { recall } from "./recall.ts";
 import { Segments } from "./segments.ts";
 import { type OpenDay, type Turn, Turns } from "./turns.ts";
@@ -55,17 +54,10 @@ const CLAIM_MS = 5000;
 /** How often it is looked whose folder it is, while nothing is wrong, in milliseconds. */
 const LOOK_MS = 600_000;
 
-/** A path of what is, or is in, the manifest of a day; a segment of a log is not. */
-const OF_DAY = /^(?:images\/|logs\/imagehub\.log\.|manifests\/)([^-/]+-\d\d-\d\d)/;
-
-/** How many files that differ are named in the log. */
-const DIFFERENCES_TOLD = 100;
-
 /**
- * With `ack: replicated`: how long a call may take that sends nothing, how long the link pauses at
- * most, and how often the receiver is told how it is, in milliseconds.
+ * With `ack: replicated`: how long the link pauses at most, and how often the receiver is told how
+ * it is, in milliseconds.
  */
-const PROMPT_MS_MAX = 5000;
 const PROMPT_PAUSE_MS_MAX = 1000;
 const TROUBLE_MS = 200;
 
@@ -109,14 +101,10 @@ export class Replicator {
   private readonly follower: Follower;
   private readonly atOnce: AtOnce | undefined;
   private readonly calendar = new Calendar(systemClock);
-  /** Paths of what the bucket has otherwise, and the days that get no manifest for it. */
-  private readonly refused = new Set<string>();
-  private readonly refusedDays = new Set<string>();
-  /** Images that cannot be put, and why. */
-  private readonly unfit = new Map<string, string>();
+  private readonly differences: Differences;
+  private readonly images: Images;
   private readonly bell = new Bell();
   private readonly work: Promise<void>[] = [];
-  private bytes = 0;
   private isOwner = false;
   /** What only this folder of the bucket has; see {@link claim}. */
   private place = "";
@@ -128,18 +116,18 @@ export class Replicator {
 
   /** @throws {Error} if the settings' files cannot be read */
   constructor(private readonly parts: ReplicatorParts) {
-    const { settings, directory, guard, tally, atOnce } = parts;
+    const { settings, directory, guard, tally, error, atOnce } = parts;
     const isPrompt = atOnce !== undefined;
     this.keys = new Keys(hubName(settings));
     this.bucket = new Bucket(targetOf(settings));
     this.link = new Link(tally, isPrompt ? PROMPT_PAUSE_MS_MAX : undefined);
     this.pace = new Pace(bytesIn(settings.bandwidth) ?? 0);
-    // A set, however empty, makes one string of each path, which takes memory.
-    const isRefused = (path: string): boolean => this.refused.size > 0 && this.refused.has(path);
-    this.backlog = new Backlog(directory, settings.order, isRefused, (message) =>
+    this.differences = new Differences(this.keys, error);
+    const { bucket, link, keys, pace, differences } = this;
+    this.backlog = new Backlog(directory, settings.order, differences.has, (message) =>
       tally.failed(message),
     );
-    const { backlog, bucket, link, keys } = this;
+    const { backlog } = this;
     this.turns = new Turns({
       directory,
       backlog,
@@ -147,14 +135,20 @@ export class Replicator {
       today: () => this.today,
       recall: (day) => void this.recall(day),
     });
-    const onDifference = (key: string): void => this.differs(key.slice(keys.of("").length));
+    const onReturn = (): void => this.bell.ring();
+    const { turns } = this;
+    const where = { directory, guard, bucket, link, keys };
+    const copying = { pace, turns, backlog, differences, tally, onReturn };
+    this.images = new Images({ ...where, ...copying });
+    const onDifference = (key: string): void => differences.note(key.slice(keys.of("").length));
     const put = isPrompt ? { msMax: PROMPT_MS_MAX } : undefined;
     this.segments = new Segments({ directory, guard, bucket, link, keys, put, onDifference });
     if (isPrompt)
       this.atOnce = new AtOnce({
         ...atOnce,
         segments: this.segments,
-        putImage: async (path, untilMs) => await this.putAtOnce(path, untilMs),
+        putImage: async (path, untilMs) =>
+          await this.images.atOnce(path, untilMs, async () => await this.isReady(untilMs)),
         putEvents: async () => await this.putEvents(),
         onIdle: () => {
           if (!this.hasGivenWay) return;
@@ -215,11 +209,11 @@ export class Replicator {
       // Nobody may take a count that has just begun for all that waits.
       connected_since: this.isOwner && this.turns.isLooked ? since : null,
       images: sent,
-      bytes: this.bytes,
+      bytes: this.images.bytes,
       waiting_images: lag.images,
       waiting_bytes: lag.bytes,
       oldest_waiting: Number.isFinite(lag.oldestMs) ? new Date(lag.oldestMs).toISOString() : null,
-      differences: this.refused.size,
+      differences: this.differences.count,
       last_error,
     };
   }
@@ -320,8 +314,7 @@ export class Replicator {
     this.place = place;
     this.turns.forget();
     this.segments.forget();
-    this.refused.clear();
-    this.refusedDays.clear();
+    this.differences.clear();
     this.isRoundDue = true;
   }
 
@@ -354,12 +347,11 @@ export class Replicator {
   }
 
   private finishParts(date: string): FinishParts {
-    const { bucket, link, keys, parts } = this;
+    const { bucket, link, keys, parts, differences } = this;
     const { directory, guard } = parts;
-    const onDifference = (path: string): void => this.differs(path);
-    const isRefused = (path: string): boolean => this.refused.has(path);
-    const hasRefused = (): boolean => this.refusedDays.has(date);
+    const hasRefused = (): boolean => differences.hasAnyOf(date);
     const putLines = async (day: string): Promise<void> => await this.segments.putOver(day);
+    const [onDifference, isRefused] = [differences.note, differences.has];
     return { directory, guard, bucket, link, keys, putLines, onDifference, isRefused, hasRefused };
   }
 
@@ -391,7 +383,7 @@ export class Replicator {
       else if (next === undefined) await this.bell.rung;
       else {
         const { queue } = next.day;
-        await this.putImage(next);
+        if (!(await this.images.inTurn(next))) await this.pause(SEGMENT_MS);
         if (queue.lag.images > 0 || queue.date === this.today) continue;
         this.isRoundDue = true;
         this.bell.ring();
@@ -412,84 +404,11 @@ export class Replicator {
     this.bell.ring();
   }
 
-  /** Puts an image that a camera waits for; see {@link AtOnceParts.putImage}. */
-  private async putAtOnce(path: string, untilMs: number): Promise<string | undefined> {
-    const [date = "", name = ""] = path.split("/");
-    const member = imageMember(date, name);
-    const found = readMember(this.parts, date, member);
-    if (found === undefined) return "it was deleted from the disk";
-    const { bytes, modifiedMs: storedMs } = found;
-    const day = this.turns.get(date);
-    const image = day?.queue.claim({ name, size: bytes.length, storedMs });
-    try {
-      while (!this.isOwner && !this.isStopped && performance.now() < untilMs)
-        await this.bell.within(untilMs - performance.now());
-      if (!this.isOwner) throw endedError();
-      this.pace.take(bytes.length);
-      const link = this.link.with({ untilMs, msMax: PROMPT_MS_MAX });
-      const sha256 = await this.put(member, bytes, link);
-      if (image !== undefined) day?.queue.done(image);
-      if (sha256 === undefined) return "the bucket has another content under its name";
-      // If its day is not in hand, it is found again with the next look at that day.
-      if (image === undefined) this.backlog.touch(date);
-      else this.copied(day!, member.path, sha256, bytes.length);
-      return undefined;
-    } catch (error) {
-      // If it only took too long, it is put as all others.
-      const isLate = error instanceof StoreError && error.problem === "ended";
-      if (image !== undefined && isLate) day?.queue.giveBack(image);
-      else if (image !== undefined) day?.queue.setAside(image);
-      this.bell.ring();
-      throw error;
-    }
-  }
-
-  /** @returns the SHA-256 of an image; undefined if the bucket has another one under its name */
-  private async put(
-    { path, name }: Member,
-    body: Buffer<ArrayBuffer>,
-    link: Pick<Link, "call">,
-  ): Promise<string | undefined> {
-    const sha256 = sha256Of(body);
-    const object = { body, contentType: imageType(name), sha256 };
-    const there = await putOnce({ bucket: this.bucket, link }, this.keys.of(path), object);
-    if (there === "same") return sha256;
-    this.differs(path);
-    return undefined;
-  }
-
-  /** An image is in the bucket. */
-  private copied({ journal }: OpenDay, path: string, sha256: string, bytes: number): void {
-    journal.note(path, sha256);
-    this.unfit.delete(path);
-    this.parts.tally.sent++;
-    this.bytes += bytes;
-  }
-
-  private async putImage({ day, image }: Turn): Promise<void> {
-    const { queue } = day;
-    const member = imageMember(queue.date, image.name);
-    try {
-      const bytes = readMember(this.parts, queue.date, member)?.bytes;
-      // It was deleted before its turn.
-      if (bytes === undefined) return queue.done(image);
-      const waitMs = this.pace.take(bytes.length);
-      if (waitMs > 0) await Bun.sleep(waitMs);
-      const sha256 = await this.put(member, bytes, this.link);
-      queue.done(image);
-      if (sha256 !== undefined) this.copied(day, member.path, sha256, bytes.length);
-    } catch (error) {
-      queue.setAside(image);
-      if (error instanceof StoreError && error.problem === "ended") return;
-      this.cannotPut(member.path, messageOf(error));
-      if (error instanceof DataDirectoryGone) await this.pause(SEGMENT_MS);
-    }
-  }
-
-  /** One image cannot be put. It is tried again, and told once. */
-  private cannotPut(path: string, reason: string): void {
-    if (this.unfit.get(path) !== reason) this.parts.tally.failed(`${path}: ${reason}`);
-    this.unfit.set(path, reason);
+  /** Waits until the folder is this hub's. @returns whether it is */
+  private async isReady(untilMs: number): Promise<boolean> {
+    while (!this.isOwner && !this.isStopped && performance.now() < untilMs)
+      await this.bell.within(untilMs - performance.now());
+    return this.isOwner;
   }
 
   private async putEvents(): Promise<void> {
@@ -498,20 +417,5 @@ export class Replicator {
 
   private writeJournals(): void {
     void this.attempt(() => this.turns.flush());
-  }
-
-  /** The bucket has something else under this path. */
-  private differs(path: string): void {
-    const [, date] = OF_DAY.exec(path) ?? [];
-    if (date !== undefined) this.refusedDays.add(date);
-    if (this.refused.has(path)) return;
-    this.refused.add(path);
-    const { error } = this.parts;
-    const count = this.refused.size;
-    const isOfLines = path.startsWith(`${LOGS}/`) && date === undefined;
-    const here = isOfLines ? "the event log" : path;
-    if (count <= DIFFERENCES_TOLD)
-      error(`${this.keys.of(path)} in the bucket differs from ${here} here. It is left as it is`);
-    if (count === DIFFERENCES_TOLD) error("More files that differ in the bucket are only counted");
   }
 }
