@@ -90,6 +90,14 @@ export class HubFolder {
     return isHub || days.size > 0;
   }
 
+  /** The days that may have images, the earliest first. */
+  get datesWithImages(): string[] {
+    return [...this.days]
+      .filter(([, { hasImages }]) => hasImages)
+      .map(([date]) => date)
+      .toSorted();
+  }
+
   /** Whether a day has manifests, which say what is in it. */
   isFinished(date: string): boolean {
     return (this.days.get(date)?.manifests.size ?? 0) > 0;

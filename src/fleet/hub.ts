@@ -15,7 +15,7 @@ import { LiveHub, type LiveHubSettings } from "./live-hub.ts";
 import { joined } from "./name.ts";
 import { type Store, TooLong } from "./store.ts";
 
-/** How many days are searched for a camera. */
+/** How many days with images are searched for a camera. */
 const CAMERA_DAYS = 7;
 
 /** Largest image, in bytes. */
@@ -103,17 +103,19 @@ export class FleetHub {
       const isLater = before === undefined || (before.date === date && before.time < latest.time);
       if (isLater) found.set(camera, { name, latest, imagesToday: count });
     };
-    for (let age = 0; age < CAMERA_DAYS; age++) {
-      const date = daysAfter(today, -age);
-      if (age > 0) await folder.loadSummary(date);
-      const summaries = age === 0 ? undefined : folder.summariesOf(date);
+    // The hub may have been away for long.
+    const earlier = folder.datesWithImages.filter((date) => date < today).slice(1 - CAMERA_DAYS);
+    for (const date of [today, ...earlier.toReversed()]) {
+      const isToday = date === today;
+      if (!isToday) await folder.loadSummary(date);
+      const summaries = isToday ? undefined : folder.summariesOf(date);
       if (summaries !== undefined) {
         for (const { cameras } of summaries)
           for (const { name, last } of cameras) take(name, date, last, 0);
       } else {
         const day = await images.of(date);
         for (const { name, last, images: count } of day?.cameras.values() ?? [])
-          take(name, date, last, age === 0 ? count : 0);
+          take(name, date, last, isToday ? count : 0);
       }
     }
     return [...found.values()];

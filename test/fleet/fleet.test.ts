@@ -164,6 +164,15 @@ describe.skipIf(lacks("ceph"))("hubs in a bucket", () => {
     );
   });
 
+  test("a hub that has been away for years still has its cameras", async () => {
+    const [north] = (await begin("north")) as [Writer];
+    const name = imageName("Barn", 10);
+    await north.images(DAY, [name]);
+    await north.finish(DAY, [`images/${DAY}/${name}`]);
+    const cameras = await fleetAt().cameras();
+    expect(cameras).toMatchObject([{ name: "north:Barn", latest: { date: DAY }, imagesToday: 0 }]);
+  });
+
   test("a day with a manifest is read with one call, and an image with one", async () => {
     const [north] = (await begin("north")) as [Writer];
     const names = Array.from({ length: 40 }, (_, second) => imageName("Barn", second));
