@@ -5,6 +5,7 @@
  * @module
  */
 
+import { mkdirSync } from "node:fs";
 import { atExit, command } from "./at-exit.ts";
 
 /** All addresses begin with it. It ends where the namespaces end. */
@@ -44,6 +45,8 @@ export class Machines {
 
   /** @throws {Error} if it cannot be made here, for example without root */
   constructor() {
+    // ip makes it for its first network.
+    mkdirSync("/run/netns", { recursive: true });
     command("mount", "-t", "tmpfs", "tmpfs", "/run/netns");
     command("ip", "link", "set", "lo", "up");
     command("ip", "link", "add", "switch", "type", "bridge");

@@ -39,7 +39,11 @@ export function Login() {
       await askDays();
     } catch (error) {
       problem.value = explained(error);
-      if (error instanceof ApiError) until.value = performance.now() + error.retryAfter * 1000;
+      if (error instanceof ApiError) {
+        until.value = performance.now() + error.retryAfter * 1000;
+        // It is counted only after this was shown.
+        waitS.value = Math.ceil(error.retryAfter);
+      }
       form.querySelector("input")?.select();
     } finally {
       busy.value = false;

@@ -7,17 +7,24 @@
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Program } from "../../../scripts/lib/available.ts";
+import type { ReplicationState } from "../../../src/shared/replication-state.ts";
 import { sha256Of } from "../../../src/s3/bucket.ts";
 import { tempDir } from "../machine/temp.ts";
 import { type Ceph, makeBucket } from "../peers/ceph.ts";
 import { readJournal, Sender } from "../peers/sender.ts";
 import { StoreLink } from "../peers/store-link.ts";
-import { startHub } from "./hub.ts";
+import { type Hub, startHub } from "./hub.ts";
 import { answered, statusOf, WITH_HTTP } from "./http.ts";
 import { judgeReplica, replicateTo } from "./replica.ts";
 
 /** Longest time until a hub is killed, in milliseconds. */
 const ALIVE_MS_MAX = 500;
+
+/**
+ * Images that are sent before each kill, at most: more than can be copied until then, and not more
+ * than the store has room for.
+ */
+const IMAGES = 150;
 
 /** After so many kills, the journal of what is in the bucket is removed. */
 const JOURNAL_EACH = 4;
@@ -31,6 +38,21 @@ export interface Outcome {
   readonly acknowledged: number;
   /** What does not hold. */
   readonly problems: readonly string[];
+}
+
+const isDone = (now: ReplicationState): boolean =>
+  now.connected_since !== null && now.waiting_images === 0;
+
+/** Waits until the bucket has all. That takes as long as there is something new in it. */
+async function allCopied(hub: Hub): Promise<ReplicationState> {
+  for (let images = -1; ;) {
+    const now = await answered(
+      async () => (await statusOf(hub)).replication,
+      (state) => state !== null && (isDone(state) || state.images > images),
+    );
+    if (isDone(now!)) return now!;
+    images = now!.images;
+  }
 }
 
 /**
@@ -54,7 +76,7 @@ export async function killAgain(store: Ceph, program: Program, kills: number): P
     await using hub = await startHub(options);
     await using sender = new Sender(hub.port);
     writeFileSync(journal, "");
-    const load = { msg: "Barn|jpg", count: 100_000, size: 20_000, seed: kill, journal };
+    const load = { msg: "Barn|jpg", count: IMAGES, size: 20_000, seed: kill, journal };
     // It ends when the hub does not answer.
     void sender.load(load).catch(() => undefined);
     await Bun.sleep(Math.random() * ALIVE_MS_MAX);
@@ -75,18 +97,14 @@ export async function killAgain(store: Ceph, program: Program, kills: number): P
       rmSync(join(hub.dataDir, ".imagehub/replicated"), { recursive: true, force: true });
   }
   await using hub = await startHub(options);
-  const { replication } = await answered(
-    async () => await statusOf(hub),
-    ({ replication: now }) =>
-      now !== null && now.connected_since !== null && now.waiting_images === 0,
-  );
+  const replication = await allCopied(hub);
   const { different } = await judgeReplica(target, hub.dataDir);
   const stored = new Set(hub.images().map(({ bytes }) => sha256Of(bytes)));
   const lost = [...acknowledged].filter((sum) => !stored.has(sum));
   const problems = [
     ...different.map((path) => `${path} is not the same in both`),
     ...lost.map((sum) => `${sum} was answered OK, and is not stored`),
-    ...(replication?.differences === 0 ? [] : ["the hub itself says that something differs"]),
+    ...(replication.differences === 0 ? [] : ["the hub itself says that something differs"]),
   ];
   return { acknowledged: acknowledged.size, problems };
 }
