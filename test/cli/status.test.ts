@@ -257,7 +257,9 @@ describe("imagehub status says what to do", () => {
       join(home.path, "none"),
     ]);
     expect(code).toBe(EXIT.config);
-    expect(stderr).toStartWith("Cannot read the token: ENOENT");
+    expect(stderr).toBe(
+      `Cannot read the token (${join(home.path, "none")}): no such file or directory\n`,
+    );
   });
 
   describe("when something else answers", () => {
