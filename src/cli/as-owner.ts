@@ -6,7 +6,8 @@
  */
 
 import { type Stats, statSync } from "node:fs";
-import { EXIT, FatalError, messageOf } from "../errors.ts";
+import { readingReason } from "../config/layer.ts";
+import { EXIT, FatalError } from "../errors.ts";
 import type { DataDirectory } from "../store/data-directory.ts";
 
 /**
@@ -38,7 +39,7 @@ function lookAt(path: string): Stats {
     return statSync(path);
   } catch (cause) {
     const advice = "--data names another data directory";
-    throw new FatalError(EXIT.data, `Cannot use ${path}: ${messageOf(cause)}; ${advice}`, {
+    throw new FatalError(EXIT.data, `Cannot use ${path}: ${readingReason(cause)}; ${advice}`, {
       cause,
     });
   }

@@ -45,7 +45,7 @@ export async function inventoryOf(reader: Reader): Promise<Inventory> {
   const inventory = await Inventory.of(reader);
   if (inventory.dates.length > 0) return inventory;
   const { prefixes } = await reader.list({ prefix: "", delimiter: "/" });
-  const others = prefixes.length === 0 ? "" : `; there are ${prefixes.join(", ")}`;
+  const others = prefixes.length === 0 ? "" : `; it has ${prefixes.join(", ")}`;
   const { bucket } = reader.bucket.target;
   throw new FatalError(
     EXIT.failure,

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { errorCode, readingReason } from "../config/layer.ts";
 import type { Settings } from "../config/schema.ts";
 import { EXIT, FatalError, messageOf } from "../errors.ts";
 import { type PublicCertificate, readPublic } from "../http/certificate.ts";
@@ -117,9 +118,9 @@ function tokenIn(path: string): string | undefined {
   try {
     return readToken(path).token;
   } catch (cause) {
-    const reason = messageOf(cause);
-    const advice = reason.includes("EACCES") ? "; ask as root, or give --token-file" : "";
-    throw new FatalError(EXIT.config, `Cannot read the token: ${reason}${advice}`, { cause });
+    const advice = errorCode(cause) === "EACCES" ? "; ask as root, or give --token-file" : "";
+    const reason = `Cannot read the token (${path}): ${readingReason(cause)}${advice}`;
+    throw new FatalError(EXIT.config, reason, { cause });
   }
 }
 

@@ -186,7 +186,7 @@ export async function main(args: readonly string[]): Promise<ExitStatus> {
   withData(
     program
       .command("verify")
-      .description("look for damaged images, in the data directory and in the archive")
+      .description("look for damaged images, in the data directory, the archive and the bucket")
       .argument("[days...]", "such as 2018-12-30 (default: all)"),
   )
     .option("--bucket", "also compare all of it with the bucket of the settings")
@@ -224,14 +224,16 @@ export async function main(args: readonly string[]): Promise<ExitStatus> {
   withSettingsFile(
     program
       .command("mqtt")
-      .description("the MQTT broker of the settings")
+      .description("work with the MQTT broker of the settings")
       .command("test")
       .description("send one message to the MQTT broker of the settings, and say what worked"),
   ).action(async (options: SettingsOptions) => {
     status = await (await import("./mqtt-test.ts")).mqttTest(options);
   });
 
-  const replicate = program.command("replicate").description("the S3 store of the settings");
+  const replicate = program
+    .command("replicate")
+    .description("work with the S3 store of the settings");
 
   withData(
     replicate

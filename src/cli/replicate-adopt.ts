@@ -13,6 +13,7 @@ import { Bucket } from "../s3/bucket.ts";
 import { retrying } from "../s3/retrying.ts";
 import { hubName } from "../s3/settings.ts";
 import { DataDirectory } from "../store/data-directory.ts";
+import { requireImages } from "../store/own-folder.ts";
 import { loadFor, type SettingsOptions } from "./check.ts";
 import { readTarget, refusalOf } from "./replicate-test.ts";
 
@@ -35,11 +36,12 @@ export async function replicateAdopt(options: SettingsOptions): Promise<ExitStat
       await retrying(async () => await make({ msMax: CALL_MS_MAX })),
   };
   try {
+    requireImages(directory);
     const former = await adopt({ bucket, link, keys, directory });
     const what =
       former === undefined
         ? `${keys.of("")} belongs to ${directory.path}`
-        : `${keys.of("")} belongs to ${directory.path} now. It was that of a hub on ${former}, which must not run any more`;
+        : `${keys.of("")} belongs to ${directory.path} now. Before, it belonged to a hub on ${former}, which must not run any more`;
     process.stdout.write(`${escape(what)}\n`);
     return EXIT.ok;
   } catch (error) {

@@ -114,7 +114,7 @@ export function refuseMissingDisk({ path }: DataDirectory): void {
 
 /** What a person should know then. */
 export const MAY_GO =
-  "The rules of hub.keep may delete them again; imagehub protect keeps what you choose";
+  "If hub.keep has rules, they may delete these files again; imagehub protect keeps what you choose";
 export const CONTINUES = "Stopped; the same command continues";
 
 /** A day that was restored. */

@@ -8,6 +8,7 @@ import { lookup } from "node:dns/promises";
 import { connect } from "node:net";
 import { readFileSync } from "node:fs";
 import { basename } from "node:path";
+import { readingReason } from "../config/layer.ts";
 import { EXIT, type ExitStatus, FatalError } from "../errors.ts";
 import { type KeyPair, readKeyPair, readPublicKey } from "../zmq/certificate.ts";
 import { eventFrames, type Frames, jpegFrames, rawFrames } from "./frames.ts";
@@ -139,7 +140,7 @@ async function imageFrames(file: string, from: string, raw: boolean): Promise<Fr
   try {
     bytes = readFileSync(file);
   } catch (cause) {
-    throw new FatalError(EXIT.usage, `Cannot read ${file}: ${(cause as Error).message}`, { cause });
+    throw new FatalError(EXIT.usage, `Cannot read ${file}: ${readingReason(cause)}`, { cause });
   }
   if (!raw) {
     if (bytes[0] === 0xff && bytes[1] === 0xd8) return jpegFrames(`${from}|jpg|`, bytes);

@@ -67,8 +67,14 @@ export async function statusOf(target: Target): Promise<Status> {
 }
 
 function read(text: string, { url }: Target): Status {
-  const { success, data } = statusSchema.safeParse(parseJson(text));
+  const answer = parseJson(text);
+  const { success, data } = statusSchema.safeParse(answer);
   if (success) return data;
+  if (answer instanceof Object && "view" in answer)
+    throw new FatalError(
+      EXIT.refused,
+      `What answers at ${url} is imagehub view, not a hub; give the --url of a hub`,
+    );
   throw new FatalError(
     EXIT.refused,
     `What answers at ${url} is not an imagehub; give another --url`,
@@ -194,7 +200,7 @@ function replicationFacts({ replication, time, queue, totals }: Status): [string
         [
           `to ${target}`,
           since === null ? notConnected(error) : `since ${localTime(since, time)}`,
-          `${grouped(images)} images (${size(bytes)})`,
+          `${counted(images, "image")} (${size(bytes)}) copied`,
           waitingIn(replication, Date.parse(time)),
           ...(awaited > 0 ? [`cameras wait for ${grouped(awaited)}`] : []),
           ...(late > 0 ? [`${grouped(late)} were TOO LATE for their cameras`] : []),

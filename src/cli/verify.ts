@@ -51,6 +51,7 @@ export interface Findings {
   readonly days: readonly AllOfDay[];
   /** What is wrong with no single day. */
   readonly problems: readonly string[];
+  readonly hasArchive: boolean;
   readonly isStopped: boolean;
 }
 
@@ -141,7 +142,7 @@ async function find(
       problems.push(`${date} cannot be verified: ${messageOf(error)}`);
     }
   }
-  return { days, problems, isStopped: shouldStop() };
+  return { days, problems, hasArchive, isStopped: shouldStop() };
 }
 
 /** What is in no day, and none of the hub's. */
@@ -174,7 +175,10 @@ const problemsOf = ({ problems, bucket }: AllOfDay): string[] => [
 const files = (count: number): string => counted(count, "file");
 
 /** What was found, for a person. The problems are printed before it. */
-export function formatFindings({ days, isStopped }: Findings, problems: number): string {
+export function formatFindings(
+  { days, hasArchive, isStopped }: Findings,
+  problems: number,
+): string {
   const sum = (count: (day: AllOfDay) => number): number =>
     days.reduce((total, day) => total + count(day), 0);
   const archived = days.filter((day) => day.archived !== undefined);
@@ -182,8 +186,11 @@ export function formatFindings({ days, isStopped }: Findings, problems: number):
   const parts = [
     `${counted(days.length, "day")}, ${files(sum((day) => day.files))} ` +
       `(${size(sum((day) => day.bytes))}) read`,
-    `${counted(archived.length, "day")} (${files(sum((day) => day.archived ?? 0))}) in the archive`,
   ];
+  if (hasArchive)
+    parts.push(
+      `${counted(archived.length, "day")} (${files(sum((day) => day.archived ?? 0))}) in the archive`,
+    );
   if (compared.length > 0) {
     const waiting = sum(({ bucket }) => bucket?.waiting ?? 0);
     parts.push(

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { messageOf } from "../errors.ts";
 import type { Setting } from "./schema.ts";
 
 /** The layer that a value came from. */
@@ -64,6 +65,10 @@ export const errorCode = (error: unknown): string =>
 /** A system error in words. */
 export const errorReason = (error: unknown): string =>
   REASONS[errorCode(error)] ?? errorCode(error);
+
+/** Why a file cannot be read: a system error in words if there are any, else its message. */
+export const readingReason = (error: unknown): string =>
+  REASONS[errorCode(error)] ?? messageOf(error);
 
 /** The end of the message about an unknown name. */
 export const guess = (name: string | undefined): string =>

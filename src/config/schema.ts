@@ -605,7 +605,7 @@ const replicateShape = {
     endpoint: setting(optionalText(z.string().refine(isEndpoint)), {
       description:
         "S3 store that gets a copy of everything, such as https://s3.example.com. Empty: none",
-      rule: "a URL https://HOST or http://HOST, with :PORT if need be, and nothing else; or nothing",
+      rule: "a URL https://HOST or http://HOST, with :PORT if need be, and no path; or nothing",
     }),
     bucket: setting(optionalText(z.string().regex(BUCKET)), {
       description: "Bucket in this store. It must exist",

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { counted, duration, grouped, size } from "../log/amounts.ts";
+import { counted, duration, size } from "../log/amounts.ts";
 import type { ReplicationState } from "../shared/replication-state.ts";
 
 /** How long it counts that cameras were answered `ERROR`, in milliseconds. */
@@ -55,8 +55,7 @@ export function waitingIn(
   { waiting_images: images, waiting_bytes: bytes, oldest_waiting: oldest }: ReplicationState,
   nowMs: number,
 ): string {
-  if (images === 0) return "none waits";
+  if (images === 0) return "none waiting";
   const age = oldest === null ? 0 : Math.max(0, Math.round((nowMs - Date.parse(oldest)) / 1000));
-  const verb = images === 1 ? "waits" : "wait";
-  return `${grouped(images)} ${images === 1 ? "image" : "images"} (${size(bytes)}) ${verb}, the oldest for ${duration(age)}`;
+  return `${counted(images, "image")} (${size(bytes)}) waiting, the oldest for ${duration(age)}`;
 }

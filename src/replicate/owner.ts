@@ -126,7 +126,7 @@ async function requireRefusal(
 function othersFolder({ keys }: OwnerParts, { host }: Owner): UnfitFolder {
   return new UnfitFolder(
     `${keys.of("")} in the bucket belongs to another data directory, on ${escape(host)}: set ` +
-      "hub.replicate.name to another one, or, if that hub is gone for good, run imagehub replicate adopt",
+      "hub.replicate.name to another one, or, if that hub is gone for good, run imagehub restore --from-bucket and then imagehub replicate adopt",
   );
 }
 

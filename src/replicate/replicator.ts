@@ -106,6 +106,8 @@ export class Replicator {
   private readonly bell = new Bell();
   private readonly work: Promise<void>[] = [];
   private isOwner = false;
+  /** Since when, in ISO 8601; empty if it was not yet. */
+  private ownerSince = "";
   /** What only this folder of the bucket has; see {@link claim}. */
   private place = "";
   /** Whether a day can be finished. */
@@ -207,7 +209,7 @@ export class Replicator {
     return {
       target,
       // Nobody may take a count that has just begun for all that waits.
-      connected_since: this.isOwner && this.turns.isLooked ? since : null,
+      connected_since: this.isOwner && this.turns.isLooked ? this.worksSince(since) : null,
       images: sent,
       bytes: this.images.bytes,
       waiting_images: lag.images,
@@ -216,6 +218,12 @@ export class Replicator {
       differences: this.differences.count,
       last_error,
     };
+  }
+
+  /** What went wrong before the folder was this hub's is over. */
+  private worksSince(connectedSince: string | null): string | null {
+    if (connectedSince === null) return null;
+    return connectedSince > this.ownerSince ? connectedSince : this.ownerSince;
   }
 
   /** Why nothing gets into the bucket now; undefined if it does. */
@@ -289,6 +297,7 @@ export class Replicator {
       await this.attempt(async () => {
         try {
           this.found(await claim({ bucket, link, keys, directory }));
+          if (!this.isOwner) this.ownerSince = new Date().toISOString();
           this.isRoundDue ||= !this.isOwner;
           this.isOwner = true;
         } catch (error) {

@@ -74,6 +74,9 @@ export class BucketCheck {
     const listed = day.objects.get(path);
     if (sum !== undefined && sum !== own.sha256)
       problems.push(`${path} is not what its manifest in the bucket says`);
+    // The bucket may be right, and whoever changed the file wrong.
+    else if (sum === undefined && journal.has(path) && journal.get(path) !== own.sha256)
+      problems.push(`${path} here is not what was put into the bucket`);
     else if (listed === undefined) this.waiting += sum === undefined && !journal.has(path) ? 1 : 0;
     else if (isListedAs(listed, own) !== true) this.unsure.push({ listed, own });
   }

@@ -79,7 +79,8 @@ function keysOf(replicate: Replicate): Pick<Target, "accessKey" | "secretKey"> {
     .map((line) => line.trim());
   const [first = "", second = ""] = lines;
   // None of it is shown: it may be the secret.
-  if (lines.length !== 2 || !KEY.test(first) || !KEY.test(second))
+  // No access key has a slash, as it parts the fields of a signature; secret keys often have one.
+  if (lines.length !== 2 || !KEY.test(first) || first.includes("/") || !KEY.test(second))
     throw new Error(
       `${file} is wrong: it must have two lines, the access key and then the secret key`,
     );

@@ -6,7 +6,7 @@
 
 import { X509Certificate } from "node:crypto";
 import { readFile, stat } from "node:fs/promises";
-import { errorReason } from "../config/layer.ts";
+import { readingReason } from "../config/layer.ts";
 import { isWebhookUrl, type WebhookSettings } from "../config/webhook.ts";
 import { messageOf } from "../errors.ts";
 import { isExposed } from "../os/exposure.ts";
@@ -70,13 +70,13 @@ async function readText(path: string): Promise<{ text: string; isExposed: boolea
     const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
     return { text, isExposed: isExposed(found) };
   } catch (error) {
-    throw new Error(`Cannot read ${path}: ${readingReason(error)}`, { cause: error });
+    throw new Error(`Cannot read ${path}: ${fileReason(error)}`, { cause: error });
   }
 }
 
-function readingReason(error: unknown): string {
+function fileReason(error: unknown): string {
   if (error instanceof TypeError) return "it is not UTF-8 text";
-  return error instanceof Error && "code" in error ? errorReason(error) : messageOf(error);
+  return readingReason(error);
 }
 
 /** The first line. None of what is wrong is shown: it may be the secret. */

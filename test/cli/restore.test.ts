@@ -34,7 +34,7 @@ describe("imagehub restore", () => {
       status: EXIT.ok,
       stdout:
         `Restored 2 files (130.5 kB) of ${DAY}\n` +
-        "The rules of hub.keep may delete them again; imagehub protect keeps what you choose\n",
+        "If hub.keep has rules, they may delete these files again; imagehub protect keeps what you choose\n",
       stderr: "",
     });
     expect((await home.cli("restore", DAY)).stdout).toBe(

@@ -211,8 +211,12 @@ describe("imagehub send ends with the status for a wrong command line when", () 
       [BARN, "--node", "a|b"],
       'The name "a|b" contains a |, which separates the fields of the text: choose a name without it\n',
     ],
-    ["a file is missing", ["none.jpg", "--node", "a"], "Cannot read none.jpg: ENOENT"],
-    ["a file is a folder", ["folder", "--node", "a"], "Cannot read folder: EISDIR"],
+    [
+      "a file is missing",
+      ["none.jpg", "--node", "a"],
+      "Cannot read none.jpg: no such file or directory\n",
+    ],
+    ["a file is a folder", ["folder", "--node", "a"], "Cannot read folder: it is a directory\n"],
     [
       "a file is no JPEG",
       ["notes.txt", "--node", "a"],

@@ -51,7 +51,7 @@ disk         999 bytes free of 64.0 GB, for /srv/imagehub
 kept         30 days since 2026-10-24, 123,456 images (5.4 GB), 12 protected, 180.0 MB a day
 deleted      3,211 (512.0 MB) by min_free
 archive      /mnt/nas, up to date 1 h ago (14:00:30)
-replicated   to s3.example.com/farm/barn, NOT CONNECTED, 4,321 images (432.1 MB), 77 images (7.7 MB) wait, the oldest for 2 h, 1 DIFFER, last error 30 s ago (15:00:00): https://s3.example.com cannot be reached
+replicated   to s3.example.com/farm/barn, NOT CONNECTED, 4,321 images (432.1 MB) copied, 77 images (7.7 MB) waiting, the oldest for 2 h, 1 DIFFER, last error 30 s ago (15:00:00): https://s3.example.com cannot be reached
 mqtt         mqtt://192.168.86.10, NOT CONNECTED, 1,234 sent, 6 waiting, 5 dropped, last error 1 min ago (14:59:30): The broker refuses the connection
 publish      tcp://*:5556, since 14:00:30, 1 subscriber, 12 sent
 
@@ -257,7 +257,9 @@ describe("imagehub status says what to do", () => {
       join(home.path, "none"),
     ]);
     expect(code).toBe(EXIT.config);
-    expect(stderr).toStartWith("Cannot read the token: ENOENT");
+    expect(stderr).toBe(
+      `Cannot read the token (${join(home.path, "none")}): no such file or directory\n`,
+    );
   });
 
   describe("when something else answers", () => {
@@ -276,6 +278,7 @@ describe("imagehub status says what to do", () => {
     test.each([
       [200, "<html>", "is not an imagehub; give another --url\n"],
       [200, "{}", "is not an imagehub; give another --url\n"],
+      [200, '{"view": "farm"}', "is imagehub view, not a hub; give the --url of a hub\n"],
       [404, "", "is not an imagehub, or is too old: status 404\n"],
     ])("with %d %j", async (code, body, end) => {
       answer = { status: code, body };

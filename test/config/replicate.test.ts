@@ -52,7 +52,7 @@ describe("replicate", () => {
     "https://s3.example.com:99999",
   ])("refuses the endpoint %s", (endpoint) =>
     expect(problem({ ...WHOLE, endpoint })).toBe(
-      `hub.replicate.endpoint is "${endpoint}", must be a URL https://HOST or http://HOST, with :PORT if need be, and nothing else; or nothing`,
+      `hub.replicate.endpoint is "${endpoint}", must be a URL https://HOST or http://HOST, with :PORT if need be, and no path; or nothing`,
     ),
   );
 

@@ -175,12 +175,22 @@ describe.skipIf(lacks("ceph", "python", ...PARTS[NATIVE]))("a new disk", () => {
       );
       expect(await hub.stop()).toBe(EXIT.ok);
     }
-    const well = `3 days, 16 files (${bytesOf(16)}) read; 0 days (0 files) in the archive; 16 files in the bucket: all is well\n`;
+    const well = `3 days, 16 files (${bytesOf(16)}) read; 16 files in the bucket: all is well\n`;
     proxy.requests.length = 0;
     expect(await home.cli("verify", "--bucket")).toEqual({ status: 0, stdout: well, stderr: "" });
     // Five kinds of names, the images of three days, today's lines, two manifests.
     expect(proxy.requests.filter((line) => !line.startsWith("GET "))).toEqual([]);
     expect(proxy.requests).toHaveLength(5 + 3 + 1 + 2);
+
+    // A day without a manifest, and a file that somebody has changed here.
+    const changed = `images/${today}/${readdirSync(join(home.data, "images", today)).at(-1)}`;
+    const bytes = readFileSync(join(home.data, changed));
+    writeFileSync(join(home.data, changed), bytes.with(500, bytes[500]! ^ 1));
+    expect(await home.cli("verify", "--bucket")).toMatchObject({
+      status: EXIT.failure,
+      stderr: `${changed} here is not what was put into the bucket\n`,
+    });
+    writeFileSync(join(home.data, changed), bytes);
 
     const former = home.newDisk();
     const { status, stdout, stderr } = await home.restore();
@@ -476,6 +486,8 @@ describe.skipIf(lacks("ceph", "python", ...PARTS[NATIVE]))("a new disk", () => {
       (now) => now?.images === 1,
     );
     expect(state?.differences).toBe(0);
+    // Whose the folder was is of no interest any more.
+    expect(state!.connected_since! > state!.last_error!.time).toBe(true);
     expect(proxy.requests.filter((line) => /^PUT .*\/images\//u.test(line))).toHaveLength(1 + 3);
     expect(await home.cli("verify", "--bucket", DAY)).toMatchObject({ status: EXIT.ok });
   });
@@ -487,7 +499,7 @@ describe.skipIf(lacks("ceph", "python", ...PARTS[NATIVE]))("a new disk", () => {
     expect(await home.restore()).toEqual({
       status: EXIT.failure,
       stdout: "",
-      stderr: `The bucket ${target.bucket} has no days in barn/; there are cellar/\n`,
+      stderr: `The bucket ${target.bucket} has no days in barn/; it has cellar/\n`,
     });
     expect((await home.restore("--hub", "../x")).status).toBe(EXIT.usage);
     expect((await home.cli("restore", DAY, "--hub", "cellar")).status).toBe(EXIT.usage);

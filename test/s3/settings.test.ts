@@ -38,19 +38,22 @@ test("targetOf takes keys from the settings or from a file, and the certificate"
 });
 
 describe("targetOf refuses, and shows nothing of the file,", () => {
-  test.each(["", "SECRET", "AKID\nSECRET\nmore", "AK ID\nSECRET", "AKID\n\n", "AKID\nSÉCRET"])(
-    "the keys %j",
-    (text) => {
-      using temp = tempDir();
-      const file = join(temp.path, "keys");
-      writeFileSync(file, text);
-      expect(() => targetOf({ ...BASE, key_file: file })).toThrow(
-        new Error(
-          `${file} is wrong: it must have two lines, the access key and then the secret key`,
-        ),
-      );
-    },
-  );
+  test.each([
+    "",
+    "SECRET",
+    "AKID\nSECRET\nmore",
+    "AK ID\nSECRET",
+    "SE/RET\nAKID",
+    "AKID\n\n",
+    "AKID\nSÉCRET",
+  ])("the keys %j", (text) => {
+    using temp = tempDir();
+    const file = join(temp.path, "keys");
+    writeFileSync(file, text);
+    expect(() => targetOf({ ...BASE, key_file: file })).toThrow(
+      new Error(`${file} is wrong: it must have two lines, the access key and then the secret key`),
+    );
+  });
 
   test("what is no file, or no certificate", () => {
     expect(() => targetOf({ ...BASE, key_file: "/nowhere" })).toThrow(
