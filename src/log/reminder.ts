@@ -14,13 +14,14 @@ export class Reminder {
 
   constructor(private readonly log: Pick<Log, "warn">) {}
 
-  /** Texts that differ in their numbers alone count as the same. */
-  warn(text: string): void {
+  /** Texts that differ in their numbers alone count as the same. @returns whether it was said */
+  warn(text: string): boolean {
     const what = text.replaceAll(/\d[\d.,]*/g, "#");
     const now = performance.now();
-    if (now - (this.saidMs.get(what) ?? Number.NEGATIVE_INFINITY) < DAY_MS) return;
+    if (now - (this.saidMs.get(what) ?? Number.NEGATIVE_INFINITY) < DAY_MS) return false;
     this.saidMs.set(what, now);
     this.log.warn(text);
+    return true;
   }
 
   /** All is well: if anything of it comes again, it is said at once. */

@@ -111,7 +111,9 @@ export function Grid({ images, target, eventsOf, onScroll, link }: GridProps) {
   function scrolled(): void {
     // Another list is under way. The browser has scrolled, as there was nothing left.
     if (total === 0) return;
-    const { scrollTop } = scroller.current!;
+    const scrollTop = scroller.current?.scrollTop;
+    // It came while the list was taken away.
+    if (scrollTop === undefined) return;
     offset.value = runway.scrolled(scrollTop);
     if (Math.abs(scrollTop - ownTop.current) < 2) return;
     ownTop.current = -1;

@@ -53,7 +53,7 @@ export function Login() {
     <main class="login">
       <form onSubmit={(event) => void submit(event)} method="post" action="login">
         <h1>imagehub</h1>
-        <p>This hub shows its images to those who know its token.</p>
+        <p>The images are shown to those who know the token.</p>
         <label for="token">Token</label>
         <input
           id="token"

@@ -155,7 +155,7 @@ export class Keeper {
     if (message.type === "failed") {
       this.helplessMs = performance.now();
       overview.kept.fail(message.reason);
-      return this.reminder.warn(`Cannot keep order: ${message.reason}`);
+      return void this.reminder.warn(`Cannot keep order: ${message.reason}`);
     }
     if (message.type === "log") return log[message.level](message.message);
     overview.kept.add(message);

@@ -8,6 +8,7 @@ import type { Settings } from "../config/schema.ts";
 import type { Overview } from "../http/overview.ts";
 import type { Log } from "../log/log.ts";
 import { Reminder } from "../log/reminder.ts";
+import type { ReplicationState } from "../shared/replication-state.ts";
 import { Integer, type Shared } from "../shared/memory.ts";
 import type { ReplicatorMessage, ToReplicator } from "../shared/messages.ts";
 
@@ -35,6 +36,8 @@ export class ReplicatorThread {
 
   /** A store may be away for days, and now and then. */
   private readonly reminder: Reminder;
+  /** Whether the log says that something is wrong, or nothing yet. */
+  private hasWarned = true;
 
   constructor(private readonly parts: ReplicatorThreadParts) {
     this.reminder = new Reminder(parts.log);
@@ -42,15 +45,15 @@ export class ReplicatorThread {
 
   /** Begins to replicate, if there is a bucket. */
   begin(): void {
-    const { settings, shared, log, entries, overview, receiverWakeFd, connect } = this.parts;
+    const { settings, shared, log, entries, receiverWakeFd, connect } = this.parts;
     if (settings.replicate.endpoint === "") return;
     const finished = Promise.withResolvers<void>();
     this.finished = finished;
     const worker = new Worker(entries.replicator, { smol: true, name: "replicator" });
     worker.onmessage = ({ data: message }: MessageEvent<ReplicatorMessage>) => {
-      if (message.type === "state") overview.replication.state = message.state;
+      if (message.type === "state") this.is(message.state);
       else if (message.type === "stopped") finished.resolve();
-      else if (message.level === "warn") this.reminder.warn(message.message);
+      else if (message.level === "warn") this.warn(message.message);
       else log[message.level](message.message, message.fields);
     };
     worker.onerror = ({ message }) => log.error(`The replicator has failed: ${message.trim()}`);
@@ -77,6 +80,17 @@ export class ReplicatorThread {
     if (this.worker === undefined) return;
     this.tell({ type: "stop" });
     await Promise.race([this.finished.promise, Bun.sleep(withinMs)]);
+  }
+
+  private warn(message: string): void {
+    if (this.reminder.warn(message)) this.hasWarned = true;
+  }
+
+  private is(state: ReplicationState): void {
+    this.parts.overview.replication.state = state;
+    if (state.connected_since === null || !this.hasWarned) return;
+    this.hasWarned = false;
+    this.parts.log.info(`replicate: ${state.target} takes what is sent`);
   }
 
   private tell(message: ToReplicator, moved: MessagePort[] = []): void {

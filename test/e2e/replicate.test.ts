@@ -215,6 +215,7 @@ describe.skipIf(LACKS_STORE)("a hub with a bucket", () => {
       expect((await judgeReplica(target, hub.dataDir)).different).toHaveLength(1);
       // Once, and not for each image.
       expect(linesWith(hub, "cannot be reached").length).toBeLessThan(5);
+      expect(linesWith(hub, "takes what is sent")).toHaveLength(1);
     },
   );
 
