@@ -8,12 +8,14 @@ import type { Camera, HubEvent, LiveImage, LiveNode, ViewedHub } from "../page/a
 import { daysAfter } from "../protocol/calendar.ts";
 import { parseImageFileName } from "../protocol/names.ts";
 import { timeText } from "../view/query.ts";
-import { HubEvents, ofHub } from "./hub-events.ts";
+import type { Held } from "./held.ts";
+import type { HubDay } from "./hub-day.ts";
+import { type DayLog, HubEvents, ofHub } from "./hub-events.ts";
 import { HubFolder } from "./hub-folder.ts";
 import { HubImages } from "./hub-images.ts";
 import { LiveHub, type LiveHubSettings } from "./live-hub.ts";
 import { joined } from "./name.ts";
-import { type Store, TooLong } from "./store.ts";
+import { type Store, Withheld } from "./store.ts";
 
 /** How many days are searched for a camera. */
 const CAMERA_DAYS = 7;
@@ -29,6 +31,12 @@ export interface FleetListener {
   changed(hub: ViewedHub, problem: string | undefined): void;
 }
 
+/** What is in memory, over all hubs. */
+export interface Rooms {
+  readonly images: Held<HubDay>;
+  readonly logs: Held<DayLog>;
+}
+
 /** One hub. */
 export class FleetHub {
   readonly folder: HubFolder;
@@ -40,16 +48,18 @@ export class FleetHub {
   constructor(
     readonly name: string,
     private readonly store: Store,
+    rooms: Rooms,
     settings: LiveHubSettings | undefined,
     private readonly listener: FleetListener,
   ) {
     this.folder = new HubFolder(name, store);
     this.images = new HubImages(
       this.folder,
+      rooms.images,
       () => this.isTold,
       (date, image) => this.found(date, image),
     );
-    this.events = new HubEvents(this.folder, (event) => {
+    this.events = new HubEvents(this.folder, rooms.logs, (event) => {
       if (!this.isTold) listener.event(event);
     });
     this.live = settings && new LiveHub(settings, this.hearing());
@@ -67,11 +77,9 @@ export class FleetHub {
     this.live?.start();
   }
 
-  /** Follows it no more, and forgets what takes memory. */
+  /** Follows it no more. */
   stop(): void {
     this.live?.stop();
-    this.images.clear();
-    this.events.clear();
   }
 
   /** Looks for what is new in the bucket, unless the hub itself tells it. */
@@ -103,25 +111,27 @@ export class FleetHub {
       const isLater = before === undefined || (before.date === date && before.time < latest.time);
       if (isLater) found.set(camera, { name, latest, imagesToday: count });
     };
-    for (let age = 0; age < CAMERA_DAYS; age++) {
-      const date = daysAfter(today, -age);
-      if (age > 0) await folder.loadSummary(date);
-      const summaries = age === 0 ? undefined : folder.summariesOf(date);
+    const before = [...folder.days].filter(([date, { hasImages }]) => hasImages && date < today);
+    const dates = before.map(([date]) => date).toSorted();
+    for (const date of [...dates.slice(1 - CAMERA_DAYS), today].toReversed()) {
+      const isToday = date === today;
+      if (!isToday) await folder.loadSummary(date);
+      const summaries = isToday ? undefined : folder.summariesOf(date);
       if (summaries !== undefined) {
         for (const { cameras } of summaries)
           for (const { name, last } of cameras) take(name, date, last, 0);
       } else {
         const day = await images.of(date);
         for (const { name, last, images: count } of day?.cameras.values() ?? [])
-          take(name, date, last, age === 0 ? count : 0);
+          take(name, date, last, isToday ? count : 0);
       }
     }
     return [...found.values()];
   }
 
   /**
-   * The bytes of an image; undefined if it is not there. One that is not in the bucket yet is asked
-   * for at the hub.
+   * The bytes of an image; undefined if it is not there. One that is not in the bucket yet, or not
+   * to be had there, is asked for at the hub. Rejects with {@link Withheld} if that has none.
    */
   async image(date: string, name: string): Promise<Uint8Array | undefined> {
     const { folder, images, live } = this;
@@ -130,10 +140,13 @@ export class FleetHub {
     if (own !== undefined) return own;
     const key = folder.keys.imagesOf(date) + name;
     const found = await this.store.read(key, IMAGE_BYTES_MAX).catch((error: unknown) => {
-      if (error instanceof TooLong) return undefined;
+      if (error instanceof Withheld) return error;
       throw error;
     });
-    return found ?? (this.isTold && !isToCome ? await live?.image(date, name) : undefined);
+    if (found !== undefined && !(found instanceof Withheld)) return found;
+    const other = this.isTold && !isToCome ? await live?.image(date, name) : undefined;
+    if (other === undefined && found !== undefined) throw found;
+    return other;
   }
 
   private hearing(): ConstructorParameters<typeof LiveHub>[1] {
@@ -145,8 +158,7 @@ export class FleetHub {
       },
       event: (event) => {
         const own = ofHub(hub, event);
-        this.events.add(own);
-        listener.event(own);
+        if (this.events.add(own)) listener.event(own);
       },
       node: ({ node, ...rest }) => listener.node({ ...rest, node: joined(hub, node) }),
       missed: () => this.images.doubt(this.folder.today),
