@@ -23,6 +23,9 @@ const CAMERA_DAYS = 7;
 /** Largest image, in bytes. */
 const IMAGE_BYTES_MAX = 64 * 2 ** 20;
 
+/** A hub that has not given an image after so long may be slow; the bucket is asked, too. In ms. */
+const HUB_MS = 1000;
+
 /** Who is told what is new. Names have that of the hub. */
 export interface FleetListener {
   image(image: LiveImage): void;
@@ -136,7 +139,8 @@ export class FleetHub {
   async image(date: string, name: string): Promise<Uint8Array | undefined> {
     const { folder, images, live } = this;
     const isToCome = this.isTold && images.known(date)?.isListed(name) === false;
-    const own = isToCome ? await live?.image(date, name) : undefined;
+    const asked = isToCome ? live?.image(date, name) : undefined;
+    const own = await Promise.race([asked, Bun.sleep(HUB_MS).then(() => undefined)]);
     if (own !== undefined) return own;
     const key = folder.keys.imagesOf(date) + name;
     const found = await this.store.read(key, IMAGE_BYTES_MAX).catch((error: unknown) => {
@@ -144,7 +148,7 @@ export class FleetHub {
       throw error;
     });
     if (found !== undefined && !(found instanceof Withheld)) return found;
-    const other = this.isTold && !isToCome ? await live?.image(date, name) : undefined;
+    const other = await (asked ?? (this.isTold ? live?.image(date, name) : undefined));
     if (other === undefined && found !== undefined) throw found;
     return other;
   }

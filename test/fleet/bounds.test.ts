@@ -9,6 +9,7 @@ import { HubFolder } from "../../src/fleet/hub-folder.ts";
 import { HubImages, roomForImages } from "../../src/fleet/hub-images.ts";
 import { Store } from "../../src/fleet/store.ts";
 import { daysAfter } from "../../src/protocol/calendar.ts";
+import { answered } from "../support/hub/http.ts";
 import { Clock } from "../support/machine/clock.ts";
 import { tempDir } from "../support/machine/temp.ts";
 import { MemoryStore } from "../support/peers/memory-store.ts";
@@ -156,4 +157,44 @@ test("Held drops what was asked for first, over all hubs, but nothing of the day
   expect(left()).toEqual(["a1", "b1", "b2", "c1"]);
   use("c", "2", 30);
   expect(left()).toEqual(["b2", "c2"]);
+});
+
+test("a hub that is slow does not hold up an image that the bucket has", async () => {
+  using store = new MemoryStore();
+  store.hub("north");
+  let date = "";
+  const name = (): string => imageName("Barn", date);
+  // Tells an image, and never gives it.
+  const hub = Bun.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    fetch: async ({ url }) =>
+      url.includes("/live")
+        ? new Response(
+            new ReadableStream<string>({
+              start: (stream) => {
+                const data = JSON.stringify({ date, name: name() });
+                stream.enqueue(`event: start\ndata: {}\n\nevent: image\ndata: ${data}\n\n`);
+              },
+            }),
+          )
+        : await new Promise<Response>(() => {}),
+  });
+  const hubs = [{ name: "north", url: `http://127.0.0.1:${hub.port}` }];
+  const fleet = new Fleet(store.target, { hubs }, SILENT);
+  await fleet.list();
+  date = fleet.states[0]!.today;
+  await fleet.day(date);
+  fleet.wake();
+  await answered(
+    async () => (await fleet.day(date))?.count,
+    (count) => count === 1,
+  );
+  store.images("north", date, [name()]);
+  const beganMs = performance.now();
+  using image = await fleet.image(date, `north:${name()}`);
+  expect(image.bytes).toBe(name().length);
+  expect(performance.now() - beganMs).toBeLessThan(5000);
+  fleet.rest();
+  void hub.stop(true);
 });

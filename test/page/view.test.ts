@@ -2,6 +2,7 @@
 
 import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { lacks } from "../../scripts/lib/available.ts";
+import { answered } from "../support/hub/http.ts";
 import { View } from "../support/hub/view.ts";
 import { MemoryStore } from "../support/peers/memory-store.ts";
 import { closeBrowser, Viewer } from "./browser.ts";
@@ -93,5 +94,28 @@ describe.skipIf(lacks("browser"))("in a browser", () => {
       "2021",
       "late",
     ]);
+  });
+
+  test("the names of cameras leave room for their bars, on a phone", async () => {
+    using store = new MemoryStore();
+    store.hub("a-hub-with-a-long-name");
+    const names = Array.from({ length: 720 }, (_, index) => nameAt(index * 60));
+    const long = names.map((name) => `A-camera-with-a-name-that-is-long-as-well-${name}`);
+    store.images("a-hub-with-a-long-name", DAY, long);
+    await using view = await View.start(store.target);
+    await using viewer = await Viewer.open(view.url, `#/day/${DAY}`, { isPhone: true });
+    const { page } = viewer;
+    await page.getByText("720 images").first().waitFor();
+    // How much bars differ from the paper, in 80 pixels and over all colours.
+    const contrast = async (): Promise<number> =>
+      await page.evaluate<number>(`(() => {
+        const canvas = document.querySelector("canvas");
+        const [bar, paper] = [0.45, 0.9].map((part) => {
+          const x = Math.round(canvas.width * part);
+          return canvas.getContext("2d").getImageData(x, 4, 8, 10).data;
+        });
+        return bar.reduce((sum, value, index) => sum + Math.abs(value - paper[index]), 0);
+      })()`);
+    await answered(contrast, (sum) => sum / 80 > 300);
   });
 });
