@@ -43,6 +43,7 @@ export class Store {
   bytes = 0;
   private readonly bucket: Pick<Bucket, "get" | "head" | "list" | "target">;
   private failed: { readonly error: StoreError; readonly atMs: number } | undefined;
+  private succeededMs = Number.NEGATIVE_INFINITY;
   private inside = 0;
   private readonly waiting: (() => void)[] = [];
 
@@ -150,6 +151,7 @@ export class Store {
       await promise;
     }
     this.inside++;
+    const beganMs = performance.now();
     try {
       if (this.failed !== undefined && performance.now() - this.failed.atMs < PAUSE_MS)
         throw this.failed.error;
@@ -160,10 +162,13 @@ export class Store {
         },
         { triesMax: TRIES_MAX },
       );
+      this.succeededMs = performance.now();
       this.note(undefined);
       return result;
     } catch (error) {
-      if (error instanceof StoreError && error.problem !== "other") this.note(error);
+      // If others have succeeded meanwhile, something is wrong with this object only.
+      const isOfAll = this.succeededMs < beganMs;
+      if (error instanceof StoreError && error.problem !== "other" && isOfAll) this.note(error);
       throw error;
     } finally {
       this.inside--;

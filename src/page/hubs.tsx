@@ -4,6 +4,7 @@
  * @module
  */
 
+import { computed } from "@preact/signals";
 import type { ViewedHub } from "./answers.ts";
 import { days, now, nowOf } from "./hub.ts";
 import { clockTime, dateAt, minuteOfDay } from "./time.ts";
@@ -32,10 +33,10 @@ export function zoneOf(name: string): string {
 }
 
 /** The date of now at the hub whose clock is behind all others. */
-export function earliestToday(): string {
+export const earliestToday = computed(() => {
   const hubs = days.value?.hubs ?? [];
   return dateAt(Math.min(now.value, ...hubs.map(({ name }) => nowOf(`${name}:`))));
-}
+});
 
 /** One line with all hubs. */
 export function HubsLine() {

@@ -37,7 +37,7 @@ export function Now() {
   const status = useAskedStatus();
   const latest = useDayEvents(today.value);
   // Of hubs in a zone where it is still the day before.
-  const before = earliestToday();
+  const before = earliestToday.value;
   const earlier = useDayEvents(before === today.value ? "" : before);
   const events = useMemo(() => [...earlier, ...latest], [earlier, latest]);
   if (cameras === undefined) return <Skeleton />;

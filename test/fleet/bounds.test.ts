@@ -3,6 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { messageOf } from "../../src/errors.ts";
 import { Fleet } from "../../src/fleet/fleet.ts";
 import { Held } from "../../src/fleet/held.ts";
 import { HubFolder } from "../../src/fleet/hub-folder.ts";
@@ -197,4 +198,30 @@ test("a hub that is slow does not hold up an image that the bucket has", async (
   expect(performance.now() - beganMs).toBeLessThan(5000);
   fleet.rest();
   void hub.stop(true);
+});
+
+test("an object that the store cannot give hides nothing else", async () => {
+  using store = new MemoryStore();
+  store.hub("north");
+  store.images(
+    "north",
+    DAY,
+    ["Barn", "Gate"].map((camera) => imageName(camera)),
+  );
+  const refusal = { status: 500, code: "InternalError" };
+  store.refusals.set(`GET north/images/${DAY}/${imageName("Barn")}`, refusal);
+  const said: string[] = [];
+  const log = { info: (text: string) => said.push(text), warn: (text: string) => said.push(text) };
+  const fleet = new Fleet(store.target, { hubs: [] }, log);
+  await fleet.list();
+  const read = async (camera: string): Promise<unknown> =>
+    await fleet.image(DAY, `north:${imageName(camera)}`).catch(messageOf);
+  const refused = read("Barn");
+  // It is tried twice.
+  await Bun.sleep(50);
+  await fleet.refresh();
+  expect(await refused).toContain("cannot do it now");
+  expect(await read("Gate")).toMatchObject({ bytes: imageName("Gate").length });
+  expect(fleet.store.problem).toBeUndefined();
+  expect(said).toEqual([]);
 });

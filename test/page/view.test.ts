@@ -96,6 +96,33 @@ describe.skipIf(lacks("browser"))("in a browser", () => {
     ]);
   });
 
+  test("today is that of each hub", async () => {
+    using store = new MemoryStore();
+    store.hub("east", "Etc/GMT-12");
+    store.hub("west", "Etc/GMT+12");
+    const [ahead, behind] = [12, -12].map((hours) =>
+      new Date(Date.now() + hours * 3_600_000).toISOString().slice(0, 10),
+    ) as [string, string];
+    for (const [hub, date] of [
+      ["east", ahead],
+      ["west", behind],
+    ] as const) {
+      store.images(hub, date, [`Gate-${date}T00.00.00.000000.jpg`]);
+      const line = `${date} 00:00:00,000 ~ Gate|door|${hub}\n`;
+      store.objects.set(`${hub}/logs/${date}/000000000000`, line);
+    }
+    await using view = await View.start(store.target);
+    await using viewer = await Viewer.open(view.url);
+    const { page } = viewer;
+    for (const hub of ["east", "west"]) {
+      const tile = page.locator(".tile", { hasText: `${hub}:Gate` });
+      await tile.getByText("1 image today").waitFor();
+      await tile.getByText(`door ${hub}`).waitFor();
+    }
+    await page.locator(".tile", { hasText: "west:Gate" }).locator("h2 a").click();
+    await page.getByRole("heading", { name: "west:Gate Today" }).waitFor();
+  });
+
   test("the names of cameras leave room for their bars, on a phone", async () => {
     using store = new MemoryStore();
     store.hub("a-hub-with-a-long-name");
