@@ -18,6 +18,9 @@ const SUMMARIES_MAX = 20_000;
 /** Longest summary, and file that says whose folder it is, in bytes. */
 const FACTS_BYTES_MAX = 4 * 2 ** 20;
 
+/** So many of its last days may have images that are in no manifest. */
+const UNSETTLED_DAYS = 2;
+
 /** What of a day is in the bucket. */
 export interface DayParts {
   /** Whether there may be images. */
@@ -41,6 +44,8 @@ export class HubFolder {
   /** Summaries while they are read. */
   private readonly reading = new Map<string, Promise<void>>();
   private owner = 0;
+  /** The first of its last days. */
+  private unsettled = "";
 
   constructor(
     readonly name: string,
@@ -92,12 +97,22 @@ export class HubFolder {
     // A summary may have been put between two lists.
     for (const day of days.values()) for (const number of day.summaries) day.manifests.add(number);
     this.days = days;
+    const dates = [...days].filter(([, { hasImages }]) => hasImages).map(([date]) => date);
+    this.unsettled = dates.toSorted().at(-UNSETTLED_DAYS) ?? "";
     return true;
   }
 
   /** Whether a day has manifests, which say what is in it. */
   isFinished(date: string): boolean {
     return (this.days.get(date)?.manifests.size ?? 0) > 0;
+  }
+
+  /**
+   * Whether a day's manifests have all of it. The last two days may have more: a hub whose clock
+   * was set back goes on in a day that it has finished, and may be gone before it makes another.
+   */
+  isSettled(date: string): boolean {
+    return this.isFinished(date) && date < this.unsettled;
   }
 
   /** Whether a day is finished, and has a summary of all of it in the bucket. */

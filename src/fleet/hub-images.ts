@@ -146,7 +146,7 @@ export class HubImages {
       if (!isFirst) this.onFound(day.date, name);
     };
     const nowMs = performance.now();
-    if (folder.isFinished(day.date)) return await this.readManifests(day, tell);
+    if (folder.isSettled(day.date)) return await this.readManifests(day, tell);
     const isTold = this.isTold() && day.date === folder.today;
     const patience = day.date < daysAfter(folder.today, -1) ? OLD_TIMES : 1;
     if (nowMs - day.readMs >= LIST_MS * patience) await this.list(day, tell);

@@ -225,3 +225,17 @@ test("an object that the store cannot give hides nothing else", async () => {
   expect(fleet.store.problem).toBeUndefined();
   expect(said).toEqual([]);
 });
+
+test("images in no manifest are there in the last two days of a hub that is gone", async () => {
+  using store = new MemoryStore();
+  store.hub("north");
+  const dates = [0, 1, 2].map((age) => daysAfter(DAY, age));
+  for (const date of dates) {
+    store.finished("north", date, [imageName("Barn", date)]);
+    // Its clock was set back, and it went on in days that it had finished.
+    store.images("north", date, [imageName("Barn", date, "11.00.00.000000")]);
+  }
+  const fleet = fleetOf(store);
+  const counts = await Promise.all(dates.map(async (date) => (await fleet.day(date))?.count));
+  expect(counts).toEqual([1, 2, 2]);
+});

@@ -173,6 +173,10 @@ describe.skipIf(lacks("ceph"))("hubs in a bucket", () => {
       DAY,
       names.map((name) => `images/${DAY}/${name}`),
     );
+    for (const age of [1, 2]) {
+      const date = daysAfter(DAY, age);
+      await north.images(date, [imageName("Barn", 1, date)]);
+    }
     const fleet = fleetAt();
     await fleet.list();
     const { calls } = fleet.store;
@@ -266,7 +270,7 @@ describe.skipIf(lacks("ceph"))("hubs in a bucket", () => {
       ["Gate", 2],
       ["Meadow", 1],
     ]);
-    // A day that is finished meanwhile is read from its manifest, and has lost nothing.
+    // A day that is finished meanwhile has lost nothing.
     await north.finish(date, [`images/${date}/${own("Barn", 5010)}`]);
     await folder.refresh();
     expect((await images.of(date))?.count).toBe(6);
