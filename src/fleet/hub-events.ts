@@ -125,10 +125,10 @@ export class HubEvents {
   }
 
   private async read(log: DayLog): Promise<void> {
-    const { days } = this.folder;
+    const { folder } = this;
     const { date } = log;
-    if (log.isWhole) return;
-    if (days.get(date)?.logBytes !== undefined) {
+    const end = folder.days.get(date)?.logBytes;
+    if (!log.isWhole && end !== undefined) {
       const read = await this.readWhole(date);
       if (read === undefined) return;
       log.parts.clear();
@@ -137,8 +137,10 @@ export class HubEvents {
       log.told = [];
       log.all = undefined;
       log.isWhole = true;
-      return;
+      // If the hub goes on in this day, it does after all of that.
+      log.last = folder.keys.segment(date, Math.max(0, end - 1));
     }
+    if (log.isWhole && folder.isSettled(date)) return;
     if (performance.now() - log.lookedMs >= LOOK_MS) await this.readParts(log);
   }
 

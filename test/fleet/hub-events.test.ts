@@ -47,3 +47,26 @@ test("an event is there once, and told once, also if the hub's clock was set bac
   expect(events.add(event("02:00:02"))).toBe(false);
   expect(await times()).toEqual(["02:59:57", "02:59:58", "02:00:01", "02:00:02"]);
 });
+
+test("lines that come to a finished day are there in the last two days of a hub", async () => {
+  using store = new MemoryStore();
+  store.hub("north");
+  const dates = ["2021-09-23", "2021-09-24", "2021-09-25"];
+  for (const date of dates) {
+    const line = `${date} 23:00:00,000 ~ Gate|door|open\n`;
+    const name = `Barn-${date}T10.00.00.000000.jpg`;
+    store.finished("north", date, [name]);
+    store.objects.set(`north/logs/${date}/000000000000`, line);
+    store.objects.set(`north/logs/imagehub.log.${date}`, line);
+    // The clock was set back, and the hub went on.
+    const place = String(line.length).padStart(12, "0");
+    store.objects.set(`north/logs/${date}/${place}`, line.replace("open", "shut"));
+  }
+  const folder = new HubFolder("north", new Store(store.target));
+  await folder.refresh();
+  const events = new HubEvents(folder, roomForLogs(), () => undefined);
+  const values = await Promise.all(
+    dates.map(async (date) => (await events.of(date)).map(({ value }) => value)),
+  );
+  expect(values).toEqual([["open"], ["open", "shut"], ["open", "shut"]]);
+});
