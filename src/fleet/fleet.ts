@@ -121,7 +121,7 @@ export class Fleet implements Source {
     await this.fresh();
     try {
       const { hub, own } = this.ownerOf(date, name);
-      return await this.store.isThere(hub.folder.keys.imagesOf(date) + own);
+      return await hub.isThere(date, own);
     } catch (error) {
       if (error instanceof Refused) return false;
       throw error;

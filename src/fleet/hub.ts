@@ -153,6 +153,13 @@ export class FleetHub {
     return other;
   }
 
+  /** Whether there is such an image, in the bucket or at the hub. */
+  async isThere(date: string, name: string): Promise<boolean> {
+    const { folder, images, store } = this;
+    if (this.isTold && images.known(date)?.isToCome(name) === true) return true;
+    return await store.isThere(folder.keys.imagesOf(date) + name);
+  }
+
   private hearing(): ConstructorParameters<typeof LiveHub>[1] {
     const { name: hub, listener } = this;
     return {

@@ -191,6 +191,8 @@ test("a hub that is slow does not hold up an image that the bucket has", async (
     async () => (await fleet.day(date))?.count,
     (count) => count === 1,
   );
+  // It can be saved, too.
+  expect(await fleet.isThere(date, `north:${name()}`)).toBe(true);
   store.images("north", date, [name()]);
   const beganMs = performance.now();
   using image = await fleet.image(date, `north:${name()}`);
