@@ -9,7 +9,7 @@ import { EXIT, type ExitStatus, FatalError } from "../errors.ts";
 import { Fleet } from "../fleet/fleet.ts";
 import { ViewServer } from "../fleet/server.ts";
 import { createLogger, type Log } from "../log/log.ts";
-import { StoreError } from "../s3/errors.ts";
+import { type Problem, StoreError } from "../s3/errors.ts";
 import { COMMIT, VERSION } from "../version.ts";
 import { loadFor, type SettingsOptions } from "./check.ts";
 import { readTarget, refusalOf } from "./replicate-test.ts";
@@ -31,8 +31,10 @@ export async function view(options: SettingsOptions): Promise<ExitStatus> {
     const fleet = new Fleet(target, settings.view, log);
     const server = new ViewServer(fleet, settings.http, log);
     const ended = signalled(server, log);
-    await look(fleet, settings.view.hubs, log);
-    log.info(`Open ${server.listen()} in a browser`);
+    // Who ends it meanwhile need not wait for a store that does not answer.
+    const first = look(fleet, settings.view.hubs, log).then(() => "looked");
+    if ((await Promise.race([first, ended])) === "looked")
+      log.info(`Open ${server.listen()} in a browser`);
     log.info(`${await ended}: stopping`);
     server.close();
     return EXIT.ok;
@@ -45,6 +47,9 @@ export async function view(options: SettingsOptions): Promise<ExitStatus> {
   }
 }
 
+/** What may pass without anybody doing something about this view. */
+const PASSING: ReadonlySet<Problem> = new Set(["unreachable", "name", "busy", "clock"]);
+
 /** The first look into the bucket. @throws {FatalError} if it is of no use as it is */
 async function look(
   fleet: Fleet,
@@ -54,8 +59,9 @@ async function look(
   try {
     await fleet.refresh();
   } catch (error) {
-    // What may pass by itself is tried again, when somebody looks.
-    if (error instanceof StoreError && error.isRetryable) return;
+    // What may pass by itself is tried again, when somebody looks: at boot, the network and the
+    // clock may come later.
+    if (error instanceof StoreError && PASSING.has(error.problem)) return;
     throw refusalOf(error) ?? error;
   }
   const { states, store } = fleet;

@@ -7,6 +7,7 @@
 
 import type { Settings } from "../config/schema.ts";
 import { messageOf } from "../errors.ts";
+import { FILE_NAME_BYTES_MAX } from "../limits.ts";
 import type { Log } from "../log/log.ts";
 import type { Camera, Days, HubEvent, ViewedHub } from "../page/answers.ts";
 import { parseImageFileName } from "../protocol/names.ts";
@@ -18,9 +19,11 @@ import type { EventLog, Source, StoredFile } from "../view/source.ts";
 import { Calendar } from "./calendar.ts";
 import { FleetDays } from "./fleet-days.ts";
 import { FleetHub } from "./hub.ts";
+import { roomForLogs } from "./hub-events.ts";
+import { roomForImages } from "./hub-images.ts";
 import { ImageCache } from "./image-cache.ts";
 import { isHubName, split } from "./name.ts";
-import { Store } from "./store.ts";
+import { Store, Withheld } from "./store.ts";
 import { Zone } from "./zone.ts";
 
 /** How often it is looked for new days and hubs while somebody looks, in milliseconds. */
@@ -44,6 +47,7 @@ export class Fleet implements Source {
   readonly thumbnails = { readAhead: READ_AHEAD, isElsewhere: true };
   readonly store: Store;
   private hubs: readonly FleetHub[] = [];
+  private readonly rooms = { images: roomForImages(), logs: roomForLogs() };
   private readonly days = new FleetDays();
   private readonly calendar = new Calendar();
   private readonly cache = new ImageCache();
@@ -94,9 +98,12 @@ export class Fleet implements Source {
   async image(date: string, name: string): Promise<StoredFile> {
     await this.fresh();
     const { hub, own } = this.ownerOf(date, name);
-    const bytes = await this.cache.of(`${date} ${name}`, async () => hub.image(date, own));
-    if (bytes === undefined)
-      throw new Refused(404, "There is no such image in the bucket, or it is too large");
+    const read = this.cache.of(`${date} ${name}`, async () => hub.image(date, own));
+    const bytes = await read.catch((error: unknown) => {
+      if (error instanceof Withheld) throw new Refused(404, error.message);
+      throw error;
+    });
+    if (bytes === undefined) throw new Refused(404, "There is no such image in the bucket");
     const { micros } = parseImageFileName(own, date)!;
     return {
       name,
@@ -114,7 +121,7 @@ export class Fleet implements Source {
     await this.fresh();
     try {
       const { hub, own } = this.ownerOf(date, name);
-      return await this.store.isThere(hub.folder.keys.imagesOf(date) + own);
+      return await hub.isThere(date, own);
     } catch (error) {
       if (error instanceof Refused) return false;
       throw error;
@@ -177,6 +184,7 @@ export class Fleet implements Source {
     clearInterval(this.timer);
     this.timer = undefined;
     for (const hub of this.hubs) hub.stop();
+    for (const room of Object.values(this.rooms)) room.clear();
     this.days.clear();
     this.cache.clear();
   }
@@ -203,6 +211,7 @@ export class Fleet implements Source {
     const all = names.map((name) => known.get(name) ?? this.makeHub(name));
     const isHub = await Promise.all(all.map(async ({ folder }) => folder.refresh()));
     const hubs = all.filter((_, index) => isHub[index]);
+    for (const hub of this.hubs) if (!hubs.includes(hub)) hub.stop();
     const isChange = hubs.length !== this.hubs.length || hubs.some(({ name }) => !known.has(name));
     this.hubs = hubs;
     this.refreshedMs = performance.now();
@@ -212,7 +221,7 @@ export class Fleet implements Source {
 
   private makeHub(name: string): FleetHub {
     const settings = this.settings.hubs.find((each) => each.name === name);
-    return new FleetHub(name, this.store, settings, {
+    return new FleetHub(name, this.store, this.rooms, settings, {
       image: (image) => {
         this.days.add(image);
         this.live.tell("image", image, image.camera);
@@ -256,9 +265,10 @@ export class Fleet implements Source {
   }
 }
 
-/** A key has parts between slashes. */
+/** A key has parts between slashes. No file has a longer name. */
 function isImage(name: string, date: string): boolean {
-  return !name.includes("/") && parseImageFileName(name, date) !== undefined;
+  const isFile = !name.includes("/") && Buffer.byteLength(name) <= FILE_NAME_BYTES_MAX;
+  return isFile && parseImageFileName(name, date) !== undefined;
 }
 
 function datesWithLogs({ days, today }: FleetHub["folder"]): string[] {

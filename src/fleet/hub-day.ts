@@ -51,6 +51,11 @@ export class HubDay {
     return this.sizes.get(name) !== undefined;
   }
 
+  /** Whether the hub has told of an image that was not seen in the bucket yet. */
+  isToCome(name: string): boolean {
+    return this.sizes.has(name) && !this.isListed(name);
+  }
+
   /**
    * Takes in an image.
    *

@@ -15,6 +15,12 @@ import { Zone } from "./zone.ts";
 /** Most summaries in memory. */
 const SUMMARIES_MAX = 20_000;
 
+/** Longest summary, and file that says whose folder it is, in bytes. */
+const FACTS_BYTES_MAX = 4 * 2 ** 20;
+
+/** So many of its last days may have images that are in no manifest. */
+const UNSETTLED_DAYS = 2;
+
 /** What of a day is in the bucket. */
 export interface DayParts {
   /** Whether there may be images. */
@@ -35,7 +41,11 @@ export class HubFolder {
   /** By date. */
   days: ReadonlyMap<string, DayParts> = new Map();
   private readonly summaries = new Map<string, BucketDay>();
+  /** Summaries while they are read. */
+  private readonly reading = new Map<string, Promise<void>>();
   private owner = 0;
+  /** The first of its last days. */
+  private unsettled = "";
 
   constructor(
     readonly name: string,
@@ -57,14 +67,14 @@ export class HubFolder {
   /** Looks what there is. @returns false if this is no hub's folder */
   async refresh(): Promise<boolean> {
     const { keys } = this;
+    if (!(await this.readTop())) return false;
     const days = new Map<string, DayParts>();
     const of = (date: string): DayParts => {
       let day = days.get(date);
       if (day === undefined) days.set(date, (day = noParts()));
       return day;
     };
-    const [isHub] = await Promise.all([
-      this.readOwner(),
+    await Promise.all([
       this.list(keys.manifests, (path) => {
         const part = partOfDay(path);
         if (part !== undefined) of(part.date).manifests.add(part.number);
@@ -87,7 +97,9 @@ export class HubFolder {
     // A summary may have been put between two lists.
     for (const day of days.values()) for (const number of day.summaries) day.manifests.add(number);
     this.days = days;
-    return isHub || days.size > 0;
+    const dates = [...days].filter(([, { hasImages }]) => hasImages).map(([date]) => date);
+    this.unsettled = dates.toSorted().at(-UNSETTLED_DAYS) ?? "";
+    return true;
   }
 
   /** The days that may have images, the earliest first. */
@@ -101,6 +113,14 @@ export class HubFolder {
   /** Whether a day has manifests, which say what is in it. */
   isFinished(date: string): boolean {
     return (this.days.get(date)?.manifests.size ?? 0) > 0;
+  }
+
+  /**
+   * Whether a day's manifests have all of it. The last two days may have more: a hub whose clock
+   * was set back goes on in a day that it has finished, and may be gone before it makes another.
+   */
+  isSettled(date: string): boolean {
+    return this.isFinished(date) && date < this.unsettled;
   }
 
   /** Whether a day is finished, and has a summary of all of it in the bucket. */
@@ -129,13 +149,23 @@ export class HubFolder {
       [...parts.manifests].map(async (number) => {
         const place = `${date}-${number}`;
         if (this.summaries.has(place)) return;
-        const text = await this.store.text(this.keys.summary(date, number));
-        const summary = parseSummary(text ?? "", date);
-        // A damaged one counts as none.
-        if (summary === undefined) parts.summaries.delete(number);
-        else this.keep(place, summary);
+        // Those who ask meanwhile wait for the same.
+        let reading = this.reading.get(place);
+        if (reading === undefined) {
+          reading = this.readSummary(date, number).finally(() => this.reading.delete(place));
+          this.reading.set(place, reading);
+        }
+        await reading;
       }),
     );
+  }
+
+  private async readSummary(date: string, number: number): Promise<void> {
+    const text = await this.store.text(this.keys.summary(date, number), FACTS_BYTES_MAX);
+    const summary = parseSummary(text ?? "", date);
+    // A damaged one counts as none.
+    if (summary === undefined) this.days.get(date)?.summaries.delete(number);
+    else this.keep(`${date}-${number}`, summary);
   }
 
   private keep(place: string, summary: BucketDay): void {
@@ -150,14 +180,24 @@ export class HubFolder {
     if (name !== this.zone.name) this.zone = new Zone(name);
   }
 
-  /** Reads whose folder it is, which says its time zone. */
-  private async readOwner(): Promise<boolean> {
+  /**
+   * Looks whose folder it is, which says its time zone. A bucket may have other folders, which cost
+   * one call each.
+   *
+   * @returns false if it has nothing of a hub
+   */
+  private async readTop(): Promise<boolean> {
     const { keys, store } = this;
+    const parts = new Set([keys.images, keys.logs, keys.manifests, keys.summaries]);
     let latest = 0;
-    for await (const { objects } of store.list({ prefix: keys.owners, delimiter: "/" }))
-      for (const { key } of objects) latest = Math.max(latest, keys.ownerNumber(key) ?? 0);
-    if (latest === 0 || latest === this.owner) return latest > 0;
-    const facts = parseJson((await store.text(keys.owner(latest))) ?? "");
+    let hasParts = false;
+    for await (const page of store.list({ prefix: keys.of(""), delimiter: "/" })) {
+      for (const { key } of page.objects) latest = Math.max(latest, keys.ownerNumber(key) ?? 0);
+      hasParts ||= page.prefixes.some((prefix) => parts.has(prefix));
+      if (latest === 0 && !hasParts) return false;
+    }
+    if (latest === 0 || latest === this.owner) return true;
+    const facts = parseJson((await store.text(keys.owner(latest), FACTS_BYTES_MAX)) ?? "");
     const zone = (facts as Record<string, unknown> | undefined)?.["time_zone"];
     if (typeof zone === "string") this.setZone(zone);
     this.owner = latest;

@@ -10,7 +10,7 @@ import { sumsIn } from "../archive/manifest.ts";
 import { daysAfter } from "../protocol/calendar.ts";
 import { manifestPath } from "../replicate/layout.ts";
 import { timeIn, timeText } from "../view/query.ts";
-import { dropFirst } from "./held.ts";
+import { Held } from "./held.ts";
 import { HubDay } from "./hub-day.ts";
 import type { HubFolder } from "./hub-folder.ts";
 import { camerasOf, listDay } from "./ranges.ts";
@@ -38,8 +38,13 @@ const CAMERAS_MAX = 32;
 /** Names that are taken in before others have a turn. */
 const SLICE = 10_000;
 
-/** How many images may be in memory, over all days. */
-const IMAGES_MAX = 500_000;
+/** How many images may be in memory, over all hubs and days. One takes some 150 bytes. */
+const IMAGES_MAX = 1_000_000;
+
+/** Room for the days of all hubs. */
+export function roomForImages(): Held<HubDay> {
+  return new Held(({ count }) => count, IMAGES_MAX);
+}
 
 /** How many images there are. */
 export interface ImageCount {
@@ -54,25 +59,25 @@ export interface ImageCount {
 
 /** The days of one hub. */
 export class HubImages {
-  /** The one that was asked for last comes last. */
-  private readonly days = new Map<string, HubDay>();
   /** Of days that have no summary, and need not be in memory. */
   private readonly counted = new Map<string, ImageCount>();
   private turn = 0;
 
   /**
+   * @param days of all hubs
    * @param isTold whether the hub itself tells what is new today
    * @param onFound is told images that were not there when the day was read first
    */
   constructor(
     private readonly folder: HubFolder,
+    private readonly days: Held<HubDay>,
     private readonly isTold: () => boolean,
     private readonly onFound: (date: string, name: string) => void,
   ) {}
 
   /** A day that is in memory. */
   known(date: string): HubDay | undefined {
-    return this.days.get(date);
+    return this.days.get(this.folder.name, date);
   }
 
   /**
@@ -82,19 +87,17 @@ export class HubImages {
    */
   async of(date: string): Promise<HubDay | undefined> {
     const { folder } = this;
-    const isOpen = date === folder.today || folder.days.get(date)?.hasImages === true;
+    // Tomorrow has begun elsewhere: who has asked for it is told its first images here, too.
+    const isNow = date === folder.today || date === daysAfter(folder.today, 1);
+    const isOpen = isNow || folder.days.get(date)?.hasImages === true;
     if (!isOpen && !folder.isFinished(date)) return undefined;
-    const known = this.days.get(date);
-    this.days.delete(date);
-    const day = known ?? new HubDay(folder.name, date);
-    this.days.set(date, day);
-    dropFirst(this.days, ({ count }) => count, IMAGES_MAX);
+    const day = this.days.use(folder.name, date, () => new HubDay(folder.name, date));
     const fresh = this.refresh(day);
     if (day.readMs === Number.NEGATIVE_INFINITY) {
       try {
         await fresh;
       } catch (error) {
-        if (day.count === 0) this.days.delete(date);
+        if (day.count === 0) this.days.drop(folder.name, date, day);
         throw error;
       }
     } else await Promise.race([fresh.catch(() => undefined), Bun.sleep(WAIT_MS)]);
@@ -103,7 +106,7 @@ export class HubImages {
 
   /** How many images a day has; undefined if that is not known. */
   countOf(date: string): ImageCount | undefined {
-    const day = this.days.get(date);
+    const day = this.known(date);
     const isRead = day !== undefined && day.readMs > Number.NEGATIVE_INFINITY;
     // Manifests have no sizes.
     return isRead && day.manifests === "" ? inNumbers(day) : this.counted.get(date);
@@ -122,19 +125,13 @@ export class HubImages {
 
   /** Takes in an image of which the hub tells. @returns whether it is new */
   add(date: string, name: string): boolean {
-    const day = this.days.get(date);
-    return day === undefined || day.add(name, undefined);
+    return this.known(date)?.add(name, undefined) ?? true;
   }
 
   /** Has all of a day listed again: some may have been missed. */
   doubt(date: string): void {
-    const day = this.days.get(date);
+    const day = this.known(date);
     if (day !== undefined) day.readMs = Math.min(day.readMs, performance.now() - LIST_MS);
-  }
-
-  /** Forgets all days. */
-  clear(): void {
-    this.days.clear();
   }
 
   /** Reads what may be new. Those who ask meanwhile wait for the same. */
@@ -149,7 +146,7 @@ export class HubImages {
       if (!isFirst) this.onFound(day.date, name);
     };
     const nowMs = performance.now();
-    if (folder.isFinished(day.date)) return await this.readManifests(day, tell);
+    if (folder.isSettled(day.date)) return await this.readManifests(day, tell);
     const isTold = this.isTold() && day.date === folder.today;
     const patience = day.date < daysAfter(folder.today, -1) ? OLD_TIMES : 1;
     if (nowMs - day.readMs >= LIST_MS * patience) await this.list(day, tell);

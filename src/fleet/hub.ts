@@ -8,12 +8,14 @@ import type { Camera, HubEvent, LiveImage, LiveNode, ViewedHub } from "../page/a
 import { daysAfter } from "../protocol/calendar.ts";
 import { parseImageFileName } from "../protocol/names.ts";
 import { timeText } from "../view/query.ts";
-import { HubEvents, ofHub } from "./hub-events.ts";
+import type { Held } from "./held.ts";
+import type { HubDay } from "./hub-day.ts";
+import { type DayLog, HubEvents, ofHub } from "./hub-events.ts";
 import { HubFolder } from "./hub-folder.ts";
 import { HubImages } from "./hub-images.ts";
 import { LiveHub, type LiveHubSettings } from "./live-hub.ts";
 import { joined } from "./name.ts";
-import { type Store, TooLong } from "./store.ts";
+import { type Store, Withheld } from "./store.ts";
 
 /** How many days with images are searched for a camera. */
 const CAMERA_DAYS = 7;
@@ -21,12 +23,21 @@ const CAMERA_DAYS = 7;
 /** Largest image, in bytes. */
 const IMAGE_BYTES_MAX = 64 * 2 ** 20;
 
+/** A hub that has not given an image after so long may be slow; the bucket is asked, too. In ms. */
+const HUB_MS = 1000;
+
 /** Who is told what is new. Names have that of the hub. */
 export interface FleetListener {
   image(image: LiveImage): void;
   event(event: HubEvent): void;
   node(node: LiveNode): void;
   changed(hub: ViewedHub, problem: string | undefined): void;
+}
+
+/** What is in memory, over all hubs. */
+export interface Rooms {
+  readonly images: Held<HubDay>;
+  readonly logs: Held<DayLog>;
 }
 
 /** One hub. */
@@ -40,16 +51,18 @@ export class FleetHub {
   constructor(
     readonly name: string,
     private readonly store: Store,
+    rooms: Rooms,
     settings: LiveHubSettings | undefined,
     private readonly listener: FleetListener,
   ) {
     this.folder = new HubFolder(name, store);
     this.images = new HubImages(
       this.folder,
+      rooms.images,
       () => this.isTold,
       (date, image) => this.found(date, image),
     );
-    this.events = new HubEvents(this.folder, (event) => {
+    this.events = new HubEvents(this.folder, rooms.logs, (event) => {
       if (!this.isTold) listener.event(event);
     });
     this.live = settings && new LiveHub(settings, this.hearing());
@@ -67,11 +80,9 @@ export class FleetHub {
     this.live?.start();
   }
 
-  /** Follows it no more, and forgets what takes memory. */
+  /** Follows it no more. */
   stop(): void {
     this.live?.stop();
-    this.images.clear();
-    this.events.clear();
   }
 
   /** Looks for what is new in the bucket, unless the hub itself tells it. */
@@ -122,20 +133,31 @@ export class FleetHub {
   }
 
   /**
-   * The bytes of an image; undefined if it is not there. One that is not in the bucket yet is asked
-   * for at the hub.
+   * The bytes of an image; undefined if it is not there. One that is not in the bucket yet, or not
+   * to be had there, is asked for at the hub. Rejects with {@link Withheld} if that has none.
    */
   async image(date: string, name: string): Promise<Uint8Array | undefined> {
     const { folder, images, live } = this;
     const isToCome = this.isTold && images.known(date)?.isListed(name) === false;
-    const own = isToCome ? await live?.image(date, name) : undefined;
+    const asked = isToCome ? live?.image(date, name) : undefined;
+    const own = await Promise.race([asked, Bun.sleep(HUB_MS).then(() => undefined)]);
     if (own !== undefined) return own;
     const key = folder.keys.imagesOf(date) + name;
     const found = await this.store.read(key, IMAGE_BYTES_MAX).catch((error: unknown) => {
-      if (error instanceof TooLong) return undefined;
+      if (error instanceof Withheld) return error;
       throw error;
     });
-    return found ?? (this.isTold && !isToCome ? await live?.image(date, name) : undefined);
+    if (found !== undefined && !(found instanceof Withheld)) return found;
+    const other = await (asked ?? (this.isTold ? live?.image(date, name) : undefined));
+    if (other === undefined && found !== undefined) throw found;
+    return other;
+  }
+
+  /** Whether there is such an image, in the bucket or at the hub. */
+  async isThere(date: string, name: string): Promise<boolean> {
+    const { folder, images, store } = this;
+    if (this.isTold && images.known(date)?.isToCome(name) === true) return true;
+    return await store.isThere(folder.keys.imagesOf(date) + name);
   }
 
   private hearing(): ConstructorParameters<typeof LiveHub>[1] {
@@ -147,8 +169,7 @@ export class FleetHub {
       },
       event: (event) => {
         const own = ofHub(hub, event);
-        this.events.add(own);
-        listener.event(own);
+        if (this.events.add(own)) listener.event(own);
       },
       node: ({ node, ...rest }) => listener.node({ ...rest, node: joined(hub, node) }),
       missed: () => this.images.doubt(this.folder.today),

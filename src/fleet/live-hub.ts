@@ -6,19 +6,41 @@
  */
 
 import { readFileSync } from "node:fs";
+import * as z from "zod";
 import { messageOf } from "../errors.ts";
 import { readToken } from "../http/token.ts";
+import { TEXT_BYTES_MAX } from "../limits.ts";
 import { fetchAnswer, fetchCode, fetchReason } from "../net/fetch.ts";
 import { serverSentEvents } from "../net/server-sent-events.ts";
 import type { HubEvent, LiveImage, LiveNode } from "../page/answers.ts";
 import { parseJson } from "../protocol/json.ts";
+import { parseImageFileName } from "../protocol/names.ts";
 import { pauseMs } from "../s3/retrying.ts";
+import { eventOf } from "../view/events.ts";
+import { timeText } from "../view/query.ts";
 
 /** A hub that says nothing for so long does not answer, in milliseconds. It does every 15 s. */
 const SILENCE_MS_MAX = 40_000;
 
 /** How long an image may take, in milliseconds, and how large it may be, in bytes. */
 const IMAGE_MS_MAX = 10_000;
+const IMAGE_BYTES_MAX = 64 * 2 ** 20;
+
+/** A stream that lasts so long has not failed, in milliseconds. */
+const STEADY_MS = 10_000;
+
+const dateText = z.string().regex(/^\d{4}-\d\d-\d\d$/);
+
+/** Of what a hub tells, what cannot be worked out from it. It may be of another version. */
+const told = {
+  image: z.object({ date: dateText, name: z.string() }),
+  event: z.object({
+    date: dateText,
+    time: z.string().regex(/^\d\d:\d\d:\d\d,\d{3}$/),
+    text: z.string().max(TEXT_BYTES_MAX),
+  }),
+  node: z.looseObject({ node: z.string(), silent: z.boolean() }),
+};
 
 /** Who is told. */
 export interface Listener {
@@ -79,7 +101,7 @@ export class LiveHub {
     try {
       const path = `api/v1/days/${date}/images/${encodeURIComponent(name)}`;
       const response = await this.ask(path, AbortSignal.timeout(IMAGE_MS_MAX));
-      if (response.status === 200) return await response.bytes();
+      if (response.status === 200) return await bytesOf(response);
       await response.body?.cancel();
     } catch {
       // Then it is as if it were not there.
@@ -91,6 +113,7 @@ export class LiveHub {
     let lastId: string | undefined;
     for (let failures = 1; !end.aborted; failures++) {
       let problem = "it has ended the connection";
+      const beganMs = performance.now();
       const quiet = new AbortController();
       let timer = setTimeout(() => quiet.abort(), SILENCE_MS_MAX);
       try {
@@ -103,7 +126,6 @@ export class LiveHub {
         }
         for await (const { id, event, data } of serverSentEvents(beat(response.body!))) {
           if (!this.live) this.become(true, undefined);
-          failures = 0;
           lastId = id ?? lastId;
           this.hear(event, parseJson(data));
         }
@@ -112,6 +134,7 @@ export class LiveHub {
       }
       clearTimeout(timer);
       if (end.aborted) return;
+      if (this.live && performance.now() - beganMs > STEADY_MS) failures = 0;
       this.become(false, problem);
       await Bun.sleep(pauseMs(failures + 1));
 
@@ -125,12 +148,21 @@ export class LiveHub {
     }
   }
 
+  /** What is not as a hub tells it says nothing. */
   private hear(event: string, value: unknown): void {
     const { listener } = this;
-    if (event === "image") listener.image(value as LiveImage);
-    else if (event === "event") listener.event(value as HubEvent);
-    else if (event === "camera") listener.node(value as LiveNode);
-    else if (event === "start" || event === "lost") listener.missed();
+    if (event === "image") {
+      const { data } = told.image.safeParse(value);
+      const parsed = data && parseImageFileName(data.name, data.date);
+      if (parsed === undefined) return;
+      listener.image({ ...data!, camera: parsed.camera, time: timeText(parsed.micros) });
+    } else if (event === "event") {
+      const { data } = told.event.safeParse(value);
+      if (data !== undefined) listener.event(eventOf(data.date, data.time, data.text));
+    } else if (event === "camera") {
+      const { data } = told.node.safeParse(value);
+      if (data !== undefined) listener.node(data);
+    } else if (event === "start" || event === "lost") listener.missed();
   }
 
   private become(isLive: boolean, problem: string | undefined): void {
@@ -144,27 +176,40 @@ export class LiveHub {
     const { url, token_file: file, ca } = this.settings;
     const headers = new Headers();
     // Read each time, so that a new one is used at once.
-    if (file !== undefined) headers.set("Authorization", `Bearer ${tokenIn(file)}`);
+    if (file !== undefined)
+      headers.set("Authorization", `Bearer ${readIn(() => readToken(file).token)}`);
     return await fetchAnswer(new URL(path, url.endsWith("/") ? url : `${url}/`), {
       method: "GET",
       headers,
-      ca: ca === undefined ? undefined : readFileSync(ca, "utf8"),
+      ca: ca === undefined ? undefined : readIn(() => readFileSync(ca, "utf8")),
       signal,
     });
   }
 }
 
-/** @throws {Error} without a code, which would be taken for one of the network */
-function tokenIn(file: string): string {
+/** Reads a file. @throws {Error} without a code, which would be taken for one of the network */
+function readIn(read: () => string): string {
   try {
-    return readToken(file).token;
+    return read();
   } catch (cause) {
     throw new Error(messageOf(cause), { cause });
   }
 }
 
+/** @returns undefined if it is larger than any image */
+async function bytesOf({ body }: Response): Promise<Uint8Array | undefined> {
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  for await (const part of body ?? []) {
+    parts.push(part);
+    if ((length += part.byteLength) > IMAGE_BYTES_MAX) return undefined;
+  }
+  return Buffer.concat(parts);
+}
+
 function refusalOf(status: number): string {
   if (status === 401) return "it wants another token; see token_file";
+  if (status === 429) return "it has seen too many wrong tokens; see token_file";
   if (status === 421) return "it wants a token under this name; see token_file";
   if (status === 503) return "it cannot tell more at the moment (503)";
   return `what answers there is no hub (${status})`;

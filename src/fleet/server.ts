@@ -8,6 +8,7 @@ import type { Settings } from "../config/schema.ts";
 import { EXIT, FatalError, messageOf } from "../errors.ts";
 import { type Answer, type HttpRequest, json, partsThatEnd, plain } from "../http/answer.ts";
 import { type Certificate, readCertificate } from "../http/certificate.ts";
+import { listenProblem } from "../http/listen-problem.ts";
 import { HttpServer } from "../http/server.ts";
 import { readToken } from "../http/token.ts";
 import type { Log } from "../log/log.ts";
@@ -65,8 +66,8 @@ export class ViewServer {
       const port = this.server.listen(address, certificate);
       return urlOf({ ...address, port }, certificate !== undefined);
     } catch (cause) {
-      const text = `Cannot listen on ${listen}: ${messageOf(cause)}. Set hub.http.listen to another address if a hub has this one`;
-      throw new FatalError(EXIT.bind, text, { cause });
+      const problem = listenProblem(cause, address, certificate !== undefined);
+      throw new FatalError(EXIT.bind, problem, { cause });
     }
   }
 

@@ -5,7 +5,7 @@
  */
 
 import { Bucket, type ListRequest } from "../s3/bucket.ts";
-import { lateError, StoreError } from "../s3/errors.ts";
+import { IN_ARCHIVE, lateError, StoreError } from "../s3/errors.ts";
 import type { Page } from "../s3/listing.ts";
 import { retrying } from "../s3/retrying.ts";
 import type { Target } from "../s3/target.ts";
@@ -26,14 +26,14 @@ const TRIES_MAX = 2;
 const PAUSE_MS = 1000;
 
 /** Longest text, in bytes: a manifest of a million images, or an event log. */
-const TEXT_BYTES_MAX = 256 * 2 ** 20;
+export const TEXT_BYTES_MAX = 256 * 2 ** 20;
 
 /** Calls by kind. */
 export type Kind = "get" | "head" | "list";
 
-/** An object is longer than what is read. */
-export class TooLong extends Error {
-  override readonly name = "TooLong";
+/** An object is there, but not to be had. The message says why. */
+export class Withheld extends Error {
+  override readonly name = "Withheld";
 }
 
 /** A bucket, for reading. Its calls reject with a {@link StoreError}. */
@@ -43,6 +43,7 @@ export class Store {
   bytes = 0;
   private readonly bucket: Pick<Bucket, "get" | "head" | "list" | "target">;
   private failed: { readonly error: StoreError; readonly atMs: number } | undefined;
+  private succeededMs = Number.NEGATIVE_INFINITY;
   private inside = 0;
   private readonly waiting: (() => void)[] = [];
 
@@ -65,15 +66,24 @@ export class Store {
     return `${bucket} at ${endpoint.origin}`;
   }
 
-  /** The text of an object; undefined if it is not there. */
-  async text(key: string): Promise<string | undefined> {
-    return (await this.read(key, TEXT_BYTES_MAX))?.toString();
+  /**
+   * The text of an object; undefined if it is not there, or not to be had: what one hub has put
+   * must not stand in the way of the others.
+   */
+  async text(key: string, sizeMax = TEXT_BYTES_MAX): Promise<string | undefined> {
+    try {
+      return (await this.read(key, sizeMax))?.toString();
+    } catch (error) {
+      if (error instanceof Withheld) return undefined;
+      throw error;
+    }
   }
 
   /**
    * The bytes of an object.
    *
-   * @param sizeMax most bytes. Rejects with {@link TooLong} if there are more
+   * @param sizeMax most bytes. Rejects with {@link Withheld} if there are more, or if the store
+   *   must get them from an archive first
    * @returns undefined if it is not there
    */
   async read(key: string, sizeMax: number): Promise<Buffer | undefined> {
@@ -89,11 +99,13 @@ export class Store {
           timer.refresh();
           parts.push(part);
           this.bytes += part.byteLength;
-          if ((length += part.byteLength) > sizeMax)
-            throw new TooLong(`${key} has more than ${sizeMax} bytes`);
+          if (content.size > sizeMax || (length += part.byteLength) > sizeMax)
+            throw new Withheld(`It has more than ${sizeMax / 2 ** 20} MiB`);
         }
         return Buffer.concat(parts);
       } catch (error) {
+        if (error instanceof StoreError && error.code === IN_ARCHIVE)
+          throw new Withheld(error.message, { cause: error });
         throw stall.signal.aborted ? lateError(this.bucket.target, CALL_MS_MAX) : error;
       } finally {
         clearInterval(timer);
@@ -139,6 +151,7 @@ export class Store {
       await promise;
     }
     this.inside++;
+    const beganMs = performance.now();
     try {
       if (this.failed !== undefined && performance.now() - this.failed.atMs < PAUSE_MS)
         throw this.failed.error;
@@ -149,10 +162,13 @@ export class Store {
         },
         { triesMax: TRIES_MAX },
       );
+      this.succeededMs = performance.now();
       this.note(undefined);
       return result;
     } catch (error) {
-      if (error instanceof StoreError && error.problem !== "other") this.note(error);
+      // If others have succeeded meanwhile, something is wrong with this object only.
+      const isOfAll = this.succeededMs < beganMs;
+      if (error instanceof StoreError && error.problem !== "other" && isOfAll) this.note(error);
       throw error;
     } finally {
       this.inside--;

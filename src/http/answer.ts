@@ -82,3 +82,8 @@ export function json(value: unknown, status = 200): Answer {
 export function plain(status: number, text: string, headers: Answer["headers"] = {}): Answer {
   return { status, type: "text/plain; charset=utf-8", body: Buffer.from(`${text}\n`), headers };
 }
+
+/** Whether who asks can read what is compressed. */
+export function takesGzip(headers: HttpRequest["headers"]): boolean {
+  return /\bgzip\b/.test(headers.get("accept-encoding") ?? "");
+}

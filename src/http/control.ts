@@ -9,13 +9,13 @@ import { messageOf } from "../errors.ts";
 import type { Log } from "../log/log.ts";
 import { httpConnectionsThatFit } from "../os/open-files.ts";
 import { exposureNotice } from "../os/exposure.ts";
-import { findPortHolder } from "../os/port-holder.ts";
 import type { HubHealth, NodeState } from "../shared/messages.ts";
 import { type Answer, type HttpRequest, plain, type Route } from "./answer.ts";
 import { ageNotice, type Certificate, readCertificate } from "./certificate.ts";
 import { reasonsAgainst } from "./health.ts";
 import { hubHealthOf } from "./hub-state.ts";
 import { OFF, parseListen, urlOf } from "../net/listen-address.ts";
+import { listenProblem } from "./listen-problem.ts";
 import type { Metrics } from "./metrics.ts";
 import { drain, DRAIN_PATH } from "./drain.ts";
 import { forget, FORGET_PATH } from "./forget.ts";
@@ -100,7 +100,7 @@ export class Control {
       this.show(certificate);
       this.told?.(port);
     } catch (error) {
-      this.giveUp(server, reasonOf(error, urlOf(address, this.isEncrypted), address.port));
+      this.giveUp(server, listenProblem(error, address, this.isEncrypted, ", or to off"));
     }
   }
 
@@ -273,20 +273,4 @@ async function healthAnswer(overview: Overview): Promise<Answer> {
     return plain(503, ["draining", ...reasons].join("\n"));
   if (reasons.length > 0) return plain(503, reasons.join("\n"));
   return plain(200, ["ok", ...overview.notices].join("\n"));
-}
-
-function reasonOf(error: unknown, url: string, port: number): string {
-  const { code } = error as NodeJS.ErrnoException;
-  if (code === "EADDRINUSE") {
-    const holder = findPortHolder(port);
-    const who = holder
-      ? `process ${holder.pid} (${holder.name})`
-      : "a process that /proc does not show to this user";
-    return `Cannot listen on ${url}: port ${port} is in use by ${who}; set http.listen to another port, or to off`;
-  }
-  if (code === "EADDRNOTAVAIL")
-    return `Cannot listen on ${url}: this machine has no such address; correct http.listen`;
-  if (code === "EACCES")
-    return `Cannot listen on ${url}: ports below 1024 are for root; set http.listen to a higher port`;
-  return messageOf(error);
 }

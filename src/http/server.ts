@@ -205,14 +205,15 @@ export class HttpServer {
   }
 
   /**
-   * Counts bytes that wait. Above the limit, closes the connections that have left theirs longest.
+   * Counts bytes that wait. Above the limit, closes the connections that have left theirs longest,
+   * but not the last one: an answer that is longer than the limit could never be given.
    */
   private wait(bytes: number): void {
     this.waitingBytes += bytes;
     while (this.waitingBytes > WAITING_BYTES_MAX) {
-      const giving = this.oldest((connection) => connection.isUnread);
-      if (giving === undefined) return;
-      giving.cut();
+      const unread = [...this.connections].filter(({ isUnread }) => isUnread);
+      if (unread.length < 2) return;
+      this.oldest((connection) => connection.isUnread)?.cut();
     }
   }
 

@@ -35,11 +35,16 @@ function keyOf({ time, node, text }: HubEvent): string {
   return `${time} ${node} ${text}`;
 }
 
-/** The events of a day; empty until they are there. The hub's own lines are not among them. */
+/**
+ * The events of a day; empty until they are there. The hub's own lines are not among them.
+ *
+ * @param date empty: none
+ */
 export function useDayEvents(date: string): readonly DayEvent[] {
   const events = eventsOf(date);
   const round = generation.value;
   useEffect(() => {
+    if (date === "") return undefined;
     const abort = new AbortController();
     // What is known may be all there is, but not if the day goes on.
     load(date, abort.signal).then(
@@ -54,7 +59,11 @@ export function useDayEvents(date: string): readonly DayEvent[] {
     const known = events.value ?? [];
     // The list that was asked for may already have what is told now.
     const recent = new Set(known.slice(-PAGE).map(keyOf));
-    events.value = [...known, ...added.filter((each) => !recent.has(keyOf(each))).map(placed)];
+    const fresh = added.filter((each) => !recent.has(keyOf(each))).map(placed);
+    // Hubs in different zones tell what is earlier than the rest.
+    const isLater = (known.at(-1)?.minute ?? 0) <= Math.min(...fresh.map(({ minute }) => minute));
+    const all = [...known, ...fresh];
+    events.value = isLater ? all : all.toSorted((a, b) => a.minute - b.minute);
   });
   return events.value ?? [];
 }

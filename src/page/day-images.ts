@@ -103,11 +103,16 @@ export class DayImages {
     this.fetchShown();
   }
 
-  /** More images have come, or their protection has changed. */
-  refresh(all = false): void {
+  /**
+   * More images have come, or their protection has changed.
+   *
+   * @param from the time of the earliest of them. What is after it has another place now; that may
+   *   be much, as hubs are in different zones, or were away
+   */
+  refresh(from = ""): void {
     const last = Math.floor(Math.max(0, (this.total.peek() ?? 0) - 1) / PAGE);
-    // Times are nearly in order: a late one may belong into the page before.
-    for (const [page, kept] of this.pages) if (all || page >= last - 1) kept.isStale = true;
+    for (const [page, kept] of this.pages)
+      if (page >= last || (kept.images.at(-1)?.time ?? from) >= from) kept.isStale = true;
     if (!this.isFirstSought) void this.fetch(last);
     this.fetchShown();
   }

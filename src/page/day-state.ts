@@ -60,13 +60,15 @@ export function useFollow(
 ): void {
   const { date, cameras } = images;
   useArrivals((arrivals) => {
-    const isNew = arrivals.images.some(
-      (image) => image.date === date && (cameras.length === 0 || cameras.includes(image.camera)),
-    );
-    if (isNew) images.refresh();
+    const [earliest] = arrivals.images
+      .filter((image) => image.date === date)
+      .filter(({ camera }) => cameras.length === 0 || cameras.includes(camera))
+      .map(({ time }) => time)
+      .toSorted();
+    if (earliest !== undefined) images.refresh(earliest);
   });
   const round = generation.value;
-  useEffect(() => images.refresh(true), [images, round]);
+  useEffect(() => images.refresh(), [images, round]);
   useLayoutEffect(() => {
     if (!isLive) return;
     target.value = { index: Infinity };

@@ -12,6 +12,7 @@ import type { HubEvent } from "./answers.ts";
 import { withQuery } from "./api.ts";
 import { CurveView } from "./curve-view.tsx";
 import { ask, generation, today } from "./hub.ts";
+import { isView } from "./hubs.tsx";
 import { Icon } from "./icons.tsx";
 import { useArrivals } from "./live.ts";
 import { dayName } from "./time.ts";
@@ -125,7 +126,10 @@ function useSearch(search: Search) {
   }, [key, round]);
   useArrivals((arrivals) => {
     const found = arrivals.events.filter((event) => matches(event, search));
-    if (found.length > 0) events.value = [...found.toReversed(), ...events.value];
+    if (found.length === 0) return;
+    const all = [...found.toReversed(), ...events.value];
+    // What hubs in different zones tell is not the latest of all.
+    events.value = isView() ? all.toSorted(latestFirst) : all;
   });
   return {
     events: events.value,
@@ -133,6 +137,12 @@ function useSearch(search: Search) {
     isDone: more.value === null,
     askMore: () => void fetchPage(),
   };
+}
+
+/** As a search of many hubs has them. */
+function latestFirst(a: HubEvent, b: HubEvent): number {
+  const [one, other] = [a, b].map(({ date, time }) => `${date} ${time}`) as [string, string];
+  return one < other ? 1 : Number(one > other) * -1;
 }
 
 /** As the hub searches. */

@@ -4,9 +4,10 @@
  * @module
  */
 
+import { computed } from "@preact/signals";
 import type { ViewedHub } from "./answers.ts";
-import { days, nowOf } from "./hub.ts";
-import { clockTime, minuteOfDay } from "./time.ts";
+import { days, now, nowOf } from "./hub.ts";
+import { clockTime, dateAt, minuteOfDay } from "./time.ts";
 
 /** Whether this page shows many hubs, where nothing can be changed. */
 export function isView(): boolean {
@@ -30,6 +31,12 @@ export function zoneOf(name: string): string {
   const hub = hubs.find((each) => each.name === hubOf(name));
   return hub === undefined ? "" : `at ${hub.name} (${hub.zone})`;
 }
+
+/** The date of now at the hub whose clock is behind all others. */
+export const earliestToday = computed(() => {
+  const hubs = days.value?.hubs ?? [];
+  return dateAt(Math.min(now.value, ...hubs.map(({ name }) => nowOf(`${name}:`))));
+});
 
 /** One line with all hubs. */
 export function HubsLine() {

@@ -12,8 +12,8 @@ import { Icon } from "./icons.tsx";
 import { ImageFacts } from "./image-facts.tsx";
 import { jumping } from "./jump.tsx";
 import { parseName, SPEEDS, type Sequence, useSequence } from "./sequence.ts";
-import { dayName, longDate } from "./time.ts";
-import { today } from "./hub.ts";
+import { dateAt, dayName, longDate } from "./time.ts";
+import { nowOf } from "./hub.ts";
 
 /** A finger that has moved so far has swiped, in pixels. */
 const SWIPE = 48;
@@ -45,7 +45,7 @@ export function ImageView({ date }: { readonly date: string }) {
           <Icon name="close" />
         </a>
         <h1>
-          {camera} <span class="muted">{dayName(date, today.value)}</span>
+          {camera} <DayName date={date} camera={camera} />
         </h1>
         <p class="muted place">{index >= 0 && total > 0 && `${index + 1} of ${total}`}</p>
       </div>
@@ -60,6 +60,11 @@ export function ImageView({ date }: { readonly date: string }) {
       )}
     </div>
   );
+}
+
+/** Today is that of the camera's own hub. This changes with each second, and nothing else with it. */
+function DayName({ date, camera }: { readonly date: string; readonly camera: string }) {
+  return <span class="muted">{dayName(date, dateAt(nowOf(camera)))}</span>;
 }
 
 interface GoneProps {

@@ -14,7 +14,7 @@ import { type DayEvent, inShort, isFrom, useDayEvents } from "./day-events.ts";
 import { Empty } from "./empty.tsx";
 import { EventList } from "./event-list.tsx";
 import { now, nowOf, today, useAnswer, useStatus } from "./hub.ts";
-import { hasZones, isView } from "./hubs.tsx";
+import { earliestToday, hasZones, isView } from "./hubs.tsx";
 import { begun, health, useArrivals } from "./live.ts";
 import { Notices } from "./notices.tsx";
 import { Outlets, Replicated } from "./outlets.tsx";
@@ -35,7 +35,11 @@ type AskedStatus = Status & { readonly asked: number };
 export function Now() {
   const cameras = useCameras();
   const status = useAskedStatus();
-  const events = useDayEvents(today.value);
+  const latest = useDayEvents(today.value);
+  // Of hubs in a zone where it is still the day before.
+  const before = earliestToday.value;
+  const earlier = useDayEvents(before === today.value ? "" : before);
+  const events = useMemo(() => [...earlier, ...latest], [earlier, latest]);
   if (cameras === undefined) return <Skeleton />;
   if (cameras.length === 0) return <Empty />;
   return (

@@ -52,7 +52,7 @@ export function SelectionBar({ images, cameras }: SelectionProps) {
 
   async function setProtected(isProtected: boolean): Promise<string> {
     const problems = await protect(date, names, isProtected);
-    images.refresh(true);
+    images.refresh();
     return problems.length > 0 ? problems.join(". ") : doneText(names.size, isProtected);
   }
 

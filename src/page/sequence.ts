@@ -76,15 +76,18 @@ export function useSequence(date: string, name: string): Sequence {
   }, [images, name]);
 
   const round = generation.value;
-  useEffect(() => images.refresh(true), [images, round]);
+  useEffect(() => images.refresh(), [images, round]);
   useEffect(() => () => images.close(), [images]);
   useEffect(() => {
     const place = gone.value ?? index.value;
     if (place >= 0) images.show(place - 2, place + AHEAD);
   }, [images, index.value, gone.value]);
   useArrivals((arrivals) => {
-    if (arrivals.images.some((each) => each.date === date && each.camera === camera))
-      images.refresh();
+    const [earliest] = arrivals.images
+      .filter((each) => each.date === date && each.camera === camera)
+      .map(({ time }) => time)
+      .toSorted();
+    if (earliest !== undefined) images.refresh(earliest);
   });
 
   const ready = useAhead(date, images, index.value);

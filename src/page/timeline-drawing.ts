@@ -75,6 +75,9 @@ function coloursOf(element: Element): Colours {
   return { ink, muted, line, paper: colour("paper"), accent: colour("accent") };
 }
 
+/** How much of the width a name may take: it hides the bars below it. */
+const NAME_PART = 1 / 3;
+
 /** Steps between the labels of the axis, in minutes. */
 const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 180, 360];
 
@@ -151,7 +154,8 @@ function drawLane(
   if (height >= NAMED) drawName(surface, name, top);
 }
 
-function drawName({ context, colours }: Surface, name: string, top: number): void {
+function drawName({ context, width, colours }: Surface, full: string, top: number): void {
+  const name = fitting(context, full, width * NAME_PART);
   context.textAlign = "left";
   context.textBaseline = "top";
   // So that it can be read over bars.
@@ -161,6 +165,14 @@ function drawName({ context, colours }: Surface, name: string, top: number): voi
   context.globalAlpha = 1;
   context.fillStyle = colours.muted;
   context.fillText(name, 4, top + 2);
+}
+
+/** A text, shortened if it is wider than this. */
+function fitting(context: CanvasRenderingContext2D, text: string, widthMax: number): string {
+  if (context.measureText(text).width <= widthMax) return text;
+  let { length } = text;
+  while (length > 1 && context.measureText(`${text.slice(0, length)}…`).width > widthMax) length--;
+  return `${text.slice(0, length)}…`;
 }
 
 function drawMarks(surface: Surface, marks: readonly number[], top: number, xOf: Placing): void {

@@ -84,6 +84,9 @@ export interface Refusal {
 /** From so much on, a store refuses what was signed, in milliseconds. */
 const SKEW_MS_MAX = 15 * 60_000;
 
+/** The code for an object in a storage class that must be restored before it can be read. */
+export const IN_ARCHIVE = "InvalidObjectState";
+
 /** Codes that stand for a problem, whatever the status is. */
 const PROBLEMS: Readonly<Record<string, Problem>> = {
   InvalidAccessKeyId: "keys",
@@ -93,6 +96,8 @@ const PROBLEMS: Readonly<Record<string, Problem>> = {
   InvalidRegion: "keys",
   AccessDenied: "denied",
   AllAccessDisabled: "denied",
+  // Nothing is wrong with the key.
+  [IN_ARCHIVE]: "other",
   NoSuchBucket: "bucket",
   PermanentRedirect: "bucket",
   TemporaryRedirect: "bucket",
@@ -152,7 +157,7 @@ function refusalMessage(target: Target, problem: Problem, refusal: Refusal): str
   if (problem === "denied" && code === undefined)
     return `${place} refuses this access key (${answer}): its secret key is wrong, or it may not use the bucket ${bucket}`;
   if (problem === "denied")
-    return `${place} does not let this access key use the bucket ${bucket} (${answer}): allow it s3:PutObject, s3:GetObject and s3:ListBucket`;
+    return `${place} does not let this access key use the bucket ${bucket} (${answer}): allow it s3:GetObject and s3:ListBucket, and a hub also s3:PutObject`;
   if (code === "NoSuchBucket")
     return `There is no bucket ${bucket} at ${place}: create it, or set hub.replicate.bucket`;
   if (problem === "bucket")
@@ -164,6 +169,8 @@ function refusalMessage(target: Target, problem: Problem, refusal: Refusal): str
   }
   if (problem === "busy") return `${place} cannot do it now (${answer})`;
   if (problem === "foreign") return foreignMessage(place, answer);
+  if (code === IN_ARCHIVE)
+    return `${place} has moved this object to an archive of its own (${answer}): restore it there first`;
   if (status === 413) return `${place} has answered ${answer}: it does not take so large an object`;
   return `${place} has answered ${answer}`;
 }

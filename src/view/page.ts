@@ -48,13 +48,12 @@ const DOCUMENT = "";
  * The page itself, or one of its assets.
  *
  * @param name of the asset; empty for the page
- * @param encodings what the browser accepts
+ * @param isZipped whether the browser takes it compressed
  * @returns undefined if there is none
  */
-export async function pageAnswer(name: string, encodings: string): Promise<Answer | undefined> {
+export async function pageAnswer(name: string, isZipped: boolean): Promise<Answer | undefined> {
   const asset = (await (assets ??= load())).get(name);
   if (asset === undefined) return undefined;
-  const isZipped = /\bgzip\b/.test(encodings);
   return {
     status: 200,
     type: asset.type,

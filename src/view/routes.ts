@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Answer, json, plain } from "../http/answer.ts";
+import { type Answer, json, plain, takesGzip } from "../http/answer.ts";
 import { Day } from "../catalog/day.ts";
 import { DayIndex } from "./day-index.ts";
 import { camerasOf } from "./minutes.ts";
@@ -48,10 +48,10 @@ const post = (pattern: RegExp, answer: ViewRoute["answer"]): ViewRoute => ({
 
 /** The first one that matches answers. */
 export const ROUTES: readonly ViewRoute[] = [
-  get(/^\/$/, async (_, { headers }) => (await pageAnswer("", encodingsOf(headers)))!),
+  get(/^\/$/, async (_, { headers }) => (await pageAnswer("", takesGzip(headers)))!),
   get(/^\/assets\/([^/]+)$/, async (_, { headers }, [name]) => {
     return (
-      (await pageAnswer(name!, encodingsOf(headers))) ??
+      (await pageAnswer(name!, takesGzip(headers))) ??
       plain(404, "The page has no such part; reload it")
     );
   }),
@@ -103,10 +103,6 @@ export const ROUTES: readonly ViewRoute[] = [
     return json(await source.protect(imagesIn(wish.images, LIST_MAX), wish.protect));
   }),
 ];
-
-function encodingsOf(headers: Question["headers"]): string {
-  return headers.get("accept-encoding") ?? "";
-}
 
 /** A day without images has an empty list: today is one for a while. */
 async function dayOrNone(source: Source, date: string): Promise<DayIndex> {

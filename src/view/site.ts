@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Answer, plain } from "../http/answer.ts";
+import { type Answer, plain, takesGzip } from "../http/answer.ts";
 import type { HubHealth, NodeState, ViewRequest } from "../shared/messages.ts";
 import { Refused } from "./query.ts";
 import { ROUTES } from "./routes.ts";
@@ -13,6 +13,9 @@ import { Thumbnails } from "./thumbnails.ts";
 
 /** How long what was read stays in memory when nobody looks, in milliseconds. */
 const IDLE_MS = 5 * 60_000;
+
+/** From so many bytes on, JSON is compressed. */
+const LONG_BYTES = 256 * 1024;
 
 /** A request with what the answer needs of it. */
 export interface Question extends Omit<ViewRequest, "query"> {
@@ -66,10 +69,13 @@ export class Site {
       const route = found.find((each) => each.method === method);
       if (route !== undefined)
         // Each part by itself: a slash that is encoded separates nothing.
-        return await route.answer(
-          this,
+        return inShort(
+          await route.answer(
+            this,
+            question,
+            route.pattern.exec(question.path)!.slice(1).map(decoded),
+          ),
           question,
-          route.pattern.exec(question.path)!.slice(1).map(decoded),
         );
       if (found.length > 0) {
         const methods = found.map((each) => each.method).join(", ");
@@ -89,6 +95,19 @@ export class Site {
     this.source.live.clear();
     Bun.gc(true);
   }
+}
+
+/** Compresses a long list, if who asks can read it then: it becomes a twentieth. */
+function inShort(answer: Answer, { headers }: Pick<Question, "headers">): Answer {
+  const { type, body } = answer;
+  if (type !== "application/json" || !(body instanceof Uint8Array)) return answer;
+  if (body.byteLength < LONG_BYTES || !takesGzip(headers)) return answer;
+  const zipped = Bun.gzipSync(new Uint8Array(body), { level: 1 });
+  return {
+    ...answer,
+    body: zipped,
+    headers: { ...answer.headers, "Content-Encoding": "gzip", Vary: "Accept-Encoding" },
+  };
 }
 
 function decoded(part: string): string {

@@ -61,6 +61,7 @@ const routes: Readonly<Record<string, Route>> = {
     return inParts(large.subarray(0, 64 * KIB));
   },
   "/large": () => inParts(large),
+  "/huge": () => inParts(Buffer.alloc(24 * MIB, "h")),
   "/parts": () => inParts(bytes(3, 5)),
   "/held": () => inParts(partsThatEnd(bytes(3, 5), () => released++)),
   "/sized": () => ({ ...inParts(bytes(3, 5)), length: 15 }),
@@ -209,6 +210,10 @@ describe("an HTTP connection", () => {
     expect(await client.until(isCut)).toBe(true);
     expect(client.text).toBe("");
   });
+});
+
+test("an answer that is longer than all that may wait arrives, if nobody else waits", async () => {
+  expect((await (await fetch(`${url}/huge`)).bytes()).byteLength).toBe(24 * MIB);
 });
 
 describe("an answer in parts", () => {

@@ -53,7 +53,7 @@ test.each<[number, string | undefined, number, Problem, boolean, string]>([
     0,
     "denied",
     false,
-    `${AT} does not let this access key use the bucket farm (403 AccessDenied): allow it s3:PutObject, s3:GetObject and s3:ListBucket`,
+    `${AT} does not let this access key use the bucket farm (403 AccessDenied): allow it s3:GetObject and s3:ListBucket, and a hub also s3:PutObject`,
   ],
   [
     403,

@@ -624,3 +624,22 @@ describe("a hostile request", () => {
     expect(bytes.toString()).toStartWith("The data directory cannot be read: ");
   });
 });
+
+test("a long list is compressed for those who can read it", async () => {
+  const line = `${DAY} 08:00:00,000 ~ Barn|Note|${"x".repeat(500)}\n`;
+  writeFileSync(directory.datedLog(20210924), line.repeat(1000));
+  const whole = await ask(api(`days/${DAY}/events?limit=1000`));
+  expect(whole.headers).toEqual({});
+  const answer = await site.answer({
+    method: "GET",
+    path: api(`days/${DAY}/events`),
+    query: new URLSearchParams("limit=1000"),
+    headers: new Map([["accept-encoding", "gzip, br"]]),
+    body: new Uint8Array(),
+    gone: new AbortController().signal,
+  });
+  expect(answer.headers).toEqual({ "Content-Encoding": "gzip", Vary: "Accept-Encoding" });
+  const zipped = answer.body as Uint8Array<ArrayBuffer>;
+  expect(zipped.byteLength).toBeLessThan(whole.bytes.byteLength / 20);
+  expect(Buffer.from(Bun.gunzipSync(zipped)).equals(whole.bytes)).toBe(true);
+});

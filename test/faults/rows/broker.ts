@@ -52,7 +52,11 @@ export const broker: Row = {
     const startedMs = performance.now();
     let sent: string[];
     {
-      await using senders = new Senders(hub.address, { events: 8, timeoutMs: 2000, pauseMs: PAUSE_MS });
+      await using senders = new Senders(hub.address, {
+        events: 8,
+        timeoutMs: 2000,
+        pauseMs: PAUSE_MS,
+      });
       const until = async (part: number): Promise<void> => {
         while (answered(senders.journal()).length < wanted * part) await Bun.sleep(50);
       };

@@ -49,9 +49,14 @@ export class View implements AsyncDisposable {
     this.reading = Promise.all([this.read(stdout), this.read(stderr)]);
   }
 
+  /** Starts one. */
+  static begin(target: Target, options: ViewOptions = {}): View {
+    return new View(target, options);
+  }
+
   /** Starts one, and waits until it listens or has ended. */
   static async start(target: Target, options: ViewOptions = {}): Promise<View> {
-    const view = new View(target, options);
+    const view = View.begin(target, options);
     const end = performance.now() + COMES_MS;
     while (view.url === "" && view.child.exitCode === null && performance.now() < end)
       await Bun.sleep(20);
