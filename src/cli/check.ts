@@ -42,6 +42,7 @@ export async function check(options: CheckOptions): Promise<ExitStatus> {
     ...mqttNotes(mqtt),
     ...(await webhookNotes(loaded.settings)),
     ...(await replicateNotes(loaded)),
+    ...(await viewNotes(loaded.settings)),
   ];
   if (options.quiet === true) return EXIT.ok;
   for (const note of notes) process.stderr.write(`${note}\n`);
@@ -110,6 +111,17 @@ export async function replicateNotes({
     return [...targetNotes(replicate), ...exposed];
   } catch (cause) {
     throw new FatalError(EXIT.config, `hub.replicate: ${messageOf(cause)}`, { cause });
+  }
+}
+
+/** What is worth knowing about the hubs of a view. Rejects as {@link replicateNotes}. */
+export async function viewNotes({ view }: Pick<Settings, "view">): Promise<string[]> {
+  if (view.hubs.length === 0) return [];
+  const { hubFileNotes } = await import("../fleet/hub-files.ts");
+  try {
+    return hubFileNotes(view);
+  } catch (cause) {
+    throw new FatalError(EXIT.config, messageOf(cause), { cause });
   }
 }
 

@@ -11,7 +11,7 @@ import { ViewServer } from "../fleet/server.ts";
 import { createLogger, type Log } from "../log/log.ts";
 import { type Problem, StoreError } from "../s3/errors.ts";
 import { COMMIT, VERSION } from "../version.ts";
-import { loadFor, type SettingsOptions } from "./check.ts";
+import { loadFor, type SettingsOptions, viewNotes } from "./check.ts";
 import { readTarget, refusalOf } from "./replicate-test.ts";
 
 /**
@@ -27,7 +27,8 @@ export async function view(options: SettingsOptions): Promise<ExitStatus> {
     log = createLogger({ level, format, env, stdout, stderr });
     const target = readTarget(settings.replicate);
     log.info(`imagehub ${VERSION} (${COMMIT}) is starting a view`);
-    for (const note of [...notes, ...targetNotes(settings.replicate)]) log.warn(note);
+    const files = await viewNotes(settings);
+    for (const note of [...notes, ...targetNotes(settings.replicate), ...files]) log.warn(note);
     const fleet = new Fleet(target, settings.view, log);
     const server = new ViewServer(fleet, settings.http, log);
     const ended = signalled(server, log);

@@ -5,10 +5,8 @@
  * @module
  */
 
-import { readFileSync } from "node:fs";
 import * as z from "zod";
 import { messageOf } from "../errors.ts";
-import { readToken } from "../http/token.ts";
 import { TEXT_BYTES_MAX } from "../limits.ts";
 import { fetchAnswer, fetchCode, fetchReason } from "../net/fetch.ts";
 import { serverSentEvents } from "../net/server-sent-events.ts";
@@ -18,6 +16,7 @@ import { parseImageFileName } from "../protocol/names.ts";
 import { pauseMs } from "../s3/retrying.ts";
 import { eventOf } from "../view/events.ts";
 import { timeText } from "../view/query.ts";
+import { type HubFilePaths, readHubFiles } from "./hub-files.ts";
 
 /** A hub that says nothing for so long does not answer, in milliseconds. It does every 15 s. */
 const SILENCE_MS_MAX = 40_000;
@@ -54,11 +53,9 @@ export interface Listener {
 }
 
 /** Where a hub is. */
-export interface LiveHubSettings {
+export interface LiveHubSettings extends HubFilePaths {
   readonly name: string;
   readonly url: string;
-  readonly token_file?: string | undefined;
-  readonly ca?: string | undefined;
 }
 
 /** One hub that can be reached. */
@@ -173,26 +170,17 @@ export class LiveHub {
   }
 
   private async ask(path: string, signal: AbortSignal): Promise<Response> {
-    const { url, token_file: file, ca } = this.settings;
-    const headers = new Headers();
+    const { url } = this.settings;
     // Read each time, so that a new one is used at once.
-    if (file !== undefined)
-      headers.set("Authorization", `Bearer ${readIn(() => readToken(file).token)}`);
+    const { token, ca } = readHubFiles(this.settings);
+    const headers = new Headers();
+    if (token !== undefined) headers.set("Authorization", `Bearer ${token}`);
     return await fetchAnswer(new URL(path, url.endsWith("/") ? url : `${url}/`), {
       method: "GET",
       headers,
-      ca: ca === undefined ? undefined : readIn(() => readFileSync(ca, "utf8")),
+      ca,
       signal,
     });
-  }
-}
-
-/** Reads a file. @throws {Error} without a code, which would be taken for one of the network */
-function readIn(read: () => string): string {
-  try {
-    return read();
-  } catch (cause) {
-    throw new Error(messageOf(cause), { cause });
   }
 }
 

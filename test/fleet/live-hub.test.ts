@@ -45,7 +45,7 @@ describe.skipIf(lacks("python"))("a hub that is followed", () => {
     for (const [file, problem] of [
       [undefined, "it wants another token"],
       [wrong, "it wants another token"],
-      [join(home.path, "none"), "ENOENT"],
+      [join(home.path, "none"), "no such file"],
     ] as const) {
       const refused = follow(file);
       refused.start();
