@@ -14,6 +14,9 @@ const FIRST_DAYS = 62;
 /** How long an answer waits for that, in milliseconds. */
 const WAIT_MS = 1500;
 
+/** Summaries that are read at a time until then. The store's other places are for pictures. */
+const FIRST_AT_ONCE = 16;
+
 /** Days that are counted at a time, once there was an answer. */
 const AT_ONCE = 4;
 
@@ -24,10 +27,9 @@ export class Calendar {
   /** All days, the earliest first. Those whose numbers are not known yet say so. */
   async of(hubs: readonly FleetHub[]): Promise<DaySummary[]> {
     const dates = [...new Set(hubs.flatMap(({ folder }) => [...folder.days.keys()]))].toSorted();
-    const first = Promise.all(
-      dates
-        .slice(-FIRST_DAYS)
-        .flatMap((date) => hubs.map(async ({ folder }) => folder.loadSummary(date))),
+    const newest = dates.slice(-FIRST_DAYS).toReversed();
+    const first = each(newest, hubs, FIRST_AT_ONCE, async (date, { folder }) =>
+      folder.loadSummary(date),
     );
     const late = Bun.sleep(WAIT_MS);
     await Promise.race([first.catch(() => undefined), late]);
@@ -46,15 +48,25 @@ export class Calendar {
 }
 
 async function countAll(dates: readonly string[], hubs: readonly FleetHub[]): Promise<void> {
+  await each(dates, hubs, AT_ONCE, async (date, hub) => {
+    if (partOf(date, hub) !== undefined) return;
+    await hub.folder.loadSummary(date);
+    if (hub.folder.summariesOf(date) === undefined) await hub.images.count(date);
+  });
+}
+
+/** Does something for each day of each hub, one day after the other, and so many at a time. */
+async function each(
+  dates: readonly string[],
+  hubs: readonly FleetHub[],
+  atOnce: number,
+  action: (date: string, hub: FleetHub) => Promise<void>,
+): Promise<void> {
   const work = dates.flatMap((date) => hubs.map((hub) => [date, hub] as const)).values();
-  const countOthers = async (): Promise<void> => {
-    for (const [date, hub] of work) {
-      if (partOf(date, hub) !== undefined) continue;
-      await hub.folder.loadSummary(date);
-      if (hub.folder.summariesOf(date) === undefined) await hub.images.count(date);
-    }
+  const some = async (): Promise<void> => {
+    for (const [date, hub] of work) await action(date, hub);
   };
-  await Promise.all(Array.from({ length: AT_ONCE }, countOthers));
+  await Promise.all(Array.from({ length: atOnce }, some));
 }
 
 /** What a hub has of a day. */
