@@ -15,7 +15,7 @@ import type { Target } from "../../../src/s3/target.ts";
 import { tempDir } from "../machine/temp.ts";
 
 /** What the store keeps at most, in bytes; it takes memory only for what is there. */
-const STORE_BYTES = 1024 * 1024 * 1024;
+const STORE_BYTES = 4 * 1024 * 1024 * 1024;
 
 /** Every step ends within this time; it only ends one that would hang. */
 const STEP_MS_MAX = 60_000;
