@@ -22,6 +22,9 @@ export const trouble = signal<Trouble | undefined>();
 /** Rises when everything that is shown must be asked for anew. */
 export const generation = signal(0);
 
+/** How often the hub has answered a question. */
+export const answers = signal(0);
+
 /** All days; undefined until the first answer. */
 export const days = signal<Days | undefined>();
 
@@ -69,7 +72,7 @@ async function tryDays(): Promise<void> {
   clearTimeout(retry);
   retry = undefined;
   try {
-    const answer = (await (await request("api/v1/days")).json()) as Days;
+    const answer = await answered<Days>("api/v1/days");
     const hubs = answer.hubs?.map((hub) => [hub.name, aheadIn(hub)] as const);
     ahead.value = aheadIn(answer);
     aheadOf.value = new Map(hubs);
@@ -106,6 +109,12 @@ function troubleOf(error: unknown): Trouble | undefined {
   return undefined;
 }
 
+async function answered<T>(path: string, init?: RequestInit): Promise<T> {
+  const answer = (await (await request(path, init)).json()) as T;
+  answers.value++;
+  return answer;
+}
+
 /**
  * Asks the hub for JSON.
  *
@@ -113,7 +122,7 @@ function troubleOf(error: unknown): Trouble | undefined {
  */
 export async function ask<T>(path: string, init?: RequestInit): Promise<T> {
   try {
-    return (await (await request(path, init)).json()) as T;
+    return await answered<T>(path, init);
   } catch (error) {
     noteFailure(error);
     throw error;

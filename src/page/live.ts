@@ -8,7 +8,7 @@
 import { signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import type { HubEvent, LiveImage, LiveNode } from "./answers.ts";
-import { askDays, generation, trouble } from "./hub.ts";
+import { answers, askDays, generation, trouble } from "./hub.ts";
 
 /** What has arrived since the last one, in order. */
 export interface Arrivals {
@@ -36,11 +36,6 @@ const REOPEN_MS = 2000;
 
 /** A page that the hub tells nothing asks so often. */
 const POLL_MS = 30_000;
-
-/** A stream that begins later may have missed what came since the first answers. */
-const PROMPT_MS = 2000;
-
-const beganMs = performance.now();
 
 /** Whether too many look live: then the page asks from time to time. */
 export const crowded = signal(false);
@@ -106,7 +101,8 @@ function open(): void {
   source.addEventListener("open", () => {
     refusals = 0;
     crowded.value = false;
-    if (after === "" && performance.now() - beganMs > PROMPT_MS) generation.value++;
+    // What came since the first answers is told in no stream.
+    if (after === "" && answers.peek() > 0) generation.value++;
   });
   source.addEventListener("error", () => void failed());
 }

@@ -7,6 +7,7 @@
  */
 
 import type { Settings } from "../config/schema.ts";
+import { counted } from "../log/amounts.ts";
 import type { Calendar } from "../protocol/calendar.ts";
 import { oneLine } from "../protocol/names.ts";
 import {
@@ -337,15 +338,16 @@ export class Requests {
     const { pending } = this;
     // A connection that sends ahead of its replies must leave the others their share of the disk.
     if (unanswered > unansweredMax)
-      return `${unanswered - 1} requests of this connection wait for their reply (max_unanswered)`;
+      return `${counted(unanswered - 1, "request")} of this connection ${unanswered === 2 ? "waits for its" : "wait for their"} reply (max_unanswered)`;
     const isOutOfSlots = pending.isSpare(request);
-    // A single request may have any size that max_message_bytes allows.
-    const isOutOfBytes = pending.bytes > bytesMax && pending.count > 1;
+    // A single request may have any size that max_message_bytes allows. The hub's own notices have
+    // no bytes.
+    const isOutOfBytes = pending.bytes > bytesMax && pending.bytes > request.bytes;
     if (!isOutOfSlots && !isOutOfBytes && (unanswered <= 1 || this.hasRoom)) return undefined;
     const waiting = isOutOfSlots ? pending.count : pending.count - 1;
     const bytes = pending.bytes - request.bytes;
     const rest = this.waits === undefined ? "" : ` or for the bucket`;
-    return `${waiting} requests with ${bytes} bytes wait to be written${rest} (queuemax, max_queue_bytes)`;
+    return `${counted(waiting, "request")} with ${bytes} bytes ${waiting === 1 ? "waits" : "wait"} to be written${rest} (queuemax, max_queue_bytes)`;
   }
 
   private refuseAsFull(kind: "image" | "event", reason: string): Uint8Array {

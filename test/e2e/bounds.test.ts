@@ -413,7 +413,7 @@ test("max_queue_bytes bounds the memory of a hub that peers flood while its disk
   await until(hub, () => linesWith(hub, "The disk stalls").length > 0);
   const [full] = linesWith(hub, "The queue is full");
   expect(full).toMatch(
-    /refused: \d+ requests with \d{8} bytes wait to be written \(queuemax, max_queue_bytes\)$/,
+    /refused: \d+ requests? with \d{8} bytes waits? to be written \(queuemax, max_queue_bytes\)$/,
   );
 
   stalled.goOn();

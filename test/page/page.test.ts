@@ -341,8 +341,9 @@ describe.skipIf(lacks("browser", "python"))("the page", () => {
       await tab.goto(url);
       await tab.getByText("No images yet").waitFor();
     }
-    await tabs[7]!.evaluate("isSeen = true, document.dispatchEvent(new Event('visibilitychange'))");
+    // Neither in its first answers nor in its stream, which begins after that.
     await sender.jpg("Barn|jpg|moving", { file: BARN });
+    await tabs[7]!.evaluate("isSeen = true, document.dispatchEvent(new Event('visibilitychange'))");
     await tabs[7]!.locator(".tile", { hasText: "1 image today" }).waitFor();
   });
 
