@@ -219,7 +219,7 @@ describe("a hub says at /healthz", () => {
       ([status]) => status === 503,
     );
     expect(text).toMatch(
-      /^The disk stalls: 1 requests wait, one has been with a writer for \d+ s\n$/,
+      /^The disk stalls: 1 request waiting, one has been with a writer for \d+ s\n$/,
     );
     await hub.terminate("writer", 0);
     await answered(

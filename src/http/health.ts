@@ -4,6 +4,7 @@
  * @module
  */
 
+import { counted } from "../log/amounts.ts";
 import { clockProblem } from "../store/clock-floor.ts";
 import { STALL_UNHEALTHY_SECONDS, TURN_MS_MAX } from "../limits.ts";
 import { Counter, Integer } from "../shared/memory.ts";
@@ -46,7 +47,7 @@ export async function reasonsAgainst(overview: Overview): Promise<string[]> {
       (part) => `${part} has ended and is not replaced yet`,
     ),
     stalledSeconds >= STALL_UNHEALTHY_SECONDS
-      ? `The disk stalls: ${counters[Counter.queued]} requests wait, one has been with a writer for ${stalledSeconds} s`
+      ? `The disk stalls: ${counted(counters[Counter.queued]!, "request")} waiting, one has been with a writer for ${stalledSeconds} s`
       : undefined,
     silent.length > 0 ? `Not responding: ${silent.join(", ")}` : undefined,
   ];

@@ -64,7 +64,7 @@ describe("reasonsAgainst", () => {
       "Could not store an image: no",
       "Could not flush to disk: no",
       "Writer 3 has ended and is not replaced yet",
-      "The disk stalls: 0 requests wait, one has been with a writer for 5 s",
+      "The disk stalls: 0 requests waiting, one has been with a writer for 5 s",
     ]);
     overview.update({
       type: "activity",
