@@ -7,7 +7,7 @@
  * cameras: a thread must notice the ends of many connections at once.
  *
  * Without `own.shutdown()` in `Step.end` of `farewell.ts`, libzmq ends the connections when all
- * replies are sent, and a quarter to a half of 1,500 hang.
+ * replies are sent, and a quarter to a half hang.
  */
 
 import { writeFileSync } from "node:fs";
@@ -24,6 +24,9 @@ import type { Row } from "../row.ts";
  * machine.
  */
 const HANGING_SHARE_MAX = 0.1;
+
+/** The same where other tests run beside: the senders' threads come to their turns later. */
+const SHORT_HANGING_SHARE_MAX = 0.2;
 
 /** How long the hub is away, in milliseconds. */
 const AWAY_MS = 2000;
@@ -81,7 +84,7 @@ export const herd: Row = {
       await stopped;
       if (other > 0) problems.push(`${other} replies other than OK`);
       if (ok < 2 * senders) problems.push(`only ${ok} requests were answered`);
-      if (unanswered > senders * HANGING_SHARE_MAX)
+      if (unanswered > senders * (run.short ? SHORT_HANGING_SHARE_MAX : HANGING_SHARE_MAX))
         problems.push(`${unanswered} of ${senders} senders hang`);
       hanging.push(unanswered);
       run.say(`${unanswered} of ${senders} hang, ${ok} answered OK`);
