@@ -26,12 +26,13 @@ export async function view(options: SettingsOptions): Promise<ExitStatus> {
     const { log_level: level, log_format: format } = settings;
     log = createLogger({ level, format, env, stdout, stderr });
     const target = readTarget(settings.replicate);
-    log.info(`imagehub ${VERSION} (${COMMIT}) is starting a view`);
     const files = await viewNotes(settings);
-    for (const note of [...notes, ...targetNotes(settings.replicate), ...files]) log.warn(note);
     const fleet = new Fleet(target, settings.view, log);
     const server = new ViewServer(fleet, settings.http, log);
     const ended = signalled(server, log);
+    // From now on, a signal ends it in order.
+    log.info(`imagehub ${VERSION} (${COMMIT}) is starting a view`);
+    for (const note of [...notes, ...targetNotes(settings.replicate), ...files]) log.warn(note);
     // Who ends it meanwhile need not wait for a store that does not answer.
     const first = look(fleet, settings.view.hubs, log).then(() => "looked");
     if ((await Promise.race([first, ended])) === "looked")

@@ -23,6 +23,8 @@ export interface Outlet {
   reload?(): void;
   /** Tells what is left, within so many milliseconds. Never rejects. */
   finish(withinMs: number): Promise<void>;
+  /** When all have finished: waits for what is still to leave this process. Blocks. */
+  end?(): void;
 }
 
 /** How an outlet does. */

@@ -29,6 +29,9 @@ const RETRY_MS = 30_000;
 /** The same after it was closed for all. */
 const REOPEN_MS = 1000;
 
+/** How long subscribers have for what was published last, in milliseconds. */
+const LINGER_MS_MAX = 1000;
+
 /** Shortest time between two lines about refusals for the same reason, in milliseconds. */
 const REFUSED_MS = 60_000;
 
@@ -102,9 +105,14 @@ export class Publisher implements Outlet {
     clearTimeout(this.retry);
     this.complaints.flush(Number.POSITIVE_INFINITY);
     // libzmq's thread writes what it holds.
-    this.port?.linger(withinMs);
+    this.port?.linger(Math.min(withinMs, LINGER_MS_MAX));
     this.port?.[Symbol.dispose]();
     this.port = undefined;
+  }
+
+  end(): void {
+    // Or that thread would end with the process, before it has.
+    this.context[Symbol.dispose]();
   }
 
   private bind(): void {

@@ -145,6 +145,7 @@ async function finish(withinMs: number): Promise<void> {
   await Promise.race([followed.promise, Bun.sleep(withinMs / 2)]);
   const leftMs = Math.max(0, endMs - performance.now());
   await Promise.allSettled(outlets.map(async (outlet) => await outlet.finish(leftMs)));
+  for (const outlet of outlets) attempt(outlet, () => outlet.end?.());
   report();
   post({ type: "finished" });
 }
