@@ -5,7 +5,7 @@
  */
 
 import { useSignal } from "@preact/signals";
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { address, go, href, replace } from "./address.ts";
 import { imagePath } from "./api.ts";
 import { Icon } from "./icons.tsx";
@@ -118,7 +118,8 @@ function queryOf(): string {
 
 /** Keys: arrows, Home, End, Space and Escape. */
 function useKeys({ index, total, goTo, togglePlay }: Sequence, back: string): void {
-  useEffect(() => {
+  // Before anything is painted: a key that comes then is for what is seen.
+  useLayoutEffect(() => {
     const pressed = (event: KeyboardEvent): void => {
       const element = event.target as HTMLElement;
       if (jumping.peek() || event.ctrlKey || event.metaKey || event.altKey) return undefined;
