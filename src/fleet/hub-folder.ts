@@ -97,8 +97,7 @@ export class HubFolder {
     // A summary may have been put between two lists.
     for (const day of days.values()) for (const number of day.summaries) day.manifests.add(number);
     this.days = days;
-    const dates = [...days].filter(([, { hasImages }]) => hasImages).map(([date]) => date);
-    this.unsettled = dates.toSorted().at(-UNSETTLED_DAYS) ?? "";
+    this.unsettled = this.datesWithImages.at(-UNSETTLED_DAYS) ?? "";
     return true;
   }
 

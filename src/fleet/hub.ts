@@ -13,15 +13,12 @@ import type { HubDay } from "./hub-day.ts";
 import { type DayLog, HubEvents, ofHub } from "./hub-events.ts";
 import { HubFolder } from "./hub-folder.ts";
 import { HubImages } from "./hub-images.ts";
-import { LiveHub, type LiveHubSettings } from "./live-hub.ts";
+import { IMAGE_BYTES_MAX, LiveHub, type LiveHubSettings } from "./live-hub.ts";
 import { joined } from "./name.ts";
 import { type Store, Withheld } from "./store.ts";
 
 /** How many days with images are searched for a camera. */
 const CAMERA_DAYS = 7;
-
-/** Largest image, in bytes. */
-const IMAGE_BYTES_MAX = 64 * 2 ** 20;
 
 /** A hub that has not given an image after so long may be slow; the bucket is asked, too. In ms. */
 const HUB_MS = 1000;

@@ -23,7 +23,7 @@ const SILENCE_MS_MAX = 40_000;
 
 /** How long an image may take, in milliseconds, and how large it may be, in bytes. */
 const IMAGE_MS_MAX = 10_000;
-const IMAGE_BYTES_MAX = 64 * 2 ** 20;
+export const IMAGE_BYTES_MAX = 64 * 2 ** 20;
 
 /** A stream that lasts so long has not failed, in milliseconds. */
 const STEADY_MS = 10_000;

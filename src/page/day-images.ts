@@ -6,7 +6,7 @@
  */
 
 import { batch, signal } from "@preact/signals";
-import type { Image, ImageList } from "./answers.ts";
+import type { Image, ImageList, LiveImage } from "./answers.ts";
 import { dayPath, withQuery } from "./api.ts";
 import { ask } from "./hub.ts";
 
@@ -101,6 +101,17 @@ export class DayImages {
     this.showedMs = performance.now();
     for (const [page, abort] of this.underWay) if (!this.isShown(page)) abort.abort();
     this.fetchShown();
+  }
+
+  /** Takes in what has arrived, as far as it is of this list. */
+  arrived(all: readonly LiveImage[]): void {
+    const { date, cameras } = this;
+    const [earliest] = all
+      .filter((image) => image.date === date)
+      .filter(({ camera }) => cameras.length === 0 || cameras.includes(camera))
+      .map(({ time }) => time)
+      .toSorted();
+    if (earliest !== undefined) this.refresh(earliest);
   }
 
   /**

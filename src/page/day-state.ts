@@ -59,14 +59,7 @@ export function useFollow(
   position: Signal<number>,
 ): void {
   const { date, cameras } = images;
-  useArrivals((arrivals) => {
-    const [earliest] = arrivals.images
-      .filter((image) => image.date === date)
-      .filter(({ camera }) => cameras.length === 0 || cameras.includes(camera))
-      .map(({ time }) => time)
-      .toSorted();
-    if (earliest !== undefined) images.refresh(earliest);
-  });
+  useArrivals((arrivals) => images.arrived(arrivals.images));
   const round = generation.value;
   useEffect(() => images.refresh(), [images, round]);
   useLayoutEffect(() => {

@@ -82,13 +82,7 @@ export function useSequence(date: string, name: string): Sequence {
     const place = gone.value ?? index.value;
     if (place >= 0) images.show(place - 2, place + AHEAD);
   }, [images, index.value, gone.value]);
-  useArrivals((arrivals) => {
-    const [earliest] = arrivals.images
-      .filter((each) => each.date === date && each.camera === camera)
-      .map(({ time }) => time)
-      .toSorted();
-    if (earliest !== undefined) images.refresh(earliest);
-  });
+  useArrivals((arrivals) => images.arrived(arrivals.images));
 
   const ready = useAhead(date, images, index.value);
   usePlay(index, total, playing, speed.value, (next) => ready(images.at(next)?.name));

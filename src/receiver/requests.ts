@@ -342,10 +342,10 @@ export class Requests {
     const isOutOfSlots = pending.isSpare(request);
     // A single request may have any size that max_message_bytes allows. The hub's own notices have
     // no bytes.
-    const isOutOfBytes = pending.bytes > bytesMax && pending.bytes > request.bytes;
+    const bytes = pending.bytes - request.bytes;
+    const isOutOfBytes = pending.bytes > bytesMax && bytes > 0;
     if (!isOutOfSlots && !isOutOfBytes && (unanswered <= 1 || this.hasRoom)) return undefined;
     const waiting = isOutOfSlots ? pending.count : pending.count - 1;
-    const bytes = pending.bytes - request.bytes;
     const rest = this.waits === undefined ? "" : ` or for the bucket`;
     return `${counted(waiting, "request")} with ${bytes} bytes ${waiting === 1 ? "waits" : "wait"} to be written${rest} (queuemax, max_queue_bytes)`;
   }

@@ -105,9 +105,8 @@ export class Replicator {
   private readonly images: Images;
   private readonly bell = new Bell();
   private readonly work: Promise<void>[] = [];
-  private isOwner = false;
-  /** Since when, in ISO 8601; empty if it was not yet. */
-  private ownerSince = "";
+  /** Since when the folder of the bucket is this hub's, in ISO 8601; null while it is not. */
+  private ownerSince: string | null = null;
   /** What only this folder of the bucket has; see {@link claim}. */
   private place = "";
   /** Whether a day can be finished. */
@@ -204,12 +203,12 @@ export class Replicator {
   /** For people. */
   get state(): ReplicationState {
     const { tally } = this.parts;
-    const { target, sent, connected_since: since, last_error } = tally.state;
+    const { target, sent, last_error } = tally.state;
     const { lag } = this.turns;
     return {
       target,
       // Nobody may take a count that has just begun for all that waits.
-      connected_since: this.isOwner && this.turns.isLooked ? this.worksSince(since) : null,
+      connected_since: this.turns.isLooked ? this.worksSince : null,
       images: sent,
       bytes: this.images.bytes,
       waiting_images: lag.images,
@@ -220,16 +219,21 @@ export class Replicator {
     };
   }
 
-  /** What went wrong before the folder was this hub's is over. */
-  private worksSince(connectedSince: string | null): string | null {
-    if (connectedSince === null) return null;
-    return connectedSince > this.ownerSince ? connectedSince : this.ownerSince;
+  private get isOwner(): boolean {
+    return this.ownerSince !== null;
+  }
+
+  /** Since when images get into the bucket: the store takes them, and the folder is this hub's. */
+  private get worksSince(): string | null {
+    const { ownerSince } = this;
+    const { connected_since: since } = this.parts.tally.state;
+    if (since === null || ownerSince === null) return null;
+    return since > ownerSince ? since : ownerSince;
   }
 
   /** Why nothing gets into the bucket now; undefined if it does. */
   private get trouble(): string | undefined {
-    const { connected_since: since, last_error: error } = this.parts.tally.state;
-    return since === null || !this.isOwner ? error?.message : undefined;
+    return this.worksSince === null ? this.parts.tally.state.last_error?.message : undefined;
   }
 
   private get today(): string {
@@ -297,11 +301,10 @@ export class Replicator {
       await this.attempt(async () => {
         try {
           this.found(await claim({ bucket, link, keys, directory }));
-          if (!this.isOwner) this.ownerSince = new Date().toISOString();
           this.isRoundDue ||= !this.isOwner;
-          this.isOwner = true;
+          this.ownerSince ??= new Date().toISOString();
         } catch (error) {
-          if (error instanceof UnfitFolder) this.isOwner = false;
+          if (error instanceof UnfitFolder) this.ownerSince = null;
           throw error;
         }
       });

@@ -21,6 +21,19 @@ const imageName = (camera: string, date = DAY, time = "10.00.00.000000"): string
   `${camera}-${date}T${time}.jpg`;
 const fleetOf = (store: MemoryStore): Fleet => new Fleet(store.target, { hubs: [] }, SILENT);
 
+/** A store with the images of two cameras, which does not give that of Barn. */
+function refusing(refusal: { readonly status: number; readonly code: string }): MemoryStore {
+  const store = new MemoryStore();
+  store.hub("north");
+  store.images(
+    "north",
+    DAY,
+    ["Barn", "Gate"].map((camera) => imageName(camera)),
+  );
+  store.refusals.set(`GET north/images/${DAY}/${imageName("Barn")}`, refusal);
+  return store;
+}
+
 describe("what is asked", () => {
   test("is asked once, however many ask at once", async () => {
     using store = new MemoryStore();
@@ -84,15 +97,7 @@ test("what one hub has put does not hide the others", async () => {
 });
 
 test("an image that the store has moved to an archive is said to be there, and hides no other", async () => {
-  using store = new MemoryStore();
-  store.hub("north");
-  store.images(
-    "north",
-    DAY,
-    ["Barn", "Gate"].map((camera) => imageName(camera)),
-  );
-  const refusal = { status: 403, code: "InvalidObjectState" };
-  store.refusals.set(`GET north/images/${DAY}/${imageName("Barn")}`, refusal);
+  using store = refusing({ status: 403, code: "InvalidObjectState" });
   const fleet = fleetOf(store);
   const read = async (camera: string): Promise<unknown> =>
     await fleet.image(DAY, `north:${imageName(camera)}`).catch((error: unknown) => error);
@@ -203,15 +208,7 @@ test("a hub that is slow does not hold up an image that the bucket has", async (
 });
 
 test("an object that the store cannot give hides nothing else", async () => {
-  using store = new MemoryStore();
-  store.hub("north");
-  store.images(
-    "north",
-    DAY,
-    ["Barn", "Gate"].map((camera) => imageName(camera)),
-  );
-  const refusal = { status: 500, code: "InternalError" };
-  store.refusals.set(`GET north/images/${DAY}/${imageName("Barn")}`, refusal);
+  using store = refusing({ status: 500, code: "InternalError" });
   const said: string[] = [];
   const log = { info: (text: string) => said.push(text), warn: (text: string) => said.push(text) };
   const fleet = new Fleet(store.target, { hubs: [] }, log);

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, setDefaultTimeout, spyOn, test } from "bun:test";
+import { afterEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { chmodSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { WebhookSettings } from "../../src/config/webhook.ts";
@@ -6,6 +6,7 @@ import type { News } from "../../src/tell/news.ts";
 import { pauseMs, WAITING_MAX, wantedBy, Webhook } from "../../src/tell/webhook.ts";
 import { freePort } from "../../scripts/lib/free-port.ts";
 import { answered } from "../support/hub/http.ts";
+import { Clock } from "../support/machine/clock.ts";
 import { tempDir } from "../support/machine/temp.ts";
 import { hang, Receiver, reset, status } from "../support/peers/webhook-receiver.ts";
 
@@ -218,14 +219,12 @@ test("Webhook drops what has waited for an hour", async () => {
     () => Promise.resolve(warnings.length),
     (count) => count > 0,
   );
-  const now = performance.now.bind(performance);
-  const later = spyOn(performance, "now").mockImplementation(() => now() + 3_600_001);
-  try {
+  {
+    using clock = new Clock();
+    clock.goOn(3_600_001);
     webhook.tell(event("A|n|new"));
     webhook.reload();
     await until(webhook, { dropped: 2 });
-  } finally {
-    later.mockRestore();
   }
   expect(warnings.at(-1)).toEndWith(": messages that have waited for an hour are dropped");
   await using receiver = await Receiver.start(status(200), undefined, port);
